@@ -1,0 +1,68 @@
+# `make demo` and `make test` set up everything they need, on a fresh machine with Python 3.11 or newer.
+
+PYTHON ?= python3
+CONSTRAINTS ?= constraints.txt
+TEXT ?= Hello! I am Bark, and this is my voice.
+OUT ?= demo.wav
+# The oldest grpcio-tools we support: code that it generates runs under every newer runtime.
+GRPCIO_TOOLS := grpcio-tools==1.71.2
+
+BIN := .venv/bin
+PROTOS := protos/barkserve/v1/*.proto
+PROTOC := .venv-protos/bin/python -m grpc_tools.protoc -Iprotos
+
+.PHONY: demo test check format protos clean help
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+demo: $(BIN)/.stages ## speak TEXT into OUT (demo.wav) with five services started for it
+	@echo "starting five services on this machine ..."
+	@PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 -- barkclient say "$(TEXT)" -o "$(OUT)"
+
+test: check ## all checks and all tests
+	$(BIN)/pytest
+
+check: $(BIN)/.test .venv-protos/.done ## linters, types, import rules, protos and their generated code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	cd protos && ../$(BIN)/buf lint
+	@./protos/check_breaking.sh $(BIN)/buf
+	@rm -rf .venv-protos/out && mkdir .venv-protos/out
+	@$(PROTOC) --python_out=.venv-protos/out --pyi_out=.venv-protos/out --grpc_python_out=.venv-protos/out $(PROTOS)
+	@diff -rq -x __pycache__ -x __init__.py .venv-protos/out/barkserve/v1 services/barkserve/v1 \
+		|| { echo "services/barkserve/v1 is not what protos/ generates: run make protos"; exit 1; }
+
+format: $(BIN)/.test ## rewrite the code in house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	cd protos && ../$(BIN)/buf format -w
+
+protos: .venv-protos/.done ## generate services/barkserve/v1 from protos/
+	$(PROTOC) --python_out=services --pyi_out=services --grpc_python_out=services $(PROTOS)
+
+clean: ## remove what make made
+	rm -rf .venv .venv-protos .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed: make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade pip
+
+$(BIN)/.stages: $(BIN)/python pyproject.toml constraints.txt
+	@echo "installing barkserve (torch is large: this can take some minutes the first time) ..."
+	$(BIN)/pip install --quiet --progress-bar on -c $(CONSTRAINTS) -e '.[stages]'
+	@touch $@
+
+$(BIN)/.test: $(BIN)/.stages
+	@echo "installing what the tests need ..."
+	$(BIN)/pip install --quiet --progress-bar on -c $(CONSTRAINTS) -e '.[stages,test]'
+	@touch $@
+
+.venv-protos/.done:
+	$(PYTHON) -m venv .venv-protos
+	.venv-protos/bin/pip install --quiet '$(GRPCIO_TOOLS)'
+	@touch $@

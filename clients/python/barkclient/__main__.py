@@ -1,0 +1,63 @@
+"""The `barkclient` command: reads command line and environment, turns errors into exit codes."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from barkclient.commands.arguments import SayArguments, parse
+from barkclient.commands.say import say
+from barkclient.commands.voices import voices
+from barkclient.errors import (
+    BarkClientError,
+    DeadlineExceeded,
+    InvalidRequest,
+    Overloaded,
+    ServerUnavailable,
+    VoiceNotFound,
+)
+
+_FAILED = 1
+_INTERRUPTED = 130
+_EXIT_CODES: Mapping[type[BarkClientError], int] = {
+    InvalidRequest: 2,
+    VoiceNotFound: 2,
+    ServerUnavailable: 3,
+    Overloaded: 4,
+    DeadlineExceeded: 5,
+}
+
+
+def main() -> None:
+    """What the installed command runs."""
+    sys.exit(run(sys.argv[1:], os.environ))
+
+
+def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    """Runs one command; returns its exit code."""
+    try:
+        command = parse(arguments, environment)
+        if isinstance(command, SayArguments):
+            say(command)
+        else:
+            voices(command)
+    except BarkClientError as error:
+        return _farewell(str(error), error, _EXIT_CODES.get(type(error), _FAILED))
+    except KeyboardInterrupt as error:
+        return _farewell("interrupted", error, _INTERRUPTED)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):  # Python would try once more at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _farewell(
+            f"cannot write {error.filename or 'the output'}: {error.strerror}", error, _FAILED
+        )
+    return 0
+
+
+def _farewell(message: str, error: BaseException, code: int) -> int:
+    """One line for a person: what went wrong, and what is left of the work."""
+    print("; ".join([f"barkclient: {message}", *getattr(error, "__notes__", [])]), file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    main()

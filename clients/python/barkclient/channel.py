@@ -1,0 +1,29 @@
+"""Where the server is, and how gRPC is to hold the connection to it."""
+
+from typing import Any
+
+import grpc
+
+from barkserve.v1 import speech_pb2_grpc
+
+DEFAULT_TARGET = "localhost:50051"
+
+_MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+_LOOPBACK = ("localhost:", "127.", "[::1]", "unix:")
+
+
+def channel_options(target: str) -> list[tuple[str, int]]:
+    """Options of every channel; a dead peer is noticed within about two minutes."""
+    return [
+        ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
+        ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
+        ("grpc.keepalive_time_ms", 90_000),
+        ("grpc.keepalive_timeout_ms", 20_000),
+        ("grpc.enable_http_proxy", 0 if target.startswith(_LOOPBACK) else 1),
+    ]
+
+
+def speech_stub(channel: grpc.Channel | grpc.aio.Channel) -> Any:
+    """The generated stub, which has no types."""
+    make: Any = speech_pb2_grpc.SpeechServiceStub
+    return make(channel)

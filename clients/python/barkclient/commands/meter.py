@@ -1,0 +1,63 @@
+"""Watches a synthesis: when audio came, how much, and the line on the terminal that says so."""
+
+import time
+from typing import TextIO
+
+from barkclient.responses import AudioChunk
+
+_CLEAR_LINE = "\r\x1b[K"
+
+
+class Meter:
+    """Starts when the request is sent; `progress` is where to show it, None for nowhere."""
+
+    def __init__(self, progress: TextIO | None) -> None:
+        self.chunks = 0
+        self.samples = 0
+        self._sample_rate = 1
+        self._sent_at = self._first_at = self._last_at = time.monotonic()
+        self._progress = progress
+        self._same_line = progress is not None and progress.isatty()
+        self._shown_s = 0
+
+    @property
+    def audio_seconds(self) -> float:
+        return self.samples / self._sample_rate
+
+    @property
+    def ttfa_ms(self) -> float:
+        """Milliseconds from the request to the first audio."""
+        return 1000 * (self._first_at - self._sent_at)
+
+    @property
+    def rtf(self) -> float | None:
+        """Seconds from the request to the last audio, for each second of audio."""
+        return (self._last_at - self._sent_at) / self.audio_seconds if self.samples else None
+
+    def add(self, chunk: AudioChunk) -> None:
+        """Counts a chunk that has come."""
+        self._last_at = time.monotonic()
+        if self.chunks == 0:
+            self._first_at = self._last_at
+            self._sample_rate = chunk.sample_rate
+        self.chunks += 1
+        self.samples += chunk.sample_count
+        self._show()
+
+    def end(self) -> None:
+        """Leaves the terminal's line empty for what comes next."""
+        if self._progress is not None and self._same_line:
+            self._progress.write(_CLEAR_LINE)
+            self._progress.flush()
+
+    def _show(self) -> None:
+        if self._progress is None:
+            return
+        if self._same_line:
+            self._progress.write(f"{_CLEAR_LINE}{self.audio_seconds:.1f} s of audio")
+            self._progress.flush()
+        elif self.chunks == 1:
+            print(f"first audio after {self.ttfa_ms:.0f} ms", file=self._progress)
+        elif int(self.audio_seconds) > self._shown_s:
+            self._shown_s = int(self.audio_seconds)
+            print(f"{self._shown_s} s of audio", file=self._progress)

@@ -1,0 +1,103 @@
+"""Who speaks: voices by name, as Suno's .npz files or as tokens, and how a request says so."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from barkclient.errors import InvalidRequest, ServerError
+from barkserve.v1 import common_pb2, speech_pb2
+
+_ARRAYS = ("semantic_prompt", "coarse_prompt", "fine_prompt")
+_COARSE_CODEBOOKS = 2
+
+
+@dataclass(frozen=True)
+class Voice:
+    """A voice that the server knows by name."""
+
+    name: str
+    is_default: bool
+
+
+@dataclass(frozen=True, eq=False)
+class HistoryPrompt:
+    """A voice: the tokens of earlier speech, which Bark continues."""
+
+    semantic_prompt: NDArray[np.integer[Any]]  # (n,)
+    coarse_prompt: NDArray[np.integer[Any]]  # (2, m)
+    fine_prompt: NDArray[np.integer[Any]]  # (8, m)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the .npz file that Suno's tools, transformers and barkserve read."""
+        with open(path, "wb") as file:  # savez would add a suffix to a bare path
+            np.savez(file, **{name: getattr(self, name) for name in _ARRAYS})
+
+
+VoiceLike = str | os.PathLike[str] | HistoryPrompt | Mapping[str, ArrayLike] | Voice | None
+
+
+def voice_selection(voice: VoiceLike) -> speech_pb2.VoiceSelection | None:
+    """What a request says for a name, a path, tokens, or None (the server's default voice)."""
+    match voice:
+        case None:
+            return None
+        case Voice():
+            return speech_pb2.VoiceSelection(name=voice.name)
+        case HistoryPrompt():
+            arrays = {name: getattr(voice, name) for name in _ARRAYS}
+            return speech_pb2.VoiceSelection(history_prompt=_encode(arrays))
+        case Mapping():
+            return speech_pb2.VoiceSelection(history_prompt=_encode(voice))
+        case str() if not voice.endswith(".npz"):
+            return speech_pb2.VoiceSelection(name=voice)
+        case str() | os.PathLike():
+            return speech_pb2.VoiceSelection(npz=_read(Path(voice)))
+        case _:
+            raise TypeError(f"voice: a name, a path, a HistoryPrompt or a mapping, not {voice!r}")
+
+
+def decode_history_prompt(message: common_pb2.HistoryPrompt) -> HistoryPrompt:
+    """The arrays of a voice that the server made."""
+    frames = len(message.coarse_prompt) // _COARSE_CODEBOOKS
+    if frames == 0 or len(message.fine_prompt) % frames:
+        raise ServerError("the server sent a voice whose codes do not make whole frames")
+    return HistoryPrompt(
+        semantic_prompt=np.array(message.semantic_prompt, np.int32),
+        coarse_prompt=np.array(message.coarse_prompt, np.int32).reshape(frames, -1).T,
+        fine_prompt=np.array(message.fine_prompt, np.int32).reshape(frames, -1).T,
+    )
+
+
+def _encode(arrays: Mapping[str, ArrayLike]) -> common_pb2.HistoryPrompt:
+    prompts = {name: _flat(name, arrays) for name in _ARRAYS}
+    return common_pb2.HistoryPrompt(**prompts)
+
+
+def _flat(name: str, arrays: Mapping[str, ArrayLike]) -> list[int]:
+    """One array as the proto has it: codes frame by frame."""
+    if name not in arrays:
+        raise InvalidRequest.of_field(f"voice.history_prompt.{name}", "is missing")
+    array = np.asarray(arrays[name])
+    dimensions = 1 if name == "semantic_prompt" else 2
+    if array.ndim != dimensions or not np.issubdtype(array.dtype, np.integer):
+        raise InvalidRequest.of_field(
+            f"voice.history_prompt.{name}",
+            f"must be integers in {dimensions}-D, not {array.dtype} in {array.ndim}-D",
+        )
+    if name == "coarse_prompt" and len(array) != _COARSE_CODEBOOKS:
+        raise InvalidRequest.of_field(
+            "voice.history_prompt.coarse_prompt", f"must have 2 rows, not {len(array)}"
+        )
+    return [int(code) for code in array.T.ravel()]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidRequest.of_field("voice", f"cannot read {path}: {error.strerror}") from error

@@ -1,0 +1,1 @@
+"""barkserve: Suno's Bark text-to-speech as a chain of gRPC services."""

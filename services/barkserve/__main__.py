@@ -1,0 +1,257 @@
+"""The composition root: reads the command line, builds one service from its parts and runs it.
+Decides nothing else.
+
+barkserve up [OPTIONS] [-- COMMAND]     all five on this machine
+barkserve semantic|coarse|fine|codec|orchestrator [OPTIONS]
+"""
+
+import argparse
+import asyncio
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from barkserve import config
+from barkserve.errors import BarkserveError, StartupError
+from barkserve.serving.metrics import Metrics
+from barkserve.serving.server import ServerOptions, Service, register_with, serve
+
+if TYPE_CHECKING:
+    from barkserve.engine.engine import Engine
+    from barkserve.models.checkpoint import Checkpoint
+    from barkserve.models.loading import Placement
+
+_log = logging.getLogger("barkserve")
+
+_PACKAGE = "barkserve.v1"
+
+
+def semantic(options: config.SemanticOptions, metrics: Metrics) -> Service:
+    """Text to semantic tokens."""
+    from barkserve.engine.admission import Admission
+    from barkserve.engine.engine import Engine
+    from barkserve.engine.model_runner import ModelRunner
+    from barkserve.models.loading import load_semantic
+    from barkserve.semantic.generator import SemanticGenerator, semantic_head
+    from barkserve.semantic.servicer import SemanticServicer
+    from barkserve.semantic.text import TextEncoder
+    from barkserve.v1 import semantic_pb2_grpc
+
+    checkpoint, placement = _open(options)
+    bark = checkpoint.bark
+    model = load_semantic(checkpoint, placement)
+    engine = Engine(ModelRunner(model, [semantic_head(bark)], options.slots))
+    _watch_engine(metrics, engine)
+    encoder = TextEncoder(checkpoint)
+    admission = Admission(options.max_streams)
+    servicer = SemanticServicer(SemanticGenerator(engine, bark), encoder, bark, admission, metrics)
+    register = register_with(semantic_pb2_grpc.add_SemanticServiceServicer_to_server, servicer)
+    return Service(f"{_PACKAGE}.SemanticService", register, engine.start, engine.stop)
+
+
+def coarse(options: config.CoarseOptions, metrics: Metrics) -> Service:
+    """Semantic tokens to the first two codebooks."""
+    from barkserve.coarse.generator import CoarseGenerator, coarse_heads
+    from barkserve.coarse.servicer import CoarseServicer
+    from barkserve.engine.admission import Admission
+    from barkserve.engine.engine import Engine
+    from barkserve.engine.model_runner import ModelRunner
+    from barkserve.models.loading import load_coarse
+    from barkserve.v1 import coarse_pb2_grpc
+
+    checkpoint, placement = _open(options)
+    bark = checkpoint.bark
+    model = load_coarse(checkpoint, placement)
+    engine = Engine(ModelRunner(model, coarse_heads(bark), options.slots))
+    _watch_engine(metrics, engine)
+    admission = Admission(options.max_streams)
+    servicer = CoarseServicer(CoarseGenerator(engine, bark), bark, admission, metrics)
+    register = register_with(coarse_pb2_grpc.add_CoarseServiceServicer_to_server, servicer)
+    return Service(f"{_PACKAGE}.CoarseService", register, engine.start, engine.stop)
+
+
+def fine(options: config.FineOptions, metrics: Metrics) -> Service:
+    """Two codebooks to all of them."""
+    from barkserve.engine.admission import Admission
+    from barkserve.engine.batcher import Batcher
+    from barkserve.fine.filler import Filler
+    from barkserve.fine.generator import FineGenerator
+    from barkserve.fine.servicer import FineServicer
+    from barkserve.fine.windows import ChunkPlan
+    from barkserve.models.loading import load_fine
+    from barkserve.v1 import fine_pb2_grpc
+
+    checkpoint, placement = _open(options)
+    bark = checkpoint.bark
+    given, books = bark.coarse_generation.n_coarse_codebooks, bark.fine_generation.n_fine_codebooks
+    filler = Filler(load_fine(checkpoint, placement), given, books, bark.codebook_size)
+    batcher = Batcher(filler.fill, options.max_batch)
+    metrics.watch("queue_depth", "Windows waiting for the network", lambda: batcher.waiting)
+    chunks = ChunkPlan(options.first_chunk_frames, options.chunk_frames, options.lookahead_frames)
+    admission = Admission(options.max_streams)
+    servicer = FineServicer(FineGenerator(batcher, bark), bark, chunks, admission, metrics)
+    register = register_with(fine_pb2_grpc.add_FineServiceServicer_to_server, servicer)
+    return Service(f"{_PACKAGE}.FineService", register, batcher.start, batcher.stop)
+
+
+def codec(options: config.CodecOptions, metrics: Metrics) -> Service:
+    """Codes to samples."""
+    from barkserve.codec.decoder import Decoder
+    from barkserve.codec.generator import CodecGenerator
+    from barkserve.codec.servicer import CodecServicer
+    from barkserve.engine.admission import Admission
+    from barkserve.engine.batcher import Batcher
+    from barkserve.models.loading import load_codec
+    from barkserve.v1 import codec_pb2_grpc
+
+    checkpoint, placement = _open(options)
+    model = load_codec(checkpoint, placement)
+    batcher = Batcher(Decoder(model).decode, options.max_batch)
+    metrics.watch("queue_depth", "Chunks waiting for the network", lambda: batcher.waiting)
+    generator = CodecGenerator(batcher, model.first_frames)
+    servicer = CodecServicer(generator, checkpoint.bark, Admission(options.max_streams), metrics)
+    register = register_with(codec_pb2_grpc.add_CodecServiceServicer_to_server, servicer)
+    return Service(f"{_PACKAGE}.CodecService", register, batcher.start, batcher.stop)
+
+
+def orchestrator(options: config.OrchestratorOptions, metrics: Metrics) -> Service:
+    """The public service; needs no torch."""
+    from barkserve.checkpoint_folder import CheckpointFolder, embedded_checkpoint
+    from barkserve.constants import NO_VOICE, STAGES
+    from barkserve.engine.admission import Admission
+    from barkserve.orchestrator.pool import StagePool
+    from barkserve.orchestrator.servicer import SpeechServicer
+    from barkserve.orchestrator.voice_selection import VoiceSelector
+    from barkserve.v1 import speech_pb2_grpc
+    from barkserve.voices import VoiceLibrary
+
+    folder = CheckpointFolder.open(options.checkpoint or embedded_checkpoint())
+    library = VoiceLibrary(folder)
+    default = options.voice or library.default or NO_VOICE
+    if default != NO_VOICE:
+        library.get(default)  # a mistyped default must fail now, not at the first request
+    pools = {stage: StagePool(stage, getattr(options, stage)) for stage in STAGES}
+    selector = VoiceSelector(library, folder.bark, default)
+    admission = Admission(options.max_streams)
+    servicer = SpeechServicer(pools, selector, folder.bark, folder.name, admission, metrics)
+
+    async def start() -> None: ...
+
+    async def stop() -> None:
+        for pool in pools.values():
+            await pool.close()
+
+    register = register_with(speech_pb2_grpc.add_SpeechServiceServicer_to_server, servicer)
+    return Service(f"{_PACKAGE}.SpeechService", register, start, stop)
+
+
+_SERVICES: dict[str, tuple[type[Any], Callable[[Any, Metrics], Service]]] = {
+    "semantic": (config.SemanticOptions, semantic),
+    "coarse": (config.CoarseOptions, coarse),
+    "fine": (config.FineOptions, fine),
+    "codec": (config.CodecOptions, codec),
+    "orchestrator": (config.OrchestratorOptions, orchestrator),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code. Never shows a traceback for a foreseen
+    failure."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    words, command = _split_command(words)
+    arguments = _parser().parse_args(words)
+    environment = config.environment()
+    try:
+        for name in config.unknown_variables(
+            environment, [config.UpOptions, *(kind for kind, _ in _SERVICES.values())]
+        ):
+            raise StartupError(
+                f"{name} is set but is no option of barkserve; see `barkserve SERVICE --help`"
+            )
+        if arguments.service == "up":
+            from barkserve.up import up
+
+            return asyncio.run(
+                up(config.read_options(config.UpOptions, arguments, environment), command)
+            )
+        return _run_service(arguments, environment)
+    except BarkserveError as error:
+        print(f"barkserve {arguments.service}: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run_service(arguments: argparse.Namespace, environment: Any) -> int:
+    kind, build = _SERVICES[arguments.service]
+    options = config.read_options(kind, arguments, environment)
+    logging.basicConfig(
+        level=options.log_level.upper(),
+        format=f"%(asctime)s {arguments.service} %(levelname)s %(message)s",
+    )
+    metrics = Metrics(arguments.service)
+    server_options = ServerOptions(
+        options.host,
+        options.port,
+        options.metrics_port,
+        options.drain_seconds,
+        options.exit_on_stdin_close,
+    )
+    asyncio.run(serve(server_options, metrics, lambda: build(options, metrics)))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="barkserve", description="Bark text-to-speech as a chain of gRPC services."
+    )
+    commands = parser.add_subparsers(dest="service", required=True, metavar="SERVICE")
+    summary = "all five services on this machine; with `-- COMMAND`, until that command ends"
+    config.add_options(
+        commands.add_parser("up", help=summary, description=summary), config.UpOptions
+    )
+    for name, (kind, build) in _SERVICES.items():
+        command = commands.add_parser(name, help=build.__doc__, description=build.__doc__)
+        config.add_options(command, kind)
+    return parser
+
+
+def _split_command(words: list[str]) -> tuple[list[str], list[str]]:
+    """What stands before `--` and what stands behind it."""
+    if "--" not in words:
+        return words, []
+    at = words.index("--")
+    return words[:at], words[at + 1 :]
+
+
+def _open(options: config.StageOptions) -> "tuple[Checkpoint, Placement]":
+    """The checkpoint, and where its networks go. Imports torch, so it must be called before any
+    network is built."""
+    try:
+        import torch
+    except ImportError as error:
+        raise StartupError("this service needs torch: pip install 'barkserve[stages]'") from error
+    from barkserve.checkpoint_folder import embedded_checkpoint
+    from barkserve.models.checkpoint import Checkpoint
+    from barkserve.models.loading import Placement
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    placement = Placement.of(options.device, options.dtype, options.attention)  # type: ignore[arg-type]
+    return Checkpoint.open(options.checkpoint or embedded_checkpoint()), placement
+
+
+def _watch_engine(metrics: Metrics, engine: "Engine") -> None:
+    metrics.watch("slots", "Slots of the key/value cache", lambda: engine.slots)
+    metrics.watch(
+        "slots_free", "Slots that a new sequence could have now", lambda: engine.free_slots
+    )
+    metrics.watch(
+        "slots_running", "Slots of sequences that are being continued", lambda: engine.running
+    )
+    metrics.watch("queue_depth", "Sequences waiting for a slot", lambda: engine.waiting)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

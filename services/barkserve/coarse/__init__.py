@@ -1,0 +1,1 @@
+"""The coarse stage: semantic tokens to the first two codebooks."""

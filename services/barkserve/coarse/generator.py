@@ -1,0 +1,138 @@
+"""Makes one utterance's coarse codes on the engine, window by window, as its semantic tokens
+arrive. Knows no gRPC."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from barkserve.bark_config import BarkConfig
+from barkserve.coarse.windows import CoarseGeometry, CoarseHistory, WindowPlan
+from barkserve.constants import DrawStream
+from barkserve.engine.draws import uniforms
+from barkserve.engine.engine import Engine
+from barkserve.engine.sequence import SamplingParams, Sequence
+
+
+@dataclass(frozen=True)
+class CoarseRequest:
+    """How to code one utterance.
+
+    Attributes:
+        history: the voice.
+        sampling: how codes are drawn.
+        seed: names the draws.
+        produced: (p, codebooks) int64, frames of this utterance that exist already.
+    """
+
+    history: CoarseHistory
+    sampling: SamplingParams
+    seed: int
+    produced: NDArray[np.int64]
+
+
+@dataclass
+class CoarseRun:
+    """What became of a generation; filled while it runs."""
+
+    made: int = 0  # codes
+    queue_s: float = 0.0
+    compute_s: float = 0.0
+
+
+class CoarseGenerator:
+    """Turns an utterance into a series of sequences, one a window, that keep their slot while the
+    window only grows."""
+
+    def __init__(self, engine: Engine, config: BarkConfig) -> None:
+        self._engine = engine
+        self.geometry = CoarseGeometry.of(config)
+
+    async def generate(
+        self, request: CoarseRequest, semantic: AsyncIterator[list[int]], run: CoarseRun
+    ) -> AsyncGenerator[NDArray[np.int64], None]:
+        """Yields (n, codebooks) frames as they are made. Fills `run`."""
+        geometry = self.geometry
+        plan = WindowPlan(geometry, request.history)
+        offsets = geometry.semantic_vocab_size + geometry.codebook_size * np.arange(
+            geometry.codebooks
+        )
+        made = list(map(int, (request.produced + offsets).reshape(-1)))
+        sent = len(made)
+        previous: Sequence | None = None
+        try:
+            while await self._window_comes(plan, len(made), semantic):
+                sequence = self._sequence(request, plan, made, previous)
+                previous = sequence
+                async with aclosing(self._engine.generate(sequence)) as steps:
+                    async for tokens in steps:
+                        made += tokens
+                        whole = len(made) - len(made) % geometry.codebooks
+                        if whole > sent:
+                            codes = (
+                                np.array(made[sent:whole]).reshape(-1, geometry.codebooks) - offsets
+                            )
+                            run.made += whole - sent
+                            sent = whole
+                            yield codes
+                run.queue_s += sequence.queue_s
+                run.compute_s += sequence.compute_s
+        finally:
+            if previous is not None:
+                self._engine.release(previous)
+
+    async def _window_comes(
+        self, plan: WindowPlan, made: int, semantic: AsyncIterator[list[int]]
+    ) -> bool:
+        """Wait until the current window may run; False when the utterance is complete."""
+        start = made - made % self.geometry.window
+        while not plan.ready(start) and not plan.complete(made):
+            tokens = await anext(semantic, None)
+            if tokens is None:
+                plan.end()
+            else:
+                plan.push(tokens)
+        return not plan.complete(made)
+
+    def _sequence(
+        self, request: CoarseRequest, plan: WindowPlan, made: list[int], previous: Sequence | None
+    ) -> Sequence:
+        """The rest of the window that `made` ends in."""
+        start = len(made) - len(made) % self.geometry.window
+        all_made = np.array(made, dtype=np.int64)
+        prompt = np.concatenate([plan.prompt(all_made[:start]), all_made[start:]])[:, None]
+        left = start + plan.length(start) - len(made)
+        return Sequence(
+            prompt=prompt,
+            max_tokens=left,
+            sampling=request.sampling,
+            uniforms=uniforms(request.seed, DrawStream.COARSE, len(made), left),
+            heads=tuple(range(self.geometry.codebooks)),
+            continues=previous if previous is not None and _grows_from(prompt, previous) else None,
+            hold=True,
+        )
+
+
+def _grows_from(prompt: NDArray[np.int64], previous: Sequence) -> bool:
+    """Whether the prompt is the previous sequence's prompt and tokens."""
+    tokens = np.array(previous.tokens, dtype=np.int64)[:, None]
+    return np.array_equal(prompt, np.concatenate([previous.prompt, tokens]))
+
+
+def coarse_heads(config: BarkConfig) -> list[NDArray[np.int64]]:
+    """The ids that each codebook's step may choose, one (V,) array a codebook.
+
+    The last codebook's step leaves everything behind its codes open, as transformers'
+    AlternatingCodebooksLogitsProcessor does.
+    """
+    geometry = CoarseGeometry.of(config)
+    first = geometry.semantic_vocab_size
+    size = geometry.codebook_size
+    heads = [
+        np.arange(first + size * book, first + size * (book + 1))
+        for book in range(geometry.codebooks)
+    ]
+    heads[-1] = np.arange(heads[-1][0], config.coarse.output_vocab_size)
+    return [head.astype(np.int64) for head in heads]

@@ -1,0 +1,87 @@
+"""CoarseService over gRPC: messages in, messages out; everything else is the generator's."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import aclosing
+
+import numpy as np
+from numpy.typing import NDArray
+
+from barkserve.bark_config import BarkConfig
+from barkserve.coarse.generator import CoarseGenerator, CoarseRequest, CoarseRun
+from barkserve.coarse.windows import CoarseHistory, cut_history, no_history
+from barkserve.engine.admission import Admission
+from barkserve.serving import convert
+from barkserve.serving.context import Context
+from barkserve.serving.metrics import Metrics
+from barkserve.v1 import coarse_pb2, coarse_pb2_grpc, common_pb2
+
+Response = coarse_pb2.CoarseServiceGenerateResponse
+
+
+class CoarseServicer(coarse_pb2_grpc.CoarseServiceServicer):
+    """barkserve.v1.CoarseService."""
+
+    def __init__(
+        self, generator: CoarseGenerator, config: BarkConfig, admission: Admission, metrics: Metrics
+    ) -> None:
+        self._generator = generator
+        self._geometry = generator.geometry
+        self._defaults = config.coarse_generation.sampling
+        self._code_limit = config.coarse_code_limit
+        self._admission = admission
+        self._metrics = metrics
+
+    async def Generate(
+        self,
+        request_iterator: AsyncIterator[coarse_pb2.CoarseServiceGenerateRequest],
+        context: Context,
+    ) -> AsyncGenerator[Response, None]:
+        """One utterance."""
+        with self._admission.stream():
+            config = await convert.first_message(request_iterator, "config", "a CoarseConfig")
+            request, run = self._request(config), CoarseRun()
+            semantic = self._semantic(request_iterator)
+            async with aclosing(self._generator.generate(request, semantic, run)) as steps:
+                async for frames in steps:
+                    self._metrics.produced(frames.size)
+                    yield Response(frames=coarse_pb2.CoarseFrames(codes=frames.ravel()))
+            yield Response(finished=coarse_pb2.CoarseFinished(report=_report(run)))
+
+    async def _semantic(
+        self, requests: AsyncIterator[coarse_pb2.CoarseServiceGenerateRequest]
+    ) -> AsyncIterator[list[int]]:
+        limit = self._geometry.semantic_vocab_size
+        async for message in convert.messages(requests, "semantic"):
+            yield convert.tokens(message.tokens, limit, "semantic.tokens").tolist()
+
+    def _request(self, config: coarse_pb2.CoarseConfig) -> CoarseRequest:
+        return CoarseRequest(
+            history=self._history(config),
+            sampling=convert.sampling_params(config.sampling, self._defaults),
+            seed=convert.require_seed(config.seed),
+            produced=self._frames(config.produced, self._code_limit, "produced"),
+        )
+
+    def _history(self, config: coarse_pb2.CoarseConfig) -> CoarseHistory:
+        semantic = convert.tokens(
+            config.semantic_prompt, self._geometry.semantic_vocab_size, "semantic_prompt"
+        )
+        coarse = self._frames(config.coarse_prompt, self._geometry.codebook_size, "coarse_prompt")
+        convert.require(
+            (len(semantic) == 0) == (len(coarse) == 0),
+            "coarse_prompt",
+            "a voice needs semantic_prompt and coarse_prompt, or neither",
+        )
+        return cut_history(semantic, coarse, self._geometry) if len(coarse) else no_history()
+
+    def _frames(self, values: Iterable[int], limit: int, field: str) -> NDArray[np.int64]:
+        return convert.frames(values, self._geometry.codebooks, limit, field)
+
+
+def _report(run: CoarseRun) -> common_pb2.StageReport:
+    return common_pb2.StageReport(
+        stage="coarse",
+        output_count=run.made,
+        queue_ms=convert.milliseconds(run.queue_s),
+        compute_ms=convert.milliseconds(run.compute_s),
+    )

@@ -1,0 +1,1 @@
+"""The codec stage: codes to samples."""

@@ -1,0 +1,86 @@
+"""Decodes one utterance's frames as they arrive; the samples do not depend on how they arrived.
+Knows no gRPC."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from barkserve.codec.decoder import Decoded, DecodeJob
+from barkserve.engine.batcher import Batcher
+from barkserve.models.encodec import DecoderState
+
+MAX_FRAMES = 75
+"""Most frames of one pass: a second of audio, so that a stream can be cancelled and others get
+their turn."""
+
+
+@dataclass
+class CodecRun:
+    """What became of an utterance; filled while it runs."""
+
+    made: int = 0  # samples
+    compute_s: float = 0.0
+
+
+class CodecGenerator:
+    """Turns an utterance's frames into samples.
+
+    Args:
+        batcher: runs DecodeJobs.
+        first_frames: fewest frames to begin with, see EncodecDecoder.
+    """
+
+    def __init__(self, batcher: Batcher[DecodeJob, Decoded], first_frames: int) -> None:
+        self._batcher = batcher
+        self._first_frames = first_frames
+
+    async def generate(
+        self, frames: AsyncIterator[NDArray[np.int64]], produced: int, run: CodecRun
+    ) -> AsyncGenerator[NDArray[np.float32], None]:
+        """Yields (n,) float32 samples, in order, without the first `produced`. Fills `run`.
+
+        Args:
+            frames: pieces of (n, codebooks) int64.
+            produced: samples of this utterance that exist already.
+            run: gets the counts.
+        """
+        state: DecoderState | None = None
+        skip = produced
+        async for codes in self._pieces(frames):
+            started = perf_counter()
+            job = DecodeJob(codes, state)
+            decoded = await self._batcher.submit(job.shape_key, job)
+            state = decoded.state
+            run.compute_s += perf_counter() - started
+            samples, skip = decoded.samples[skip:], max(0, skip - len(decoded.samples))
+            run.made += len(samples)
+            if len(samples):
+                yield samples
+
+    async def _pieces(
+        self, frames: AsyncIterator[NDArray[np.int64]]
+    ) -> AsyncGenerator[NDArray[np.int64], None]:
+        """The same frames, cut to at most MAX_FRAMES, the first piece at least first_frames if
+        there are so many."""
+        held: list[NDArray[np.int64]] = []
+        begun = False
+        async for codes in frames:
+            held.append(codes)
+            if not begun and sum(map(len, held)) < self._first_frames:
+                continue
+            begun = True
+            for piece in _cut(held):
+                yield piece
+            held = []
+        for piece in _cut(held):
+            yield piece
+
+
+def _cut(held: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
+    if not held:
+        return []
+    codes = np.concatenate(held)
+    return [codes[start : start + MAX_FRAMES] for start in range(0, len(codes), MAX_FRAMES)]

@@ -1,0 +1,64 @@
+"""CodecService over gRPC: messages in, messages out; everything else is the generator's."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+
+import numpy as np
+from numpy.typing import NDArray
+
+from barkserve.bark_config import BarkConfig
+from barkserve.codec.generator import CodecGenerator, CodecRun
+from barkserve.engine.admission import Admission
+from barkserve.serving import convert
+from barkserve.serving.context import Context
+from barkserve.serving.metrics import Metrics
+from barkserve.v1 import codec_pb2, codec_pb2_grpc, common_pb2
+
+
+class CodecServicer(codec_pb2_grpc.CodecServiceServicer):
+    """barkserve.v1.CodecService."""
+
+    def __init__(
+        self, generator: CodecGenerator, config: BarkConfig, admission: Admission, metrics: Metrics
+    ) -> None:
+        self._generator = generator
+        self._books = config.fine_generation.n_fine_codebooks
+        self._codebook_size = config.codebook_size
+        self._sample_rate = config.sample_rate
+        self._admission = admission
+        self._metrics = metrics
+
+    async def Decode(
+        self,
+        request_iterator: AsyncIterator[codec_pb2.DecodeRequest],
+        context: Context,
+    ) -> AsyncGenerator[codec_pb2.DecodeResponse, None]:
+        """One utterance."""
+        with self._admission.stream():
+            config = await convert.first_message(request_iterator, "config", "a CodecConfig")
+            convert.require(config.produced_samples >= 0, "produced_samples", "must be 0 or more")
+            frames, run = self._frames(request_iterator), CodecRun()
+            async with aclosing(
+                self._generator.generate(frames, config.produced_samples, run)
+            ) as steps:
+                async for samples in steps:
+                    self._metrics.produced(len(samples))
+                    yield codec_pb2.DecodeResponse(samples=self._samples(samples))
+            yield codec_pb2.DecodeResponse(finished=codec_pb2.CodecFinished(report=_report(run)))
+
+    async def _frames(
+        self, requests: AsyncIterator[codec_pb2.DecodeRequest]
+    ) -> AsyncIterator[NDArray[np.int64]]:
+        async for message in convert.messages(requests, "frames"):
+            yield convert.frames(message.codes, self._books, self._codebook_size, "frames.codes")
+
+    def _samples(self, samples: NDArray[np.float32]) -> codec_pb2.Samples:
+        return codec_pb2.Samples(
+            pcm=samples.astype("<f4").tobytes(), sample_rate_hertz=self._sample_rate
+        )
+
+
+def _report(run: CodecRun) -> common_pb2.StageReport:
+    return common_pb2.StageReport(
+        stage="codec", output_count=run.made, compute_ms=convert.milliseconds(run.compute_s)
+    )

@@ -1,0 +1,253 @@
+"""The options of every service, read once from flags and environment. Knows no service and opens
+nothing.
+
+Each option is one dataclass field; its flag, its environment variable, its help and its default all
+come from there.
+"""
+
+import argparse
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
+
+from barkserve.errors import StartupError
+
+Options = TypeVar("Options", bound="CommonOptions | UpOptions")
+
+PORTS = {"orchestrator": 50051, "semantic": 50052, "coarse": 50053, "fine": 50054, "codec": 50055}
+METRICS_PORTS = {
+    "orchestrator": 9464,
+    "semantic": 9465,
+    "coarse": 9466,
+    "fine": 9467,
+    "codec": 9468,
+}
+
+_CHECKPOINT = (
+    "folder in the Hugging Face layout, or hub name such as suno/bark-small; "
+    "empty: the embedded bark-mini"
+)
+_PORT = "port to listen on; 0 takes a free one"
+_METRICS_PORT = "port of the Prometheus endpoint /metrics; 0 for none"
+_SLOTS = "utterances in the key/value cache at once"
+_DTYPE = "of weights and activations"
+_DTYPES = ("float32", "float16", "bfloat16")
+_ATTENTION = "flash needs CUDA, flash-attn and a 16-bit dtype"
+_ATTENTIONS = ("flash", "sdpa", "eager")
+_LOG_LEVELS = ("debug", "info", "warning", "error")
+_REPLICAS = "HOST:PORT of the {} stage, several separated by commas"
+_VOICE = 'voice of requests that name none; empty: the checkpoint\'s default, "none": no voice'
+
+
+def option(default: Any, text: str, choices: tuple[str, ...] = ()) -> Any:
+    """A dataclass field that is also a command-line option."""
+    return field(default=default, metadata={"help": text, "choices": choices})
+
+
+@dataclass(frozen=True)
+class CommonOptions:
+    """What every service takes."""
+
+    checkpoint: str = option("", _CHECKPOINT)
+    host: str = option("127.0.0.1", "address to listen on; 0.0.0.0 for all")
+    port: int = option(0, _PORT)
+    metrics_port: int = option(0, _METRICS_PORT)
+    drain_seconds: float = option(
+        30.0, "how long running streams may go on after the first SIGTERM"
+    )
+    log_level: str = option("info", "how much to log", _LOG_LEVELS)
+    exit_on_stdin_close: bool = option(
+        False, "stop when standard input closes (set by `barkserve up`)"
+    )
+
+
+@dataclass(frozen=True)
+class StageOptions(CommonOptions):
+    """What every service with a network takes."""
+
+    device: str = option("cpu", "cpu, cuda or cuda:N")
+    dtype: str = option("float32", _DTYPE, _DTYPES)
+    attention: str = option("sdpa", _ATTENTION, _ATTENTIONS)
+    threads: int = option(0, "CPU threads of the network; 0 for torch's own choice")
+    max_streams: int = option(
+        64, "streams taken on at once, waiting ones included; more are told to come back"
+    )
+
+
+@dataclass(frozen=True)
+class SemanticOptions(StageOptions):
+    """`barkserve semantic`."""
+
+    port: int = option(PORTS["semantic"], _PORT)
+    metrics_port: int = option(METRICS_PORTS["semantic"], _METRICS_PORT)
+    slots: int = option(16, _SLOTS)
+
+
+@dataclass(frozen=True)
+class CoarseOptions(StageOptions):
+    """`barkserve coarse`."""
+
+    port: int = option(PORTS["coarse"], _PORT)
+    metrics_port: int = option(METRICS_PORTS["coarse"], _METRICS_PORT)
+    slots: int = option(16, _SLOTS)
+
+
+@dataclass(frozen=True)
+class FineOptions(StageOptions):
+    """`barkserve fine`."""
+
+    port: int = option(PORTS["fine"], _PORT)
+    metrics_port: int = option(METRICS_PORTS["fine"], _METRICS_PORT)
+    max_batch: int = option(4, "windows of different streams in one pass")
+    first_chunk_frames: int = option(
+        22, "STREAMING: frames of 1/75 s in an utterance's first chunk"
+    )
+    chunk_frames: int = option(30, "STREAMING: frames in each later chunk")
+    lookahead_frames: int = option(8, "STREAMING: frames to the right that a frame must have seen")
+
+
+@dataclass(frozen=True)
+class CodecOptions(StageOptions):
+    """`barkserve codec`."""
+
+    port: int = option(PORTS["codec"], _PORT)
+    metrics_port: int = option(METRICS_PORTS["codec"], _METRICS_PORT)
+    max_batch: int = option(8, "chunks of equal length of different streams in one pass")
+
+
+@dataclass(frozen=True)
+class OrchestratorOptions(CommonOptions):
+    """`barkserve orchestrator`."""
+
+    port: int = option(PORTS["orchestrator"], _PORT)
+    metrics_port: int = option(METRICS_PORTS["orchestrator"], _METRICS_PORT)
+    semantic: str = option(f"127.0.0.1:{PORTS['semantic']}", _REPLICAS.format("semantic"))
+    coarse: str = option(f"127.0.0.1:{PORTS['coarse']}", _REPLICAS.format("coarse"))
+    fine: str = option(f"127.0.0.1:{PORTS['fine']}", _REPLICAS.format("fine"))
+    codec: str = option(f"127.0.0.1:{PORTS['codec']}", _REPLICAS.format("codec"))
+    voice: str = option("", _VOICE)
+    max_streams: int = option(64, "streams taken on at once; more are told to come back")
+
+
+@dataclass(frozen=True)
+class UpOptions:
+    """`barkserve up`: all five on this machine."""
+
+    checkpoint: str = option("", _CHECKPOINT)
+    host: str = option(
+        "127.0.0.1", "address the orchestrator listens on; the stages stay on 127.0.0.1"
+    )
+    port: int = option(
+        PORTS["orchestrator"],
+        "port of the orchestrator, the stages take the next four; 0 takes free ones",
+    )
+    metrics_port: int = option(
+        METRICS_PORTS["orchestrator"], "first of five Prometheus ports; 0 for none"
+    )
+    device: str = option("cpu", "of all stages: cpu, cuda or cuda:N")
+    dtype: str = option("float32", _DTYPE, _DTYPES)
+    attention: str = option("sdpa", _ATTENTION, _ATTENTIONS)
+    threads: int = option(0, "CPU threads of each network; 0 shares the cores among two")
+    slots: int = option(16, "utterances in each key/value cache at once")
+    voice: str = option("", _VOICE)
+    startup_seconds: float = option(600.0, "how long the services may take to load")
+    drain_seconds: float = option(5.0, "how long running streams may go on when stopped")
+    log_level: str = option("warning", "how much the services log", _LOG_LEVELS)
+
+
+def flag_of(name: str) -> str:
+    """--metrics-port for metrics_port."""
+    return "--" + name.replace("_", "-")
+
+
+def variable_of(name: str) -> str:
+    """BARKSERVE_METRICS_PORT for metrics_port."""
+    return "BARKSERVE_" + name.upper()
+
+
+def add_options(parser: argparse.ArgumentParser, kind: type[Options]) -> None:
+    """One argument for each field of an options class."""
+    for entry in fields(kind):
+        metadata = entry.metadata
+        origin = f"default: {_shown(entry.default)}; environment: {variable_of(entry.name)}"
+        text = f"{metadata['help']} ({origin})"
+        common: dict[str, Any] = {
+            "dest": entry.name,
+            "default": None,
+            "help": text.replace("%", "%%"),
+        }
+        if isinstance(entry.default, bool):
+            parser.add_argument(flag_of(entry.name), action="store_const", const="true", **common)
+        else:
+            choices = metadata["choices"]
+            metavar = "{" + ",".join(choices) + "}" if choices else _metavar(entry.default)
+            parser.add_argument(flag_of(entry.name), metavar=metavar, **common)
+
+
+def read_options(
+    kind: type[Options], arguments: argparse.Namespace, environment: Mapping[str, str]
+) -> Options:
+    """Flags first, environment second, defaults last. Raises StartupError for values that do not
+    fit."""
+    values: dict[str, Any] = {}
+    for entry in fields(kind):
+        given = getattr(arguments, entry.name)
+        source = flag_of(entry.name)
+        if given is None:
+            given, source = environment.get(variable_of(entry.name)), variable_of(entry.name)
+        if given is not None:
+            values[entry.name] = _parse(given, entry.default, entry.metadata["choices"], source)
+    return kind(**values)
+
+
+def unknown_variables(environment: Mapping[str, str], kinds: Sequence[type[Any]]) -> list[str]:
+    """Variables that look like ours and set nothing: a mistyped name must not be ignored in
+    silence."""
+    known = {variable_of(entry.name) for kind in kinds for entry in fields(kind)}
+    return sorted(
+        name for name in environment if name.startswith("BARKSERVE_") and name not in known
+    )
+
+
+def _parse(text: str, default: object, choices: tuple[str, ...], source: str) -> object:
+    if choices and text not in choices:
+        raise StartupError(f"{source}: {text!r} is not one of {', '.join(choices)}")
+    if isinstance(default, bool):
+        if text.lower() not in ("true", "false", "1", "0"):
+            raise StartupError(f"{source}: {text!r} is neither true nor false")
+        return text.lower() in ("true", "1")
+    if isinstance(default, int | float):
+        return _number(text, type(default), source)
+    return text
+
+
+def _number(text: str, kind: type[int] | type[float], source: str) -> int | float:
+    try:
+        number = kind(text)
+    except ValueError:
+        number = kind(-1)
+    if not 0 <= number < 1e9:  # also refuses NaN
+        raise StartupError(
+            f"{source}: {text!r} is not a {'whole ' if kind is int else ''}number of at least 0"
+        )
+    return number
+
+
+def _shown(default: object) -> str:
+    return (
+        repr(default)
+        if default == ""
+        else str(default).lower()
+        if isinstance(default, bool)
+        else str(default)
+    )
+
+
+def _metavar(default: object) -> str:
+    return {int: "N", float: "SECONDS", str: "TEXT"}[type(default)]
+
+
+def environment() -> Mapping[str, str]:
+    """The process's environment; the only place that reads it."""
+    return os.environ

@@ -1,0 +1,1 @@
+"""The engine: tokens and slots, continuous batching. Knows no Bark, no gRPC."""

@@ -1,0 +1,94 @@
+"""Runs equal-shaped jobs of many streams together, in one worker thread, in order of arrival.
+
+For networks that keep nothing between calls (fine), or whose state travels with the job (codec).
+Knows no tensors.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class _Entry(Generic[Job, Result]):
+    key: Hashable
+    job: Job
+    future: "asyncio.Future[Result]"
+
+
+class Batcher(Generic[Job, Result]):
+    """Collects jobs while the previous batch runs; jobs of one key and up to max_batch of them run
+    together.
+
+    Args:
+        run: does the work, in a thread of its own: one result a job, in order.
+        max_batch: most jobs at once.
+    """
+
+    def __init__(self, run: Callable[[list[Job]], list[Result]], max_batch: int) -> None:
+        self._run = run
+        self._max_batch = max_batch
+        self._queue: deque[_Entry[Job, Result]] = deque()
+        self._work = asyncio.Event()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batcher")
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that are not running yet."""
+        return len(self._queue)
+
+    async def start(self) -> None:
+        """Begin to run jobs whenever there are any."""
+        self._task = asyncio.create_task(self._batches(), name="batcher")
+
+    async def stop(self) -> None:
+        """Finish the batch in flight and run no further one."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._thread.shutdown()
+
+    async def submit(self, key: Hashable, job: Job) -> Result:
+        """Run one job. Cancelling takes it out of the queue; what `run` raises is raised here."""
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._queue.append(_Entry(key, job, future))
+        self._work.set()
+        return await future
+
+    async def _batches(self) -> None:
+        while True:
+            batch = self._next_batch()
+            if not batch:
+                self._work.clear()
+                await self._work.wait()
+                continue
+            await self._run_batch(batch)
+
+    def _next_batch(self) -> list[_Entry[Job, Result]]:
+        wanted = [entry for entry in self._queue if not entry.future.cancelled()]
+        batch = [entry for entry in wanted if entry.key == wanted[0].key][: self._max_batch]
+        chosen = set(map(id, batch))
+        self._queue = deque(entry for entry in wanted if id(entry) not in chosen)
+        return batch
+
+    async def _run_batch(self, batch: list[_Entry[Job, Result]]) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            results = await loop.run_in_executor(
+                self._thread, self._run, [entry.job for entry in batch]
+            )
+        except Exception as error:
+            for entry in batch:
+                if not entry.future.done():
+                    entry.future.set_exception(error)
+            return
+        for entry, result in zip(batch, results, strict=True):
+            if not entry.future.done():
+                entry.future.set_result(result)

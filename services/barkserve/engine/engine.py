@@ -1,0 +1,149 @@
+"""The loop that makes sequences advance: schedule, run, record, tell those who wait.
+
+The scheduler is touched by the event loop's thread only, the runner by one worker thread only: no
+locks.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from barkserve.engine.scheduler import Batch, Scheduler
+from barkserve.engine.sequence import Sequence, State
+from barkserve.errors import StageFailed
+
+_log = logging.getLogger(__name__)
+
+
+class Runner(Protocol):
+    """What the engine needs of a network: ModelRunner, or a fake whose tokens can be worked out by
+    hand."""
+
+    slots: int
+
+    def run(self, batch: Batch) -> list[int]:
+        """Append every sequence's pending positions to its slot and draw one token each."""
+
+
+@dataclass(eq=False)
+class _Waiter:
+    """Somebody who waits for a sequence's tokens."""
+
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    added: float = field(default_factory=time.perf_counter)
+    error: Exception | None = None
+
+
+class Engine:
+    """Runs many sequences at once on one network."""
+
+    def __init__(self, runner: Runner) -> None:
+        self._runner = runner
+        self._scheduler = Scheduler(runner.slots)
+        self._waiters: dict[Sequence, _Waiter] = {}
+        self._work = asyncio.Event()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
+        self._loop_task: asyncio.Task[None] | None = None
+
+    @property
+    def slots(self) -> int:
+        """All slots of the cache."""
+        return self._runner.slots
+
+    @property
+    def free_slots(self) -> int:
+        """Slots that a new sequence could have now."""
+        return self._scheduler.free_slots
+
+    @property
+    def running(self) -> int:
+        """Sequences that have a slot and are not finished."""
+        return self._scheduler.running
+
+    @property
+    def waiting(self) -> int:
+        """Sequences that wait for a slot."""
+        return self._scheduler.waiting
+
+    async def start(self) -> None:
+        """Begin to take steps whenever there is something to do."""
+        self._loop_task = asyncio.create_task(self._steps(), name="engine steps")
+
+    async def stop(self) -> None:
+        """Finish the step in flight and take no further one."""
+        if self._loop_task is not None:
+            self._loop_task.cancel()
+            await asyncio.gather(self._loop_task, return_exceptions=True)
+        self._thread.shutdown()
+
+    async def generate(self, sequence: Sequence) -> AsyncGenerator[list[int], None]:
+        """Run a sequence; yields the tokens drawn since the last yield, never an empty list.
+
+        Leaving the iteration early aborts the sequence within one step.
+
+        Raises:
+            StageFailed: the network failed in a step that this sequence took part in.
+        """
+        waiter = self._waiters[sequence] = _Waiter()
+        self._scheduler.add(sequence)
+        self._work.set()
+        sent = 0
+        try:
+            while sequence.state in (State.WAITING, State.RUNNING) or sent < len(sequence.tokens):
+                if sent == len(sequence.tokens):
+                    await waiter.news.wait()
+                    waiter.news.clear()
+                if waiter.error is not None:
+                    raise StageFailed("the network failed; see the stage's log") from waiter.error
+                if sent < len(sequence.tokens):
+                    fresh = sequence.tokens[sent:]
+                    sent += len(fresh)
+                    yield fresh
+        finally:
+            del self._waiters[sequence]
+            if sequence.state is not State.FINISHED:
+                self._scheduler.abort(sequence)
+
+    def release(self, sequence: Sequence) -> None:
+        """Give up the slot that a finished sequence holds, if it still does."""
+        self._scheduler.release(sequence)
+
+    async def _steps(self) -> None:
+        while True:
+            batch = self._scheduler.next_batch()
+            if batch is None:
+                self._work.clear()
+                await self._work.wait()
+            else:
+                await self._step(batch)
+
+    async def _step(self, batch: Batch) -> None:
+        started = time.perf_counter()
+        self._note_start(batch, started)
+        loop = asyncio.get_running_loop()
+        try:
+            tokens = await loop.run_in_executor(self._thread, self._runner.run, batch)
+        except Exception as error:
+            _log.exception("a step of %d sequences failed", len(batch.sequences))
+            self._fail(batch, error)
+            return
+        elapsed = time.perf_counter() - started
+        for sequence in self._scheduler.advance(batch, tokens):
+            sequence.compute_s += elapsed
+            self._waiters[sequence].news.set()
+
+    def _note_start(self, batch: Batch, now: float) -> None:
+        for sequence in batch.sequences:
+            if sequence.compute_s == 0.0 and sequence in self._waiters:
+                sequence.queue_s = now - self._waiters[sequence].added
+
+    def _fail(self, batch: Batch, error: Exception) -> None:
+        for sequence in batch.sequences:
+            if sequence.state is State.RUNNING:
+                self._scheduler.abort(sequence)
+                self._waiters[sequence].error = error
+                self._waiters[sequence].news.set()

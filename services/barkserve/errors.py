@@ -1,0 +1,79 @@
+"""The one error tree: what can go wrong, in words for the person who has to act. Knows no gRPC;
+`serving` maps it.
+
+BarkserveError
+├── InvalidArgument       the request is wrong and will stay wrong            INVALID_ARGUMENT
+├── NotFound              the request names something that does not exist     NOT_FOUND
+├── Overloaded            every slot and the queue are full, try again later  RESOURCE_EXHAUSTED
+├── StageUnavailable      a stage of the chain cannot be reached or broke off UNAVAILABLE
+├── StageFailed           a stage of the chain answered with an error of ours INTERNAL
+└── StartupError          a service cannot start                              (process exit 1)
+    └── CheckpointError   the checkpoint is missing, broken or of another kind
+"""
+
+from typing import ClassVar
+
+
+class BarkserveError(Exception):
+    """Anything barkserve raises on purpose; the message is one line and says what to do."""
+
+    status: ClassVar[str] = "INTERNAL"  # the name of a grpc.StatusCode
+
+
+class InvalidArgument(BarkserveError):
+    """A request that cannot be served as it is.
+
+    Args:
+        field: the offending field, as a path in the request ("semantic.sampling.temperature").
+        description: what is wrong with it and what would be right.
+    """
+
+    status = "INVALID_ARGUMENT"
+
+    def __init__(self, field: str, description: str) -> None:
+        super().__init__(f"{field}: {description}")
+        self.field = field
+        self.description = description
+
+
+class NotFound(BarkserveError):
+    """A name that nothing answers to."""
+
+    status = "NOT_FOUND"
+
+
+class Overloaded(BarkserveError):
+    """No room for another stream now.
+
+    Args:
+        message: what is full.
+        retry_after_s: seconds after which another try makes sense.
+    """
+
+    status = "RESOURCE_EXHAUSTED"
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class StageUnavailable(BarkserveError):
+    """A stage of the chain that cannot be reached, or that broke off."""
+
+    status = "UNAVAILABLE"
+
+
+class StageFailed(BarkserveError):
+    """A stage of the chain that failed in a way its caller cannot mend."""
+
+    status = "INTERNAL"
+
+
+class StartupError(BarkserveError):
+    """A service that cannot start; the process prints the message and exits with 1."""
+
+    status = "FAILED_PRECONDITION"
+
+
+class CheckpointError(StartupError):
+    """A checkpoint that is missing, broken, or not one of Bark's."""

@@ -1,0 +1,1 @@
+"""The fine stage: two codebooks to all."""

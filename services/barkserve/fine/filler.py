@@ -1,0 +1,61 @@
+"""Runs the fine network over windows of several streams at once. Knows torch; knows no
+utterances."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from barkserve.engine.sampler import draw
+from barkserve.fine.job import FillJob
+from barkserve.models.fine import FineModel
+
+
+class Filler:
+    """The fine network and the codebooks it has to decide."""
+
+    def __init__(
+        self, model: FineModel, first_codebook: int, codebooks: int, codebook_size: int
+    ) -> None:
+        self._model = model.eval()
+        self._device = model.position_embeds_layer.weight.device
+        self._decides = range(first_codebook, codebooks)
+        self._codebook_size = codebook_size
+
+    @torch.inference_mode()
+    def fill(self, jobs: list[FillJob]) -> list[NDArray[np.int64]]:
+        """Decide each job's frames, codebook after codebook.
+
+        Args:
+            jobs: windows of one length.
+
+        Returns:
+            For each job the window's codes, (T, codebooks) int64, with those from fill_from on
+            decided.
+        """
+        codes = torch.from_numpy(np.stack([job.codes for job in jobs])).to(
+            self._device
+        )  # (B, T, books)
+        uniforms = torch.from_numpy(np.stack([job.uniforms for job in jobs])).to(self._device)
+        starts = torch.tensor([job.fill_from for job in jobs], device=self._device)
+        first = min(job.fill_from for job in jobs)
+        decided = (
+            torch.arange(first, codes.shape[1], device=self._device) >= starts[:, None]
+        )  # (B, T - first)
+        for codebook in self._decides:
+            logits = self._model(codes, codebook, first, self._codebook_size)
+            chosen = self._choose(logits, jobs, uniforms[:, first:, codebook])
+            codes[:, first:, codebook] = torch.where(decided, chosen, codes[:, first:, codebook])
+        return list(codes.cpu().numpy())
+
+    def _choose(self, logits: Tensor, jobs: list[FillJob], uniforms: Tensor) -> Tensor:
+        """(B, T, V) logits to (B, T) codes."""
+        best = logits.argmax(dim=-1)
+        if all(job.temperature is None for job in jobs):
+            return best
+        temperatures = torch.tensor([job.temperature or 1.0 for job in jobs], device=self._device)
+        probabilities = functional.softmax(logits / temperatures[:, None, None], dim=-1)
+        drawn = draw(probabilities, uniforms.unsqueeze(-1))
+        greedy = torch.tensor([job.temperature is None for job in jobs], device=self._device)
+        return torch.where(greedy[:, None], best, drawn)

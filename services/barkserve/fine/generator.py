@@ -1,0 +1,145 @@
+"""Fills one utterance's codebooks as its coarse frames arrive, streaming or exact. Knows no gRPC
+and no torch."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+from numpy.typing import NDArray
+
+from barkserve.bark_config import BarkConfig
+from barkserve.constants import DrawStream
+from barkserve.engine.batcher import Batcher
+from barkserve.engine.draws import uniforms
+from barkserve.fine.job import FillJob
+from barkserve.fine.windows import ChunkPlan, FineGeometry, Window
+
+Codes = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class FineRequest:
+    """How to fill one utterance.
+
+    Attributes:
+        history: (h, codebooks) int64, the voice's codes; the last max_fine_history_length frames
+            count.
+        temperature: how codes are drawn; None takes the most likely ones.
+        seed: names the draws.
+        chunks: when to fill while streaming; None fills once, exactly, when all frames are there.
+        produced: (p, codebooks) int64, frames of this utterance that exist already.
+    """
+
+    history: Codes
+    temperature: float | None
+    seed: int
+    chunks: ChunkPlan | None
+    produced: Codes
+
+
+@dataclass
+class FineRun:
+    """What became of an utterance; filled while it runs."""
+
+    made: int = 0  # frames
+    compute_s: float = 0.0
+
+
+class FineGenerator:
+    """Turns an utterance's coarse frames into frames of all codebooks."""
+
+    def __init__(self, batcher: Batcher[FillJob, Codes], config: BarkConfig) -> None:
+        self._batcher = batcher
+        self._geometry = FineGeometry.of(config.fine_generation)
+        self._codebook_size = config.codebook_size
+        self._books = config.fine_generation.n_fine_codebooks
+        self._given = config.coarse_generation.n_coarse_codebooks
+
+    async def generate(
+        self, request: FineRequest, coarse: AsyncIterator[Codes], run: FineRun
+    ) -> AsyncGenerator[Codes, None]:
+        """Yields (n, codebooks) frames, each once and in order, produced ones not again. Fills
+        `run`.
+
+        Args:
+            request: how to fill.
+            coarse: pieces of (n, coarse codebooks); codes are taken modulo codebook_size, as the
+                reference does.
+            run: gets the counts.
+        """
+        known = np.empty((0, self._given), dtype=np.int64)
+        released = request.produced
+        for fill_at in request.chunks.fills() if request.chunks else iter(()):
+            known = await _gather(coarse, known, fill_at)
+            if len(known) < fill_at:
+                break
+            lookahead = request.chunks.lookahead if request.chunks else 0
+            fresh = await self._fill(request, known[:fill_at], released, fill_at - lookahead, run)
+            released = np.concatenate([released, fresh])
+            if len(fresh):
+                yield fresh
+        known = await _gather(coarse, known, None)
+        fresh = await self._fill(request, known, released, len(known), run)
+        if len(fresh):
+            yield fresh
+
+    async def _fill(
+        self, request: FineRequest, known: Codes, released: Codes, release_to: int, run: FineRun
+    ) -> Codes:
+        """Fill as if the utterance were `known`, and give the frames from len(released) to
+        release_to."""
+        if release_to <= len(released):
+            return released[:0]
+        history = (
+            request.history[-self._geometry.hop :] if len(request.history) else request.history
+        )
+        windows = self._geometry.windows_beyond(len(history), len(known), len(released))
+        codes = self._start_codes(history, known, released, windows[0])
+        draws = self._draws(request, history, known)
+        started = perf_counter()
+        for window in windows:
+            part = slice(window.start, window.start + self._geometry.length)
+            job = FillJob(
+                codes[part], window.fill_from - window.start, request.temperature, draws[part]
+            )
+            codes[part] = await self._batcher.submit(None, job)
+        run.compute_s += perf_counter() - started
+        run.made += release_to - len(released)
+        return codes[len(history) + len(released) : len(history) + release_to]
+
+    def _start_codes(self, history: Codes, known: Codes, released: Codes, first: Window) -> Codes:
+        """(T, books): history, known coarse codes, released codes before the first window's fill,
+        padding."""
+        length = max(len(history) + len(known), self._geometry.length)
+        codes = np.full((length, self._books), self._codebook_size, dtype=np.int64)
+        codes[: len(history)] = history
+        utterance = codes[len(history) : len(history) + len(known)]
+        utterance[:, : self._given] = known % self._codebook_size
+        kept = min(len(released), max(0, first.fill_from - len(history)))
+        utterance[:kept] = released[:kept]
+        return codes
+
+    def _draws(self, request: FineRequest, history: Codes, known: Codes) -> NDArray[np.float32]:
+        """(T, books) uniforms; a frame's draws depend on its place in the utterance only."""
+        length = max(len(history) + len(known), self._geometry.length)
+        draws = np.zeros((length, self._books), dtype=np.float32)
+        if request.temperature is not None:
+            count = (length - len(history)) * self._books
+            flat = uniforms(request.seed, DrawStream.FINE, 0, count)
+            draws[len(history) :] = flat.reshape(-1, self._books)
+        return draws
+
+
+async def _gather(pieces: AsyncIterator[Codes], known: Codes, count: int | None) -> Codes:
+    """`known` and further pieces until `count` frames are there, all of them if None, or the pieces
+    end."""
+    parts = [known]
+    have = len(known)
+    while count is None or have < count:
+        piece = await anext(pieces, None)
+        if piece is None:
+            break
+        parts.append(piece)
+        have += len(piece)
+    return np.concatenate(parts)

@@ -1,0 +1,103 @@
+"""FineService over gRPC: messages in, messages out; everything else is the generator's."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from contextlib import aclosing
+
+import numpy as np
+from numpy.typing import NDArray
+
+from barkserve.bark_config import BarkConfig, SamplingDefaults
+from barkserve.engine.admission import Admission
+from barkserve.fine.generator import FineGenerator, FineRequest, FineRun
+from barkserve.fine.windows import ChunkPlan
+from barkserve.serving import convert
+from barkserve.serving.context import Context
+from barkserve.serving.metrics import Metrics
+from barkserve.v1 import common_pb2, fine_pb2, fine_pb2_grpc
+
+Response = fine_pb2.FineServiceGenerateResponse
+
+MAX_LOOKAHEAD = 512
+
+
+class FineServicer(fine_pb2_grpc.FineServiceServicer):
+    """barkserve.v1.FineService."""
+
+    def __init__(
+        self,
+        generator: FineGenerator,
+        config: BarkConfig,
+        chunks: ChunkPlan,
+        admission: Admission,
+        metrics: Metrics,
+    ) -> None:
+        self._generator = generator
+        self._config = config
+        self._chunks = chunks
+        self._admission = admission
+        self._metrics = metrics
+
+    async def Generate(
+        self,
+        request_iterator: AsyncIterator[fine_pb2.FineServiceGenerateRequest],
+        context: Context,
+    ) -> AsyncGenerator[Response, None]:
+        """One utterance."""
+        with self._admission.stream():
+            config = await convert.first_message(request_iterator, "config", "a FineConfig")
+            request, run = self._request(config), FineRun()
+            coarse = self._coarse(request_iterator)
+            async with aclosing(self._generator.generate(request, coarse, run)) as steps:
+                async for frames in steps:
+                    self._metrics.produced(len(frames))
+                    yield Response(frames=fine_pb2.FineFrames(codes=frames.ravel()))
+            yield Response(finished=fine_pb2.FineFinished(report=_report(run)))
+
+    async def _coarse(
+        self, requests: AsyncIterator[fine_pb2.FineServiceGenerateRequest]
+    ) -> AsyncIterator[NDArray[np.int64]]:
+        books = self._config.coarse_generation.n_coarse_codebooks
+        async for message in convert.messages(requests, "coarse"):
+            yield convert.frames(
+                message.codes, books, self._config.coarse_code_limit, "coarse.codes"
+            )
+
+    def _request(self, config: fine_pb2.FineConfig) -> FineRequest:
+        return FineRequest(
+            history=self._frames(config.fine_prompt, "fine_prompt"),
+            temperature=self._temperature(config.sampling),
+            seed=convert.require_seed(config.seed),
+            chunks=self._chunk_plan(config),
+            produced=self._frames(config.produced, "produced"),
+        )
+
+    def _temperature(self, message: common_pb2.Sampling) -> float | None:
+        """None means the most likely code: greedy, and, as in the reference, a temperature of
+        exactly 1."""
+        generation = self._config.fine_generation
+        defaults = SamplingDefaults(
+            temperature=generation.temperature or 1.0, greedy=generation.greedy
+        )
+        params = convert.sampling_params(message, defaults)
+        return None if params.greedy or params.temperature == 1.0 else params.temperature
+
+    def _chunk_plan(self, config: fine_pb2.FineConfig) -> ChunkPlan | None:
+        if config.delivery_mode == common_pb2.DELIVERY_MODE_EXACT:
+            return None
+        if not config.HasField("lookahead_frames"):
+            return self._chunks
+        lookahead = config.lookahead_frames
+        convert.require(
+            0 <= lookahead <= MAX_LOOKAHEAD, "lookahead_frames", f"must be 0 to {MAX_LOOKAHEAD}"
+        )
+        return ChunkPlan(self._chunks.first, self._chunks.chunk, lookahead)
+
+    def _frames(self, values: Iterable[int], field: str) -> NDArray[np.int64]:
+        books = self._config.fine_generation.n_fine_codebooks
+        return convert.frames(values, books, self._config.codebook_size, field)
+
+
+def _report(run: FineRun) -> common_pb2.StageReport:
+    return common_pb2.StageReport(
+        stage="fine", output_count=run.made, compute_ms=convert.milliseconds(run.compute_s)
+    )

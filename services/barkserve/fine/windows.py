@@ -1,0 +1,76 @@
+"""Which windows fill which frames of the fine stage, offline and while streaming. Pure arithmetic.
+
+Source of the offline loops: transformers BarkFineModel.generate.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from barkserve.bark_config import FineGeneration
+
+
+@dataclass(frozen=True)
+class Window:
+    """One pass over the codebooks.
+
+    Attributes:
+        start: its first frame, counted with the history.
+        fill_from: the first frame, counted with the history, whose codes it decides.
+    """
+
+    start: int
+    fill_from: int
+
+
+@dataclass(frozen=True)
+class FineGeometry:
+    """The numbers of a checkpoint that windows are made of, in frames."""
+
+    length: int  # of every window, 1024 for Suno's
+    hop: int  # between windows, and most history frames: 512 for Suno's
+
+    @classmethod
+    def of(cls, generation: FineGeneration) -> "FineGeometry":
+        """The geometry of a checkpoint."""
+        return cls(generation.max_fine_input_length, generation.max_fine_history_length)
+
+    def windows(self, history: int, frames: int) -> list[Window]:
+        """The passes that fill an utterance of `frames` frames behind `history` frames of voice."""
+        total = max(history + frames, self.length)  # short ones are padded to one window
+        loops = max(0, -((self.length - history - frames) // self.hop)) + 1
+        return [
+            Window(
+                start=min(index * self.hop, total - self.length),
+                fill_from=min(history + index * self.hop, total - self.hop),
+            )
+            for index in range(loops)
+        ]
+
+    def windows_beyond(self, history: int, frames: int, known: int) -> list[Window]:
+        """Those of windows() that decide any frame after the first `known` ones of the
+        utterance."""
+        return [w for w in self.windows(history, frames) if w.start + self.length > history + known]
+
+
+@dataclass(frozen=True)
+class ChunkPlan:
+    """When a streaming utterance is filled, a pure function of frame counts, never of arrival
+    times.
+
+    Attributes:
+        first: frames released by the first chunk.
+        chunk: frames released by each later one.
+        lookahead: frames that a released frame has to its right, unless the utterance ends.
+    """
+
+    first: int
+    chunk: int
+    lookahead: int
+
+    def fills(self) -> Iterator[int]:
+        """Numbers of known frames at which the utterance is filled: each time as if it ended
+        there."""
+        frames = self.first + self.lookahead
+        while True:
+            yield frames
+            frames += self.chunk

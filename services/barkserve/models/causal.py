@@ -1,0 +1,81 @@
+"""The causal network of the semantic and coarse stages, over slots of a key/value cache.
+
+Knows weights, positions and slots; knows nothing of prompts, sampling or who is speaking.
+"""
+
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from barkserve.bark_config import CausalConfig
+from barkserve.models.attention import CachedAttention, CacheRows
+from barkserve.models.transformer import Block
+
+
+class CausalModel(nn.Module):
+    """transformers BarkCausalModel, with the cache handed in and only the wanted logits
+    computed."""
+
+    def __init__(self, config: CausalConfig, attention: CachedAttention) -> None:
+        super().__init__()
+        self.config = config
+        self._attention = attention
+        self.input_embeds_layer = nn.Embedding(config.input_vocab_size, config.hidden_size)
+        self.position_embeds_layer = nn.Embedding(config.block_size, config.hidden_size)
+        self.layers = nn.ModuleList(
+            Block(config.hidden_size, config.num_heads, config.bias, norm_bias=config.bias)
+            for _ in range(config.num_layers)
+        )
+        self.layernorm_final = nn.LayerNorm(config.hidden_size, bias=config.bias)
+        self.lm_head = nn.Linear(config.hidden_size, config.output_vocab_size, bias=False)
+
+    def new_cache(self, slots: int) -> Tensor:
+        """An empty cache: (layers, 2, slots, heads, block_size, head_dim), in the weights' dtype
+        and device."""
+        config = self.config
+        head_dim = config.hidden_size // config.num_heads
+        weight = self.lm_head.weight
+        shape = (config.num_layers, 2, slots, config.num_heads, config.block_size, head_dim)
+        return torch.zeros(shape, dtype=weight.dtype, device=weight.device)
+
+    def forward(self, ids: Tensor, cache: Tensor, rows: CacheRows) -> Tensor:
+        """Append T positions to each row's slot.
+
+        Args:
+            ids: (B, T, C) int64. The embeddings of a position's C ids are summed; -1 stands for
+                none.
+            cache: from new_cache, written in place.
+            rows: the slots, and how much each already holds.
+
+        Returns:
+            (B, hidden): the final, normalised state of each row's last position.
+        """
+        length = ids.shape[1]
+        positions = rows.starts[:, None] + torch.arange(length, device=ids.device)  # (B, T)
+        x = self._embed(ids) + self.position_embeds_layer(positions)
+        for layer, layer_cache in zip(self.layers, cache, strict=True):
+            x = layer(x, partial(self._attention, cache=layer_cache, rows=rows))
+        out: Tensor = self.layernorm_final(x[:, -1])
+        return out
+
+    def logits(self, hidden: Tensor, head: Tensor) -> Tensor:
+        """Logits of chosen ids only.
+
+        Args:
+            hidden: (B, hidden), from forward.
+            head: (V, hidden), rows of lm_head.weight.
+
+        Returns:
+            (B, V) float32, whatever the weights' dtype.
+        """
+        return functional.linear(hidden, head).float()
+
+    def _embed(self, ids: Tensor) -> Tensor:
+        if ids.shape[2] == 1:
+            out: Tensor = self.input_embeds_layer(ids[:, :, 0])
+            return out
+        present = (ids >= 0).unsqueeze(-1)
+        embedded: Tensor = self.input_embeds_layer(ids.clamp(min=0))  # (B, T, C, hidden)
+        return (embedded * present).sum(dim=2)

@@ -1,0 +1,61 @@
+"""The non-causal network of the fine stage: all codebooks but the first ones, each from those
+before it.
+
+Knows weights and whole windows; knows nothing of which frames of a window are wanted or how codes
+are drawn.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from barkserve.bark_config import FineNetworkConfig
+from barkserve.models.attention import FullAttention
+from barkserve.models.transformer import Block
+
+
+class FineModel(nn.Module):
+    """transformers BarkFineModel. LayerNorm always has its bias here, whatever `bias` says."""
+
+    def __init__(self, config: FineNetworkConfig, attention: FullAttention) -> None:
+        super().__init__()
+        self.config = config
+        self._attention = attention
+        self.input_embeds_layers = nn.ModuleList(
+            nn.Embedding(config.input_vocab_size, config.hidden_size)
+            for _ in range(config.n_codes_total)
+        )
+        self.position_embeds_layer = nn.Embedding(config.block_size, config.hidden_size)
+        self.layers = nn.ModuleList(
+            Block(config.hidden_size, config.num_heads, config.bias, norm_bias=True)
+            for _ in range(config.num_layers)
+        )
+        self.layernorm_final = nn.LayerNorm(config.hidden_size)
+        self.lm_heads = nn.ModuleList(
+            nn.Linear(config.hidden_size, config.output_vocab_size, bias=False)
+            for _ in range(config.n_codes_given, config.n_codes_total)
+        )
+
+    def forward(self, codes: Tensor, codebook: int, start: int, codebook_size: int) -> Tensor:
+        """Logits of one codebook from itself and all before it, over a whole window.
+
+        Args:
+            codes: (B, T, n_codes_total) int64, unknown codes = codebook_size.
+            codebook: which codebook to predict, n_codes_given at least.
+            start: first frame whose logits are wanted.
+            codebook_size: how many codes may be chosen; ids behind them are not computed.
+
+        Returns:
+            (B, T - start, codebook_size) float32.
+        """
+        x = self.position_embeds_layer(torch.arange(codes.shape[1], device=codes.device))
+        embedded = [
+            self.input_embeds_layers[book](codes[:, :, book]) for book in range(codebook + 1)
+        ]
+        x = torch.stack(embedded, dim=-1).sum(dim=-1) + x
+        for layer in self.layers:
+            x = layer(x, self._attention)
+        x = self.layernorm_final(x[:, start:])
+        head = self.lm_heads[codebook - self.config.n_codes_given]
+        assert isinstance(head, nn.Linear)
+        return functional.linear(x, head.weight[:codebook_size]).float()

@@ -1,0 +1,114 @@
+"""A stage's network from a checkpoint: shapes from its config, tensors by name, strictly. Knows no
+requests."""
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from barkserve.bark_config import CausalConfig
+from barkserve.errors import CheckpointError, StartupError
+from barkserve.models.attention import Backend, cached_attention, full_attention
+from barkserve.models.causal import CausalModel
+from barkserve.models.checkpoint import COARSE, CODEC, FINE, SEMANTIC, Checkpoint
+from barkserve.models.encodec import EncodecDecoder
+from barkserve.models.fine import FineModel
+
+Network = TypeVar("Network", bound=nn.Module)
+Tensors = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where and how a network computes."""
+
+    device: torch.device
+    dtype: torch.dtype
+    attention: Backend
+
+    @classmethod
+    def of(cls, device: str, dtype: str, attention: Backend) -> "Placement":
+        """Parse option values. Raises StartupError for a device that is not there."""
+        try:
+            chosen = torch.device(device)
+        except RuntimeError as error:
+            raise StartupError(f"--device: {device!r} is not cpu, cuda or cuda:N") from error
+        if chosen.type == "cuda" and not torch.cuda.is_available():
+            raise StartupError(
+                "--device cuda: torch sees no CUDA device here; "
+                "use --device cpu or a CUDA build of torch"
+            )
+        return cls(chosen, getattr(torch, dtype), attention)
+
+
+def load_semantic(checkpoint: Checkpoint, placement: Placement) -> CausalModel:
+    """The semantic network."""
+    return _load_causal(checkpoint, SEMANTIC, checkpoint.bark.semantic, placement)
+
+
+def load_coarse(checkpoint: Checkpoint, placement: Placement) -> CausalModel:
+    """The coarse network."""
+    return _load_causal(checkpoint, COARSE, checkpoint.bark.coarse, placement)
+
+
+def load_fine(checkpoint: Checkpoint, placement: Placement) -> FineModel:
+    """The fine network; heads that the file leaves out are tied to the next codebook's
+    embedding."""
+    attention = full_attention(placement.attention, placement.device, placement.dtype)
+    tensors = checkpoint.tensors(FINE)
+    config = checkpoint.bark.fine
+    for head in range(config.n_codes_total - config.n_codes_given):
+        tied = tensors.get(f"input_embeds_layers.{head + 1}.weight")
+        if tied is not None:
+            tensors.setdefault(f"lm_heads.{head}.weight", tied)
+    return _place(FineModel(config, attention), tensors, FINE, placement)
+
+
+def load_codec(checkpoint: Checkpoint, placement: Placement) -> EncodecDecoder:
+    """The codec's decoder, with weight normalisation folded into its weights."""
+    config = checkpoint.bark
+    tensors = _fold_weight_norm(checkpoint.tensors(CODEC, ("decoder.", "quantizer.")))
+    books = config.fine_generation.n_fine_codebooks
+    model = EncodecDecoder(config.codec, books)
+    renamed = {
+        name.removeprefix("decoder."): value
+        for name, value in tensors.items()
+        if name.startswith("decoder.")
+    }
+    for book in range(books):
+        renamed[f"codebooks.{book}"] = tensors[f"quantizer.layers.{book}.codebook.embed"]
+    return _place(model, renamed, CODEC, placement)
+
+
+def _load_causal(
+    checkpoint: Checkpoint, prefix: str, config: CausalConfig, placement: Placement
+) -> CausalModel:
+    attention = cached_attention(placement.attention, placement.device, placement.dtype)
+    return _place(CausalModel(config, attention), checkpoint.tensors(prefix), prefix, placement)
+
+
+def _place(model: Network, tensors: Tensors, prefix: str, placement: Placement) -> Network:
+    """Load strictly by name, convert, move, freeze."""
+    try:
+        model.load_state_dict(tensors, strict=True)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise CheckpointError(
+            f"the checkpoint's {prefix}* tensors do not fit its config.json: {reason}"
+        ) from error
+    return model.to(placement.device, placement.dtype).requires_grad_(False).eval()
+
+
+def _fold_weight_norm(tensors: Tensors) -> Tensors:
+    """g * v / |v| for every weight kept as (original0 = g, original1 = v), the norm taken over all
+    but dimension 0."""
+    folded: Tensors = {}
+    for name, value in tensors.items():
+        stem, mark, part = name.partition(".parametrizations.weight.original")
+        if not mark:
+            folded[name] = value
+        elif part == "1":
+            gain = tensors[f"{stem}{mark}0"].float()
+            folded[f"{stem}.weight"] = torch._weight_norm(value.float(), gain, 0)
+    return folded

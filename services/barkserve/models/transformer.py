@@ -1,0 +1,62 @@
+"""The GPT-2 block that all three Bark transformers share. Knows weights, not how attention is
+computed or cached.
+
+Parameter names are those of transformers' BarkBlock, so that a checkpoint loads by name.
+"""
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(q, k, v), each (B, heads, T, head_dim) -> (B, heads, T, head_dim)."""
+
+
+class SelfAttention(nn.Module):
+    """Projections around attention. transformers BarkSelfAttention."""
+
+    def __init__(self, hidden_size: int, num_heads: int, bias: bool) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        self.att_proj = nn.Linear(hidden_size, 3 * hidden_size, bias=bias)
+        self.out_proj = nn.Linear(hidden_size, hidden_size, bias=bias)
+
+    def forward(self, x: Tensor, attend: Attend) -> Tensor:
+        """x: (B, T, hidden). Returns the same shape."""
+        batch, length, hidden = x.shape
+        heads = self.att_proj(x).view(batch, length, 3, self.num_heads, hidden // self.num_heads)
+        q, k, v = heads.permute(2, 0, 3, 1, 4)  # each (B, heads, T, head_dim)
+        out: Tensor = self.out_proj(attend(q, k, v).transpose(1, 2).reshape(batch, length, hidden))
+        return out
+
+
+class FeedForward(nn.Module):
+    """Two layers with an exact GELU between them. transformers BarkMLP."""
+
+    def __init__(self, hidden_size: int, bias: bool) -> None:
+        super().__init__()
+        self.in_proj = nn.Linear(hidden_size, 4 * hidden_size, bias=bias)
+        self.out_proj = nn.Linear(4 * hidden_size, hidden_size, bias=bias)
+        self.gelu = nn.GELU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (..., hidden). Returns the same shape."""
+        out: Tensor = self.out_proj(self.gelu(self.in_proj(x)))
+        return out
+
+
+class Block(nn.Module):
+    """One pre-norm transformer layer. transformers BarkBlock."""
+
+    def __init__(self, hidden_size: int, num_heads: int, bias: bool, norm_bias: bool) -> None:
+        super().__init__()
+        self.layernorm_1 = nn.LayerNorm(hidden_size, bias=norm_bias)
+        self.layernorm_2 = nn.LayerNorm(hidden_size, bias=norm_bias)
+        self.attn = SelfAttention(hidden_size, num_heads, bias)
+        self.mlp = FeedForward(hidden_size, bias)
+
+    def forward(self, x: Tensor, attend: Attend) -> Tensor:
+        """x: (B, T, hidden). Returns the same shape."""
+        x = x + self.attn(self.layernorm_1(x), attend)
+        out: Tensor = x + self.mlp(self.layernorm_2(x))
+        return out

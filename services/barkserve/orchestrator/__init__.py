@@ -1,0 +1,1 @@
+"""The orchestrator: one public stream through all four stages."""

@@ -1,0 +1,84 @@
+"""What a request amounts to once everything about it is decided. Knows no channels and sends
+nothing."""
+
+import secrets
+import uuid
+from dataclasses import dataclass
+
+from barkserve.constants import NO_VOICE
+from barkserve.errors import InvalidArgument
+from barkserve.orchestrator.audio import resolve_encoding
+from barkserve.speakable import speakable
+from barkserve.v1 import common_pb2, speech_pb2
+from barkserve.voices import Voice
+
+MAX_TEXT_CHARACTERS = 20_000
+MAX_REQUEST_ID_CHARACTERS = 128
+MAX_SEED = 2**32  # of those we draw: short enough to be read out
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One utterance, ready to be spoken.
+
+    Attributes:
+        request: what the client sent, for the options that go to the stages as they are.
+        request_id: the client's, or a new one.
+        voice: the history prompt, None for no voice.
+        seed: the client's, or a drawn one.
+        encoding: of the audio.
+    """
+
+    request: speech_pb2.SynthesizeRequest
+    request_id: str
+    voice: Voice | None
+    seed: int
+    encoding: speech_pb2.AudioEncoding
+
+    @property
+    def voice_name(self) -> str:
+        """How `started` names the voice."""
+        return NO_VOICE if self.voice is None else self.voice.name
+
+    def sampling(self, options: common_pb2.Sampling) -> common_pb2.Sampling:
+        """A stage's sampling options, greedy where the whole request is."""
+        chosen = common_pb2.Sampling()
+        chosen.CopyFrom(options)
+        if self.request.greedy:
+            chosen.greedy = True
+        return chosen
+
+
+def make_plan(request: speech_pb2.SynthesizeRequest, voice: Voice | None) -> Plan:
+    """Check a request and decide what it leaves open. Raises InvalidArgument naming the field."""
+    check_text(request.text)
+    if len(request.request_id) > MAX_REQUEST_ID_CHARACTERS:
+        raise InvalidArgument(
+            "request_id", f"must be at most {MAX_REQUEST_ID_CHARACTERS} characters"
+        )
+    if request.HasField("seed") and request.seed < 0:
+        raise InvalidArgument("seed", "must be 0 to 2^63 - 1")
+    if request.delivery_mode not in common_pb2.DeliveryMode.values():
+        raise InvalidArgument(
+            "delivery_mode", "must be DELIVERY_MODE_STREAMING or DELIVERY_MODE_EXACT"
+        )
+    return Plan(
+        request=request,
+        request_id=request.request_id or uuid.uuid4().hex,
+        voice=voice,
+        seed=request.seed if request.HasField("seed") else secrets.randbelow(MAX_SEED),
+        encoding=resolve_encoding(request.audio_format.encoding),
+    )
+
+
+def check_text(text: str) -> None:
+    """Raise InvalidArgument for text that no stage could speak; its length in tokens is the
+    semantic stage's to check."""
+    if len(text) > MAX_TEXT_CHARACTERS:
+        raise InvalidArgument(
+            "text", f"must be at most {MAX_TEXT_CHARACTERS} characters, found {len(text)}"
+        )
+    if not speakable(text):
+        raise InvalidArgument(
+            "text", "holds nothing to speak: no letter, digit, note sign or [cue]"
+        )

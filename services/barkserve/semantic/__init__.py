@@ -1,0 +1,1 @@
+"""The semantic stage: text to semantic tokens."""

@@ -1,0 +1,84 @@
+"""SemanticService over gRPC: messages in, messages out; everything else is the generator's."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+
+from barkserve.bark_config import BarkConfig
+from barkserve.engine.admission import Admission
+from barkserve.semantic.generator import SemanticGenerator, SemanticRequest, SemanticRun
+from barkserve.semantic.text import TextEncoder
+from barkserve.serving import convert
+from barkserve.serving.context import Context
+from barkserve.serving.metrics import Metrics
+from barkserve.v1 import common_pb2, semantic_pb2, semantic_pb2_grpc
+
+Response = semantic_pb2.SemanticServiceGenerateResponse
+
+
+class SemanticServicer(semantic_pb2_grpc.SemanticServiceServicer):
+    """barkserve.v1.SemanticService."""
+
+    def __init__(
+        self,
+        generator: SemanticGenerator,
+        encoder: TextEncoder,
+        config: BarkConfig,
+        admission: Admission,
+        metrics: Metrics,
+    ) -> None:
+        self._generator = generator
+        self._encoder = encoder
+        self._generation = config.semantic_generation
+        self._admission = admission
+        self._metrics = metrics
+
+    async def Generate(
+        self,
+        request_iterator: AsyncIterator[semantic_pb2.SemanticServiceGenerateRequest],
+        context: Context,
+    ) -> AsyncGenerator[Response, None]:
+        """One utterance."""
+        with self._admission.stream():
+            config = await convert.first_message(request_iterator, "config", "a SemanticConfig")
+            text = await convert.first_message(
+                request_iterator, "text", "the text, right behind the config,"
+            )
+            run = SemanticRun()
+            async with aclosing(
+                self._generator.generate(self._request(config, text), run)
+            ) as steps:
+                async for tokens in steps:
+                    self._metrics.produced(len(tokens))
+                    yield Response(tokens=semantic_pb2.SemanticTokens(tokens=tokens))
+            yield Response(finished=_finished(run))
+
+    def _request(self, config: semantic_pb2.SemanticConfig, text: str) -> SemanticRequest:
+        vocabulary, most = self._generation.semantic_vocab_size, self._generator.max_tokens
+        max_tokens = config.max_tokens or most
+        convert.require(0 < max_tokens <= most, "max_tokens", f"must be 1 to {most}")
+        produced = convert.tokens(config.produced, vocabulary, "produced")
+        convert.require(
+            len(produced) <= max_tokens,
+            "produced",
+            f"holds more than the {max_tokens} tokens allowed",
+        )
+        min_eos_p = config.min_eos_p if config.HasField("min_eos_p") else self._generation.min_eos_p
+        return SemanticRequest(
+            text_ids=self._encoder.encode(text),
+            history=convert.tokens(config.semantic_prompt, vocabulary, "semantic_prompt"),
+            sampling=convert.sampling_params(config.sampling, self._generation.sampling, min_eos_p),
+            seed=convert.require_seed(config.seed),
+            produced=produced,
+            max_tokens=max_tokens,
+        )
+
+
+def _finished(run: SemanticRun) -> semantic_pb2.SemanticFinished:
+    reason = common_pb2.FINISH_REASON_STOP if run.stopped else common_pb2.FINISH_REASON_LENGTH
+    report = common_pb2.StageReport(
+        stage="semantic",
+        output_count=run.made,
+        queue_ms=convert.milliseconds(run.queue_s),
+        compute_ms=convert.milliseconds(run.compute_s),
+    )
+    return semantic_pb2.SemanticFinished(finish_reason=reason, report=report)

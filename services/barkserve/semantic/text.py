@@ -1,0 +1,128 @@
+"""Text to token ids: Suno's normalisation, then the checkpoint's own tokenizer.
+
+Knows no network and no batch: padding to the prompt's length is the prompt's business.
+"""
+
+import re
+from typing import Any
+
+import numpy as np
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+
+from barkserve.checkpoint_folder import CheckpointFolder, read_json_object
+from barkserve.errors import CheckpointError, InvalidArgument
+from barkserve.speakable import speakable
+
+_FIELD = "text"
+_SPACE = re.compile(r"\s+")
+
+# BERT's special tokens in vocab.txt, under their names in tokenizer_config.json.
+_SPECIAL = {
+    "unk_token": "[UNK]",
+    "sep_token": "[SEP]",
+    "pad_token": "[PAD]",
+    "cls_token": "[CLS]",
+    "mask_token": "[MASK]",
+}
+
+
+class TextEncoder:
+    """Encodes one text at a time, as BarkProcessor would; may be used by several threads.
+
+    Args:
+        folder: the checkpoint; CheckpointError if its tokenizer is missing, broken or too large.
+    """
+
+    def __init__(self, folder: CheckpointFolder) -> None:
+        generation = folder.bark.semantic_generation
+        self._offset = generation.text_encoding_offset
+        self._limit = generation.max_input_semantic_length
+        self._tokenizer = load_tokenizer(folder)
+        highest = max(self._tokenizer.get_vocab().values(), default=-1)
+        if self._offset + highest >= folder.bark.semantic.input_vocab_size:
+            raise CheckpointError(
+                f"checkpoint {folder.path}: its tokenizer has {highest + 1} tokens, too many for"
+                " the semantic network's input_vocab_size"
+            )
+
+    def encode(self, text: str) -> np.ndarray[Any, np.dtype[np.int64]]:
+        """Returns the text's token ids.
+
+        Args:
+            text: any text; InvalidArgument if nothing in it can be spoken, or if it is too long.
+
+        Returns:
+            (n,) ids in the semantic network's vocabulary, 1 <= n <= max_input_semantic_length.
+        """
+        if not speakable(text):
+            raise InvalidArgument(_FIELD, "nothing to speak: give a letter, a digit or a note sign")
+        ids = self._tokenizer.encode(normalize(text), add_special_tokens=False).ids
+        if not ids:
+            raise InvalidArgument(_FIELD, "nothing to speak: the tokenizer drops all of it")
+        if len(ids) > self._limit:
+            raise InvalidArgument(
+                _FIELD,
+                f"{len(ids)} tokens, at most {self._limit} are spoken in one go: split the text",
+            )
+        return np.asarray(ids, np.int64) + self._offset
+
+
+def normalize(text: str) -> str:
+    """Makes every run of white space one space, and takes it off both ends, as Suno does."""
+    return _SPACE.sub(" ", text).strip()
+
+
+def load_tokenizer(folder: CheckpointFolder) -> Tokenizer:
+    """Reads tokenizer.json, or makes a tokenizer of vocab.txt where a checkpoint has only that."""
+    fast = folder.path / "tokenizer.json"
+    tokenizer = _from_json(folder) if fast.is_file() else _from_vocabulary(folder)
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+def _from_json(folder: CheckpointFolder) -> Tokenizer:
+    file = folder.path / "tokenizer.json"
+    try:
+        return Tokenizer.from_file(str(file))
+    except Exception as error:  # tokenizers raises nothing narrower
+        raise CheckpointError(f"{file} is broken ({error}): fetch the checkpoint again") from None
+
+
+def _from_vocabulary(folder: CheckpointFolder) -> Tokenizer:
+    """BERT's cased or uncased WordPiece from vocab.txt, one token a line."""
+    file = folder.path / "vocab.txt"
+    try:
+        lines = file.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    except FileNotFoundError:
+        raise CheckpointError(f"{folder.path} has no tokenizer.json and no vocab.txt") from None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{file} cannot be read ({error}): fetch the checkpoint again"
+        ) from None
+    options = _tokenizer_options(folder)
+    special = {name: _token(options.get(name), token) for name, token in _SPECIAL.items()}
+    vocabulary = {token: number for number, token in enumerate(lines)}
+    if special["unk_token"] not in vocabulary:
+        raise CheckpointError(f"{file} is broken: it has no {special['unk_token']}")
+    tokenizer = Tokenizer(models.WordPiece(vocab=vocabulary, unk_token=special["unk_token"]))
+    tokenizer.normalizer = normalizers.BertNormalizer(
+        clean_text=True,
+        handle_chinese_chars=bool(options.get("tokenize_chinese_chars", True)),
+        strip_accents=options.get("strip_accents"),
+        lowercase=bool(options.get("do_lower_case", True)),
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.add_special_tokens([token for token in special.values() if token in vocabulary])
+    return tokenizer
+
+
+def _tokenizer_options(folder: CheckpointFolder) -> dict[str, Any]:
+    file = folder.path / "tokenizer_config.json"
+    return read_json_object(file) if file.is_file() else {}
+
+
+def _token(option: object, default: str) -> str:
+    """A token's text, which tokenizer_config.json has as a string or as an object's content."""
+    content = option.get("content") if isinstance(option, dict) else option
+    return content if isinstance(content, str) else default

@@ -1,0 +1,1 @@
+"""gRPC plumbing that every service shares. Knows no stage and no torch."""

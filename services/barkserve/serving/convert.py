@@ -1,0 +1,101 @@
+"""Protobuf messages to the values that stages work with, checked on the way in. Knows no stage."""
+
+import math
+from collections.abc import AsyncIterator, Iterable
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from barkserve.bark_config import SamplingDefaults
+from barkserve.engine.sequence import SamplingParams
+from barkserve.errors import InvalidArgument
+from barkserve.v1 import common_pb2
+
+Request = TypeVar("Request")
+
+MAX_TEMPERATURE = 10.0
+MAX_TOP_K = 100_000
+
+
+def sampling_params(
+    message: common_pb2.Sampling, defaults: SamplingDefaults, min_eos_p: float | None = None
+) -> SamplingParams:
+    """The checkpoint's defaults with what the request sets. Raises InvalidArgument for what is out
+    of range."""
+    has = message.HasField
+    temperature = message.temperature if has("temperature") else defaults.temperature
+    top_k = message.top_k if has("top_k") else defaults.top_k
+    top_p = message.top_p if has("top_p") else defaults.top_p
+    # A request that sets how to draw wants to draw, even where the checkpoint is greedy by default.
+    drawn = has("temperature") or has("top_k") or has("top_p")
+    greedy = message.greedy if has("greedy") else defaults.greedy and not drawn
+    require(
+        0 < temperature <= MAX_TEMPERATURE,
+        "sampling.temperature",
+        f"must be above 0 and at most {MAX_TEMPERATURE:g}",
+    )
+    require(0 <= top_k <= MAX_TOP_K, "sampling.top_k", f"must be 0 (all) to {MAX_TOP_K}")
+    require(0 < top_p <= 1, "sampling.top_p", "must be above 0 and at most 1 (no limit)")
+    if min_eos_p is not None:
+        require(0 < min_eos_p < 1, "min_eos_p", "must be above 0 and below 1")
+    return SamplingParams(temperature, top_k, top_p, greedy, min_eos_p)
+
+
+def require(condition: bool, field: str, description: str) -> None:
+    """Raise InvalidArgument unless the condition holds (NaN never does)."""
+    if not condition:
+        raise InvalidArgument(field, description)
+
+
+def require_seed(seed: int) -> int:
+    """A seed in its range."""
+    require(seed >= 0, "seed", "must be 0 to 2^63 - 1")
+    return seed
+
+
+def tokens(values: Iterable[int], limit: int, field: str) -> NDArray[np.int64]:
+    """(n,) int64, each 0 to limit - 1. Raises InvalidArgument naming the field."""
+    array = np.fromiter(values, dtype=np.int64)
+    if len(array) and not (array.min() >= 0 and array.max() < limit):
+        raise InvalidArgument(
+            field, f"must be 0 to {limit - 1}, found {array.min()} to {array.max()}"
+        )
+    return array
+
+
+def frames(values: Iterable[int], books: int, limit: int, field: str) -> NDArray[np.int64]:
+    """(n, books) int64, each 0 to limit - 1. Raises InvalidArgument for half a frame or a code out
+    of range."""
+    array = tokens(values, limit, field)
+    if len(array) % books:
+        raise InvalidArgument(
+            field, f"must hold whole frames of {books} codes, found {len(array)} codes"
+        )
+    return array.reshape(-1, books)
+
+
+async def first_message(requests: AsyncIterator[Any], kind: str, example: str) -> Any:
+    """The part named `kind` of the next request. Raises InvalidArgument when something else or
+    nothing comes."""
+    async for request in requests:
+        if request.WhichOneof("request") == kind:
+            return getattr(request, kind)
+        break
+    raise InvalidArgument(kind, f"{example} must be sent before anything else")
+
+
+async def messages(requests: AsyncIterator[Any], kind: str) -> AsyncIterator[Any]:
+    """The parts named `kind` of all further requests. Raises InvalidArgument when something else
+    comes."""
+    async for request in requests:
+        if request.WhichOneof("request") != kind:
+            raise InvalidArgument(
+                str(request.WhichOneof("request")), f"only {kind} may follow the config"
+            )
+        yield getattr(request, kind)
+
+
+def milliseconds(seconds: float) -> float:
+    """Rounded to a microsecond; reports need no more."""
+    return math.floor(seconds * 1e6 + 0.5) / 1e3

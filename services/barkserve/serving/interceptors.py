@@ -1,0 +1,90 @@
+"""What surrounds every RPC of ours: errors become statuses, outcomes are counted, generators are
+always closed."""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from typing import Any
+
+import grpc
+
+from barkserve.errors import BarkserveError, StageFailed
+from barkserve.serving.context import Context
+from barkserve.serving.metrics import Metrics, RpcMetrics
+from barkserve.serving.status import abort
+
+_log = logging.getLogger(__name__)
+
+Streaming = Callable[[Any, Context], AsyncGenerator[Any, None]]
+Unary = Callable[[Any, Context], Awaitable[Any]]
+
+
+class RpcInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
+    """Wraps the handlers of our own services; health and reflection pass untouched.
+
+    Streaming handlers are async generators. They are run with explicit writes, so that a client
+    that goes away, a deadline that passes and a client that stops reading all end in the
+    generator's own `finally`, at once.
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        """Replace a handler by its wrapped self."""
+        handler = await continuation(handler_call_details)
+        if handler is None or not handler_call_details.method.startswith("/barkserve."):
+            return handler
+        codecs = (handler.request_deserializer, handler.response_serializer)
+        if handler.stream_stream is not None:
+            return grpc.stream_stream_rpc_method_handler(
+                self._stream(handler.stream_stream), *codecs
+            )
+        if handler.unary_stream is not None:
+            return grpc.unary_stream_rpc_method_handler(self._stream(handler.unary_stream), *codecs)
+        return grpc.unary_unary_rpc_method_handler(self._unary(handler.unary_unary), *codecs)
+
+    def _stream(self, handler: Streaming) -> Unary:
+        async def write_all(request: Any, context: Context, rpc: RpcMetrics) -> None:
+            async with aclosing(handler(request, context)) as responses:
+                async for response in responses:
+                    rpc.output()
+                    await context.write(response)
+
+        return self._guarded(write_all)
+
+    def _unary(self, handler: Unary) -> Unary:
+        async def answer(request: Any, context: Context, rpc: RpcMetrics) -> Any:
+            response = await handler(request, context)
+            rpc.output()
+            return response
+
+        return self._guarded(answer)
+
+    def _guarded(self, call: Callable[[Any, Context, RpcMetrics], Awaitable[Any]]) -> Unary:
+        async def guarded(request: Any, context: Context) -> Any:
+            rpc = self._metrics.begin()
+            outcome = "OK"
+            try:
+                return await call(request, context, rpc)
+            except asyncio.CancelledError:
+                outcome = "DEADLINE_EXCEEDED" if context.time_remaining() == 0 else "CANCELLED"
+                raise
+            except BarkserveError as error:
+                outcome = error.status
+                await abort(context, error)
+            except Exception:
+                outcome = "INTERNAL"
+                _log.exception("an RPC failed unexpectedly")
+                await abort(
+                    context, StageFailed("unexpected failure; the service's log has the details")
+                )
+            finally:
+                rpc.end(outcome)
+
+        return guarded

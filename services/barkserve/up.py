@@ -1,0 +1,258 @@
+"""`barkserve up`: the five services as five processes on one machine, started, watched and stopped
+together.
+
+Knows processes, ports and health; knows nothing of what the services do. Children notice when this
+process goes away, however it goes: they stop when their standard input closes.
+"""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from barkserve.config import UpOptions, flag_of
+from barkserve.constants import STAGES
+from barkserve.errors import StartupError
+
+SERVER_VARIABLE = "BARKCLIENT_SERVER"
+"""Tells a command run by `barkserve up -- COMMAND` where the orchestrator listens."""
+
+
+@dataclass(frozen=True)
+class Member:
+    """One service to start: its name, its port, and its command line behind `barkserve`."""
+
+    name: str
+    port: int
+    arguments: tuple[str, ...]
+
+
+@dataclass
+class Child:
+    """A service that runs."""
+
+    member: Member
+    process: asyncio.subprocess.Process
+
+
+async def up(options: UpOptions, command: Sequence[str]) -> int:
+    """Run the five until told to stop, or until `command` ends. Returns the exit code.
+
+    Raises:
+        StartupError: a service ended or did not become healthy in time; the others are stopped.
+    """
+    members = plan_members(options)
+    stop = _stop_signal()
+    async with _running(members, options.drain_seconds) as children:
+        deaths = asyncio.create_task(_first_death(children))
+        try:
+            ready = asyncio.create_task(_all_healthy(children, options.startup_seconds))
+            await _first_of(stop, deaths, ready)
+            if stop.done():
+                return 130
+            _raise_death(deaths)
+            await ready
+            address = f"{options.host}:{members[-1].port}"
+            if not command:
+                _say(f"barkserve is up at {address}; Ctrl-C stops it")
+                await _first_of(stop, deaths)
+                _raise_death(deaths)
+                return 0
+            return await _run_command(command, address, stop, deaths)
+        finally:
+            deaths.cancel()
+
+
+def plan_members(options: UpOptions) -> list[Member]:
+    """The five services, the orchestrator last, with their ports and flags."""
+    ports = _ports(options.port, len(STAGES) + 1)
+    metrics = [
+        options.metrics_port + index if options.metrics_port else 0 for index in range(len(ports))
+    ]
+    common = {
+        "checkpoint": options.checkpoint,
+        "drain_seconds": options.drain_seconds,
+        "log_level": options.log_level,
+    }
+    threads = options.threads or max(1, (os.cpu_count() or 1) // 2)
+    network = {
+        "device": options.device,
+        "dtype": options.dtype,
+        "attention": options.attention,
+        "threads": threads,
+    }
+    members = []
+    for stage, port, metrics_port in zip(STAGES, ports[1:], metrics[1:], strict=True):
+        flags = {
+            **common,
+            **network,
+            "host": "127.0.0.1",
+            "port": port,
+            "metrics_port": metrics_port,
+        }
+        if stage in ("semantic", "coarse"):
+            flags["slots"] = options.slots
+        members.append(Member(stage, port, _arguments(stage, flags)))
+    flags = {
+        **common,
+        "host": options.host,
+        "port": ports[0],
+        "metrics_port": metrics[0],
+        "voice": options.voice,
+    }
+    flags |= {member.name: f"127.0.0.1:{member.port}" for member in members}
+    members.append(Member("orchestrator", ports[0], _arguments("orchestrator", flags)))
+    return members
+
+
+def _arguments(service: str, flags: dict[str, object]) -> tuple[str, ...]:
+    # NAME=VALUE in one word: a value may begin with a dash
+    return (
+        service,
+        "--exit-on-stdin-close",
+        *(f"{flag_of(name)}={value}" for name, value in flags.items()),
+    )
+
+
+def _ports(first: int, count: int) -> list[int]:
+    """Consecutive ports from `first`, or free ones for 0."""
+    if first:
+        return list(range(first, first + count))
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+@asynccontextmanager
+async def _running(members: list[Member], drain_s: float) -> AsyncIterator[list[Child]]:
+    children: list[Child] = []
+    try:
+        for member in members:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "barkserve", *member.arguments,
+                stdin=asyncio.subprocess.PIPE, stdout=sys.stderr,
+                start_new_session=True,  # Ctrl-C reaches this process only, which stops them
+            )  # fmt: skip
+            children.append(Child(member, process))
+        yield children
+    finally:
+        await _stop(children, drain_s)
+
+
+async def _stop(children: list[Child], drain_s: float) -> None:
+    """SIGTERM to all, SIGKILL to those that do not finish."""
+    for child in children:
+        with suppress(ProcessLookupError):
+            child.process.terminate()
+    waits = [asyncio.create_task(child.process.wait()) for child in children]
+    if waits:
+        await asyncio.wait(waits, timeout=drain_s + 5.0)
+    for child in children:
+        if child.process.returncode is None:
+            with suppress(ProcessLookupError):
+                child.process.kill()
+            await child.process.wait()
+
+
+async def _first_death(children: list[Child]) -> Child:
+    waits = {asyncio.create_task(child.process.wait()): child for child in children}
+    done, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    return waits[done.pop()]
+
+
+def _raise_death(deaths: "asyncio.Task[Child]") -> None:
+    if deaths.done():
+        child = deaths.result()
+        raise StartupError(
+            f"the {child.member.name} service ended with exit code {child.process.returncode}; "
+            "the others were stopped. Its message stands above"
+        )
+
+
+async def _all_healthy(children: list[Child], timeout_s: float) -> None:
+    """Wait for every service in turn, saying so."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            for number, child in enumerate(children, 1):
+                await _healthy(f"127.0.0.1:{child.member.port}")
+                _say(f"[{number}/{len(children)}] {child.member.name} is ready")
+    except TimeoutError:
+        raise StartupError(
+            f"the services were not ready after {timeout_s:g} s; "
+            "give them longer with --startup-seconds"
+        ) from None
+
+
+async def _healthy(address: str) -> None:
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        while True:
+            with suppress(grpc.aio.AioRpcError):
+                response = await stub.Check(health_pb2.HealthCheckRequest(), timeout=1.0)
+                if response.status == health_pb2.HealthCheckResponse.SERVING:
+                    return
+            await asyncio.sleep(0.05)
+
+
+async def _run_command(
+    command: Sequence[str],
+    address: str,
+    stop: "asyncio.Future[None]",
+    deaths: "asyncio.Task[Child]",
+) -> int:
+    """Run a command beside the services, as `dbus-run-session -- COMMAND` does; its exit code is
+    ours."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command, env={**os.environ, SERVER_VARIABLE: address}, start_new_session=True
+        )
+    except OSError as error:
+        raise StartupError(f"{command[0]} cannot be run ({error.strerror})") from error
+    ended = asyncio.create_task(process.wait())
+    await _first_of(stop, deaths, ended)
+    if not ended.done():
+        with suppress(ProcessLookupError):
+            process.send_signal(signal.SIGINT)
+        await ended
+        if not stop.done():
+            _raise_death(deaths)
+    return ended.result() if ended.result() >= 0 else 128 - ended.result()
+
+
+async def _first_of(
+    *futures: "asyncio.Future[None] | asyncio.Task[Child] | asyncio.Task[None] | asyncio.Task[int]",
+) -> None:
+    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+
+
+def _stop_signal() -> "asyncio.Future[None]":
+    """Done at the first SIGINT or SIGTERM; further ones change nothing, stopping is bounded in time
+    anyway."""
+    loop = asyncio.get_running_loop()
+    stop: asyncio.Future[None] = loop.create_future()
+
+    def on_signal() -> None:
+        if not stop.done():
+            stop.set_result(None)
+
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(signum, on_signal)
+    return stop
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,53 @@
+from barkserve.v1 import common_pb2 as _common_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class SemanticServiceGenerateRequest(_message.Message):
+    __slots__ = ("config", "text")
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    config: SemanticConfig
+    text: str
+    def __init__(self, config: _Optional[_Union[SemanticConfig, _Mapping]] = ..., text: _Optional[str] = ...) -> None: ...
+
+class SemanticConfig(_message.Message):
+    __slots__ = ("semantic_prompt", "sampling", "min_eos_p", "seed", "produced", "max_tokens")
+    SEMANTIC_PROMPT_FIELD_NUMBER: _ClassVar[int]
+    SAMPLING_FIELD_NUMBER: _ClassVar[int]
+    MIN_EOS_P_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    PRODUCED_FIELD_NUMBER: _ClassVar[int]
+    MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    semantic_prompt: _containers.RepeatedScalarFieldContainer[int]
+    sampling: _common_pb2.Sampling
+    min_eos_p: float
+    seed: int
+    produced: _containers.RepeatedScalarFieldContainer[int]
+    max_tokens: int
+    def __init__(self, semantic_prompt: _Optional[_Iterable[int]] = ..., sampling: _Optional[_Union[_common_pb2.Sampling, _Mapping]] = ..., min_eos_p: _Optional[float] = ..., seed: _Optional[int] = ..., produced: _Optional[_Iterable[int]] = ..., max_tokens: _Optional[int] = ...) -> None: ...
+
+class SemanticServiceGenerateResponse(_message.Message):
+    __slots__ = ("tokens", "finished")
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    FINISHED_FIELD_NUMBER: _ClassVar[int]
+    tokens: SemanticTokens
+    finished: SemanticFinished
+    def __init__(self, tokens: _Optional[_Union[SemanticTokens, _Mapping]] = ..., finished: _Optional[_Union[SemanticFinished, _Mapping]] = ...) -> None: ...
+
+class SemanticTokens(_message.Message):
+    __slots__ = ("tokens",)
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
+    tokens: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, tokens: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class SemanticFinished(_message.Message):
+    __slots__ = ("finish_reason", "report")
+    FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
+    REPORT_FIELD_NUMBER: _ClassVar[int]
+    finish_reason: _common_pb2.FinishReason
+    report: _common_pb2.StageReport
+    def __init__(self, finish_reason: _Optional[_Union[_common_pb2.FinishReason, str]] = ..., report: _Optional[_Union[_common_pb2.StageReport, _Mapping]] = ...) -> None: ...

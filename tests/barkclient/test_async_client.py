@@ -1,0 +1,236 @@
+"""The asynchronous client against a real server: order, values, cancellation."""
+
+import asyncio
+import contextlib
+
+import numpy as np
+import pytest
+from tests.barkclient.scripted_server import (
+    PCM,
+    SAMPLE_COUNT,
+    SAMPLE_RATE,
+    TEXT,
+    VOICE,
+    ScriptedSpeech,
+    serve,
+)
+
+import barkclient
+from barkclient import AsyncClient, AudioChunk, Cancelled, FineOptions, Sampling, SemanticOptions
+from barkserve.v1 import common_pb2, speech_pb2
+
+
+async def test_chunks_come_in_order_with_their_places(speech: ScriptedSpeech) -> None:
+    async with AsyncClient(speech.target) as client:
+        chunks = [chunk async for chunk in client.synthesize(TEXT)]
+    assert [chunk.audio for chunk in chunks] == [samples.tobytes() for samples in PCM]
+    assert [chunk.first_sample for chunk in chunks] == [0, 3, 5]
+    assert {(chunk.text_start, chunk.text_end) for chunk in chunks} == {(0, len(TEXT))}
+    assert {(chunk.sample_rate, chunk.encoding) for chunk in chunks} == {(SAMPLE_RATE, "pcm16")}
+
+
+async def test_first_chunk_comes_while_the_server_still_speaks(speech: ScriptedSpeech) -> None:
+    speech.allow(1)
+    async with AsyncClient(speech.target) as client:
+        synthesis = client.synthesize(TEXT)
+        with pytest.raises(RuntimeError, match="has not started"):
+            _ = synthesis.started
+        assert (await anext(synthesis)).sample_count == 3
+        assert synthesis.started.seed == 42
+        with pytest.raises(RuntimeError, match="has not finished"):
+            _ = synthesis.finished
+        speech.allowed.release()
+        assert (await anext(synthesis)).sample_count == 2
+
+
+@pytest.mark.parametrize("encoding", ["pcm16", "float32"])
+async def test_samples_are_floats_between_minus_one_and_one(
+    speech: ScriptedSpeech, encoding: barkclient.options.Encoding
+) -> None:
+    async with AsyncClient(speech.target) as client:
+        chunk = await client.synthesize(TEXT, encoding=encoding).read()
+    assert chunk.samples().dtype == np.float32
+    assert chunk.sample_count == SAMPLE_COUNT
+    np.testing.assert_array_equal(chunk.samples(), np.concatenate(PCM) / np.float32(32768))
+    assert chunk.samples()[4] == -1.0
+
+
+async def test_started_and_finished_say_how_it_went(speech: ScriptedSpeech) -> None:
+    speech.finished.voice.CopyFrom(VOICE)
+    async with AsyncClient(speech.target) as client:
+        synthesis = client.synthesize(TEXT, seed=7, request_id="mine", return_voice=True)
+        await synthesis.read()
+    assert synthesis.started == barkclient.Started(
+        request_id="mine",
+        seed=7,
+        voice="announcer",
+        encoding="pcm16",
+        sample_rate=SAMPLE_RATE,
+        model="bark-mini",
+    )
+    finished = synthesis.finished
+    assert (finished.finish_reason, finished.sample_count) == ("stop", SAMPLE_COUNT)
+    assert finished.stages == (barkclient.StageReport("semantic", 7, 0.0, 1.5),)
+    assert finished.voice is not None
+    assert finished.voice.coarse_prompt.tolist() == [[10, 11], [20, 21]]
+    assert finished.voice.fine_prompt[0].tolist() == [100, 200]
+
+
+async def test_read_gives_what_is_left(speech: ScriptedSpeech) -> None:
+    async with AsyncClient(speech.target) as client:
+        synthesis = client.synthesize(TEXT)
+        await anext(synthesis)
+        rest = await synthesis.read()
+        assert (rest.first_sample, rest.sample_count) == (3, SAMPLE_COUNT - 3)
+        nothing = await synthesis.read()
+        assert (nothing.first_sample, nothing.audio) == (SAMPLE_COUNT, b"")
+
+
+async def test_options_reach_the_server(speech: ScriptedSpeech) -> None:
+    async with AsyncClient(speech.target) as client:
+        await client.synthesize(
+            TEXT,
+            voice="none",
+            seed=2**63 - 1,
+            greedy=True,
+            delivery="exact",
+            encoding="float32",
+            return_voice=True,
+            semantic=SemanticOptions(temperature=0.5, min_eos_p=0.25, max_tokens=9),
+            coarse=Sampling(top_k=0, greedy=False),
+            fine=FineOptions(temperature=0.5, lookahead_frames=0),
+        ).read()
+    assert speech.requests == [
+        speech_pb2.SynthesizeRequest(
+            text=TEXT,
+            voice=speech_pb2.VoiceSelection(name="none"),
+            seed=2**63 - 1,
+            greedy=True,
+            delivery_mode=common_pb2.DELIVERY_MODE_EXACT,
+            audio_format=speech_pb2.AudioFormat(encoding=speech_pb2.AUDIO_ENCODING_FLOAT32),
+            return_voice=True,
+            semantic=speech_pb2.SemanticOptions(
+                sampling=common_pb2.Sampling(temperature=0.5), min_eos_p=0.25, max_tokens=9
+            ),
+            coarse=speech_pb2.CoarseOptions(sampling=common_pb2.Sampling(top_k=0, greedy=False)),
+            fine=speech_pb2.FineOptions(
+                sampling=common_pb2.Sampling(temperature=0.5), lookahead_frames=0
+            ),
+        )
+    ]
+
+
+async def test_what_is_not_asked_for_is_left_to_the_server(speech: ScriptedSpeech) -> None:
+    async with AsyncClient(speech.target) as client:
+        await client.synthesize(TEXT).read()
+    (request,) = speech.requests
+    assert not request.HasField("voice")
+    assert not request.HasField("seed")
+    assert not request.semantic.HasField("min_eos_p")
+    assert request.semantic.sampling == common_pb2.Sampling()
+
+
+async def test_a_reader_that_stops_for_a_while_misses_nothing(speech: ScriptedSpeech) -> None:
+    async with AsyncClient(speech.target) as client:
+        synthesis = client.synthesize(TEXT)
+        first = await anext(synthesis)
+        await asyncio.sleep(0.05)  # all the rest has come and the call has ended by now
+        assert first.sample_count + (await synthesis.read()).sample_count == SAMPLE_COUNT
+
+
+async def test_closing_cancels_the_call_on_the_server(speech: ScriptedSpeech) -> None:
+    speech.allow(1)
+    async with AsyncClient(speech.target) as client:
+        async with client.synthesize(TEXT) as synthesis:
+            await anext(synthesis)
+        await speech.cancelled.wait()
+        with pytest.raises(Cancelled):
+            await anext(synthesis)
+
+
+async def test_leaving_the_loop_cancels_the_call_on_the_server(speech: ScriptedSpeech) -> None:
+    speech.allow(1)
+    async with AsyncClient(speech.target) as client:
+        async for chunk in client.synthesize(TEXT):
+            assert isinstance(chunk, AudioChunk)
+            break
+        await speech.cancelled.wait()
+
+
+async def test_cancelling_the_reader_cancels_the_call_on_the_server(
+    speech: ScriptedSpeech,
+) -> None:
+    speech.allow(1)
+    async with AsyncClient(speech.target) as client:
+        synthesis = client.synthesize(TEXT)
+        await anext(synthesis)
+        reader = asyncio.create_task(synthesis.read())
+        await asyncio.sleep(0)
+        reader.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reader
+        await speech.cancelled.wait()
+
+
+async def test_closing_beside_a_reader_ends_its_wait_with_our_error(
+    speech: ScriptedSpeech,
+) -> None:
+    speech.allow(1)
+    async with AsyncClient(speech.target) as client:
+        synthesis = client.synthesize(TEXT)
+        await anext(synthesis)
+        reader = asyncio.create_task(synthesis.read())
+        await asyncio.sleep(0)
+        await synthesis.aclose()
+        with pytest.raises(Cancelled, match="closed while"):
+            await reader
+
+
+async def test_closing_the_client_cancels_the_call_on_the_server(speech: ScriptedSpeech) -> None:
+    speech.allow(1)
+    client = AsyncClient(speech.target)
+    synthesis = client.synthesize(TEXT)
+    await anext(synthesis)
+    await client.close()
+    await speech.cancelled.wait()
+    with pytest.raises(Cancelled):
+        await anext(synthesis)
+
+
+async def test_a_client_without_a_name_lives_as_long_as_its_synthesis(
+    speech: ScriptedSpeech,
+) -> None:
+    chunks = [chunk async for chunk in AsyncClient(speech.target).synthesize(TEXT)]
+    assert len(chunks) == len(PCM)
+
+
+async def test_many_syntheses_share_a_client(speech: ScriptedSpeech) -> None:
+    async with AsyncClient(speech.target) as client:
+        reads = [client.synthesize(TEXT, seed=seed).read() for seed in range(32)]
+        counts = [chunk.sample_count for chunk in await asyncio.gather(*reads)]
+    assert counts == [SAMPLE_COUNT] * 32
+
+
+async def test_voices_are_listed(speech: ScriptedSpeech) -> None:
+    async with AsyncClient(speech.target) as client:
+        voices = await client.voices()
+    assert voices == [
+        barkclient.Voice("announcer", is_default=True),
+        barkclient.Voice("v2/en_speaker_6", is_default=False),
+    ]
+
+
+def test_a_call_outside_of_an_event_loop_says_so() -> None:
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        AsyncClient().synthesize(TEXT)
+
+
+def test_a_loop_that_ends_while_someone_speaks_ends_in_silence() -> None:
+    async def leave_in_the_middle() -> None:
+        servicer = ScriptedSpeech()
+        servicer.allow(1)
+        async with serve(servicer) as target, contextlib.AsyncExitStack() as stack:
+            client = await stack.enter_async_context(AsyncClient(target))
+            await anext(client.synthesize(TEXT))
+
+    asyncio.run(leave_in_the_middle())

@@ -1,0 +1,410 @@
+"""The `barkclient` command as a process of its own: files, lines, exit codes, signals."""
+
+import asyncio
+import io
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+from tests.barkclient.scripted_server import (
+    PCM,
+    SAMPLE_COUNT,
+    SAMPLE_RATE,
+    TEXT,
+    VOICE,
+    Failure,
+    ScriptedSpeech,
+    bad_request,
+    retry_info,
+)
+from tests.barkclient.wav_reader import Wav, read_wav
+
+import barkclient
+import barkserve
+from barkclient.__main__ import run
+from barkserve.v1 import common_pb2
+
+AUDIO = b"".join(samples.tobytes() for samples in PCM)
+SOURCES = [str(Path(package.__path__[0]).parent) for package in (barkclient, barkserve)]
+
+
+@dataclass(frozen=True)
+class Result:
+    code: int | None
+    stdout: bytes
+    stderr: str
+
+
+@dataclass(frozen=True)
+class Command:
+    """Runs `barkclient` in a folder, against a server that only the environment names."""
+
+    folder: Path
+    server: str
+
+    async def start(self, *arguments: str) -> asyncio.subprocess.Process:
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join(SOURCES),
+            "BARKCLIENT_SERVER": self.server,
+        }
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "barkclient",
+            *arguments,
+            cwd=self.folder,
+            env=environment,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+
+    async def __call__(self, *arguments: str, stdin: bytes = b"") -> Result:
+        return await self.end(await self.start(*arguments), stdin)
+
+    async def inside(self, *arguments: str) -> int:
+        """The same without the cost of a process; what it prints is pytest's to capture."""
+        environment = {"BARKCLIENT_SERVER": self.server}
+        return await asyncio.to_thread(run, arguments, environment)
+
+    async def end(self, process: asyncio.subprocess.Process, stdin: bytes = b"") -> Result:
+        stdout, stderr = await process.communicate(stdin)
+        result = Result(process.returncode, stdout, stderr.decode())
+        assert "Traceback" not in result.stderr
+        return result
+
+    @asynccontextmanager
+    async def running(self, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+        process = await self.start(*arguments)
+        try:
+            yield process
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.communicate()
+
+    def wav(self, name: str = "speech.wav") -> Wav:
+        return read_wav((self.folder / name).read_bytes())
+
+    async def wav_with(self, samples: int, name: str = "speech.wav") -> Wav:
+        """Waits until the file has so many samples; it must be valid at every look."""
+        while True:
+            content = (self.folder / name).read_bytes() if (self.folder / name).exists() else b""
+            if content:  # it is empty for the moment between opening and the header
+                wav = read_wav(content)
+                if len(wav.audio) == 2 * samples:
+                    return wav
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+def command(tmp_path: Path, speech: ScriptedSpeech) -> Command:
+    return Command(tmp_path, speech.target)
+
+
+async def test_say_writes_a_wav_and_a_summary(command: Command, speech: ScriptedSpeech) -> None:
+    result = await command("say", TEXT, "--seed", "5")
+    assert result.code == 0
+    assert result.stdout == b""
+    assert command.wav().audio == AUDIO
+    assert command.wav().sample_rate == SAMPLE_RATE
+    assert speech.requests[0].text == TEXT
+    first, *_, summary = result.stderr.splitlines()
+    assert first.startswith("first audio after ")
+    assert summary.startswith("speech.wav: 1.00 s of audio, first after ")
+    for part in ("real-time factor", "seed 5", "voice announcer", "finish reason stop"):
+        assert part in summary
+
+
+async def test_options_reach_the_server(command: Command, speech: ScriptedSpeech) -> None:
+    options = "--voice none --greedy --delivery exact --encoding float32 -o out.wav --quiet"
+    sampling = "--semantic-temperature 0.5 --coarse-temperature 0.25 --fine-temperature 0.125"
+    limits = "--top-k 9 --top-p 0.5 --min-eos-p 0.25"
+    result = await command("say", TEXT, *f"{options} {sampling} {limits}".split())
+    assert (result.code, result.stdout, result.stderr) == (0, b"", "")
+    assert command.wav("out.wav").format == 3
+    (request,) = speech.requests
+    assert request.greedy
+    assert request.voice.name == "none"
+    assert request.delivery_mode == common_pb2.DELIVERY_MODE_EXACT
+    semantic, coarse, fine = request.semantic, request.coarse.sampling, request.fine.sampling
+    assert (semantic.sampling.temperature, semantic.min_eos_p) == (0.5, 0.25)
+    assert (semantic.sampling.top_k, semantic.sampling.top_p) == (9, 0.5)
+    assert (coarse.temperature, coarse.top_k, coarse.top_p) == (0.25, 9, 0.5)
+    assert fine.temperature == 0.125
+
+
+async def test_json_is_one_line_with_all_that_a_script_wants(command: Command) -> None:
+    result = await command("say", TEXT, "--json", "--quiet")
+    assert result.code == 0
+    assert result.stderr == ""
+    (line,) = result.stdout.splitlines()
+    report = json.loads(line)
+    assert report.pop("ttfa_ms") > 0
+    assert report.pop("rtf") > 0
+    assert report == {
+        "file": "speech.wav",
+        "finish_reason": "stop",
+        "error": None,
+        "audio_seconds": SAMPLE_COUNT / SAMPLE_RATE,
+        "samples": SAMPLE_COUNT,
+        "sample_rate": SAMPLE_RATE,
+        "chunks": len(PCM),
+        "seed": 42,
+        "voice": "announcer",
+        "request_id": "made-here",
+        "model": "bark-mini",
+        "stages": {"semantic": {"outputs": 7, "queue_ms": 0.0, "compute_ms": 1.5}},
+    }
+
+
+async def test_text_may_come_from_standard_input(command: Command, speech: ScriptedSpeech) -> None:
+    result = await command("say", "-", stdin="Grüß dich ♪\n".encode())
+    assert result.code == 0
+    assert speech.requests[0].text == "Grüß dich ♪"
+
+
+def test_text_on_standard_input_must_be_utf_8(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xff")))
+    assert run(["say", "-"], {}) == 2
+    message = "barkclient: the text on standard input is not UTF-8\n"
+    assert capsys.readouterr() == ("", message)
+
+
+async def test_audio_may_go_to_standard_output(command: Command) -> None:
+    result = await command("say", TEXT, "-o", "-", "--json")
+    assert result.code == 0
+    assert result.stdout[:8] == b"RIFF\xff\xff\xff\xff"
+    assert result.stdout[44:] == AUDIO
+    assert json.loads(result.stderr.splitlines()[-1])["file"] == "-"
+    assert not list(command.folder.iterdir())
+
+
+async def test_a_voice_goes_there_and_comes_back(command: Command, speech: ScriptedSpeech) -> None:
+    speech.finished.voice.CopyFrom(VOICE)
+    result = await command("say", TEXT, "--save-voice", "mine.npz")
+    assert result.code == 0
+    assert speech.requests[0].return_voice
+    with np.load(command.folder / "mine.npz") as saved:
+        assert saved["coarse_prompt"].tolist() == [[10, 11], [20, 21]]
+    kept = str(command.folder / "mine.npz")
+    assert await command.inside("say", TEXT, "--voice", kept, "-o", "/dev/null") == 0
+    assert speech.requests[1].voice.npz == (command.folder / "mine.npz").read_bytes()
+
+
+async def test_the_file_is_valid_at_every_moment(command: Command, speech: ScriptedSpeech) -> None:
+    speech.allow(0)
+    async with command.running("say", TEXT) as process:
+        samples = 0
+        for chunk in PCM:
+            speech.allowed.release()
+            samples += len(chunk)
+            wav = await command.wav_with(samples)
+            assert wav.audio == AUDIO[: 2 * samples]
+        assert (await command.end(process)).code == 0
+
+
+async def test_an_interrupt_leaves_a_valid_file(command: Command, speech: ScriptedSpeech) -> None:
+    speech.allow(2)
+    async with command.running("say", TEXT, "--json", "--quiet") as process:
+        await command.wav_with(5)
+        process.send_signal(signal.SIGINT)
+        result = await command.end(process)
+    assert result.code == 130
+    assert result.stderr == "barkclient: interrupted; speech.wav holds 0.00 s of audio\n"
+    report = json.loads(result.stdout)
+    assert (report["finish_reason"], report["samples"]) == ("interrupted", 5)
+    assert command.wav().audio == AUDIO[:10]
+    await speech.cancelled.wait()
+
+
+async def test_a_kill_leaves_a_valid_file(command: Command, speech: ScriptedSpeech) -> None:
+    speech.allow(2)
+    async with command.running("say", TEXT) as process:
+        await command.wav_with(5)
+        process.kill()
+        await process.communicate()
+    assert command.wav().audio == AUDIO[:10]
+    await speech.cancelled.wait()
+
+
+async def test_an_interrupt_before_any_audio(command: Command, speech: ScriptedSpeech) -> None:
+    (command.folder / "speech.wav").write_bytes(b"older")
+    speech.allow(0)
+    async with command.running("say", TEXT) as process:
+        await speech.asked.wait()
+        process.send_signal(signal.SIGINT)
+        result = await command.end(process)
+    assert (result.code, result.stderr) == (130, "barkclient: interrupted\n")
+    assert (command.folder / "speech.wav").read_bytes() == b"older"
+
+
+async def test_a_failure_in_the_middle_says_how_much_there_is(
+    command: Command, speech: ScriptedSpeech
+) -> None:
+    speech.failure = Failure(grpc.StatusCode.UNAVAILABLE, "the coarse stage broke off")
+    result = await command("say", TEXT, "--json")
+    assert result.code == 3
+    expected = f"{speech.target} is unavailable: the coarse stage broke off"
+    last = result.stderr.splitlines()[-1]
+    assert last == f"barkclient: {expected}; speech.wav holds 1.00 s of audio"
+    report = json.loads(result.stdout)
+    assert (report["finish_reason"], report["error"]) == ("failed", expected)
+    assert command.wav().audio == AUDIO
+
+
+@pytest.mark.parametrize(
+    ("failure", "code", "message"),
+    [
+        (
+            Failure(grpc.StatusCode.INVALID_ARGUMENT, "text: is empty", bad_request(("text", "x"))),
+            2,
+            "text: is empty",
+        ),
+        (Failure(grpc.StatusCode.NOT_FOUND, "no voice bob"), 2, "no voice bob"),
+        (
+            Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "all slots are taken", retry_info(2)),
+            4,
+            "all slots are taken (try again in 2 s)",
+        ),
+    ],
+)
+async def test_exit_codes(
+    command: Command,
+    speech: ScriptedSpeech,
+    capsys: pytest.CaptureFixture[str],
+    failure: Failure,
+    code: int,
+    message: str,
+) -> None:
+    speech.failure = failure
+    assert await command.inside("voices") == code
+    assert capsys.readouterr() == ("", f"barkclient: {message}\n")
+
+
+async def test_exit_code_of_a_timeout(command: Command, speech: ScriptedSpeech) -> None:
+    speech.allow(0)
+    result = await command("say", TEXT, "--timeout", "0.2")
+    assert result.code == 5
+    assert "did not finish in time" in result.stderr
+
+
+async def test_exit_code_of_a_server_that_is_not_there(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("localhost", 0))
+        server = f"localhost:{taken.getsockname()[1]}"
+        assert await command.inside("say", TEXT, "--server", server) == 3
+    message = f"barkclient: nothing answers at {server}: start one with `barkserve up`\n"
+    assert capsys.readouterr() == ("", message)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["say"],
+        ["sing", TEXT],
+        ["say", TEXT, "--delivery", "fast"],
+        ["say", TEXT, "--timeout", "0"],
+        ["say", TEXT, "--seed", "99999999999999999999"],
+        ["say", TEXT, "--voice", "nowhere.npz"],
+        ["say", TEXT, "-o", "nowhere/out.wav"],
+    ],
+    ids=lambda arguments: " ".join(arguments[-2:]),
+)
+def test_a_wrong_command_line_is_one_line_and_code_2(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    with pytest.raises(SystemExit) as exited:
+        sys.exit(run(arguments, {}))  # argparse leaves by itself
+    assert exited.value.code == 2
+    stdout, stderr = capsys.readouterr()
+    assert stdout == ""
+    assert stderr.startswith("barkclient")
+    assert len(stderr.splitlines()) == 1
+
+
+async def test_help_tells_the_exit_codes(command: Command) -> None:
+    result = await command("say", "--help")
+    assert result.code == 0
+    text = " ".join(result.stdout.decode().split())
+    for part in ("exit codes:", "--save-voice", "BARKCLIENT_SERVER", "(default: speech.wav)"):
+        assert part in text
+
+
+async def test_output_that_cannot_be_written(command: Command) -> None:
+    (command.folder / "taken").mkdir()
+    result = await command("say", TEXT, "-o", "taken")
+    assert result.code == 1
+    assert result.stderr == "barkclient: cannot write taken: Is a directory\n"
+
+
+async def test_a_reader_of_the_pipe_that_goes_away(
+    command: Command, speech: ScriptedSpeech
+) -> None:
+    speech.allow(1)
+    async with command.running("say", TEXT, "-o", "-", "--quiet") as process:
+        assert process.stdout is not None
+        await process.stdout.readexactly(44)
+        process.stdout._transport.close()  # type: ignore[attr-defined]
+        speech.allowed.release()
+        speech.allowed.release()
+        assert process.stderr is not None
+        stderr = (await process.stderr.read()).decode()
+        assert await process.wait() == 1
+    message = "barkclient: cannot write the output: Broken pipe"
+    assert stderr.startswith(message)
+    assert len(stderr.splitlines()) == 1
+
+
+async def test_voices_are_names_with_the_default_marked(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = await command("voices")
+    assert (result.code, result.stderr) == (0, "")
+    assert result.stdout == b"announcer (default)\nv2/en_speaker_6\n"
+    assert await command.inside("voices", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "voices": [
+            {"name": "announcer", "is_default": True},
+            {"name": "v2/en_speaker_6", "is_default": False},
+        ]
+    }
+
+
+async def test_a_server_without_named_voices(
+    command: Command, speech: ScriptedSpeech, capsys: pytest.CaptureFixture[str]
+) -> None:
+    speech.voices = []
+    assert await command.inside("voices") == 0
+    assert "--voice FILE.npz" in capsys.readouterr().err
+
+
+async def test_speech_that_was_cut_off_is_pointed_out(
+    command: Command, speech: ScriptedSpeech, capsys: pytest.CaptureFixture[str]
+) -> None:
+    speech.finished.finish_reason = common_pb2.FINISH_REASON_LENGTH
+    assert await command.inside("say", TEXT, "-o", "/dev/null") == 0
+    summary = capsys.readouterr().err
+    assert "finish reason length, the end of the text may be missing" in summary
+
+
+async def test_a_voice_that_does_not_come_is_an_error(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = command.folder / "mine.npz"
+    assert await command.inside("say", TEXT, "-o", "/dev/null", "--save-voice", str(kept)) == 1
+    assert "the server sent no voice" in capsys.readouterr().err
+    assert not kept.exists()

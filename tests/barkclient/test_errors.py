@@ -1,0 +1,162 @@
+"""Every status becomes one of our errors, with its details, wherever in the stream it comes."""
+
+import socket
+
+import grpc
+import pytest
+from tests.barkclient.scripted_server import (
+    PCM,
+    TEXT,
+    Failure,
+    ScriptedSpeech,
+    bad_request,
+    retry_info,
+    serve,
+)
+
+from barkclient import (
+    AsyncClient,
+    BarkClientError,
+    Cancelled,
+    DeadlineExceeded,
+    FieldViolation,
+    InvalidRequest,
+    Overloaded,
+    ServerError,
+    ServerUnavailable,
+    VoiceNotFound,
+)
+
+
+async def failure_of(speech: ScriptedSpeech, failure: Failure) -> BarkClientError:
+    """What reading raises when the server fails behind its last chunk."""
+    speech.failure = failure
+    async with AsyncClient(speech.target) as client:
+        synthesis = client.synthesize(TEXT)
+        for _ in PCM:
+            await anext(synthesis)
+        with pytest.raises(BarkClientError) as raised:
+            await anext(synthesis)
+    assert isinstance(raised.value.__cause__, grpc.RpcError)
+    return raised.value
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        (grpc.StatusCode.INVALID_ARGUMENT, InvalidRequest),
+        (grpc.StatusCode.NOT_FOUND, VoiceNotFound),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, Overloaded),
+        (grpc.StatusCode.UNAVAILABLE, ServerUnavailable),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, DeadlineExceeded),
+        (grpc.StatusCode.CANCELLED, Cancelled),
+        (grpc.StatusCode.INTERNAL, ServerError),
+        (grpc.StatusCode.UNIMPLEMENTED, ServerError),
+    ],
+    ids=lambda value: getattr(value, "name", ""),
+)
+async def test_status_becomes_our_error(
+    speech: ScriptedSpeech, code: grpc.StatusCode, kind: type[BarkClientError]
+) -> None:
+    error = await failure_of(speech, Failure(code, "two\nlines"))
+    assert type(error) is kind
+    assert "\n" not in str(error)
+
+
+async def test_violations_name_the_fields(speech: ScriptedSpeech) -> None:
+    details = bad_request(("text", "is empty"), ("seed", "must not be negative"))
+    failure = Failure(grpc.StatusCode.INVALID_ARGUMENT, "text: is empty", details)
+    error = await failure_of(speech, failure)
+    assert isinstance(error, InvalidRequest)
+    assert str(error) == "text: is empty"
+    assert error.violations == (
+        FieldViolation("text", "is empty"),
+        FieldViolation("seed", "must not be negative"),
+    )
+
+
+async def test_overload_says_when_to_come_back(speech: ScriptedSpeech) -> None:
+    other = bad_request(("text", "not what is looked for"))
+    failure = Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "full", other, retry_info(1.5))
+    error = await failure_of(speech, failure)
+    assert isinstance(error, Overloaded)
+    assert error.retry_after_s == 1.5
+    assert str(error) == "full (try again in 1.5 s)"
+
+
+async def test_overload_without_details(speech: ScriptedSpeech) -> None:
+    failure = Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
+    failure.metadata = ()
+    error = await failure_of(speech, failure)
+    assert isinstance(error, Overloaded)
+    assert error.retry_after_s is None
+
+
+async def test_details_of_another_making_are_passed_over(speech: ScriptedSpeech) -> None:
+    failure = Failure(grpc.StatusCode.INVALID_ARGUMENT, "text: is empty")
+    failure.metadata = (("grpc-status-details-bin", b"\xff\xff\xff"),)
+    error = await failure_of(speech, failure)
+    assert isinstance(error, InvalidRequest)
+    assert error.violations == ()
+
+
+async def test_nobody_at_the_target() -> None:
+    with socket.socket() as taken:  # bound, and not listening
+        taken.bind(("localhost", 0))
+        target = f"localhost:{taken.getsockname()[1]}"
+        async with AsyncClient(target) as client:
+            expected = f"nothing answers at {target}: start one with `barkserve up`"
+            with pytest.raises(ServerUnavailable) as raised:
+                await client.synthesize(TEXT).read()
+            assert str(raised.value) == expected
+            with pytest.raises(ServerUnavailable, match="nothing answers"):
+                await client.voices()
+
+
+async def test_another_service_at_the_target() -> None:
+    async with serve(None) as target, AsyncClient(target) as client:
+        with pytest.raises(ServerError, match="not a barkserve orchestrator"):
+            await client.voices()
+
+
+async def test_the_timeout_of_a_call(speech: ScriptedSpeech) -> None:
+    speech.allow(1)
+    async with AsyncClient(speech.target, timeout=60) as client:
+        with pytest.raises(DeadlineExceeded, match="allow a longer timeout"):
+            await client.synthesize(TEXT, timeout=0.1).read()
+    await speech.cancelled.wait()
+
+
+async def test_the_timeout_of_a_client(speech: ScriptedSpeech) -> None:
+    speech.allow(1)
+    async with AsyncClient(speech.target, timeout=0.1) as client:
+        with pytest.raises(DeadlineExceeded):
+            await client.synthesize(TEXT).read()
+
+
+async def test_a_request_that_is_too_large_is_not_overload() -> None:
+    options = [("grpc.max_receive_message_length", 1000)]
+    async with serve(ScriptedSpeech(), options) as target, AsyncClient(target) as client:
+        with pytest.raises(InvalidRequest, match="larger than max"):
+            await client.synthesize("a" * 2000).read()
+
+
+async def test_a_stream_without_an_end_is_an_error(speech: ScriptedSpeech) -> None:
+    speech.finishes = False
+    async with AsyncClient(speech.target) as client:
+        with pytest.raises(ServerError, match="without finishing"):
+            await client.synthesize(TEXT).read()
+
+
+async def test_missing_audio_is_an_error(speech: ScriptedSpeech) -> None:
+    speech.first_samples[1] = 4
+    async with AsyncClient(speech.target) as client:
+        with pytest.raises(ServerError, match="sample 4 came in place of 3"):
+            await client.synthesize(TEXT).read()
+
+
+async def test_missing_audio_at_the_end_is_an_error(speech: ScriptedSpeech) -> None:
+    speech.finished.sample_count += 1
+    async with AsyncClient(speech.target) as client:
+        with pytest.raises(ServerError, match="audio is missing"):
+            await client.synthesize(TEXT).read()

@@ -1,0 +1,33 @@
+"""Reads a WAV strictly by its header, so that a wrong header is seen."""
+
+import struct
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Wav:
+    format: int
+    channels: int
+    sample_rate: int
+    bits: int
+    fact: int | None  # samples
+    audio: bytes
+    behind: bytes  # what the header does not speak of
+
+
+def read_wav(content: bytes) -> Wav:
+    """Raises AssertionError where the header says more than there is, or contradicts itself."""
+    riff, riff_size, wave = struct.unpack_from("<4sI4s", content)
+    assert (riff, wave) == (b"RIFF", b"WAVE")
+    position, chunks = 12, {}
+    while "data" not in chunks:
+        name, size = struct.unpack_from("<4sI", content, position)
+        position += 8
+        assert position + size <= len(content), f"{name} promises {size} bytes"
+        chunks[name.decode().strip()] = content[position : position + size]
+        position += size
+    assert riff_size == position - 8
+    kind, channels, rate, byte_rate, block, bits = struct.unpack_from("<HHIIHH", chunks["fmt"])
+    assert (byte_rate, block) == (rate * channels * bits // 8, channels * bits // 8)
+    fact = struct.unpack("<I", chunks["fact"])[0] if "fact" in chunks else None
+    return Wav(kind, channels, rate, bits, fact, chunks["data"], content[position:])
