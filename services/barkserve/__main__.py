@@ -86,7 +86,7 @@ def fine(options: config.FineOptions, metrics: Metrics) -> Service:
     bark = checkpoint.bark
     given, books = bark.coarse_generation.n_coarse_codebooks, bark.fine_generation.n_fine_codebooks
     filler = Filler(load_fine(checkpoint, placement), given, books, bark.codebook_size)
-    batcher = Batcher(filler.fill, options.max_batch)
+    batcher = Batcher(filler.fill, _max_batch(options))
     metrics.watch("queue_depth", "Windows waiting for the network", lambda: batcher.waiting)
     chunks = ChunkPlan(options.first_chunk_frames, options.chunk_frames, options.lookahead_frames)
     admission = Admission(options.max_streams)
@@ -107,7 +107,7 @@ def codec(options: config.CodecOptions, metrics: Metrics) -> Service:
 
     checkpoint, placement = _open(options)
     model = load_codec(checkpoint, placement)
-    batcher = Batcher(Decoder(model).decode, options.max_batch)
+    batcher = Batcher(Decoder(model).decode, _max_batch(options))
     metrics.watch("queue_depth", "Chunks waiting for the network", lambda: batcher.waiting)
     generator = CodecGenerator(batcher, model.first_frames)
     servicer = CodecServicer(generator, checkpoint.bark, Admission(options.max_streams), metrics)
@@ -240,6 +240,10 @@ def _open(options: config.StageOptions) -> "tuple[Checkpoint, Placement]":
         torch.set_num_threads(options.threads)
     placement = Placement.of(options.device, options.dtype, options.attention)  # type: ignore[arg-type]
     return Checkpoint.open(options.checkpoint or embedded_checkpoint()), placement
+
+
+def _max_batch(options: config.FineOptions | config.CodecOptions) -> int:
+    return options.max_batch or (1 if options.device == "cpu" else 8)
 
 
 def _watch_engine(metrics: Metrics, engine: "Engine") -> None:

@@ -31,6 +31,7 @@ _CHECKPOINT = (
 _PORT = "port to listen on; 0 takes a free one"
 _METRICS_PORT = "port of the Prometheus endpoint /metrics; 0 for none"
 _SLOTS = "utterances in the key/value cache at once"
+_BATCH = "0: 1 on a CPU, where that keeps every stream equal to the bit, 8 on a GPU"
 _DTYPE = "of weights and activations"
 _DTYPES = ("float32", "float16", "bfloat16")
 _ATTENTION = "flash needs CUDA, flash-attn and a 16-bit dtype"
@@ -99,7 +100,7 @@ class FineOptions(StageOptions):
 
     port: int = option(PORTS["fine"], _PORT)
     metrics_port: int = option(METRICS_PORTS["fine"], _METRICS_PORT)
-    max_batch: int = option(4, "windows of different streams in one pass")
+    max_batch: int = option(0, "windows of different streams in one pass; " + _BATCH)
     first_chunk_frames: int = option(
         22, "STREAMING: frames of 1/75 s in an utterance's first chunk"
     )
@@ -113,7 +114,7 @@ class CodecOptions(StageOptions):
 
     port: int = option(PORTS["codec"], _PORT)
     metrics_port: int = option(METRICS_PORTS["codec"], _METRICS_PORT)
-    max_batch: int = option(8, "chunks of equal length of different streams in one pass")
+    max_batch: int = option(0, "equally long chunks of different streams in one pass; " + _BATCH)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """A SpeechService that says what a test tells it to, on a real port; it has no model."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -52,21 +52,18 @@ class ScriptedSpeech(speech_pb2_grpc.SpeechServiceServicer):
         """From now on only so many more chunks go out."""
         self.allowed = asyncio.Semaphore(chunks)
 
-    async def Synthesize(
-        self, request: speech_pb2.SynthesizeRequest, context: Any
-    ) -> AsyncIterator[speech_pb2.SynthesizeResponse]:
+    async def Synthesize(self, request: speech_pb2.SynthesizeRequest, context: Any) -> None:
         self.requests.append(request)
         self.asked.set()
-        try:
+        try:  # written, not yielded: gRPC would not tell a generator that waits in its yield
             for response in self._responses(request):
                 if response.HasField("audio"):
                     await self.allowed.acquire()
-                yield response
+                await context.write(response)
             if self.failure is not None:
-                await self.allowed.acquire()
                 await self.failure.abort(context)
             if self.finishes:
-                yield speech_pb2.SynthesizeResponse(finished=self.finished)
+                await context.write(speech_pb2.SynthesizeResponse(finished=self.finished))
         except asyncio.CancelledError:
             self.cancelled.set()
             raise
@@ -80,7 +77,7 @@ class ScriptedSpeech(speech_pb2_grpc.SpeechServiceServicer):
 
     def _responses(
         self, request: speech_pb2.SynthesizeRequest
-    ) -> AsyncIterator[speech_pb2.SynthesizeResponse]:
+    ) -> Iterator[speech_pb2.SynthesizeResponse]:
         encoding = request.audio_format.encoding
         yield speech_pb2.SynthesizeResponse(
             started=speech_pb2.SynthesisStarted(

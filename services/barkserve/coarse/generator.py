@@ -65,6 +65,8 @@ class CoarseGenerator:
         try:
             while await self._window_comes(plan, len(made), semantic):
                 sequence = self._sequence(request, plan, made, previous)
+                if previous is not None and sequence.continues is None:
+                    self._engine.release(previous)  # the window slid: its cache is of no use
                 previous = sequence
                 async with aclosing(self._engine.generate(sequence)) as steps:
                     async for tokens in steps:

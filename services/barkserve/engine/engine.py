@@ -93,16 +93,17 @@ class Engine:
         self._work.set()
         sent = 0
         try:
-            while sequence.state in (State.WAITING, State.RUNNING) or sent < len(sequence.tokens):
-                if sent == len(sequence.tokens):
-                    await waiter.news.wait()
-                    waiter.news.clear()
-                if waiter.error is not None:
-                    raise StageFailed("the network failed; see the stage's log") from waiter.error
-                if sent < len(sequence.tokens):
-                    fresh = sequence.tokens[sent:]
+            while True:
+                if fresh := sequence.tokens[sent:]:
                     sent += len(fresh)
                     yield fresh
+                elif waiter.error is not None:
+                    raise StageFailed("the network failed; see the stage's log") from waiter.error
+                elif sequence.state in (State.WAITING, State.RUNNING):
+                    await waiter.news.wait()
+                    waiter.news.clear()
+                else:
+                    return
         finally:
             del self._waiters[sequence]
             if sequence.state is not State.FINISHED:

@@ -56,9 +56,8 @@ class ModelRunner:
 
     def _forward(self, batch: Batch) -> Tensor:
         ids = np.stack([sequence.pending() for sequence in batch.sequences])  # (B, T, C)
-        slots = [sequence.slot for sequence in batch.sequences]
         rows = CacheRows.of(
-            slots=[slot for slot in slots if slot is not None],
+            slots=list(batch.slots),
             starts=[sequence.cached for sequence in batch.sequences],
             length=batch.length,
             device=self._device,

@@ -2,6 +2,7 @@
 threads."""
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from barkserve.engine.kv_cache import SlotTable
@@ -11,10 +12,25 @@ from barkserve.engine.sequence import Sequence, State
 @dataclass(frozen=True)
 class Batch:
     """Sequences that take one step together: all append the same number of positions to their
-    slots."""
+    slots.
+
+    Attributes:
+        sequences: who takes part.
+        slots: their slots; an abort while the step runs takes a sequence's own away.
+        length: positions that each appends.
+    """
 
     sequences: tuple[Sequence, ...]
+    slots: tuple[int, ...]
     length: int
+
+    @classmethod
+    def of(cls, sequences: Iterable[Sequence], length: int) -> "Batch":
+        """A step of sequences that all have a slot."""
+        running = tuple(sequences)
+        slots = tuple(sequence.slot for sequence in running if sequence.slot is not None)
+        assert len(slots) == len(running)
+        return cls(running, slots, length)
 
 
 class Scheduler:
@@ -50,14 +66,14 @@ class Scheduler:
         """The sequences of the next step, or None when there is nothing to do."""
         self._admit()
         prefills = [sequence for sequence in self._running if sequence.pending_count > 1]
-        decodes = tuple(sequence for sequence in self._running if sequence.pending_count == 1)
+        decodes = [sequence for sequence in self._running if sequence.pending_count == 1]
         if decodes and (self._decode_next or not prefills):
             self._decode_next = False
-            return Batch(decodes, 1)
+            return Batch.of(decodes, 1)
         if not prefills:
             return None
         self._decode_next = True
-        return Batch((prefills[0],), prefills[0].pending_count)
+        return Batch.of(prefills[:1], prefills[0].pending_count)
 
     def advance(self, batch: Batch, tokens: list[int]) -> list[Sequence]:
         """Record what a step drew; returns the sequences that have news. Sequences aborted

@@ -70,54 +70,50 @@ class FineGenerator:
         """
         known = np.empty((0, self._given), dtype=np.int64)
         released = request.produced
-        for fill_at in request.chunks.fills() if request.chunks else iter(()):
+        settled = 0  # frames that earlier chunks of the plan released, here or elsewhere
+        fills = request.chunks.fills() if request.chunks else iter(())
+        ended = False
+        while not ended:
+            fill_at = next(fills, None)
             known = await _gather(coarse, known, fill_at)
-            if len(known) < fill_at:
-                break
-            lookahead = request.chunks.lookahead if request.chunks else 0
-            fresh = await self._fill(request, known[:fill_at], released, fill_at - lookahead, run)
-            released = np.concatenate([released, fresh])
-            if len(fresh):
+            ended = fill_at is None or len(known) < fill_at
+            frames = known if ended else known[:fill_at]
+            lookahead = 0 if ended or not request.chunks else request.chunks.lookahead
+            release_to = len(frames) - lookahead
+            if release_to > len(released):
+                filled = await self._fill(request, frames, released[:settled], run)
+                fresh = filled[len(released) : release_to]
+                released = np.concatenate([released, fresh])
+                run.made += len(fresh)
                 yield fresh
-        known = await _gather(coarse, known, None)
-        fresh = await self._fill(request, known, released, len(known), run)
-        if len(fresh):
-            yield fresh
+            settled = release_to
 
     async def _fill(
-        self, request: FineRequest, known: Codes, released: Codes, release_to: int, run: FineRun
+        self, request: FineRequest, frames: Codes, settled: Codes, run: FineRun
     ) -> Codes:
-        """Fill as if the utterance were `known`, and give the frames from len(released) to
-        release_to."""
-        if release_to <= len(released):
-            return released[:0]
-        history = (
-            request.history[-self._geometry.hop :] if len(request.history) else request.history
-        )
-        windows = self._geometry.windows_beyond(len(history), len(known), len(released))
-        codes = self._start_codes(history, known, released, windows[0])
-        draws = self._draws(request, history, known)
+        """(n, books): all frames, filled as if the utterance ended with them, `settled` kept."""
+        history = request.history[-self._geometry.hop :]
+        windows = self._geometry.windows_beyond(len(history), len(frames), len(settled))
+        codes = self._start_codes(history, frames, settled, windows[0])
+        draws = self._draws(request, history, frames)
         started = perf_counter()
         for window in windows:
             part = slice(window.start, window.start + self._geometry.length)
-            job = FillJob(
-                codes[part], window.fill_from - window.start, request.temperature, draws[part]
-            )
+            fill_from = window.fill_from - window.start
+            job = FillJob(codes[part], fill_from, request.temperature, draws[part])
             codes[part] = await self._batcher.submit(None, job)
         run.compute_s += perf_counter() - started
-        run.made += release_to - len(released)
-        return codes[len(history) + len(released) : len(history) + release_to]
+        return codes[len(history) : len(history) + len(frames)]
 
-    def _start_codes(self, history: Codes, known: Codes, released: Codes, first: Window) -> Codes:
-        """(T, books): history, known coarse codes, released codes before the first window's fill,
-        padding."""
+    def _start_codes(self, history: Codes, known: Codes, settled: Codes, first: Window) -> Codes:
+        """(T, books): history, coarse codes, settled codes before the first window's fill, padding."""
         length = max(len(history) + len(known), self._geometry.length)
         codes = np.full((length, self._books), self._codebook_size, dtype=np.int64)
         codes[: len(history)] = history
         utterance = codes[len(history) : len(history) + len(known)]
         utterance[:, : self._given] = known % self._codebook_size
-        kept = min(len(released), max(0, first.fill_from - len(history)))
-        utterance[:kept] = released[:kept]
+        kept = min(len(settled), max(0, first.fill_from - len(history)))
+        utterance[:kept] = settled[:kept]
         return codes
 
     def _draws(self, request: FineRequest, history: Codes, known: Codes) -> NDArray[np.float32]:

@@ -58,6 +58,8 @@ def make_plan(request: speech_pb2.SynthesizeRequest, voice: Voice | None) -> Pla
         )
     if request.HasField("seed") and request.seed < 0:
         raise InvalidArgument("seed", "must be 0 to 2^63 - 1")
+    if request.semantic.HasField("max_tokens") and request.semantic.max_tokens < 1:
+        raise InvalidArgument("semantic.max_tokens", "must be at least 1")
     if request.delivery_mode not in common_pb2.DeliveryMode.values():
         raise InvalidArgument(
             "delivery_mode", "must be DELIVERY_MODE_STREAMING or DELIVERY_MODE_EXACT"

@@ -53,10 +53,8 @@ class SemanticGenerator:
     def __init__(self, engine: Engine, config: BarkConfig) -> None:
         self._engine = engine
         self._generation = config.semantic_generation
-        self.max_tokens = min(
-            self._generation.max_new_tokens,
-            config.semantic.block_size - self._generation.prompt_length,
-        )
+        positions = config.semantic.block_size - self._generation.prompt_length
+        self.max_tokens = min(self._generation.max_new_tokens, positions + 1)  # the last is not fed
 
     async def generate(
         self, request: SemanticRequest, run: SemanticRun

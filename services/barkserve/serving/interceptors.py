@@ -75,6 +75,8 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
             except asyncio.CancelledError:
                 outcome = "DEADLINE_EXCEEDED" if context.time_remaining() == 0 else "CANCELLED"
                 raise
+            except grpc.aio.InternalError:
+                outcome = "CANCELLED"  # a write found nobody listening any more
             except BarkserveError as error:
                 outcome = error.status
                 await abort(context, error)

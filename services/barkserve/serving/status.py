@@ -54,14 +54,16 @@ def from_rpc_error(error: grpc.aio.AioRpcError, stage: str) -> BarkserveError:
 
     Args:
         error: what the call raised.
-        stage: the stage's name; it becomes part of messages and of field paths.
+        stage: the stage's name; it becomes part of messages and of field paths, for a
+            stage's options are in the request under its name.
     """
     code, text = error.code(), error.details() or ""
     if code is grpc.StatusCode.INVALID_ARGUMENT:
         violation = _violation(error)
         if violation is None:
             return InvalidArgument(stage, text)
-        return InvalidArgument(f"{stage}.{violation.field}", violation.description)
+        path = violation.field if violation.field == "text" else f"{stage}.{violation.field}"
+        return InvalidArgument(path, violation.description)
     if code is grpc.StatusCode.NOT_FOUND:
         return NotFound(text)
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:

@@ -1,0 +1,144 @@
+"""Jobs of many streams in one worker: order, batches, cancellation, failures."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from tests.fakes import Gate, until
+
+from barkserve.engine.batcher import Batcher
+
+
+class Doubler:
+    """Doubles numbers; remembers its batches; holds them at a gate; fails on 13."""
+
+    def __init__(self, gate: Gate | None = None) -> None:
+        self.gate = gate
+        self.batches: list[list[int]] = []
+
+    def __call__(self, jobs: list[int]) -> list[int]:
+        self.batches.append(jobs)
+        if self.gate is not None:
+            self.gate()
+        if 13 in jobs:
+            raise ValueError("13 is unlucky")
+        return [2 * job for job in jobs]
+
+
+@asynccontextmanager
+async def running(
+    work: Callable[[list[int]], list[int]], max_batch: int
+) -> AsyncIterator[Batcher[int, int]]:
+    batcher = Batcher(work, max_batch)
+    await batcher.start()
+    try:
+        yield batcher
+    finally:
+        gate = getattr(work, "gate", None)
+        if gate is not None:
+            gate.open()
+        await batcher.stop()
+
+
+@asynccontextmanager
+async def busy(work: Doubler, max_batch: int) -> AsyncIterator[Batcher[int, int]]:
+    """A batcher that is held in a batch of the job 0 alone."""
+    async with running(work, max_batch) as batcher:
+        task = asyncio.create_task(batcher.submit("first", 0))
+        await until(lambda: work.batches == [[0]])
+        yield batcher
+        assert await task == 0
+
+
+def submit(batcher: Batcher[int, int], key: str, *jobs: int) -> list[asyncio.Task[int]]:
+    return [asyncio.create_task(batcher.submit(key, job)) for job in jobs]
+
+
+async def test_everybody_gets_their_own_result() -> None:
+    async with running(Doubler(), 4) as batcher:
+        results = await asyncio.gather(*submit(batcher, "a", *range(10)))
+    assert results == [2 * job for job in range(10)]
+
+
+async def test_jobs_that_came_meanwhile_run_together_up_to_max_batch() -> None:
+    work = Doubler(Gate())
+    async with busy(work, 3) as batcher:
+        tasks = submit(batcher, "a", 1, 2, 3, 4, 5)
+        await until(lambda: batcher.waiting == 5)
+        work.gate.open()
+        await asyncio.gather(*tasks)
+    assert work.batches == [[0], [1, 2, 3], [4, 5]]
+
+
+async def test_only_equal_keys_run_together_and_the_oldest_goes_first() -> None:
+    work = Doubler(Gate())
+    async with busy(work, 3) as batcher:
+        tasks = submit(batcher, "a", 1, 2) + submit(batcher, "b", 3) + submit(batcher, "a", 4, 5)
+        await until(lambda: batcher.waiting == 5)
+        work.gate.open()
+        await asyncio.gather(*tasks)
+    assert work.batches == [[0], [1, 2, 4], [3], [5]]
+
+
+async def test_a_cancelled_job_never_runs() -> None:
+    work = Doubler(Gate())
+    async with busy(work, 3) as batcher:
+        tasks = submit(batcher, "a", 1, 2, 3)
+        await until(lambda: batcher.waiting == 3)
+        tasks[1].cancel()
+        await asyncio.gather(tasks[1], return_exceptions=True)
+        work.gate.open()
+        assert await asyncio.gather(tasks[0], tasks[2]) == [2, 6]
+    assert work.batches == [[0], [1, 3]]
+
+
+async def test_a_batch_of_cancelled_jobs_only_is_not_run_and_later_ones_are() -> None:
+    work = Doubler(Gate())
+    async with busy(work, 3) as batcher:
+        (task,) = submit(batcher, "a", 1)
+        await until(lambda: batcher.waiting == 1)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        work.gate.open()
+        assert await batcher.submit("a", 2) == 4
+    assert work.batches == [[0], [2]]
+
+
+async def test_cancelling_a_running_job_does_not_hurt_those_beside_it() -> None:
+    work = Doubler(Gate())
+    async with busy(work, 3) as batcher:
+        tasks = submit(batcher, "a", 1, 2)
+        await until(lambda: batcher.waiting == 2)
+        work.gate.let(1)
+        await until(lambda: len(work.batches) == 2)
+        tasks[0].cancel()
+        work.gate.open()
+        assert await tasks[1] == 4
+        assert await batcher.submit("a", 3) == 6
+
+
+async def test_a_failure_reaches_those_in_the_batch_and_nobody_else() -> None:
+    work = Doubler(Gate())
+    async with busy(work, 2) as batcher:
+        tasks = submit(batcher, "a", 1, 13, 2, 3)
+        await until(lambda: batcher.waiting == 4)
+        work.gate.open()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(result) for result in results] == [ValueError, ValueError, int, int]
+    assert results[2:] == [4, 6]
+
+
+async def test_stop_runs_no_further_batch() -> None:
+    work = Doubler(Gate())
+    batcher = Batcher(work, 1)
+    await batcher.start()
+    tasks = submit(batcher, "a", 1, 2)
+    await until(lambda: work.batches == [[1]])
+    stopping = asyncio.create_task(batcher.stop())
+    await asyncio.sleep(0)
+    work.gate.open()
+    await stopping
+    assert work.batches == [[1]]
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,99 @@
+"""Slot numbers: nobody gets a slot that another has, and none is lost."""
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from tests.fakes import fake_sequence
+
+from barkserve.engine.kv_cache import SlotTable
+from barkserve.engine.sequence import Sequence
+
+
+def taken(table: SlotTable) -> Sequence:
+    sequence = fake_sequence([1], 1)
+    sequence.slot = table.take()
+    return sequence
+
+
+def test_the_lowest_free_slot_comes_first() -> None:
+    table = SlotTable(3)
+    first, second = taken(table), taken(table)
+    assert (first.slot, second.slot) == (0, 1)
+    table.free(first)
+    assert (taken(table).slot, taken(table).slot, taken(table).slot) == (0, 2, None)
+
+
+def test_the_longest_held_slot_is_evicted_and_its_sequence_knows() -> None:
+    table = SlotTable(2)
+    old, new = taken(table), taken(table)
+    table.hold(new)
+    table.hold(old)
+    assert table.available == 2
+    assert (table.take(), new.slot, old.slot) == (1, None, 0)
+    assert table.take_over(new) is None
+    assert (table.take_over(old), table.available) == (0, 0)
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_freeing_twice_frees_once(held: bool) -> None:
+    table = SlotTable(1)
+    sequence = taken(table)
+    if held:
+        table.hold(sequence)
+    table.free(sequence)
+    table.free(sequence)
+    assert (table.take(), table.take()) == (0, None)
+
+
+class SlotTableMachine(RuleBasedStateMachine):
+    """Any order of calls that the scheduler may make."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = SlotTable(3)
+        self.used: list[Sequence] = []
+        self.held: list[Sequence] = []
+
+    @rule()
+    def take(self) -> None:
+        sequence = taken(self.table)
+        if sequence.slot is not None:
+            self.used.append(sequence)
+        self.held = [held for held in self.held if held.slot is not None]
+
+    @precondition(lambda self: self.used)
+    @rule(data=st.data())
+    def hold(self, data: st.DataObject) -> None:
+        sequence = self.used.pop(data.draw(st.integers(0, len(self.used) - 1)))
+        self.table.hold(sequence)
+        self.held.append(sequence)
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data())
+    def take_over(self, data: st.DataObject) -> None:
+        before = self.held.pop(data.draw(st.integers(0, len(self.held) - 1)))
+        after = fake_sequence([1], 1)
+        after.slot = self.table.take_over(before)
+        assert after.slot is not None
+        self.used.append(after)
+
+    @precondition(lambda self: self.used or self.held)
+    @rule(data=st.data())
+    def free(self, data: st.DataObject) -> None:
+        sequences = self.used + self.held
+        sequence = sequences[data.draw(st.integers(0, len(sequences) - 1))]
+        self.table.free(sequence)
+        self.used = [other for other in self.used if other is not sequence]
+        self.held = [other for other in self.held if other is not sequence]
+
+    @invariant()
+    def every_slot_has_one_owner(self) -> None:
+        slots = [sequence.slot for sequence in self.used + self.held]
+        assert None not in slots
+        assert len(set(slots)) == len(slots)
+        assert self.table.available == self.table.size - len(self.used)
+
+
+TestSlotTable = SlotTableMachine.TestCase
+TestSlotTable.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)

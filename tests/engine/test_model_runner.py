@@ -1,0 +1,212 @@
+"""The network behind the engine: whoever runs beside, in whatever slots and parts, nothing
+changes."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tests.checkpoints import ODD, TINY, CheckpointSpec, reference
+from torch import Tensor
+
+from barkserve.engine.draws import uniforms
+from barkserve.engine.model_runner import ModelRunner
+from barkserve.engine.scheduler import Batch, Scheduler
+from barkserve.engine.sequence import SamplingParams, Sequence
+from barkserve.models.attention import Backend
+from barkserve.models.causal import CausalModel
+from barkserve.models.checkpoint import Checkpoint
+from barkserve.models.loading import Placement, load_coarse, load_semantic
+
+CheckpointOf = Callable[[CheckpointSpec], Path]
+SPECS = [pytest.param(TINY, id="tiny"), pytest.param(ODD, id="odd")]
+ATTENTION = ["sdpa", "eager"]
+CPU = torch.device("cpu")
+GREEDY = SamplingParams(greedy=True)
+
+
+def coarse_network(
+    folder: Path, attention: Backend = "sdpa", dtype: torch.dtype = torch.float32
+) -> CausalModel:
+    return load_coarse(Checkpoint.open(folder), Placement(CPU, dtype, attention))
+
+
+def runner_over(model: CausalModel, slots: int = 4) -> ModelRunner:
+    return ModelRunner(model, [np.arange(model.config.output_vocab_size)], slots)
+
+
+def random_prompt(model: CausalModel, length: int, seed: int) -> np.ndarray:
+    ids = np.random.default_rng(seed).integers(0, model.config.input_vocab_size, (length, 1))
+    return ids.astype(np.int64)
+
+
+def sequence_of(
+    prompt: np.ndarray, tokens: int, sampling: SamplingParams = GREEDY, seed: int = 0
+) -> Sequence:
+    return Sequence(prompt, tokens, sampling, uniforms(seed, 1, 0, tokens))
+
+
+def in_slots(prompts: list[np.ndarray], slots: list[int], cached: int = 0) -> Batch:
+    """A step of prompts of one length, the first `cached` positions of which are in the slots."""
+    sequences = [sequence_of(prompt, 1) for prompt in prompts]
+    for sequence, slot in zip(sequences, slots, strict=True):
+        sequence.slot, sequence.cached = slot, cached
+    return Batch.of(sequences, len(prompts[0]) - cached)
+
+
+def finish(scheduler: Scheduler, runner: ModelRunner, steps: int | None = None) -> None:
+    """Run so many steps, or until nothing is left to do."""
+    while steps != 0 and (batch := scheduler.next_batch()) is not None:
+        scheduler.advance(batch, runner.run(batch))
+        steps = None if steps is None else steps - 1
+
+
+def alone(model: CausalModel, sequence: Sequence) -> list[int]:
+    scheduler = Scheduler(1)
+    scheduler.add(sequence)
+    finish(scheduler, runner_over(model, slots=1))
+    return sequence.tokens
+
+
+def some_sequences(model: CausalModel, sampling: SamplingParams) -> list[Sequence]:
+    """Five of different lengths."""
+    shapes = [(40, 30), (7, 50), (1, 12), (33, 1), (20, 25)]
+    return [
+        sequence_of(random_prompt(model, length, seed), tokens, sampling, seed)
+        for seed, (length, tokens) in enumerate(shapes)
+    ]
+
+
+@torch.no_grad()
+def expected_logits(folder: Path, prompt: np.ndarray) -> Tensor:
+    """(V,) of transformers' network behind a prompt."""
+    network = reference(folder).coarse_acoustics
+    logits: Tensor = network(torch.from_numpy(prompt[None, :, 0])).logits[0, -1]
+    return logits
+
+
+@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("attention", ATTENTION)
+@pytest.mark.parametrize(
+    "sampling", [GREEDY, SamplingParams(0.8, 20, 0.9)], ids=["greedy", "sampled"]
+)
+def test_tokens_beside_others_equal_tokens_alone(
+    checkpoint_of: CheckpointOf, spec: CheckpointSpec, attention: Backend, sampling: SamplingParams
+) -> None:
+    model = coarse_network(checkpoint_of(spec), attention)
+    expected = [alone(model, sequence) for sequence in some_sequences(model, sampling)]
+    together, runner, scheduler = (
+        some_sequences(model, sampling),
+        runner_over(model, 3),
+        Scheduler(3),
+    )
+    for sequence in together[:2]:
+        scheduler.add(sequence)
+    finish(scheduler, runner, steps=9)  # the others join in mid-flight, two of them after a wait
+    for sequence in together[2:]:
+        scheduler.add(sequence)
+    finish(scheduler, runner)
+    assert [sequence.tokens for sequence in together] == expected
+    assert all(len(set(tokens)) > 5 for tokens in expected if len(tokens) > 20)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("attention", ATTENTION)
+@pytest.mark.parametrize("length", [1, 2, 50, 99])
+def test_logits_equal_transformers(
+    checkpoint_of: CheckpointOf, spec: CheckpointSpec, attention: Backend, length: int
+) -> None:
+    folder = checkpoint_of(spec)
+    model = coarse_network(folder, attention)
+    prompt = random_prompt(model, length, seed=length)
+    logits = runner_over(model).logits(in_slots([prompt], [0]))
+    assert logits.dtype == torch.float32
+    torch.testing.assert_close(logits[0], expected_logits(folder, prompt), atol=1e-4, rtol=0)
+
+
+@torch.no_grad()
+def test_summed_ids_equal_transformers_summed_embeddings(checkpoint_of: CheckpointOf) -> None:
+    folder = checkpoint_of(TINY)
+    model = load_semantic(Checkpoint.open(folder), Placement(CPU, torch.float32, "sdpa"))
+    prompt = np.concatenate([random_prompt(model, 30, 1), random_prompt(model, 30, 2)], axis=1)
+    network = reference(folder).semantic
+    embed = network.input_embeds_layer
+    embeddings = embed(torch.from_numpy(prompt)).sum(dim=1)
+    last = torch.from_numpy(random_prompt(model, 1, 3))[:, 0]
+    embeddings = torch.cat([embeddings, embed(last)])
+    expected = network(inputs_embeds=embeddings[None]).logits[0, -1]
+    prompt = np.concatenate([prompt, [[int(last), -1]]])
+    logits = runner_over(model).logits(in_slots([prompt], [0]))
+    torch.testing.assert_close(logits[0], expected, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("attention", ATTENTION)
+@pytest.mark.parametrize("cut", [1, 13, 39])
+def test_a_prompt_in_two_parts_equals_it_at_once(
+    checkpoint_of: CheckpointOf, spec: CheckpointSpec, attention: Backend, cut: int
+) -> None:
+    model = coarse_network(checkpoint_of(spec), attention)
+    prompt = random_prompt(model, 40, seed=5)
+    whole = runner_over(model).logits(in_slots([prompt], [0]))
+    runner = runner_over(model)
+    runner.run(in_slots([prompt[:cut]], [2]))
+    parts = runner.logits(in_slots([prompt], [2], cached=cut))
+    torch.testing.assert_close(parts, whole, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("attention", ATTENTION)
+@pytest.mark.parametrize("slots", [[0, 1, 2], [1, 2, 3], [2, 0, 3], [3, 2, 1]], ids=str)
+def test_it_does_not_matter_which_slots(
+    checkpoint_of: CheckpointOf, attention: Backend, slots: list[int]
+) -> None:
+    model = coarse_network(checkpoint_of(TINY), attention)
+    prompts = [random_prompt(model, 20, seed) for seed in range(3)]
+    runner = runner_over(model)
+    runner.run(in_slots([prompt[:15] for prompt in prompts], slots))
+    together = runner.logits(in_slots(prompts, slots, cached=15))
+    for row, prompt in enumerate(prompts):
+        single = runner_over(model).logits(in_slots([prompt], [0]))
+        torch.testing.assert_close(together[row], single[0], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("attention", ATTENTION)
+def test_a_slot_shows_nothing_of_who_had_it_before(
+    checkpoint_of: CheckpointOf, attention: Backend
+) -> None:
+    model = coarse_network(checkpoint_of(TINY), attention)
+    prompts = [random_prompt(model, 9, seed) for seed in range(2)]
+    fresh = runner_over(model, 2).logits(in_slots(prompts, [0, 1]))
+    runner = runner_over(model, 2)
+    runner.run(in_slots([random_prompt(model, 100, seed) for seed in (7, 8)], [0, 1]))
+    assert torch.equal(runner.logits(in_slots(prompts, [0, 1])), fresh)
+
+
+def test_each_row_chooses_from_its_own_head(checkpoint_of: CheckpointOf) -> None:
+    model = coarse_network(checkpoint_of(TINY))
+    heads = [np.arange(10, 30), np.array([3, 40, 41, 90])]  # a view of the weights, and a copy
+    prompts = [random_prompt(model, 12, seed) for seed in range(3)]
+    batch = in_slots(prompts, [0, 1, 2])
+    logits = runner_over(model).logits(batch)
+    for sequence, head in zip(batch.sequences, (1, 0, 1), strict=True):
+        sequence.heads = (head,)
+    tokens = ModelRunner(model, heads, 4).run(batch)
+    expected = [
+        int(heads[head][logits[row, heads[head]].argmax()]) for row, head in enumerate((1, 0, 1))
+    ]
+    assert tokens == expected
+
+
+@pytest.mark.parametrize("attention", ATTENTION)
+def test_bfloat16_is_near_float32(checkpoint_of: CheckpointOf, attention: Backend) -> None:
+    folder = checkpoint_of(TINY)
+    exact, rough = coarse_network(folder), coarse_network(folder, attention, torch.bfloat16)
+    prompts = [random_prompt(exact, 30, seed) for seed in range(3)]
+    expected = runner_over(exact).logits(in_slots(prompts, [0, 1, 2]))
+    runner = runner_over(rough)
+    logits = runner.logits(in_slots(prompts, [0, 1, 2]))
+    assert logits.dtype == torch.float32
+    error = (logits - expected).square().mean().sqrt() / expected.std()
+    assert 0 < error < 0.05
+    assert len(alone(rough, sequence_of(prompts[0], 20))) == 20

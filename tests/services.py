@@ -1,0 +1,103 @@
+"""The five services on real localhost ports, inside this process, built by the composition root."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from barkserve import __main__ as root
+from barkserve import config
+from barkserve.constants import STAGES
+from barkserve.serving.channel import open_channel
+from barkserve.serving.interceptors import RpcInterceptor
+from barkserve.serving.metrics import Metrics
+from barkserve.serving.server import Service, bind, publish
+from barkserve.v1 import speech_pb2_grpc
+
+Build = Callable[[Any, Metrics], Service]
+
+BUILDERS: dict[str, tuple[type[Any], Build]] = {
+    "semantic": (config.SemanticOptions, root.semantic),
+    "coarse": (config.CoarseOptions, root.coarse),
+    "fine": (config.FineOptions, root.fine),
+    "codec": (config.CodecOptions, root.codec),
+    "orchestrator": (config.OrchestratorOptions, root.orchestrator),
+}
+
+
+@dataclass
+class RunningService:
+    """One service that answers at `address`."""
+
+    address: str
+    channel: grpc.aio.Channel
+    metrics: Metrics
+    server: grpc.aio.Server
+
+    def metric(self, name: str, **labels: str) -> float:
+        """The current value of one of its metrics, 0 if it has never been set."""
+        return self.metrics.registry.get_sample_value(name, labels) or 0.0
+
+
+@asynccontextmanager
+async def running(service: str, checkpoint: Path, **options: Any) -> AsyncIterator[RunningService]:
+    """One service with these options, on a free port."""
+    kind, build = BUILDERS[service]
+    chosen = kind(checkpoint=str(checkpoint), port=0, metrics_port=0, **options)
+    async with running_built(service, lambda metrics: build(chosen, metrics)) as started:
+        yield started
+
+
+@asynccontextmanager
+async def running_built(
+    name: str, build: Callable[[Metrics], Service]
+) -> AsyncIterator[RunningService]:
+    """One service from its parts, fakes for instance, on a free port."""
+    metrics = Metrics(name)
+    server = grpc.aio.server(interceptors=[RpcInterceptor(metrics)])
+    port = bind(server, "127.0.0.1", 0)
+    service = build(metrics)
+    await service.start()
+    await publish(server, service)
+    await server.start()
+    address = f"127.0.0.1:{port}"
+    async with open_channel(address) as channel:
+        try:
+            yield RunningService(address, channel, metrics, server)
+        finally:
+            await server.stop(grace=None)
+            await service.stop()
+
+
+@dataclass
+class Chain:
+    """All five services."""
+
+    services: dict[str, RunningService]
+
+    @property
+    def address(self) -> str:
+        """Where the orchestrator answers."""
+        return self.services["orchestrator"].address
+
+    @property
+    def speech(self) -> speech_pb2_grpc.SpeechServiceStub:
+        """A stub for the orchestrator."""
+        return speech_pb2_grpc.SpeechServiceStub(self.services["orchestrator"].channel)
+
+
+@asynccontextmanager
+async def running_chain(checkpoint: Path, **options: Any) -> AsyncIterator[Chain]:
+    """All five; each takes those of the options that it has."""
+    async with AsyncExitStack() as stack:
+        services: dict[str, RunningService] = {}
+        for name in (*STAGES, "orchestrator"):
+            known = {entry.name for entry in fields(BUILDERS[name][0])}
+            own = {key: value for key, value in options.items() if key in known}
+            if name == "orchestrator":
+                own |= {stage: services[stage].address for stage in STAGES}
+            services[name] = await stack.enter_async_context(running(name, checkpoint, **own))
+        yield Chain(services)

@@ -1,0 +1,228 @@
+"""Five real processes started by `barkserve up`, spoken to by the real `barkclient`, as the README says."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import wave
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.checkpoints import TINY, CheckpointSpec, never_ending
+from tests.reference import generate
+
+pytestmark = pytest.mark.timeout(120)
+
+LONG = replace(never_ending(TINY), max_new_tokens=700, block_size=1024)
+READY = "barkserve is up at "
+
+
+def command(*words: str) -> list[str]:
+    return [str(Path(sys.executable).with_name(words[0])), *words[1:]]
+
+
+def up(folder: Path, *behind: str, **options: object) -> list[str]:
+    flags = {"checkpoint": folder, "port": 0, "metrics-port": 0, "threads": 1} | options
+    return command("barkserve", "up", *(f"--{k}={v}" for k, v in flags.items()), *behind)
+
+
+def run(words: list[str], **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(words, capture_output=True, text=True, timeout=200, **options)  # type: ignore[call-overload]
+
+
+def children_of(pid: int) -> list[int]:
+    found = run(["ps", "-o", "pid=,ppid=", "-A"]).stdout.split("\n")
+    pairs = [tuple(map(int, line.split())) for line in found if line.strip()]
+    return [child for child, parent in pairs if parent == pid]
+
+
+def gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return Path(f"/proc/{pid}/stat").exists() and " Z " in Path(f"/proc/{pid}/stat").read_text()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """The test's own timeout bounds it."""
+    while not condition():
+        time.sleep(0.05)
+
+
+@dataclass
+class Up:
+    """`barkserve up`, ready."""
+
+    process: subprocess.Popen[str]
+    address: str
+    services: list[int]
+
+    def rest_of_stderr(self) -> str:
+        assert self.process.stderr is not None
+        if self.process.stderr.closed:
+            return ""
+        return self.process.communicate(timeout=60)[1]
+
+
+def start_up(folder: Path, **options: object) -> Up:
+    process = subprocess.Popen(up(folder, **options), stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if line.startswith(READY):
+            address = line.removeprefix(READY).split(";")[0]
+            return Up(process, address, children_of(process.pid))
+    pytest.fail("barkserve up did not become ready: " + "".join(lines))
+
+
+@pytest.fixture
+def started(checkpoint_of: Callable[[CheckpointSpec], Path]) -> Iterator[Up]:
+    up_ = start_up(checkpoint_of(LONG))
+    yield up_
+    up_.process.kill()
+    up_.rest_of_stderr()
+    wait_until(lambda: all(map(gone, up_.services)))
+
+
+def test_five_processes_equal_transformers(
+    checkpoint_of: Callable[[CheckpointSpec], Path], tmp_path: Path
+) -> None:
+    folder, file = checkpoint_of(TINY), tmp_path / "out.wav"
+    say = ("barkclient", "say", "hello the world", "--voice=none", "--greedy", "--json")
+    how = ("--delivery=exact", "--encoding=pcm16", f"--output={file}")
+    result = run(up(folder, "--", *command(*say, *how)))
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    expected = generate(folder, TINY, "hello the world", None).samples
+    with wave.open(str(file)) as audio:
+        assert (audio.getframerate(), audio.getnchannels()) == (24_000, 1)
+        samples = np.frombuffer(audio.readframes(audio.getnframes()), dtype="<i2")
+    np.testing.assert_allclose(samples, np.clip(expected * 32767, -32768, 32767), atol=1.01)
+    assert report["samples"] == len(samples)
+    assert report["finish_reason"] == "stop"
+    assert "Traceback" not in result.stderr
+    for service in ("semantic", "coarse", "fine", "codec", "orchestrator"):
+        assert f"{service} is ready" in result.stderr
+
+
+def test_one_that_dies_is_named_and_stops_the_rest(started: Up) -> None:
+    victim = next(
+        pid for pid in started.services if b"coarse" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    )
+    os.kill(victim, signal.SIGKILL)
+    assert "the coarse service ended" in started.rest_of_stderr()
+    assert started.process.returncode == 1
+    assert all(map(gone, started.services))
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_all_and_leaves_no_process(started: Up, signum: signal.Signals) -> None:
+    started.process.send_signal(signum)
+    assert "Traceback" not in started.rest_of_stderr()
+    assert started.process.returncode in (0, 130)
+    assert all(map(gone, started.services))
+    assert len(started.services) == 5
+
+
+def test_children_go_when_up_is_killed(started: Up) -> None:
+    started.process.kill()
+    wait_until(lambda: all(map(gone, started.services)))
+
+
+def test_interrupting_the_client_leaves_a_whole_wav(started: Up, tmp_path: Path) -> None:
+    file = tmp_path / "cut.wav"
+    say = command("barkclient", "say", "hello", f"--server={started.address}", "-o", str(file))
+    client = subprocess.Popen(say, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: file.exists() and file.stat().st_size > 20_000)
+    client.send_signal(signal.SIGINT)
+    assert "Traceback" not in client.communicate(timeout=60)[1]
+    assert client.returncode == 130
+    with wave.open(str(file)) as audio:
+        assert audio.getnframes() * 2 + 44 == file.stat().st_size
+
+
+def test_ctrl_c_while_loading_leaves_no_process(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
+    process = subprocess.Popen(up(checkpoint_of(TINY)), stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: len(children_of(process.pid)) == 5)
+    children = children_of(process.pid)
+    process.send_signal(signal.SIGINT)
+    assert "Traceback" not in process.communicate(timeout=100)[1]
+    assert process.returncode == 130
+    assert all(map(gone, children))
+
+
+def test_the_exit_code_of_a_command_is_ours(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
+    program = "import os, sys; sys.exit(40 + (':' in os.environ['BARKCLIENT_SERVER']))"
+    result = run(up(checkpoint_of(TINY), "--", sys.executable, "-c", program))
+    assert result.returncode == 41, result.stderr
+
+
+def test_a_busy_port_is_one_line(checkpoint_of: Callable[[CheckpointSpec], Path]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        words = ("barkserve", "codec", f"--checkpoint={checkpoint_of(TINY)}", f"--port={port}")
+        result = run(command(*words))
+    assert result.returncode == 1
+    assert f"port {port}" in result.stderr
+    assert "--port" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("codec", "--checkpoint=/nowhere/at/all"), "/nowhere/at/all"),
+        (("semantic", "--device=tpu"), "--device"),
+        (("fine", "--slots=3"), "unrecognized arguments: --slots=3"),
+        (("coarse", "--slots=many"), "--slots"),
+        (("coarse", "--attention=flash"), "--attention sdpa"),
+        (("orchestrator", "--coarse=nowhere"), "--coarse"),
+        (("orchestrator", "--voice=v2/nobody"), "v2/nobody"),
+        ((), "required"),
+    ],
+)
+def test_a_wrong_start_is_one_message(words: tuple[str, ...], says: str) -> None:
+    result = run(command("barkserve", *words))
+    assert result.returncode in (1, 2)
+    assert says in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_broken_checkpoint_is_one_message(
+    checkpoint_of: Callable[[CheckpointSpec], Path], tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(checkpoint_of(TINY), broken)
+    (broken / "model.safetensors").write_bytes(b"\0" * 100)
+    result = run(up(broken))
+    assert result.returncode == 1
+    assert "model.safetensors" in result.stderr
+    assert "service ended with exit code 1" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_mistyped_variables_are_refused() -> None:
+    result = run(command("barkserve", "codec"), env=os.environ | {"BARKSERVE_THREDS": "1"})
+    assert result.returncode == 1
+    assert "BARKSERVE_THREDS" in result.stderr
+
+
+def test_help_shows_every_option_with_default_and_variable() -> None:
+    text = " ".join(run(command("barkserve", "coarse", "--help")).stdout.split())
+    for part in ("--slots", "default: 16", "BARKSERVE_SLOTS", "--attention", "default: sdpa"):
+        assert part in text

@@ -1,0 +1,60 @@
+"""The committed generated code is what protos/ says, field for field, and every field says what it is."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from google.protobuf import descriptor_pb2
+
+from barkserve.v1 import (
+    codec_pb2,
+    coarse_pb2,
+    common_pb2,
+    fine_pb2,
+    semantic_pb2,
+    speech_pb2,
+)
+
+ROOT = Path(__file__).parents[1]
+MODULES = {
+    "common": common_pb2,
+    "semantic": semantic_pb2,
+    "coarse": coarse_pb2,
+    "fine": fine_pb2,
+    "codec": codec_pb2,
+    "speech": speech_pb2,
+}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_generated_descriptors_equal_the_protos(name: str, tmp_path: Path) -> None:
+    compiled = tmp_path / "compiled.binpb"
+    buf = Path(sys.executable).with_name("buf")
+    path = f"barkserve/v1/{name}.proto"
+    words = [str(buf), "build", ".", "--path", path, "--exclude-source-info", "-o", str(compiled)]
+    subprocess.run(words, cwd=ROOT / "protos", check=True)
+    files = descriptor_pb2.FileDescriptorSet.FromString(compiled.read_bytes()).file
+    (expected,) = (file for file in files if file.name == path)
+    committed = descriptor_pb2.FileDescriptorProto.FromString(
+        MODULES[name].DESCRIPTOR.serialized_pb
+    )
+    for file in (expected, committed):
+        for message in file.message_type:
+            for field in message.field:
+                field.ClearField("json_name")  # buf writes it, protoc does not
+    expected.DiscardUnknownFields()
+    assert committed == expected
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_line_that_declares_is_commented(name: str) -> None:
+    lines = (ROOT / "protos/barkserve/v1" / f"{name}.proto").read_text().splitlines()
+    declares = re.compile(r"^\s*(message|enum|service|rpc|optional|repeated|\w[\w.]* \w+ = \d+;|[A-Z_]+ = \d+;)")
+    bare = [
+        line
+        for before, line in zip(lines, lines[1:], strict=False)
+        if declares.match(line) and not before.strip().startswith("//")
+    ]
+    assert bare == []
