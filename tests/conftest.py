@@ -1,10 +1,12 @@
-"""Checkpoints that many tests read, built once, and one thread for torch: tests must not fight over two cores."""
+"""Checkpoints that many tests read, built once, and one thread for torch: tests must not fight over
+two cores."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+
 from tests.checkpoints import CheckpointSpec, build_checkpoint
 
 
@@ -20,7 +22,9 @@ def checkpoint_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Checkpo
 
     def folder(spec: CheckpointSpec) -> Path:
         if spec not in built:
-            built[spec] = build_checkpoint(tmp_path_factory.mktemp("checkpoint") / "bark-test", spec)
+            built[spec] = build_checkpoint(
+                tmp_path_factory.mktemp("checkpoint") / "bark-test", spec
+            )
         return built[spec]
 
     return folder

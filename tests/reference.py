@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from tests.checkpoints import CheckpointSpec, as_history_prompt, reference
 from transformers import AutoProcessor
+
+from tests.checkpoints import CheckpointSpec, as_history_prompt, reference
 
 
 @dataclass(frozen=True)
 class Reference:
-    """One generation: (s,) semantic tokens, (t, 2) coarse codes, (t, books) fine codes, (n,) samples."""
+    """One generation: (s,) semantic tokens, (t, 2) coarse codes, (t, books) fine codes, (n,)
+    samples."""
 
     semantic: np.ndarray
     coarse: np.ndarray

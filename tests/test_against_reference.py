@@ -1,4 +1,5 @@
-"""Greedy, float32, through real gRPC: every token and sample equals transformers' BarkModel.generate."""
+"""Greedy, float32, through real gRPC: every token and sample equals transformers'
+BarkModel.generate."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -6,11 +7,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.checkpoints import ODD, SUNO_SHAPED, TINY, CheckpointSpec, never_ending, random_voice, suno_voices
-from tests.reference import Reference, generate
-from tests.services import running_chain
 
 from barkserve.v1 import common_pb2, speech_pb2
+from tests.checkpoints import (
+    ODD,
+    SUNO_SHAPED,
+    TINY,
+    CheckpointSpec,
+    never_ending,
+    random_voice,
+    suno_voices,
+)
+from tests.reference import Reference, generate
+from tests.services import running_chain
 
 BARK_SMALL_LAYERS = replace(TINY, layers=2, heads=12, hidden=768, bias=False, eos_after=60)
 ENDS_EARLY = replace(TINY, eos_after=4, eos_spread=2)

@@ -5,12 +5,12 @@ import json
 from typing import Any
 
 import pytest
-from tests.checkpoints import PRESETS, SUNO_SHAPED, TINY, generation_config, model_config
 from transformers import EncodecConfig, GenerationConfig
 from transformers.models.bark import configuration_bark, generation_configuration_bark
 
 from barkserve.bark_config import BarkConfig, SamplingDefaults, parse_bark_config
 from barkserve.errors import CheckpointError
+from tests.checkpoints import PRESETS, SUNO_SHAPED, TINY, generation_config, model_config
 
 Sections = dict[str, dict[str, Any]]
 

@@ -10,10 +10,10 @@ from unittest.mock import MagicMock
 import huggingface_hub
 import pytest
 from huggingface_hub import errors
-from tests.checkpoints import TINY, build_checkpoint
 
 from barkserve.checkpoint_folder import CheckpointFolder, embedded_checkpoint, fetch_file
 from barkserve.errors import CheckpointError
+from tests.checkpoints import TINY, build_checkpoint
 
 LIGHT_MODULES = ("bark_config", "checkpoint_folder", "voices", "speakable")
 

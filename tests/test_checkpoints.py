@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import AutoProcessor, BarkModel
+from transformers.models.bark.generation_configuration_bark import BarkSemanticGenerationConfig
+
 from tests.checkpoints import (
     ODD,
     PRESETS,
@@ -14,8 +17,6 @@ from tests.checkpoints import (
     random_voice,
     reference,
 )
-from transformers import AutoProcessor, BarkModel
-from transformers.models.bark.generation_configuration_bark import BarkSemanticGenerationConfig
 
 TEXTS = ("Hello, the quick brown fox", "a", "[laughs] no, no")
 

@@ -35,7 +35,9 @@ def test_the_environment_beats_the_default_and_a_flag_beats_the_environment() ->
 
 def test_flags_without_a_value_and_their_variables() -> None:
     assert read(FineOptions, ["--exit-on-stdin-close"], {}).exit_on_stdin_close is True
-    assert read(FineOptions, [], {"BARKSERVE_EXIT_ON_STDIN_CLOSE": "0"}).exit_on_stdin_close is False
+    assert (
+        read(FineOptions, [], {"BARKSERVE_EXIT_ON_STDIN_CLOSE": "0"}).exit_on_stdin_close is False
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""Five real processes started by `barkserve up`, spoken to by the real `barkclient`, as the README says."""
+"""Five real processes started by `barkserve up`, spoken to by the real `barkclient`, as the README
+says."""
 
 import json
 import os
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from tests.checkpoints import TINY, CheckpointSpec, never_ending
 from tests.reference import generate
 

@@ -1,4 +1,5 @@
-"""The committed generated code is what protos/ says, field for field, and every field says what it is."""
+"""The committed generated code is what protos/ says, field for field, and every field says what it
+is."""
 
 import re
 import subprocess
@@ -9,8 +10,8 @@ import pytest
 from google.protobuf import descriptor_pb2
 
 from barkserve.v1 import (
-    codec_pb2,
     coarse_pb2,
+    codec_pb2,
     common_pb2,
     fine_pb2,
     semantic_pb2,
@@ -51,7 +52,9 @@ def test_generated_descriptors_equal_the_protos(name: str, tmp_path: Path) -> No
 @pytest.mark.parametrize("name", MODULES)
 def test_every_line_that_declares_is_commented(name: str) -> None:
     lines = (ROOT / "protos/barkserve/v1" / f"{name}.proto").read_text().splitlines()
-    declares = re.compile(r"^\s*(message|enum|service|rpc|optional|repeated|\w[\w.]* \w+ = \d+;|[A-Z_]+ = \d+;)")
+    declares = re.compile(
+        r"^\s*(message|enum|service|rpc|optional|repeated|\w[\w.]* \w+ = \d+;|[A-Z_]+ = \d+;)"
+    )
     bare = [
         line
         for before, line in zip(lines, lines[1:], strict=False)

@@ -1,4 +1,5 @@
-"""Every stage, given what it already produced, goes on as if nothing had happened: how a stream moves to a replica."""
+"""Every stage, given what it already produced, goes on as if nothing had happened: how a stream
+moves to a replica."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -6,19 +7,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.checkpoints import TINY, CheckpointSpec, random_voice
-from tests.services import running
 
 from barkserve.v1 import (
-    codec_pb2,
-    codec_pb2_grpc,
     coarse_pb2,
     coarse_pb2_grpc,
+    codec_pb2,
+    codec_pb2_grpc,
     fine_pb2,
     fine_pb2_grpc,
     semantic_pb2,
     semantic_pb2_grpc,
 )
+from tests.checkpoints import TINY, CheckpointSpec, random_voice
+from tests.services import running
 
 SEED = 9
 VOICE = random_voice(TINY, 50, seed=2)

@@ -1,7 +1,8 @@
-"""Sampled generation, given the same uniform numbers: every token equals transformers' BarkModel.generate.
+"""Sampled generation, given the same uniform numbers: every token equals transformers'
+BarkModel.generate.
 
-The reference draws with torch.multinomial; here that is replaced by the inverse of the cumulated distribution at our own
-uniforms, in the order in which the reference asks for them.
+The reference draws with torch.multinomial; here that is replaced by the inverse of the cumulated
+distribution at our own uniforms, in the order in which the reference asks for them.
 """
 
 from collections.abc import Callable
@@ -11,20 +12,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.checkpoints import TINY, CheckpointSpec, random_voice
-from tests.reference import Reference, generate
-from tests.services import running_chain
 
 from barkserve.constants import DrawStream
 from barkserve.engine.draws import uniforms
 from barkserve.v1 import common_pb2, speech_pb2
+from tests.checkpoints import TINY, CheckpointSpec, random_voice
+from tests.reference import Reference, generate
+from tests.services import running_chain
 
-SPEC = replace(TINY, vocab_gap=20)  # every network has its own number of ids, so that draws can be told apart
+SPEC = replace(
+    TINY, vocab_gap=20
+)  # every network has its own number of ids, so that draws can be told apart
 SEED = 2**40 + 5
 
 
 class Multinomial:
-    """torch.multinomial by inverse CDF: semantic and coarse draws in order, fine draws by frame and codebook."""
+    """torch.multinomial by inverse CDF: semantic and coarse draws in order, fine draws by frame and
+    codebook."""
 
     def __init__(self, spec: CheckpointSpec, history_frames: int) -> None:
         self._spec = spec
@@ -48,7 +52,8 @@ class Multinomial:
         return uniforms(SEED, stream, self._drawn[stream] - 1, 1)
 
     def _fine_draws(self, rows: int) -> np.ndarray:
-        """Rows are the frames behind the history of one short window; calls go through codebooks 2, 3, ..."""
+        """Rows are the frames behind the history of one short window; calls go through codebooks 2,
+        3, ..."""
         books = self._spec.n_fine_codebooks
         assert rows == self._spec.max_fine_input_length - self._history
         book = 2 + self._drawn[DrawStream.FINE] % (books - 2)

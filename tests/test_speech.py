@@ -1,4 +1,5 @@
-"""What a client of SpeechService sees: streams, seeds, many at once, cancellation, slow readers, errors."""
+"""What a client of SpeechService sees: streams, seeds, many at once, cancellation, slow readers,
+errors."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -10,10 +11,10 @@ import numpy as np
 import pytest
 import pytest_asyncio
 from google.rpc import error_details_pb2, status_pb2
-from tests.checkpoints import TINY, CheckpointSpec, never_ending
-from tests.services import Chain, running_chain
 
 from barkserve.v1 import common_pb2, speech_pb2
+from tests.checkpoints import TINY, CheckpointSpec, never_ending
+from tests.services import Chain, running_chain
 
 LONG = replace(never_ending(TINY), max_new_tokens=90)
 
@@ -162,7 +163,8 @@ async def test_a_deadline_ends_all_stages(
 async def test_a_client_that_does_not_read_holds_nobody_up_and_little_memory(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
-    """Float audio of one utterance is larger than all windows on the way: unread, it must stay unmade."""
+    """Float audio of one utterance is larger than all windows on the way: unread, it must stay
+    unmade."""
     spec = replace(LONG, max_new_tokens=700, block_size=1024)
     floats = speech_pb2.AudioFormat(encoding=speech_pb2.AUDIO_ENCODING_FLOAT32)
     async with running_chain(checkpoint_of(spec)) as chain:
@@ -275,5 +277,5 @@ async def test_an_unreachable_stage_is_named(
 async def _idle(chain: Chain) -> None:
     """Wait until no service has an RPC in progress; the test's own timeout bounds it."""
     for name, service in chain.services.items():
-        while service.metric("barkserve_streams", stage=name):
+        while service.metric("barkserve_streams", stage=name):  # noqa: ASYNC110 - no event to await
             await asyncio.sleep(0.01)

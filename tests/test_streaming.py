@@ -1,4 +1,5 @@
-"""Audio leaves while the text is still being turned into tokens: shown by the order of events, never by a clock."""
+"""Audio leaves while the text is still being turned into tokens: shown by the order of events,
+never by a clock."""
 
 import threading
 from collections.abc import Callable
@@ -6,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.checkpoints import TINY, CheckpointSpec, never_ending
-from tests.services import running_chain
 
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.scheduler import Batch
 from barkserve.v1 import speech_pb2
+from tests.checkpoints import TINY, CheckpointSpec, never_ending
+from tests.services import running_chain
 
 SPEC = replace(never_ending(TINY), max_new_tokens=90)
 HOLD_AT = 60  # semantic tokens

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.checkpoints import ODD, SUNO_SHAPED, TINY, build_checkpoint, random_voice, suno_voices
 
 from barkserve import voices
 from barkserve.bark_config import BarkConfig
@@ -26,6 +25,7 @@ from barkserve.voices import (
     parse_voice,
     voice_from_npz,
 )
+from tests.checkpoints import ODD, SUNO_SHAPED, TINY, build_checkpoint, random_voice, suno_voices
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 

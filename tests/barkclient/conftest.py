@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
+
 from tests.barkclient.scripted_server import ScriptedSpeech, serve
 
 

@@ -5,6 +5,10 @@ import contextlib
 
 import numpy as np
 import pytest
+
+import barkclient
+from barkclient import AsyncClient, AudioChunk, Cancelled, FineOptions, Sampling, SemanticOptions
+from barkserve.v1 import common_pb2, speech_pb2
 from tests.barkclient.scripted_server import (
     PCM,
     SAMPLE_COUNT,
@@ -14,10 +18,6 @@ from tests.barkclient.scripted_server import (
     ScriptedSpeech,
     serve,
 )
-
-import barkclient
-from barkclient import AsyncClient, AudioChunk, Cancelled, FineOptions, Sampling, SemanticOptions
-from barkserve.v1 import common_pb2, speech_pb2
 
 
 async def test_chunks_come_in_order_with_their_places(speech: ScriptedSpeech) -> None:

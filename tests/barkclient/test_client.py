@@ -3,6 +3,8 @@
 import asyncio
 
 import pytest
+
+from barkclient import Cancelled, Client, InvalidRequest, Voice
 from tests.barkclient.scripted_server import (
     PCM,
     SAMPLE_COUNT,
@@ -12,8 +14,6 @@ from tests.barkclient.scripted_server import (
     bad_request,
     grpc,
 )
-
-from barkclient import Cancelled, Client, InvalidRequest, Voice
 
 
 async def test_chunks_come_in_order(speech: ScriptedSpeech) -> None:

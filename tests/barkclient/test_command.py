@@ -15,6 +15,11 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
+
+import barkclient
+import barkserve
+from barkclient.__main__ import run
+from barkserve.v1 import common_pb2
 from tests.barkclient.scripted_server import (
     PCM,
     SAMPLE_COUNT,
@@ -27,11 +32,6 @@ from tests.barkclient.scripted_server import (
     retry_info,
 )
 from tests.barkclient.wav_reader import Wav, read_wav
-
-import barkclient
-import barkserve
-from barkclient.__main__ import run
-from barkserve.v1 import common_pb2
 
 AUDIO = b"".join(samples.tobytes() for samples in PCM)
 SOURCES = [str(Path(package.__path__[0]).parent) for package in (barkclient, barkserve)]

@@ -4,15 +4,6 @@ import socket
 
 import grpc
 import pytest
-from tests.barkclient.scripted_server import (
-    PCM,
-    TEXT,
-    Failure,
-    ScriptedSpeech,
-    bad_request,
-    retry_info,
-    serve,
-)
 
 from barkclient import (
     AsyncClient,
@@ -25,6 +16,15 @@ from barkclient import (
     ServerError,
     ServerUnavailable,
     VoiceNotFound,
+)
+from tests.barkclient.scripted_server import (
+    PCM,
+    TEXT,
+    Failure,
+    ScriptedSpeech,
+    bad_request,
+    retry_info,
+    serve,
 )
 
 

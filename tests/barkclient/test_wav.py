@@ -5,10 +5,10 @@ import wave
 from pathlib import Path
 
 import pytest
-from tests.barkclient.wav_reader import read_wav
 
 from barkclient import WavWriter
 from barkclient.wav import UNKNOWN_SIZE, wav_header
+from tests.barkclient.wav_reader import read_wav
 
 
 def test_the_header_is_right_after_every_write(tmp_path: Path) -> None:

@@ -11,8 +11,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.checkpoints import ODD, TINY, CheckpointSpec, random_voice
-from tests.fakes import engine_over
 
 from barkserve.bark_config import BarkConfig
 from barkserve.coarse.generator import CoarseGenerator, CoarseRequest, CoarseRun, coarse_heads
@@ -24,6 +22,8 @@ from barkserve.engine.sequence import SamplingParams
 from barkserve.models.causal import CausalModel
 from barkserve.models.checkpoint import Checkpoint
 from barkserve.models.loading import Placement, load_coarse
+from tests.checkpoints import ODD, TINY, CheckpointSpec, random_voice
+from tests.fakes import engine_over
 
 GREEDY = SamplingParams(greedy=True)
 SAMPLED = SamplingParams(temperature=0.8, top_k=30)

@@ -4,9 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from tests.fakes import Gate, until
-
 from barkserve.engine.batcher import Batcher
+from tests.fakes import Gate, until
 
 
 class Doubler:

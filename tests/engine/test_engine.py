@@ -6,11 +6,11 @@ from contextlib import aclosing
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.fakes import FakeRunner, Gate, engine_over, fake_sequence, fake_tokens, until
 
 from barkserve.engine.engine import Engine
 from barkserve.engine.sequence import Sequence, State
 from barkserve.errors import StageFailed
+from tests.fakes import FakeRunner, Gate, engine_over, fake_sequence, fake_tokens, until
 
 
 async def collect(engine: Engine, sequence: Sequence) -> list[int]:

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from tests.fakes import fake_sequence
 
 from barkserve.engine.kv_cache import SlotTable
 from barkserve.engine.sequence import Sequence
+from tests.fakes import fake_sequence
 
 
 def taken(table: SlotTable) -> Sequence:

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tests.checkpoints import ODD, TINY, CheckpointSpec, reference
 from torch import Tensor
 
 from barkserve.engine.draws import uniforms
@@ -18,6 +17,7 @@ from barkserve.models.attention import Backend
 from barkserve.models.causal import CausalModel
 from barkserve.models.checkpoint import Checkpoint
 from barkserve.models.loading import Placement, load_coarse, load_semantic
+from tests.checkpoints import ODD, TINY, CheckpointSpec, reference
 
 CheckpointOf = Callable[[CheckpointSpec], Path]
 SPECS = [pytest.param(TINY, id="tiny"), pytest.param(ODD, id="odd")]

@@ -5,7 +5,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.fakes import MODULO
 from torch import Tensor
 from transformers import (
     LogitsProcessorList,
@@ -24,6 +23,7 @@ from barkserve.engine.sampler import (
     sample,
 )
 from barkserve.engine.sequence import SamplingParams
+from tests.fakes import MODULO
 
 CPU = torch.device("cpu")
 SEEDS = st.integers(0, 2**31)

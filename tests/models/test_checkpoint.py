@@ -11,11 +11,11 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from tests.checkpoints import TINY, build_checkpoint, random_model
 
 from barkserve.errors import CheckpointError
 from barkserve.models import checkpoint as checkpoint_module
 from barkserve.models.checkpoint import COARSE, CODEC, FINE, SEMANTIC, Checkpoint
+from tests.checkpoints import TINY, build_checkpoint, random_model
 
 FORMATS = ("safetensors", "safetensors_sharded", "bin", "bin_sharded")
 STAGES = (SEMANTIC, COARSE, FINE, CODEC)

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.checkpoints import TINY, build_checkpoint, vocabulary
 from transformers import AutoProcessor, BertTokenizer
 
 from barkserve.checkpoint_folder import CheckpointFolder
 from barkserve.errors import CheckpointError, InvalidArgument
 from barkserve.semantic.text import TextEncoder, normalize
 from barkserve.speakable import speakable
+from tests.checkpoints import TINY, build_checkpoint, vocabulary
 
 # Everything that protobuf lets through: all of Unicode but surrogates.
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)

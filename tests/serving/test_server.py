@@ -10,12 +10,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
     ProtoReflectionDescriptorDatabase,
 )
-from tests.checkpoints import TINY, CheckpointSpec
-from tests.services import running, running_chain
 
 from barkserve.errors import StartupError
 from barkserve.serving.metrics import Metrics
 from barkserve.v1 import speech_pb2
+from tests.checkpoints import TINY, CheckpointSpec
+from tests.services import running, running_chain
 
 SERVICES = {
     "semantic": "barkserve.v1.SemanticService",
@@ -52,7 +52,8 @@ async def test_reflection_describes_the_service(
 
 
 def _reflect(address: str, full_name: str) -> tuple[list[str], list[str]]:
-    """As a tool such as grpcurl does: list services, then follow a method to its response's fields."""
+    """As a tool such as grpcurl does: list services, then follow a method to its response's
+    fields."""
     with grpc.insecure_channel(address) as channel:
         database = ProtoReflectionDescriptorDatabase(channel)
         names = list(database.get_services())
