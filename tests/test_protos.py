@@ -1,6 +1,7 @@
 """The committed generated code is what protos/ says, field for field, and every field says what it
 is."""
 
+import itertools
 import re
 import subprocess
 import sys
@@ -57,7 +58,7 @@ def test_every_line_that_declares_is_commented(name: str) -> None:
     )
     bare = [
         line
-        for before, line in zip(lines, lines[1:], strict=False)
+        for before, line in itertools.pairwise(lines)
         if declares.match(line) and not before.strip().startswith("//")
     ]
     assert bare == []

@@ -68,10 +68,7 @@ def test_cut_history_equals_transformers(geometry: CoarseGeometry, n: int, spare
         1,
         SimpleNamespace(semantic_vocab_size=geometry.semantic_vocab_size),
         geometry.codebook_size,
-        {
-            "semantic_prompt": torch.from_numpy(semantic),
-            "coarse_prompt": torch.from_numpy(coarse.T),
-        },
+        {name: torch.from_numpy(array) for name, array in voice.items()},
     )
     history = cut_history(semantic, coarse, geometry)
     np.testing.assert_array_equal(history.semantic, expected_semantic[0].numpy())

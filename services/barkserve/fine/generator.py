@@ -106,7 +106,7 @@ class FineGenerator:
         return codes[len(history) : len(history) + len(frames)]
 
     def _start_codes(self, history: Codes, known: Codes, settled: Codes, first: Window) -> Codes:
-        """(T, books): history, coarse codes, settled codes before the first window's fill, padding."""
+        """(T, books): history, coarse codes, settled codes before the first fill, padding."""
         length = max(len(history) + len(known), self._geometry.length)
         codes = np.full((length, self._books), self._codebook_size, dtype=np.int64)
         codes[: len(history)] = history

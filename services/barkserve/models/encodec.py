@@ -149,7 +149,7 @@ def _check_streamable(config: EncodecConfig) -> None:
     causal = config.use_causal_conv and config.trim_right_ratio == 1.0
     if not causal or config.norm_type != "weight_norm" or config.audio_channels != 1:
         raise CheckpointError(
-            "this checkpoint's codec is not the causal mono EnCodec that Bark has (use_causal_conv, "
-            "trim_right_ratio 1.0, weight_norm, 1 channel); take suno/bark, suno/bark-small or one "
-            "trained like them"
+            "this checkpoint's codec is not the causal mono EnCodec that Bark has "
+            "(use_causal_conv, trim_right_ratio 1.0, weight_norm, 1 channel); take suno/bark, "
+            "suno/bark-small or one trained like them"
         )

@@ -1,0 +1,197 @@
+"""Samples of an utterance: the same however its frames arrive and whoever is decoded beside it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from barkserve.codec.decoder import Decoded, DecodeJob, Decoder
+from barkserve.codec.generator import MAX_FRAMES, CodecGenerator, CodecRun
+from barkserve.engine.batcher import Batcher
+from barkserve.models.checkpoint import Checkpoint
+from barkserve.models.encodec import EncodecDecoder
+from barkserve.models.loading import Placement, load_codec
+from tests.checkpoints import ODD, TINY, CheckpointSpec, reference
+from tests.fakes import FakeDecoder, Gate, until
+
+CheckpointOf = Callable[[CheckpointSpec], Path]
+Codec = tuple[CheckpointSpec, Path, EncodecDecoder]
+FIRST = 7
+HOP = 4
+
+
+@pytest.fixture(scope="module", params=[TINY, ODD], ids=["tiny", "odd"])
+def codec(request: pytest.FixtureRequest, checkpoint_of: CheckpointOf) -> Codec:
+    folder = checkpoint_of(request.param)
+    placement = Placement(torch.device("cpu"), torch.float32, "sdpa")
+    return request.param, folder, load_codec(Checkpoint.open(folder), placement)
+
+
+def random_codes(frames: int, books: int = 8, size: int = 64, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, size, (frames, books))
+
+
+async def arriving(pieces: Sequence[np.ndarray]) -> AsyncIterator[np.ndarray]:
+    for piece in pieces:
+        await asyncio.sleep(0)
+        yield piece
+
+
+def cut(codes: np.ndarray, sizes: list[int]) -> list[np.ndarray]:
+    """Pieces of these sizes, then the rest at once."""
+    ends = np.minimum(np.cumsum([0, *sizes]), len(codes))
+    return [codes[a:b] for a, b in zip(ends, [*ends[1:], len(codes)], strict=True) if b > a]
+
+
+async def decode(
+    generator: CodecGenerator, pieces: Sequence[np.ndarray], produced: int = 0
+) -> np.ndarray:
+    run = CodecRun()
+    chunks = [samples async for samples in generator.generate(arriving(pieces), produced, run)]
+    assert all(len(samples) for samples in chunks)
+    samples = np.concatenate([np.empty(0, dtype=np.float32), *chunks])
+    assert run.made == len(samples)
+    return samples
+
+
+def decode_all(
+    decoder: Decoder | FakeDecoder,
+    first_frames: int,
+    utterances: Sequence[Sequence[np.ndarray]],
+    produced: int = 0,
+    max_batch: int = 4,
+) -> list[np.ndarray]:
+    """Several utterances beside each other."""
+
+    async def scenario() -> list[np.ndarray]:
+        batcher = Batcher(decoder.decode, max_batch)
+        await batcher.start()
+        try:
+            generator = CodecGenerator(batcher, first_frames)
+            jobs = (decode(generator, pieces, produced) for pieces in utterances)
+            return list(await asyncio.gather(*jobs))
+        finally:
+            await batcher.stop()
+
+    return asyncio.run(scenario())
+
+
+def transformers_samples(folder: Path, codes: np.ndarray) -> np.ndarray:
+    with torch.inference_mode():
+        return reference(folder).codec_decode(torch.from_numpy(codes.T[None])).numpy()[0]
+
+
+@settings(max_examples=5, deadline=None)
+@given(frames=st.integers(1, 180), sizes=st.lists(st.integers(1, 50), max_size=8))
+def test_however_frames_arrive_samples_equal_transformers(
+    codec: Codec, frames: int, sizes: list[int]
+) -> None:
+    spec, folder, model = codec
+    codes = random_codes(frames, spec.n_fine_codebooks, spec.codebook_size)
+    expected = transformers_samples(folder, codes)
+    (samples,) = decode_all(Decoder(model), model.first_frames, [cut(codes, sizes)])
+    np.testing.assert_allclose(samples, expected, atol=2e-6)
+
+
+def test_streams_beside_each_other_equal_transformers(codec: Codec) -> None:
+    spec, folder, model = codec
+    utterances = [
+        random_codes(frames, spec.n_fine_codebooks, spec.codebook_size, seed=frames)
+        for frames in (3, 40, 80, 81, 120)
+    ]
+    pieces = [cut(codes, [10] * 12) for codes in utterances]
+    decoded = decode_all(Decoder(model), model.first_frames, pieces)
+    for samples, codes in zip(decoded, utterances, strict=True):
+        np.testing.assert_allclose(samples, transformers_samples(folder, codes), atol=2e-6)
+
+
+@settings(deadline=None)
+@given(
+    frames=st.integers(0, 200),
+    sizes=st.lists(st.integers(1, 100), max_size=20),
+    produced=st.integers(0, 900),
+)
+def test_produced_samples_are_skipped_and_no_others(
+    frames: int, sizes: list[int], produced: int
+) -> None:
+    fake, codes = FakeDecoder(HOP), random_codes(frames)
+    (samples,) = decode_all(fake, FIRST, [cut(codes, sizes)], produced)
+    np.testing.assert_array_equal(samples, fake.samples(codes)[produced:])
+
+
+@dataclass
+class ShapeRecorder(FakeDecoder):
+    """Remembers the frames of each pass and whether it began an utterance."""
+
+    shapes: list[tuple[int, bool]] = field(default_factory=list)
+
+    def decode(self, jobs: list[DecodeJob]) -> list[Decoded]:
+        self.shapes += [job.shape_key for job in jobs]
+        return super().decode(jobs)
+
+
+@pytest.mark.parametrize(
+    ("arrives", "passes"),
+    [
+        ([1, 2, 3], [6]),
+        ([1, 2, 3, 1], [7]),
+        ([3, 3, 3, 1, 1], [9, 1, 1]),
+        ([7, 200], [7, 75, 75, 50]),
+        ([100], [75, 25]),
+        ([6, 70], [75, 1]),
+    ],
+)
+def test_the_first_pass_has_enough_frames_and_none_has_too_many(
+    arrives: list[int], passes: list[int]
+) -> None:
+    recorder = ShapeRecorder(HOP)
+    decode_all(recorder, FIRST, [cut(random_codes(sum(arrives)), arrives)])
+    assert recorder.shapes == [(frames, index == 0) for index, frames in enumerate(passes)]
+    assert max(passes) <= MAX_FRAMES
+
+
+def test_nothing_comes_of_nothing() -> None:
+    (samples,) = decode_all(FakeDecoder(HOP), FIRST, [[]])
+    assert len(samples) == 0
+
+
+async def test_streams_share_passes_and_keep_their_states() -> None:
+    fake = FakeDecoder(HOP, gate=Gate())
+    batcher = Batcher(fake.decode, 4)
+    await batcher.start()
+    generator = CodecGenerator(batcher, FIRST)
+    utterances = [random_codes(30, seed=number) for number in range(4)]
+    tasks = [asyncio.create_task(decode(generator, cut(utterances[0], [10, 10, 10])))]
+    await until(lambda: fake.batches == [1])
+    tasks += [
+        asyncio.create_task(decode(generator, cut(codes, [10, 10, 10]))) for codes in utterances[1:]
+    ]
+    await until(lambda: batcher.waiting == 3)
+    fake.gate.open()
+    for samples, codes in zip(await asyncio.gather(*tasks), utterances, strict=True):
+        np.testing.assert_array_equal(samples, fake.samples(codes))
+    assert max(fake.batches) >= 3
+    await batcher.stop()
+
+
+async def test_a_stream_that_leaves_hurts_nobody() -> None:
+    fake = FakeDecoder(HOP, gate=Gate())
+    batcher = Batcher(fake.decode, 4)
+    await batcher.start()
+    generator = CodecGenerator(batcher, FIRST)
+    leaver = asyncio.create_task(decode(generator, [random_codes(30)]))
+    await until(lambda: fake.batches == [1])
+    codes = random_codes(30, seed=1)
+    stayer = asyncio.create_task(decode(generator, [codes]))
+    leaver.cancel()
+    await asyncio.gather(leaver, return_exceptions=True)
+    fake.gate.open()
+    np.testing.assert_array_equal(await stayer, fake.samples(codes))
+    assert batcher.waiting == 0
+    await batcher.stop()

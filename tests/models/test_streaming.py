@@ -1,0 +1,74 @@
+"""Layers whose state goes in and out: any chunking equals the whole."""
+
+from collections.abc import Sequence
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from barkserve.models.streaming import StreamingConv1d, StreamingConvTranspose1d, StreamingLSTM
+
+LENGTH = 24
+SIZES = st.lists(st.integers(1, 6), max_size=12)
+
+LAYERS = [
+    pytest.param(StreamingConv1d(3, 5, 7, 1, "reflect"), id="conv"),
+    pytest.param(StreamingConv1d(3, 5, 3, 3, "reflect"), id="dilated conv"),
+    pytest.param(StreamingConv1d(3, 5, 7, 1, "constant"), id="conv padded with zeros"),
+    pytest.param(StreamingConv1d(3, 5, 1, 1, "reflect"), id="conv without context"),
+    pytest.param(StreamingConvTranspose1d(3, 4, 5), id="transposed conv"),
+    pytest.param(StreamingConvTranspose1d(3, 4, 1), id="transposed conv of stride 1"),
+    pytest.param(StreamingLSTM(3, 2), id="lstm"),
+]
+
+
+def signal(rows: int = 2, seed: int = 0) -> Tensor:
+    return torch.randn(rows, 3, LENGTH, generator=torch.Generator().manual_seed(seed))
+
+
+@torch.inference_mode()
+def in_chunks(layer: nn.Module, x: Tensor, sizes: Sequence[int]) -> Tensor:
+    """The outputs of chunks of these sizes, and of the rest, joined."""
+    state, outputs, start = None, [], 0
+    for size in [*sizes, LENGTH]:
+        if chunk := x[..., start : start + size].shape[-1]:
+            y, state = layer(x[..., start : start + chunk], state)
+            outputs.append(y)
+        start += size
+    return torch.cat(outputs, dim=-1)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+@settings(max_examples=15, deadline=None)
+@given(sizes=SIZES)
+def test_any_chunking_equals_the_whole(layer: nn.Module, sizes: list[int]) -> None:
+    x, first = signal(), 7  # frames that a kernel of 7 must see to reflect its start
+    torch.testing.assert_close(
+        in_chunks(layer, x, [first, *sizes]), in_chunks(layer, x, []), atol=1e-6, rtol=0
+    )
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_the_state_is_one_row_an_utterance(layer: nn.Module) -> None:
+    """Rows may be taken from states and joined into states: so streams join and leave batches."""
+    with torch.inference_mode():
+        x = signal(3)
+        _, together = layer(x[..., :10], None)
+        rows = [layer(x[row : row + 1, :, :10], None)[1] for row in range(3)]
+        torch.testing.assert_close(together, torch.cat(rows), atol=1e-6, rtol=0)
+        joined, _ = layer(x[[2, 0], :, 10:], torch.cat([rows[2], rows[0]]))
+    whole = in_chunks(layer, x, [])
+    later = whole[[2, 0], :, whole.shape[-1] * 10 // LENGTH :]
+    torch.testing.assert_close(joined, later, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_state_can_be_used_twice(layer: nn.Module) -> None:
+    x = signal()
+    with torch.inference_mode():
+        _, state = layer(x[..., :10], None)
+        first, _ = layer(x[..., 10:], state)
+        again, _ = layer(x[..., 10:], state)
+    assert torch.equal(first, again)
