@@ -218,6 +218,41 @@ def test_a_broken_checkpoint_is_one_message(
     assert "Traceback" not in result.stderr
 
 
+HIDE_TORCH = """
+import sys
+sys.modules["torch"] = sys.modules["tokenizers"] = None  # as after a plain `pip install .`
+"""
+
+BUILD_ORCHESTRATOR = """
+import asyncio
+import barkclient, barkserve.up
+from barkserve.__main__ import config, orchestrator
+from barkserve.serving.metrics import Metrics
+
+async def build():
+    orchestrator(config.OrchestratorOptions(), Metrics("orchestrator"))
+
+asyncio.run(build())
+"""
+
+START_CODEC = """
+from barkserve.__main__ import main
+sys.exit(main(["codec", "--port", "0"]))
+"""
+
+
+def test_a_stage_without_torch_says_what_to_install() -> None:
+    result = run([sys.executable, "-c", HIDE_TORCH + START_CODEC])
+    assert result.returncode == 1
+    assert "barkserve[stages]" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_the_orchestrator_and_the_client_need_no_torch() -> None:
+    result = run([sys.executable, "-c", HIDE_TORCH + BUILD_ORCHESTRATOR])
+    assert result.returncode == 0, result.stderr
+
+
 def test_mistyped_variables_are_refused() -> None:
     result = run(command("barkserve", "codec"), env=os.environ | {"BARKSERVE_THREDS": "1"})
     assert result.returncode == 1

@@ -198,7 +198,12 @@ def _run_service(arguments: argparse.Namespace, environment: Any) -> int:
         options.drain_seconds,
         options.exit_on_stdin_close,
     )
-    asyncio.run(serve(server_options, metrics, lambda: build(options, metrics)))
+    try:
+        asyncio.run(serve(server_options, metrics, lambda: build(options, metrics)))
+    except ModuleNotFoundError as error:
+        raise StartupError(
+            f"this service needs {error.name}: pip install 'barkserve[stages]'"
+        ) from error
     return 0
 
 
@@ -228,10 +233,8 @@ def _split_command(words: list[str]) -> tuple[list[str], list[str]]:
 def _open(options: config.StageOptions) -> "tuple[Checkpoint, Placement]":
     """The checkpoint, and where its networks go. Imports torch, so it must be called before any
     network is built."""
-    try:
-        import torch
-    except ImportError as error:
-        raise StartupError("this service needs torch: pip install 'barkserve[stages]'") from error
+    import torch
+
     from barkserve.checkpoint_folder import embedded_checkpoint
     from barkserve.models.checkpoint import Checkpoint
     from barkserve.models.loading import Placement

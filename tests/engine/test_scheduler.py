@@ -121,17 +121,17 @@ def test_what_a_sequence_continues_is_forgotten_once_it_runs() -> None:
     assert again.continues is None  # else a long stream would keep every window it ever had
 
 
-def test_a_continuing_sequence_that_is_aborted_while_waiting_leaves_the_slot_held() -> None:
+def test_a_slot_held_for_one_that_is_aborted_while_waiting_is_free() -> None:
     first = fake_sequence([1], 1, hold=True)
-    scheduler = with_added(1, first)
+    scheduler = with_added(2, first)
     step(scheduler)
     again = fake_sequence([1, 1], 1, continues=first)
     scheduler.add(again)
     scheduler.abort(again)
-    assert scheduler.free_slots == 1
-    scheduler.release(first)
-    scheduler.release(first)
-    assert (scheduler.free_slots, scheduler.next_batch()) == (1, None)
+    other = fake_sequence([2], 9)
+    scheduler.add(other)
+    step(scheduler)
+    assert (other.slot, scheduler.free_slots) == (0, 1)  # the lowest: it is not held any more
 
 
 def test_abort_at_any_time_and_twice_leaves_all_slots_free() -> None:

@@ -95,6 +95,8 @@ class Scheduler:
         """Forget a sequence in whatever state it is; its slot is free at once."""
         if sequence.state is State.WAITING:
             self._waiting.remove(sequence)
+            if sequence.continues is not None:
+                self._slots.free(sequence.continues)  # nobody else will continue it
         elif sequence.state is State.RUNNING:
             self._running.remove(sequence)
         sequence.state = State.ABORTED
