@@ -279,3 +279,13 @@ async def _idle(chain: Chain) -> None:
     for name, service in chain.services.items():
         while service.metric("barkserve_streams", stage=name):  # noqa: ASYNC110 - no event to await
             await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+async def test_reduced_precision_speaks(
+    checkpoint_of: Callable[[CheckpointSpec], Path], dtype: str
+) -> None:
+    async with running_chain(checkpoint_of(TINY), dtype=dtype) as chain:
+        audio = np.frombuffer(await audio_of(chain, ask(seed=1)), dtype="<i2")
+    assert len(audio) > 10 * 320
+    assert np.abs(audio).max() > 300

@@ -11,6 +11,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from barkserve.checkpoint_folder import CheckpointFolder, read_json_object
 from barkserve.errors import CheckpointError, InvalidArgument
+from barkserve.semantic.spelling import spell_out
 from barkserve.speakable import speakable
 
 _FIELD = "text"
@@ -38,6 +39,8 @@ class TextEncoder:
         self._offset = generation.text_encoding_offset
         self._limit = generation.max_input_semantic_length
         self._tokenizer = load_tokenizer(folder)
+        # Suno's tokenizer knows digits and every script; bark-mini's knows the letters a to z.
+        self._prepare = normalize if self._tokenizer.token_to_id("0") is not None else spell_out
         highest = max(self._tokenizer.get_vocab().values(), default=-1)
         if self._offset + highest >= folder.bark.semantic.input_vocab_size:
             raise CheckpointError(
@@ -56,9 +59,10 @@ class TextEncoder:
         """
         if not speakable(text):
             raise InvalidArgument(_FIELD, "nothing to speak: give a letter, a digit or a note sign")
-        ids = self._tokenizer.encode(normalize(text), add_special_tokens=False).ids
-        if not ids:
-            raise InvalidArgument(_FIELD, "nothing to speak: the tokenizer drops all of it")
+        prepared = self._prepare(text)
+        ids = self._tokenizer.encode(prepared, add_special_tokens=False).ids
+        if not ids or not speakable(prepared):
+            raise InvalidArgument(_FIELD, "nothing in it that this checkpoint can speak")
         if len(ids) > self._limit:
             raise InvalidArgument(
                 _FIELD,

@@ -1,0 +1,96 @@
+"""Spells a text out in English letters, for checkpoints whose tokenizer knows nothing else, such as
+bark-mini.
+
+Digits, signs, abbreviations and other scripts become words that can be read aloud; [cues] and note
+signs, which such a checkpoint cannot perform, are left out rather than read. Knows no tokenizer.
+"""
+
+import re
+from collections.abc import Callable
+
+from anyascii import anyascii
+from num2words import num2words
+
+_CUE = re.compile(r"\[[^\]]*\]|[♩♪♫♬]")
+_EMOJI_NAME = re.compile(r":[a-z0-9_]+:")  # what anyascii makes of an emoji
+_UNSPOKEN = re.compile(r"[^a-zA-Z.,?!'\- ]")
+_SPACE = re.compile(r"\s+")
+_SPACE_BEFORE_SIGN = re.compile(r" (?=[.,?!])")
+
+_ABBREVIATIONS = {
+    "mr": "mister", "mrs": "missus", "ms": "miz", "dr": "doctor", "prof": "professor",
+    "jr": "junior", "sr": "senior", "vs": "versus", "etc": "et cetera",
+    "approx": "approximately", "dept": "department", "tel": "telephone", "min": "minutes",
+}  # fmt: skip
+_ABBREVIATION = re.compile(rf"\b({'|'.join(_ABBREVIATIONS)})\.(?=\s|,|$)", re.IGNORECASE)
+_PHRASES = (
+    (re.compile(r"\be\.g\.", re.IGNORECASE), "for example"),
+    (re.compile(r"\bi\.e\.", re.IGNORECASE), "that is"),
+    (re.compile(r"\bNo\. ?(?=\d)"), "number "),
+    (re.compile(r"\bSt\.(?= [A-Z])"), "saint"),
+    (re.compile(r"\bSt\."), "street"),
+    (re.compile(r"\ba\.m\.", re.IGNORECASE), "a m"),
+    (re.compile(r"\bp\.m\.", re.IGNORECASE), "p m"),
+)
+_SIGNS = {
+    "&": " and ", "@": " at ", "%": " percent", "+": " plus ", "=": " equals ", "#": " number ",
+    "/": " slash ", "*": " times ", "_": " ", "<": " less than ", ">": " greater than ",
+}  # fmt: skip
+_CURRENCIES = {"$": "USD", "€": "EUR", "£": "GBP"}
+_GROUPED = r"\d{1,3}(?:,\d{3})+"
+_MONEY = re.compile(rf"([$€£]) ?({_GROUPED}(?:\.\d\d)?|\d+(?:\.\d\d)?)(?!\d)")
+_GROUPED_NUMBER = re.compile(rf"\b{_GROUPED}\b")
+_TIME = re.compile(r"\b([01]?\d|2[0-3]):([0-5]\d)\b")
+_ORDINAL = re.compile(r"\b(\d{1,6})(?:st|nd|rd|th)\b", re.IGNORECASE)
+_YEAR = re.compile(r"\b(1[1-9]\d\d|20\d\d)\b(?![.,]\d)")
+_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?|\d+")
+_NO_CENTS = re.compile(r", zero \w+$")
+_LONGEST_NUMBER = 15  # digits; longer ones are read digit by digit
+
+
+def spell_out(text: str) -> str:
+    """The text in the letters a to z, A to Z, spaces and . , ? ! ' - only; empty if nothing is left
+    to say."""
+    text = _MONEY.sub(_money, _CUE.sub(" ", text))  # anyascii would make letters of € and £
+    text = _EMOJI_NAME.sub(" ", anyascii(text))
+    for pattern, words in _PHRASES:
+        text = pattern.sub(words, text)
+    text = _ABBREVIATION.sub(lambda match: _ABBREVIATIONS[match[1].lower()], text)
+    for reading, say in _READINGS:
+        text = reading.sub(say, text)
+    for sign, words in _SIGNS.items():
+        text = text.replace(sign, words)
+    text = text.replace(";", ",").replace(":", ",").replace('"', " ")
+    text = _SPACE.sub(" ", _UNSPOKEN.sub(" ", text))
+    return _SPACE_BEFORE_SIGN.sub("", text).strip()
+
+
+def _money(match: re.Match[str]) -> str:
+    amount = float(match[2].replace(",", ""))
+    words = num2words(amount, to="currency", currency=_CURRENCIES[match[1]])
+    return _NO_CENTS.sub("", str(words))
+
+
+def _time(match: re.Match[str]) -> str:
+    hour, minute = num2words(int(match[1])), int(match[2])
+    if minute == 0:
+        return f"{hour} o'clock"
+    return f"{hour} {'oh ' if minute < 10 else ''}{num2words(minute)}"
+
+
+def _number(match: re.Match[str]) -> str:
+    digits = match[0]
+    if len(digits) > _LONGEST_NUMBER or (
+        digits.startswith("0") and digits.isdigit() and len(digits) > 1
+    ):
+        return " ".join(num2words(int(digit)) for digit in digits if digit.isdigit())
+    return f" {num2words(float(digits) if '.' in digits else int(digits))} "
+
+
+_READINGS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
+    (_GROUPED_NUMBER, lambda match: str(num2words(int(match[0].replace(",", ""))))),
+    (_TIME, _time),
+    (_ORDINAL, lambda match: str(num2words(int(match[1]), to="ordinal"))),
+    (_YEAR, lambda match: str(num2words(int(match[1]), to="year"))),
+    (_NUMBER, _number),
+)
