@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from barkserve.bark_config import BarkConfig, parse_bark_config
+from barkserve.bark_config import BarkConfig
+from barkserve.bark_config_json import parse_bark_config
 from barkserve.errors import CheckpointError
 
 _DESCRIPTION_FILES = ("*.json", "vocab.txt")

@@ -8,7 +8,8 @@ import pytest
 from transformers import EncodecConfig, GenerationConfig
 from transformers.models.bark import configuration_bark, generation_configuration_bark
 
-from barkserve.bark_config import BarkConfig, SamplingDefaults, parse_bark_config
+from barkserve.bark_config import BarkConfig, SamplingDefaults
+from barkserve.bark_config_json import parse_bark_config
 from barkserve.errors import CheckpointError
 from tests.checkpoints import PRESETS, SUNO_SHAPED, TINY, generation_config, model_config
 
