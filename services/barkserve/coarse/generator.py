@@ -37,7 +37,7 @@ class CoarseRequest:
 class CoarseRun:
     """What became of a generation; filled while it runs."""
 
-    made: int = 0  # codes
+    made: int = 0  # codes of the utterance, produced ones counted
     queue_s: float = 0.0
     compute_s: float = 0.0
 
@@ -60,7 +60,7 @@ class CoarseGenerator:
             geometry.codebooks
         )
         made = list(map(int, (request.produced + offsets).reshape(-1)))
-        sent = len(made)
+        sent = run.made = len(made)
         previous: Sequence | None = None
         try:
             while await self._window_comes(plan, len(made), semantic):

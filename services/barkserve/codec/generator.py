@@ -21,7 +21,7 @@ their turn."""
 class CodecRun:
     """What became of an utterance; filled while it runs."""
 
-    made: int = 0  # samples
+    made: int = 0  # samples of the utterance, produced ones counted
     compute_s: float = 0.0
 
 
@@ -48,7 +48,7 @@ class CodecGenerator:
             run: gets the counts.
         """
         state: DecoderState | None = None
-        skip = produced
+        skip = run.made = produced
         async for codes in self._pieces(frames):
             started = perf_counter()
             job = DecodeJob(codes, state)

@@ -42,7 +42,7 @@ class FineRequest:
 class FineRun:
     """What became of an utterance; filled while it runs."""
 
-    made: int = 0  # frames
+    made: int = 0  # frames of the utterance, produced ones counted
     compute_s: float = 0.0
 
 
@@ -70,6 +70,7 @@ class FineGenerator:
         """
         known = np.empty((0, self._given), dtype=np.int64)
         released = request.produced
+        run.made = len(released)
         settled = 0  # frames that earlier chunks of the plan released, here or elsewhere
         fills = request.chunks.fills() if request.chunks else iter(())
         ended = False

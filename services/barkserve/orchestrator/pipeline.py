@@ -2,12 +2,12 @@
 requests.
 
 Every stage is an async iterator over the one before it, so reading samples pulls the whole chain,
-and a reader who stops reading stops it. Knows messages and channels; knows no audio encodings and
-no voices by name.
+and a reader who stops reading stops it. Knows messages; knows no audio encodings, no voices by
+name, and not which replica answers.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,10 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barkserve.constants import StageName
-from barkserve.errors import BarkserveError, StageFailed
 from barkserve.orchestrator.plan import Plan
 from barkserve.orchestrator.pool import StagePool
-from barkserve.serving.status import from_rpc_error
+from barkserve.orchestrator.replay import Replay
+from barkserve.orchestrator.stage_call import Messages, StageCall
+from barkserve.orchestrator.stage_config import (
+    coarse_config,
+    fine_config,
+    semantic_config,
+)
 from barkserve.v1 import (
     coarse_pb2,
     coarse_pb2_grpc,
@@ -33,16 +38,16 @@ from barkserve.v1 import (
 )
 
 Pools = Mapping[StageName, StagePool]
-Messages = AsyncIterator[Any]
 
 
 @dataclass
 class Spoken:
-    """What the stages said of an utterance; complete once its samples have ended."""
+    """What the stages have said of an utterance; complete once its samples have ended."""
 
     semantic: list[int] = field(default_factory=list)
     coarse: list[int] = field(default_factory=list)  # frame by frame
     fine: list[int] = field(default_factory=list)  # frame by frame
+    sample_count: int = 0
     finish_reason: "common_pb2.FinishReason" = common_pb2.FINISH_REASON_UNSPECIFIED
     reports: dict[StageName, common_pb2.StageReport] = field(default_factory=dict)
 
@@ -60,9 +65,9 @@ class Pipeline:
         self.spoken = Spoken()
         self._pools = pools
         self._plan = plan
-        self._timeout_s = timeout_s
-        self._calls: list[Any] = []
-        self._failure: BarkserveError | None = None
+        loop = asyncio.get_running_loop()
+        self._deadline = None if timeout_s is None else loop.time() + timeout_s
+        self._open: list[StageCall | Replay[Any]] = []
 
     async def samples(self) -> AsyncGenerator[NDArray[np.float32], None]:
         """Yields (n,) float32 samples as the codec makes them.
@@ -70,108 +75,122 @@ class Pipeline:
         Raises:
             BarkserveError: what the first stage that failed said.
         """
-        semantic = self._call(
-            "semantic", semantic_pb2_grpc.SemanticServiceStub, self._semantic_requests()
-        )
-        coarse = self._call(
-            "coarse", coarse_pb2_grpc.CoarseServiceStub, self._coarse_requests(semantic)
-        )
-        fine = self._call("fine", fine_pb2_grpc.FineServiceStub, self._fine_requests(coarse))
-        codec = self._call("codec", codec_pb2_grpc.CodecServiceStub, self._codec_requests(fine))
-        async for response in codec:
-            yield np.frombuffer(response.samples.pcm, dtype="<f4")
+        semantic = self._replay(self._semantic())
+        coarse = self._replay(self._coarse(semantic))
+        fine = self._replay(self._fine(coarse))
+        async for samples in self._codec(fine):
+            yield samples
 
     def close(self) -> None:
         """Cancel whatever is still running in any stage."""
-        for call in self._calls:
-            call.cancel()
+        for each in self._open:
+            each.close()
 
-    async def _semantic_requests(self) -> Messages:
-        plan, options = self._plan, self._plan.request.semantic
-        config = semantic_pb2.SemanticConfig(
-            sampling=plan.sampling(options.sampling), seed=plan.seed, max_tokens=options.max_tokens
-        )
-        if options.HasField("min_eos_p"):
-            config.min_eos_p = options.min_eos_p
-        if plan.voice is not None:
-            config.semantic_prompt.extend(plan.voice.semantic_prompt)
-        yield semantic_pb2.SemanticServiceGenerateRequest(config=config)
-        yield semantic_pb2.SemanticServiceGenerateRequest(text=plan.request.text)
+    async def _semantic(self) -> AsyncIterator[Sequence[int]]:
+        """Tokens."""
+        request = semantic_pb2.SemanticServiceGenerateRequest
 
-    async def _coarse_requests(self, semantic: Messages) -> Messages:
-        plan = self._plan
-        config = coarse_pb2.CoarseConfig(
-            sampling=plan.sampling(plan.request.coarse.sampling), seed=plan.seed
-        )
-        if plan.voice is not None:
-            config.semantic_prompt.extend(plan.voice.semantic_prompt)
-            config.coarse_prompt.extend(plan.voice.coarse_prompt.T.ravel())
-        yield coarse_pb2.CoarseServiceGenerateRequest(config=config)
-        async for response in semantic:
+        def opening() -> list[Any]:
+            config = semantic_config(self._plan, self.spoken.semantic)
+            return [request(config=config), request(text=self._plan.request.text)]
+
+        stub = semantic_pb2_grpc.SemanticServiceStub
+        async for response in self._stage("semantic", stub, opening):
             self.spoken.semantic.extend(response.tokens.tokens)
-            tokens = coarse_pb2.SemanticInput(tokens=response.tokens.tokens)
-            yield coarse_pb2.CoarseServiceGenerateRequest(semantic=tokens)
+            yield response.tokens.tokens
 
-    async def _fine_requests(self, coarse: Messages) -> Messages:
-        plan, options = self._plan, self._plan.request.fine
-        config = fine_pb2.FineConfig(
-            sampling=plan.sampling(options.sampling),
-            seed=plan.seed,
-            delivery_mode=plan.request.delivery_mode,
-        )
-        if options.HasField("lookahead_frames"):
-            config.lookahead_frames = options.lookahead_frames
-        if plan.voice is not None:
-            config.fine_prompt.extend(plan.voice.fine_prompt.T.ravel())
-        yield fine_pb2.FineServiceGenerateRequest(config=config)
-        async for response in coarse:
+    async def _coarse(self, semantic: Replay[Sequence[int]]) -> AsyncIterator[Sequence[int]]:
+        """Codes, frame by frame."""
+        request, stub = coarse_pb2.CoarseServiceGenerateRequest, coarse_pb2_grpc.CoarseServiceStub
+
+        def opening() -> list[Any]:
+            return [request(config=coarse_config(self._plan, self.spoken.coarse))]
+
+        def feed(tokens: Sequence[int]) -> Any:
+            return request(semantic=coarse_pb2.SemanticInput(tokens=tokens))
+
+        responses = self._stage("coarse", stub, opening, semantic, feed)
+        async for response in responses:
             self.spoken.coarse.extend(response.frames.codes)
-            codes = fine_pb2.CoarseInput(codes=response.frames.codes)
-            yield fine_pb2.FineServiceGenerateRequest(coarse=codes)
+            yield response.frames.codes
 
-    async def _codec_requests(self, fine: Messages) -> Messages:
-        yield codec_pb2.DecodeRequest(config=codec_pb2.CodecConfig())
-        async for response in fine:
+    async def _fine(self, coarse: Replay[Sequence[int]]) -> AsyncIterator[Sequence[int]]:
+        """Codes, frame by frame."""
+        request, stub = fine_pb2.FineServiceGenerateRequest, fine_pb2_grpc.FineServiceStub
+
+        def opening() -> list[Any]:
+            return [request(config=fine_config(self._plan, self.spoken.fine))]
+
+        def feed(codes: Sequence[int]) -> Any:
+            return request(coarse=fine_pb2.CoarseInput(codes=codes))
+
+        responses = self._stage("fine", stub, opening, coarse, feed)
+        async for response in responses:
             self.spoken.fine.extend(response.frames.codes)
-            codes = codec_pb2.FineInput(codes=response.frames.codes)
-            yield codec_pb2.DecodeRequest(frames=codes)
+            yield response.frames.codes
 
-    async def _call(
-        self, stage: StageName, stub: Callable[[grpc.aio.Channel], Any], requests: Messages
+    async def _codec(self, fine: Replay[Sequence[int]]) -> AsyncIterator[NDArray[np.float32]]:
+        """Samples."""
+        request, stub = codec_pb2.DecodeRequest, codec_pb2_grpc.CodecServiceStub
+
+        def opening() -> list[Any]:
+            produced = self.spoken.sample_count
+            return [request(config=codec_pb2.CodecConfig(produced_samples=produced))]
+
+        def feed(codes: Sequence[int]) -> Any:
+            return request(frames=codec_pb2.FineInput(codes=codes))
+
+        responses = self._stage("codec", stub, opening, fine, feed)
+        async for response in responses:
+            samples = np.frombuffer(response.samples.pcm, dtype="<f4")
+            self.spoken.sample_count += len(samples)
+            yield samples
+
+    async def _stage(
+        self,
+        stage: StageName,
+        stub: Callable[[grpc.aio.Channel], Any],
+        opening: Callable[[], list[Any]],
+        inputs: Replay[Any] | None = None,
+        feed: Callable[[Any], Any] = lambda item: item,
     ) -> AsyncGenerator[Any, None]:
-        """The responses of one stage but the last, which is kept as its report."""
-        service = stub(self._pools[stage].pick())
-        method = service.Decode if stage == "codec" else service.Generate
-        call = method(self._noting_failure(requests), timeout=self._timeout_s)
-        self._calls.append(call)
-        finished = False
-        try:
-            async for response in call:
-                finished = response.WhichOneof("response") == "finished"
-                if finished:
-                    self._note_finished(stage, response.finished)
-                else:
-                    yield response
-        except grpc.aio.AioRpcError as error:
-            raise self._failure or from_rpc_error(error, stage) from error
-        except asyncio.CancelledError:
-            if self._failure is not None:  # the call was cancelled because what feeds it failed
-                raise self._failure from None
-            raise
-        if not finished:
-            raise StageFailed(f"the {stage} stage ended its stream without saying that it finished")
+        """The responses of one stage but the last, which is kept as its report.
 
-    async def _noting_failure(self, requests: Messages) -> Messages:
-        """The same messages; remembers the first failure, which grpc would turn into a bare
-        cancellation."""
-        try:
-            async for request in requests:
+        Args:
+            stage: which.
+            stub: its generated stub class.
+            opening: the first requests, as of now: they say what was already produced.
+            inputs: what the stage is fed with; all of it again when a replica is replaced.
+            feed: makes a request of one input.
+        """
+
+        async def requests() -> Messages:
+            for request in opening():
                 yield request
-        except BarkserveError as error:
-            self._failure = self._failure or error
-            raise
+            if inputs is not None:
+                async for item in inputs.read():
+                    yield feed(item)
 
-    def _note_finished(self, stage: StageName, finished: Any) -> None:
-        self.spoken.reports[stage] = finished.report
-        if stage == "semantic":
-            self.spoken.finish_reason = finished.finish_reason
+        def method(channel: grpc.aio.Channel) -> Any:
+            service = stub(channel)
+            return service.Decode if stage == "codec" else service.Generate
+
+        call = StageCall(self._pools[stage], method, requests, self._time_left)
+        self._open.append(call)
+        async for response in call.responses():
+            if response.WhichOneof("response") == "finished":
+                self.spoken.reports[stage] = response.finished.report
+                if stage == "semantic":
+                    self.spoken.finish_reason = response.finished.finish_reason
+            else:
+                yield response
+
+    def _replay(self, source: AsyncIterator[Sequence[int]]) -> Replay[Sequence[int]]:
+        replay = Replay(source)
+        self._open.append(replay)
+        return replay
+
+    def _time_left(self) -> float | None:
+        if self._deadline is None:
+            return None
+        return max(0.0, self._deadline - asyncio.get_running_loop().time())

@@ -1,13 +1,17 @@
-"""The replicas of one stage: a channel each, and whose turn it is. Knows no stage's messages."""
+"""The replicas of one stage: a channel each, whose turn it is, and which to avoid. Knows no
+messages."""
 
 import itertools
-from collections.abc import Iterator
+import time
 
 import grpc
 
 from barkserve.constants import StageName
 from barkserve.errors import StartupError
 from barkserve.serving.channel import open_channel
+
+AVOID_S = 5.0
+"""How long a replica that failed is not picked while there are others."""
 
 
 class StagePool:
@@ -24,11 +28,22 @@ class StagePool:
         if not self.addresses or not all(":" in address for address in self.addresses):
             raise StartupError(f"--{stage}: {addresses!r} is not HOST:PORT or a list of them")
         self._channels = [open_channel(address) for address in self.addresses]
-        self._turns: Iterator[grpc.aio.Channel] = itertools.cycle(self._channels)
+        self._turns = itertools.cycle(self._channels)
+        self._avoided_until = dict.fromkeys(self._channels, 0.0)
 
     def pick(self) -> grpc.aio.Channel:
-        """The replica for the next stream."""
-        return next(self._turns)
+        """The replica for the next stream: the next in turn that is not avoided, if there is
+        one."""
+        now = time.monotonic()
+        turns = [next(self._turns) for _ in self._channels]
+        chosen = next((each for each in turns if self._avoided_until[each] <= now), turns[0])
+        while next(self._turns) is not chosen:  # go on behind the chosen one
+            pass
+        return chosen
+
+    def avoid(self, channel: grpc.aio.Channel) -> None:
+        """Prefer other replicas for a while: this one broke off or could not be reached."""
+        self._avoided_until[channel] = time.monotonic() + AVOID_S
 
     async def close(self) -> None:
         """Close all channels."""

@@ -42,7 +42,7 @@ class SemanticRun:
     """What became of a generation; filled while it runs."""
 
     stopped: bool = False  # the network ended the utterance by itself
-    made: int = 0
+    made: int = 0  # tokens of the utterance, produced ones counted
     queue_s: float = 0.0
     compute_s: float = 0.0
 
@@ -60,6 +60,7 @@ class SemanticGenerator:
         self, request: SemanticRequest, run: SemanticRun
     ) -> AsyncGenerator[list[int], None]:
         """Yields tokens as they are made, without the end-of-sequence token. Fills `run`."""
+        run.made = len(request.produced)
         left = request.max_tokens - len(request.produced)
         if left <= 0:
             return

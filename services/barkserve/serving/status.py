@@ -68,7 +68,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError, stage: str) -> BarkserveError:
         return NotFound(text)
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
         return Overloaded(f"{stage}: {text}", _retry_after(error))
-    if code is grpc.StatusCode.UNAVAILABLE:
+    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):  # it went, or is going
         return StageUnavailable(
             f"the {stage} stage cannot be reached ({text}); check that it runs and is healthy"
         )

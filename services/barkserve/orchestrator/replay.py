@@ -1,0 +1,49 @@
+"""A stage's messages, kept while an utterance lasts, so that the next stage can be fed again from
+the start.
+
+Knows nothing of what the messages say.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Generic, TypeVar
+
+Message = TypeVar("Message")
+
+
+class Replay(Generic[Message]):
+    """Reads a source once, for any number of readers; each sees all messages from the first.
+
+    A reader that goes away in the middle of waiting does not disturb the source. Memory is that of
+    one utterance's tokens.
+    """
+
+    def __init__(self, source: AsyncIterator[Message]) -> None:
+        self._source = source
+        self._kept: list[Message] = []
+        self._pull: asyncio.Task[bool] | None = None
+
+    async def read(self) -> AsyncIterator[Message]:
+        """Yields all messages, waiting for those to come. Raises what the source raises."""
+        index = 0
+        while index < len(self._kept) or await self._more():
+            yield self._kept[index]
+            index += 1
+
+    def close(self) -> None:
+        """Stop reading the source."""
+        if self._pull is not None:
+            self._pull.cancel()
+
+    async def _more(self) -> bool:
+        """Wait for one more message; False when the source has ended."""
+        if self._pull is None:
+            self._pull = asyncio.create_task(self._keep_next())
+        return await asyncio.shield(self._pull)
+
+    async def _keep_next(self) -> bool:
+        async for message in self._source:
+            self._kept.append(message)
+            self._pull = None
+            return True
+        return False  # and stays the answer: the task is kept

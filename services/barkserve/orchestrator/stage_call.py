@@ -1,0 +1,99 @@
+"""One stage's share of an utterance, on whichever replica is alive. Knows no stage's messages.
+
+A stage owns no session, so when its replica goes away the call is made again elsewhere, with
+requests that say what was already produced; the responses go on where they broke off.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Any
+
+import grpc
+
+from barkserve.errors import BarkserveError, Overloaded, StageFailed, StageUnavailable
+from barkserve.orchestrator.pool import StagePool
+from barkserve.serving.status import from_rpc_error
+
+_log = logging.getLogger(__name__)
+
+Messages = AsyncIterator[Any]
+
+
+class StageCall:
+    """A call that outlives replicas.
+
+    Args:
+        pool: the stage's replicas.
+        method: a channel's bidirectional method.
+        requests: makes all requests anew; the first must say what was already produced.
+        time_left: seconds until the client's deadline, None without one.
+    """
+
+    def __init__(
+        self,
+        pool: StagePool,
+        method: Callable[[grpc.aio.Channel], Any],
+        requests: Callable[[], Messages],
+        time_left: Callable[[], float | None],
+    ) -> None:
+        self._pool = pool
+        self._method = method
+        self._requests = requests
+        self._time_left = time_left
+        self._call: Any = None
+        self._failure: BarkserveError | None = None
+
+    async def responses(self) -> AsyncGenerator[Any, None]:
+        """Yields the stage's responses, the last being the one that says `finished`.
+
+        Raises:
+            BarkserveError: what the stage said, or what the requests raised; StageUnavailable or
+                Overloaded once every replica has been tried.
+        """
+        replicas = len(self._pool.addresses)
+        for attempt in range(1, replicas + 2):
+            channel = self._pool.pick()
+            try:
+                async for response in self._attempt(channel):
+                    yield response
+                return
+            except Overloaded:
+                if attempt >= replicas:
+                    raise
+            except StageUnavailable as error:
+                self._pool.avoid(channel)
+                if attempt > replicas:
+                    raise
+                _log.warning("trying another replica: %s", error)
+
+    def close(self) -> None:
+        """Cancel what is running."""
+        if self._call is not None:
+            self._call.cancel()
+
+    async def _attempt(self, channel: grpc.aio.Channel) -> AsyncGenerator[Any, None]:
+        stage = self._pool.stage
+        self._call = self._method(channel)(self._noting_failure(), timeout=self._time_left())
+        finished = False
+        try:
+            async for response in self._call:
+                finished = response.WhichOneof("response") == "finished"
+                yield response
+        except grpc.aio.AioRpcError as error:
+            raise self._failure or from_rpc_error(error, stage) from error
+        except asyncio.CancelledError:
+            if self._failure is not None:  # the call was cancelled because what feeds it failed
+                raise self._failure from None
+            raise
+        if not finished:
+            raise StageFailed(f"the {stage} stage ended its stream without saying that it finished")
+
+    async def _noting_failure(self) -> Messages:
+        """The requests; remembers a failure, of which grpc would make a bare cancellation."""
+        try:
+            async for request in self._requests():
+                yield request
+        except BarkserveError as error:
+            self._failure = error
+            raise

@@ -1,0 +1,194 @@
+"""A replica that goes away in the middle of an utterance is not heard: another goes on with the
+very next token."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from barkserve.constants import STAGES
+from barkserve.v1 import speech_pb2, speech_pb2_grpc
+from tests.checkpoints import TINY, CheckpointSpec, never_ending
+from tests.services import RunningService, running
+
+SPEC = replace(never_ending(TINY), max_new_tokens=400, block_size=1024)
+REQUEST = speech_pb2.SynthesizeRequest(
+    text="hello the world",
+    seed=4,
+    return_voice=True,
+    audio_format=speech_pb2.AudioFormat(encoding=speech_pb2.AUDIO_ENCODING_FLOAT32),
+)
+
+
+@dataclass
+class Pair:
+    """A chain with two replicas of every stage."""
+
+    stages: dict[str, list[RunningService]]
+    orchestrator: RunningService
+
+    @property
+    def speech(self) -> speech_pb2_grpc.SpeechServiceStub:
+        return speech_pb2_grpc.SpeechServiceStub(self.orchestrator.channel)
+
+    async def stop_the_busy_replica(self, stage: str) -> None:
+        """What a pod's sudden end looks like to its streams."""
+        busy = [s for s in self.stages[stage] if s.metric("barkserve_streams", stage=stage)]
+        assert len(busy) == 1
+        await busy[0].server.stop(grace=None)
+
+
+@asynccontextmanager
+async def running_pairs(folder: Path) -> AsyncIterator[Pair]:
+    async with AsyncExitStack() as stack:
+        stages = {
+            stage: [await stack.enter_async_context(running(stage, folder)) for _ in range(2)]
+            for stage in STAGES
+        }
+        addresses = {
+            stage: ",".join(service.address for service in services)
+            for stage, services in stages.items()
+        }
+        orchestrator = running("orchestrator", folder, **addresses)
+        yield Pair(stages, await stack.enter_async_context(orchestrator))
+
+
+async def uninterrupted(folder: Path) -> list[speech_pb2.SynthesizeResponse]:
+    async with running_pairs(folder) as pair:
+        return [response async for response in pair.speech.Synthesize(REQUEST)]
+
+
+def audio(responses: list[speech_pb2.SynthesizeResponse]) -> bytes:
+    return b"".join(response.audio.audio for response in responses)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+async def test_a_lost_replica_is_not_heard(
+    checkpoint_of: Callable[[CheckpointSpec], Path], stage: str
+) -> None:
+    folder = checkpoint_of(SPEC)
+    expected = await uninterrupted(folder)
+    async with running_pairs(folder) as pair:
+        responses = aiter(pair.speech.Synthesize(REQUEST))
+        heard = [await anext(responses), await anext(responses)]
+        await pair.stop_the_busy_replica(stage)
+        heard += [response async for response in responses]
+    assert_same_tokens(heard, expected)
+
+
+def assert_same_tokens(
+    heard: list[speech_pb2.SynthesizeResponse], expected: list[speech_pb2.SynthesizeResponse]
+) -> None:
+    ours, theirs = heard[-1].finished, expected[-1].finished
+    assert ours.voice == theirs.voice
+    assert ours.sample_count == theirs.sample_count
+    assert [r.output_count for r in ours.stages] == [r.output_count for r in theirs.stages]
+    samples = [memoryview(audio(part)).cast("f") for part in (heard, expected)]
+    assert max(abs(a - b) for a, b in zip(*samples, strict=True)) < 1e-5
+
+
+async def test_both_replicas_gone_is_an_error_that_names_the_stage(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
+    async with running_pairs(checkpoint_of(SPEC)) as pair:
+        for service in pair.stages["fine"]:
+            await service.server.stop(grace=None)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            async for _ in pair.speech.Synthesize(REQUEST):
+                pass
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert "fine" in caught.value.details()
+
+
+async def test_a_replica_that_is_down_costs_later_streams_nothing(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
+    async with running_pairs(checkpoint_of(SPEC)) as pair:
+        await pair.stages["coarse"][0].server.stop(grace=None)
+        spoken = [
+            [response async for response in pair.speech.Synthesize(REQUEST)] for _ in range(3)
+        ]
+    assert len({audio(responses) for responses in spoken}) == 1
+
+
+async def test_a_full_replica_is_passed_over(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
+    folder = checkpoint_of(SPEC)
+    async with AsyncExitStack() as stack:
+        start = stack.enter_async_context
+        addresses = {stage: (await start(running(stage, folder))).address for stage in STAGES}
+        full = await start(running("fine", folder, max_streams=0))
+        addresses["fine"] = f"{full.address},{addresses['fine']}"
+        orchestrator = await start(running("orchestrator", folder, **addresses))
+        speech = speech_pb2_grpc.SpeechServiceStub(orchestrator.channel)
+        responses = [response async for response in speech.Synthesize(REQUEST)]
+    assert responses[-1].finished.sample_count > 0
+    assert full.metric("barkserve_requests_total", stage="fine", outcome="RESOURCE_EXHAUSTED") == 1
+
+
+async def test_kill_9_of_a_process_is_not_heard(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
+    """A real coarse process, killed after the first audio; another process goes on."""
+    folder = checkpoint_of(SPEC)
+    async with AsyncExitStack() as stack:
+        start = stack.enter_async_context
+        addresses = {stage: (await start(running(stage, folder))).address for stage in STAGES}
+        orchestrator = await start(running("orchestrator", folder, **addresses))
+        expected = [
+            r
+            async for r in speech_pb2_grpc.SpeechServiceStub(orchestrator.channel).Synthesize(
+                REQUEST
+            )
+        ]
+        victim, address = await start(coarse_process(folder))
+        addresses["coarse"] = f"{address},{addresses['coarse']}"
+        orchestrator = await start(running("orchestrator", folder, **addresses))
+        speech = speech_pb2_grpc.SpeechServiceStub(orchestrator.channel)
+        responses = aiter(speech.Synthesize(REQUEST))
+        heard = [await anext(responses), await anext(responses)]
+        os.kill(victim.pid, signal.SIGKILL)
+        heard += [response async for response in responses]
+    assert_same_tokens(heard, expected)
+
+
+@asynccontextmanager
+async def coarse_process(
+    folder: Path,
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    """`barkserve coarse` as a process that is healthy."""
+    port = _free_port()
+    words = (
+        "coarse",
+        f"--checkpoint={folder}",
+        f"--port={port}",
+        "--metrics-port=0",
+        "--threads=1",
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "barkserve", *words)
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            await channel.channel_ready()
+            await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+        yield process, f"127.0.0.1:{port}"
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
