@@ -1,9 +1,12 @@
-"""One scripted server for each test of the client."""
+"""One scripted server for each test of the client, and the command that talks to it."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
+import pytest
 import pytest_asyncio
 
+from tests.barkclient.command_line import Command
 from tests.barkclient.scripted_server import ScriptedSpeech, serve
 
 
@@ -12,3 +15,8 @@ async def speech() -> AsyncIterator[ScriptedSpeech]:
     servicer = ScriptedSpeech()
     async with serve(servicer) as servicer.target:
         yield servicer
+
+
+@pytest.fixture
+def command(tmp_path: Path, speech: ScriptedSpeech) -> Command:
+    return Command(tmp_path, speech.target)

@@ -4,7 +4,8 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from barkclient.commands.arguments import SayArguments, parse
+from barkclient.commands.arguments import Arguments, SayArguments, VoicesArguments, parse
+from barkclient.commands.bench import bench
 from barkclient.commands.say import say
 from barkclient.commands.voices import voices
 from barkclient.errors import (
@@ -35,11 +36,7 @@ def main() -> None:
 def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
     """Runs one command; returns its exit code."""
     try:
-        command = parse(arguments, environment)
-        if isinstance(command, SayArguments):
-            say(command)
-        else:
-            voices(command)
+        _run(parse(arguments, environment))
     except BarkClientError as error:
         return _farewell(str(error), error, _EXIT_CODES.get(type(error), _FAILED))
     except KeyboardInterrupt as error:
@@ -51,6 +48,16 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
             f"cannot write {error.filename or 'the output'}: {error.strerror}", error, _FAILED
         )
     return 0
+
+
+def _run(command: Arguments) -> None:
+    match command:
+        case SayArguments():
+            say(command)
+        case VoicesArguments():
+            voices(command)
+        case _:
+            bench(command)
 
 
 def _farewell(message: str, error: BaseException, code: int) -> int:

@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, NoReturn, get_args
 
-from barkclient.channel import DEFAULT_TARGET
+from barkclient.commands.bench_arguments import BenchArguments
+from barkclient.commands.common import SERVER_VARIABLE, CommonArguments, option
 from barkclient.options import Delivery, Encoding
-
-SERVER_VARIABLE = "BARKCLIENT_SERVER"
 
 _EXIT_CODES = """\
 exit codes:
@@ -22,40 +21,6 @@ exit codes:
 """
 
 
-def _option(help_text: str, *flags: str, **keywords: Any) -> dict[str, Any]:
-    """A field's metadata; without flags it is a positional argument."""
-    return {"flags": flags, "help": help_text, **keywords}
-
-
-def seconds(text: str) -> float:
-    """A timeout; argparse shows this function's name when it raises."""
-    value = float(text)
-    if not value > 0:
-        raise ValueError
-    return value
-
-
-@dataclass(frozen=True, kw_only=True)
-class CommonArguments:
-    """What every command takes."""
-
-    server: str = field(
-        default=DEFAULT_TARGET,
-        metadata=_option(
-            f"the orchestrator (environment: {SERVER_VARIABLE})", "--server", metavar="HOST:PORT"
-        ),
-    )
-    timeout: float | None = field(
-        default=None,
-        metadata=_option(
-            "give up after so many seconds", "--timeout", type=seconds, metavar="SECONDS"
-        ),
-    )
-    json: bool = field(
-        default=False, metadata=_option("print one line of JSON", "--json", action="store_true")
-    )
-
-
 @dataclass(frozen=True, kw_only=True)
 class VoicesArguments(CommonArguments):
     """`barkclient voices`"""
@@ -65,30 +30,30 @@ class VoicesArguments(CommonArguments):
 class SayArguments(CommonArguments):
     """`barkclient say`"""
 
-    text: str = field(metadata=_option("what to say; - reads standard input", metavar="TEXT"))
+    text: str = field(metadata=option("what to say; - reads standard input", metavar="TEXT"))
     output: str = field(
         default="speech.wav",
-        metadata=_option(
+        metadata=option(
             "the WAV file to write; - is standard output", "-o", "--output", metavar="FILE"
         ),
     )
     voice: str | None = field(
         default=None,
-        metadata=_option(
+        metadata=option(
             "who speaks: a name, none, or an .npz file", "--voice", metavar="NAME|FILE.npz"
         ),
     )
     seed: int | None = field(
         default=None,
-        metadata=_option("the same seed, the same audio", "--seed", type=int, metavar="N"),
+        metadata=option("the same seed, the same audio", "--seed", type=int, metavar="N"),
     )
     greedy: bool = field(
         default=False,
-        metadata=_option("take the most likely token always", "--greedy", action="store_true"),
+        metadata=option("take the most likely token always", "--greedy", action="store_true"),
     )
     delivery: Delivery = field(
         default="streaming",
-        metadata=_option(
+        metadata=option(
             "exact equals offline generation and starts later",
             "--delivery",
             choices=get_args(Delivery),
@@ -96,31 +61,31 @@ class SayArguments(CommonArguments):
     )
     encoding: Encoding = field(
         default="pcm16",
-        metadata=_option("how samples are written", "--encoding", choices=get_args(Encoding)),
+        metadata=option("how samples are written", "--encoding", choices=get_args(Encoding)),
     )
     save_voice: str | None = field(
         default=None,
-        metadata=_option("keep the voice of this utterance", "--save-voice", metavar="FILE.npz"),
+        metadata=option("keep the voice of this utterance", "--save-voice", metavar="FILE.npz"),
     )
     semantic_temperature: float | None = field(
         default=None,
-        metadata=_option(
+        metadata=option(
             "liveliness of the words", "--semantic-temperature", type=float, metavar="T"
         ),
     )
     coarse_temperature: float | None = field(
         default=None,
-        metadata=_option(
+        metadata=option(
             "liveliness of the timbre", "--coarse-temperature", type=float, metavar="T"
         ),
     )
     fine_temperature: float | None = field(
         default=None,
-        metadata=_option("liveliness of the detail", "--fine-temperature", type=float, metavar="T"),
+        metadata=option("liveliness of the detail", "--fine-temperature", type=float, metavar="T"),
     )
     top_k: int | None = field(
         default=None,
-        metadata=_option(
+        metadata=option(
             "draw among the K likeliest tokens (semantic, coarse)",
             "--top-k",
             type=int,
@@ -129,7 +94,7 @@ class SayArguments(CommonArguments):
     )
     top_p: float | None = field(
         default=None,
-        metadata=_option(
+        metadata=option(
             "draw among the likeliest tokens that sum to P (semantic, coarse)",
             "--top-p",
             type=float,
@@ -138,13 +103,13 @@ class SayArguments(CommonArguments):
     )
     min_eos_p: float | None = field(
         default=None,
-        metadata=_option(
+        metadata=option(
             "stop when the end is at least this probable", "--min-eos-p", type=float, metavar="P"
         ),
     )
     quiet: bool = field(
         default=False,
-        metadata=_option("no progress and no summary", "-q", "--quiet", action="store_true"),
+        metadata=option("no progress and no summary", "-q", "--quiet", action="store_true"),
     )
 
 
@@ -158,23 +123,24 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
-_COMMANDS: Mapping[str, tuple[type[SayArguments] | type[VoicesArguments], str]] = {
+Arguments = SayArguments | VoicesArguments | BenchArguments
+
+_COMMANDS: Mapping[str, tuple[type[Arguments], str]] = {
     "say": (SayArguments, "Speak a text into a WAV file."),
     "voices": (VoicesArguments, "List the voices that can be named."),
+    "bench": (BenchArguments, "Measure how a server keeps up with many streams."),
 }
 
 
-def parse(
-    arguments: Sequence[str], environment: Mapping[str, str]
-) -> SayArguments | VoicesArguments:
+def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Arguments:
     """The arguments of the command that was asked for."""
     parser = _Parser(prog="barkclient", description="Speaks through a barkserve server.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     server = environment.get(SERVER_VARIABLE)
     for name, (kind, summary) in _COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary)
-        for option in fields(kind):
-            _add(command, option.name, option.default, dict(option.metadata))
+        for entry in fields(kind):
+            _add(command, entry.name, entry.default, dict(entry.metadata))
         if server:
             command.set_defaults(server=server)
     values = vars(parser.parse_args(arguments))

@@ -4,10 +4,10 @@ import os
 import signal
 import sys
 from contextlib import ExitStack
-from pathlib import Path
 
 from barkclient.client import Client, Synthesis
 from barkclient.commands.arguments import SayArguments
+from barkclient.commands.files import check_folder
 from barkclient.commands.meter import Meter
 from barkclient.commands.report import human_summary, json_summary
 from barkclient.errors import BarkClientError, InvalidRequest, ServerError
@@ -21,8 +21,8 @@ _STANDARD = "-"
 def say(arguments: SayArguments) -> None:
     """Speaks; an error or Ctrl-C leaves a valid file of what came, and its note says so."""
     text = _read_text(arguments.text)
-    _check_folder(arguments.output)
-    _check_folder(arguments.save_voice)
+    check_folder(arguments.output)
+    check_folder(arguments.save_voice)
     with Client(arguments.server, timeout=arguments.timeout) as client:
         meter = Meter(None if arguments.quiet else sys.stderr)
         synthesis = client.synthesize(text, **synthesis_options(arguments))
@@ -112,12 +112,6 @@ def _read_text(text: str) -> str:
         return sys.stdin.buffer.read().decode().strip()
     except UnicodeDecodeError as error:
         raise InvalidRequest("the text on standard input is not UTF-8") from error
-
-
-def _check_folder(path: str | None) -> None:
-    """Before anything is spoken for nothing."""
-    if path is not None and not Path(path).parent.is_dir():
-        raise InvalidRequest(f"there is no folder for {path}: make {Path(path).parent} first")
 
 
 def _name(output: str) -> str:

@@ -1,0 +1,70 @@
+"""All levels of a plan, one after the other, against one server."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import TextIO
+
+from barkclient.async_client import AsyncClient
+from barkclient.bench.level import Level
+from barkclient.bench.level_run import LevelRun
+from barkclient.bench.load import run_level
+from barkclient.bench.plan import Plan
+from barkclient.bench.progress import ProgressLine, watch
+from barkclient.bench.saturation import SaturationSearch
+from barkclient.bench.speaker import Speaker
+from barkclient.bench.summary import LevelSummary, summarize
+from barkclient.responses import Started
+
+
+class Benchmark:
+    """Measures; what it has measured stays valid when it is interrupted."""
+
+    def __init__(self, plan: Plan, server: str, progress: TextIO) -> None:
+        self.plan = plan
+        self.server = server
+        self.warm_ups: list[LevelRun] = []
+        self.runs: list[LevelRun] = []  # in the order in which they were measured
+        self.search = None if plan.loads else SaturationSearch(plan.max_concurrency)
+        self.started: Started | None = None  # what the server says it speaks with
+        self._line = ProgressLine(progress)
+
+    async def run(self) -> None:
+        """Measures every level; ends early only where nothing is heard at all."""
+        async with AsyncClient(self.server, timeout=self.plan.timeout_s) as client:
+            speaker = Speaker(client, self.plan.texts, self.plan.voice, self.plan.seed)
+            for load in self._loads():
+                if self.plan.warmup:
+                    await self._measure(self.plan.warm_up(load), self.warm_ups, speaker, "warm-up ")
+                if self.plan.warmup and self.failure() is not None:
+                    return  # so would all that follows
+                await self._measure(self.plan.level(load), self.runs, speaker)
+
+    def summaries(self) -> list[LevelSummary]:
+        """The numbers of every level that has begun."""
+        return [summarize(run) for run in self.runs]
+
+    def failure(self) -> str | None:
+        """Why nothing was measured, in the server's words; None if any stream finished."""
+        streams = [stream for run in self.warm_ups + self.runs for stream in run.streams]
+        if not streams or any(stream.finished for stream in streams):
+            return None
+        return streams[-1].message
+
+    def _loads(self) -> Iterator[float]:
+        yield from self.plan.loads
+        while self.search and (concurrency := self.search.next()) is not None:
+            yield concurrency
+            self.search.add(concurrency, sustained=summarize(self.runs[-1]).sustained)
+
+    async def _measure(
+        self, level: Level, runs: list[LevelRun], speaker: Speaker, prefix: str = ""
+    ) -> None:
+        run = LevelRun(level)
+        runs.append(run)
+        watcher = asyncio.create_task(watch(run, self._line, prefix))
+        try:
+            await run_level(run, speaker.speak, self.plan.seed)
+        finally:
+            watcher.cancel()
+            self.started = speaker.started
+            self._line.end(run, prefix)

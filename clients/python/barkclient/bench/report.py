@@ -1,0 +1,65 @@
+"""A benchmark as JSON: the method, the numbers, and if asked for what they were made from."""
+
+import json
+import platform
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any
+
+from barkclient.bench.benchmark import Benchmark
+from barkclient.bench.level_run import LevelRun
+from barkclient.bench.stream import StreamRecord
+from barkclient.bench.summary import summarize
+
+_DIGITS = 6  # behind the point: a millionth of a second
+
+
+def render_json(benchmark: Benchmark, *, raw: bool, interrupted: bool) -> str:
+    """The whole report; `raw` adds every stream with every chunk."""
+    search, started = benchmark.search, benchmark.started
+    report = {
+        "benchmark": "barkclient bench",
+        "version": _version(),
+        "ended_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "client": {"python": platform.python_version(), "machine": platform.machine()},
+        "server": benchmark.server,
+        "model": started.model if started else None,
+        "voice": started.voice if started else None,
+        "method": asdict(benchmark.plan) | {"delivery": "streaming", "encoding": "pcm16"},
+        "interrupted": interrupted,
+        "failure": benchmark.failure(),
+        "levels": [_level(run, raw=raw) for run in benchmark.runs],
+        "saturation": search and {"sustained": search.sustained, "failed": search.failed},
+    }
+    return json.dumps(_rounded(report), indent=2, ensure_ascii=False) + "\n"
+
+
+def _version() -> str | None:
+    try:
+        return metadata.version("barkserve")
+    except metadata.PackageNotFoundError:  # run from its sources
+        return None
+
+
+def _level(run: LevelRun, *, raw: bool) -> dict[str, Any]:
+    streams = {"streams": [_stream(stream) for stream in run.streams]} if raw else {}
+    return asdict(summarize(run)) | streams
+
+
+def _stream(stream: StreamRecord) -> dict[str, Any]:
+    """Arrivals as pairs: seconds since the stream was begun, seconds of audio."""
+    return asdict(stream) | {
+        "arrivals": [[arrival.at_s, arrival.audio_s] for arrival in stream.arrivals]
+    }
+
+
+def _rounded(value: Any) -> Any:
+    match value:
+        case float():
+            return round(value, _DIGITS)
+        case dict():
+            return {key: _rounded(entry) for key, entry in value.items()}
+        case list() | tuple():
+            return [_rounded(entry) for entry in value]
+    return value

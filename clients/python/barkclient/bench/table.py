@@ -1,0 +1,68 @@
+"""The numbers of a benchmark as a table for a person."""
+
+from collections.abc import Sequence
+
+from barkclient.bench.summary import LevelSummary, Percentiles
+
+_HEAD = (
+    ("", "streams", "TTFA ms", "chunk gap ms", "RTF", "audio", "without", "underrun"),
+    ("", "ended/begun", "p50/p95/p99", "p50/p95/p99", "p50/p95", "s/s", "0 ms", "100 ms"),
+)
+# Beyond this, what the client adds to a latency is no longer small beside it.
+_LATE_MS = 20.0
+
+
+def render(summaries: Sequence[LevelSummary]) -> str:
+    """The table, by rising load, and below it what went wrong."""
+    ordered = sorted(summaries, key=lambda summary: summary.level.load)
+    rows = [*_HEAD, *(_row(summary) for summary in ordered)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [_line(row, widths) for row in rows]
+    return "\n".join(lines + [remark for summary in ordered for remark in _remarks(summary)])
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    first, *others = zip(row, widths, strict=True)
+    cells = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in others)]
+    return "  ".join(cells).rstrip()
+
+
+def _row(summary: LevelSummary) -> tuple[str, ...]:
+    return (
+        summary.level.name,
+        f"{summary.finished}/{summary.begun}",
+        _three(summary.ttfa_ms),
+        _three(summary.gap_ms),
+        f"{_number(summary.rtf.p50, 2)}/{_number(summary.rtf.p95, 2)}",
+        _number(summary.audio_s_per_s, 2),
+        _share(summary.free_0ms),
+        _share(summary.free_100ms),
+    )
+
+
+def _remarks(summary: LevelSummary) -> list[str]:
+    name, late_ms = summary.level.name, summary.lag_ms.p99
+    remarks = [
+        f"{name}: {count} failed with {status}: {summary.reasons[status]}"
+        for status, count in summary.errors.items()
+    ]
+    if not summary.complete:
+        remarks.append(f"{name}: interrupted after {summary.elapsed_s:.1f} s")
+    if late_ms is not None and late_ms > _LATE_MS:
+        remarks.append(
+            f"{name}: this client itself was late by {late_ms:.0f} ms (p99), which is part of"
+            " what it measured: give it a machine, or a core, of its own"
+        )
+    return remarks
+
+
+def _three(values: Percentiles) -> str:
+    return "/".join(_number(value, 0) for value in (values.p50, values.p95, values.p99))
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _share(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f}%"

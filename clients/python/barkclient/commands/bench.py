@@ -1,0 +1,55 @@
+"""`barkclient bench`: measures a server under load and reports it, also when interrupted."""
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+from barkclient.bench.benchmark import Benchmark
+from barkclient.bench.plot import check_matplotlib, draw
+from barkclient.bench.report import render_json
+from barkclient.bench.table import render
+from barkclient.commands.bench_arguments import BenchArguments
+from barkclient.commands.files import check_folder
+from barkclient.errors import ServerError
+
+
+def bench(arguments: BenchArguments) -> None:
+    """Measures and reports; raises if no stream at all has finished."""
+    benchmark = Benchmark(arguments.plan(), arguments.server, sys.stderr)
+    check_folder(arguments.json)
+    check_folder(arguments.plot)
+    if arguments.plot is not None:
+        check_matplotlib()
+    try:
+        asyncio.run(benchmark.run())
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one must not break the report
+        _report(arguments, benchmark, interrupted=True)
+        raise
+    _report(arguments, benchmark, interrupted=False)
+    failure = benchmark.failure()
+    if failure is not None:
+        raise ServerError(f"every stream failed: {failure}")
+
+
+def _report(arguments: BenchArguments, benchmark: Benchmark, *, interrupted: bool) -> None:
+    """The files before the table, whose pipe may be closed; the table even if they fail."""
+    try:
+        if arguments.json is not None:
+            report = render_json(benchmark, raw=arguments.raw, interrupted=interrupted)
+            Path(arguments.json).write_text(report, "utf-8")
+        if arguments.plot is not None:
+            draw(benchmark.summaries(), arguments.plot, _title(benchmark))
+    finally:
+        if benchmark.runs:
+            print(render(benchmark.summaries()), *_verdict(benchmark), sep="\n", flush=True)
+
+
+def _verdict(benchmark: Benchmark) -> list[str]:
+    return [f"saturation: {benchmark.search.verdict()}"] if benchmark.search else []
+
+
+def _title(benchmark: Benchmark) -> str:
+    model = benchmark.started.model if benchmark.started else "nothing heard"
+    return f"barkclient bench: {model} at {benchmark.server}"

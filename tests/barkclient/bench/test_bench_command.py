@@ -1,0 +1,283 @@
+"""`barkclient bench` against the scripted server: files, table, exit codes, Ctrl-C."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from barkclient.__main__ import run
+from barkclient.bench import plot
+from tests.barkclient.command_line import Command
+from tests.barkclient.scripted_server import (
+    PCM,
+    SAMPLE_COUNT,
+    SAMPLE_RATE,
+    Failure,
+    ScriptedSpeech,
+    serve,
+)
+
+AUDIO_S = SAMPLE_COUNT / SAMPLE_RATE
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def report(command: Command, name: str = "bench.json") -> Any:
+    return json.loads((command.folder / name).read_text("utf-8"))
+
+
+class EverySecondFails(ScriptedSpeech):
+    async def Synthesize(self, request: Any, context: Any) -> None:
+        failure = Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "all slots are taken")
+        self.failure = failure if len(self.requests) % 2 else None
+        await super().Synthesize(request, context)
+
+
+async def test_levels_a_table_a_report_and_a_picture(
+    command: Command, speech: ScriptedSpeech
+) -> None:
+    options = "--concurrency 1,2 --count 4 --warmup 1 --seed 7 --json bench.json --plot bench.png"
+    result = await command("bench", *options.split())
+    assert result.code == 0
+    head, units, *rows = result.stdout.decode().splitlines()
+    assert "TTFA ms" in head
+    assert "p50/p95/p99" in units
+    assert [row.split()[:4] for row in rows[:2]] == [
+        ["1", "at", "once", "4/4"],
+        ["2", "at", "once", "4/4"],
+    ]
+    assert [line.split(",")[0] for line in result.stderr.splitlines()] == [
+        "warm-up 1 at once: 1 of 1 streams",
+        "1 at once: 4 of 4 streams",
+        "warm-up 1 at once: 1 of 1 streams",
+        "2 at once: 4 of 4 streams",
+    ]
+    assert (command.folder / "bench.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    seeds = [request.seed for request in speech.requests]
+    assert [seeds[0:1], seeds[1:5], seeds[5:6]] == [[7], [7, 8, 9, 10], [7]]
+    assert sorted(seeds[6:]) == [7, 8, 9, 10]
+
+
+async def test_the_report_holds_method_and_numbers(command: Command) -> None:
+    options = "--concurrency 2 --count 4 --voice announcer --timeout 30 --json bench.json"
+    assert await command.inside("bench", *options.split()) == 0
+    whole = report(command)
+    method = whole["method"]
+    texts = method.pop("texts")
+    assert len(texts) == 10
+    assert method == {
+        "loop": "closed",
+        "loads": [2],
+        "max_concurrency": 256,
+        "voice": "announcer",
+        "seed": 0,
+        "count": 4,
+        "duration_s": None,
+        "warmup": 2,
+        "timeout_s": 30.0,
+        "delivery": "streaming",
+        "encoding": "pcm16",
+    }
+    assert (whole["server"], whole["model"]) == (command.server, "bark-mini")
+    assert (whole["interrupted"], whole["failure"], whole["saturation"]) == (False, None, None)
+    (level,) = whole["levels"]
+    assert level["level"] == {"loop": "closed", "load": 2, "count": 4, "duration_s": None}
+    assert (level["begun"], level["finished"], level["failed"]) == (4, 4, 0)
+    assert level["errors"] == {}
+    assert level["audio_s"] == pytest.approx(4 * AUDIO_S, abs=1e-5)
+    assert level["audio_s_per_s"] > 0
+    assert "streams" not in level
+    for name in ("ttfa_ms", "gap_ms", "rtf"):
+        assert 0 <= level[name]["p50"] <= level[name]["p95"] <= level[name]["p99"]
+    for name in ("free_0ms", "free_100ms"):
+        assert 0 <= level[name] <= 1
+
+
+async def test_raw_records_are_every_chunk_of_every_stream(command: Command) -> None:
+    options = "--rate 200 --count 5 --warmup 0 --raw --json bench.json"
+    assert await command.inside("bench", *options.split()) == 0
+    (level,) = report(command)["levels"]
+    assert level["level"]["loop"] == "open"
+    assert sorted(stream["index"] for stream in level["streams"]) == list(range(5))
+    for stream in level["streams"]:
+        assert (stream["status"], stream["message"]) == ("OK", "")
+        assert len(stream["arrivals"]) == len(PCM)
+        assert sum(audio_s for _, audio_s in stream["arrivals"]) == pytest.approx(AUDIO_S, abs=1e-5)
+
+
+async def test_a_duration_ends(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+    assert await command.inside("bench", "--concurrency", "1", "--duration", "0.2") == 0
+    assert "1 at once" in capsys.readouterr().out
+
+
+async def test_texts_of_a_file_in_turn(command: Command, speech: ScriptedSpeech) -> None:
+    texts = command.folder / "texts"
+    texts.write_text("one\ntwo\n")
+    options = f"--concurrency 1 --count 3 --warmup 0 --text-file {texts}"
+    assert await command.inside("bench", *options.split()) == 0
+    assert [request.text for request in speech.requests] == ["one", "two", "one"]
+
+
+async def test_saturation_names_a_level_that_was_measured(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = "--saturate --max-concurrency 2 --count 4 --json bench.json"
+    assert await command.inside("bench", *options.split()) == 0
+    whole = report(command)
+    assert capsys.readouterr().out.splitlines()[-1].startswith("saturation: ")
+    measured = [level["level"]["load"] for level in whole["levels"]]
+    assert measured[0] == 1
+    assert whole["saturation"]["sustained"] in [0, *measured]
+
+
+async def test_saturation_ends_at_the_first_errors(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with serve(servicer := EverySecondFails()) as target:
+        command = Command(tmp_path, target)
+        options = "--saturate --count 4 --json bench.json"
+        assert await command.inside("bench", *options.split()) == 0
+    assert report(command)["saturation"] == {"sustained": 0, "failed": 1}
+    assert "not even one stream at a time is sustained" in capsys.readouterr().out
+    assert len(servicer.requests) == 6
+
+
+async def test_some_failures_are_numbers(tmp_path: Path) -> None:
+    async with serve(EverySecondFails()) as target:
+        command = Command(tmp_path, target)
+        options = "--concurrency 1 --count 6 --warmup 0 --json bench.json"
+        result = await command("bench", *options.split())
+    assert result.code == 0
+    assert "1 at once: 3 failed with RESOURCE_EXHAUSTED: all slots are taken" in (
+        result.stdout.decode()
+    )
+    (level,) = report(command)["levels"]
+    assert (level["begun"], level["finished"], level["failed"]) == (6, 3, 3)
+    assert level["errors"] == {"RESOURCE_EXHAUSTED": 3}
+    assert level["free_100ms"] <= 0.5
+
+
+@pytest.mark.parametrize("warmup", ["0", "2"])
+async def test_nothing_but_failures_is_exit_1(
+    command: Command, speech: ScriptedSpeech, warmup: str
+) -> None:
+    speech.failure = Failure(grpc.StatusCode.INTERNAL, "the codec is gone")
+    options = f"--concurrency 1 --count 2 --warmup {warmup} --json bench.json"
+    result = await command("bench", *options.split())
+    assert result.code == 1
+    reason = f"{speech.target} failed with INTERNAL: the codec is gone"
+    assert result.stderr.splitlines()[-1] == f"barkclient: every stream failed: {reason}"
+    assert report(command)["failure"] == reason
+    assert len(speech.requests) == 2
+
+
+async def test_a_server_that_is_not_there(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("localhost", 0))
+        server = f"localhost:{taken.getsockname()[1]}"
+        assert await command.inside("bench", "--server", server) == 1
+    reason = f"nothing answers at {server}: start one with `barkserve up`"
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last == f"barkclient: every stream failed: {reason}"
+
+
+async def test_an_interrupt_still_reports(command: Command, speech: ScriptedSpeech) -> None:
+    speech.allow(2 * len(PCM))  # the third stream hangs
+    options = "--concurrency 1 --count 9 --warmup 0 --json bench.json --plot bench.png"
+    async with command.running("bench", *options.split()) as process:
+        while len(speech.requests) < 3:
+            speech.asked.clear()
+            await speech.asked.wait()
+        process.send_signal(signal.SIGINT)
+        result = await command.end(process)
+    assert result.code == 130
+    assert result.stderr.splitlines()[-1] == "barkclient: interrupted"
+    assert "1 at once: interrupted after " in result.stdout.decode()
+    whole = report(command)
+    (level,) = whole["levels"]
+    assert whole["interrupted"]
+    assert (level["begun"], level["finished"], level["complete"]) == (3, 2, False)
+    assert (command.folder / "bench.png").read_bytes()[:4] == b"\x89PNG"
+    await speech.cancelled.wait()
+
+
+async def test_an_interrupt_of_the_warm_up(command: Command, speech: ScriptedSpeech) -> None:
+    speech.allow(0)
+    async with command.running("bench", "--json", "bench.json") as process:
+        await speech.asked.wait()
+        process.send_signal(signal.SIGINT)
+        result = await command.end(process)
+    assert (result.code, result.stdout) == (130, b"")
+    assert report(command)["levels"] == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--concurrency 0",
+        "--concurrency 1,x",
+        "--concurrency 99999",
+        "--rate 0",
+        "--rate nan",
+        "--concurrency 1 --rate 1",
+        "--rate 1 --saturate",
+        "--count 0",
+        "--count 1 --duration 1",
+        "--duration inf",
+        "--warmup -1",
+        "--seed -1",
+        "--timeout 0",
+        "--raw",
+        "--voice nowhere.npz",
+        "--text-file nowhere.txt",
+        "--json nowhere/bench.json",
+        "--plot nowhere/bench.png",
+        "--sing",
+    ],
+)
+def test_a_wrong_command_line_is_one_line_and_code_2(
+    capsys: pytest.CaptureFixture[str], options: str
+) -> None:
+    with pytest.raises(SystemExit) as exited:
+        sys.exit(run(["bench", *options.split()], {}))  # argparse leaves by itself
+    assert exited.value.code == 2
+    stdout, stderr = capsys.readouterr()
+    assert stdout == ""
+    assert stderr.startswith("barkclient")
+    assert len(stderr.splitlines()) == 1
+
+
+def test_a_plot_without_matplotlib_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(plot, "find_spec", lambda name: None)
+    assert run(["bench", "--plot", "bench.png"], {}) == 2
+    message = "barkclient: --plot needs matplotlib: pip install 'barkserve[bench]'\n"
+    assert capsys.readouterr() == ("", message)
+
+
+def test_matplotlib_is_loaded_to_draw_and_not_before() -> None:
+    program = "import barkclient.__main__, sys; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+async def test_a_report_that_cannot_be_written_costs_no_table(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (command.folder / "taken").mkdir()
+    options = "--concurrency 1 --count 1 --warmup 0 --json taken"
+    assert await command.inside("bench", *options.split()) == 1
+    stdout, stderr = capsys.readouterr()
+    assert "1 at once" in stdout
+    assert stderr.splitlines()[-1].startswith("barkclient: cannot write ")

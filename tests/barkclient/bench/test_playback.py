@@ -1,0 +1,75 @@
+"""Underruns against a player that is simulated millisecond by millisecond."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from barkclient.bench.playback import is_free, silences_s, underrun_s
+from barkclient.bench.stream import Arrival
+from tests.barkclient.bench.records import FALTERING, SMOOTH
+
+gaps_and_lengths_ms = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 60)), min_size=1)
+
+
+def arrivals_of(gaps_and_lengths: list[tuple[int, int]]) -> list[Arrival]:
+    now_ms, arrivals = 0, []
+    for gap_ms, length_ms in gaps_and_lengths:
+        now_ms += gap_ms
+        arrivals.append(Arrival(now_ms / 1000, length_ms / 1000))
+    return arrivals
+
+
+def silence_heard_ms(gaps_and_lengths: list[tuple[int, int]]) -> int:
+    """Plays a millisecond at a time, from the first chunk to the last."""
+    (_, buffered_ms), *others = gaps_and_lengths
+    silent_ms = 0
+    for gap_ms, length_ms in others:
+        for _ in range(gap_ms):
+            silent_ms += buffered_ms == 0
+            buffered_ms = max(0, buffered_ms - 1)
+        buffered_ms += length_ms
+    return silent_ms
+
+
+def test_silence_is_the_time_between_running_dry_and_the_next_chunk() -> None:
+    assert silences_s(FALTERING) == [0.0, 0.25, 0.0]
+    assert underrun_s(FALTERING) == 0.25
+    assert underrun_s(SMOOTH) == 0
+
+
+def test_a_late_first_chunk_is_no_underrun() -> None:
+    assert underrun_s([Arrival(100.0, 0.5)]) == 0
+
+
+def test_silences_add_up() -> None:
+    """Dry at 0.1, 0.1 s late; dry at 0.3, 0.2 s late: no single one is the whole."""
+    arrivals = [Arrival(0.0, 0.1), Arrival(0.2, 0.1), Arrival(0.5, 0.1)]
+    assert underrun_s(arrivals) == pytest.approx(0.3)
+    assert not is_free(arrivals, 0.25)
+    assert is_free(arrivals, 0.3)
+
+
+def test_a_chunk_at_the_very_moment_the_player_runs_dry_is_in_time() -> None:
+    """In floats 0.1 + 0.2 lies below 0.3 + 0.0000000000000001."""
+    assert is_free([Arrival(0.1, 0.2), Arrival(0.3, 0.1), Arrival(0.1 + 0.2 + 0.1, 0.1)], 0)
+
+
+def test_no_audio_is_not_free_of_underrun() -> None:
+    assert underrun_s([]) == 0
+    assert not is_free([], 1.0)
+
+
+@given(gaps_and_lengths_ms)
+def test_equals_what_a_player_hears(gaps_and_lengths: list[tuple[int, int]]) -> None:
+    expected_ms = silence_heard_ms(gaps_and_lengths)
+    arrivals = arrivals_of(gaps_and_lengths)
+    assert underrun_s(arrivals) == pytest.approx(expected_ms / 1000, abs=1e-7)
+    assert is_free(arrivals, expected_ms / 1000)
+    assert expected_ms == 0 or not is_free(arrivals, (expected_ms - 1) / 1000)
+
+
+@given(gaps_and_lengths_ms)
+def test_a_head_start_of_the_underrun_leaves_none(gaps_and_lengths: list[tuple[int, int]]) -> None:
+    first, *others = arrivals_of(gaps_and_lengths)
+    head_start = underrun_s([first, *others])
+    assert is_free([Arrival(first.at_s + head_start, first.audio_s), *others], 0)

@@ -1,0 +1,41 @@
+"""The table, as it is printed."""
+
+from barkclient.bench.level import Level
+from barkclient.bench.summary import summarize
+from barkclient.bench.table import render
+from tests.barkclient.bench.records import FALTERING, MeasuredRun, stream
+
+
+def test_levels_are_rows_by_rising_load() -> None:
+    quick = MeasuredRun(Level("closed", 2, count=2), stream(), stream())
+    slow = MeasuredRun(Level("closed", 16, count=2), stream(FALTERING), stream(), begun=3)
+    *_, first, second = render([summarize(slow), summarize(quick)]).splitlines()
+    both = [" ".join(row.split()) for row in (first, second)]
+    assert both == [
+        "2 at once 2/2 500/500/500 500/500/500 0.50/0.50 1.00 100.0% 100.0%",
+        "16 at once 2/3 500/1000/1000 500/750/750 0.50/2.00 0.75 50.0% 50.0%",
+    ]
+
+
+def test_columns_stand_below_each_other() -> None:
+    runs = [MeasuredRun(Level("open", rate, count=1), stream()) for rate in (0.5, 100)]
+    lines = render([summarize(run) for run in runs]).splitlines()
+    assert len({len(line) for line in lines}) == 1
+    assert [line[:12] for line in lines] == [" " * 12, " " * 12, "0.5 a second", "100 a second"]
+
+
+def test_what_is_not_known_is_a_dash() -> None:
+    table = render([summarize(MeasuredRun(Level("closed", 1, count=1), begun=1))])
+    assert table.splitlines()[2].split()[4:] == ["-/-/-", "-/-/-", "-/-", "-", "-", "-"]
+
+
+def test_what_went_wrong_stands_below() -> None:
+    full = [stream((), status="RESOURCE_EXHAUSTED", message="all slots are taken")] * 2
+    run = MeasuredRun(Level("closed", 1, count=3), *full, stream((), status="INTERNAL"))
+    run.complete = False
+    run.lags_s = [0.001, 0.034]
+    full_line, internal, interrupted, late = render([summarize(run)]).splitlines()[3:]
+    assert full_line == "1 at once: 2 failed with RESOURCE_EXHAUSTED: all slots are taken"
+    assert internal.startswith("1 at once: 1 failed with INTERNAL")
+    assert interrupted == "1 at once: interrupted after 10.0 s"
+    assert late.startswith("1 at once: this client itself was late by 34 ms (p99)")
