@@ -4,6 +4,7 @@ PYTHON ?= python3
 CONSTRAINTS ?= constraints.txt
 TEXT ?= Hello! I am Bark, and this is my voice.
 OUT ?= demo.wav
+WORK ?= training-run
 # The oldest grpcio-tools we support: code that it generates runs under every newer runtime.
 GRPCIO_TOOLS := grpcio-tools==1.71.2
 
@@ -11,7 +12,7 @@ BIN := .venv/bin
 PROTOS := protos/barkserve/v1/*.proto
 PROTOC := .venv-protos/bin/python -m grpc_tools.protoc -Iprotos
 
-.PHONY: demo test check format protos clean help
+.PHONY: demo test check format protos bench clean help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -43,6 +44,14 @@ format: $(BIN)/.test ## rewrite the code in house style
 protos: .venv-protos/.done ## generate services/barkserve/v1 from protos/
 	$(PROTOC) --python_out=services --pyi_out=services --grpc_python_out=services $(PROTOS)
 
+bench: $(BIN)/.test ## each stage beside transformers' (takes minutes; nothing else should run)
+	$(BIN)/python -W ignore -m benchmarks.stages --out benchmarks/results/stages-cpu.json
+
+# train-texts train-teacher train-features train-codes, then train-codec train-coarse train-semantic train-fine side by
+# side, then train-export and train-evaluate: see training/README.md. Everything is written to WORK.
+train-%: $(BIN)/.train
+	$(BIN)/python -m training.$* $(if $(filter evaluate,$*),$(WORK)/export/bark-mini,--work $(WORK)) $(ARGS)
+
 clean: ## remove what make made
 	rm -rf .venv .venv-protos .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
@@ -60,6 +69,10 @@ $(BIN)/.stages: $(BIN)/python pyproject.toml constraints.txt
 $(BIN)/.test: $(BIN)/.stages
 	@echo "installing what the tests need ..."
 	$(BIN)/pip install --quiet --progress-bar on -c $(CONSTRAINTS) -e '.[stages,test]'
+	@touch $@
+
+$(BIN)/.train: $(BIN)/.stages training/requirements.txt
+	$(BIN)/pip install --quiet -c $(CONSTRAINTS) -r training/requirements.txt
 	@touch $@
 
 .venv-protos/.done:
