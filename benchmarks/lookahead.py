@@ -1,0 +1,225 @@
+"""How far STREAMING is from EXACT: equal codes and log-mel distance for several look-aheads, on a
+real checkpoint.
+
+    python -m benchmarks.lookahead --sentences 20 --out benchmarks/results/lookahead
+
+The fine network reads to the right, so a frame that is released with few frames to its right may
+get other codes than offline. Semantic and coarse tokens are made once a sentence; only the fine
+stage differs. Knows no gRPC.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from barkserve.bark_config import SamplingDefaults
+from barkserve.checkpoint_folder import embedded_checkpoint
+from barkserve.coarse.generator import CoarseGenerator, CoarseRequest, CoarseRun, coarse_heads
+from barkserve.coarse.windows import cut_history
+from barkserve.codec.decoder import DecodeJob, Decoder
+from barkserve.engine.batcher import Batcher
+from barkserve.engine.engine import Engine
+from barkserve.engine.model_runner import ModelRunner
+from barkserve.engine.sequence import SamplingParams
+from barkserve.fine.filler import Filler
+from barkserve.fine.generator import FineGenerator, FineRequest, FineRun
+from barkserve.fine.windows import ChunkPlan
+from barkserve.models.checkpoint import Checkpoint
+from barkserve.models.loading import Placement, load_coarse, load_codec, load_fine, load_semantic
+from barkserve.semantic.generator import (
+    SemanticGenerator,
+    SemanticRequest,
+    SemanticRun,
+    semantic_head,
+)
+from barkserve.semantic.text import TextEncoder
+from barkserve.voices import Voice, VoiceLibrary
+
+LOOKAHEADS = (0, 4, 8, 16, 32)
+FIRST, CHUNK = 22, 30  # frames, as `barkserve fine` has them
+SENTENCES = Path(__file__).parents[1] / "tests" / "training" / "held_out_sentences.txt"
+Codes = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """STREAMING against EXACT for one look-ahead.
+
+    Attributes:
+        equal: share of equal codes of each codebook behind the coarse ones.
+        log_mel_db: mean absolute difference of the audio's 80-band log-mel spectra, in dB.
+    """
+
+    equal: list[float]
+    log_mel_db: float
+
+
+class Speaker:
+    """A checkpoint's stages, and one voice."""
+
+    def __init__(self, checkpoint: Checkpoint, voice: Voice) -> None:
+        placement = Placement.of("cpu", "float32", "sdpa")
+        bark = self.bark = checkpoint.bark
+        self.voice = voice
+        self._encoder = TextEncoder(checkpoint)
+        heads = [semantic_head(bark)]
+        self.semantic = Engine(ModelRunner(load_semantic(checkpoint, placement), heads, 1))
+        coarse = ModelRunner(load_coarse(checkpoint, placement), coarse_heads(bark), 1)
+        self.coarse = Engine(coarse)
+        books = bark.fine_generation.n_fine_codebooks
+        given = bark.coarse_generation.n_coarse_codebooks
+        filler = Filler(load_fine(checkpoint, placement), given, books, bark.codebook_size)
+        self.fine = Batcher(filler.fill, 1)
+        self._decoder = Decoder(load_codec(checkpoint, placement))
+
+    async def frames(self, text: str, seed: int) -> Codes:
+        """(t, coarse codebooks): what the first two stages make of a text."""
+        nothing = np.empty(0, dtype=np.int64)
+        generator = SemanticGenerator(self.semantic, self.bark)
+        history = self.voice.semantic_prompt.astype(np.int64)
+        request = SemanticRequest(
+            self._encoder.encode(text),
+            history,
+            _params(self.bark.semantic_generation.sampling),
+            seed,
+            nothing,
+            generator.max_tokens,
+        )
+        tokens = [t async for part in generator.generate(request, SemanticRun()) for t in part]
+        coarse = CoarseGenerator(self.coarse, self.bark)
+        voice = cut_history(history, self.voice.coarse_prompt.T.astype(np.int64), coarse.geometry)
+        sampling = _params(self.bark.coarse_generation.sampling)
+        produced = np.empty((0, coarse.geometry.codebooks), dtype=np.int64)
+        coarse_request = CoarseRequest(voice, sampling, seed, produced)
+        parts = coarse.generate(coarse_request, _once(tokens), CoarseRun())
+        return np.concatenate([frames async for frames in parts])
+
+    async def fill(self, frames: Codes, chunks: ChunkPlan | None) -> Codes:
+        """(t, codebooks): EXACT for None."""
+        history = self.voice.fine_prompt.T.astype(np.int64)
+        temperature = self.bark.fine_generation.temperature
+        greedy = self.bark.fine_generation.greedy
+        produced = np.empty((0, history.shape[1]), dtype=np.int64)
+        request = FineRequest(history, None if greedy else temperature, 0, chunks, produced)
+        generator = FineGenerator(self.fine, self.bark)
+        parts = generator.generate(request, _once(frames), FineRun())
+        return np.concatenate([codes async for codes in parts])
+
+    def mel(self, codes: Codes) -> torch.Tensor:
+        """(bands, time) log-mel spectrum in dB of the decoded codes."""
+        samples = self._decoder.decode([DecodeJob(codes, None)])[0].samples
+        return log_mel(torch.from_numpy(samples), self.bark.sample_rate)
+
+
+def log_mel(samples: torch.Tensor, rate: int, bands: int = 80) -> torch.Tensor:
+    """(bands, time) log-mel power in dB: 1024-point Hann windows, a hop of 256, HTK mel, floor -80
+    dB."""
+    window = torch.hann_window(1024)
+    power = torch.stft(samples, 1024, 256, window=window, return_complex=True).abs().square()
+    edges = torch.linspace(0, 2595 * np.log10(1 + rate / 2 / 700), bands + 2)
+    hertz = 700 * (10 ** (edges / 2595) - 1)
+    bins = torch.linspace(0, rate / 2, 513)
+    rise = (bins - hertz[:-2, None]) / (hertz[1:-1] - hertz[:-2])[:, None]
+    fall = (hertz[2:, None] - bins) / (hertz[2:] - hertz[1:-1])[:, None]
+    mel = torch.minimum(rise, fall).clamp(min=0) @ power
+    return 10 * torch.log10(mel.clamp(min=1e-8))
+
+
+async def measure(speaker: Speaker, texts: list[str]) -> dict[int, Difference]:
+    """Every look-ahead against EXACT, over all texts."""
+    equal: dict[int, list[NDArray[Any]]] = {lookahead: [] for lookahead in LOOKAHEADS}
+    distance: dict[int, list[float]] = {lookahead: [] for lookahead in LOOKAHEADS}
+    given = speaker.bark.coarse_generation.n_coarse_codebooks
+    for number, text in enumerate(texts):
+        print(f"[{number + 1}/{len(texts)}] {text}", file=sys.stderr, flush=True)
+        frames = await speaker.frames(text, seed=number)
+        exact = await speaker.fill(frames, None)
+        mel = speaker.mel(exact)
+        for lookahead in LOOKAHEADS:
+            streamed = await speaker.fill(frames, ChunkPlan(FIRST, CHUNK, lookahead))
+            equal[lookahead].append((streamed == exact)[:, given:])
+            distance[lookahead].append(float((speaker.mel(streamed) - mel).abs().mean()))
+    return {
+        lookahead: Difference(
+            equal=[round(float(x), 4) for x in np.concatenate(equal[lookahead]).mean(axis=0)],
+            log_mel_db=round(float(np.mean(distance[lookahead])), 3),
+        )
+        for lookahead in LOOKAHEADS
+    }
+
+
+def plot(differences: dict[int, Difference], given: int, file: Path) -> None:
+    """Equal codes and log-mel distance against the look-ahead."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
+    lookaheads = list(differences)
+    for book, shares in enumerate(zip(*(d.equal for d in differences.values()), strict=True)):
+        left.plot(
+            lookaheads, [100 * share for share in shares], marker="o", label=str(book + given)
+        )
+    left.set(xlabel="look-ahead (frames)", ylabel="codes equal to EXACT (%)")
+    left.legend(title="codebook", fontsize="small")
+    right.plot(lookaheads, [d.log_mel_db for d in differences.values()], marker="o", color="black")
+    right.set(xlabel="look-ahead (frames)", ylabel="log-mel distance to EXACT (dB)", ylim=(0, None))
+    figure.savefig(file, dpi=110)
+
+
+async def _run(checkpoint: Checkpoint, voice: Voice, texts: list[str]) -> dict[int, Difference]:
+    speaker = Speaker(checkpoint, voice)
+    parts = (speaker.semantic, speaker.coarse, speaker.fine)
+    for part in parts:
+        await part.start()
+    try:
+        return await measure(speaker, texts)
+    finally:
+        for part in parts:
+            await part.stop()
+
+
+async def _once(item: Any) -> AsyncIterator[Any]:
+    yield item
+
+
+def _params(defaults: SamplingDefaults) -> SamplingParams:
+    return SamplingParams(defaults.temperature, defaults.top_k, defaults.top_p, defaults.greedy)
+
+
+def main() -> None:
+    """Measure and write OUT.json and OUT.png."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--checkpoint", default=str(embedded_checkpoint()))
+    parser.add_argument("--voice", default="v2/rms")
+    parser.add_argument("--sentences", type=int, default=20)
+    parser.add_argument("--out", type=Path, default=Path("lookahead"))
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    checkpoint = Checkpoint.open(given.checkpoint)
+    voice = VoiceLibrary(checkpoint).get(given.voice)
+    texts = SENTENCES.read_text().splitlines()[: given.sentences]
+    differences = asyncio.run(_run(checkpoint, voice, texts))
+    report = {str(lookahead): vars(d) for lookahead, d in differences.items()}
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(
+        {"voice": given.voice, "sentences": len(texts), "lookahead": report}, indent=2
+    )
+    given.out.with_suffix(".json").write_text(text + "\n")
+    books = checkpoint.bark.coarse_generation.n_coarse_codebooks
+    plot(differences, books, given.out.with_suffix(".png"))
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
