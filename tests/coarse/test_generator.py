@@ -100,7 +100,7 @@ class Coarse:
         frames = [frames async for frames in generator.generate(request, arriving(pieces), run)]
         assert all(len(piece) for piece in frames)
         codes = np.concatenate([np.empty((0, 2), dtype=np.int64), *frames])
-        assert run.made == codes.size
+        assert run.made == request.produced.size + codes.size
         return codes
 
 

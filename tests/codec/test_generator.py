@@ -56,7 +56,7 @@ async def decode(
     chunks = [samples async for samples in generator.generate(arriving(pieces), produced, run)]
     assert all(len(samples) for samples in chunks)
     samples = np.concatenate([np.empty(0, dtype=np.float32), *chunks])
-    assert run.made == len(samples)
+    assert run.made == produced + len(samples)
     return samples
 
 

@@ -75,7 +75,7 @@ class Fine:
                 made = [piece async for piece in generator.generate(request, arriving(pieces), run)]
             finally:
                 await batcher.stop()
-            assert run.made == sum(map(len, made))
+            assert run.made == len(request.produced) + sum(map(len, made))
             return made
 
         return asyncio.run(alone())

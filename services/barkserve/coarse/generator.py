@@ -16,6 +16,10 @@ from barkserve.engine.engine import Engine
 from barkserve.engine.sequence import SamplingParams, Sequence
 
 
+FRAMES_A_MESSAGE = 5
+"""67 ms of speech: little to wait for, and a fifth of the messages."""
+
+
 @dataclass(frozen=True)
 class CoarseRequest:
     """How to code one utterance.
@@ -113,6 +117,7 @@ class CoarseGenerator:
             uniforms=uniforms(request.seed, DrawStream.COARSE, len(made), left),
             heads=tuple(range(self.geometry.codebooks)),
             continues=previous if previous is not None and _grows_from(prompt, previous) else None,
+            report_every=FRAMES_A_MESSAGE * self.geometry.codebooks,
             hold=True,
         )
 

@@ -35,6 +35,7 @@ class _Waiter:
 
     news: asyncio.Event = field(default_factory=asyncio.Event)
     added: float = field(default_factory=time.perf_counter)
+    sent: int = 0  # tokens that were handed on
     error: Exception | None = None
 
 
@@ -81,7 +82,8 @@ class Engine:
         self._thread.shutdown()
 
     async def generate(self, sequence: Sequence) -> AsyncGenerator[list[int], None]:
-        """Run a sequence; yields the tokens drawn since the last yield, never an empty list.
+        """Run a sequence; yields the tokens drawn since the last yield: at least
+        sequence.report_every, fewer only at its end, never none.
 
         Leaving the iteration early aborts the sequence within one step.
 
@@ -91,19 +93,20 @@ class Engine:
         waiter = self._waiters[sequence] = _Waiter()
         self._scheduler.add(sequence)
         self._work.set()
-        sent = 0
         try:
             while True:
-                if fresh := sequence.tokens[sent:]:
-                    sent += len(fresh)
+                ended = sequence.state not in (State.WAITING, State.RUNNING)
+                fresh = sequence.tokens[waiter.sent :]
+                if len(fresh) >= (1 if ended else sequence.report_every):
+                    waiter.sent += len(fresh)
                     yield fresh
                 elif waiter.error is not None:
                     raise StageFailed("the network failed; see the stage's log") from waiter.error
-                elif sequence.state in (State.WAITING, State.RUNNING):
+                elif ended:
+                    return
+                else:
                     await waiter.news.wait()
                     waiter.news.clear()
-                else:
-                    return
         finally:
             del self._waiters[sequence]
             if sequence.state is not State.FINISHED:
@@ -135,7 +138,10 @@ class Engine:
         elapsed = time.perf_counter() - started
         for sequence in self._scheduler.advance(batch, tokens):
             sequence.compute_s += elapsed
-            self._waiters[sequence].news.set()
+            waiter = self._waiters[sequence]
+            due = waiter.sent + sequence.report_every
+            if sequence.state is not State.RUNNING or len(sequence.tokens) >= due:
+                waiter.news.set()
 
     def _note_start(self, batch: Batch, now: float) -> None:
         for sequence in batch.sequences:

@@ -52,6 +52,7 @@ class Sequence:
             `tokens`.
         continues: an earlier sequence whose prompt and tokens this prompt begins with; if its slot
             is still held, only the positions that the slot lacks are computed.
+        report_every: tokens that are handed on together, so that a message is not made of each.
         hold: keep the slot when finished, so that another sequence may continue this one.
     """
 
@@ -62,6 +63,7 @@ class Sequence:
     heads: tuple[int, ...] = (0,)
     stop_token: int | None = None
     continues: "Sequence | None" = None
+    report_every: int = 1
     hold: bool = False
 
     # Set by the scheduler.

@@ -16,6 +16,10 @@ from barkserve.engine.sequence import SamplingParams, Sequence
 from barkserve.semantic.prompt import append_produced, build_prompt
 
 
+TOKENS_A_MESSAGE = 4
+"""80 ms of speech: little to wait for, and a quarter of the messages."""
+
+
 @dataclass(frozen=True)
 class SemanticRequest:
     """What to speak.
@@ -82,6 +86,7 @@ class SemanticGenerator:
             sampling=request.sampling,
             uniforms=uniforms(request.seed, DrawStream.SEMANTIC, len(request.produced), left),
             stop_token=self._generation.semantic_pad_token,
+            report_every=TOKENS_A_MESSAGE,
         )
 
 
