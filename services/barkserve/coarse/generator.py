@@ -15,7 +15,6 @@ from barkserve.engine.draws import uniforms
 from barkserve.engine.engine import Engine
 from barkserve.engine.sequence import SamplingParams, Sequence
 
-
 FRAMES_A_MESSAGE = 5
 """67 ms of speech: little to wait for, and a fifth of the messages."""
 

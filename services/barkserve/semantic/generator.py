@@ -15,7 +15,6 @@ from barkserve.engine.engine import Engine
 from barkserve.engine.sequence import SamplingParams, Sequence
 from barkserve.semantic.prompt import append_produced, build_prompt
 
-
 TOKENS_A_MESSAGE = 4
 """80 ms of speech: little to wait for, and a quarter of the messages."""
 

@@ -1,0 +1,1 @@
+"""How the embedded voice bark-mini is made, from nothing but Debian packages."""

@@ -1,0 +1,219 @@
+"""Train EnCodec's decoder, and the vectors of its codebooks, to speak from the codes.
+
+Bark only ever decodes, so the decoder is a vocoder: cepstra and pitch clock in, samples out. As the
+clock says where each pulse lies, low harmonics are compared as complex numbers, phase and all; the
+rest as magnitudes. Knows nothing of the language models that will write the codes.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from transformers import EncodecConfig, EncodecModel
+
+from training.codes import load_codebooks
+from training.config import (
+    CODEBOOK_SIZE,
+    CODEBOOKS,
+    FRAME_RATE,
+    FRAME_SAMPLES,
+    SAMPLE_RATE,
+    CodecSize,
+    FineLayout,
+    PitchClock,
+    Work,
+)
+from training.features import mel_filters
+from training.progress import TrainOptions, parse_options, train
+from training.teacher import load_shard
+
+USED_BOOKS = 2 + FineLayout().residual_books
+CROP = 60  # frames
+BATCH = 4
+CONTEXT = 6  # first frames of a crop lack their past and are not judged
+
+
+def codec_config() -> EncodecConfig:
+    """EnCodec's 24 kHz layout at the size of the embedded voice."""
+    size = CodecSize()
+    return EncodecConfig(
+        target_bandwidths=[6.0],
+        sampling_rate=SAMPLE_RATE,
+        audio_channels=1,
+        hidden_size=size.hidden,
+        codebook_dim=size.hidden,
+        codebook_size=CODEBOOK_SIZE,
+        num_filters=size.filters,
+        num_residual_layers=1,
+        upsampling_ratios=[8, 5, 4, 2],
+    )
+
+
+def clock_vectors(clock: PitchClock, count: int) -> torch.Tensor:
+    """First vectors of codebook 1, (1024, count): pitch, and phase by pitch as circles."""
+    code = torch.arange(CODEBOOK_SIZE)
+    step = (clock.first_step + (code - 1) // clock.phases).float()
+    angle = 2 * torch.pi * ((code - 1) % clock.phases) / clock.phases
+    place = torch.log2(step * FRAME_RATE / clock.phases / 64) / 2
+    columns = [torch.ones(CODEBOOK_SIZE), place]
+    for harmonic in range(1, 5):
+        columns += [torch.cos(harmonic * angle), torch.sin(harmonic * angle)]
+    bumps = (count - len(columns)) // 2
+    for centre in torch.linspace(0, 1, bumps):
+        bump = torch.exp(-0.5 * ((place - centre) * bumps).square())
+        columns += [bump * torch.cos(angle), bump * torch.sin(angle)]
+    vectors = torch.stack(columns, 1)
+    vectors[0] = 0
+    vectors[clock.codes :] = 0
+    return vectors
+
+
+class Codec(nn.Module):
+    """The codebooks in use and the decoder; exported into an EncodecModel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        size = CodecSize()
+        self.books = nn.ParameterList(
+            torch.zeros(CODEBOOK_SIZE, size.hidden) for _ in range(USED_BOOKS)
+        )
+        self.decoder = EncodecModel(codec_config()).decoder
+
+    def start(self, books: dict[str, torch.Tensor]) -> None:
+        """Begin with the codebooks' own vectors."""
+        cepstrum = CodecSize().cepstrum
+        with torch.no_grad():
+            for name, vectors in books.items():
+                self.book(int(name))[: len(vectors), :cepstrum] = vectors
+            rest = CodecSize().hidden - cepstrum
+            self.book(1)[:, cepstrum:] = clock_vectors(PitchClock(), rest)
+
+    def book(self, index: int) -> torch.Tensor:
+        """Vectors of a codebook, (1024, hidden)."""
+        vectors = self.books[index]
+        assert isinstance(vectors, torch.Tensor)
+        return vectors
+
+    def forward(self, codes: torch.Tensor) -> torch.Tensor:
+        """Codes (batch, frames, books) to samples (batch, frames * 320)."""
+        hidden = sum(self.book(i)[codes[..., i]] for i in range(codes.shape[-1]))
+        assert isinstance(hidden, torch.Tensor)
+        audio: torch.Tensor = self.decoder(hidden.transpose(1, 2))
+        return audio[:, 0]
+
+
+class SpectralLoss(nn.Module):
+    """How unlike two pieces of speech are; see the module for what is compared how."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        for size in (256, 512, 1024, 2048):
+            self.register_buffer(f"window_{size}", torch.hann_window(size))
+        self.register_buffer("mel", mel_filters(1025, 80, 30, 8200))
+
+    def _transform(self, wave: torch.Tensor, size: int) -> torch.Tensor:
+        window = getattr(self, f"window_{size}")
+        spectrum = torch.stft(wave, size, size // 4, window=window, return_complex=True)
+        # The teacher is silent above 8 kHz: one resolution suffices to keep it so.
+        return spectrum if size == 512 else spectrum[:, : size * 8200 // SAMPLE_RATE + 1]
+
+    def forward(self, made: torch.Tensor, true: torch.Tensor) -> dict[str, torch.Tensor]:
+        magnitude = torch.zeros((), device=made.device)
+        for size in (256, 512, 2048):
+            a, b = self._transform(made, size).abs(), self._transform(true, size).abs()
+            magnitude = magnitude + _distance(a, b) + 0.5 * (a - b).norm() / b.norm()
+            if size == 2048:
+                low = slice(4, 100)
+                magnitude = magnitude + 1.5 * _distance(a[:, low], b[:, low])
+                mel = self.mel[: a.shape[1]].T
+                cepstral = _distance(mel @ a, mel @ b)
+        low = slice(2, 1024 * 1600 // SAMPLE_RATE)
+        a, b = self._transform(made, 1024)[:, low], self._transform(true, 1024)[:, low]
+        phase = ((a - b).abs().sum((1, 2)) / (b.abs().sum((1, 2)) + 1.0)).mean()
+        loss = magnitude + 2 * cepstral + 1.5 * phase
+        return {"loss": loss, "mel": cepstral, "phase": phase}
+
+
+def _distance(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    return (torch.log(a + 0.02) - torch.log(b + 0.02)).abs().mean()
+
+
+class Crops:
+    """Random pieces of utterances with their codes."""
+
+    def __init__(self, paths: list[Path], work: Work, seed: int) -> None:
+        self._random = np.random.default_rng(seed)
+        self._codes, self._waves = [], []
+        for path in paths:
+            self._codes += load_shard(work.shard("codes", int(path.stem)))["codes"]
+            self._waves += load_shard(path)["wave"]
+        frames = np.array([len(codes) for codes in self._codes])
+        self._long = np.flatnonzero(frames > CROP)
+
+    def draw(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Codes (count, CROP, books) and samples (count, CROP * 320)."""
+        codes, waves = [], []
+        for index in self._random.choice(self._long, count):
+            first = self._random.integers(len(self._codes[index]) - CROP)
+            codes.append(self._codes[index][first : first + CROP])
+            start = first * FRAME_SAMPLES
+            waves.append(self._waves[index][start : start + CROP * FRAME_SAMPLES])
+        return (
+            torch.from_numpy(np.stack(codes).astype(np.int64)),
+            torch.from_numpy(np.stack(waves).astype(np.float32) / 32768),
+        )
+
+    def book_counts(self) -> Iterator[int]:
+        """With how many codebooks the decoder must do, endlessly."""
+        while True:
+            yield int(self._random.choice([2, 3, USED_BOOKS], p=[0.5, 0.1, 0.4]))
+
+
+def to_encodec(codec: Codec) -> EncodecModel:
+    """An EncodecModel that decodes as the trained codec does; its encoder is untrained."""
+    torch.manual_seed(0)
+    model = EncodecModel(codec_config())
+    model.decoder.load_state_dict(codec.decoder.state_dict())
+    state = model.state_dict()
+    for index in range(CODEBOOKS):
+        vectors = codec.book(index) if index < USED_BOOKS else torch.zeros(())
+        state[f"quantizer.layers.{index}.codebook.embed"].copy_(vectors.detach())
+    return model
+
+
+def run(options: TrainOptions) -> None:
+    """Train on the shards whose audio was kept; the last of them validates."""
+    work = options.work
+    paths = [p for p in work.shards("features") if "wave" in np.load(p).files]
+    crops, held = Crops(paths[:-1], work, options.seed), Crops(paths[-1:], work, options.seed)
+    codec, judge = Codec().to(options.device), SpectralLoss().to(options.device)
+    codec.start(load_codebooks(work))
+    counts, checks = crops.book_counts(), [held.draw(8) for _ in range(4)]
+    skip = CONTEXT * FRAME_SAMPLES
+
+    def losses(codes: torch.Tensor, wave: torch.Tensor, books: int) -> dict[str, torch.Tensor]:
+        made = codec(codes[..., :books].to(options.device))
+        result: dict[str, torch.Tensor] = judge(made[:, skip:], wave[:, skip:].to(options.device))
+        return result
+
+    @torch.no_grad()
+    def validate() -> dict[str, float]:
+        report = {}
+        for books in (2, USED_BOOKS):
+            results = [losses(*check, books) for check in checks]
+            for name in ("mel", "phase"):
+                values = [result[name].item() for result in results]
+                report[f"{name}{books}"] = sum(values) / len(values)
+        return report
+
+    train(options, codec, lambda _: losses(*crops.draw(BATCH), next(counts)), validate)
+
+
+def main() -> None:
+    run(parse_options("codec", 30, 2e-3, betas=(0.8, 0.98), weight_decay=0.0))
+
+
+if __name__ == "__main__":
+    main()

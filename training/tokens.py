@@ -1,0 +1,41 @@
+"""Letters as the tokenizer numbers them, and the tokenizer itself. Knows no network."""
+
+import string
+from pathlib import Path
+
+from training.config import CHARACTERS
+
+SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+
+
+def vocabulary() -> list[str]:
+    """WordPiece entries: a letter that starts a word, one that continues it, punctuation."""
+    return [
+        *SPECIALS,
+        *CHARACTERS,
+        *(f"##{letter}" for letter in string.ascii_lowercase),
+    ]
+
+
+class LetterTokenizer:
+    """What transformers' BertTokenizer makes of lower-case letters and punctuation."""
+
+    def __init__(self) -> None:
+        self._ids = {entry: index for index, entry in enumerate(vocabulary())}
+
+    def __call__(self, text: str) -> list[tuple[int, int]]:
+        """Pairs of id and index of the letter in `text`."""
+        result, inside = [], False
+        for index, letter in enumerate(text):
+            if letter.isspace():
+                inside = False
+                continue
+            word = letter in string.ascii_lowercase
+            entry = f"##{letter}" if word and inside else letter
+            result.append((self._ids.get(entry, self._ids["[UNK]"]), index))
+            inside = word
+        return result
+
+
+def save_vocabulary(path: Path) -> None:
+    path.write_text("\n".join(vocabulary()) + "\n")
