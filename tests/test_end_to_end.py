@@ -138,6 +138,7 @@ def test_a_signal_stops_all_and_leaves_no_process(started: Up, signum: signal.Si
 def test_children_go_when_up_is_killed(started: Up) -> None:
     started.process.kill()
     wait_until(lambda: all(map(gone, started.services)))
+    assert len(started.services) == 5
 
 
 def test_interrupting_the_client_leaves_a_whole_wav(started: Up, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The blocking client: the requests and responses of `async_client` over gRPC's blocking calls."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self, Unpack
@@ -14,11 +15,12 @@ from barkclient.voices import Voice
 from barkserve.v1 import speech_pb2
 
 
-class _Closing:
+class _Closing(ABC):
     """What `with` closes."""
 
+    @abstractmethod
     def close(self) -> None:
-        raise NotImplementedError
+        """End it."""
 
     def __enter__(self) -> Self:
         return self
