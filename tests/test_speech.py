@@ -177,7 +177,7 @@ async def test_a_client_that_does_not_read_holds_nobody_up_and_little_memory(
         rest = [response async for response in stalled]
         whole = rest[-1].finished.sample_count
         made_unread = both - whole  # the hurried stream made as many as the stalled one in the end
-        assert made_unread < 0.75 * whole
+        assert made_unread < 0.3 * whole
         assert sum(len(response.audio.audio) for response in rest) == 4 * whole
 
 

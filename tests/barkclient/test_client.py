@@ -44,7 +44,7 @@ async def test_closing_cancels_the_call_on_the_server(speech: ScriptedSpeech) ->
                 next(synthesis)
 
     await asyncio.to_thread(stop_early)
-    await speech.cancelled.wait()
+    assert await speech.cancelled.wait()
 
 
 async def test_leaving_the_loop_cancels_the_call_on_the_server(speech: ScriptedSpeech) -> None:
@@ -55,7 +55,7 @@ async def test_leaving_the_loop_cancels_the_call_on_the_server(speech: ScriptedS
             break
 
     await asyncio.to_thread(stop_early)
-    await speech.cancelled.wait()
+    assert await speech.cancelled.wait()
 
 
 async def test_errors_are_the_same_ones(speech: ScriptedSpeech) -> None:

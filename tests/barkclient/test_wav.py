@@ -82,7 +82,9 @@ def test_a_file_of_the_caller_stays_open_and_keeps_its_beginning() -> None:
 def test_closing_twice_is_allowed(tmp_path: Path) -> None:
     writer = WavWriter(tmp_path / "out.wav", 24000)
     writer.close()
+    once = (tmp_path / "out.wav").read_bytes()
     writer.close()
+    assert (tmp_path / "out.wav").read_bytes() == once
 
 
 def test_sizes_beyond_32_bits_are_unknown() -> None:
