@@ -17,12 +17,16 @@ class FinishReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FINISH_REASON_UNSPECIFIED: _ClassVar[FinishReason]
     FINISH_REASON_STOP: _ClassVar[FinishReason]
     FINISH_REASON_LENGTH: _ClassVar[FinishReason]
+    FINISH_REASON_SILENCE: _ClassVar[FinishReason]
+    FINISH_REASON_CANCELLED: _ClassVar[FinishReason]
 DELIVERY_MODE_UNSPECIFIED: DeliveryMode
 DELIVERY_MODE_STREAMING: DeliveryMode
 DELIVERY_MODE_EXACT: DeliveryMode
 FINISH_REASON_UNSPECIFIED: FinishReason
 FINISH_REASON_STOP: FinishReason
 FINISH_REASON_LENGTH: FinishReason
+FINISH_REASON_SILENCE: FinishReason
+FINISH_REASON_CANCELLED: FinishReason
 
 class HistoryPrompt(_message.Message):
     __slots__ = ("semantic_prompt", "coarse_prompt", "fine_prompt")

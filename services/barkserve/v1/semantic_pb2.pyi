@@ -15,20 +15,22 @@ class SemanticServiceGenerateRequest(_message.Message):
     def __init__(self, config: _Optional[_Union[SemanticConfig, _Mapping]] = ..., text: _Optional[str] = ...) -> None: ...
 
 class SemanticConfig(_message.Message):
-    __slots__ = ("semantic_prompt", "sampling", "min_eos_p", "seed", "produced", "max_tokens")
+    __slots__ = ("semantic_prompt", "sampling", "min_eos_p", "seed", "produced", "max_tokens", "alignment")
     SEMANTIC_PROMPT_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
     MIN_EOS_P_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     PRODUCED_FIELD_NUMBER: _ClassVar[int]
     MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    ALIGNMENT_FIELD_NUMBER: _ClassVar[int]
     semantic_prompt: _containers.RepeatedScalarFieldContainer[int]
     sampling: _common_pb2.Sampling
     min_eos_p: float
     seed: int
     produced: _containers.RepeatedScalarFieldContainer[int]
     max_tokens: int
-    def __init__(self, semantic_prompt: _Optional[_Iterable[int]] = ..., sampling: _Optional[_Union[_common_pb2.Sampling, _Mapping]] = ..., min_eos_p: _Optional[float] = ..., seed: _Optional[int] = ..., produced: _Optional[_Iterable[int]] = ..., max_tokens: _Optional[int] = ...) -> None: ...
+    alignment: bool
+    def __init__(self, semantic_prompt: _Optional[_Iterable[int]] = ..., sampling: _Optional[_Union[_common_pb2.Sampling, _Mapping]] = ..., min_eos_p: _Optional[float] = ..., seed: _Optional[int] = ..., produced: _Optional[_Iterable[int]] = ..., max_tokens: _Optional[int] = ..., alignment: bool = ...) -> None: ...
 
 class SemanticServiceGenerateResponse(_message.Message):
     __slots__ = ("tokens", "finished")
@@ -39,10 +41,12 @@ class SemanticServiceGenerateResponse(_message.Message):
     def __init__(self, tokens: _Optional[_Union[SemanticTokens, _Mapping]] = ..., finished: _Optional[_Union[SemanticFinished, _Mapping]] = ...) -> None: ...
 
 class SemanticTokens(_message.Message):
-    __slots__ = ("tokens",)
+    __slots__ = ("tokens", "characters")
     TOKENS_FIELD_NUMBER: _ClassVar[int]
+    CHARACTERS_FIELD_NUMBER: _ClassVar[int]
     tokens: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, tokens: _Optional[_Iterable[int]] = ...) -> None: ...
+    characters: _containers.RepeatedScalarFieldContainer[float]
+    def __init__(self, tokens: _Optional[_Iterable[int]] = ..., characters: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class SemanticFinished(_message.Message):
     __slots__ = ("finish_reason", "report")

@@ -12,12 +12,33 @@ class AudioEncoding(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     AUDIO_ENCODING_UNSPECIFIED: _ClassVar[AudioEncoding]
     AUDIO_ENCODING_PCM16: _ClassVar[AudioEncoding]
     AUDIO_ENCODING_FLOAT32: _ClassVar[AudioEncoding]
+    AUDIO_ENCODING_MULAW: _ClassVar[AudioEncoding]
+    AUDIO_ENCODING_ALAW: _ClassVar[AudioEncoding]
+    AUDIO_ENCODING_WAV: _ClassVar[AudioEncoding]
+    AUDIO_ENCODING_FLAC: _ClassVar[AudioEncoding]
+    AUDIO_ENCODING_OGG_OPUS: _ClassVar[AudioEncoding]
+    AUDIO_ENCODING_MP3: _ClassVar[AudioEncoding]
+
+class VoiceOrigin(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    VOICE_ORIGIN_UNSPECIFIED: _ClassVar[VoiceOrigin]
+    VOICE_ORIGIN_CHECKPOINT: _ClassVar[VoiceOrigin]
+    VOICE_ORIGIN_STORED: _ClassVar[VoiceOrigin]
 AUDIO_ENCODING_UNSPECIFIED: AudioEncoding
 AUDIO_ENCODING_PCM16: AudioEncoding
 AUDIO_ENCODING_FLOAT32: AudioEncoding
+AUDIO_ENCODING_MULAW: AudioEncoding
+AUDIO_ENCODING_ALAW: AudioEncoding
+AUDIO_ENCODING_WAV: AudioEncoding
+AUDIO_ENCODING_FLAC: AudioEncoding
+AUDIO_ENCODING_OGG_OPUS: AudioEncoding
+AUDIO_ENCODING_MP3: AudioEncoding
+VOICE_ORIGIN_UNSPECIFIED: VoiceOrigin
+VOICE_ORIGIN_CHECKPOINT: VoiceOrigin
+VOICE_ORIGIN_STORED: VoiceOrigin
 
 class SynthesizeRequest(_message.Message):
-    __slots__ = ("text", "voice", "audio_format", "seed", "delivery_mode", "greedy", "semantic", "coarse", "fine", "request_id", "return_voice")
+    __slots__ = ("text", "voice", "audio_format", "seed", "delivery_mode", "greedy", "semantic", "coarse", "fine", "request_id", "return_voice", "keep_voice", "language_code", "word_times", "tail")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     VOICE_FIELD_NUMBER: _ClassVar[int]
     AUDIO_FORMAT_FIELD_NUMBER: _ClassVar[int]
@@ -29,6 +50,10 @@ class SynthesizeRequest(_message.Message):
     FINE_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     RETURN_VOICE_FIELD_NUMBER: _ClassVar[int]
+    KEEP_VOICE_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
+    WORD_TIMES_FIELD_NUMBER: _ClassVar[int]
+    TAIL_FIELD_NUMBER: _ClassVar[int]
     text: str
     voice: VoiceSelection
     audio_format: AudioFormat
@@ -40,7 +65,21 @@ class SynthesizeRequest(_message.Message):
     fine: FineOptions
     request_id: str
     return_voice: bool
-    def __init__(self, text: _Optional[str] = ..., voice: _Optional[_Union[VoiceSelection, _Mapping]] = ..., audio_format: _Optional[_Union[AudioFormat, _Mapping]] = ..., seed: _Optional[int] = ..., delivery_mode: _Optional[_Union[_common_pb2.DeliveryMode, str]] = ..., greedy: bool = ..., semantic: _Optional[_Union[SemanticOptions, _Mapping]] = ..., coarse: _Optional[_Union[CoarseOptions, _Mapping]] = ..., fine: _Optional[_Union[FineOptions, _Mapping]] = ..., request_id: _Optional[str] = ..., return_voice: bool = ...) -> None: ...
+    keep_voice: bool
+    language_code: str
+    word_times: bool
+    tail: TailOptions
+    def __init__(self, text: _Optional[str] = ..., voice: _Optional[_Union[VoiceSelection, _Mapping]] = ..., audio_format: _Optional[_Union[AudioFormat, _Mapping]] = ..., seed: _Optional[int] = ..., delivery_mode: _Optional[_Union[_common_pb2.DeliveryMode, str]] = ..., greedy: bool = ..., semantic: _Optional[_Union[SemanticOptions, _Mapping]] = ..., coarse: _Optional[_Union[CoarseOptions, _Mapping]] = ..., fine: _Optional[_Union[FineOptions, _Mapping]] = ..., request_id: _Optional[str] = ..., return_voice: bool = ..., keep_voice: bool = ..., language_code: _Optional[str] = ..., word_times: bool = ..., tail: _Optional[_Union[TailOptions, _Mapping]] = ...) -> None: ...
+
+class TailOptions(_message.Message):
+    __slots__ = ("max_seconds_per_character", "max_silence_seconds", "max_redraws")
+    MAX_SECONDS_PER_CHARACTER_FIELD_NUMBER: _ClassVar[int]
+    MAX_SILENCE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    MAX_REDRAWS_FIELD_NUMBER: _ClassVar[int]
+    max_seconds_per_character: float
+    max_silence_seconds: float
+    max_redraws: int
+    def __init__(self, max_seconds_per_character: _Optional[float] = ..., max_silence_seconds: _Optional[float] = ..., max_redraws: _Optional[int] = ...) -> None: ...
 
 class SemanticOptions(_message.Message):
     __slots__ = ("sampling", "min_eos_p", "max_tokens")
@@ -67,56 +106,170 @@ class FineOptions(_message.Message):
     def __init__(self, sampling: _Optional[_Union[_common_pb2.Sampling, _Mapping]] = ..., lookahead_frames: _Optional[int] = ...) -> None: ...
 
 class VoiceSelection(_message.Message):
-    __slots__ = ("name", "history_prompt", "npz")
+    __slots__ = ("name", "history_prompt", "npz", "handle")
     NAME_FIELD_NUMBER: _ClassVar[int]
     HISTORY_PROMPT_FIELD_NUMBER: _ClassVar[int]
     NPZ_FIELD_NUMBER: _ClassVar[int]
+    HANDLE_FIELD_NUMBER: _ClassVar[int]
     name: str
     history_prompt: _common_pb2.HistoryPrompt
     npz: bytes
-    def __init__(self, name: _Optional[str] = ..., history_prompt: _Optional[_Union[_common_pb2.HistoryPrompt, _Mapping]] = ..., npz: _Optional[bytes] = ...) -> None: ...
+    handle: str
+    def __init__(self, name: _Optional[str] = ..., history_prompt: _Optional[_Union[_common_pb2.HistoryPrompt, _Mapping]] = ..., npz: _Optional[bytes] = ..., handle: _Optional[str] = ...) -> None: ...
 
 class AudioFormat(_message.Message):
-    __slots__ = ("encoding",)
+    __slots__ = ("encoding", "sample_rate_hertz", "first_chunk_ms", "chunk_ms", "gain_db", "limit_peaks")
     ENCODING_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_RATE_HERTZ_FIELD_NUMBER: _ClassVar[int]
+    FIRST_CHUNK_MS_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_MS_FIELD_NUMBER: _ClassVar[int]
+    GAIN_DB_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_PEAKS_FIELD_NUMBER: _ClassVar[int]
     encoding: AudioEncoding
-    def __init__(self, encoding: _Optional[_Union[AudioEncoding, str]] = ...) -> None: ...
+    sample_rate_hertz: int
+    first_chunk_ms: int
+    chunk_ms: int
+    gain_db: float
+    limit_peaks: bool
+    def __init__(self, encoding: _Optional[_Union[AudioEncoding, str]] = ..., sample_rate_hertz: _Optional[int] = ..., first_chunk_ms: _Optional[int] = ..., chunk_ms: _Optional[int] = ..., gain_db: _Optional[float] = ..., limit_peaks: bool = ...) -> None: ...
 
 class SynthesizeResponse(_message.Message):
-    __slots__ = ("started", "audio", "finished")
+    __slots__ = ("started", "audio", "finished", "words")
     STARTED_FIELD_NUMBER: _ClassVar[int]
     AUDIO_FIELD_NUMBER: _ClassVar[int]
     FINISHED_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
     started: SynthesisStarted
     audio: AudioChunk
     finished: SynthesisFinished
-    def __init__(self, started: _Optional[_Union[SynthesisStarted, _Mapping]] = ..., audio: _Optional[_Union[AudioChunk, _Mapping]] = ..., finished: _Optional[_Union[SynthesisFinished, _Mapping]] = ...) -> None: ...
+    words: WordTimes
+    def __init__(self, started: _Optional[_Union[SynthesisStarted, _Mapping]] = ..., audio: _Optional[_Union[AudioChunk, _Mapping]] = ..., finished: _Optional[_Union[SynthesisFinished, _Mapping]] = ..., words: _Optional[_Union[WordTimes, _Mapping]] = ...) -> None: ...
+
+class StreamingSynthesizeRequest(_message.Message):
+    __slots__ = ("context_id", "config", "text", "utf8", "flush", "cancel", "end")
+    CONTEXT_ID_FIELD_NUMBER: _ClassVar[int]
+    CONFIG_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    UTF8_FIELD_NUMBER: _ClassVar[int]
+    FLUSH_FIELD_NUMBER: _ClassVar[int]
+    CANCEL_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    context_id: str
+    config: StreamingConfig
+    text: str
+    utf8: bytes
+    flush: Flush
+    cancel: Cancel
+    end: End
+    def __init__(self, context_id: _Optional[str] = ..., config: _Optional[_Union[StreamingConfig, _Mapping]] = ..., text: _Optional[str] = ..., utf8: _Optional[bytes] = ..., flush: _Optional[_Union[Flush, _Mapping]] = ..., cancel: _Optional[_Union[Cancel, _Mapping]] = ..., end: _Optional[_Union[End, _Mapping]] = ...) -> None: ...
+
+class StreamingConfig(_message.Message):
+    __slots__ = ("options", "max_delay_ms")
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    MAX_DELAY_MS_FIELD_NUMBER: _ClassVar[int]
+    options: SynthesizeRequest
+    max_delay_ms: int
+    def __init__(self, options: _Optional[_Union[SynthesizeRequest, _Mapping]] = ..., max_delay_ms: _Optional[int] = ...) -> None: ...
+
+class Flush(_message.Message):
+    __slots__ = ("flush_id",)
+    FLUSH_ID_FIELD_NUMBER: _ClassVar[int]
+    flush_id: str
+    def __init__(self, flush_id: _Optional[str] = ...) -> None: ...
+
+class Cancel(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class End(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class StreamingSynthesizeResponse(_message.Message):
+    __slots__ = ("context_id", "started", "audio", "words", "flush_done", "finished", "failed")
+    CONTEXT_ID_FIELD_NUMBER: _ClassVar[int]
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    AUDIO_FIELD_NUMBER: _ClassVar[int]
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    FLUSH_DONE_FIELD_NUMBER: _ClassVar[int]
+    FINISHED_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    context_id: str
+    started: SynthesisStarted
+    audio: AudioChunk
+    words: WordTimes
+    flush_done: FlushDone
+    finished: SynthesisFinished
+    failed: SynthesisFailed
+    def __init__(self, context_id: _Optional[str] = ..., started: _Optional[_Union[SynthesisStarted, _Mapping]] = ..., audio: _Optional[_Union[AudioChunk, _Mapping]] = ..., words: _Optional[_Union[WordTimes, _Mapping]] = ..., flush_done: _Optional[_Union[FlushDone, _Mapping]] = ..., finished: _Optional[_Union[SynthesisFinished, _Mapping]] = ..., failed: _Optional[_Union[SynthesisFailed, _Mapping]] = ...) -> None: ...
+
+class FlushDone(_message.Message):
+    __slots__ = ("flush_id",)
+    FLUSH_ID_FIELD_NUMBER: _ClassVar[int]
+    flush_id: str
+    def __init__(self, flush_id: _Optional[str] = ...) -> None: ...
+
+class SynthesisFailed(_message.Message):
+    __slots__ = ("code", "message", "field", "retry_after_seconds", "sample_count")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    FIELD_FIELD_NUMBER: _ClassVar[int]
+    RETRY_AFTER_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    code: int
+    message: str
+    field: str
+    retry_after_seconds: float
+    sample_count: int
+    def __init__(self, code: _Optional[int] = ..., message: _Optional[str] = ..., field: _Optional[str] = ..., retry_after_seconds: _Optional[float] = ..., sample_count: _Optional[int] = ...) -> None: ...
+
+class WordTimes(_message.Message):
+    __slots__ = ("words",)
+    WORDS_FIELD_NUMBER: _ClassVar[int]
+    words: _containers.RepeatedCompositeFieldContainer[WordTime]
+    def __init__(self, words: _Optional[_Iterable[_Union[WordTime, _Mapping]]] = ...) -> None: ...
+
+class WordTime(_message.Message):
+    __slots__ = ("word", "text_span", "first_sample", "end_sample")
+    WORD_FIELD_NUMBER: _ClassVar[int]
+    TEXT_SPAN_FIELD_NUMBER: _ClassVar[int]
+    FIRST_SAMPLE_FIELD_NUMBER: _ClassVar[int]
+    END_SAMPLE_FIELD_NUMBER: _ClassVar[int]
+    word: str
+    text_span: TextSpan
+    first_sample: int
+    end_sample: int
+    def __init__(self, word: _Optional[str] = ..., text_span: _Optional[_Union[TextSpan, _Mapping]] = ..., first_sample: _Optional[int] = ..., end_sample: _Optional[int] = ...) -> None: ...
 
 class SynthesisStarted(_message.Message):
-    __slots__ = ("request_id", "seed", "voice", "encoding", "sample_rate_hertz", "model")
+    __slots__ = ("request_id", "seed", "voice", "encoding", "sample_rate_hertz", "model", "model_revision")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     VOICE_FIELD_NUMBER: _ClassVar[int]
     ENCODING_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_RATE_HERTZ_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
+    MODEL_REVISION_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     seed: int
     voice: str
     encoding: AudioEncoding
     sample_rate_hertz: int
     model: str
-    def __init__(self, request_id: _Optional[str] = ..., seed: _Optional[int] = ..., voice: _Optional[str] = ..., encoding: _Optional[_Union[AudioEncoding, str]] = ..., sample_rate_hertz: _Optional[int] = ..., model: _Optional[str] = ...) -> None: ...
+    model_revision: str
+    def __init__(self, request_id: _Optional[str] = ..., seed: _Optional[int] = ..., voice: _Optional[str] = ..., encoding: _Optional[_Union[AudioEncoding, str]] = ..., sample_rate_hertz: _Optional[int] = ..., model: _Optional[str] = ..., model_revision: _Optional[str] = ...) -> None: ...
 
 class AudioChunk(_message.Message):
-    __slots__ = ("audio", "first_sample", "text_span")
+    __slots__ = ("audio", "first_sample", "text_span", "sample_count")
     AUDIO_FIELD_NUMBER: _ClassVar[int]
     FIRST_SAMPLE_FIELD_NUMBER: _ClassVar[int]
     TEXT_SPAN_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_COUNT_FIELD_NUMBER: _ClassVar[int]
     audio: bytes
     first_sample: int
     text_span: TextSpan
-    def __init__(self, audio: _Optional[bytes] = ..., first_sample: _Optional[int] = ..., text_span: _Optional[_Union[TextSpan, _Mapping]] = ...) -> None: ...
+    sample_count: int
+    def __init__(self, audio: _Optional[bytes] = ..., first_sample: _Optional[int] = ..., text_span: _Optional[_Union[TextSpan, _Mapping]] = ..., sample_count: _Optional[int] = ...) -> None: ...
 
 class TextSpan(_message.Message):
     __slots__ = ("start", "end")
@@ -127,20 +280,42 @@ class TextSpan(_message.Message):
     def __init__(self, start: _Optional[int] = ..., end: _Optional[int] = ...) -> None: ...
 
 class SynthesisFinished(_message.Message):
-    __slots__ = ("finish_reason", "sample_count", "stages", "voice")
+    __slots__ = ("finish_reason", "sample_count", "stages", "voice", "voice_handle", "pieces")
     FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_COUNT_FIELD_NUMBER: _ClassVar[int]
     STAGES_FIELD_NUMBER: _ClassVar[int]
     VOICE_FIELD_NUMBER: _ClassVar[int]
+    VOICE_HANDLE_FIELD_NUMBER: _ClassVar[int]
+    PIECES_FIELD_NUMBER: _ClassVar[int]
     finish_reason: _common_pb2.FinishReason
     sample_count: int
     stages: _containers.RepeatedCompositeFieldContainer[_common_pb2.StageReport]
     voice: _common_pb2.HistoryPrompt
-    def __init__(self, finish_reason: _Optional[_Union[_common_pb2.FinishReason, str]] = ..., sample_count: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[_common_pb2.StageReport, _Mapping]]] = ..., voice: _Optional[_Union[_common_pb2.HistoryPrompt, _Mapping]] = ...) -> None: ...
+    voice_handle: str
+    pieces: _containers.RepeatedCompositeFieldContainer[PieceReport]
+    def __init__(self, finish_reason: _Optional[_Union[_common_pb2.FinishReason, str]] = ..., sample_count: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[_common_pb2.StageReport, _Mapping]]] = ..., voice: _Optional[_Union[_common_pb2.HistoryPrompt, _Mapping]] = ..., voice_handle: _Optional[str] = ..., pieces: _Optional[_Iterable[_Union[PieceReport, _Mapping]]] = ...) -> None: ...
+
+class PieceReport(_message.Message):
+    __slots__ = ("text_span", "finish_reason", "first_sample", "sample_count", "seed", "redraws")
+    TEXT_SPAN_FIELD_NUMBER: _ClassVar[int]
+    FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
+    FIRST_SAMPLE_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    REDRAWS_FIELD_NUMBER: _ClassVar[int]
+    text_span: TextSpan
+    finish_reason: _common_pb2.FinishReason
+    first_sample: int
+    sample_count: int
+    seed: int
+    redraws: int
+    def __init__(self, text_span: _Optional[_Union[TextSpan, _Mapping]] = ..., finish_reason: _Optional[_Union[_common_pb2.FinishReason, str]] = ..., first_sample: _Optional[int] = ..., sample_count: _Optional[int] = ..., seed: _Optional[int] = ..., redraws: _Optional[int] = ...) -> None: ...
 
 class ListVoicesRequest(_message.Message):
-    __slots__ = ()
-    def __init__(self) -> None: ...
+    __slots__ = ("language_code",)
+    LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
+    language_code: str
+    def __init__(self, language_code: _Optional[str] = ...) -> None: ...
 
 class ListVoicesResponse(_message.Message):
     __slots__ = ("voices",)
@@ -149,9 +324,109 @@ class ListVoicesResponse(_message.Message):
     def __init__(self, voices: _Optional[_Iterable[_Union[Voice, _Mapping]]] = ...) -> None: ...
 
 class Voice(_message.Message):
-    __slots__ = ("name", "is_default")
+    __slots__ = ("name", "is_default", "language_code", "description", "origin")
     NAME_FIELD_NUMBER: _ClassVar[int]
     IS_DEFAULT_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
     name: str
     is_default: bool
-    def __init__(self, name: _Optional[str] = ..., is_default: bool = ...) -> None: ...
+    language_code: str
+    description: str
+    origin: VoiceOrigin
+    def __init__(self, name: _Optional[str] = ..., is_default: bool = ..., language_code: _Optional[str] = ..., description: _Optional[str] = ..., origin: _Optional[_Union[VoiceOrigin, str]] = ...) -> None: ...
+
+class GetVoiceRequest(_message.Message):
+    __slots__ = ("name", "include_history_prompt")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_HISTORY_PROMPT_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    include_history_prompt: bool
+    def __init__(self, name: _Optional[str] = ..., include_history_prompt: bool = ...) -> None: ...
+
+class GetVoiceResponse(_message.Message):
+    __slots__ = ("voice", "history_prompt")
+    VOICE_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_PROMPT_FIELD_NUMBER: _ClassVar[int]
+    voice: Voice
+    history_prompt: _common_pb2.HistoryPrompt
+    def __init__(self, voice: _Optional[_Union[Voice, _Mapping]] = ..., history_prompt: _Optional[_Union[_common_pb2.HistoryPrompt, _Mapping]] = ...) -> None: ...
+
+class CreateVoiceRequest(_message.Message):
+    __slots__ = ("name", "source", "description", "language_code", "replace")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
+    REPLACE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    source: VoiceSelection
+    description: str
+    language_code: str
+    replace: bool
+    def __init__(self, name: _Optional[str] = ..., source: _Optional[_Union[VoiceSelection, _Mapping]] = ..., description: _Optional[str] = ..., language_code: _Optional[str] = ..., replace: bool = ...) -> None: ...
+
+class CreateVoiceResponse(_message.Message):
+    __slots__ = ("voice",)
+    VOICE_FIELD_NUMBER: _ClassVar[int]
+    voice: Voice
+    def __init__(self, voice: _Optional[_Union[Voice, _Mapping]] = ...) -> None: ...
+
+class DeleteVoiceRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class DeleteVoiceResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetServerInfoRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetServerInfoResponse(_message.Message):
+    __slots__ = ("version", "model", "model_revision", "sample_rate_hertz", "default_voice", "encodings", "language_codes", "limits")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    MODEL_REVISION_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_RATE_HERTZ_FIELD_NUMBER: _ClassVar[int]
+    DEFAULT_VOICE_FIELD_NUMBER: _ClassVar[int]
+    ENCODINGS_FIELD_NUMBER: _ClassVar[int]
+    LANGUAGE_CODES_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_FIELD_NUMBER: _ClassVar[int]
+    version: str
+    model: str
+    model_revision: str
+    sample_rate_hertz: int
+    default_voice: str
+    encodings: _containers.RepeatedScalarFieldContainer[AudioEncoding]
+    language_codes: _containers.RepeatedScalarFieldContainer[str]
+    limits: ServerLimits
+    def __init__(self, version: _Optional[str] = ..., model: _Optional[str] = ..., model_revision: _Optional[str] = ..., sample_rate_hertz: _Optional[int] = ..., default_voice: _Optional[str] = ..., encodings: _Optional[_Iterable[_Union[AudioEncoding, str]]] = ..., language_codes: _Optional[_Iterable[str]] = ..., limits: _Optional[_Union[ServerLimits, _Mapping]] = ...) -> None: ...
+
+class ServerLimits(_message.Message):
+    __slots__ = ("max_text_characters", "max_contexts", "max_streams", "max_voice_bytes", "max_stored_voices", "voice_handle_seconds", "min_sample_rate_hertz", "max_sample_rate_hertz", "min_chunk_ms", "max_chunk_ms")
+    MAX_TEXT_CHARACTERS_FIELD_NUMBER: _ClassVar[int]
+    MAX_CONTEXTS_FIELD_NUMBER: _ClassVar[int]
+    MAX_STREAMS_FIELD_NUMBER: _ClassVar[int]
+    MAX_VOICE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MAX_STORED_VOICES_FIELD_NUMBER: _ClassVar[int]
+    VOICE_HANDLE_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    MIN_SAMPLE_RATE_HERTZ_FIELD_NUMBER: _ClassVar[int]
+    MAX_SAMPLE_RATE_HERTZ_FIELD_NUMBER: _ClassVar[int]
+    MIN_CHUNK_MS_FIELD_NUMBER: _ClassVar[int]
+    MAX_CHUNK_MS_FIELD_NUMBER: _ClassVar[int]
+    max_text_characters: int
+    max_contexts: int
+    max_streams: int
+    max_voice_bytes: int
+    max_stored_voices: int
+    voice_handle_seconds: int
+    min_sample_rate_hertz: int
+    max_sample_rate_hertz: int
+    min_chunk_ms: int
+    max_chunk_ms: int
+    def __init__(self, max_text_characters: _Optional[int] = ..., max_contexts: _Optional[int] = ..., max_streams: _Optional[int] = ..., max_voice_bytes: _Optional[int] = ..., max_stored_voices: _Optional[int] = ..., voice_handle_seconds: _Optional[int] = ..., min_sample_rate_hertz: _Optional[int] = ..., max_sample_rate_hertz: _Optional[int] = ..., min_chunk_ms: _Optional[int] = ..., max_chunk_ms: _Optional[int] = ...) -> None: ...

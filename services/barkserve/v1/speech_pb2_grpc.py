@@ -40,10 +40,35 @@ class SpeechServiceStub(object):
                 request_serializer=barkserve_dot_v1_dot_speech__pb2.SynthesizeRequest.SerializeToString,
                 response_deserializer=barkserve_dot_v1_dot_speech__pb2.SynthesizeResponse.FromString,
                 _registered_method=True)
+        self.StreamingSynthesize = channel.stream_stream(
+                '/barkserve.v1.SpeechService/StreamingSynthesize',
+                request_serializer=barkserve_dot_v1_dot_speech__pb2.StreamingSynthesizeRequest.SerializeToString,
+                response_deserializer=barkserve_dot_v1_dot_speech__pb2.StreamingSynthesizeResponse.FromString,
+                _registered_method=True)
         self.ListVoices = channel.unary_unary(
                 '/barkserve.v1.SpeechService/ListVoices',
                 request_serializer=barkserve_dot_v1_dot_speech__pb2.ListVoicesRequest.SerializeToString,
                 response_deserializer=barkserve_dot_v1_dot_speech__pb2.ListVoicesResponse.FromString,
+                _registered_method=True)
+        self.GetVoice = channel.unary_unary(
+                '/barkserve.v1.SpeechService/GetVoice',
+                request_serializer=barkserve_dot_v1_dot_speech__pb2.GetVoiceRequest.SerializeToString,
+                response_deserializer=barkserve_dot_v1_dot_speech__pb2.GetVoiceResponse.FromString,
+                _registered_method=True)
+        self.CreateVoice = channel.unary_unary(
+                '/barkserve.v1.SpeechService/CreateVoice',
+                request_serializer=barkserve_dot_v1_dot_speech__pb2.CreateVoiceRequest.SerializeToString,
+                response_deserializer=barkserve_dot_v1_dot_speech__pb2.CreateVoiceResponse.FromString,
+                _registered_method=True)
+        self.DeleteVoice = channel.unary_unary(
+                '/barkserve.v1.SpeechService/DeleteVoice',
+                request_serializer=barkserve_dot_v1_dot_speech__pb2.DeleteVoiceRequest.SerializeToString,
+                response_deserializer=barkserve_dot_v1_dot_speech__pb2.DeleteVoiceResponse.FromString,
+                _registered_method=True)
+        self.GetServerInfo = channel.unary_unary(
+                '/barkserve.v1.SpeechService/GetServerInfo',
+                request_serializer=barkserve_dot_v1_dot_speech__pb2.GetServerInfoRequest.SerializeToString,
+                response_deserializer=barkserve_dot_v1_dot_speech__pb2.GetServerInfoResponse.FromString,
                 _registered_method=True)
 
 
@@ -52,8 +77,9 @@ class SpeechServiceServicer(object):
     """
 
     def Synthesize(self, request, context):
-        """Speaks one text of at most one utterance (about 13 s). The first response is `started`, then come `audio` chunks,
-        the last is `finished`. An OK stream always holds audio. Cancelling the call stops all stages within one step.
+        """Speaks one text of any length up to the server's limit, in pieces of one utterance each. The first response is
+        `started`, then come `audio` chunks (and `words`, if asked for), the last is `finished`. An OK stream always holds
+        audio. Cancelling the call stops all stages within one step.
         Errors, each with google.rpc details: INVALID_ARGUMENT (BadRequest names the field), NOT_FOUND (voice),
         RESOURCE_EXHAUSTED (RetryInfo says when to come back), UNAVAILABLE (a stage cannot be reached).
         """
@@ -61,8 +87,50 @@ class SpeechServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StreamingSynthesize(self, request_iterator, context):
+        """Speaks text that is still being written, in one or more contexts (utterances of a conversation, each with its own
+        voice and audio). A context begins with `config`, goes on with text in pieces cut anywhere, and ends with `end` or
+        `cancel`. Speech starts with the first sentence, or clause when the listener waits. The messages of a context come
+        in order and end with exactly one `finished` or `failed`; contexts speak side by side, and what is wrong with one
+        disturbs no other. Half-closing the call ends all contexts that are open. Errors of the call itself are those of
+        Synthesize.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListVoices(self, request, context):
-        """Lists the voices that Synthesize knows by name.
+        """Lists the voices that can be named.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetVoice(self, request, context):
+        """Describes one voice. NOT_FOUND if nothing has that name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateVoice(self, request, context):
+        """Stores a voice under a name, for every replica of the orchestrator. INVALID_ARGUMENT (name, arrays),
+        ALREADY_EXISTS (unless `replace`), NOT_FOUND (the handle or name it is made from), FAILED_PRECONDITION (the server
+        has no voice store), RESOURCE_EXHAUSTED (the store is full).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteVoice(self, request, context):
+        """Deletes a stored voice. NOT_FOUND if nothing has that name, FAILED_PRECONDITION for a voice of the checkpoint.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetServerInfo(self, request, context):
+        """Says what this server speaks, and its limits.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -76,10 +144,35 @@ def add_SpeechServiceServicer_to_server(servicer, server):
                     request_deserializer=barkserve_dot_v1_dot_speech__pb2.SynthesizeRequest.FromString,
                     response_serializer=barkserve_dot_v1_dot_speech__pb2.SynthesizeResponse.SerializeToString,
             ),
+            'StreamingSynthesize': grpc.stream_stream_rpc_method_handler(
+                    servicer.StreamingSynthesize,
+                    request_deserializer=barkserve_dot_v1_dot_speech__pb2.StreamingSynthesizeRequest.FromString,
+                    response_serializer=barkserve_dot_v1_dot_speech__pb2.StreamingSynthesizeResponse.SerializeToString,
+            ),
             'ListVoices': grpc.unary_unary_rpc_method_handler(
                     servicer.ListVoices,
                     request_deserializer=barkserve_dot_v1_dot_speech__pb2.ListVoicesRequest.FromString,
                     response_serializer=barkserve_dot_v1_dot_speech__pb2.ListVoicesResponse.SerializeToString,
+            ),
+            'GetVoice': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetVoice,
+                    request_deserializer=barkserve_dot_v1_dot_speech__pb2.GetVoiceRequest.FromString,
+                    response_serializer=barkserve_dot_v1_dot_speech__pb2.GetVoiceResponse.SerializeToString,
+            ),
+            'CreateVoice': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateVoice,
+                    request_deserializer=barkserve_dot_v1_dot_speech__pb2.CreateVoiceRequest.FromString,
+                    response_serializer=barkserve_dot_v1_dot_speech__pb2.CreateVoiceResponse.SerializeToString,
+            ),
+            'DeleteVoice': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteVoice,
+                    request_deserializer=barkserve_dot_v1_dot_speech__pb2.DeleteVoiceRequest.FromString,
+                    response_serializer=barkserve_dot_v1_dot_speech__pb2.DeleteVoiceResponse.SerializeToString,
+            ),
+            'GetServerInfo': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetServerInfo,
+                    request_deserializer=barkserve_dot_v1_dot_speech__pb2.GetServerInfoRequest.FromString,
+                    response_serializer=barkserve_dot_v1_dot_speech__pb2.GetServerInfoResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -121,6 +214,33 @@ class SpeechService(object):
             _registered_method=True)
 
     @staticmethod
+    def StreamingSynthesize(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/barkserve.v1.SpeechService/StreamingSynthesize',
+            barkserve_dot_v1_dot_speech__pb2.StreamingSynthesizeRequest.SerializeToString,
+            barkserve_dot_v1_dot_speech__pb2.StreamingSynthesizeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListVoices(request,
             target,
             options=(),
@@ -137,6 +257,114 @@ class SpeechService(object):
             '/barkserve.v1.SpeechService/ListVoices',
             barkserve_dot_v1_dot_speech__pb2.ListVoicesRequest.SerializeToString,
             barkserve_dot_v1_dot_speech__pb2.ListVoicesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetVoice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/barkserve.v1.SpeechService/GetVoice',
+            barkserve_dot_v1_dot_speech__pb2.GetVoiceRequest.SerializeToString,
+            barkserve_dot_v1_dot_speech__pb2.GetVoiceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateVoice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/barkserve.v1.SpeechService/CreateVoice',
+            barkserve_dot_v1_dot_speech__pb2.CreateVoiceRequest.SerializeToString,
+            barkserve_dot_v1_dot_speech__pb2.CreateVoiceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteVoice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/barkserve.v1.SpeechService/DeleteVoice',
+            barkserve_dot_v1_dot_speech__pb2.DeleteVoiceRequest.SerializeToString,
+            barkserve_dot_v1_dot_speech__pb2.DeleteVoiceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetServerInfo(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/barkserve.v1.SpeechService/GetServerInfo',
+            barkserve_dot_v1_dot_speech__pb2.GetServerInfoRequest.SerializeToString,
+            barkserve_dot_v1_dot_speech__pb2.GetServerInfoResponse.FromString,
             options,
             channel_credentials,
             insecure,
