@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from barkserve.engine.attention_watch import note
 from barkserve.engine.sampler import SamplingBatch, sample
 from barkserve.engine.scheduler import Batch
 from barkserve.models.attention import CacheRows
@@ -62,7 +63,16 @@ class ModelRunner:
             length=batch.length,
             device=self._device,
         )
-        hidden: Tensor = self._model(torch.from_numpy(ids).to(self._device), self._cache, rows)
+        watched = any(sequence.watch is not None for sequence in batch.sequences)
+        queries: dict[int, Tensor] = {}
+        hidden: Tensor = self._model(
+            torch.from_numpy(ids).to(self._device),
+            self._cache,
+            rows,
+            queries.__setitem__ if watched else None,
+        )
+        if watched:
+            note(batch, queries, self._cache)
         return hidden
 
     def _choose(self, hidden: Tensor, head: int, batch: Batch, rows: list[int]) -> Tensor:

@@ -29,6 +29,21 @@ class SamplingParams:
     min_eos_p: float | None = None
 
 
+@dataclass(frozen=True)
+class Watch:
+    """Attention that is to be noted while a sequence runs.
+
+    Attributes:
+        heads: (layer, head) each.
+        first: the first position whose attention is noted.
+        width: how many positions, from the start of the sequence, are looked at.
+    """
+
+    heads: tuple[tuple[int, int], ...]
+    first: int
+    width: int
+
+
 class State(Enum):
     """Where a sequence is in its life."""
 
@@ -54,6 +69,7 @@ class Sequence:
             is still held, only the positions that the slot lacks are computed.
         report_every: tokens that are handed on together, so that a message is not made of each.
         hold: keep the slot when finished, so that another sequence may continue this one.
+        watch: the attention to be noted, None for none, which costs nothing.
     """
 
     prompt: NDArray[np.int64]
@@ -65,6 +81,7 @@ class Sequence:
     continues: "Sequence | None" = None
     report_every: int = 1
     hold: bool = False
+    watch: Watch | None = None
 
     # Set by the scheduler.
     state: State = field(default=State.WAITING, init=False)
@@ -72,6 +89,9 @@ class Sequence:
     cached: int = field(default=0, init=False)  # positions that the slot holds
     tokens: list[int] = field(default_factory=list, init=False)
     stopped: bool = field(default=False, init=False)  # the stop token was drawn
+
+    # Set by the runner: one (heads, positions, width) float32 for each step.
+    seen: list[NDArray[np.float32]] = field(default_factory=list, init=False)
 
     # Set by the engine.
     queue_s: float = field(default=0.0, init=False)

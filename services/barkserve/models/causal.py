@@ -3,6 +3,7 @@
 Knows weights, positions and slots; knows nothing of prompts, sampling or who is speaking.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -11,7 +12,10 @@ from torch.nn import functional
 
 from barkserve.bark_config import CausalConfig
 from barkserve.models.attention import CachedAttention, CacheRows
-from barkserve.models.transformer import Block
+from barkserve.models.transformer import Attend, Block
+
+NoteQueries = Callable[[int, Tensor], None]
+"""Takes a layer's number and its queries, (B, heads, T, head_dim)."""
 
 
 class CausalModel(nn.Module):
@@ -40,7 +44,9 @@ class CausalModel(nn.Module):
         shape = (config.num_layers, 2, slots, config.num_heads, config.block_size, head_dim)
         return torch.zeros(shape, dtype=weight.dtype, device=weight.device)
 
-    def forward(self, ids: Tensor, cache: Tensor, rows: CacheRows) -> Tensor:
+    def forward(
+        self, ids: Tensor, cache: Tensor, rows: CacheRows, note: NoteQueries | None = None
+    ) -> Tensor:
         """Append T positions to each row's slot.
 
         Args:
@@ -48,6 +54,7 @@ class CausalModel(nn.Module):
                 none.
             cache: from new_cache, written in place.
             rows: the slots, and how much each already holds.
+            note: called with every layer's queries, for who wants to know where it looks.
 
         Returns:
             (B, hidden): the final, normalised state of each row's last position.
@@ -55,8 +62,9 @@ class CausalModel(nn.Module):
         length = ids.shape[1]
         positions = rows.starts[:, None] + torch.arange(length, device=ids.device)  # (B, T)
         x = self._embed(ids) + self.position_embeds_layer(positions)
-        for layer, layer_cache in zip(self.layers, cache, strict=True):
-            x = layer(x, partial(self._attention, cache=layer_cache, rows=rows))
+        for number, (layer, layer_cache) in enumerate(zip(self.layers, cache, strict=True)):
+            attend = partial(self._attention, cache=layer_cache, rows=rows)
+            x = layer(x, attend if note is None else _noting(attend, partial(note, number)))
         out: Tensor = self.layernorm_final(x[:, -1])
         return out
 
@@ -79,3 +87,11 @@ class CausalModel(nn.Module):
         present = (ids >= 0).unsqueeze(-1)
         embedded: Tensor = self.input_embeds_layer(ids.clamp(min=0))  # (B, T, C, hidden)
         return (embedded * present).sum(dim=2)
+
+
+def _noting(attend: Attend, note: Callable[[Tensor], None]) -> Attend:
+    def noting(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        note(q)
+        return attend(q, k, v)
+
+    return noting

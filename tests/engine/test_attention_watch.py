@@ -1,0 +1,96 @@
+"""What a network looked at, noted beside its steps: transformers' own attention weights, whoever
+runs beside, however the positions came; and no token changes."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from barkserve.engine.draws import uniforms
+from barkserve.engine.model_runner import ModelRunner
+from barkserve.engine.scheduler import Scheduler
+from barkserve.engine.sequence import SamplingParams, Sequence, Watch
+from barkserve.models.causal import CausalModel
+from barkserve.models.checkpoint import Checkpoint
+from barkserve.models.loading import Placement, load_semantic
+from tests.checkpoints import TINY, reference
+
+WATCH = Watch(heads=((1, 0), (0, 1)), first=9, width=6)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def folder(checkpoint_of) -> Path:  # type: ignore[no-untyped-def]
+    return checkpoint_of(TINY)
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> CausalModel:
+    return load_semantic(Checkpoint.open(folder), Placement(CPU, torch.float32, "sdpa"))
+
+
+def sequence(length: int, tokens: int, watch: Watch | None, seed: int = 0) -> Sequence:
+    prompt = np.random.default_rng(seed).integers(0, TINY.text_pad_token, (length, 1))
+    sampling = SamplingParams(temperature=0.8)
+    return Sequence(prompt, tokens, sampling, uniforms(seed, 1, 0, tokens), watch=watch)
+
+
+def run(model: CausalModel, *sequences: Sequence) -> None:
+    scheduler, runner = Scheduler(4), ModelRunner(model, [np.arange(101)], 4)
+    for each in sequences:
+        scheduler.add(each)
+    while (batch := scheduler.next_batch()) is not None:
+        scheduler.advance(batch, runner.run(batch))
+
+
+def seen(each: Sequence) -> np.ndarray:
+    return np.concatenate(each.seen, axis=1)
+
+
+@torch.no_grad()
+def test_it_equals_transformers_attention(folder: Path, model: CausalModel) -> None:
+    each = sequence(12, 20, WATCH)
+    run(model, each)
+    fed = [*each.prompt[:, 0].tolist(), *each.tokens[:-1]]
+    network = reference(folder).semantic
+    network.set_attn_implementation("eager")
+    attentions = network(torch.tensor([fed]), output_attentions=True).attentions
+    expected = np.stack([attentions[layer][0, head, 9:, :6].numpy() for layer, head in WATCH.heads])
+    assert seen(each).shape == (2, 12 - 9 + 19, 6)
+    np.testing.assert_allclose(seen(each), expected, atol=1e-5)
+
+
+def test_watching_changes_no_token(model: CausalModel) -> None:
+    plain, watched = sequence(12, 40, None), sequence(12, 40, WATCH)
+    run(model, plain)
+    run(model, watched)
+    assert plain.tokens == watched.tokens
+    assert plain.seen == []
+
+
+def test_beside_others_as_alone(model: CausalModel) -> None:
+    def three() -> list[Sequence]:
+        return [
+            sequence(12, 30, WATCH),
+            sequence(30, 12, None, 1),
+            sequence(20, 20, replace(WATCH, heads=((0, 0),), first=0, width=20), 2),
+        ]
+
+    together, alone = three(), three()
+    run(model, *together)
+    for beside, each in zip(together, alone, strict=True):
+        run(model, each)
+        assert beside.tokens == each.tokens
+        if each.watch is not None:
+            np.testing.assert_allclose(seen(beside), seen(each), atol=1e-5)
+
+
+def test_positions_that_come_all_at_once_are_seen_as_one_by_one(model: CausalModel) -> None:
+    each = sequence(12, 20, WATCH)
+    run(model, each)
+    produced = np.array(each.tokens[:15])[:, None]
+    again = replace(each, prompt=np.concatenate([each.prompt, produced]), max_tokens=1)
+    run(model, again)
+    np.testing.assert_allclose(seen(again), seen(each)[:, : 12 - 9 + 15], atol=1e-5)
