@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from unittest.mock import MagicMock
 
 import huggingface_hub
@@ -38,12 +39,18 @@ class Hub:
         self.requests: list[tuple[str, str | None, list[str]]] = []
 
     def snapshot_download(
-        self, repository: str, *, revision: str | None, allow_patterns: list[str]
+        self,
+        repository: str,
+        *,
+        revision: str | None,
+        allow_patterns: list[str],
+        tqdm_class: type[Any],
     ) -> str:
         self.requests.append((repository, revision, allow_patterns))
         self.snapshot.mkdir(parents=True, exist_ok=True)
         for pattern in allow_patterns:
-            for file in self.source.glob(pattern):
+            files = list(self.source.glob(pattern))
+            for file in tqdm_class(files, desc="Fetching files"):
                 shutil.copy(file, self.snapshot)
         return str(self.snapshot)
 

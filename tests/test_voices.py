@@ -17,6 +17,7 @@ from barkserve import voices
 from barkserve.bark_config import BarkConfig
 from barkserve.checkpoint_folder import CheckpointFolder
 from barkserve.errors import BarkserveError, CheckpointError, InvalidArgument, NotFound
+from barkserve.voice_card import VoiceCard, preset_card
 from barkserve.voices import (
     MAX_NPZ_BYTES,
     PROMPTS,
@@ -412,3 +413,60 @@ def test_a_hub_checkpoint_fetches_just_the_three_files(
     VoiceLibrary(hub).get("v2/test_speaker_1")
     start = "speaker_embeddings/v2/test_speaker_1"
     assert fetched == [("suno/tiny", f"{start}_{prompt}.npy", "c0ffee") for prompt in PROMPTS]
+
+
+def test_the_130_presets_of_a_hub_checkpoint_have_names_and_load_on_first_use(
+    built: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    languages = ["de", "en", "es", "fr", "hi", "it", "ja", "ko", "pl", "pt", "ru", "tr", "zh"]
+    names = [f"v2/{language}_speaker_{n}" for language in languages for n in range(10)]
+    paths = {
+        name: {prompt: f"speaker_embeddings/{name}_{prompt}.npy" for prompt in PROMPTS}
+        for name in names
+    }
+    (folder / "speaker_embeddings_path.json").write_text(json.dumps({"repo_or_path": "x"} | paths))
+    _edit_generation(folder, default_voice=None)
+    fetched: list[str] = []
+
+    def fetch(repository: str, filename: str, revision: str) -> Path:
+        fetched.append(filename)
+        prompt = next(prompt for prompt in PROMPTS if filename.endswith(f"{prompt}.npy"))
+        return built / f"speaker_embeddings/v2/test_speaker_0_{prompt}.npy"
+
+    monkeypatch.setattr(voices, "fetch_file", fetch)
+    here = CheckpointFolder.open(folder)
+    library = VoiceLibrary(
+        CheckpointFolder(here.path, "suno/tiny", "c0ffee", here.config, here.generation, here.bark)
+    )
+    cards = [library.card(name) for name in library.names()]
+    assert [card.name for card in cards] == sorted(names)
+    assert {card.language for card in cards} == set(languages)
+    assert library.card("v2/en_speaker_6").description == "English, speaker 6"
+    assert fetched == []
+    library.get("v2/hi_speaker_3")
+    library.get("v2/hi_speaker_3")
+    assert fetched == list(paths["v2/hi_speaker_3"].values())
+
+
+@pytest.mark.parametrize(
+    ("name", "language"),
+    [
+        ("announcer", "en"),
+        ("zh_speaker_3", "zh"),
+        ("v2/xx_speaker_1", ""),
+        ("v2/rms", ""),
+        ("", ""),
+    ],
+)
+def test_a_name_tells_the_language_if_suno_gave_it(name: str, language: str) -> None:
+    assert preset_card(name).language == language
+
+
+def test_the_checkpoint_may_tell_more_of_a_voice(folder: Path) -> None:
+    entry = json.loads((folder / "speaker_embeddings_path.json").read_text())["v2/test_speaker_0"]
+    told = entry | {"language": "fr", "description": "a woman"}
+    _edit_paths(folder, {"v2/test_speaker_0": told, "v2/en_speaker_1": told | {"language": 3}})
+    library = _library(folder)
+    assert library.card("v2/test_speaker_0") == VoiceCard("v2/test_speaker_0", "fr", "a woman")
+    assert library.card("v2/en_speaker_1").language == "en"
+    assert library.get("v2/test_speaker_0")

@@ -34,12 +34,13 @@ class Speaker:
     name: str
     first_code: int
     codes: int
+    description: str
 
 
 SPEAKERS = (
-    Speaker("rms", 0, 512),
-    Speaker("slt", 512, 256),
-    Speaker("awb", 768, 256),
+    Speaker("rms", 0, 512, "US man"),
+    Speaker("slt", 512, 256, "US woman"),
+    Speaker("awb", 768, 256, "Scottish man"),
 )
 # Speaker of each shard of texts, repeated: 60 % rms, which is also the voice without a history.
 SHARD_SPEAKERS = ("rms", "slt", "rms", "awb", "rms")

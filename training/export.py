@@ -219,7 +219,8 @@ def save_voices(work: Work, folder: Path) -> None:
             "coarse_prompt": np.ascontiguousarray(codes[:2]),
             "fine_prompt": np.ascontiguousarray(codes),
         }
-        presets[f"v2/{speaker.name}"] = {}
+        card = {"language": "en", "description": speaker.description}
+        presets[f"v2/{speaker.name}"] = card
         for name, array in arrays.items():
             path = f"speaker_embeddings/v2/{speaker.name}_{name}.npy"
             np.save(folder / path, array.astype(np.int64), allow_pickle=False)

@@ -18,9 +18,12 @@ from barkserve.serving.metrics import Metrics
 from barkserve.serving.server import ServerOptions, Service, register_with, serve
 
 if TYPE_CHECKING:
+    from barkserve.checkpoint_folder import CheckpointFolder
     from barkserve.engine.engine import Engine
     from barkserve.models.checkpoint import Checkpoint
     from barkserve.models.loading import Placement
+    from barkserve.orchestrator.voice_catalog import StoredVoices
+    from barkserve.v1 import speech_pb2
 
 _log = logging.getLogger("barkserve")
 
@@ -122,28 +125,88 @@ def orchestrator(options: config.OrchestratorOptions, metrics: Metrics) -> Servi
     from barkserve.engine.admission import Admission
     from barkserve.orchestrator.pool import StagePool
     from barkserve.orchestrator.servicer import SpeechServicer
+    from barkserve.orchestrator.voice_catalog import VoiceCatalog
+    from barkserve.orchestrator.voice_rpcs import VoiceRpcs
     from barkserve.orchestrator.voice_selection import VoiceSelector
     from barkserve.v1 import speech_pb2_grpc
     from barkserve.voices import VoiceLibrary
 
     folder = CheckpointFolder.open(options.checkpoint or embedded_checkpoint())
     library = VoiceLibrary(folder)
+    catalog = VoiceCatalog(library, _stored_voices(options, folder))
     default = options.voice or library.default or NO_VOICE
-    if default != NO_VOICE:
-        library.get(default)  # a mistyped default must fail now, not at the first request
     pools = {stage: StagePool(stage, getattr(options, stage)) for stage in STAGES}
-    selector = VoiceSelector(library, folder.bark, default)
+    selector = VoiceSelector(catalog, folder.bark, default)
     admission = Admission(options.max_streams)
-    servicer = SpeechServicer(pools, selector, folder.bark, folder.name, admission, metrics)
+    servicer = SpeechServicer(
+        pools,
+        selector,
+        VoiceRpcs(catalog, selector),
+        _server_info(options, folder, default),
+        folder.bark,
+        folder.name,
+        admission,
+        metrics,
+    )
+    sweeping: list[asyncio.Task[None]] = []
 
-    async def start() -> None: ...
+    async def start() -> None:
+        if default != NO_VOICE:
+            await catalog.get(default)  # a mistyped default must fail now, not at the first request
+        sweeping.append(asyncio.create_task(catalog.sweep_forever()))
 
     async def stop() -> None:
+        for task in sweeping:
+            task.cancel()
         for pool in pools.values():
             await pool.close()
 
     register = register_with(speech_pb2_grpc.add_SpeechServiceServicer_to_server, servicer)
     return Service(f"{_PACKAGE}.SpeechService", register, start, stop)
+
+
+def _stored_voices(
+    options: config.OrchestratorOptions, folder: "CheckpointFolder"
+) -> "StoredVoices | None":
+    """The voice store, if there is to be one."""
+    from barkserve.orchestrator.voice_catalog import StoredVoices
+    from barkserve.orchestrator.voice_files import open_files
+    from barkserve.orchestrator.voice_handles import VoiceHandles
+    from barkserve.orchestrator.voice_store import VoiceStore
+
+    if not options.voice_store:
+        return None
+    files = open_files(options.voice_store)
+    named = VoiceStore(files, folder.bark, folder.name, options.max_stored_voices)
+    handles = VoiceHandles(files.child("handles"), named, options.voice_handle_seconds)
+    return StoredVoices(named, handles)
+
+
+def _server_info(
+    options: config.OrchestratorOptions, folder: "CheckpointFolder", default_voice: str
+) -> "speech_pb2.GetServerInfoResponse":
+    """What GetServerInfo says of these options."""
+    from barkserve.orchestrator.plan import MAX_TEXT_CHARACTERS
+    from barkserve.orchestrator.server_info import server_info
+    from barkserve.v1 import speech_pb2
+
+    rate = folder.bark.sample_rate
+    limits = speech_pb2.ServerLimits(
+        max_text_characters=MAX_TEXT_CHARACTERS,
+        max_streams=options.max_streams,
+        max_stored_voices=options.max_stored_voices if options.voice_store else 0,
+        voice_handle_seconds=int(options.voice_handle_seconds) if options.voice_store else 0,
+        min_sample_rate_hertz=rate,
+        max_sample_rate_hertz=rate,
+    )
+    return server_info(
+        model=folder.name,
+        model_revision=folder.revision or "",
+        sample_rate=rate,
+        default_voice=default_voice,
+        languages=(),
+        limits=limits,
+    )
 
 
 _SERVICES: dict[str, tuple[type[Any], Callable[[Any, Metrics], Service]]] = {
@@ -190,6 +253,8 @@ def _run_service(arguments: argparse.Namespace, environment: Any) -> int:
         level=options.log_level.upper(),
         format=f"%(asctime)s {arguments.service} %(levelname)s %(message)s",
     )
+    # A first download takes minutes: it is said at any level.
+    logging.getLogger("barkserve.download").setLevel(logging.INFO)
     metrics = Metrics(arguments.service)
     server_options = ServerOptions(
         options.host,

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from barkserve.bark_config import BarkConfig
 from barkserve.bark_config_json import parse_bark_config
+from barkserve.download import DownloadProgress, bar_class
 from barkserve.errors import CheckpointError
 
 _DESCRIPTION_FILES = ("*.json", "vocab.txt")
@@ -124,7 +125,10 @@ def _snapshot(repository: str, patterns: list[str], revision: str | None) -> Pat
     try:
         return Path(
             huggingface_hub.snapshot_download(
-                repository, revision=revision, allow_patterns=patterns
+                repository,
+                revision=revision,
+                allow_patterns=patterns,
+                tqdm_class=bar_class(DownloadProgress(f"checkpoint {repository}")),
             )
         )
     except Exception as error:

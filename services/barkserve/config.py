@@ -38,6 +38,10 @@ _ATTENTION = "flash needs CUDA, flash-attn and a 16-bit dtype"
 _ATTENTIONS = ("flash", "sdpa", "eager")
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 _REPLICAS = "HOST:PORT of the {} stage, several separated by commas"
+_VOICE_STORE = (
+    "folder or fsspec URL of created voices, the same for all replicas (s3:// needs s3fs, gs://"
+    " gcsfs); "
+)
 _VOICE = 'voice of requests that name none; empty: the checkpoint\'s default, "none": no voice'
 
 
@@ -129,6 +133,11 @@ class OrchestratorOptions(CommonOptions):
     codec: str = option(f"127.0.0.1:{PORTS['codec']}", _REPLICAS.format("codec"))
     voice: str = option("", _VOICE)
     max_streams: int = option(64, "streams taken on at once; more are told to come back")
+    voice_store: str = option("", _VOICE_STORE + "empty: only the checkpoint's voices")
+    max_stored_voices: int = option(1000, "voices that may be created in all")
+    voice_handle_seconds: float = option(
+        3600.0, "how long a voice that a response left behind can be asked for by its handle"
+    )
 
 
 @dataclass(frozen=True)
@@ -152,6 +161,9 @@ class UpOptions:
     threads: int = option(0, "CPU threads of each network; 0 shares the cores among two")
     slots: int = option(16, "utterances in each key/value cache at once")
     voice: str = option("", _VOICE)
+    voice_store: str = option(
+        "", _VOICE_STORE + 'empty: barkserve/voices in your data folder, "none": nowhere'
+    )
     startup_seconds: float = option(600.0, "how long the services may take to load")
     drain_seconds: float = option(5.0, "how long running streams may go on when stopped")
     log_level: str = option("warning", "how much the services log", _LOG_LEVELS)

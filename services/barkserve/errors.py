@@ -4,6 +4,10 @@
 BarkserveError
 ├── InvalidArgument       the request is wrong and will stay wrong            INVALID_ARGUMENT
 ├── NotFound              the request names something that does not exist     NOT_FOUND
+├── AlreadyExists         the request would make what is there already        ALREADY_EXISTS
+├── FailedPrecondition    the server is not set up for what is asked          FAILED_PRECONDITION
+├── StoreFull             the voice store holds as much as it may             RESOURCE_EXHAUSTED
+├── StoreUnavailable      the voice store cannot be read or written           UNAVAILABLE
 ├── Overloaded            every slot and the queue are full, try again later  RESOURCE_EXHAUSTED
 ├── StageUnavailable      a stage of the chain cannot be reached or broke off UNAVAILABLE
 ├── StageFailed           a stage of the chain answered with an error of ours INTERNAL
@@ -40,6 +44,40 @@ class NotFound(BarkserveError):
     """A name that nothing answers to."""
 
     status = "NOT_FOUND"
+
+
+class AlreadyExists(BarkserveError):
+    """A name that is taken."""
+
+    status = "ALREADY_EXISTS"
+
+
+class FailedPrecondition(BarkserveError):
+    """A request that this server, as it was started, cannot serve."""
+
+    status = "FAILED_PRECONDITION"
+
+
+class StoreFull(BarkserveError):
+    """A store without room; no use in trying again before something is deleted.
+
+    Args:
+        subject: what is full, in a word or two.
+        description: how full, and what to do.
+    """
+
+    status = "RESOURCE_EXHAUSTED"
+
+    def __init__(self, subject: str, description: str) -> None:
+        super().__init__(f"{subject}: {description}")
+        self.subject = subject
+        self.description = description
+
+
+class StoreUnavailable(BarkserveError):
+    """A store that cannot be read or written at the moment."""
+
+    status = "UNAVAILABLE"
 
 
 class Overloaded(BarkserveError):

@@ -15,6 +15,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import grpc
+import platformdirs
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from barkserve.config import UpOptions, flag_of
@@ -23,6 +24,9 @@ from barkserve.errors import StartupError
 
 SERVER_VARIABLE = "BARKCLIENT_SERVER"
 """Tells a command run by `barkserve up -- COMMAND` where the orchestrator listens."""
+
+NO_STORE = "none"
+"""The voice store that is none."""
 
 
 @dataclass(frozen=True)
@@ -106,10 +110,18 @@ def plan_members(options: UpOptions) -> list[Member]:
         "port": ports[0],
         "metrics_port": metrics[0],
         "voice": options.voice,
+        "voice_store": _voice_store(options.voice_store),
     }
     flags |= {member.name: f"127.0.0.1:{member.port}" for member in members}
     members.append(Member("orchestrator", ports[0], _arguments("orchestrator", flags)))
     return members
+
+
+def _voice_store(given: str) -> str:
+    """What the orchestrator is told: created voices outlive `barkserve up`."""
+    if given == NO_STORE:
+        return ""
+    return given or str(platformdirs.user_data_path("barkserve", appauthor=False) / "voices")
 
 
 def _arguments(service: str, flags: dict[str, object]) -> tuple[str, ...]:

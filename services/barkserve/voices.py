@@ -9,7 +9,7 @@ import io
 import math
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from numpy.lib import format as npy_format
 from barkserve.bark_config import BarkConfig
 from barkserve.checkpoint_folder import CheckpointFolder, fetch_file, read_json_object
 from barkserve.errors import CheckpointError, InvalidArgument, NotFound
+from barkserve.voice_card import VoiceCard, preset_card
 
 PROMPTS = ("semantic_prompt", "coarse_prompt", "fine_prompt")
 MAX_NPZ_BYTES = 1 << 20
@@ -99,15 +100,37 @@ class VoiceLibrary:
         """All names, sorted."""
         return tuple(sorted(self._paths))
 
+    def card(self, name: str) -> VoiceCard:
+        """What is known of a voice without reading it: what the checkpoint says, else its name."""
+        known, entry = preset_card(name), self._paths[name]
+        given = entry if isinstance(entry, dict) else {}
+        language, text = given.get("language"), given.get("description")
+        return VoiceCard(
+            name,
+            language if isinstance(language, str) else known.language,
+            text if isinstance(text, str) else known.description,
+        )
+
     def get(self, name: str) -> Voice:
         """Returns the voice of that name; the first time, reads its files or fetches them."""
         if name not in self._voices:
             self._voices[name] = self._load(name)
         return self._voices[name]
 
+    def not_found(self, name: str, others: Collection[str] = ()) -> NotFound:
+        """The error for a name that is neither the checkpoint's nor one of the others."""
+        shown, known = name[:80], {*self._paths, *others}
+        if not known:
+            return NotFound(
+                f"voice {shown!r} does not exist: checkpoint {self._folder.name} has no voices"
+            )
+        near = sorted(difflib.get_close_matches(shown, sorted(known), n=3, cutoff=0.5))
+        hint = f", near ones are {', '.join(near)}" if near else ""
+        return NotFound(f"voice {shown!r} does not exist{hint}; {_HOW_TO_LIST} {len(known)}")
+
     def _load(self, name: str) -> Voice:
         if name not in self._paths:
-            raise self._not_found(name)
+            raise self.not_found(name)
         paths = self._paths[name]
         try:
             arrays = {prompt: self._read(prompt, paths) for prompt in PROMPTS}
@@ -138,16 +161,6 @@ class VoiceLibrary:
         if self._folder.revision is None or os.path.exists(file):
             return Path(file)
         return fetch_file(self._folder.name, os.path.relpath(file, folder), self._folder.revision)
-
-    def _not_found(self, name: str) -> NotFound:
-        shown = name[:80]
-        near = sorted(difflib.get_close_matches(shown, self._paths, n=3, cutoff=0.5))
-        hint = f", near ones are {', '.join(near)}" if near else ""
-        if not self._paths:
-            return NotFound(
-                f"voice {shown!r} does not exist: checkpoint {self._folder.name} has no voices"
-            )
-        return NotFound(f"voice {shown!r} does not exist{hint}; {_HOW_TO_LIST} {len(self._paths)}")
 
 
 class _BadVoice(Exception):

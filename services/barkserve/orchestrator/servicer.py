@@ -10,6 +10,7 @@ from barkserve.errors import StageFailed
 from barkserve.orchestrator.audio import encode
 from barkserve.orchestrator.pipeline import Pipeline, Pools
 from barkserve.orchestrator.plan import Plan, make_plan
+from barkserve.orchestrator.voice_rpcs import VoiceRpcs
 from barkserve.orchestrator.voice_selection import VoiceSelector, continuing_voice
 from barkserve.serving.context import Context
 from barkserve.serving.metrics import Metrics
@@ -24,6 +25,8 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
     Args:
         pools: the replicas of each stage.
         voices: finds the voices that requests mean.
+        voice_rpcs: answers what is asked about voices.
+        info: what GetServerInfo says.
         config: the checkpoint's.
         model: the checkpoint's name.
         admission: how many streams may be open.
@@ -34,6 +37,8 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
         self,
         pools: Pools,
         voices: VoiceSelector,
+        voice_rpcs: VoiceRpcs,
+        info: speech_pb2.GetServerInfoResponse,
         config: BarkConfig,
         model: str,
         admission: Admission,
@@ -41,6 +46,8 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
     ) -> None:
         self._pools = pools
         self._voices = voices
+        self._voice_rpcs = voice_rpcs
+        self._info = info
         self._config = config
         self._model = model
         self._admission = admission
@@ -50,6 +57,8 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
         self, request: speech_pb2.SynthesizeRequest, context: Context
     ) -> AsyncGenerator[Response, None]:
         """One text of one utterance."""
+        if request.keep_voice:
+            self._voices.require_store()
         with self._admission.stream():
             plan = make_plan(request, await self._voices.select(request.voice))
             pipeline = Pipeline(self._pools, plan, context.time_remaining())
@@ -64,19 +73,41 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
                         sample_count += len(samples)
             finally:
                 pipeline.close()
-            yield Response(finished=self._finished(pipeline, plan, sample_count))
+            finished = self._finished(pipeline, plan, sample_count)
+            if request.keep_voice:
+                continuing = continuing_voice(pipeline.spoken, self._config)
+                finished.voice_handle = await self._voices.keep(continuing)
+            yield Response(finished=finished)
 
     async def ListVoices(
         self, request: speech_pb2.ListVoicesRequest, context: Context
     ) -> speech_pb2.ListVoicesResponse:
         """The voices that have names."""
-        default = self._voices.default
-        return speech_pb2.ListVoicesResponse(
-            voices=[
-                speech_pb2.Voice(name=name, is_default=name == default)
-                for name in sorted(self._voices.names())
-            ]
-        )
+        return await self._voice_rpcs.list(request)
+
+    async def GetVoice(
+        self, request: speech_pb2.GetVoiceRequest, context: Context
+    ) -> speech_pb2.GetVoiceResponse:
+        """One voice."""
+        return await self._voice_rpcs.get(request)
+
+    async def CreateVoice(
+        self, request: speech_pb2.CreateVoiceRequest, context: Context
+    ) -> speech_pb2.CreateVoiceResponse:
+        """A voice to keep."""
+        return await self._voice_rpcs.create(request)
+
+    async def DeleteVoice(
+        self, request: speech_pb2.DeleteVoiceRequest, context: Context
+    ) -> speech_pb2.DeleteVoiceResponse:
+        """A voice to forget."""
+        return await self._voice_rpcs.delete(request)
+
+    async def GetServerInfo(
+        self, request: speech_pb2.GetServerInfoRequest, context: Context
+    ) -> speech_pb2.GetServerInfoResponse:
+        """What this server is."""
+        return self._info
 
     def _started(self, plan: Plan) -> speech_pb2.SynthesisStarted:
         return speech_pb2.SynthesisStarted(

@@ -1,7 +1,6 @@
 """Which voice a request means, and the voice that an utterance leaves behind. Knows messages; knows
-no stages."""
+no stages and no files."""
 
-import asyncio
 from collections.abc import Collection
 
 import numpy as np
@@ -11,8 +10,9 @@ from barkserve.bark_config import BarkConfig
 from barkserve.constants import NO_VOICE
 from barkserve.errors import InvalidArgument
 from barkserve.orchestrator.pipeline import Spoken
+from barkserve.orchestrator.voice_catalog import VoiceCatalog
 from barkserve.v1 import common_pb2, speech_pb2
-from barkserve.voices import Voice, VoiceLibrary, parse_voice, voice_from_npz
+from barkserve.voices import Voice, parse_voice, voice_from_npz
 
 INLINE = "inline"
 """How a voice that came with its request is named."""
@@ -22,42 +22,55 @@ class VoiceSelector:
     """Finds voices.
 
     Args:
-        library: the voices that have names.
+        catalog: the voices that have names or handles.
         config: the checkpoint's, to check other voices against.
         default: name of the voice of requests that name none; NO_VOICE for none.
     """
 
-    def __init__(self, library: VoiceLibrary, config: BarkConfig, default: str) -> None:
-        self._library = library
+    def __init__(self, catalog: VoiceCatalog, config: BarkConfig, default: str) -> None:
+        self._catalog = catalog
         self._config = config
         self.default = default
 
-    def names(self) -> tuple[str, ...]:
-        """The names that a request may use, NO_VOICE aside."""
-        return self._library.names()
-
-    async def select(self, selection: speech_pb2.VoiceSelection) -> Voice | None:
+    async def select(
+        self, selection: speech_pb2.VoiceSelection, field: str = "voice"
+    ) -> Voice | None:
         """The voice that a request means, None for no voice.
 
+        Args:
+            selection: what the request says.
+            field: where it says so, for errors.
+
         Raises:
-            NotFound: nothing has that name.
+            NotFound: nothing has that name or handle.
             InvalidArgument: the arrays are not a voice.
+            FailedPrecondition: a handle, where the server has no voice store.
         """
         kind = selection.WhichOneof("voice")
         if kind == "npz":
-            return voice_from_npz(selection.npz, self._config, INLINE)
+            return voice_from_npz(selection.npz, self._config, INLINE, f"{field}.npz")
         if kind == "history_prompt":
-            return self._from_message(selection.history_prompt)
+            return self._from_message(selection.history_prompt, f"{field}.history_prompt")
+        if kind == "handle":
+            return await self._catalog.kept(selection.handle)
         name = selection.name or self.default
-        if name == NO_VOICE:
-            return None
-        return await asyncio.to_thread(
-            self._library.get, name
-        )  # a hub's voice is fetched on first use
+        return None if name == NO_VOICE else await self._catalog.get(name)
 
-    def _from_message(self, message: common_pb2.HistoryPrompt) -> Voice:
+    def require_store(self) -> None:
+        """Raise FailedPrecondition where `keep` cannot work; to be asked before speaking."""
+        self._catalog.require_store()
+
+    async def keep(self, continuing: common_pb2.HistoryPrompt) -> str:
+        """Keep the voice that an utterance leaves behind; returns its handle, "" if the utterance
+        was too short to be a voice."""
+        try:
+            voice = self._from_message(continuing, "voice.history_prompt")
+        except InvalidArgument:
+            return ""
+        return await self._catalog.keep(voice)
+
+    def _from_message(self, message: common_pb2.HistoryPrompt, field: str) -> Voice:
         coarse, fine = self._config.coarse_generation, self._config.fine_generation
-        field = "voice.history_prompt"
         arrays = {
             "semantic_prompt": np.array(message.semantic_prompt, dtype=np.int32),
             "coarse_prompt": _books(
@@ -67,7 +80,16 @@ class VoiceSelector:
                 message.fine_prompt, fine.n_fine_codebooks, f"{field}.fine_prompt"
             ),
         }
-        return parse_voice(arrays, self._config, INLINE)
+        return parse_voice(arrays, self._config, INLINE, field)
+
+
+def history_prompt(voice: Voice) -> common_pb2.HistoryPrompt:
+    """A voice as a message."""
+    return common_pb2.HistoryPrompt(
+        semantic_prompt=voice.semantic_prompt,
+        coarse_prompt=voice.coarse_prompt.T.ravel(),
+        fine_prompt=voice.fine_prompt.T.ravel(),
+    )
 
 
 def continuing_voice(spoken: Spoken, config: BarkConfig) -> common_pb2.HistoryPrompt:

@@ -17,6 +17,7 @@ from barkserve.errors import (
     Overloaded,
     StageFailed,
     StageUnavailable,
+    StoreFull,
 )
 from barkserve.serving.context import Context
 
@@ -36,6 +37,11 @@ def to_status(error: BarkserveError) -> status_pb2.Status:
         delay = duration_pb2.Duration()
         delay.FromNanoseconds(int(error.retry_after_s * 1e9))
         status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=delay))
+    elif isinstance(error, StoreFull):
+        full = error_details_pb2.QuotaFailure.Violation(
+            subject=error.subject, description=error.description
+        )
+        status.details.add().Pack(error_details_pb2.QuotaFailure(violations=[full]))
     return status
 
 

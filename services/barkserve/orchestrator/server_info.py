@@ -1,0 +1,41 @@
+"""What a server speaks and where its limits are, as GetServerInfo says it. Knows no streams."""
+
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from barkserve.orchestrator.audio import ENCODINGS
+from barkserve.v1 import speech_pb2
+from barkserve.voices import MAX_NPZ_BYTES
+
+
+def server_info(
+    *,
+    model: str,
+    model_revision: str,
+    sample_rate: int,
+    default_voice: str,
+    languages: Sequence[str],
+    limits: speech_pb2.ServerLimits,
+) -> speech_pb2.GetServerInfoResponse:
+    """The answer to GetServerInfo.
+
+    Args:
+        model: the checkpoint.
+        model_revision: which state of it.
+        sample_rate: the checkpoint's own.
+        default_voice: a name, or "none".
+        languages: those whose sentence ends are known, BCP 47.
+        limits: without max_voice_bytes, which is the same everywhere.
+    """
+    response = speech_pb2.GetServerInfoResponse(
+        version=version("barkserve"),
+        model=model,
+        model_revision=model_revision,
+        sample_rate_hertz=sample_rate,
+        default_voice=default_voice,
+        encodings=ENCODINGS,
+        language_codes=languages,
+        limits=limits,
+    )
+    response.limits.max_voice_bytes = MAX_NPZ_BYTES
+    return response
