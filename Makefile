@@ -8,11 +8,17 @@ WORK ?= training-run
 # The oldest grpcio-tools we support: code that it generates runs under every newer runtime.
 GRPCIO_TOOLS := grpcio-tools==1.71.2
 
+# The image: cpu needs PIP_EXTRA_INDEX_URL set to an index with a torch for CPUs, see the README.
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+VARIANT ?= cpu
+IMAGE ?= barkserve:$(VERSION)-$(VARIANT)
+IMAGE_BUILD ?= docker build
+
 BIN := .venv/bin
 PROTOS := protos/barkserve/v1/*.proto
 PROTOC := .venv-protos/bin/python -m grpc_tools.protoc -Iprotos
 
-.PHONY: demo test check format protos bench clean help
+.PHONY: demo test check format protos bench image test-image clean help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -46,6 +52,15 @@ protos: .venv-protos/.done ## generate services/barkserve/v1 from protos/
 
 bench: $(BIN)/.test ## each stage beside transformers' (takes minutes; nothing else should run)
 	$(BIN)/python -W ignore -m benchmarks.stages --out benchmarks/results/stages-cpu.json
+
+image: ## build the container image IMAGE; VARIANT=cpu or cuda
+	$(IMAGE_BUILD) -f services/Dockerfile -t $(IMAGE) --build-arg VARIANT=$(VARIANT) --build-arg VERSION=$(VERSION) \
+		--build-arg REVISION=$(shell git rev-parse HEAD) \
+		$(if $(PIP_EXTRA_INDEX_URL),--build-arg PIP_EXTRA_INDEX_URL="$(PIP_EXTRA_INDEX_URL)") .
+
+test-image: $(BIN)/.test ## build the image without Docker, run it, let it speak (minutes; needs buildah, podman, runc, debootstrap)
+	$(BIN)/python tests/image/build.py localhost/barkserve:test
+	IMAGE=localhost/barkserve:test $(BIN)/pytest tests/image
 
 # train-texts train-teacher train-features train-codes, then train-codec train-coarse train-semantic train-fine side by
 # side, then train-export and train-evaluate: see training/README.md. Everything is written to WORK.
