@@ -123,8 +123,12 @@ def orchestrator(options: config.OrchestratorOptions, metrics: Metrics) -> Servi
     from barkserve.checkpoint_folder import CheckpointFolder, embedded_checkpoint
     from barkserve.constants import NO_VOICE, STAGES
     from barkserve.engine.admission import Admission
+    from barkserve.orchestrator.limits import Limits
+    from barkserve.orchestrator.pipeline import Chain
     from barkserve.orchestrator.pool import StagePool
     from barkserve.orchestrator.servicer import SpeechServicer
+    from barkserve.orchestrator.talk import Studio
+    from barkserve.orchestrator.text.budget import Budget, spells_out
     from barkserve.orchestrator.voice_catalog import VoiceCatalog
     from barkserve.orchestrator.voice_rpcs import VoiceRpcs
     from barkserve.orchestrator.voice_selection import VoiceSelector
@@ -138,16 +142,16 @@ def orchestrator(options: config.OrchestratorOptions, metrics: Metrics) -> Servi
     pools = {stage: StagePool(stage, getattr(options, stage)) for stage in STAGES}
     selector = VoiceSelector(catalog, folder.bark, default)
     admission = Admission(options.max_streams)
-    servicer = SpeechServicer(
-        pools,
-        selector,
-        VoiceRpcs(catalog, selector),
-        _server_info(options, folder, default),
-        folder.bark,
-        folder.name,
-        admission,
-        metrics,
+    studio = Studio(
+        chain=Chain(pools, folder.bark),
+        folder=folder,
+        voices=selector,
+        budget=Budget.of(folder.bark, spelled=spells_out(folder.path)),
+        limits=Limits(options.max_text_characters, options.max_contexts, options.max_streams),
+        metrics=metrics,
     )
+    info = _server_info(options, folder, default)
+    servicer = SpeechServicer(studio, VoiceRpcs(catalog, selector), info, admission)
     sweeping: list[asyncio.Task[None]] = []
 
     async def start() -> None:
@@ -186,13 +190,14 @@ def _server_info(
     options: config.OrchestratorOptions, folder: "CheckpointFolder", default_voice: str
 ) -> "speech_pb2.GetServerInfoResponse":
     """What GetServerInfo says of these options."""
-    from barkserve.orchestrator.plan import MAX_TEXT_CHARACTERS
     from barkserve.orchestrator.server_info import server_info
+    from barkserve.orchestrator.text.sentences import LANGUAGES
     from barkserve.v1 import speech_pb2
 
     rate = folder.bark.sample_rate
     limits = speech_pb2.ServerLimits(
-        max_text_characters=MAX_TEXT_CHARACTERS,
+        max_text_characters=options.max_text_characters,
+        max_contexts=options.max_contexts,
         max_streams=options.max_streams,
         max_stored_voices=options.max_stored_voices if options.voice_store else 0,
         voice_handle_seconds=int(options.voice_handle_seconds) if options.voice_store else 0,
@@ -201,10 +206,10 @@ def _server_info(
     )
     return server_info(
         model=folder.name,
-        model_revision=folder.revision or "",
+        model_revision=folder.fingerprint,
         sample_rate=rate,
         default_voice=default_voice,
-        languages=(),
+        languages=LANGUAGES,
         limits=limits,
     )
 

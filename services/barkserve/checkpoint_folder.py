@@ -4,10 +4,12 @@ Knows where its files lie, how to fetch them from the hub, and its two JSON conf
 nothing of tensors, voices or text.
 """
 
+import hashlib
 import importlib.resources
 import json
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -18,6 +20,7 @@ from barkserve.errors import CheckpointError
 
 _DESCRIPTION_FILES = ("*.json", "vocab.txt")
 _SAFETENSORS_FILES = ("model*.safetensors",)
+_MAX_HEADER_BYTES = 100 << 20  # safetensors' own limit
 _BIN_FILES = ("pytorch_model*.bin",)
 
 
@@ -60,6 +63,21 @@ class CheckpointFolder:
         snapshot = _fetch(given, weights=weights)
         return cls._read(snapshot, given, snapshot.name)
 
+    @cached_property
+    def fingerprint(self) -> str:
+        """Which state of the checkpoint this is: the hub's commit, else a digest of its two
+        configurations and of its weights' names, shapes and sizes."""
+        if self.revision is not None:
+            return self.revision
+        digest = hashlib.sha256()
+        for file in sorted(self.path.glob("*")):
+            if file.name in ("config.json", "generation_config.json"):
+                digest.update(file.read_bytes())
+            elif any(file.match(pattern) for pattern in (*_SAFETENSORS_FILES, *_BIN_FILES)):
+                digest.update(f"{file.name} {file.stat().st_size}".encode())
+                digest.update(_safetensors_header(file))
+        return f"sha256:{digest.hexdigest()[:32]}"
+
     @classmethod
     def _read(cls, path: Path, name: str, revision: str | None) -> Self:
         config = read_json_object(path / "config.json")
@@ -69,6 +87,16 @@ class CheckpointFolder:
         except CheckpointError as error:
             raise CheckpointError(f"checkpoint {path}: {error}") from None
         return cls(path, name, revision, config, generation, bark)
+
+
+def _safetensors_header(file: Path) -> bytes:
+    """The JSON in front of the weights: 8 bytes of its length, then itself; nothing of other
+    files."""
+    if file.suffix != ".safetensors":
+        return b""
+    with file.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        return stream.read(min(length, _MAX_HEADER_BYTES))
 
 
 def embedded_checkpoint() -> Path:

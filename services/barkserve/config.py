@@ -132,7 +132,11 @@ class OrchestratorOptions(CommonOptions):
     fine: str = option(f"127.0.0.1:{PORTS['fine']}", _REPLICAS.format("fine"))
     codec: str = option(f"127.0.0.1:{PORTS['codec']}", _REPLICAS.format("codec"))
     voice: str = option("", _VOICE)
-    max_streams: int = option(64, "streams taken on at once; more are told to come back")
+    max_streams: int = option(64, "texts and contexts spoken at once; more are told to come back")
+    max_text_characters: int = option(
+        1_000_000, "characters of a text, or of all text of a context; more are refused"
+    )
+    max_contexts: int = option(16, "contexts that may be open in one StreamingSynthesize call")
     voice_store: str = option("", _VOICE_STORE + "empty: only the checkpoint's voices")
     max_stored_voices: int = option(1000, "voices that may be created in all")
     voice_handle_seconds: float = option(

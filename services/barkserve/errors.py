@@ -3,6 +3,8 @@
 
 BarkserveError
 ├── InvalidArgument       the request is wrong and will stay wrong            INVALID_ARGUMENT
+│   ├── TextTooLong       more text than one utterance holds: cut it           (the same)
+│   └── NothingToSpeak    text that this checkpoint passes over in silence     (the same)
 ├── NotFound              the request names something that does not exist     NOT_FOUND
 ├── AlreadyExists         the request would make what is there already        ALREADY_EXISTS
 ├── FailedPrecondition    the server is not set up for what is asked          FAILED_PRECONDITION
@@ -33,11 +35,24 @@ class InvalidArgument(BarkserveError):
     """
 
     status = "INVALID_ARGUMENT"
+    reason: ClassVar[str] = ""  # of a google.rpc.ErrorInfo, where a caller acts on it
 
     def __init__(self, field: str, description: str) -> None:
         super().__init__(f"{field}: {description}")
         self.field = field
         self.description = description
+
+
+class TextTooLong(InvalidArgument):
+    """More text than one utterance holds; its halves may fit."""
+
+    reason = "TEXT_TOO_LONG"
+
+
+class NothingToSpeak(InvalidArgument):
+    """Text without anything that this checkpoint can speak."""
+
+    reason = "NOTHING_TO_SPEAK"
 
 
 class NotFound(BarkserveError):

@@ -2,35 +2,33 @@
 requests.
 
 Every stage is an async iterator over the one before it, so reading samples pulls the whole chain,
-and a reader who stops reading stops it. Knows messages; knows no audio encodings, no voices by
-name, and not which replica answers.
+and a reader who stops reading stops it. A stage begins once the same stage is done with the
+utterance before, whose tokens are its history. Knows messages; knows no audio encodings, no voices
+by name, and not which replica answers.
 """
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
 import numpy as np
 from numpy.typing import NDArray
 
+from barkserve.bark_config import BarkConfig
 from barkserve.constants import StageName
-from barkserve.orchestrator.plan import Plan
+from barkserve.orchestrator.memory import Memory, MemorySizes, remember
+from barkserve.orchestrator.patience import Patience
 from barkserve.orchestrator.pool import StagePool
 from barkserve.orchestrator.replay import Replay
 from barkserve.orchestrator.stage_call import Messages, StageCall
-from barkserve.orchestrator.stage_config import (
-    coarse_config,
-    fine_config,
-    semantic_config,
-)
+from barkserve.orchestrator.stage_config import coarse_config, fine_config, semantic_config
+from barkserve.orchestrator.utterance import Spoken, Utterance
 from barkserve.v1 import (
     coarse_pb2,
     coarse_pb2_grpc,
     codec_pb2,
     codec_pb2_grpc,
-    common_pb2,
     fine_pb2,
     fine_pb2_grpc,
     semantic_pb2,
@@ -38,118 +36,162 @@ from barkserve.v1 import (
 )
 
 Pools = Mapping[StageName, StagePool]
+Samples = NDArray[np.float32]
+
+_STUBS: Mapping[StageName, Callable[[grpc.aio.Channel], Any]] = {
+    "semantic": semantic_pb2_grpc.SemanticServiceStub,
+    "coarse": coarse_pb2_grpc.CoarseServiceStub,
+    "fine": fine_pb2_grpc.FineServiceStub,
+    "codec": codec_pb2_grpc.CodecServiceStub,
+}
 
 
-@dataclass
-class Spoken:
-    """What the stages have said of an utterance; complete once its samples have ended."""
+@dataclass(frozen=True)
+class Chain:
+    """What all utterances have in common.
 
-    semantic: list[int] = field(default_factory=list)
-    coarse: list[int] = field(default_factory=list)  # frame by frame
-    fine: list[int] = field(default_factory=list)  # frame by frame
-    sample_count: int = 0
-    finish_reason: "common_pb2.FinishReason" = common_pb2.FINISH_REASON_UNSPECIFIED
-    reports: dict[StageName, common_pb2.StageReport] = field(default_factory=dict)
+    Attributes:
+        pools: the replicas of each stage.
+        config: the checkpoint's.
+    """
+
+    pools: Pools
+    config: BarkConfig
+
+    @property
+    def sizes(self) -> MemorySizes:
+        """How much each stage remembers."""
+        return MemorySizes.of(self.config)
 
 
 class Pipeline:
     """One utterance on its way. Made for one use; `close` ends all its calls.
 
     Args:
-        pools: the replicas of each stage.
-        plan: what to speak.
-        timeout_s: seconds until the client's deadline, None without one.
+        chain: the stages.
+        utterance: what to speak.
+        before: what the stages remember.
+        patience: until when to wait for them.
+
+    Attributes:
+        spoken: what has been said so far.
+        after: what the stages will remember.
     """
 
-    def __init__(self, pools: Pools, plan: Plan, timeout_s: float | None) -> None:
+    def __init__(
+        self, chain: Chain, utterance: Utterance, before: Memory, patience: Patience
+    ) -> None:
+        self.utterance = utterance
         self.spoken = Spoken()
-        self._pools = pools
-        self._plan = plan
-        loop = asyncio.get_running_loop()
-        self._deadline = None if timeout_s is None else loop.time() + timeout_s
-        self._open: list[StageCall | Replay[Any]] = []
+        self.after = Memory()
+        self._chain = chain
+        self._before = before
+        self._patience = patience
+        self._sizes = chain.sizes.tokens
+        self._calls: list[StageCall] = []
+        self._semantic = Replay(self._semantic_tokens())
+        self._coarse = Replay(self._coarse_codes())
+        self._fine = Replay(self._fine_codes())
 
-    async def samples(self) -> AsyncGenerator[NDArray[np.float32], None]:
+    def start(self) -> None:
+        """Begin, as far as the utterance before is done, without a reader."""
+        for replay in (self._semantic, self._coarse, self._fine):
+            replay.start()
+
+    async def samples(self) -> AsyncGenerator[Samples, None]:
         """Yields (n,) float32 samples as the codec makes them.
 
         Raises:
             BarkserveError: what the first stage that failed said.
         """
-        semantic = self._replay(self._semantic())
-        coarse = self._replay(self._coarse(semantic))
-        fine = self._replay(self._fine(coarse))
-        async for samples in self._codec(fine):
-            yield samples
-
-    def close(self) -> None:
-        """Cancel whatever is still running in any stage."""
-        for each in self._open:
-            each.close()
-
-    async def _semantic(self) -> AsyncIterator[Sequence[int]]:
-        """Tokens."""
-        request = semantic_pb2.SemanticServiceGenerateRequest
+        request = codec_pb2.DecodeRequest
+        books = self._chain.config.fine_generation.n_fine_codebooks
+        past = await self._before.of("codec")
+        heard = len(past) // books * self._chain.config.codec.hop_length
 
         def opening() -> list[Any]:
-            config = semantic_config(self._plan, self.spoken.semantic)
-            return [request(config=config), request(text=self._plan.request.text)]
-
-        stub = semantic_pb2_grpc.SemanticServiceStub
-        async for response in self._stage("semantic", stub, opening):
-            self.spoken.semantic.extend(response.tokens.tokens)
-            yield response.tokens.tokens
-
-    async def _coarse(self, semantic: Replay[Sequence[int]]) -> AsyncIterator[Sequence[int]]:
-        """Codes, frame by frame."""
-        request, stub = coarse_pb2.CoarseServiceGenerateRequest, coarse_pb2_grpc.CoarseServiceStub
-
-        def opening() -> list[Any]:
-            return [request(config=coarse_config(self._plan, self.spoken.coarse))]
-
-        def feed(tokens: Sequence[int]) -> Any:
-            return request(semantic=coarse_pb2.SemanticInput(tokens=tokens))
-
-        responses = self._stage("coarse", stub, opening, semantic, feed)
-        async for response in responses:
-            self.spoken.coarse.extend(response.frames.codes)
-            yield response.frames.codes
-
-    async def _fine(self, coarse: Replay[Sequence[int]]) -> AsyncIterator[Sequence[int]]:
-        """Codes, frame by frame."""
-        request, stub = fine_pb2.FineServiceGenerateRequest, fine_pb2_grpc.FineServiceStub
-
-        def opening() -> list[Any]:
-            return [request(config=fine_config(self._plan, self.spoken.fine))]
-
-        def feed(codes: Sequence[int]) -> Any:
-            return request(coarse=fine_pb2.CoarseInput(codes=codes))
-
-        responses = self._stage("fine", stub, opening, coarse, feed)
-        async for response in responses:
-            self.spoken.fine.extend(response.frames.codes)
-            yield response.frames.codes
-
-    async def _codec(self, fine: Replay[Sequence[int]]) -> AsyncIterator[NDArray[np.float32]]:
-        """Samples."""
-        request, stub = codec_pb2.DecodeRequest, codec_pb2_grpc.CodecServiceStub
-
-        def opening() -> list[Any]:
-            produced = self.spoken.sample_count
-            return [request(config=codec_pb2.CodecConfig(produced_samples=produced))]
+            produced = heard + self.spoken.sample_count
+            config = request(config=codec_pb2.CodecConfig(produced_samples=produced))
+            return [config, feed(past)] if past else [config]
 
         def feed(codes: Sequence[int]) -> Any:
             return request(frames=codec_pb2.FineInput(codes=codes))
 
-        responses = self._stage("codec", stub, opening, fine, feed)
-        async for response in responses:
+        async for response in self._stage("codec", opening, self._fine, feed):
             samples = np.frombuffer(response.samples.pcm, dtype="<f4")
             self.spoken.sample_count += len(samples)
             yield samples
+        self.spoken.reports["codec"].output_count = self.spoken.sample_count
+        self.after.know("codec", remember(past, self.spoken.fine, self._sizes["codec"]))
+
+    def close(self) -> None:
+        """Cancel whatever is still running in any stage."""
+        for call in self._calls:
+            call.close()
+        for replay in (self._semantic, self._coarse, self._fine):
+            replay.close()
+        self.after.close()
+
+    async def _semantic_tokens(self) -> AsyncIterator[Sequence[int]]:
+        history = await self._before.of("semantic")
+        request = semantic_pb2.SemanticServiceGenerateRequest
+
+        def opening() -> list[Any]:
+            config = semantic_config(self.utterance, history, self.spoken.semantic)
+            return [request(config=config), request(text=self.utterance.piece.text)]
+
+        try:
+            async for response in self._stage("semantic", opening):
+                self.spoken.semantic.extend(response.tokens.tokens)
+                yield response.tokens.tokens
+        except Exception as error:
+            self.after.fail("semantic", error)
+            raise
+        self._know("semantic", history, self.spoken.semantic)
+
+    async def _coarse_codes(self) -> AsyncIterator[Sequence[int]]:
+        """Frame by frame."""
+        semantic_history = await self._before.of("semantic")
+        history = await self._before.of("coarse")
+        request = coarse_pb2.CoarseServiceGenerateRequest
+
+        def opening() -> list[Any]:
+            produced = self.spoken.coarse
+            return [
+                request(config=coarse_config(self.utterance, semantic_history, history, produced))
+            ]
+
+        def feed(tokens: Sequence[int]) -> Any:
+            return request(semantic=coarse_pb2.SemanticInput(tokens=tokens))
+
+        async for response in self._stage("coarse", opening, self._semantic, feed):
+            self.spoken.coarse.extend(response.frames.codes)
+            yield response.frames.codes
+        size = self._chain.config.codebook_size
+        self._know("coarse", history, [code % size for code in self.spoken.coarse])
+
+    async def _fine_codes(self) -> AsyncIterator[Sequence[int]]:
+        """Frame by frame."""
+        history = await self._before.of("fine")
+        request = fine_pb2.FineServiceGenerateRequest
+
+        def opening() -> list[Any]:
+            return [request(config=fine_config(self.utterance, history, self.spoken.fine))]
+
+        def feed(codes: Sequence[int]) -> Any:
+            return request(coarse=fine_pb2.CoarseInput(codes=codes))
+
+        async for response in self._stage("fine", opening, self._coarse, feed):
+            self.spoken.fine.extend(response.frames.codes)
+            yield response.frames.codes
+        self._know("fine", history, self.spoken.fine)
+
+    def _know(self, stage: StageName, history: Sequence[int], own: Sequence[int]) -> None:
+        self.after.know(stage, remember(history, own, self._sizes[stage]))
 
     async def _stage(
         self,
         stage: StageName,
-        stub: Callable[[grpc.aio.Channel], Any],
         opening: Callable[[], list[Any]],
         inputs: Replay[Any] | None = None,
         feed: Callable[[Any], Any] = lambda item: item,
@@ -158,7 +200,6 @@ class Pipeline:
 
         Args:
             stage: which.
-            stub: its generated stub class.
             opening: the first requests, as of now: they say what was already produced.
             inputs: what the stage is fed with; all of it again when a replica is replaced.
             feed: makes a request of one input.
@@ -172,11 +213,11 @@ class Pipeline:
                     yield feed(item)
 
         def method(channel: grpc.aio.Channel) -> Any:
-            service = stub(channel)
+            service = _STUBS[stage](channel)
             return service.Decode if stage == "codec" else service.Generate
 
-        call = StageCall(self._pools[stage], method, requests, self._time_left)
-        self._open.append(call)
+        call = StageCall(self._chain.pools[stage], method, requests, self._patience)
+        self._calls.append(call)
         async for response in call.responses():
             if response.WhichOneof("response") == "finished":
                 self.spoken.reports[stage] = response.finished.report
@@ -184,13 +225,3 @@ class Pipeline:
                     self.spoken.finish_reason = response.finished.finish_reason
             else:
                 yield response
-
-    def _replay(self, source: AsyncIterator[Sequence[int]]) -> Replay[Sequence[int]]:
-        replay = Replay(source)
-        self._open.append(replay)
-        return replay
-
-    def _time_left(self) -> float | None:
-        if self._deadline is None:
-            return None
-        return max(0.0, self._deadline - asyncio.get_running_loop().time())

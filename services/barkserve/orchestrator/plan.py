@@ -10,16 +10,18 @@ from barkserve.errors import InvalidArgument
 from barkserve.orchestrator.audio import resolve_encoding
 from barkserve.speakable import speakable
 from barkserve.v1 import common_pb2, speech_pb2
+from barkserve.voice_card import preset_card
 from barkserve.voices import Voice
 
-MAX_TEXT_CHARACTERS = 20_000
 MAX_REQUEST_ID_CHARACTERS = 128
+MAX_LANGUAGE_CHARACTERS = 35  # what BCP 47 promises to be enough
+NOTHING = "holds nothing to speak: no letter, digit, note sign or [cue]"
 MAX_SEED = 2**32  # of those we draw: short enough to be read out
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One utterance, ready to be spoken.
+    """How to speak one text.
 
     Attributes:
         request: what the client sent, for the options that go to the stages as they are.
@@ -40,6 +42,11 @@ class Plan:
         """How `started` names the voice."""
         return NO_VOICE if self.voice is None else self.voice.name
 
+    @property
+    def language(self) -> str:
+        """The text's language, a BCP 47 code; empty if only the text itself can tell."""
+        return self.request.language_code or preset_card(self.voice_name).language
+
     def sampling(self, options: common_pb2.Sampling) -> common_pb2.Sampling:
         """A stage's sampling options, greedy where the whole request is."""
         chosen = common_pb2.Sampling()
@@ -51,11 +58,12 @@ class Plan:
 
 def make_plan(request: speech_pb2.SynthesizeRequest, voice: Voice | None) -> Plan:
     """Check a request and decide what it leaves open. Raises InvalidArgument naming the field."""
-    check_text(request.text)
     if len(request.request_id) > MAX_REQUEST_ID_CHARACTERS:
         raise InvalidArgument(
             "request_id", f"must be at most {MAX_REQUEST_ID_CHARACTERS} characters"
         )
+    if len(request.language_code) > MAX_LANGUAGE_CHARACTERS:
+        raise InvalidArgument("language_code", 'must be a BCP 47 code such as "en" or "pt-BR"')
     if request.HasField("seed") and request.seed < 0:
         raise InvalidArgument("seed", "must be 0 to 2^63 - 1")
     if request.semantic.HasField("max_tokens") and request.semantic.max_tokens < 1:
@@ -73,14 +81,9 @@ def make_plan(request: speech_pb2.SynthesizeRequest, voice: Voice | None) -> Pla
     )
 
 
-def check_text(text: str) -> None:
-    """Raise InvalidArgument for text that no stage could speak; its length in tokens is the
-    semantic stage's to check."""
-    if len(text) > MAX_TEXT_CHARACTERS:
-        raise InvalidArgument(
-            "text", f"must be at most {MAX_TEXT_CHARACTERS} characters, found {len(text)}"
-        )
+def check_text(text: str, most: int) -> None:
+    """Raise InvalidArgument for text that is too long, or that no stage could speak."""
+    if len(text) > most:
+        raise InvalidArgument("text", f"must be at most {most} characters, found {len(text)}")
     if not speakable(text):
-        raise InvalidArgument(
-            "text", "holds nothing to speak: no letter, digit, note sign or [cue]"
-        )
+        raise InvalidArgument("text", NOTHING)

@@ -23,6 +23,11 @@ class Replay(Generic[Message]):
         self._kept: list[Message] = []
         self._pull: asyncio.Task[bool] | None = None
 
+    def start(self) -> None:
+        """Read the first message, before anybody asks for it."""
+        if self._pull is None:
+            self._pull = asyncio.create_task(self._keep_next())
+
     async def read(self) -> AsyncIterator[Message]:
         """Yields all messages, waiting for those to come. Raises what the source raises."""
         index = 0
@@ -32,13 +37,15 @@ class Replay(Generic[Message]):
 
     def close(self) -> None:
         """Stop reading the source."""
-        if self._pull is not None:
-            self._pull.cancel()
+        if self._pull is None:
+            return
+        if not self._pull.cancel() and not self._pull.cancelled():
+            self._pull.exception()  # whether anybody heard of it or not
 
     async def _more(self) -> bool:
         """Wait for one more message; False when the source has ended."""
-        if self._pull is None:
-            self._pull = asyncio.create_task(self._keep_next())
+        self.start()
+        assert self._pull is not None
         return await asyncio.shield(self._pull)
 
     async def _keep_next(self) -> bool:

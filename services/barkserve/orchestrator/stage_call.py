@@ -12,6 +12,7 @@ from typing import Any
 import grpc
 
 from barkserve.errors import BarkserveError, Overloaded, StageFailed, StageUnavailable
+from barkserve.orchestrator.patience import Patience
 from barkserve.orchestrator.pool import StagePool
 from barkserve.serving.status import from_rpc_error
 
@@ -27,7 +28,7 @@ class StageCall:
         pool: the stage's replicas.
         method: a channel's bidirectional method.
         requests: makes all requests anew; the first must say what was already produced.
-        time_left: seconds until the client's deadline, None without one.
+        patience: until when to wait; a stage that is full is asked again as long as it says.
     """
 
     def __init__(
@@ -35,12 +36,12 @@ class StageCall:
         pool: StagePool,
         method: Callable[[grpc.aio.Channel], Any],
         requests: Callable[[], Messages],
-        time_left: Callable[[], float | None],
+        patience: Patience,
     ) -> None:
         self._pool = pool
         self._method = method
         self._requests = requests
-        self._time_left = time_left
+        self._patience = patience
         self._call: Any = None
         self._failure: BarkserveError | None = None
 
@@ -49,18 +50,26 @@ class StageCall:
 
         Raises:
             BarkserveError: what the stage said, or what the requests raised; StageUnavailable or
-                Overloaded once every replica has been tried.
+                Overloaded once every replica has been tried, and patience has ended.
         """
         replicas = len(self._pool.addresses)
-        for attempt in range(1, replicas + 2):
+        attempt = rounds = 0
+        waited_s = 0.0
+        while True:
             channel = self._pool.pick()
+            attempt += 1
             try:
                 async for response in self._attempt(channel):
                     yield response
                 return
-            except Overloaded:
-                if attempt >= replicas:
+            except Overloaded as error:
+                if attempt < replicas:
+                    continue
+                attempt, rounds = 0, rounds + 1
+                paused_s = await self._patience.pause(rounds, waited_s, error.retry_after_s)
+                if not paused_s:
                     raise
+                waited_s += paused_s
             except StageUnavailable as error:
                 self._pool.avoid(channel)
                 if attempt > replicas:
@@ -74,7 +83,9 @@ class StageCall:
 
     async def _attempt(self, channel: grpc.aio.Channel) -> AsyncGenerator[Any, None]:
         stage = self._pool.stage
-        self._call = self._method(channel)(self._noting_failure(), timeout=self._time_left())
+        self._call = self._method(channel)(
+            self._noting_failure(), timeout=self._patience.time_left()
+        )
         finished = False
         try:
             async for response in self._call:

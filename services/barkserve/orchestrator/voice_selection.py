@@ -1,7 +1,7 @@
 """Which voice a request means, and the voice that an utterance leaves behind. Knows messages; knows
 no stages and no files."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from barkserve.bark_config import BarkConfig
 from barkserve.constants import NO_VOICE
 from barkserve.errors import InvalidArgument
-from barkserve.orchestrator.pipeline import Spoken
+from barkserve.orchestrator.utterance import Spoken
 from barkserve.orchestrator.voice_catalog import VoiceCatalog
 from barkserve.v1 import common_pb2, speech_pb2
 from barkserve.voices import Voice, parse_voice, voice_from_npz
@@ -92,13 +92,14 @@ def history_prompt(voice: Voice) -> common_pb2.HistoryPrompt:
     )
 
 
-def continuing_voice(spoken: Spoken, config: BarkConfig) -> common_pb2.HistoryPrompt:
-    """The voice that goes on where an utterance ended: its own tokens."""
-    return common_pb2.HistoryPrompt(
-        semantic_prompt=spoken.semantic,
-        coarse_prompt=[code % config.codebook_size for code in spoken.coarse],
-        fine_prompt=spoken.fine,
-    )
+def continuing_voice(pieces: Iterable[Spoken], config: BarkConfig) -> common_pb2.HistoryPrompt:
+    """The voice that goes on where the last of these pieces ended: their own tokens."""
+    voice = common_pb2.HistoryPrompt()
+    for spoken in pieces:
+        voice.semantic_prompt.extend(spoken.semantic)
+        voice.coarse_prompt.extend(code % config.codebook_size for code in spoken.coarse)
+        voice.fine_prompt.extend(spoken.fine)
+    return voice
 
 
 def _books(codes: Collection[int], books: int, field: str) -> NDArray[np.int32]:

@@ -10,7 +10,7 @@ import numpy as np
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from barkserve.checkpoint_folder import CheckpointFolder, read_json_object
-from barkserve.errors import CheckpointError, InvalidArgument
+from barkserve.errors import CheckpointError, NothingToSpeak, TextTooLong
 from barkserve.semantic.spelling import spell_out
 from barkserve.speakable import speakable
 
@@ -52,19 +52,20 @@ class TextEncoder:
         """Returns the text's token ids.
 
         Args:
-            text: any text; InvalidArgument if nothing in it can be spoken, or if it is too long.
+            text: any text; NothingToSpeak if nothing in it can be spoken, TextTooLong if it is
+                longer than one prompt.
 
         Returns:
             (n,) ids in the semantic network's vocabulary, 1 <= n <= max_input_semantic_length.
         """
         if not speakable(text):
-            raise InvalidArgument(_FIELD, "nothing to speak: give a letter, a digit or a note sign")
+            raise NothingToSpeak(_FIELD, "nothing to speak: give a letter, a digit or a note sign")
         prepared = self._prepare(text)
         ids = self._tokenizer.encode(prepared, add_special_tokens=False).ids
         if not ids or not speakable(prepared):
-            raise InvalidArgument(_FIELD, "nothing in it that this checkpoint can speak")
+            raise NothingToSpeak(_FIELD, "nothing in it that this checkpoint can speak")
         if len(ids) > self._limit:
-            raise InvalidArgument(
+            raise TextTooLong(
                 _FIELD,
                 f"{len(ids)} tokens, at most {self._limit} are spoken in one go: split the text",
             )

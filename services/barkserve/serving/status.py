@@ -14,13 +14,17 @@ from barkserve.errors import (
     BarkserveError,
     InvalidArgument,
     NotFound,
+    NothingToSpeak,
     Overloaded,
     StageFailed,
     StageUnavailable,
     StoreFull,
+    TextTooLong,
 )
 from barkserve.serving.context import Context
 
+_DOMAIN = "barkserve"
+_INVALID = {kind.reason: kind for kind in (InvalidArgument, TextTooLong, NothingToSpeak)}
 DETAILS_KEY = "grpc-status-details-bin"
 
 
@@ -33,6 +37,9 @@ def to_status(error: BarkserveError) -> status_pb2.Status:
             field=error.field, description=error.description
         )
         status.details.add().Pack(error_details_pb2.BadRequest(field_violations=[violation]))
+        if error.reason:
+            info = error_details_pb2.ErrorInfo(reason=error.reason, domain=_DOMAIN)
+            status.details.add().Pack(info)
     elif isinstance(error, Overloaded):
         delay = duration_pb2.Duration()
         delay.FromNanoseconds(int(error.retry_after_s * 1e9))
@@ -69,7 +76,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError, stage: str) -> BarkserveError:
         if violation is None:
             return InvalidArgument(stage, text)
         path = violation.field if violation.field == "text" else f"{stage}.{violation.field}"
-        return InvalidArgument(path, violation.description)
+        return _INVALID.get(_reason(error), InvalidArgument)(path, violation.description)
     if code is grpc.StatusCode.NOT_FOUND:
         return NotFound(text)
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
@@ -89,6 +96,12 @@ def _violation(
         if detail.Unpack(bad_request) and bad_request.field_violations:
             return bad_request.field_violations[0]
     return None
+
+
+def _reason(error: grpc.aio.AioRpcError) -> str:
+    info = error_details_pb2.ErrorInfo()
+    found = (info.reason for detail in _details(error) if detail.Unpack(info))
+    return next(found, "")
 
 
 def _retry_after(error: grpc.aio.AioRpcError) -> float:

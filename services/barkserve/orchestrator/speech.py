@@ -1,0 +1,161 @@
+"""Speaks a text of any length, piece after piece, as one speech.
+
+While a piece is being heard, the next is already under way: its semantic tokens begin when those of
+the piece before are complete, and so on stage by stage. No more than these two are ever there, so a
+book takes no more memory than a page, and a reader who stops stops it all. Knows neither encodings
+nor messages to clients.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from barkserve.errors import BarkserveError, NothingToSpeak, StageFailed, TextTooLong
+from barkserve.orchestrator.events import Flushed, PieceEnded, PieceSamples, SpeechEvent
+from barkserve.orchestrator.listener import Listener
+from barkserve.orchestrator.memory import Memory
+from barkserve.orchestrator.patience import Patience
+from barkserve.orchestrator.pipeline import Chain, Pipeline
+from barkserve.orchestrator.plan import NOTHING, Plan
+from barkserve.orchestrator.seeds import piece_seed
+from barkserve.orchestrator.text.budget import Budget
+from barkserve.orchestrator.text.feed import TextFeed
+from barkserve.orchestrator.text.segmenter import FlushMark, Piece, halves
+from barkserve.orchestrator.utterance import Utterance
+
+PIECES_UNDER_WAY = 2
+NOTHING_MADE = "the network found nothing to say for this text; try another seed or voice"
+FULL_STAGE_S = 10.0
+"""How long, at least, a speech that has begun goes on asking a stage that is full."""
+
+
+class Speech:
+    """One text being spoken. Made for one use.
+
+    Args:
+        chain: the stages.
+        plan: how to speak.
+        feed: the text.
+        budget: how the text's pieces were measured.
+        listener: who hears it.
+        deadline: the event loop's time at which the client gives up, None for never.
+    """
+
+    def __init__(
+        self,
+        chain: Chain,
+        plan: Plan,
+        feed: TextFeed,
+        budget: Budget,
+        listener: Listener,
+        deadline: float | None,
+    ) -> None:
+        self._chain = chain
+        self._plan = plan
+        self._feed = feed
+        self._budget = budget
+        self._listener = listener
+        self._patience = Patience(deadline, self._full_s)
+        self._room = asyncio.Semaphore(PIECES_UNDER_WAY)
+        self._under_way: asyncio.Queue[Pipeline | FlushMark | Exception | None] = asyncio.Queue()
+        self._open: set[Pipeline] = set()
+        self._refused: deque[Piece] = deque()  # what is left of a piece that was too long
+        self._silence: BarkserveError = NothingToSpeak("text", NOTHING)  # what to say if it stays
+        self._began = False
+        self.sample_count = 0
+
+    async def events(self) -> AsyncGenerator[SpeechEvent, None]:
+        """Yields what is spoken as it comes.
+
+        Raises:
+            BarkserveError: what a stage said, what was wrong with the text, or that nothing came.
+        """
+        producing = asyncio.create_task(self._produce())
+        try:
+            while (item := await self._under_way.get()) is not None:
+                if isinstance(item, Exception):
+                    raise item
+                if isinstance(item, FlushMark):
+                    yield Flushed(item.flush_id)
+                    continue
+                async with aclosing(self._spoken(item)) as events:
+                    async for event in events:
+                        yield event
+        finally:
+            producing.cancel()
+            for pipeline in self._open:
+                pipeline.close()
+            await asyncio.wait([producing])
+        if self.sample_count == 0:
+            raise self._silence
+
+    async def _spoken(self, pipeline: Pipeline) -> AsyncGenerator[SpeechEvent, None]:
+        """The events of one piece."""
+        utterance, spoken = pipeline.utterance, pipeline.spoken
+        try:
+            async with aclosing(pipeline.samples()) as pieces:
+                async for samples in pieces:
+                    self._began = True
+                    self.sample_count += len(samples)
+                    yield PieceSamples(utterance, spoken, samples)
+            if not spoken.sample_count:
+                self._silence = StageFailed(NOTHING_MADE)
+            yield PieceEnded(utterance, spoken)
+        except TextTooLong:
+            pass  # its halves come next
+        except NothingToSpeak as error:
+            self._silence = error
+        finally:
+            pipeline.close()
+            self._open.discard(pipeline)
+            self._listener.piece_ends()
+            self._room.release()
+
+    async def _produce(self) -> None:
+        """Start piece after piece, as soon as the one before lets it."""
+        before, index = Memory.of_voice(self._plan.voice), 0
+        try:
+            while True:
+                await self._room.acquire()
+                item = self._refused.popleft() if self._refused else await self._feed.next()
+                if not isinstance(item, Piece):
+                    self._room.release()
+                    self._under_way.put_nowait(item)
+                    if item is None:
+                        return
+                    continue
+                pipeline = self._start(item, index, before)
+                if await self._semantic_complete(pipeline):
+                    before, index = pipeline.after, index + 1
+        except Exception as error:
+            self._under_way.put_nowait(error)
+
+    def _start(self, piece: Piece, index: int, before: Memory) -> Pipeline:
+        seed = piece_seed(self._plan.seed, index)
+        utterance = Utterance(self._plan, piece, index, seed)
+        pipeline = Pipeline(self._chain, utterance, before, self._patience)
+        self._open.add(pipeline)
+        self._listener.piece_begins()
+        pipeline.start()
+        self._under_way.put_nowait(pipeline)
+        return pipeline
+
+    async def _semantic_complete(self, pipeline: Pipeline) -> bool:
+        """Wait for a piece's last semantic token; False if the piece cannot be spoken as it is."""
+        piece = pipeline.utterance.piece
+        try:
+            await pipeline.after.of("semantic")
+        except TextTooLong:
+            if len(piece.text) < 2:
+                raise
+            self._refused.extendleft(reversed(halves(piece, self._budget)))
+            return False
+        except NothingToSpeak:
+            return False
+        return True
+
+    def _full_s(self) -> float:
+        """For how long a stage that is full is asked again: a speech that was never heard can be
+        sent again, one that has begun should go on."""
+        return max(self._listener.lead_s, FULL_STAGE_S) if self._began else 0.0

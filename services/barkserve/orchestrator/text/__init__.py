@@ -1,0 +1,1 @@
+"""Text as it is written, cut into pieces that one utterance can hold."""

@@ -1,0 +1,37 @@
+"""One piece of text on its way to being spoken, and what has been said of it. Values only."""
+
+from dataclasses import dataclass, field
+
+from barkserve.constants import StageName
+from barkserve.orchestrator.plan import Plan
+from barkserve.orchestrator.text.segmenter import Piece
+from barkserve.v1 import common_pb2
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """What to speak.
+
+    Attributes:
+        plan: the request that it is part of.
+        piece: the text, and where it stands.
+        index: how many pieces of the request were spoken before.
+        seed: of its draws.
+    """
+
+    plan: Plan
+    piece: Piece
+    index: int
+    seed: int
+
+
+@dataclass
+class Spoken:
+    """What the stages have said of an utterance; complete once its samples have ended."""
+
+    semantic: list[int] = field(default_factory=list)
+    coarse: list[int] = field(default_factory=list)  # frame by frame
+    fine: list[int] = field(default_factory=list)  # frame by frame
+    sample_count: int = 0
+    finish_reason: "common_pb2.FinishReason" = common_pb2.FINISH_REASON_UNSPECIFIED
+    reports: dict[StageName, common_pb2.StageReport] = field(default_factory=dict)

@@ -1,0 +1,182 @@
+"""Any way of cutting a text gives the same pieces, which are sentences or fit for one utterance."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from barkserve.orchestrator.text.budget import Budget
+from barkserve.orchestrator.text.segmenter import FlushMark, Piece, Segmenter, halves
+from barkserve.speakable import speakable
+
+BUDGET = Budget(160)
+
+
+def drain(segmenter: Segmenter) -> list[Piece | FlushMark]:
+    found = []
+    while (item := segmenter.next()) is not None:
+        found.append(item)
+    return found
+
+
+def pieces(text: str, *cuts: int, language: str = "", budget: Budget = BUDGET) -> list[Piece]:
+    """The pieces of a text that arrives cut at these places, each taken out at once."""
+    segmenter, found = Segmenter(language, budget), []
+    for start, end in pairwise((0, *cuts, len(text))):
+        segmenter.push(text[start:end])
+        found += drain(segmenter)
+    segmenter.end()
+    return found + drain(segmenter)
+
+
+def texts(text: str, language: str = "", budget: Budget = BUDGET) -> list[str]:
+    return [piece.text for piece in pieces(text, language=language, budget=budget)]
+
+
+SENTENCES = {
+    "en": [
+        "Hello, Mr. Smith, it costs $3.50 today, e.g. at 5 p.m. in the U.S. market.",
+        "See https://example.com/a.b?c=d.html and mail me@example.com.",
+        "J. R. R. Tolkien wrote No. 5, approx. two hundred pages (Fig. 3).",
+        '"Is it?" she asked.',
+        "He said \"Go.\"",
+        "Version 2.0.1 is out 😀 at last!",
+        "Wait... what?!",
+    ],
+    "de": ["Das ist z. B. ein Satz von Dr. Müller.", "Die 2. Auflage kostet am 3. Mai 3,50 EUR."],
+    "es": ["El Sr. García vive en EE. UU. desde 1990.", "¿Cómo estás?", "¡Muy bien!"],
+    "fr": ["M. Dupont est arrivé.", "C'est vrai ?", "Il a dit : « Bonjour. »"],
+    "hi": ["यह एक वाक्य है।", "डॉ. शर्मा आए हैं!", "क्या तुम ठीक हो?"],
+    "it": ["Il sig. Rossi è qui.", "Costa 3.50 euro, come va?"],
+    "ja": ["これは文です。", "本当ですか？", "3.5キロです！"],
+    "ko": ["안녕하세요.", "3.5킬로입니다!", "잘 지내요?"],
+    "pl": ["To jest np. zdanie.", "Dziś jest 3. Maja, godz. 5 rano.", "Tak?"],
+    "pt": ["O Sr. Silva e a Profa. Ana chegaram.", "Tudo bem?", "Custa 3,50."],
+    "ru": ["Он родился в 1990 г. в Москве, т. е. давно.", "А. С. Пушкин писал?", "Да!"],
+    "tr": ["Dr. Ahmet 3. Kata geldi.", "Nasılsın?", "İyi!"],
+    "zh": ["这是一个句子。", "他说：“好的。”", "真的吗？"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", SENTENCES)
+def test_sentences_of_every_language_are_found(language: str) -> None:
+    space = "" if language in ("ja", "zh") else " "
+    for first in SENTENCES[language]:
+        for second in SENTENCES[language]:
+            assert texts(first + space + second, language)[0] == first
+
+
+def test_the_first_sentence_is_a_piece_and_later_short_ones_are_joined() -> None:
+    assert texts("Yes. I am. You are. He is. " + "It really is a long one. " * 7) == [
+        "Yes.",
+        "I am. You are. He is. It really is a long one.",
+        " ".join(["It really is a long one."] * 4),
+        " ".join(["It really is a long one."] * 2),
+    ]
+
+
+def test_a_long_sentence_is_cut_at_clauses_then_words_then_anywhere() -> None:
+    clause = "and so it went on and on and on without any end, "
+    assert texts(clause * 7)[0] == (clause * 3).strip()
+    words = texts("word " * 100)
+    assert all(set(text.split(" ")) == {"word"} and len(text) <= 160 for text in words)
+    assert list(map(len, texts("x" * 400))) == [160, 160, 80]
+    assert all(text.count("e") * 3 == len(text) for text in texts("e\u0301\u0302" * 100))
+
+
+def test_digits_and_other_scripts_count_as_long_as_they_are_spoken() -> None:
+    assert max(map(len, texts("7" * 100))) == 32
+    assert max(map(len, texts("你好" * 100))) == 53
+    assert max(map(len, texts("你好" * 100, budget=Budget(102, spelled=True)))) == 17
+
+
+def test_a_blank_line_ends_a_sentence_and_a_line_end_does_not() -> None:
+    assert texts("Title\n\nOnce upon\na time.") == ["Title", "Once upon\na time."]
+
+
+def test_what_cannot_be_spoken_is_no_piece() -> None:
+    assert texts("?! 😀 ... \n\n --- \n") == []
+    assert texts("😀 Hello. 😀😀 ...") == ["😀 Hello."]
+
+
+def test_flush_hands_out_what_is_there_and_is_marked() -> None:
+    segmenter = Segmenter("en", BUDGET)
+    segmenter.push("Hello. How are")
+    segmenter.flush("a")
+    segmenter.push(" you")
+    segmenter.flush("b")
+    assert drain(segmenter) == [
+        Piece("Hello.", 0),
+        Piece("How are", 7),
+        FlushMark("a"),
+        Piece("you", 15),
+        FlushMark("b"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        ("I think, and thus", "I think,"),
+        ("I think and th", "I think and"),
+        ("This is it.", "This is it."),
+        ("Ask Dr.", "Ask"),
+        ("Hel", None),
+        ("你好", "你好"),
+    ],
+)
+def test_in_a_hurry_clauses_and_words_are_spoken(text: str, spoken: str | None) -> None:
+    segmenter = Segmenter("", BUDGET)
+    segmenter.push(text)
+    assert segmenter.next() is None
+    piece = segmenter.hurry()
+    assert (piece and piece.text) == spoken
+
+
+def test_held_sentences_go_first_in_a_hurry() -> None:
+    segmenter = Segmenter("", BUDGET)
+    segmenter.push("Yes, I can. I do. And th")
+    assert drain(segmenter) == [Piece("Yes, I can.", 0)]
+    assert segmenter.holds_sentences
+    assert segmenter.hurry() == Piece("I do.", 12)
+    assert not segmenter.holds_sentences
+
+
+ALPHABET = st.sampled_from(
+    [*"aB1.!?,;: \n\"')(", "Dr. ", "e.g. ", "Hi", "3.5", "你", "。", "」", "é", "\u0301", "😀", "।"]
+)
+TEXT = st.one_of(st.lists(ALPHABET, max_size=120).map("".join), st.text(max_size=120))
+
+
+@given(TEXT, st.data(), st.sampled_from(["", "en", "de", "zh"]), st.sampled_from([10, 30, 160]))
+def test_any_way_of_cutting_gives_the_same_pieces(
+    text: str, data: st.DataObject, language: str, limit: int
+) -> None:
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=20)))
+    budget = Budget(limit)
+    at_once = pieces(text, language=language, budget=budget)
+    assert pieces(text, *cuts, language=language, budget=budget) == at_once
+    assert pieces(text, *range(len(text)), language=language, budget=budget) == at_once
+    spoken = set()
+    for piece in at_once:
+        assert text[piece.start : piece.end] == piece.text
+        assert speakable(piece.text)
+        assert budget.cost(piece.text) <= limit or len(piece.text) == 1
+        spoken |= set(range(piece.start, piece.end))
+    assert not speakable("".join(sign for at, sign in enumerate(text) if at not in spoken))
+    assert [piece.start for piece in at_once] == sorted({piece.start for piece in at_once})
+
+
+@given(TEXT.filter(lambda text: len(text) > 1 and speakable(text)))
+def test_halves_are_shorter_and_nothing_is_lost(text: str) -> None:
+    piece = Piece(text.strip(), 5)
+    if len(piece.text) < 2:
+        return
+    parts = halves(piece, BUDGET)
+    assert all(len(part.text) < len(piece.text) for part in parts)
+    for part in parts:
+        assert piece.text[part.start - 5 : part.end - 5] == part.text
+    said = "".join("".join(part.text.split()) for part in parts if part.text)
+    letters = [sign for sign in piece.text if speakable(sign)]
+    assert [sign for sign in said if speakable(sign)] == letters
