@@ -41,6 +41,7 @@ from barkserve.semantic.generator import (
     SemanticRun,
     semantic_head,
 )
+from barkserve.semantic.head_choice import HeadChoice
 from barkserve.semantic.text import TextEncoder
 from barkserve.voices import Voice, VoiceLibrary
 
@@ -84,7 +85,8 @@ class Speaker:
     async def frames(self, text: str, seed: int) -> Codes:
         """(t, coarse codebooks): what the first two stages make of a text."""
         nothing = np.empty(0, dtype=np.int64)
-        generator = SemanticGenerator(self.semantic, self.bark)
+        heads = HeadChoice(self.semantic, self.bark, self._encoder.encode)
+        generator = SemanticGenerator(self.semantic, self.bark, heads)
         history = self.voice.semantic_prompt.astype(np.int64)
         request = SemanticRequest(
             self._encoder.encode(text),
@@ -94,7 +96,8 @@ class Speaker:
             nothing,
             generator.max_tokens,
         )
-        tokens = [t async for part in generator.generate(request, SemanticRun()) for t in part]
+        steps = generator.generate(request, SemanticRun())
+        tokens = [token async for step in steps for token in step.tokens]
         coarse = CoarseGenerator(self.coarse, self.bark)
         voice = cut_history(history, self.voice.coarse_prompt.T.astype(np.int64), coarse.geometry)
         sampling = _params(self.bark.coarse_generation.sampling)

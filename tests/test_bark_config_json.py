@@ -8,7 +8,7 @@ import pytest
 from transformers import EncodecConfig, GenerationConfig
 from transformers.models.bark import configuration_bark, generation_configuration_bark
 
-from barkserve.bark_config import BarkConfig, SamplingDefaults
+from barkserve.bark_config import AlignmentHead, BarkConfig, SamplingDefaults
 from barkserve.bark_config_json import parse_bark_config
 from barkserve.errors import CheckpointError
 from tests.checkpoints import PRESETS, SUNO_SHAPED, TINY, generation_config, model_config
@@ -275,3 +275,17 @@ def test_a_fine_temperature_of_one_is_greedy(
 ) -> None:
     generation["fine_acoustics_config"]["temperature"] = temperature
     assert parse_bark_config(config, generation).fine_generation.greedy is greedy
+
+
+def test_the_alignment_head(config: dict[str, Any], generation: Sections) -> None:
+    assert parse_bark_config(config, generation).alignment_head is None
+    named = {**generation, "alignment_head": [1, 0, -2]}
+    assert parse_bark_config(config, named).alignment_head == AlignmentHead(1, 0, -2)
+
+
+@pytest.mark.parametrize("value", [3, [1, 0], [1, 0, 0.5], [1, True, 0], [2, 0, 0], [0, -1, 0]])
+def test_an_alignment_head_that_cannot_be_is_refused(
+    config: dict[str, Any], generation: Sections, value: object
+) -> None:
+    with pytest.raises(CheckpointError, match="alignment_head"):
+        parse_bark_config(config, {**generation, "alignment_head": value})

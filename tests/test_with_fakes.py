@@ -26,6 +26,7 @@ from barkserve.fine.generator import FineGenerator
 from barkserve.fine.servicer import FineServicer
 from barkserve.fine.windows import ChunkPlan
 from barkserve.semantic.generator import SemanticGenerator, semantic_head
+from barkserve.semantic.head_choice import HeadChoice
 from barkserve.semantic.prompt import build_prompt
 from barkserve.semantic.servicer import SemanticServicer
 from barkserve.semantic.text import TextEncoder
@@ -70,7 +71,9 @@ class Fakes:
             start, stop = batcher.start, batcher.stop
         match stage:
             case "semantic":
-                encoder, generator = TextEncoder(self.folder), SemanticGenerator(engine, bark)
+                encoder = TextEncoder(self.folder)
+                heads = HeadChoice(engine, bark, encoder.encode)
+                generator = SemanticGenerator(engine, bark, heads)
                 servicer = SemanticServicer(generator, encoder, bark, admission, metrics)
                 add = semantic_pb2_grpc.add_SemanticServiceServicer_to_server
             case "coarse":

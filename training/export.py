@@ -39,6 +39,7 @@ from training.tokens import SPECIALS, save_vocabulary
 CARD = Path(__file__).parent / "model_card.md"
 STRIPPED = (".attn.bias", ".embed_avg", ".cluster_size")  # rebuilt by whoever loads the model
 CALIBRATION = 300  # utterances of each speaker
+ALIGNMENT_HEAD = [*semantic.GUIDES[0][:2], 1]  # looks at the letter of the token before
 VOICE_FRAMES = range(200, 330)  # of an utterance fit to be a history: 2.7 to 4.4 s
 
 
@@ -107,6 +108,7 @@ def generation_config() -> GenerationConfig:
         },
         sample_rate=SAMPLE_RATE,
         codebook_size=CODEBOOK_SIZE,
+        alignment_head=ALIGNMENT_HEAD,  # read by barkserve: when words are spoken
         default_voice="v2/rms",  # read by barkserve: with a history, sound can start sooner
     )
 

@@ -37,6 +37,7 @@ def semantic(options: config.SemanticOptions, metrics: Metrics) -> Service:
     from barkserve.engine.model_runner import ModelRunner
     from barkserve.models.loading import load_semantic
     from barkserve.semantic.generator import SemanticGenerator, semantic_head
+    from barkserve.semantic.head_choice import HeadChoice
     from barkserve.semantic.servicer import SemanticServicer
     from barkserve.semantic.text import TextEncoder
     from barkserve.v1 import semantic_pb2_grpc
@@ -47,8 +48,10 @@ def semantic(options: config.SemanticOptions, metrics: Metrics) -> Service:
     engine = Engine(ModelRunner(model, [semantic_head(bark)], options.slots))
     _watch_engine(metrics, engine)
     encoder = TextEncoder(checkpoint)
+    heads = HeadChoice(engine, bark, encoder.encode)
+    generator = SemanticGenerator(engine, bark, heads)
     admission = Admission(options.max_streams)
-    servicer = SemanticServicer(SemanticGenerator(engine, bark), encoder, bark, admission, metrics)
+    servicer = SemanticServicer(generator, encoder, bark, admission, metrics)
     register = register_with(semantic_pb2_grpc.add_SemanticServiceServicer_to_server, servicer)
     return Service(f"{_PACKAGE}.SemanticService", register, engine.start, engine.stop)
 

@@ -84,6 +84,15 @@ class SamplingDefaults:
 
 
 @dataclass(frozen=True)
+class AlignmentHead:
+    """The attention head of the semantic network that looks at what is being spoken."""
+
+    layer: int  # counted from 0
+    head: int  # within the layer, counted from 0
+    lag: int  # it looks at what token t speaks while token t + lag is drawn
+
+
+@dataclass(frozen=True)
 class SemanticGeneration:
     """How semantic tokens are generated from text."""
 
@@ -147,6 +156,7 @@ class BarkConfig:
     codebook_size: int
     sample_rate: int  # Hz
     default_voice: str | None
+    alignment_head: AlignmentHead | None = None
 
     @property
     def semantic_to_coarse_ratio(self) -> float:

@@ -17,6 +17,15 @@ def _requirements(config: BarkConfig) -> Iterable[tuple[bool, str]]:
     yield from _semantic_requirements(config.semantic, config.semantic_generation)
     yield from _coarse_requirements(config)
     yield from _fine_requirements(config)
+    head = config.alignment_head
+    yield (
+        head is None
+        or (
+            0 <= head.layer < config.semantic.num_layers
+            and 0 <= head.head < config.semantic.num_heads
+        ),
+        "alignment_head is no head of the semantic network",
+    )
     codec = config.codec
     yield codec.codebook_size >= config.codebook_size, "codec codebook_size is below codebook_size"
     yield codec.codebook_dim == codec.hidden_size, "codec codebook_dim is not its hidden_size"

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from barkserve.bark_config import (
+    AlignmentHead,
     BarkConfig,
     CausalConfig,
     CoarseGeneration,
@@ -43,6 +44,7 @@ def parse_bark_config(config: Mapping[str, Any], generation: Mapping[str, Any]) 
         codebook_size=generations.integer("codebook_size", 1024, least=2),
         sample_rate=generations.integer("sample_rate", codec.sampling_rate, least=1),
         default_voice=generations.optional_word("default_voice"),
+        alignment_head=_alignment_head(generations),
     )
     check_consistent(parsed)
     return parsed
@@ -223,6 +225,20 @@ def _fine_generation(section: _Section) -> FineGeneration:
         n_fine_codebooks=section.integer("n_fine_codebooks", 8, least=1),
         temperature=section.optional_number("temperature"),
     )
+
+
+def _alignment_head(section: _Section) -> AlignmentHead | None:
+    """Layer, head, lag; none in Suno's checkpoints."""
+    value = section.values.get("alignment_head")
+    if value is None:
+        return None
+    if (
+        not isinstance(value, list | tuple)
+        or len(value) != 3
+        or not all(isinstance(n, int) and not isinstance(n, bool) for n in value)
+    ):
+        raise section.error("alignment_head", "three whole numbers: layer, head and lag")
+    return AlignmentHead(*value)
 
 
 def _sampling(section: _Section) -> SamplingDefaults:

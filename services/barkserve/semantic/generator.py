@@ -12,11 +12,26 @@ from barkserve.bark_config import BarkConfig
 from barkserve.constants import DrawStream
 from barkserve.engine.draws import uniforms
 from barkserve.engine.engine import Engine
-from barkserve.engine.sequence import SamplingParams, Sequence
+from barkserve.engine.sequence import SamplingParams, Sequence, Watch
+from barkserve.semantic.alignment import TokenAlignment
+from barkserve.semantic.head_choice import HeadChoice
 from barkserve.semantic.prompt import append_produced, build_prompt
 
 TOKENS_A_MESSAGE = 4
 """80 ms of speech: little to wait for, and a quarter of the messages."""
+
+
+@dataclass(frozen=True)
+class AlignmentRequest:
+    """How to align tokens and text.
+
+    Attributes:
+        last: index of the last text id that is spoken aloud.
+        max_tail: tokens that may speak it; the utterance ends with the last. 0: any number.
+    """
+
+    last: int
+    max_tail: int
 
 
 @dataclass(frozen=True)
@@ -30,6 +45,7 @@ class SemanticRequest:
         seed: names the draws.
         produced: (p,) int64, tokens of this utterance that exist already.
         max_tokens: most tokens of the utterance, produced ones counted.
+        alignment: say which text id each token speaks; None: do not.
     """
 
     text_ids: NDArray[np.int64]
@@ -38,6 +54,21 @@ class SemanticRequest:
     seed: int
     produced: NDArray[np.int64]
     max_tokens: int
+    alignment: AlignmentRequest | None = None
+
+
+@dataclass(frozen=True)
+class SemanticStep:
+    """What a generation yields.
+
+    Attributes:
+        tokens: the next ones.
+        places: with alignment, for the next tokens from the utterance's start on, produced ones
+            included, the index of the text id that each speaks; they may trail the tokens.
+    """
+
+    tokens: list[int]
+    places: list[int]
 
 
 @dataclass
@@ -53,39 +84,79 @@ class SemanticRun:
 class SemanticGenerator:
     """Turns requests into sequences of the semantic network."""
 
-    def __init__(self, engine: Engine, config: BarkConfig) -> None:
+    def __init__(self, engine: Engine, config: BarkConfig, heads: HeadChoice) -> None:
         self._engine = engine
+        self._heads = heads
         self._generation = config.semantic_generation
         positions = config.semantic.block_size - self._generation.prompt_length
         self.max_tokens = min(self._generation.max_new_tokens, positions + 1)  # the last is not fed
 
     async def generate(
         self, request: SemanticRequest, run: SemanticRun
-    ) -> AsyncGenerator[list[int], None]:
+    ) -> AsyncGenerator[SemanticStep, None]:
         """Yields tokens as they are made, without the end-of-sequence token. Fills `run`."""
         run.made = len(request.produced)
-        left = request.max_tokens - len(request.produced)
-        if left <= 0:
+        if request.alignment is not None:
+            steps = self._aligned(request, request.alignment, run)
+        elif run.made < request.max_tokens:
+            steps = self._plain(request, run)
+        else:
             return
-        sequence = self._sequence(request, left)
+        async with aclosing(steps):
+            async for step in steps:
+                run.made += len(step.tokens)
+                yield step
+
+    async def _plain(
+        self, request: SemanticRequest, run: SemanticRun
+    ) -> AsyncGenerator[SemanticStep, None]:
+        sequence = self._sequence(request, None)
+        async with aclosing(self._tokens(sequence, run)) as parts:
+            async for tokens in parts:
+                yield SemanticStep(tokens, [])
+
+    async def _aligned(
+        self, request: SemanticRequest, wanted: AlignmentRequest, run: SemanticRun
+    ) -> AsyncGenerator[SemanticStep, None]:
+        head, width = await self._heads.head(), len(request.text_ids)
+        watch = Watch(((head.layer, head.head),), self._generation.prompt_length - 1, width)
+        sequence = self._sequence(request, watch)
+        alignment = TokenAlignment(width, head.lag, wanted.last, wanted.max_tail)
+        alignment.push(len(request.produced))
+        async with aclosing(self._tokens(sequence, run)) as parts:
+            async for tokens in parts:
+                alignment.see(sequence.seen)
+                kept = alignment.push(min(len(tokens), request.max_tokens - run.made))
+                yield SemanticStep(tokens[:kept], alignment.certain())
+                if kept < len(tokens) or alignment.full:
+                    break
+        alignment.see(sequence.seen)
+        run.stopped = sequence.stopped and run.made < request.max_tokens and not alignment.full
+        yield SemanticStep([], alignment.rest())
+
+    async def _tokens(
+        self, sequence: Sequence, run: SemanticRun
+    ) -> AsyncGenerator[list[int], None]:
         try:
-            async with aclosing(self._engine.generate(sequence)) as steps:
-                async for tokens in steps:
-                    run.made += len(tokens)
+            async with aclosing(self._engine.generate(sequence)) as parts:
+                async for tokens in parts:
                     yield tokens
         finally:
             run.stopped = sequence.stopped
             run.queue_s, run.compute_s = sequence.queue_s, sequence.compute_s
 
-    def _sequence(self, request: SemanticRequest, left: int) -> Sequence:
+    def _sequence(self, request: SemanticRequest, watch: Watch | None) -> Sequence:
+        made = len(request.produced)
+        left = max(1, request.max_tokens - made)  # one step more looks at the last tokens
         prompt = build_prompt(request.text_ids, request.history, self._generation)
         return Sequence(
             prompt=append_produced(prompt, request.produced),
             max_tokens=left,
             sampling=request.sampling,
-            uniforms=uniforms(request.seed, DrawStream.SEMANTIC, len(request.produced), left),
+            uniforms=uniforms(request.seed, DrawStream.SEMANTIC, made, left),
             stop_token=self._generation.semantic_pad_token,
             report_every=TOKENS_A_MESSAGE,
+            watch=watch,
         )
 
 

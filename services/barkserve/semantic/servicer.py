@@ -3,9 +3,18 @@
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
+import numpy as np
+from numpy.typing import NDArray
+
 from barkserve.bark_config import BarkConfig
 from barkserve.engine.admission import Admission
-from barkserve.semantic.generator import SemanticGenerator, SemanticRequest, SemanticRun
+from barkserve.semantic.generator import (
+    AlignmentRequest,
+    SemanticGenerator,
+    SemanticRequest,
+    SemanticRun,
+    SemanticStep,
+)
 from barkserve.semantic.text import TextEncoder
 from barkserve.serving import convert
 from barkserve.serving.context import Context
@@ -43,13 +52,12 @@ class SemanticServicer(semantic_pb2_grpc.SemanticServiceServicer):
             text = await convert.first_message(
                 request_iterator, "text", "the text, right behind the config,"
             )
-            run = SemanticRun()
-            async with aclosing(
-                self._generator.generate(self._request(config, text), run)
-            ) as steps:
-                async for tokens in steps:
-                    self._metrics.produced(len(tokens))
-                    yield Response(tokens=semantic_pb2.SemanticTokens(tokens=tokens))
+            run, request = SemanticRun(), self._request(config, text)
+            characters = self._encoder.locate(text) if config.alignment else None
+            async with aclosing(self._generator.generate(request, run)) as steps:
+                async for step in steps:
+                    self._metrics.produced(len(step.tokens))
+                    yield Response(tokens=_tokens(step, characters))
             yield Response(finished=_finished(run))
 
     def _request(self, config: semantic_pb2.SemanticConfig, text: str) -> SemanticRequest:
@@ -70,7 +78,24 @@ class SemanticServicer(semantic_pb2_grpc.SemanticServiceServicer):
             seed=convert.require_seed(config.seed),
             produced=produced,
             max_tokens=max_tokens,
+            alignment=self._alignment(config, text),
         )
+
+    def _alignment(self, config: semantic_pb2.SemanticConfig, text: str) -> AlignmentRequest | None:
+        convert.require(config.max_tail_tokens >= 0, "max_tail_tokens", "must be at least 0")
+        if not config.alignment:
+            convert.require(
+                config.max_tail_tokens == 0, "max_tail_tokens", "is known with alignment only"
+            )
+            return None
+        return AlignmentRequest(self._encoder.last_spoken(text), config.max_tail_tokens)
+
+
+def _tokens(
+    step: SemanticStep, characters: NDArray[np.int64] | None
+) -> semantic_pb2.SemanticTokens:
+    spoken = None if characters is None else characters[step.places].tolist()
+    return semantic_pb2.SemanticTokens(tokens=step.tokens, characters=spoken)
 
 
 def _finished(run: SemanticRun) -> semantic_pb2.SemanticFinished:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from anyascii import anyascii
 from num2words import num2words
 
+from barkserve.semantic.traced import Traced
+
 _CUE = re.compile(r"\[[^\]]*\]|[♩♪♫♬]")
 _EMOJI_NAME = re.compile(r":[a-z0-9_]+:")  # what anyascii makes of an emoji
 _UNSPOKEN = re.compile(r"[^a-zA-Z.,?!'\- ]")
@@ -36,6 +38,8 @@ _SIGNS = {
     "&": " and ", "@": " at ", "%": " percent", "+": " plus ", "=": " equals ", "#": " number ",
     "/": " slash ", "*": " times ", "_": " ", "<": " less than ", ">": " greater than ",
 }  # fmt: skip
+_SIGN = re.compile("|".join(map(re.escape, _SIGNS)))
+_PAUSE = re.compile("[;:]")
 _CURRENCIES = {"$": "USD", "€": "EUR", "£": "GBP"}
 _GROUPED = r"\d{1,3}(?:,\d{3})+"
 _MONEY = re.compile(rf"([$€£]) ?({_GROUPED}(?:\.\d\d)?|\d+(?:\.\d\d)?)(?!\d)")
@@ -48,21 +52,19 @@ _NO_CENTS = re.compile(r", zero \w+$")
 _LONGEST_NUMBER = 15  # digits; longer ones are read digit by digit
 
 
-def spell_out(text: str) -> str:
+def spell_out(text: str) -> Traced:
     """The text in the letters a to z, A to Z, spaces and . , ? ! ' - only; empty if nothing is left
     to say."""
-    text = _MONEY.sub(_money, _CUE.sub(" ", text))  # anyascii would make letters of € and £
-    text = _EMOJI_NAME.sub(" ", anyascii(text))
+    spoken = Traced.of(text).sub(_CUE, " ").sub(_MONEY, _money)  # anyascii makes letters of € and £
+    spoken = spoken.each(anyascii).sub(_EMOJI_NAME, " ")
     for pattern, words in _PHRASES:
-        text = pattern.sub(words, text)
-    text = _ABBREVIATION.sub(lambda match: _ABBREVIATIONS[match[1].lower()], text)
+        spoken = spoken.sub(pattern, words)
+    spoken = spoken.sub(_ABBREVIATION, lambda match: _ABBREVIATIONS[match[1].lower()])
     for reading, say in _READINGS:
-        text = reading.sub(say, text)
-    for sign, words in _SIGNS.items():
-        text = text.replace(sign, words)
-    text = text.replace(";", ",").replace(":", ",").replace('"', " ")
-    text = _SPACE.sub(" ", _UNSPOKEN.sub(" ", text))
-    return _SPACE_BEFORE_SIGN.sub("", text).strip()
+        spoken = spoken.sub(reading, say)
+    spoken = spoken.sub(_SIGN, lambda match: _SIGNS[match[0]])
+    spoken = spoken.sub(_PAUSE, ",").sub(_UNSPOKEN, " ").sub(_SPACE, " ")
+    return spoken.sub(_SPACE_BEFORE_SIGN, "").strip()
 
 
 def _money(match: re.Match[str]) -> str:

@@ -7,11 +7,13 @@ import re
 from typing import Any
 
 import numpy as np
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+from numpy.typing import NDArray
+from tokenizers import Encoding, Tokenizer, models, normalizers, pre_tokenizers
 
 from barkserve.checkpoint_folder import CheckpointFolder, read_json_object
 from barkserve.errors import CheckpointError, NothingToSpeak, TextTooLong
 from barkserve.semantic.spelling import spell_out
+from barkserve.semantic.traced import Traced
 from barkserve.speakable import speakable
 
 _FIELD = "text"
@@ -48,7 +50,7 @@ class TextEncoder:
                 " the semantic network's input_vocab_size"
             )
 
-    def encode(self, text: str) -> np.ndarray[Any, np.dtype[np.int64]]:
+    def encode(self, text: str) -> NDArray[np.int64]:
         """Returns the text's token ids.
 
         Args:
@@ -60,8 +62,8 @@ class TextEncoder:
         """
         if not speakable(text):
             raise NothingToSpeak(_FIELD, "nothing to speak: give a letter, a digit or a note sign")
-        prepared = self._prepare(text)
-        ids = self._tokenizer.encode(prepared, add_special_tokens=False).ids
+        prepared = self._prepare(text).text
+        ids = self._tokenize(prepared).ids
         if not ids or not speakable(prepared):
             raise NothingToSpeak(_FIELD, "nothing in it that this checkpoint can speak")
         if len(ids) > self._limit:
@@ -71,10 +73,24 @@ class TextEncoder:
             )
         return np.asarray(ids, np.int64) + self._offset
 
+    def locate(self, text: str) -> NDArray[np.int64]:
+        """(n,): for each of encode()'s ids the character of `text` that it begins with."""
+        prepared = self._prepare(text)
+        starts = [start for start, _ in self._tokenize(prepared.text).offsets]
+        return np.array([prepared.source[start] for start in starts], np.int64)
 
-def normalize(text: str) -> str:
+    def last_spoken(self, text: str) -> int:
+        """The index of the last of encode()'s ids that stands for more than a sign."""
+        spoken = [speakable(text[place]) for place in self.locate(text)]
+        return max((index for index, each in enumerate(spoken) if each), default=len(spoken) - 1)
+
+    def _tokenize(self, prepared: str) -> Encoding:
+        return self._tokenizer.encode(prepared, add_special_tokens=False)
+
+
+def normalize(text: str) -> Traced:
     """Makes every run of white space one space, and takes it off both ends, as Suno does."""
-    return _SPACE.sub(" ", text).strip()
+    return Traced.of(text).sub(_SPACE, " ").strip()
 
 
 def load_tokenizer(folder: CheckpointFolder) -> Tokenizer:

@@ -15,7 +15,7 @@ class SemanticServiceGenerateRequest(_message.Message):
     def __init__(self, config: _Optional[_Union[SemanticConfig, _Mapping]] = ..., text: _Optional[str] = ...) -> None: ...
 
 class SemanticConfig(_message.Message):
-    __slots__ = ("semantic_prompt", "sampling", "min_eos_p", "seed", "produced", "max_tokens", "alignment")
+    __slots__ = ("semantic_prompt", "sampling", "min_eos_p", "seed", "produced", "max_tokens", "alignment", "max_tail_tokens")
     SEMANTIC_PROMPT_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
     MIN_EOS_P_FIELD_NUMBER: _ClassVar[int]
@@ -23,6 +23,7 @@ class SemanticConfig(_message.Message):
     PRODUCED_FIELD_NUMBER: _ClassVar[int]
     MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
     ALIGNMENT_FIELD_NUMBER: _ClassVar[int]
+    MAX_TAIL_TOKENS_FIELD_NUMBER: _ClassVar[int]
     semantic_prompt: _containers.RepeatedScalarFieldContainer[int]
     sampling: _common_pb2.Sampling
     min_eos_p: float
@@ -30,7 +31,8 @@ class SemanticConfig(_message.Message):
     produced: _containers.RepeatedScalarFieldContainer[int]
     max_tokens: int
     alignment: bool
-    def __init__(self, semantic_prompt: _Optional[_Iterable[int]] = ..., sampling: _Optional[_Union[_common_pb2.Sampling, _Mapping]] = ..., min_eos_p: _Optional[float] = ..., seed: _Optional[int] = ..., produced: _Optional[_Iterable[int]] = ..., max_tokens: _Optional[int] = ..., alignment: bool = ...) -> None: ...
+    max_tail_tokens: int
+    def __init__(self, semantic_prompt: _Optional[_Iterable[int]] = ..., sampling: _Optional[_Union[_common_pb2.Sampling, _Mapping]] = ..., min_eos_p: _Optional[float] = ..., seed: _Optional[int] = ..., produced: _Optional[_Iterable[int]] = ..., max_tokens: _Optional[int] = ..., alignment: bool = ..., max_tail_tokens: _Optional[int] = ...) -> None: ...
 
 class SemanticServiceGenerateResponse(_message.Message):
     __slots__ = ("tokens", "finished")
@@ -45,8 +47,8 @@ class SemanticTokens(_message.Message):
     TOKENS_FIELD_NUMBER: _ClassVar[int]
     CHARACTERS_FIELD_NUMBER: _ClassVar[int]
     tokens: _containers.RepeatedScalarFieldContainer[int]
-    characters: _containers.RepeatedScalarFieldContainer[float]
-    def __init__(self, tokens: _Optional[_Iterable[int]] = ..., characters: _Optional[_Iterable[float]] = ...) -> None: ...
+    characters: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, tokens: _Optional[_Iterable[int]] = ..., characters: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class SemanticFinished(_message.Message):
     __slots__ = ("finish_reason", "report")

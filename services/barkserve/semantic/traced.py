@@ -1,0 +1,54 @@
+"""A text that is rewritten step by step and knows, of each of its characters, where in the original
+it came from. Knows no language."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+Rewrite = Callable[[re.Match[str]], str]
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A rewritten text.
+
+    Attributes:
+        text: as it now is.
+        source: for each of its characters the index of one in the original, never falling.
+    """
+
+    text: str
+    source: tuple[int, ...]
+
+    @classmethod
+    def of(cls, original: str) -> "Traced":
+        """The original itself."""
+        return cls(original, tuple(range(len(original))))
+
+    def sub(self, pattern: re.Pattern[str], rewrite: str | Rewrite) -> "Traced":
+        """re.sub; what takes a match's place is spread evenly over where the match came from. A
+        string stands for itself, without references to groups."""
+        pieces: list[str] = []
+        source: list[int] = []
+        done = 0
+        for match in pattern.finditer(self.text):
+            new = rewrite if isinstance(rewrite, str) else rewrite(match)
+            start, length = match.start(), match.end() - match.start()
+            pieces += (self.text[done:start], new)
+            source += self.source[done:start]
+            source += (self.source[start + i * length // len(new)] for i in range(len(new)))
+            done = match.end()
+        text = "".join((*pieces, self.text[done:]))
+        return Traced(text, (*source, *self.source[done:]))
+
+    def each(self, rewrite: Callable[[str], str]) -> "Traced":
+        """Every character rewritten by itself."""
+        new = [rewrite(sign) for sign in self.text]
+        source = [origin for origin, out in zip(self.source, new, strict=True) for _ in out]
+        return Traced("".join(new), tuple(source))
+
+    def strip(self) -> "Traced":
+        """Without white space at both ends."""
+        start = len(self.text) - len(self.text.lstrip())
+        text = self.text.strip()
+        return Traced(text, self.source[start : start + len(text)])
