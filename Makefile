@@ -15,7 +15,7 @@ IMAGE ?= barkserve:$(VERSION)-$(VARIANT)
 IMAGE_BUILD ?= docker build
 
 BIN := .venv/bin
-PROTOS := protos/barkserve/v1/*.proto
+PROTOS := protos/barkserve/v1/*.proto protos/barkserve/external/*.proto
 PROTOC := .venv-protos/bin/python -m grpc_tools.protoc -Iprotos
 
 .PHONY: demo test check format protos bench image test-image clean help
@@ -39,15 +39,16 @@ check: $(BIN)/.test .venv-protos/.done ## linters, types, import rules, protos a
 	@./protos/check_breaking.sh $(BIN)/buf
 	@rm -rf .venv-protos/out && mkdir .venv-protos/out
 	@$(PROTOC) --python_out=.venv-protos/out --pyi_out=.venv-protos/out --grpc_python_out=.venv-protos/out $(PROTOS)
-	@diff -rq -x __pycache__ -x __init__.py .venv-protos/out/barkserve/v1 services/barkserve/v1 \
-		|| { echo "services/barkserve/v1 is not what protos/ generates: run make protos"; exit 1; }
+	@for package in v1 external; do \
+		diff -rq -x __pycache__ -x __init__.py .venv-protos/out/barkserve/$$package services/barkserve/$$package \
+		|| { echo "services/barkserve/$$package is not what protos/ generates: run make protos"; exit 1; }; done
 
 format: $(BIN)/.test ## rewrite the code in house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	cd protos && ../$(BIN)/buf format -w
 
-protos: .venv-protos/.done ## generate services/barkserve/v1 from protos/
+protos: .venv-protos/.done ## generate services/barkserve/v1 and external from protos/
 	$(PROTOC) --python_out=services --pyi_out=services --grpc_python_out=services $(PROTOS)
 
 bench: $(BIN)/.test ## each stage beside transformers' (takes minutes; nothing else should run)

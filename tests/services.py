@@ -13,6 +13,7 @@ from barkserve import config
 from barkserve.constants import STAGES
 from barkserve.serving.channel import open_channel
 from barkserve.serving.interceptors import RpcInterceptor
+from barkserve.serving.load import ReadLoad
 from barkserve.serving.metrics import Metrics
 from barkserve.serving.server import Service, bind, publish
 from barkserve.v1 import speech_pb2_grpc
@@ -36,6 +37,7 @@ class RunningService:
     channel: grpc.aio.Channel
     metrics: Metrics
     server: grpc.aio.Server
+    load: ReadLoad
 
     def metric(self, name: str, **labels: str) -> float:
         """The current value of one of its metrics, 0 if it has never been set."""
@@ -66,7 +68,7 @@ async def running_built(
     address = f"127.0.0.1:{port}"
     async with open_channel(address) as channel:
         try:
-            yield RunningService(address, channel, metrics, server)
+            yield RunningService(address, channel, metrics, server, service.load)
         finally:
             await server.stop(grace=None)
             await service.stop()

@@ -13,15 +13,21 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from barkserve import config
+from barkserve.constants import StageName
 from barkserve.errors import BarkserveError, StartupError
+from barkserve.serving.channel import Dialer
+from barkserve.serving.load import ReadLoad, load_of
 from barkserve.serving.metrics import Metrics
 from barkserve.serving.server import ServerOptions, Service, register_with, serve
+from barkserve.serving.tls import TlsFiles
 
 if TYPE_CHECKING:
     from barkserve.checkpoint_folder import CheckpointFolder
+    from barkserve.engine.admission import Admission
     from barkserve.engine.engine import Engine
     from barkserve.models.checkpoint import Checkpoint
     from barkserve.models.loading import Placement
+    from barkserve.orchestrator.pool import StagePool
     from barkserve.orchestrator.voice_catalog import StoredVoices
     from barkserve.v1 import speech_pb2
 
@@ -53,7 +59,8 @@ def semantic(options: config.SemanticOptions, metrics: Metrics) -> Service:
     admission = Admission(options.max_streams)
     servicer = SemanticServicer(generator, encoder, bark, admission, metrics)
     register = register_with(semantic_pb2_grpc.add_SemanticServiceServicer_to_server, servicer)
-    return Service(f"{_PACKAGE}.SemanticService", register, engine.start, engine.stop)
+    load = _engine_load(admission, engine)
+    return Service(f"{_PACKAGE}.SemanticService", register, engine.start, engine.stop, load)
 
 
 def coarse(options: config.CoarseOptions, metrics: Metrics) -> Service:
@@ -74,7 +81,8 @@ def coarse(options: config.CoarseOptions, metrics: Metrics) -> Service:
     admission = Admission(options.max_streams)
     servicer = CoarseServicer(CoarseGenerator(engine, bark), bark, admission, metrics)
     register = register_with(coarse_pb2_grpc.add_CoarseServiceServicer_to_server, servicer)
-    return Service(f"{_PACKAGE}.CoarseService", register, engine.start, engine.stop)
+    load = _engine_load(admission, engine)
+    return Service(f"{_PACKAGE}.CoarseService", register, engine.start, engine.stop, load)
 
 
 def fine(options: config.FineOptions, metrics: Metrics) -> Service:
@@ -98,7 +106,8 @@ def fine(options: config.FineOptions, metrics: Metrics) -> Service:
     admission = Admission(options.max_streams)
     servicer = FineServicer(FineGenerator(batcher, bark), bark, chunks, admission, metrics)
     register = register_with(fine_pb2_grpc.add_FineServiceServicer_to_server, servicer)
-    return Service(f"{_PACKAGE}.FineService", register, batcher.start, batcher.stop)
+    load = load_of(admission, batcher)
+    return Service(f"{_PACKAGE}.FineService", register, batcher.start, batcher.stop, load)
 
 
 def codec(options: config.CodecOptions, metrics: Metrics) -> Service:
@@ -116,9 +125,11 @@ def codec(options: config.CodecOptions, metrics: Metrics) -> Service:
     batcher = Batcher(Decoder(model).decode, _max_batch(options))
     metrics.watch("queue_depth", "Chunks waiting for the network", lambda: batcher.waiting)
     generator = CodecGenerator(batcher, model.first_frames)
-    servicer = CodecServicer(generator, checkpoint.bark, Admission(options.max_streams), metrics)
+    admission = Admission(options.max_streams)
+    servicer = CodecServicer(generator, checkpoint.bark, admission, metrics)
     register = register_with(codec_pb2_grpc.add_CodecServiceServicer_to_server, servicer)
-    return Service(f"{_PACKAGE}.CodecService", register, batcher.start, batcher.stop)
+    load = load_of(admission, batcher)
+    return Service(f"{_PACKAGE}.CodecService", register, batcher.start, batcher.stop, load)
 
 
 def orchestrator(options: config.OrchestratorOptions, metrics: Metrics) -> Service:
@@ -128,7 +139,6 @@ def orchestrator(options: config.OrchestratorOptions, metrics: Metrics) -> Servi
     from barkserve.engine.admission import Admission
     from barkserve.orchestrator.limits import Limits
     from barkserve.orchestrator.pipeline import Chain
-    from barkserve.orchestrator.pool import StagePool
     from barkserve.orchestrator.servicer import SpeechServicer
     from barkserve.orchestrator.talk import Studio
     from barkserve.orchestrator.text.budget import Budget, spells_out
@@ -142,7 +152,7 @@ def orchestrator(options: config.OrchestratorOptions, metrics: Metrics) -> Servi
     library = VoiceLibrary(folder)
     catalog = VoiceCatalog(library, _stored_voices(options, folder))
     default = options.voice or library.default or NO_VOICE
-    pools = {stage: StagePool(stage, getattr(options, stage)) for stage in STAGES}
+    pools = {stage: _pool(stage, options) for stage in STAGES}
     selector = VoiceSelector(catalog, folder.bark, default)
     admission = Admission(options.max_streams)
     studio = Studio(
@@ -161,6 +171,8 @@ def orchestrator(options: config.OrchestratorOptions, metrics: Metrics) -> Servi
         if default != NO_VOICE:
             await catalog.get(default)  # a mistyped default must fail now, not at the first request
         sweeping.append(asyncio.create_task(catalog.sweep_forever()))
+        for pool in pools.values():
+            pool.start()
 
     async def stop() -> None:
         for task in sweeping:
@@ -169,7 +181,7 @@ def orchestrator(options: config.OrchestratorOptions, metrics: Metrics) -> Servi
             await pool.close()
 
     register = register_with(speech_pb2_grpc.add_SpeechServiceServicer_to_server, servicer)
-    return Service(f"{_PACKAGE}.SpeechService", register, start, stop)
+    return Service(f"{_PACKAGE}.SpeechService", register, start, stop, load_of(admission))
 
 
 def _stored_voices(
@@ -270,6 +282,10 @@ def _run_service(arguments: argparse.Namespace, environment: Any) -> int:
         options.metrics_port,
         options.drain_seconds,
         options.exit_on_stdin_close,
+        options.health_port,
+        options.max_connection_age_seconds,
+        _tls(options),
+        bool(options.tls_ca) and getattr(options, "tls_clients", "certificate") == "certificate",
     )
     try:
         asyncio.run(serve(server_options, metrics, lambda: build(options, metrics)))
@@ -316,6 +332,29 @@ def _open(options: config.StageOptions) -> "tuple[Checkpoint, Placement]":
         torch.set_num_threads(options.threads)
     placement = Placement.of(options.device, options.dtype, options.attention)  # type: ignore[arg-type]
     return Checkpoint.open(options.checkpoint or embedded_checkpoint()), placement
+
+
+def _tls(options: config.CommonOptions) -> TlsFiles | None:
+    if not (options.tls_cert or options.tls_key or options.tls_ca):
+        return None
+    return TlsFiles(options.tls_cert, options.tls_key, options.tls_ca)
+
+
+def _dialer(options: config.CommonOptions) -> Dialer:
+    """With an authority all services speak TLS, without one only to their own clients."""
+    return Dialer(_tls(options) if options.tls_ca else None)
+
+
+def _pool(stage: StageName, options: config.OrchestratorOptions) -> "StagePool":
+    from barkserve.discovery.spec import resolver_of
+    from barkserve.orchestrator.pool import StagePool
+
+    resolver = resolver_of(f"--{stage}", getattr(options, stage), config.PORTS[stage])
+    return StagePool(stage, resolver, _dialer(options), options.replica_wait_seconds)
+
+
+def _engine_load(admission: "Admission", engine: "Engine") -> ReadLoad:
+    return load_of(admission, engine, engine.slots, lambda: engine.free_slots)
 
 
 def _max_batch(options: config.FineOptions | config.CodecOptions) -> int:

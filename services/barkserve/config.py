@@ -36,11 +36,21 @@ _DTYPE = "of weights and activations"
 _DTYPES = ("float32", "float16", "bfloat16")
 _ATTENTION = "flash needs CUDA, flash-attn and a 16-bit dtype"
 _ATTENTIONS = ("flash", "sdpa", "eager")
+_TLS_CERT = "PEM file with the certificate to show, to clients and to other services; empty: no TLS"
+_TLS_KEY = "PEM file with the certificate's key"
+_TLS_CA = (
+    "PEM file with the authorities to trust; with it clients must show a certificate, "
+    "and calls to other services use TLS too"
+)
+_TLS_CLIENTS = "whether clients must show a certificate of --tls-ca"
 _LOG_LEVELS = ("debug", "info", "warning", "error")
-_REPLICAS = "HOST:PORT of the {} stage, several separated by commas"
 _VOICE_STORE = (
     "folder or fsspec URL of created voices, the same for all replicas (s3:// needs s3fs, gs://"
     " gcsfs); "
+)
+_REPLICAS = (
+    "replicas of the {} stage: HOST:PORT,... or static:HOST:PORT,... or dns:NAME:PORT "
+    "or kubernetes:SERVICE[.NAMESPACE][:PORT]"
 )
 _VOICE = 'voice of requests that name none; empty: the checkpoint\'s default, "none": no voice'
 
@@ -61,6 +71,15 @@ class CommonOptions:
     drain_seconds: float = option(
         30.0, "how long running streams may go on after the first SIGTERM"
     )
+    health_port: int = option(
+        0, "plaintext port that answers grpc.health.v1 only, for probes that know no TLS; 0: none"
+    )
+    max_connection_age_seconds: float = option(
+        0.0, "ask clients to connect anew after so long, so that they find new replicas; 0: never"
+    )
+    tls_cert: str = option("", _TLS_CERT)
+    tls_key: str = option("", _TLS_KEY)
+    tls_ca: str = option("", _TLS_CA)
     log_level: str = option("info", "how much to log", _LOG_LEVELS)
     exit_on_stdin_close: bool = option(
         False, "stop when standard input closes (set by `barkserve up`)"
@@ -142,6 +161,10 @@ class OrchestratorOptions(CommonOptions):
     voice_handle_seconds: float = option(
         3600.0, "how long a voice that a response left behind can be asked for by its handle"
     )
+    replica_wait_seconds: float = option(
+        60.0, "how long a stream waits for a stage that has no replica: it may be scaling from zero"
+    )
+    tls_clients: str = option("certificate", _TLS_CLIENTS, ("certificate", "anyone"))
 
 
 @dataclass(frozen=True)

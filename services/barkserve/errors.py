@@ -12,6 +12,7 @@ BarkserveError
 ├── StoreUnavailable      the voice store cannot be read or written           UNAVAILABLE
 ├── Overloaded            every slot and the queue are full, try again later  RESOURCE_EXHAUSTED
 ├── StageUnavailable      a stage of the chain cannot be reached or broke off UNAVAILABLE
+├── ShuttingDown          this service takes nothing new, it is about to end  UNAVAILABLE
 ├── StageFailed           a stage of the chain answered with an error of ours INTERNAL
 └── StartupError          a service cannot start                              (process exit 1)
     └── CheckpointError   the checkpoint is missing, broken or of another kind
@@ -112,6 +113,12 @@ class Overloaded(BarkserveError):
 
 class StageUnavailable(BarkserveError):
     """A stage of the chain that cannot be reached, or that broke off."""
+
+    status = "UNAVAILABLE"
+
+
+class ShuttingDown(BarkserveError):
+    """A service that finishes what it has and takes nothing new."""
 
     status = "UNAVAILABLE"
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from barkserve.bark_config import BarkConfig
 from barkserve.coarse.generator import CoarseGenerator, CoarseRequest, CoarseRun
 from barkserve.coarse.windows import CoarseHistory, cut_history, no_history
-from barkserve.engine.admission import Admission
+from barkserve.engine.admission import Admission, Work
 from barkserve.serving import convert
 from barkserve.serving.context import Context
 from barkserve.serving.metrics import Metrics
@@ -27,6 +27,8 @@ class CoarseServicer(coarse_pb2_grpc.CoarseServiceServicer):
         self._generator = generator
         self._geometry = generator.geometry
         self._defaults = config.coarse_generation.sampling
+        self._semantic_rate_hz = config.semantic_generation.semantic_rate_hz
+        self._coarse_rate_hz = config.coarse_generation.coarse_rate_hz
         self._code_limit = config.coarse_code_limit
         self._admission = admission
         self._metrics = metrics
@@ -37,21 +39,24 @@ class CoarseServicer(coarse_pb2_grpc.CoarseServiceServicer):
         context: Context,
     ) -> AsyncGenerator[Response, None]:
         """One utterance."""
-        with self._admission.stream():
+        with self._admission.stream() as work:
             config = await convert.first_message(request_iterator, "config", "a CoarseConfig")
             request, run = self._request(config), CoarseRun()
-            semantic = self._semantic(request_iterator)
+            work.given_s = -len(request.produced) / self._coarse_rate_hz
+            semantic = self._semantic(request_iterator, work)
             async with aclosing(self._generator.generate(request, semantic, run)) as steps:
                 async for frames in steps:
                     self._metrics.produced(frames.size)
+                    work.made_s += len(frames) / self._coarse_rate_hz
                     yield Response(frames=coarse_pb2.CoarseFrames(codes=frames.ravel()))
             yield Response(finished=coarse_pb2.CoarseFinished(report=_report(run)))
 
     async def _semantic(
-        self, requests: AsyncIterator[coarse_pb2.CoarseServiceGenerateRequest]
+        self, requests: AsyncIterator[coarse_pb2.CoarseServiceGenerateRequest], work: Work
     ) -> AsyncIterator[list[int]]:
         limit = self._geometry.semantic_vocab_size
         async for message in convert.messages(requests, "semantic"):
+            work.given_s += len(message.tokens) / self._semantic_rate_hz
             yield convert.tokens(message.tokens, limit, "semantic.tokens").tolist()
 
     def _request(self, config: coarse_pb2.CoarseConfig) -> CoarseRequest:

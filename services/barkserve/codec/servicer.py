@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from barkserve.bark_config import BarkConfig
 from barkserve.codec.generator import CodecGenerator, CodecRun
-from barkserve.engine.admission import Admission
+from barkserve.engine.admission import Admission, Work
 from barkserve.serving import convert
 from barkserve.serving.context import Context
 from barkserve.serving.metrics import Metrics
@@ -25,6 +25,7 @@ class CodecServicer(codec_pb2_grpc.CodecServiceServicer):
         self._books = config.fine_generation.n_fine_codebooks
         self._codebook_size = config.codebook_size
         self._sample_rate = config.sample_rate
+        self._frame_rate_hz = config.coarse_generation.coarse_rate_hz
         self._admission = admission
         self._metrics = metrics
 
@@ -34,22 +35,25 @@ class CodecServicer(codec_pb2_grpc.CodecServiceServicer):
         context: Context,
     ) -> AsyncGenerator[codec_pb2.DecodeResponse, None]:
         """One utterance."""
-        with self._admission.stream():
+        with self._admission.stream() as work:
             config = await convert.first_message(request_iterator, "config", "a CodecConfig")
             convert.require(config.produced_samples >= 0, "produced_samples", "must be 0 or more")
-            frames, run = self._frames(request_iterator), CodecRun()
+            work.given_s = -config.produced_samples / self._sample_rate
+            frames, run = self._frames(request_iterator, work), CodecRun()
             async with aclosing(
                 self._generator.generate(frames, config.produced_samples, run)
             ) as steps:
                 async for samples in steps:
                     self._metrics.produced(len(samples))
+                    work.made_s += len(samples) / self._sample_rate
                     yield codec_pb2.DecodeResponse(samples=self._samples(samples))
             yield codec_pb2.DecodeResponse(finished=codec_pb2.CodecFinished(report=_report(run)))
 
     async def _frames(
-        self, requests: AsyncIterator[codec_pb2.DecodeRequest]
+        self, requests: AsyncIterator[codec_pb2.DecodeRequest], work: Work
     ) -> AsyncIterator[NDArray[np.int64]]:
         async for message in convert.messages(requests, "frames"):
+            work.given_s += len(message.codes) / self._books / self._frame_rate_hz
             yield convert.frames(message.codes, self._books, self._codebook_size, "frames.codes")
 
     def _samples(self, samples: NDArray[np.float32]) -> codec_pb2.Samples:

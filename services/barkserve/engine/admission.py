@@ -1,14 +1,28 @@
-"""How many streams a stage takes on at once. Beyond that it says so at once instead of letting them
-wait unseen."""
+"""How many streams a stage takes on at once, and how much they ask of it. Beyond that many it says
+so at once instead of letting them wait unseen."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from barkserve.errors import Overloaded
 
 
+@dataclass(eq=False)
+class Work:
+    """What one stream asks of the stage, in seconds of audio.
+
+    Attributes:
+        given_s: what the stage was given to make, as far as is known.
+        made_s: what it has made of that.
+    """
+
+    given_s: float = 0.0
+    made_s: float = 0.0
+
+
 class Admission:
-    """Counts streams.
+    """Counts streams and the audio that they are about.
 
     Args:
         capacity: streams that may be in the stage at once, those waiting for a slot included.
@@ -17,11 +31,27 @@ class Admission:
 
     def __init__(self, capacity: int, retry_after_s: float = 1.0) -> None:
         self.capacity = capacity
-        self.active = 0
         self._retry_after_s = retry_after_s
+        self._works: set[Work] = set()
+        self._made_s = 0.0
+
+    @property
+    def active(self) -> int:
+        """Streams in the stage."""
+        return len(self._works)
+
+    @property
+    def backlog_s(self) -> float:
+        """Seconds of audio that were given to the stage and are not made yet."""
+        return sum(max(0.0, work.given_s - work.made_s) for work in self._works)
+
+    @property
+    def made_s(self) -> float:
+        """Seconds of audio made since the start."""
+        return self._made_s + sum(work.made_s for work in self._works)
 
     @contextmanager
-    def stream(self) -> Iterator[None]:
+    def stream(self) -> Iterator[Work]:
         """Hold a place for one stream. Raises Overloaded when there is none."""
         if self.active >= self.capacity:
             raise Overloaded(
@@ -29,8 +59,10 @@ class Admission:
                 f"try again in {self._retry_after_s:g} s or add a replica",
                 self._retry_after_s,
             )
-        self.active += 1
+        work = Work()
+        self._works.add(work)
         try:
-            yield
+            yield work
         finally:
-            self.active -= 1
+            self._works.remove(work)
+            self._made_s += work.made_s

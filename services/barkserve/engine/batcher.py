@@ -5,6 +5,7 @@ Knows no tensors.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +39,7 @@ class Batcher(Generic[Job, Result]):
         self._work = asyncio.Event()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batcher")
         self._task: asyncio.Task[None] | None = None
+        self.busy_s = 0.0  # seconds in which the network computed, since the start
 
     @property
     def waiting(self) -> int:
@@ -80,6 +82,7 @@ class Batcher(Generic[Job, Result]):
 
     async def _run_batch(self, batch: list[_Entry[Job, Result]]) -> None:
         loop = asyncio.get_running_loop()
+        started = time.perf_counter()
         try:
             results = await loop.run_in_executor(
                 self._thread, self._run, [entry.job for entry in batch]
@@ -89,6 +92,7 @@ class Batcher(Generic[Job, Result]):
                 if not entry.future.done():
                     entry.future.set_exception(error)
             return
+        self.busy_s += time.perf_counter() - started
         for entry, result in zip(batch, results, strict=True):
             if not entry.future.done():
                 entry.future.set_result(result)

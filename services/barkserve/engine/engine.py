@@ -49,6 +49,7 @@ class Engine:
         self._work = asyncio.Event()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
         self._loop_task: asyncio.Task[None] | None = None
+        self.busy_s = 0.0  # seconds in which the network computed, since the start
 
     @property
     def slots(self) -> int:
@@ -136,6 +137,7 @@ class Engine:
             self._fail(batch, error)
             return
         elapsed = time.perf_counter() - started
+        self.busy_s += elapsed
         for sequence in self._scheduler.advance(batch, tokens):
             sequence.compute_s += elapsed
             waiter = self._waiters[sequence]

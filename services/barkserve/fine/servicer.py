@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barkserve.bark_config import BarkConfig, SamplingDefaults
-from barkserve.engine.admission import Admission
+from barkserve.engine.admission import Admission, Work
 from barkserve.fine.generator import FineGenerator, FineRequest, FineRun
 from barkserve.fine.windows import ChunkPlan
 from barkserve.serving import convert
@@ -33,6 +33,7 @@ class FineServicer(fine_pb2_grpc.FineServiceServicer):
     ) -> None:
         self._generator = generator
         self._config = config
+        self._frame_rate_hz = config.coarse_generation.coarse_rate_hz
         self._chunks = chunks
         self._admission = admission
         self._metrics = metrics
@@ -43,21 +44,24 @@ class FineServicer(fine_pb2_grpc.FineServiceServicer):
         context: Context,
     ) -> AsyncGenerator[Response, None]:
         """One utterance."""
-        with self._admission.stream():
+        with self._admission.stream() as work:
             config = await convert.first_message(request_iterator, "config", "a FineConfig")
             request, run = self._request(config), FineRun()
-            coarse = self._coarse(request_iterator)
+            work.given_s = -len(request.produced) / self._frame_rate_hz
+            coarse = self._coarse(request_iterator, work)
             async with aclosing(self._generator.generate(request, coarse, run)) as steps:
                 async for frames in steps:
                     self._metrics.produced(len(frames))
+                    work.made_s += len(frames) / self._frame_rate_hz
                     yield Response(frames=fine_pb2.FineFrames(codes=frames.ravel()))
             yield Response(finished=fine_pb2.FineFinished(report=_report(run)))
 
     async def _coarse(
-        self, requests: AsyncIterator[fine_pb2.FineServiceGenerateRequest]
+        self, requests: AsyncIterator[fine_pb2.FineServiceGenerateRequest], work: Work
     ) -> AsyncIterator[NDArray[np.int64]]:
         books = self._config.coarse_generation.n_coarse_codebooks
         async for message in convert.messages(requests, "coarse"):
+            work.given_s += len(message.codes) / books / self._frame_rate_hz
             yield convert.frames(
                 message.codes, books, self._config.coarse_code_limit, "coarse.codes"
             )

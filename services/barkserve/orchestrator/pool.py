@@ -1,51 +1,93 @@
-"""The replicas of one stage: a channel each, whose turn it is, and which to avoid. Knows no
+"""The replicas of one stage: whose turn it is, and which to leave alone for a while. Knows no
 messages."""
 
-import itertools
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import grpc
 
 from barkserve.constants import StageName
-from barkserve.errors import StartupError
-from barkserve.serving.channel import open_channel
+from barkserve.discovery.endpoint import Resolver
+from barkserve.discovery.replica import Replica
+from barkserve.discovery.replica_set import ReplicaSet
+from barkserve.errors import StageUnavailable
+from barkserve.orchestrator.picking import choose
+from barkserve.serving.channel import Dialer
 
-AVOID_S = 5.0
-"""How long a replica that failed is not picked while there are others."""
+FIRST_AVOID_S, LAST_AVOID_S = 1.0, 30.0
+"""How long a replica that failed is not picked while there are others: twice as long each time."""
+
+_POLL_S = 0.2
 
 
 class StagePool:
-    """Channels to a stage's replicas, taken in turn.
+    """A stage's replicas, picked by load.
 
     Args:
         stage: which stage.
-        addresses: "host:port", several separated by commas.
+        resolver: finds its replicas.
+        dialer: opens channels to them.
+        wait_s: how long a stream waits for a stage that has no replica, for it may be starting.
     """
 
-    def __init__(self, stage: StageName, addresses: str) -> None:
+    def __init__(
+        self, stage: StageName, resolver: Resolver, dialer: Dialer, wait_s: float = 0.0
+    ) -> None:
         self.stage = stage
-        self.addresses = tuple(part.strip() for part in addresses.split(",") if part.strip())
-        if not self.addresses or not all(":" in address for address in self.addresses):
-            raise StartupError(f"--{stage}: {addresses!r} is not HOST:PORT or a list of them")
-        self._channels = [open_channel(address) for address in self.addresses]
-        self._turns = itertools.cycle(self._channels)
-        self._avoided_until = dict.fromkeys(self._channels, 0.0)
+        self._set = ReplicaSet(stage, resolver, dialer)
+        self._wait_s = wait_s
 
-    def pick(self) -> grpc.aio.Channel:
-        """The replica for the next stream: the next in turn that is not avoided, if there is
-        one."""
-        now = time.monotonic()
-        turns = [next(self._turns) for _ in self._channels]
-        chosen = next((each for each in turns if self._avoided_until[each] <= now), turns[0])
-        while next(self._turns) is not chosen:  # go on behind the chosen one
-            pass
-        return chosen
+    @property
+    def replicas(self) -> Sequence[Replica]:
+        """All that there are."""
+        return self._set.replicas
 
-    def avoid(self, channel: grpc.aio.Channel) -> None:
+    def start(self) -> None:
+        """Begin to look for replicas and to listen to them; needs a running event loop."""
+        self._set.start()
+
+    async def pick(self, tried: frozenset[str] = frozenset()) -> Replica:
+        """The replica for the next stream.
+
+        Args:
+            tried: addresses that have failed this stream; others are preferred.
+
+        Raises:
+            StageUnavailable: there is none, also after the wait.
+        """
+        self.start()
+        deadline = time.monotonic() + max(self._wait_s, _POLL_S)
+        while True:
+            chosen = choose(self._set.replicas, tried, time.monotonic())
+            if chosen is not None:
+                return chosen
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise StageUnavailable(
+                    f"the {self.stage} stage has no replica that takes streams; "
+                    "check that it runs and is healthy"
+                )
+            await self._set.change(min(left, _POLL_S))
+
+    @contextmanager
+    def stream(self, replica: Replica) -> Iterator[grpc.aio.Channel]:
+        """A channel for one stream to a replica."""
+        replica.given += 1
+        with replica.stream() as channel:
+            yield channel
+
+    def failed(self, replica: Replica) -> None:
         """Prefer other replicas for a while: this one broke off or could not be reached."""
-        self._avoided_until[channel] = time.monotonic() + AVOID_S
+        pause = min(LAST_AVOID_S, FIRST_AVOID_S * 2**replica.failures)
+        replica.failures += 1
+        replica.avoided_until = time.monotonic() + pause
+
+    def answered(self, replica: Replica) -> None:
+        """It works: forget that it ever failed."""
+        replica.failures = 0
+        replica.avoided_until = 0.0
 
     async def close(self) -> None:
         """Close all channels."""
-        for channel in self._channels:
-            await channel.close(grace=None)
+        await self._set.close()

@@ -52,27 +52,32 @@ class StageCall:
             BarkserveError: what the stage said, or what the requests raised; StageUnavailable or
                 Overloaded once every replica has been tried, and patience has ended.
         """
-        replicas = len(self._pool.addresses)
-        attempt = rounds = 0
+        tried: list[str] = []
+        rounds = 0
         waited_s = 0.0
         while True:
-            channel = self._pool.pick()
-            attempt += 1
+            replica = await self._pool.pick(frozenset(tried))
             try:
-                async for response in self._attempt(channel):
-                    yield response
+                with self._pool.stream(replica) as channel:
+                    async for response in self._attempt(channel):
+                        self._pool.answered(replica)
+                        tried.clear()
+                        yield response
                 return
             except Overloaded as error:
-                if attempt < replicas:
+                tried.append(replica.address)
+                if len(tried) < len(self._pool.replicas):
                     continue
-                attempt, rounds = 0, rounds + 1
+                tried.clear()
+                rounds += 1
                 paused_s = await self._patience.pause(rounds, waited_s, error.retry_after_s)
                 if not paused_s:
                     raise
                 waited_s += paused_s
             except StageUnavailable as error:
-                self._pool.avoid(channel)
-                if attempt > replicas:
+                self._pool.failed(replica)
+                tried.append(replica.address)
+                if len(tried) > len(self._pool.replicas):
                     raise
                 _log.warning("trying another replica: %s", error)
 

@@ -23,6 +23,9 @@ from barkserve.v1 import common_pb2, semantic_pb2, semantic_pb2_grpc
 
 Response = semantic_pb2.SemanticServiceGenerateResponse
 
+CHARACTERS_A_SECOND = 15
+"""Of speech, roughly; only how much work waits is guessed with it."""
+
 
 class SemanticServicer(semantic_pb2_grpc.SemanticServiceServicer):
     """barkserve.v1.SemanticService."""
@@ -47,16 +50,18 @@ class SemanticServicer(semantic_pb2_grpc.SemanticServiceServicer):
         context: Context,
     ) -> AsyncGenerator[Response, None]:
         """One utterance."""
-        with self._admission.stream():
+        with self._admission.stream() as work:
             config = await convert.first_message(request_iterator, "config", "a SemanticConfig")
             text = await convert.first_message(
                 request_iterator, "text", "the text, right behind the config,"
             )
             run, request = SemanticRun(), self._request(config, text)
+            work.given_s = len(text) / CHARACTERS_A_SECOND
             characters = self._encoder.locate(text) if config.alignment else None
             async with aclosing(self._generator.generate(request, run)) as steps:
                 async for step in steps:
                     self._metrics.produced(len(step.tokens))
+                    work.made_s += len(step.tokens) / self._generation.semantic_rate_hz
                     yield Response(tokens=_tokens(step, characters))
             yield Response(finished=_finished(run))
 

@@ -3,13 +3,13 @@ always closed."""
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager, suppress
 from typing import Any
 
 import grpc
 
-from barkserve.errors import BarkserveError, StageFailed
+from barkserve.errors import BarkserveError, ShuttingDown, StageFailed
 from barkserve.serving.context import Context
 from barkserve.serving.metrics import Metrics, RpcMetrics
 from barkserve.serving.status import abort
@@ -30,6 +30,16 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
+        self._active = 0
+        self._refusing = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    async def drain(self, at_most_s: float) -> None:
+        """Refuse new RPCs of our own services, and wait until those that run have ended."""
+        self._refusing = True
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._idle.wait(), at_most_s)
 
     async def intercept_service(
         self,
@@ -71,7 +81,8 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
             rpc = self._metrics.begin()
             outcome = "OK"
             try:
-                return await call(request, context, rpc)
+                with self._counted():
+                    return await call(request, context, rpc)
             except asyncio.CancelledError:
                 outcome = "DEADLINE_EXCEEDED" if context.time_remaining() == 0 else "CANCELLED"
                 raise
@@ -90,3 +101,16 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
                 rpc.end(outcome)
 
         return guarded
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        if self._refusing:
+            raise ShuttingDown("this replica is shutting down: try again, another one will answer")
+        self._active += 1
+        self._idle.clear()
+        try:
+            yield
+        finally:
+            self._active -= 1
+            if self._active == 0:
+                self._idle.set()

@@ -5,8 +5,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,13 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from barkserve.errors import StartupError
+from barkserve.external import orca_pb2_grpc
+from barkserve.serving import orca
 from barkserve.serving.interceptors import RpcInterceptor
+from barkserve.serving.load import Load, ReadLoad
 from barkserve.serving.metrics import Metrics
+from barkserve.serving.orca import LoadReporter
+from barkserve.serving.tls import TlsFiles
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +33,10 @@ _SERVER_OPTIONS = (
 )
 
 
+_FAREWELL_S = 0.5
+"""For what has ended to reach its clients; whoever only watches health is not waited for longer."""
+
+
 @dataclass(frozen=True)
 class ServerOptions:
     """Where a service listens and how it leaves.
@@ -35,6 +44,10 @@ class ServerOptions:
     Attributes:
         host, port: where gRPC is served.
         metrics_port: where Prometheus may scrape; 0 means nowhere.
+        health_port: where grpc.health.v1 alone is served in plaintext; 0 means nowhere.
+        max_connection_age_s: after how long clients are asked to connect anew; 0 means never.
+        tls: the certificates, None for plaintext.
+        clients_need_certificate: of one of the authorities in `tls`.
         drain_s: seconds that running streams get to finish after the first SIGTERM.
         exit_on_stdin_close: stop when standard input closes, so that no child outlives `barkserve
             up`.
@@ -45,6 +58,10 @@ class ServerOptions:
     metrics_port: int
     drain_s: float
     exit_on_stdin_close: bool
+    health_port: int = 0
+    max_connection_age_s: float = 0.0
+    tls: TlsFiles | None = None
+    clients_need_certificate: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,6 +71,7 @@ class Service:
     Attributes:
         full_name: "barkserve.v1.SpeechService", for health and reflection.
         register: adds the servicer to a server.
+        load: reads how busy it is, for load reports.
         start, stop: run before the first and after the last RPC.
     """
 
@@ -61,48 +79,107 @@ class Service:
     register: Callable[[grpc.aio.Server], None]
     start: Callable[[], Awaitable[None]]
     stop: Callable[[], Awaitable[None]]
+    load: ReadLoad = Load
+
+
+@dataclass(frozen=True)
+class Published:
+    """A service that answers: its health and its load reports."""
+
+    service: Service
+    health: Any
+    reporter: LoadReporter
+
+    async def drain(self, interceptor: RpcInterceptor, at_most_s: float) -> None:
+        """Say that no further stream is wanted, refuse those that come nevertheless, and wait for
+        those that run. The process itself stays healthy: it must not be killed for draining."""
+        await self.health.set(self.service.full_name, health_pb2.HealthCheckResponse.NOT_SERVING)
+        self.reporter.drain()
+        await interceptor.drain(at_most_s)
 
 
 async def serve(options: ServerOptions, metrics: Metrics, build: Callable[[], Service]) -> None:
     """Serve until SIGINT or SIGTERM (twice: at once). Raises StartupError when it cannot begin."""
     async with AsyncExitStack() as stack:
-        server = grpc.aio.server(interceptors=[RpcInterceptor(metrics)], options=_SERVER_OPTIONS)
-        port = bind(server, options.host, options.port)
+        interceptor = RpcInterceptor(metrics)
+        server = grpc.aio.server(interceptors=[interceptor], options=_options(options))
+        port = bind(server, options.host, options.port, _credentials(options))
         stack.callback(metrics.serve(options.host, options.metrics_port))
         service = build()
         await service.start()
         stack.push_async_callback(service.stop)
-        health_servicer = await publish(server, service)
+        published = await publish(server, service)
         await server.start()
+        await stack.enter_async_context(_health_server(options, published.health))
         _log.info("%s listens on %s:%d", service.full_name, options.host, port)
         await _told_to_stop(options.exit_on_stdin_close)
         _log.info("%s finishes its streams, %g s at most", service.full_name, options.drain_s)
-        await health_servicer.enter_graceful_shutdown()
-        await server.stop(options.drain_s)
+        await published.drain(interceptor, options.drain_s)
+        await server.stop(_FAREWELL_S)
 
 
-def bind(server: grpc.aio.Server, host: str, port: int) -> int:
+def bind(
+    server: grpc.aio.Server,
+    host: str,
+    port: int,
+    credentials: grpc.ServerCredentials | None = None,
+    option: str = "--port",
+) -> int:
     """Take the port; 0 takes any. Returns the port. Raises StartupError when it is taken."""
     try:
-        return server.add_insecure_port(f"{host}:{port}")
+        if credentials is None:
+            return server.add_insecure_port(f"{host}:{port}")
+        return server.add_secure_port(f"{host}:{port}", credentials)
     except RuntimeError as error:
         raise StartupError(
             f"port {port} on {host} cannot be used, most likely something else listens there; "
-            "stop that or choose another with --port"
+            f"stop that or choose another with {option}"
         ) from error
 
 
-async def publish(server: grpc.aio.Server, service: Service) -> Any:
-    """Register the service with its health (grpc.health.v1, "" and by name) and server
-    reflection."""
+async def publish(server: grpc.aio.Server, service: Service) -> Published:
+    """Register the service with its load reports (ORCA), server reflection and health
+    (grpc.health.v1): "" is whether the process lives, the service's name whether it takes
+    streams."""
     service.register(server)
+    reporter = LoadReporter(service.load)
+    register_with(orca_pb2_grpc.add_OpenRcaServiceServicer_to_server, reporter)(server)
     health_servicer = health.aio.HealthServicer()  # type: ignore[attr-defined]
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
-    names = (service.full_name, health.SERVICE_NAME, reflection.SERVICE_NAME)
+    names = (service.full_name, orca.SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
     for name in ("", service.full_name):
         await health_servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
-    return health_servicer
+    return Published(service, health_servicer, reporter)
+
+
+@asynccontextmanager
+async def _health_server(options: ServerOptions, servicer: Any) -> AsyncIterator[None]:
+    """The plaintext health port, if one is wanted."""
+    if options.health_port == 0:
+        yield
+        return
+    server = grpc.aio.server(options=_SERVER_OPTIONS)
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    bind(server, options.host, options.health_port, option="--health-port")
+    await server.start()
+    try:
+        yield
+    finally:
+        await server.stop(grace=None)
+
+
+def _options(options: ServerOptions) -> tuple[tuple[str, int], ...]:
+    if options.max_connection_age_s == 0:
+        return _SERVER_OPTIONS
+    age_ms = round(options.max_connection_age_s * 1000)  # gRPC varies it by a tenth
+    return (*_SERVER_OPTIONS, ("grpc.max_connection_age_ms", age_ms))
+
+
+def _credentials(options: ServerOptions) -> grpc.ServerCredentials | None:
+    if options.tls is None:
+        return None
+    return options.tls.server_credentials(options.clients_need_certificate)
 
 
 async def _told_to_stop(exit_on_stdin_close: bool) -> None:

@@ -1,0 +1,171 @@
+"""One replica: its connection, its reports of load, and what this process has given it since.
+
+Knows no messages but load reports, and decides nothing.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+
+from barkserve.discovery.endpoint import Endpoint
+from barkserve.external import orca_pb2, orca_pb2_grpc
+from barkserve.serving.channel import Dialer
+from barkserve.serving.load import Load
+
+_log = logging.getLogger(__name__)
+
+REPORT_INTERVAL_S = 0.5
+FIRST_BACKOFF_S, LAST_BACKOFF_S = 0.2, 3.0
+BUSY_WINDOW_S = 2.0
+
+
+@dataclass(eq=False)
+class _Connection:
+    channel: grpc.aio.Channel
+    version: int
+    users: int = 0
+
+
+class Replica:
+    """A replica that is listened to until it is retired.
+
+    Args:
+        endpoint: where it answers.
+        dialer: opens channels.
+        server_name: the name in its certificate, "" for the address's host.
+
+    Attributes:
+        load: its last report, None before the first and while it cannot be reached.
+        busy: share of the last seconds in which its network computed, 0 to 1.
+        given: streams begun here since the last report.
+        failures: streams in a row that broke off or could not begin.
+        avoided_until: time.monotonic() until which others are preferred.
+    """
+
+    def __init__(self, endpoint: Endpoint, dialer: Dialer, server_name: str) -> None:
+        self.endpoint = endpoint
+        self.load: Load | None = None
+        self.busy = 0.0
+        self.given = 0
+        self.failures = 0
+        self.avoided_until = 0.0
+        self._dialer = dialer
+        self._server_name = server_name
+        self._connection: _Connection | None = None
+        self._closing: set[asyncio.Task[None]] = set()
+        self._retired = False
+        self._marks: list[tuple[float, float]] = []  # (when, busy_seconds), oldest first
+        self._listening: asyncio.Task[None] | None = None
+
+    @property
+    def address(self) -> str:
+        """host:port."""
+        return self.endpoint.address
+
+    @property
+    def draining(self) -> bool:
+        """Whether it takes no new streams, by its own word or by the resolver's."""
+        return self.endpoint.draining or bool(self.load is not None and self.load.draining)
+
+    @property
+    def silent(self) -> bool:
+        """Whether it cannot be reached, or was only just found."""
+        return self.load is None
+
+    @property
+    def idle(self) -> bool:
+        """Whether no stream of this process runs on its newest connection."""
+        return self._connection is None or self._connection.users == 0
+
+    def listen(self) -> None:
+        """Begin to receive its reports."""
+        self._listening = asyncio.create_task(self._listen(), name=f"load of {self.address}")
+
+    @contextmanager
+    def stream(self) -> Iterator[grpc.aio.Channel]:
+        """A channel that stays open for the whole block, even when the replica is retired
+        meanwhile."""
+        connection = self._current()
+        connection.users += 1
+        try:
+            yield connection.channel
+        finally:
+            connection.users -= 1
+            if connection.users == 0 and (self._retired or connection is not self._connection):
+                self._close(connection)
+
+    def retire(self) -> None:
+        """Give it no more streams; the connection closes with the last one it has."""
+        self._retired = True
+        if self._listening is not None:
+            self._listening.cancel()
+        if self._connection is not None and self._connection.users == 0:
+            self._close(self._connection)
+
+    async def close(self) -> None:
+        """Close the connection now."""
+        self.retire()
+        if self._listening is not None:
+            await asyncio.gather(self._listening, return_exceptions=True)
+        if self._connection is not None:
+            await self._connection.channel.close(grace=None)
+        await asyncio.gather(*self._closing)
+
+    def _current(self) -> _Connection:
+        """The connection for new streams: a new one once the certificates have changed."""
+        before, version = self._connection, self._dialer.version
+        if before is not None and before.version == version:
+            return before
+        channel = self._dialer.open(self.address, self._server_name)
+        self._connection = _Connection(channel, version)
+        if before is not None and before.users == 0:
+            self._close(before)
+        return self._connection
+
+    def _close(self, connection: _Connection) -> None:
+        task = asyncio.get_running_loop().create_task(connection.channel.close(grace=None))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
+
+    async def _listen(self) -> None:
+        backoff = FIRST_BACKOFF_S
+        while True:
+            try:
+                with self.stream() as channel:
+                    async for report in _reports(channel):
+                        self._note(Load.from_report(report))
+                        backoff = FIRST_BACKOFF_S
+            except grpc.aio.AioRpcError as error:
+                _log.debug("no load from %s: %s", self.address, error.details())
+                if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+                    self._note(Load())  # it lives, and has nothing to say
+                    return
+                self.load = None
+            await asyncio.sleep(backoff)
+            backoff = min(LAST_BACKOFF_S, backoff * 2)
+
+    def _note(self, load: Load) -> None:
+        now = time.monotonic()
+        if self._marks and load.busy_seconds < self._marks[-1][1]:
+            self._marks.clear()  # another process now
+        self._marks.append((now, load.busy_seconds))
+        while len(self._marks) > 2 and self._marks[1][0] < now - BUSY_WINDOW_S:
+            del self._marks[0]
+        then, before = self._marks[0]
+        elapsed = now - then
+        self.busy = min(1.0, (load.busy_seconds - before) / elapsed) if elapsed > 0 else 0.0
+        self.load = load
+        self.given = 0
+
+
+def _reports(channel: grpc.aio.Channel) -> Any:
+    request = orca_pb2.OrcaLoadReportRequest()
+    request.report_interval.FromMilliseconds(round(REPORT_INTERVAL_S * 1000))
+    make: Any = orca_pb2_grpc.OpenRcaServiceStub
+    return make(channel).StreamCoreMetrics(request)

@@ -1,0 +1,49 @@
+"""Replicas behind a name whose addresses change."""
+
+import asyncio
+import socket
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+
+from barkserve.discovery.dns import DnsResolver
+from barkserve.discovery.endpoint import Endpoint
+
+
+def addresses(*hosts: str) -> list[Any]:
+    return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, 1)) for host in hosts]
+
+
+async def test_changes_are_told_and_outages_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter(
+        [
+            addresses("10.0.0.2", "10.0.0.1"),
+            addresses("10.0.0.1", "10.0.0.2", "10.0.0.1"),
+            socket.gaierror(socket.EAI_AGAIN, "the name server is away"),
+            addresses("10.0.0.3"),
+            socket.gaierror(socket.EAI_NONAME, "no address: scaled to zero"),
+        ]
+    )
+
+    async def getaddrinfo(host: str, port: int, **_: Any) -> list[Any]:
+        assert (host, port) == ("bark-coarse", 1)
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", getaddrinfo)
+    async with aclosing(DnsResolver("bark-coarse", 1, interval_s=0).watch()) as watch:
+        told = [await anext(watch) for _ in range(3)]
+    assert told == [
+        (Endpoint("10.0.0.1:1"), Endpoint("10.0.0.2:1")),
+        (Endpoint("10.0.0.3:1"),),
+        (),
+    ]
+
+
+async def test_a_real_name_is_resolved() -> None:
+    async with aclosing(DnsResolver("localhost", 50053).watch()) as watch:
+        found = await anext(watch)
+    assert Endpoint("127.0.0.1:50053") in found

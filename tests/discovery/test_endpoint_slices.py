@@ -1,0 +1,155 @@
+"""The watch of EndpointSlices, against an API server that fails in the ways that real ones do."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from barkserve.discovery.endpoint_slices import EndpointSliceResolver
+from tests.discovery.api_server import ApiServer, endpoint, running_api_server
+from tests.fakes import until
+
+
+class Seen:
+    """What a resolver has said so far."""
+
+    def __init__(self) -> None:
+        self.all: list[set[str]] = []
+
+    async def until(self, *addresses: str) -> None:
+        """Wait for exactly these addresses; draining ones are written with a "-" before them."""
+        await until(lambda: bool(self.all) and self.all[-1] == set(addresses))
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ApiServer]:
+    async with running_api_server() as running:
+        yield running
+
+
+def resolver_for(server: ApiServer) -> EndpointSliceResolver:
+    async def connect() -> Any:
+        from kubernetes.aio import client
+
+        return client.ApiClient(client.Configuration(host=server.url))
+
+    return EndpointSliceResolver("bark-coarse", "speech", None, 50053, connect)
+
+
+@asynccontextmanager
+async def watching(server: ApiServer) -> AsyncIterator[Seen]:
+    seen = Seen()
+
+    async def follow() -> None:
+        async for endpoints in resolver_for(server).watch():
+            seen.all.append({"-" * each.draining + each.address for each in endpoints})
+
+    task = asyncio.create_task(follow())
+    try:
+        yield seen
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_replicas_come_drain_and_go(server: ApiServer) -> None:
+    async with watching(server) as seen:
+        await seen.until()
+        server.put("a", 50053, endpoint("10.0.0.1", ready=True))
+        await seen.until("10.0.0.1:50053")
+        server.put("b", 50053, endpoint("10.0.0.2", ready=False, serving=False))
+        server.put("a", 50053, endpoint("10.0.0.1", ready=False, serving=True, terminating=True))
+        await seen.until("-10.0.0.1:50053")
+        server.put("b", 50053, endpoint("10.0.0.2", ready=True, serving=True, terminating=False))
+        server.delete("a")
+        await seen.until("10.0.0.2:50053")
+    assert server.lists == 1
+    assert {query["labelSelector"] for query in server.requests} == {
+        "kubernetes.io/service-name=bark-coarse"
+    }
+
+
+async def cut(server: ApiServer) -> None:
+    await server.cut()
+
+
+async def cut_in_a_line(server: ApiServer) -> None:
+    await server.cut(b'{"type": "DELETED", "object": {"metadata": {"name": "a", "reso')
+
+
+async def restart(server: ApiServer) -> None:
+    await server.stop()
+    await asyncio.sleep(0.3)
+    await server.start()
+
+
+@pytest.mark.parametrize("outage", [cut, cut_in_a_line, restart])
+async def test_a_broken_watch_goes_on_from_where_it_was(
+    server: ApiServer, outage: Callable[[ApiServer], Any]
+) -> None:
+    server.put("a", 50053, endpoint("10.0.0.1"))
+    async with watching(server) as seen:
+        await seen.until("10.0.0.1:50053")
+        await outage(server)
+        server.put("b", 50053, endpoint("10.0.0.2"))
+        await seen.until("10.0.0.1:50053", "10.0.0.2:50053")
+        assert seen.all == [{"10.0.0.1:50053"}, {"10.0.0.1:50053", "10.0.0.2:50053"}]
+    assert server.lists == 1
+
+
+@pytest.mark.parametrize("how", ["in the watch", "when it reconnects"])
+async def test_a_version_that_is_forgotten_is_listed_again(server: ApiServer, how: str) -> None:
+    server.put("a", 50053, endpoint("10.0.0.1"))
+    async with watching(server) as seen:
+        await seen.until("10.0.0.1:50053")
+        if how == "in the watch":
+            await server.expire()
+        else:
+            await server.stop()
+            server.version += 1  # something happened meanwhile that no watch can tell any more
+            server.slices.clear()
+            server.compact()
+            server.put("c", 50053, endpoint("10.0.0.3"))
+            server.compact()
+            await server.start()
+            await seen.until("10.0.0.3:50053")
+        server.put("b", 50053, endpoint("10.0.0.2"))
+        last = "10.0.0.1" if how == "in the watch" else "10.0.0.3"
+        await seen.until(f"{last}:50053", "10.0.0.2:50053")
+    assert server.lists == 2
+
+
+async def test_a_bookmark_spares_listing_again(server: ApiServer) -> None:
+    server.put("a", 50053, endpoint("10.0.0.1"))
+    async with watching(server) as seen:
+        await seen.until("10.0.0.1:50053")
+        await until(lambda: server.watching)
+        server.bookmark()
+        server.compact()
+        await asyncio.sleep(0.3)  # for the bookmark to arrive: nothing else shows it
+        await server.cut()
+        server.put("b", 50053, endpoint("10.0.0.2"))
+        await seen.until("10.0.0.1:50053", "10.0.0.2:50053")
+    assert server.lists == 1
+    assert server.requests[-1]["resourceVersion"] == str(server.oldest)
+
+
+async def test_a_refusal_names_the_right_that_is_missing_and_is_survived(
+    server: ApiServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.refuse = 403
+    async with watching(server) as seen:
+        await until(lambda: "needs get, list and watch of endpointslices" in caplog.text)
+        server.put("a", 50053, endpoint("10.0.0.1"))
+        server.refuse = 0
+        await seen.until("10.0.0.1:50053")
+
+
+async def test_slices_larger_than_a_buffer_are_read(server: ApiServer) -> None:
+    hosts = [f"10.{a}.{b}.1" for a in range(10) for b in range(100)]
+    async with watching(server) as seen:
+        await seen.until()
+        server.put("a", 50053, *(endpoint(host, ready=True, serving=True) for host in hosts))
+        await seen.until(*(f"{host}:50053" for host in hosts))

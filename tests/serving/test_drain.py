@@ -1,0 +1,72 @@
+"""What a service does when it is told to stop while it speaks: a real process and real signals."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from barkserve.discovery.endpoint import Endpoint
+from barkserve.discovery.replica import Replica
+from barkserve.serving.channel import Dialer
+from barkserve.v1 import codec_pb2, codec_pb2_grpc
+from tests.checkpoints import TINY, CheckpointSpec
+from tests.fakes import until
+from tests.processes import free_port, service_process
+
+HOP = math.prod(TINY.upsampling_ratios)
+NAME = "barkserve.v1.CodecService"
+SERVING, NOT_SERVING = 1, 2
+
+
+async def health(channel: grpc.aio.Channel, service: str) -> int:
+    request = health_pb2.HealthCheckRequest(service=service)
+    answer = await health_pb2_grpc.HealthStub(channel).Check(request)
+    return int(answer.status)
+
+
+async def test_a_drain_says_so_first_and_lets_streams_end(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
+    ended, health_port = asyncio.Event(), free_port()
+
+    async def requests() -> AsyncIterator[Any]:
+        yield codec_pb2.DecodeRequest(config=codec_pb2.CodecConfig())
+        for _ in range(2):
+            codes = [1] * TINY.n_fine_codebooks * 40
+            yield codec_pb2.DecodeRequest(frames=codec_pb2.FineInput(codes=codes))
+            await ended.wait()
+
+    flag = f"--health-port={health_port}"
+    async with (
+        service_process("codec", checkpoint_of(TINY), "--threads=1", flag) as service,
+        grpc.aio.insecure_channel(service.address) as channel,
+        grpc.aio.insecure_channel(f"127.0.0.1:{health_port}") as health_channel,
+    ):
+        replica = Replica(Endpoint(service.address), Dialer(), "")
+        replica.listen()
+        watch = health_pb2_grpc.HealthStub(channel).Watch(
+            health_pb2.HealthCheckRequest(service=NAME)
+        )
+        call = aiter(codec_pb2_grpc.CodecServiceStub(channel).Decode(requests()))
+        first = await anext(call)
+        assert (await watch.read()).status == await health(health_channel, NAME) == SERVING
+        service.process.terminate()
+        assert (await watch.read()).status == await health(health_channel, NAME) == NOT_SERVING
+        assert await health(health_channel, "") == await health(channel, "") == SERVING
+        await until(lambda: replica.draining)
+        refused = codec_pb2_grpc.CodecServiceStub(channel).Decode(requests())
+        with pytest.raises(grpc.aio.AioRpcError, match="shutting down") as caught:
+            await refused.read()
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        ended.set()
+        rest = [response async for response in call]
+        assert rest[-1].WhichOneof("response") == "finished"
+        samples = sum(len(response.samples.pcm) // 4 for response in (first, *rest))
+        assert samples == 80 * HOP
+        assert await asyncio.wait_for(service.process.wait(), 20) == 0
+        await replica.close()

@@ -1,0 +1,80 @@
+"""Load reports, read by a client that shares no code with us."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from barkserve.external import orca_pb2
+from barkserve.serving.load import Load
+from barkserve.serving.orca import LoadReporter
+from barkserve.v1 import coarse_pb2, coarse_pb2_grpc
+from tests.checkpoints import TINY, CheckpointSpec, never_ending
+from tests.fakes import until
+from tests.services import RunningService, running
+
+READER = Path(__file__).with_name("orca_reader.py")
+COARSE = replace(never_ending(TINY), max_new_tokens=400, block_size=1024)
+
+
+async def reports(service: RunningService, count: int) -> list[dict[str, float]]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(READER), service.address, str(count), stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0
+    return [json.loads(line) for line in output.splitlines()]
+
+
+async def test_an_idle_stage_reports_what_it_has(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
+    async with running("coarse", checkpoint_of(TINY), slots=3, max_streams=7) as service:
+        told = await reports(service, 2)
+    expected = {
+        "utilization": 0, "streams": 0, "capacity": 7, "slots": 3, "slots_free": 3, "queue": 0,
+        "backlog_seconds": 0, "busy_seconds": 0, "audio_seconds": 0, "draining": 0,
+    }  # fmt: skip
+    assert told == [expected, expected]
+
+
+async def test_streams_backlog_and_what_was_made_are_reported(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
+    request = coarse_pb2.CoarseServiceGenerateRequest
+    async with running("coarse", checkpoint_of(COARSE)) as service:
+        held = asyncio.Event()
+
+        async def requests() -> Any:
+            yield request(config=coarse_pb2.CoarseConfig(seed=1))
+            yield request(semantic=coarse_pb2.SemanticInput(tokens=[1] * 20))
+            await held.wait()
+
+        stub = coarse_pb2_grpc.CoarseServiceStub(service.channel)
+        call = stub.Generate(requests())
+        await until(lambda: service.load().backlog_seconds > 0)
+        (waiting,) = await reports(service, 1)
+        held.set()
+        frames = [len(r.frames.codes) // 2 async for r in call]
+        (done,) = await reports(service, 1)
+    assert waiting["streams"] == 1
+    assert waiting["backlog_seconds"] > 0
+    assert (done["streams"], done["backlog_seconds"]) == (0, 0)
+    assert done["audio_seconds"] == pytest.approx(sum(frames) / TINY.coarse_rate_hz)
+    assert done["busy_seconds"] > 0
+
+
+async def test_draining_is_the_last_word() -> None:
+    reporter = LoadReporter(lambda: Load(streams=2, capacity=4))
+    no_context: Any = None
+    stream = reporter.StreamCoreMetrics(orca_pb2.OrcaLoadReportRequest(), no_context)
+    first = Load.from_report(await anext(stream))
+    reporter.drain()
+    rest = [Load.from_report(report) async for report in stream]
+    assert first == Load(streams=2, capacity=4)
+    assert rest == [Load(streams=2, capacity=4, draining=1)]
