@@ -14,6 +14,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from barkserve.v1 import common_pb2, speech_pb2
 from tests.checkpoints import TINY, CheckpointSpec, never_ending
+from tests.orchestrator.audio.ffmpeg import decode
 from tests.services import Chain, running_chain
 
 LONG = replace(never_ending(TINY), max_new_tokens=90)
@@ -27,6 +28,11 @@ async def chain(checkpoint_of: Callable[[CheckpointSpec], Path]) -> AsyncIterato
 
 def ask(text: str = "hello world", **fields: object) -> speech_pb2.SynthesizeRequest:
     return speech_pb2.SynthesizeRequest(text=text, **fields)  # type: ignore[arg-type]
+
+
+def as_(encoding: str, **fields: object) -> speech_pb2.AudioFormat:
+    value = speech_pb2.AudioEncoding.Value(f"AUDIO_ENCODING_{encoding}")
+    return speech_pb2.AudioFormat(encoding=value, **fields)  # type: ignore[arg-type]
 
 
 async def audio_of(chain: Chain, request: speech_pb2.SynthesizeRequest) -> bytes:
@@ -60,6 +66,7 @@ async def test_a_stream_is_started_then_audio_then_finished(chain: Chain) -> Non
     sent = 0
     for response in responses[1:-1]:
         assert response.audio.first_sample == sent
+        assert response.audio.sample_count == len(response.audio.audio) // 2
         assert (response.audio.text_span.start, response.audio.text_span.end) == (0, 11)
         sent += len(response.audio.audio) // 2
     assert finished.sample_count == sent > 0
@@ -80,6 +87,36 @@ async def test_pcm16_is_the_rounded_and_clipped_float_audio(chain: Chain) -> Non
     samples = np.frombuffer(floats, dtype="<f4").astype(np.float64)
     expected = np.clip(np.rint(samples * 32767), -32768, 32767)
     assert np.abs(expected - np.frombuffer(integers, dtype="<i2")).max() <= 1
+    assert np.abs(samples).max() > 0.01
+
+
+@pytest.mark.parametrize(
+    ("audio_format", "container"),
+    [
+        (as_("PCM16", sample_rate_hertz=16_000, chunk_ms=100), "s16le"),
+        (as_("MULAW", sample_rate_hertz=8_000, first_chunk_ms=50, chunk_ms=20), "mulaw"),
+        (as_("WAV", gain_db=12, limit_peaks=True), None),
+        (as_("FLAC", sample_rate_hertz=48_000), None),
+        (as_("OGG_OPUS", chunk_ms=1_000), None),
+        (as_("MP3", sample_rate_hertz=44_100), None),
+    ],
+)
+async def test_a_stream_has_the_format_that_was_asked_for(
+    chain: Chain, audio_format: speech_pb2.AudioFormat, container: str | None
+) -> None:
+    plain = await audio_of(chain, ask(seed=1))
+    request = ask(seed=1, audio_format=audio_format)
+    responses = [response async for response in chain.speech.Synthesize(request)]
+    started, finished = responses[0].started, responses[-1].finished
+    rate = audio_format.sample_rate_hertz or 24_000
+    assert (started.encoding, started.sample_rate_hertz) == (audio_format.encoding, rate)
+    chunks = [response.audio for response in responses[1:-1]]
+    assert sum(chunk.sample_count for chunk in chunks) == finished.sample_count
+    assert abs(finished.sample_count - len(plain) / 2 * rate / 24_000) <= 1
+    options = {"ar": str(rate)} if container else {}
+    data = b"".join(chunk.audio for chunk in chunks)
+    samples, decoded_rate = decode(data, container, **options)
+    assert len(samples) / decoded_rate == pytest.approx(finished.sample_count / rate, abs=0.15)
     assert np.abs(samples).max() > 0.01
 
 
@@ -193,6 +230,11 @@ async def test_a_client_that_does_not_read_holds_nobody_up_and_little_memory(
         (ask(seed=-1), "seed"),
         (ask(request_id="x" * 200), "request_id"),
         (ask(audio_format=speech_pb2.AudioFormat(encoding=9)), "audio_format.encoding"),
+        (
+            ask(audio_format=as_("OGG_OPUS", sample_rate_hertz=44_100)),
+            "audio_format.sample_rate_hertz",
+        ),
+        (ask(audio_format=speech_pb2.AudioFormat(chunk_ms=1)), "audio_format.chunk_ms"),
         (ask(delivery_mode=7), "delivery_mode"),
         (ask(voice=speech_pb2.VoiceSelection(npz=b"not a zip")), "voice.npz"),
         (

@@ -209,20 +209,17 @@ def _server_info(
     from barkserve.orchestrator.text.sentences import LANGUAGES
     from barkserve.v1 import speech_pb2
 
-    rate = folder.bark.sample_rate
     limits = speech_pb2.ServerLimits(
         max_text_characters=options.max_text_characters,
         max_contexts=options.max_contexts,
         max_streams=options.max_streams,
         max_stored_voices=options.max_stored_voices if options.voice_store else 0,
         voice_handle_seconds=int(options.voice_handle_seconds) if options.voice_store else 0,
-        min_sample_rate_hertz=rate,
-        max_sample_rate_hertz=rate,
     )
     return server_info(
         model=folder.name,
         model_revision=folder.fingerprint,
-        sample_rate=rate,
+        sample_rate=folder.bark.sample_rate,
         default_voice=default_voice,
         languages=LANGUAGES,
         limits=limits,

@@ -207,11 +207,13 @@ async def test_the_server_tells_what_it_is(replicas: Replicas) -> None:
         OWN[0],
         TINY.sample_rate,
     )
-    assert speech_pb2.AUDIO_ENCODING_PCM16 in info.encodings
+    assert list(info.encodings) == list(range(1, 9))
     limits = info.limits
     assert (limits.max_stored_voices, limits.max_voice_bytes) == (2, 1 << 20)
     assert (limits.voice_handle_seconds, limits.max_streams) == (3600, 64)
     assert limits.max_text_characters >= 20_000
+    assert (limits.min_sample_rate_hertz, limits.max_sample_rate_hertz) == (8_000, 48_000)
+    assert (limits.min_chunk_ms, limits.max_chunk_ms) == (20, 5_000)
 
 
 async def test_a_stored_voice_may_be_the_default(

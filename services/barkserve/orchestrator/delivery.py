@@ -2,11 +2,11 @@
 nothing of calls."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from barkserve.bark_config import BarkConfig
 from barkserve.constants import STAGES
-from barkserve.orchestrator.audio import encode
+from barkserve.orchestrator.audio.writer import AudioWriter, EncodedAudio
 from barkserve.orchestrator.events import Flushed, PieceEnded, PieceSamples, SpeechEvent
 from barkserve.orchestrator.plan import Plan
 from barkserve.orchestrator.text.segmenter import Piece
@@ -33,8 +33,11 @@ class Delivery:
     def __init__(self, plan: Plan, config: BarkConfig) -> None:
         self._plan = plan
         self._config = config
+        self._writer = AudioWriter(plan.output, config.sample_rate)
         self._pieces: deque[speech_pb2.PieceReport] = deque(maxlen=MAX_PIECE_REPORTS)
-        self._piece_first_sample = 0
+        self._starts: deque[tuple[int, speech_pb2.TextSpan]] = deque()  # of pieces not sent yet
+        self._made = 0  # samples of the codec's
+        self._piece_made = 0  # of those, before the piece at hand
         self._reports = {stage: common_pb2.StageReport(stage=stage) for stage in STAGES}
         self._last: deque[Spoken] = deque()
         self._reason: common_pb2.FinishReason = common_pb2.FINISH_REASON_STOP
@@ -44,17 +47,28 @@ class Delivery:
         """The messages that an event is worth, maybe none."""
         match event:
             case PieceSamples(utterance, _, samples):
-                yield speech_pb2.AudioChunk(
-                    audio=encode(samples, self._plan.encoding),
-                    first_sample=self.sample_count,
-                    sample_count=len(samples),
-                    text_span=_span(utterance.piece),
-                )
-                self.sample_count += len(samples)
+                if self._made == self._piece_made:
+                    start = self._writer.output_sample(self._made)
+                    self._starts.append((start, _span(utterance.piece)))
+                self._made += len(samples)
+                yield from self._chunks(self._writer.push(samples))
             case PieceEnded():
                 self._note(event)
             case Flushed(flush_id):
+                yield from self.due()
                 yield speech_pb2.FlushDone(flush_id=flush_id)
+
+    def due_in(self) -> float | None:
+        """Seconds until `due` must be called, as of now; None if nothing waits."""
+        return self._writer.due_in()
+
+    def due(self) -> Iterator[Message]:
+        """The audio that waits for a chunk to be full."""
+        yield from self._chunks(self._writer.release())
+
+    def end(self) -> Iterator[Message]:
+        """The last of the audio. Nothing comes after it but `finished`."""
+        yield from self._chunks(self._writer.flush())
 
     def finished(self, *, cancelled: bool = False) -> speech_pb2.SynthesisFinished:
         """The last message."""
@@ -71,18 +85,32 @@ class Delivery:
         """The voice that goes on where the last piece ended."""
         return continuing_voice(self._last, self._config)
 
+    def _chunks(self, encoded: Iterable[EncodedAudio]) -> Iterator[speech_pb2.AudioChunk]:
+        """Audio with the piece of text that its first sample speaks."""
+        for each in encoded:
+            while len(self._starts) > 1 and self._starts[1][0] <= each.first_sample:
+                self._starts.popleft()
+            self.sample_count += each.sample_count
+            yield speech_pb2.AudioChunk(
+                audio=each.audio,
+                first_sample=each.first_sample,
+                sample_count=each.sample_count,
+                text_span=self._starts[0][1],
+            )
+
     def _note(self, event: PieceEnded) -> None:
         """Count a piece that has been spoken."""
         utterance, spoken = event.utterance, event.spoken
+        first = self._writer.output_sample(self._piece_made)
         report = speech_pb2.PieceReport(
             text_span=_span(utterance.piece),
             finish_reason=spoken.finish_reason,
-            first_sample=self._piece_first_sample,
-            sample_count=self.sample_count - self._piece_first_sample,
+            first_sample=first,
+            sample_count=self._writer.output_sample(self._made) - first,
             seed=utterance.seed,
         )
         self._pieces.append(report)
-        self._piece_first_sample = self.sample_count
+        self._piece_made = self._made
         if spoken.finish_reason != common_pb2.FINISH_REASON_STOP:
             self._reason = spoken.finish_reason
         for stage, total in self._reports.items():

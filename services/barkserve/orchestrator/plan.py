@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from barkserve.constants import NO_VOICE
 from barkserve.errors import InvalidArgument
-from barkserve.orchestrator.audio import resolve_encoding
+from barkserve.orchestrator.audio.output_format import OutputFormat, resolve_format
 from barkserve.speakable import speakable
 from barkserve.v1 import common_pb2, speech_pb2
 from barkserve.voice_card import preset_card
@@ -28,14 +28,14 @@ class Plan:
         request_id: the client's, or a new one.
         voice: the history prompt, None for no voice.
         seed: the client's, or a drawn one.
-        encoding: of the audio.
+        output: how the audio is made and cut.
     """
 
     request: speech_pb2.SynthesizeRequest
     request_id: str
     voice: Voice | None
     seed: int
-    encoding: speech_pb2.AudioEncoding
+    output: OutputFormat
 
     @property
     def voice_name(self) -> str:
@@ -56,8 +56,9 @@ class Plan:
         return chosen
 
 
-def make_plan(request: speech_pb2.SynthesizeRequest, voice: Voice | None) -> Plan:
-    """Check a request and decide what it leaves open. Raises InvalidArgument naming the field."""
+def make_plan(request: speech_pb2.SynthesizeRequest, voice: Voice | None, source_rate: int) -> Plan:
+    """Check a request and decide what it leaves open; the checkpoint makes `source_rate` samples a
+    second. Raises InvalidArgument naming the field."""
     if len(request.request_id) > MAX_REQUEST_ID_CHARACTERS:
         raise InvalidArgument(
             "request_id", f"must be at most {MAX_REQUEST_ID_CHARACTERS} characters"
@@ -77,7 +78,7 @@ def make_plan(request: speech_pb2.SynthesizeRequest, voice: Voice | None) -> Pla
         request_id=request.request_id or uuid.uuid4().hex,
         voice=voice,
         seed=request.seed if request.HasField("seed") else secrets.randbelow(MAX_SEED),
-        encoding=resolve_encoding(request.audio_format.encoding),
+        output=resolve_format(request.audio_format, source_rate),
     )
 
 

@@ -3,7 +3,13 @@
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from barkserve.orchestrator.audio import ENCODINGS
+from barkserve.orchestrator.audio.output_format import (
+    ENCODINGS,
+    MAX_CHUNK_MS,
+    MAX_SAMPLE_RATE,
+    MIN_CHUNK_MS,
+    MIN_SAMPLE_RATE,
+)
 from barkserve.v1 import speech_pb2
 from barkserve.voices import MAX_NPZ_BYTES
 
@@ -25,7 +31,7 @@ def server_info(
         sample_rate: the checkpoint's own.
         default_voice: a name, or "none".
         languages: those whose sentence ends are known, BCP 47.
-        limits: without max_voice_bytes, which is the same everywhere.
+        limits: without those of uploads and of audio, which are the same everywhere.
     """
     response = speech_pb2.GetServerInfoResponse(
         version=version("barkserve"),
@@ -38,4 +44,8 @@ def server_info(
         limits=limits,
     )
     response.limits.max_voice_bytes = MAX_NPZ_BYTES
+    response.limits.min_sample_rate_hertz = MIN_SAMPLE_RATE
+    response.limits.max_sample_rate_hertz = MAX_SAMPLE_RATE
+    response.limits.min_chunk_ms = MIN_CHUNK_MS
+    response.limits.max_chunk_ms = MAX_CHUNK_MS
     return response

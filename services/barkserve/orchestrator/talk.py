@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from barkserve.checkpoint_folder import CheckpointFolder
 from barkserve.orchestrator.delivery import Delivery, Message
+from barkserve.orchestrator.in_time import in_time
 from barkserve.orchestrator.limits import Limits
 from barkserve.orchestrator.listener import Listener
 from barkserve.orchestrator.pipeline import Chain
@@ -83,18 +84,25 @@ class Talk:
         studio, request = self._studio, self._request
         if request.keep_voice:
             studio.voices.require_store()
-        plan = make_plan(request, await studio.voices.select(request.voice))
+        voice = await studio.voices.select(request.voice)
+        plan = make_plan(request, voice, studio.folder.bark.sample_rate)
         self._segmenter.language = plan.language
         self._delivery = delivery = Delivery(plan, studio.folder.bark)
         yield self._started(plan)
         speech = Speech(
             studio.chain, plan, self.feed, studio.budget, self._listener, self._deadline
         )
-        async with aclosing(speech.events()) as events:
-            async for event in events:
-                for message in delivery.messages(event):
-                    self._count(message)
+        async with (
+            aclosing(speech.events()) as events,
+            aclosing(in_time(events, delivery.due_in)) as timely,
+        ):
+            async for event in timely:
+                for message in delivery.messages(event) if event else delivery.due():
+                    self._count(message, plan)
                     yield message
+        for message in delivery.end():
+            self._count(message, plan)
+            yield message
         finished = delivery.finished()
         if request.keep_voice:
             finished.voice_handle = await studio.voices.keep(delivery.continuing_voice())
@@ -106,10 +114,10 @@ class Talk:
             return speech_pb2.SynthesisFinished(finish_reason=common_pb2.FINISH_REASON_CANCELLED)
         return self._delivery.finished(cancelled=True)
 
-    def _count(self, message: Message) -> None:
+    def _count(self, message: Message, plan: Plan) -> None:
         if isinstance(message, speech_pb2.AudioChunk):
             self._studio.metrics.produced(message.sample_count)
-            self._listener.sent(message.sample_count / self._studio.folder.bark.sample_rate)
+            self._listener.sent(message.sample_count / plan.output.sample_rate)
 
     def _started(self, plan: Plan) -> speech_pb2.SynthesisStarted:
         folder = self._studio.folder
@@ -117,8 +125,8 @@ class Talk:
             request_id=plan.request_id,
             seed=plan.seed,
             voice=plan.voice_name,
-            encoding=plan.encoding,
-            sample_rate_hertz=folder.bark.sample_rate,
+            encoding=plan.output.encoding,
+            sample_rate_hertz=plan.output.sample_rate,
             model=folder.name,
             model_revision=folder.fingerprint,
         )
