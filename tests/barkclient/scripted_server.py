@@ -1,6 +1,7 @@
 """A SpeechService that says what a test tells it to, on a real port; it has no model."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -41,12 +42,17 @@ class ScriptedSpeech(speech_pb2_grpc.SpeechServiceServicer):
             stages=[common_pb2.StageReport(stage="semantic", output_count=7, compute_ms=1.5)],
         )
         self.finishes = True
+        self.words: deque[speech_pb2.WordTimes] = deque()  # one before each chunk
         self.first_samples = [0, 3, 5]
         self.voices = [speech_pb2.Voice(name="announcer", is_default=True)]
         self.voices.append(speech_pb2.Voice(name="v2/en_speaker_6"))
         self.allowed = asyncio.Semaphore(1000)  # chunks that may go out
         self.asked = asyncio.Event()
+        self.created: list[speech_pb2.CreateVoiceRequest] = []
+        self.info = speech_pb2.GetServerInfoResponse(version="1.2.3", model="bark-mini")
+        self.heard: list[speech_pb2.StreamingSynthesizeRequest] = []
         self.cancelled = asyncio.Event()
+        self.left = asyncio.Event()  # a StreamingSynthesize call has no more requests
 
     def allow(self, chunks: int) -> None:
         """From now on only so many more chunks go out."""
@@ -75,6 +81,58 @@ class ScriptedSpeech(speech_pb2_grpc.SpeechServiceServicer):
             await self.failure.abort(context)
         return speech_pb2.ListVoicesResponse(voices=self.voices)
 
+    async def GetVoice(
+        self, request: speech_pb2.GetVoiceRequest, context: Any
+    ) -> speech_pb2.GetVoiceResponse:
+        for voice in self.voices:
+            if voice.name == request.name:
+                prompt = VOICE if request.include_history_prompt else None
+                return speech_pb2.GetVoiceResponse(voice=voice, history_prompt=prompt)
+        await Failure(grpc.StatusCode.NOT_FOUND, f"no voice {request.name}").abort(context)
+        raise AssertionError
+
+    async def CreateVoice(
+        self, request: speech_pb2.CreateVoiceRequest, context: Any
+    ) -> speech_pb2.CreateVoiceResponse:
+        if self.failure is not None:
+            await self.failure.abort(context)
+        self.created.append(request)
+        voice = speech_pb2.Voice(
+            name=request.name,
+            language_code=request.language_code,
+            description=request.description,
+            origin=speech_pb2.VOICE_ORIGIN_STORED,
+        )
+        self.voices.append(voice)
+        return speech_pb2.CreateVoiceResponse(voice=voice)
+
+    async def DeleteVoice(
+        self, request: speech_pb2.DeleteVoiceRequest, context: Any
+    ) -> speech_pb2.DeleteVoiceResponse:
+        self.voices = [voice for voice in self.voices if voice.name != request.name]
+        return speech_pb2.DeleteVoiceResponse()
+
+    async def GetServerInfo(
+        self, request: speech_pb2.GetServerInfoRequest, context: Any
+    ) -> speech_pb2.GetServerInfoResponse:
+        return self.info
+
+    async def StreamingSynthesize(self, requests: Any, context: Any) -> None:
+        """Says a sample a character, its code point, for each text as it comes; the text "fail"
+        fails its context."""
+        contexts: dict[str, Typist] = {}
+        try:
+            async for request in requests:
+                self.heard.append(request)
+                if request.WhichOneof("request") == "config":
+                    contexts[request.context_id] = Typist()
+                typist = contexts.get(request.context_id)
+                for response in typist.answer(request) if typist is not None else ():
+                    response.context_id = request.context_id
+                    await context.write(response)
+        finally:
+            self.left.set()
+
     def _responses(
         self, request: speech_pb2.SynthesizeRequest
     ) -> Iterator[speech_pb2.SynthesizeResponse]:
@@ -90,11 +148,63 @@ class ScriptedSpeech(speech_pb2_grpc.SpeechServiceServicer):
             )
         )
         for first_sample, samples in zip(self.first_samples, PCM, strict=True):
+            count = len(samples)
             if encoding == speech_pb2.AUDIO_ENCODING_FLOAT32:
                 samples = samples.astype("<f4") / 32768
-            chunk = speech_pb2.AudioChunk(audio=samples.tobytes(), first_sample=first_sample)
+            elif encoding != speech_pb2.AUDIO_ENCODING_PCM16:  # a byte a sample, for whatever it is
+                samples = samples.astype(np.uint8)
+            chunk = speech_pb2.AudioChunk(
+                audio=samples.tobytes(), first_sample=first_sample, sample_count=count
+            )
             chunk.text_span.end = len(request.text)
+            if self.words:
+                yield speech_pb2.SynthesizeResponse(words=self.words.popleft())
             yield speech_pb2.SynthesizeResponse(audio=chunk)
+
+
+class Typist:
+    """One context of ScriptedSpeech."""
+
+    def __init__(self) -> None:
+        self.samples = 0
+
+    def answer(
+        self, request: speech_pb2.StreamingSynthesizeRequest
+    ) -> Iterator[speech_pb2.StreamingSynthesizeResponse]:
+        response = speech_pb2.StreamingSynthesizeResponse
+        kind = request.WhichOneof("request")
+        if kind == "config":
+            options = request.config.options
+            yield response(
+                started=speech_pb2.SynthesisStarted(
+                    voice=options.voice.name or "announcer",
+                    encoding=options.audio_format.encoding,
+                    sample_rate_hertz=SAMPLE_RATE,
+                )
+            )
+        elif kind in ("text", "utf8"):
+            yield from self._spoken(request.utf8 or request.text.encode())
+        elif kind == "flush":
+            flushed = speech_pb2.FlushDone(flush_id=request.flush.flush_id)
+            yield response(flush_done=flushed)
+        else:
+            reason = "CANCELLED" if kind == "cancel" else "STOP"
+            finished = speech_pb2.SynthesisFinished(sample_count=self.samples)
+            finished.finish_reason = common_pb2.FinishReason.Value(f"FINISH_REASON_{reason}")
+            yield response(finished=finished)
+
+    def _spoken(self, utf8: bytes) -> Iterator[speech_pb2.StreamingSynthesizeResponse]:
+        response = speech_pb2.StreamingSynthesizeResponse
+        if utf8 == b"fail":
+            failed = speech_pb2.SynthesisFailed(code=3, message="text: no", field="text")
+            yield response(failed=failed)
+            return
+        samples = np.frombuffer(utf8, np.uint8).astype("<i2")
+        chunk = speech_pb2.AudioChunk(
+            audio=samples.tobytes(), first_sample=self.samples, sample_count=len(samples)
+        )
+        self.samples += len(samples)
+        yield response(audio=chunk)
 
 
 class Failure:

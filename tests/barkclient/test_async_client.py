@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 
 import barkclient
-from barkclient import AsyncClient, AudioChunk, Cancelled, FineOptions, Sampling, SemanticOptions
+from barkclient import (
+    AsyncClient,
+    AudioChunk,
+    Cancelled,
+    FineOptions,
+    Sampling,
+    SemanticOptions,
+    TailOptions,
+)
 from barkserve.v1 import common_pb2, speech_pb2
 from tests.barkclient.scripted_server import (
     PCM,
@@ -76,6 +84,50 @@ async def test_started_and_finished_say_how_it_went(speech: ScriptedSpeech) -> N
     assert finished.voice.fine_prompt[0].tolist() == [100, 200]
 
 
+async def test_words_come_with_the_chunk_that_speaks_them(speech: ScriptedSpeech) -> None:
+    hello, there = (
+        speech_pb2.WordTime(
+            word=TEXT[start:end],
+            text_span=speech_pb2.TextSpan(start=start, end=end),
+            first_sample=240 * start,
+            end_sample=240 * end,
+        )
+        for start, end in ((0, 5), (6, 11))
+    )
+    speech.words.extend(speech_pb2.WordTimes(words=words) for words in ([], [hello, there], []))
+    async with AsyncClient(speech.target) as client:
+        synthesis = client.synthesize(TEXT, word_times=True)
+        chunks = [chunk async for chunk in synthesis]
+    told = [[word.word for word in chunk.words] for chunk in chunks]
+    assert told == [[], ["Hello", "there"], []]
+    assert [(word.start_s, word.end_s) for word in synthesis.words] == [(0.0, 0.05), (0.06, 0.11)]
+    assert (synthesis.words[1].text_start, synthesis.words[1].text_end) == (6, 11)
+
+
+@pytest.mark.parametrize("encoding", ["wav", "flac", "ogg_opus", "mp3"])
+async def test_compressed_audio_is_counted_by_what_it_stands_for(
+    speech: ScriptedSpeech, encoding: barkclient.options.Encoding
+) -> None:
+    async with AsyncClient(speech.target) as client:
+        whole = await client.synthesize(TEXT, encoding=encoding).read()
+    assert (whole.sample_count, len(whole.audio)) == (SAMPLE_COUNT, SAMPLE_COUNT)
+    assert whole.duration_s == SAMPLE_COUNT / SAMPLE_RATE
+    with pytest.raises(TypeError, match="ask for pcm16"):
+        whole.samples()
+
+
+async def test_pieces_and_the_handle_are_told(speech: ScriptedSpeech) -> None:
+    piece = speech.finished.pieces.add(first_sample=3, sample_count=4, seed=5, redraws=1)
+    piece.text_span.end = 9
+    piece.finish_reason = common_pb2.FINISH_REASON_SILENCE
+    speech.finished.voice_handle = "abc"
+    async with AsyncClient(speech.target) as client:
+        synthesis = client.synthesize(TEXT)
+        await synthesis.read()
+    assert synthesis.finished.pieces == (barkclient.PieceReport(0, 9, "silence", 3, 4, 5, 1),)
+    assert synthesis.finished.voice_handle == barkclient.VoiceHandle("abc")
+
+
 async def test_read_gives_what_is_left(speech: ScriptedSpeech) -> None:
     async with AsyncClient(speech.target) as client:
         synthesis = client.synthesize(TEXT)
@@ -96,6 +148,15 @@ async def test_options_reach_the_server(speech: ScriptedSpeech) -> None:
             delivery="exact",
             encoding="float32",
             return_voice=True,
+            keep_voice=True,
+            sample_rate=8000,
+            first_chunk_ms=0,
+            chunk_ms=200,
+            gain_db=-6.0,
+            limit_peaks=True,
+            language="pt-BR",
+            word_times=True,
+            tail=TailOptions(max_silence_s=0.5, max_redraws=2),
             semantic=SemanticOptions(temperature=0.5, min_eos_p=0.25, max_tokens=9),
             coarse=Sampling(top_k=0, greedy=False),
             fine=FineOptions(temperature=0.5, lookahead_frames=0),
@@ -107,8 +168,19 @@ async def test_options_reach_the_server(speech: ScriptedSpeech) -> None:
             seed=2**63 - 1,
             greedy=True,
             delivery_mode=common_pb2.DELIVERY_MODE_EXACT,
-            audio_format=speech_pb2.AudioFormat(encoding=speech_pb2.AUDIO_ENCODING_FLOAT32),
+            audio_format=speech_pb2.AudioFormat(
+                encoding=speech_pb2.AUDIO_ENCODING_FLOAT32,
+                sample_rate_hertz=8000,
+                first_chunk_ms=0,
+                chunk_ms=200,
+                gain_db=-6.0,
+                limit_peaks=True,
+            ),
             return_voice=True,
+            keep_voice=True,
+            language_code="pt-BR",
+            word_times=True,
+            tail=speech_pb2.TailOptions(max_silence_seconds=0.5, max_redraws=2),
             semantic=speech_pb2.SemanticOptions(
                 sampling=common_pb2.Sampling(temperature=0.5), min_eos_p=0.25, max_tokens=9
             ),

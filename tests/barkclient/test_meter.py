@@ -1,9 +1,20 @@
 """The progress lines: one line that changes on a terminal, few plain lines elsewhere."""
 
+import dataclasses
 import io
 
 from barkclient import AudioChunk
 from barkclient.commands.meter import Meter
+
+QUARTER_SECOND = AudioChunk(
+    audio=bytes(12000),
+    first_sample=0,
+    sample_count=6000,
+    sample_rate=24000,
+    encoding="pcm16",
+    text_start=0,
+    text_end=0,
+)
 
 
 class Terminal(io.StringIO):
@@ -12,7 +23,7 @@ class Terminal(io.StringIO):
 
 
 def quarter_second(meter: Meter) -> None:
-    meter.add(AudioChunk(bytes(12000), meter.samples, 24000, "pcm16", 0, 5))
+    meter.add(QUARTER_SECOND)
 
 
 def test_a_terminal_has_one_line_that_changes() -> None:
@@ -31,6 +42,23 @@ def test_a_log_has_a_line_a_second() -> None:
     first, *rest = log.getvalue().splitlines()
     assert first.startswith("first audio after ")
     assert rest == ["1 s of audio", "2 s of audio"]
+
+
+def test_a_long_text_has_a_place() -> None:
+    meter = Meter(terminal := Terminal(), characters=200)
+    for end in (50, 50, 200):
+        meter.add(dataclasses.replace(QUARTER_SECOND, text_end=end))
+    assert terminal.getvalue().split("\r\x1b[K")[1:] == [
+        "0.2 s of audio, piece 1, 25% of the text",
+        "0.5 s of audio, piece 1, 25% of the text",
+        "0.8 s of audio, piece 2, 100% of the text",
+    ]
+
+
+def test_text_that_is_still_written_has_no_percent() -> None:
+    meter = Meter(terminal := Terminal())
+    meter.add(dataclasses.replace(QUARTER_SECOND, text_end=7))
+    assert terminal.getvalue().endswith("0.2 s of audio, character 7")
 
 
 def test_counts() -> None:

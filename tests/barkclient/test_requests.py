@@ -74,7 +74,7 @@ def test_a_missing_file_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"delivery": "fast"}, {"encoding": "mp3"}, {"seed": 2**63}], ids=str
+    "options", [{"delivery": "fast"}, {"encoding": "mp4"}, {"seed": 2**63}], ids=str
 )
 def test_values_that_do_not_exist_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest):

@@ -5,6 +5,7 @@ async for chunk in AsyncClient("localhost:50051").synthesize("Hello"):
 """
 
 from barkclient.async_client import AsyncClient, AsyncSynthesis
+from barkclient.async_speech import AsyncSpeechContext, AsyncSpeechStream
 from barkclient.client import Client, Synthesis
 from barkclient.errors import (
     BarkClientError,
@@ -13,17 +14,39 @@ from barkclient.errors import (
     FieldViolation,
     InvalidRequest,
     Overloaded,
+    PreconditionFailed,
+    RetryableError,
     ServerError,
     ServerUnavailable,
+    VoiceExists,
     VoiceNotFound,
+    VoiceStoreFull,
 )
-from barkclient.options import FineOptions, Sampling, SemanticOptions, SynthesisOptions
-from barkclient.responses import AudioChunk, Finished, StageReport, Started
-from barkclient.voices import HistoryPrompt, Voice
+from barkclient.options import (
+    FineOptions,
+    Sampling,
+    SemanticOptions,
+    StreamOptions,
+    SynthesisOptions,
+    TailOptions,
+)
+from barkclient.responses import (
+    AudioChunk,
+    Finished,
+    PieceReport,
+    StageReport,
+    Started,
+    WordTime,
+)
+from barkclient.server_info import ServerInfo, ServerLimits
+from barkclient.speech import SpeechContext, SpeechStream
+from barkclient.voices import HistoryPrompt, Voice, VoiceHandle
 from barkclient.wav import WavWriter
 
 __all__ = [
     "AsyncClient",
+    "AsyncSpeechContext",
+    "AsyncSpeechStream",
     "AsyncSynthesis",
     "AudioChunk",
     "BarkClientError",
@@ -36,15 +59,28 @@ __all__ = [
     "HistoryPrompt",
     "InvalidRequest",
     "Overloaded",
+    "PieceReport",
+    "PreconditionFailed",
+    "RetryableError",
     "Sampling",
     "SemanticOptions",
     "ServerError",
+    "ServerInfo",
+    "ServerLimits",
     "ServerUnavailable",
+    "SpeechContext",
+    "SpeechStream",
     "StageReport",
     "Started",
+    "StreamOptions",
     "Synthesis",
     "SynthesisOptions",
+    "TailOptions",
     "Voice",
+    "VoiceExists",
+    "VoiceHandle",
     "VoiceNotFound",
+    "VoiceStoreFull",
     "WavWriter",
+    "WordTime",
 ]

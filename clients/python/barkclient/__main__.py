@@ -4,17 +4,29 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from barkclient.commands.arguments import Arguments, SayArguments, VoicesArguments, parse
+from barkclient.commands.arguments import Arguments, parse
 from barkclient.commands.bench import bench
+from barkclient.commands.info import info
 from barkclient.commands.say import say
-from barkclient.commands.voices import voices
+from barkclient.commands.say_arguments import SayArguments
+from barkclient.commands.voices import create_voice, delete_voice, show_voice, voices
+from barkclient.commands.voices_arguments import (
+    CreateVoiceArguments,
+    DeleteVoiceArguments,
+    InfoArguments,
+    ShowVoiceArguments,
+    VoicesArguments,
+)
 from barkclient.errors import (
     BarkClientError,
     DeadlineExceeded,
     InvalidRequest,
     Overloaded,
+    PreconditionFailed,
     ServerUnavailable,
+    VoiceExists,
     VoiceNotFound,
+    VoiceStoreFull,
 )
 
 _FAILED = 1
@@ -22,6 +34,9 @@ _INTERRUPTED = 130
 _EXIT_CODES: Mapping[type[BarkClientError], int] = {
     InvalidRequest: 2,
     VoiceNotFound: 2,
+    VoiceExists: 2,
+    VoiceStoreFull: 2,
+    PreconditionFailed: 2,
     ServerUnavailable: 3,
     Overloaded: 4,
     DeadlineExceeded: 5,
@@ -56,6 +71,14 @@ def _run(command: Arguments) -> None:
             say(command)
         case VoicesArguments():
             voices(command)
+        case ShowVoiceArguments():
+            show_voice(command)
+        case CreateVoiceArguments():
+            create_voice(command)
+        case DeleteVoiceArguments():
+            delete_voice(command)
+        case InfoArguments():
+            info(command)
         case _:
             bench(command)
 

@@ -1,17 +1,27 @@
 """The asynchronous client: one channel, and a synthesis as an async iterator of audio chunks."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator
 from types import TracebackType
 from typing import Any, Self, Unpack
 
 import grpc
 
+from barkclient.async_speech import AsyncSpeechStream
 from barkclient.channel import DEFAULT_TARGET, channel_options, speech_stub
-from barkclient.errors import map_errors
-from barkclient.options import SynthesisOptions, build_request
-from barkclient.responses import AudioChunk, Progress
-from barkclient.voices import Voice
+from barkclient.errors import Cancelled, map_errors
+from barkclient.options import StreamOptions, SynthesisOptions, build_config, build_request
+from barkclient.responses import AudioChunk
+from barkclient.server_info import ServerInfo, decode_server_info
+from barkclient.transcript import Progress, Response
+from barkclient.voices import (
+    HistoryPrompt,
+    Voice,
+    VoiceLike,
+    build_voice,
+    decode_history_prompt,
+    decode_voice,
+)
 from barkserve.v1 import speech_pb2
 
 
@@ -33,19 +43,74 @@ class AsyncClient:
     ) -> "AsyncSynthesis":
         """Sends the request at once; iterate over what is returned to hear it."""
         request = build_request(text, **options)
-        call = self._stub().Synthesize(
-            request, timeout=self._timeout if timeout is None else timeout
-        )
+        call = self._stub().Synthesize(request, timeout=self._time(timeout))
         return AsyncSynthesis(call, self, self._target)
 
-    async def voices(self, *, timeout: float | None = None) -> list[Voice]:  # noqa: ASYNC109
-        """The voices that can be named, in alphabetical order."""
-        request = speech_pb2.ListVoicesRequest()
-        with map_errors(self._target):
-            response = await self._stub().ListVoices(
-                request, timeout=self._timeout if timeout is None else timeout
-            )
-        return [Voice(voice.name, voice.is_default) for voice in response.voices]
+    def synthesize_stream(
+        self,
+        texts: AsyncIterable[str | bytes],
+        *,
+        timeout: float | None = None,
+        **options: Unpack[StreamOptions],
+    ) -> "AsyncSynthesis":
+        """Speaks text while it is written, in pieces cut anywhere (bytes: of UTF-8); iterate over
+        what is returned to hear it. What `texts` raises is raised there."""
+        source = _TextSource(build_config(**options), texts)
+        call = self._stub().StreamingSynthesize(source.requests(), timeout=self._time(timeout))
+        return AsyncSynthesis(call, self, self._target, source)
+
+    def stream(self, *, timeout: float | None = None) -> AsyncSpeechStream:
+        """A call for several contexts, with flush and cancel; `speak` opens one."""
+        method = self._stub().StreamingSynthesize
+        return AsyncSpeechStream(method, self._time(timeout), self._target, self)
+
+    async def voices(self, language: str = "", *, timeout: float | None = None) -> list[Voice]:  # noqa: ASYNC109
+        """The voices that can be named, in alphabetical order; of one language if that is given."""
+        request = speech_pb2.ListVoicesRequest(language_code=language)
+        response = await self._ask("ListVoices", request, timeout)
+        return [decode_voice(voice) for voice in response.voices]
+
+    async def get_voice(self, name: str, *, timeout: float | None = None) -> Voice:  # noqa: ASYNC109
+        """One voice. Raises VoiceNotFound."""
+        request = speech_pb2.GetVoiceRequest(name=name)
+        return decode_voice((await self._ask("GetVoice", request, timeout)).voice)
+
+    async def get_voice_tokens(self, name: str, *, timeout: float | None = None) -> HistoryPrompt:  # noqa: ASYNC109
+        """What one voice is made of. Raises VoiceNotFound."""
+        request = speech_pb2.GetVoiceRequest(name=name, include_history_prompt=True)
+        response = await self._ask("GetVoice", request, timeout)
+        return decode_history_prompt(response.history_prompt)
+
+    async def create_voice(
+        self,
+        name: str,
+        source: VoiceLike,
+        *,
+        language: str = "",
+        description: str = "",
+        replace: bool = False,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> Voice:
+        """Stores a voice under a name, for all replicas of the server.
+
+        Raises:
+            VoiceExists: something has that name, and `replace` is not set.
+            VoiceStoreFull: one must be deleted first.
+            PreconditionFailed: the server keeps no voices.
+        """
+        request = build_voice(
+            name, source, language=language, description=description, replace=replace
+        )
+        return decode_voice((await self._ask("CreateVoice", request, timeout)).voice)
+
+    async def delete_voice(self, name: str, *, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        """Deletes a stored voice. Raises VoiceNotFound; PreconditionFailed for a checkpoint's."""
+        await self._ask("DeleteVoice", speech_pb2.DeleteVoiceRequest(name=name), timeout)
+
+    async def server_info(self, *, timeout: float | None = None) -> ServerInfo:  # noqa: ASYNC109
+        """What the server is, and its limits."""
+        request = speech_pb2.GetServerInfoRequest()
+        return decode_server_info(await self._ask("GetServerInfo", request, timeout))
 
     async def close(self) -> None:
         """Cancels what is still being spoken and closes the connection."""
@@ -64,6 +129,13 @@ class AsyncClient:
     ) -> None:
         await self.close()
 
+    async def _ask(self, method: str, request: object, timeout: float | None) -> Any:  # noqa: ASYNC109
+        with map_errors(self._target):
+            return await getattr(self._stub(), method)(request, timeout=self._time(timeout))
+
+    def _time(self, timeout: float | None) -> float | None:
+        return self._timeout if timeout is None else timeout
+
     def _stub(self) -> Any:
         if self._channel is None:
             asyncio.get_running_loop()  # gRPC would take some other loop without a word
@@ -78,22 +150,34 @@ class AsyncSynthesis(Progress):
     Closing it, dropping it, or cancelling the task that reads it cancels the call on the server.
     """
 
-    def __init__(self, call: Any, client: AsyncClient, target: str) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        call: Any,
+        client: AsyncClient,
+        target: str,
+        source: "_TextSource | None" = None,
+    ) -> None:
+        super().__init__(target)
         self._call = call
-        self._responses: AsyncIterator[speech_pb2.SynthesizeResponse] = aiter(call)
+        self._responses: AsyncIterator[Response] = aiter(call)
         self._client = client  # keeps the channel open
         self._target = target
+        self._source = source
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> AudioChunk:
-        with map_errors(self._target):
-            async for response in self._responses:
-                chunk = self._transcript.push(response)
-                if chunk is not None:
-                    return chunk
+        try:
+            with map_errors(self._target):
+                async for response in self._responses:
+                    chunk = self._transcript.push(response)
+                    if chunk is not None:
+                        return chunk
+        except Cancelled:
+            if self._source is not None and self._source.failure is not None:
+                raise self._source.failure from None
+            raise
         self._transcript.end()
         raise StopAsyncIteration
 
@@ -118,3 +202,26 @@ class AsyncSynthesis(Progress):
 
     def __del__(self) -> None:
         self._call.cancel()  # `break` out of a loop leaves nobody to listen
+
+
+class _TextSource:
+    """The requests of text that is still being written; remembers what went wrong with it, of which
+    gRPC would make a bare cancellation."""
+
+    def __init__(
+        self, config: speech_pb2.StreamingConfig, texts: AsyncIterable[str | bytes]
+    ) -> None:
+        self._config = config
+        self._texts = texts
+        self.failure: Exception | None = None
+
+    async def requests(self) -> AsyncIterator[speech_pb2.StreamingSynthesizeRequest]:
+        request = speech_pb2.StreamingSynthesizeRequest
+        yield request(config=self._config)
+        try:
+            async for text in self._texts:
+                yield request(utf8=text) if isinstance(text, bytes) else request(text=text)
+        except Exception as error:
+            self.failure = error
+            raise
+        yield request(end=speech_pb2.End())

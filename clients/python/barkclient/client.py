@@ -1,40 +1,30 @@
 """The blocking client: the requests and responses of `async_client` over gRPC's blocking calls."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from types import TracebackType
-from typing import Any, Self, Unpack
+from collections.abc import Iterable, Iterator
+from typing import Any, Unpack
 
 import grpc
 
 from barkclient.channel import DEFAULT_TARGET, channel_options, speech_stub
-from barkclient.errors import map_errors
-from barkclient.options import SynthesisOptions, build_request
-from barkclient.responses import AudioChunk, Progress
-from barkclient.voices import Voice
+from barkclient.closing import Closing
+from barkclient.errors import BarkClientError, map_errors
+from barkclient.options import StreamOptions, SynthesisOptions, build_config, build_request
+from barkclient.responses import AudioChunk
+from barkclient.server_info import ServerInfo, decode_server_info
+from barkclient.speech import SpeechStream
+from barkclient.transcript import Progress
+from barkclient.voices import (
+    HistoryPrompt,
+    Voice,
+    VoiceLike,
+    build_voice,
+    decode_history_prompt,
+    decode_voice,
+)
 from barkserve.v1 import speech_pb2
 
 
-class _Closing(ABC):
-    """What `with` closes."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """End it."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-class Client(_Closing):
+class Client(Closing):
     """A client of one server for code without an event loop; see AsyncClient."""
 
     def __init__(self, target: str = DEFAULT_TARGET, *, timeout: float | None = None) -> None:
@@ -48,41 +38,105 @@ class Client(_Closing):
     ) -> "Synthesis":
         """Sends the request at once; iterate over what is returned to hear it."""
         request = build_request(text, **options)
-        call = self._stub.Synthesize(request, timeout=self._timeout if timeout is None else timeout)
+        call = self._stub.Synthesize(request, timeout=self._time(timeout))
         return Synthesis(call, self, self._target)
 
-    def voices(self, *, timeout: float | None = None) -> list[Voice]:
-        """The voices that can be named, in alphabetical order."""
-        request = speech_pb2.ListVoicesRequest()
-        with map_errors(self._target):
-            response = self._stub.ListVoices(
-                request, timeout=self._timeout if timeout is None else timeout
-            )
-        return [Voice(voice.name, voice.is_default) for voice in response.voices]
+    def synthesize_stream(
+        self,
+        texts: Iterable[str | bytes],
+        *,
+        timeout: float | None = None,
+        **options: Unpack[StreamOptions],
+    ) -> "Synthesis":
+        """Speaks text while it is written, in pieces cut anywhere; `texts` is iterated over in a
+        thread of gRPC's. What it raises is raised to who reads."""
+        source = _TextSource(build_config(**options), texts)
+        call = self._stub.StreamingSynthesize(source.requests(), timeout=self._time(timeout))
+        return Synthesis(call, self, self._target, source)
+
+    def stream(self, *, timeout: float | None = None) -> SpeechStream:
+        """A call for several contexts, with flush and cancel; `speak` opens one."""
+        method = self._stub.StreamingSynthesize
+        return SpeechStream(method, self._time(timeout), self._target, self)
+
+    def voices(self, language: str = "", *, timeout: float | None = None) -> list[Voice]:
+        """The voices that can be named, in alphabetical order; of one language if that is given."""
+        request = speech_pb2.ListVoicesRequest(language_code=language)
+        return [decode_voice(each) for each in self._ask("ListVoices", request, timeout).voices]
+
+    def get_voice(self, name: str, *, timeout: float | None = None) -> Voice:
+        """One voice. Raises VoiceNotFound."""
+        request = speech_pb2.GetVoiceRequest(name=name)
+        return decode_voice(self._ask("GetVoice", request, timeout).voice)
+
+    def get_voice_tokens(self, name: str, *, timeout: float | None = None) -> HistoryPrompt:
+        """What one voice is made of. Raises VoiceNotFound."""
+        request = speech_pb2.GetVoiceRequest(name=name, include_history_prompt=True)
+        return decode_history_prompt(self._ask("GetVoice", request, timeout).history_prompt)
+
+    def create_voice(
+        self,
+        name: str,
+        source: VoiceLike,
+        *,
+        language: str = "",
+        description: str = "",
+        replace: bool = False,
+        timeout: float | None = None,
+    ) -> Voice:
+        """Stores a voice under a name; errors are those of AsyncClient.create_voice."""
+        request = build_voice(
+            name, source, language=language, description=description, replace=replace
+        )
+        return decode_voice(self._ask("CreateVoice", request, timeout).voice)
+
+    def delete_voice(self, name: str, *, timeout: float | None = None) -> None:
+        """Deletes a stored voice. Raises VoiceNotFound; PreconditionFailed for a checkpoint's."""
+        self._ask("DeleteVoice", speech_pb2.DeleteVoiceRequest(name=name), timeout)
+
+    def server_info(self, *, timeout: float | None = None) -> ServerInfo:
+        """What the server is, and its limits."""
+        request = speech_pb2.GetServerInfoRequest()
+        return decode_server_info(self._ask("GetServerInfo", request, timeout))
 
     def close(self) -> None:
         """Cancels what is still being spoken and closes the connection."""
         self._channel.close()
 
+    def _ask(self, method: str, request: object, timeout: float | None) -> Any:
+        with map_errors(self._target):
+            return getattr(self._stub, method)(request, timeout=self._time(timeout))
 
-class Synthesis(_Closing, Progress):
+    def _time(self, timeout: float | None) -> float | None:
+        return self._timeout if timeout is None else timeout
+
+
+class Synthesis(Closing, Progress):
     """One text being spoken: an iterator of its audio. Closing or dropping it cancels the call."""
 
-    def __init__(self, call: Any, client: Client, target: str) -> None:
-        super().__init__()
+    def __init__(
+        self, call: Any, client: Client, target: str, source: "_TextSource | None" = None
+    ) -> None:
+        super().__init__(target)
         self._call = call
         self._client = client  # keeps the channel open
         self._target = target
+        self._source = source
 
     def __iter__(self) -> Iterator[AudioChunk]:
         return self
 
     def __next__(self) -> AudioChunk:
-        with map_errors(self._target):
-            for response in self._call:
-                chunk = self._transcript.push(response)
-                if chunk is not None:
-                    return chunk
+        try:
+            with map_errors(self._target):
+                for response in self._call:
+                    chunk = self._transcript.push(response)
+                    if chunk is not None:
+                        return chunk
+        except BarkClientError:
+            if self._source is not None and self._source.failure is not None:
+                raise self._source.failure from None
+            raise
         self._transcript.end()
         raise StopIteration
 
@@ -93,3 +147,23 @@ class Synthesis(_Closing, Progress):
     def close(self) -> None:
         """Stops speaking."""
         self._call.cancel()
+
+
+class _TextSource:
+    """The requests of text that is still being written; remembers what went wrong with it."""
+
+    def __init__(self, config: speech_pb2.StreamingConfig, texts: Iterable[str | bytes]) -> None:
+        self._config = config
+        self._texts = texts
+        self.failure: Exception | None = None
+
+    def requests(self) -> Iterator[speech_pb2.StreamingSynthesizeRequest]:
+        request = speech_pb2.StreamingSynthesizeRequest
+        yield request(config=self._config)
+        try:
+            for text in self._texts:
+                yield request(utf8=text) if isinstance(text, bytes) else request(text=text)
+        except Exception as error:
+            self.failure = error
+            raise
+        yield request(end=speech_pb2.End())

@@ -1,13 +1,17 @@
 """The one error tree of the client, and the one place where gRPC's errors become ours.
 
 BarkClientError
-├── InvalidRequest     the request is wrong and will stay wrong; `violations` name the fields  INVALID_ARGUMENT
-├── VoiceNotFound      no voice of that name                                                   NOT_FOUND
-├── Overloaded         no room now; `retry_after_s` says when to come back                     RESOURCE_EXHAUSTED
-├── ServerUnavailable  nobody answers, or the connection broke off                             UNAVAILABLE
-├── DeadlineExceeded   the timeout passed                                                      DEADLINE_EXCEEDED
-├── Cancelled          the call was cancelled, here or by the server                           CANCELLED
-└── ServerError        anything else: the server failed, or did not keep to the protocol
+├── RetryableError         the same call may go well later; nothing is wrong with it
+│   ├── Overloaded         no room now; `retry_after_s` says when to come back                     RESOURCE_EXHAUSTED
+│   ├── ServerUnavailable  nobody answers, or the connection broke off                             UNAVAILABLE
+│   └── DeadlineExceeded   the timeout passed                                                      DEADLINE_EXCEEDED
+├── InvalidRequest         the request is wrong and will stay wrong; `violations` name the fields  INVALID_ARGUMENT
+├── VoiceNotFound          no voice of that name or handle                                         NOT_FOUND
+├── VoiceExists            a voice has that name already                                           ALREADY_EXISTS
+├── VoiceStoreFull         no room for another voice before one is deleted                         RESOURCE_EXHAUSTED
+├── PreconditionFailed     the server is not set up for this                                       FAILED_PRECONDITION
+├── Cancelled              the call was cancelled, here or by the server                           CANCELLED
+└── ServerError            anything else: the server failed, or did not keep to the protocol
 """  # noqa: E501
 
 import asyncio
@@ -21,6 +25,8 @@ from google.protobuf import any_pb2
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
+from barkserve.v1 import speech_pb2
+
 _DETAILS_KEY = "grpc-status-details-bin"
 # How gRPC's core words its own failures; the second has two wordings, by version.
 _NOBODY_ANSWERS = "failed to connect to all addresses"
@@ -30,6 +36,10 @@ _TOO_LARGE = "larger than max"
 
 class BarkClientError(Exception):
     """Anything barkclient raises on purpose; the message is one line and says what to do."""
+
+
+class RetryableError(BarkClientError):
+    """What may go well later, or at another server, just as it is."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +64,22 @@ class InvalidRequest(BarkClientError):
 
 
 class VoiceNotFound(BarkClientError):
-    """A voice that the server does not know by name."""
+    """A voice that the server does not know by that name or handle."""
 
 
-class Overloaded(BarkClientError):
+class VoiceExists(BarkClientError):
+    """A name for a voice that is taken."""
+
+
+class VoiceStoreFull(BarkClientError):
+    """A server that keeps as many voices as it may."""
+
+
+class PreconditionFailed(BarkClientError):
+    """A server that, as it was started, cannot do what is asked: it has no voice store, say."""
+
+
+class Overloaded(RetryableError):
     """A server without room for another stream now.
 
     Args:
@@ -70,11 +92,11 @@ class Overloaded(BarkClientError):
         self.retry_after_s = retry_after_s
 
 
-class ServerUnavailable(BarkClientError):
+class ServerUnavailable(RetryableError):
     """A server, or a stage behind it, that cannot be reached or that broke off."""
 
 
-class DeadlineExceeded(BarkClientError):
+class DeadlineExceeded(RetryableError):
     """A call that did not end within its timeout."""
 
 
@@ -106,10 +128,33 @@ def from_rpc_error(error: grpc.RpcError, target: str) -> BarkClientError:
     match error.code():
         case grpc.StatusCode.INVALID_ARGUMENT:
             return InvalidRequest(text, _violations(error))
+        case grpc.StatusCode.RESOURCE_EXHAUSTED:
+            return _exhausted(text, error)
+        case code:
+            return _plain_error(code, text, target)
+
+
+def from_failed(failed: speech_pb2.SynthesisFailed, target: str) -> BarkClientError:
+    """The error of ours for one context that failed while its call goes on."""
+    codes = {code.value[0]: code for code in grpc.StatusCode}
+    code = codes.get(failed.code, grpc.StatusCode.UNKNOWN)
+    if code is grpc.StatusCode.INVALID_ARGUMENT:
+        violation = FieldViolation(failed.field, failed.message)
+        return InvalidRequest(failed.message, [violation] if failed.field else [])
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return _overloaded(failed.message, failed.retry_after_seconds or None)
+    return _plain_error(code, failed.message, target)
+
+
+def _plain_error(code: grpc.StatusCode, text: str, target: str) -> BarkClientError:
+    """The error for a code that comes without details."""
+    match code:
         case grpc.StatusCode.NOT_FOUND:
             return VoiceNotFound(text)
-        case grpc.StatusCode.RESOURCE_EXHAUSTED:
-            return InvalidRequest(text) if _TOO_LARGE in text else _overloaded(text, error)
+        case grpc.StatusCode.ALREADY_EXISTS:
+            return VoiceExists(text)
+        case grpc.StatusCode.FAILED_PRECONDITION:
+            return PreconditionFailed(text)
         case grpc.StatusCode.UNAVAILABLE:
             return ServerUnavailable(_why_unavailable(text, target))
         case grpc.StatusCode.DEADLINE_EXCEEDED:
@@ -117,8 +162,8 @@ def from_rpc_error(error: grpc.RpcError, target: str) -> BarkClientError:
         case grpc.StatusCode.CANCELLED:
             return Cancelled(f"the call to {target} was cancelled: {text}")
         case grpc.StatusCode.UNIMPLEMENTED:
-            return ServerError(f"{target} is not a barkserve orchestrator: {text}")
-        case code:
+            return ServerError(f"{target} is not a barkserve orchestrator, or an older one: {text}")
+        case _:
             return ServerError(f"{target} failed with {code.name}: {text}")
 
 
@@ -130,13 +175,21 @@ def _why_unavailable(text: str, target: str) -> str:
     return f"{target} is unavailable: {text}"
 
 
-def _overloaded(text: str, error: grpc.RpcError) -> Overloaded:
-    retry = error_details_pb2.RetryInfo()
+def _exhausted(text: str, error: grpc.RpcError) -> BarkClientError:
+    if _TOO_LARGE in text:
+        return InvalidRequest(text)
+    retry, quota = error_details_pb2.RetryInfo(), error_details_pb2.QuotaFailure()
     for detail in _details(error):
+        if detail.Unpack(quota):
+            return VoiceStoreFull(text)
         if detail.Unpack(retry):
-            seconds = retry.retry_delay.ToNanoseconds() / 1e9
-            return Overloaded(f"{text} (try again in {seconds:g} s)", seconds)
-    return Overloaded(f"{text} (try again later)")
+            return _overloaded(text, retry.retry_delay.ToNanoseconds() / 1e9)
+    return _overloaded(text, None)
+
+
+def _overloaded(text: str, retry_after_s: float | None) -> Overloaded:
+    when = "later" if retry_after_s is None else f"in {retry_after_s:g} s"
+    return Overloaded(f"{text} (try again {when})", retry_after_s)
 
 
 def _violations(error: grpc.RpcError) -> list[FieldViolation]:

@@ -1,4 +1,4 @@
-"""What comes back from a synthesis, as plain values, and the check that nothing is missing."""
+"""What comes back from a synthesis, as plain values. Knows no order among them."""
 
 from dataclasses import dataclass
 
@@ -6,13 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barkclient.errors import ServerError
+from barkclient.g711 import decode_alaw, decode_mulaw
 from barkclient.options import SAMPLE_BYTES, Encoding
-from barkclient.voices import HistoryPrompt, decode_history_prompt
+from barkclient.voices import HistoryPrompt, VoiceHandle, decode_history_prompt
 from barkserve.v1 import common_pb2, speech_pb2
 
-_ENCODINGS: dict[int, Encoding] = {
+ENCODINGS: dict[int, Encoding] = {
     speech_pb2.AUDIO_ENCODING_PCM16: "pcm16",
     speech_pb2.AUDIO_ENCODING_FLOAT32: "float32",
+    speech_pb2.AUDIO_ENCODING_MULAW: "mulaw",
+    speech_pb2.AUDIO_ENCODING_ALAW: "alaw",
+    speech_pb2.AUDIO_ENCODING_WAV: "wav",
+    speech_pb2.AUDIO_ENCODING_FLAC: "flac",
+    speech_pb2.AUDIO_ENCODING_OGG_OPUS: "ogg_opus",
+    speech_pb2.AUDIO_ENCODING_MP3: "mp3",
 }
 _PCM16_SCALE = np.float32(1 / 32768)
 
@@ -27,28 +34,59 @@ class Started:
     encoding: Encoding
     sample_rate: int  # samples a second
     model: str
+    model_revision: str = ""
 
 
 @dataclass(frozen=True)
-class AudioChunk:
-    """A piece of mono audio, and where in the utterance and in the text it belongs."""
+class WordTime:
+    """When one word is spoken."""
 
-    audio: bytes  # little-endian samples in `encoding`
+    word: str
+    text_start: int  # code points of the text: first, and behind the last
+    text_end: int
     first_sample: int
+    end_sample: int
+    sample_rate: int
+
+    @property
+    def start_s(self) -> float:
+        return self.first_sample / self.sample_rate
+
+    @property
+    def end_s(self) -> float:
+        return self.end_sample / self.sample_rate
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioChunk:
+    """A piece of mono audio, and where in the speech and in the text it belongs."""
+
+    audio: bytes  # the next bytes of one stream or file in `encoding`
+    first_sample: int
+    sample_count: int
     sample_rate: int
     encoding: Encoding
     text_start: int  # code points of the text: first, and behind the last
     text_end: int
+    words: tuple[WordTime, ...] = ()  # those that the server told of just before, with word_times
 
     @property
-    def sample_count(self) -> int:
-        return len(self.audio) // SAMPLE_BYTES[self.encoding]
+    def duration_s(self) -> float:
+        return self.sample_count / self.sample_rate
 
     def samples(self) -> NDArray[np.float32]:
-        """The samples as floats, nominally -1 to 1."""
-        if self.encoding == "float32":
-            return np.frombuffer(self.audio, "<f4").astype(np.float32)
-        return np.frombuffer(self.audio, "<i2").astype(np.float32) * _PCM16_SCALE
+        """The samples as floats, nominally -1 to 1. Only of encodings in which a chunk stands for
+        itself; TypeError for the others, which a decoder must read from the first chunk on."""
+        match self.encoding:
+            case "pcm16":
+                return np.frombuffer(self.audio, "<i2").astype(np.float32) * _PCM16_SCALE
+            case "float32":
+                return np.frombuffer(self.audio, "<f4").astype(np.float32)
+            case "mulaw":
+                return decode_mulaw(self.audio)
+            case "alaw":
+                return decode_alaw(self.audio)
+        raise TypeError(f"a chunk of {self.encoding} has no samples of its own: ask for pcm16")
 
 
 @dataclass(frozen=True)
@@ -62,99 +100,34 @@ class StageReport:
 
 
 @dataclass(frozen=True)
+class PieceReport:
+    """How one piece of the text was spoken."""
+
+    text_start: int
+    text_end: int
+    finish_reason: str
+    first_sample: int
+    sample_count: int
+    seed: int
+    redraws: int
+
+
+@dataclass(frozen=True)
 class Finished:
     """How a synthesis ended."""
 
-    finish_reason: str  # "stop", or "length": the end of the text may be missing
+    # "stop"; "length": the end of a piece may be missing; "silence"; "cancelled"
+    finish_reason: str
     sample_count: int
     stages: tuple[StageReport, ...]
-    voice: HistoryPrompt | None  # continues this utterance, if return_voice was set
+    voice: HistoryPrompt | None  # continues this speech, if return_voice was set
+    voice_handle: VoiceHandle | None = None  # names such a voice, if keep_voice was set
+    pieces: tuple[PieceReport, ...] = ()  # the last 1000 at most
 
 
-class Transcript:
-    """What has come of one synthesis: responses go in, audio comes out, gaps are errors."""
-
-    def __init__(self) -> None:
-        self.started: Started | None = None
-        self.finished: Finished | None = None
-        self.sample_count = 0
-
-    def push(self, response: speech_pb2.SynthesizeResponse) -> AudioChunk | None:
-        """Takes the next response; returns its audio, if that is what it is."""
-        kind = response.WhichOneof("response")
-        if self.finished is not None or (kind == "started") != (self.started is None):
-            raise ServerError(f"the server sent {kind!r} where it does not belong")
-        if kind == "started":
-            self.started = _decode_started(response.started)
-        elif kind == "finished":
-            self._finish(_decode_finished(response.finished))
-        elif kind == "audio" and self.started is not None:
-            return self._audio(response.audio, self.started)
-        return None  # also what a newer server may add
-
-    def end(self) -> None:
-        """Takes the end of an OK stream."""
-        if self.finished is None:
-            raise ServerError("the server ended the stream without finishing it")
-
-    def _audio(self, message: speech_pb2.AudioChunk, started: Started) -> AudioChunk:
-        chunk = AudioChunk(
-            audio=message.audio,
-            first_sample=message.first_sample,
-            sample_rate=started.sample_rate,
-            encoding=started.encoding,
-            text_start=message.text_span.start,
-            text_end=message.text_span.end,
-        )
-        if len(chunk.audio) % SAMPLE_BYTES[chunk.encoding]:
-            raise ServerError("the server sent a part of a sample")
-        if chunk.first_sample != self.sample_count:
-            first, expected = chunk.first_sample, self.sample_count
-            raise ServerError(f"audio is missing: sample {first} came in place of {expected}")
-        self.sample_count += chunk.sample_count
-        return chunk
-
-    def _finish(self, finished: Finished) -> None:
-        if finished.sample_count != self.sample_count:
-            sent, came = finished.sample_count, self.sample_count
-            raise ServerError(f"audio is missing: the server sent {sent} samples and {came} came")
-        self.finished = finished
-
-
-class Progress:
-    """The side of a synthesis that does not wait: what is known of it so far."""
-
-    def __init__(self) -> None:
-        self._transcript = Transcript()
-
-    @property
-    def started(self) -> Started:
-        """What was decided; known once the first chunk came."""
-        if self._transcript.started is None:
-            raise RuntimeError("the synthesis has not started: read a chunk first")
-        return self._transcript.started
-
-    @property
-    def finished(self) -> Finished:
-        """How it ended; known once every chunk has been read."""
-        if self._transcript.finished is None:
-            raise RuntimeError("the synthesis has not finished: read all chunks first")
-        return self._transcript.finished
-
-    def _join(self, chunks: list[AudioChunk]) -> AudioChunk:
-        """One chunk of all that was read just now."""
-        return AudioChunk(
-            audio=b"".join(chunk.audio for chunk in chunks),
-            first_sample=chunks[0].first_sample if chunks else self.finished.sample_count,
-            sample_rate=self.started.sample_rate,
-            encoding=self.started.encoding,
-            text_start=min((chunk.text_start for chunk in chunks), default=0),
-            text_end=max((chunk.text_end for chunk in chunks), default=0),
-        )
-
-
-def _decode_started(message: speech_pb2.SynthesisStarted) -> Started:
-    if message.encoding not in _ENCODINGS:
+def decode_started(message: speech_pb2.SynthesisStarted) -> Started:
+    """Raises ServerError for an encoding that is not known here."""
+    if message.encoding not in ENCODINGS:
         raise ServerError(
             f"the server chose an encoding that is not known here: {message.encoding}"
         )
@@ -162,21 +135,75 @@ def _decode_started(message: speech_pb2.SynthesisStarted) -> Started:
         request_id=message.request_id,
         seed=message.seed,
         voice=message.voice,
-        encoding=_ENCODINGS[message.encoding],
+        encoding=ENCODINGS[message.encoding],
         sample_rate=message.sample_rate_hertz,
         model=message.model,
+        model_revision=message.model_revision,
     )
 
 
-def _decode_finished(message: speech_pb2.SynthesisFinished) -> Finished:
-    reasons = common_pb2.FinishReason.DESCRIPTOR.values_by_number
-    reason = reasons.get(message.finish_reason, reasons[0])
+def decode_audio(
+    message: speech_pb2.AudioChunk, started: Started, words: tuple[WordTime, ...]
+) -> AudioChunk:
+    """Raises ServerError if the bytes are not as many samples as the server says."""
+    count, width = message.sample_count, SAMPLE_BYTES.get(started.encoding)
+    if width is not None:
+        count, rest = divmod(len(message.audio), width)
+        if rest or message.sample_count not in (0, count):
+            raise ServerError("the server sent a part of a sample")
+    return AudioChunk(
+        audio=message.audio,
+        first_sample=message.first_sample,
+        sample_count=count,
+        sample_rate=started.sample_rate,
+        encoding=started.encoding,
+        text_start=message.text_span.start,
+        text_end=message.text_span.end,
+        words=words,
+    )
+
+
+def decode_words(message: speech_pb2.WordTimes, started: Started) -> list[WordTime]:
+    """Words in the order of speech."""
+    return [
+        WordTime(
+            word=word.word,
+            text_start=word.text_span.start,
+            text_end=word.text_span.end,
+            first_sample=word.first_sample,
+            end_sample=word.end_sample,
+            sample_rate=started.sample_rate,
+        )
+        for word in message.words
+    ]
+
+
+def decode_finished(message: speech_pb2.SynthesisFinished) -> Finished:
+    """How it ended."""
     return Finished(
-        finish_reason=reason.name.removeprefix("FINISH_REASON_").lower(),
+        finish_reason=_reason(message.finish_reason),
         sample_count=message.sample_count,
         stages=tuple(
             StageReport(report.stage, report.output_count, report.queue_ms, report.compute_ms)
             for report in message.stages
         ),
         voice=decode_history_prompt(message.voice) if message.HasField("voice") else None,
+        voice_handle=VoiceHandle(message.voice_handle) if message.voice_handle else None,
+        pieces=tuple(
+            PieceReport(
+                text_start=piece.text_span.start,
+                text_end=piece.text_span.end,
+                finish_reason=_reason(piece.finish_reason),
+                first_sample=piece.first_sample,
+                sample_count=piece.sample_count,
+                seed=piece.seed,
+                redraws=piece.redraws,
+            )
+            for piece in message.pieces
+        ),
     )
+
+
+def _reason(number: int) -> str:
+    reasons = common_pb2.FinishReason.DESCRIPTOR.values_by_number
+    return reasons.get(number, reasons[0]).name.removeprefix("FINISH_REASON_").lower()

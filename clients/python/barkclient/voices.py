@@ -14,6 +14,7 @@ from barkserve.v1 import common_pb2, speech_pb2
 
 _ARRAYS = ("semantic_prompt", "coarse_prompt", "fine_prompt")
 _COARSE_CODEBOOKS = 2
+_HANDLE_PREFIX = "handle:"
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,20 @@ class Voice:
     """A voice that the server knows by name."""
 
     name: str
-    is_default: bool
+    is_default: bool = False
+    language: str = ""  # a BCP 47 code, or not known
+    description: str = ""
+    stored: bool = False  # it was created and can be deleted
+
+
+@dataclass(frozen=True)
+class VoiceHandle:
+    """A voice that earlier speech left behind on the server, for a while."""
+
+    handle: str
+
+    def __str__(self) -> str:
+        return f"{_HANDLE_PREFIX}{self.handle}"  # what `voice="handle:..."` takes
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +52,9 @@ class HistoryPrompt:
             np.savez(file, **{name: getattr(self, name) for name in _ARRAYS})
 
 
-VoiceLike = str | os.PathLike[str] | HistoryPrompt | Mapping[str, ArrayLike] | Voice | None
+VoiceLike = (
+    str | os.PathLike[str] | HistoryPrompt | Mapping[str, ArrayLike] | Voice | VoiceHandle | None
+)
 
 
 def voice_selection(voice: VoiceLike) -> speech_pb2.VoiceSelection | None:
@@ -48,17 +64,48 @@ def voice_selection(voice: VoiceLike) -> speech_pb2.VoiceSelection | None:
             return None
         case Voice():
             return speech_pb2.VoiceSelection(name=voice.name)
+        case VoiceHandle():
+            return speech_pb2.VoiceSelection(handle=voice.handle)
         case HistoryPrompt():
             arrays = {name: getattr(voice, name) for name in _ARRAYS}
             return speech_pb2.VoiceSelection(history_prompt=_encode(arrays))
         case Mapping():
             return speech_pb2.VoiceSelection(history_prompt=_encode(voice))
+        case str() if voice.startswith(_HANDLE_PREFIX):
+            return speech_pb2.VoiceSelection(handle=voice.removeprefix(_HANDLE_PREFIX))
         case str() if not voice.endswith(".npz"):
             return speech_pb2.VoiceSelection(name=voice)
         case str() | os.PathLike():
             return speech_pb2.VoiceSelection(npz=_read(Path(voice)))
         case _:
             raise TypeError(f"voice: a name, a path, a HistoryPrompt or a mapping, not {voice!r}")
+
+
+def build_voice(
+    name: str, source: VoiceLike, *, language: str, description: str, replace: bool
+) -> speech_pb2.CreateVoiceRequest:
+    """The request that stores a voice; what is seen to be wrong here raises InvalidRequest here."""
+    try:
+        return speech_pb2.CreateVoiceRequest(
+            name=name,
+            source=voice_selection(source),
+            language_code=language,
+            description=description,
+            replace=replace,
+        )
+    except ValueError as error:
+        raise InvalidRequest(f"the request cannot be encoded: {error}") from error
+
+
+def decode_voice(message: speech_pb2.Voice) -> Voice:
+    """A voice as the server tells of it."""
+    return Voice(
+        name=message.name,
+        is_default=message.is_default,
+        language=message.language_code,
+        description=message.description,
+        stored=message.origin == speech_pb2.VOICE_ORIGIN_STORED,
+    )
 
 
 def decode_history_prompt(message: common_pb2.HistoryPrompt) -> HistoryPrompt:

@@ -2,12 +2,19 @@
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, NoReturn, get_args
+from dataclasses import MISSING, fields
+from typing import Any, NoReturn
 
 from barkclient.commands.bench_arguments import BenchArguments
-from barkclient.commands.common import SERVER_VARIABLE, CommonArguments, option
-from barkclient.options import Delivery, Encoding
+from barkclient.commands.common import SERVER_VARIABLE
+from barkclient.commands.say_arguments import SayArguments
+from barkclient.commands.voices_arguments import (
+    CreateVoiceArguments,
+    DeleteVoiceArguments,
+    InfoArguments,
+    ShowVoiceArguments,
+    VoicesArguments,
+)
 
 _EXIT_CODES = """\
 exit codes:
@@ -20,115 +27,56 @@ exit codes:
   130  interrupted
 """
 
+_SAY_EXAMPLES = """\
+examples:
+  barkclient say "Hello, my dog is cute."             to speech.wav, as it comes
+  barkclient say "Hello" -o hello.mp3 --gain 6        the name says the format
+  barkclient say "Hello" --format mulaw --rate 8000   for a telephone
+  barkclient say - --timestamps book.srt < book.txt   a long text, with subtitles
+  some-chatbot | barkclient say - --stream-text --play
 
-@dataclass(frozen=True, kw_only=True)
-class VoicesArguments(CommonArguments):
-    """`barkclient voices`"""
+"""
+_VOICES_EXAMPLES = """\
+examples:
+  barkclient say "Hello" --save-voice me.npz && barkclient voices create me me.npz
+  barkclient voices create narrator v2/en_speaker_6 --description "for the book"
+  barkclient voices show narrator
+  barkclient voices delete narrator
 
-
-@dataclass(frozen=True, kw_only=True)
-class SayArguments(CommonArguments):
-    """`barkclient say`"""
-
-    text: str = field(metadata=option("what to say; - reads standard input", metavar="TEXT"))
-    output: str = field(
-        default="speech.wav",
-        metadata=option(
-            "the WAV file to write; - is standard output", "-o", "--output", metavar="FILE"
-        ),
-    )
-    voice: str | None = field(
-        default=None,
-        metadata=option(
-            "who speaks: a name, none, or an .npz file", "--voice", metavar="NAME|FILE.npz"
-        ),
-    )
-    seed: int | None = field(
-        default=None,
-        metadata=option("the same seed, the same audio", "--seed", type=int, metavar="N"),
-    )
-    greedy: bool = field(
-        default=False,
-        metadata=option("take the most likely token always", "--greedy", action="store_true"),
-    )
-    delivery: Delivery = field(
-        default="streaming",
-        metadata=option(
-            "exact equals offline generation and starts later",
-            "--delivery",
-            choices=get_args(Delivery),
-        ),
-    )
-    encoding: Encoding = field(
-        default="pcm16",
-        metadata=option("how samples are written", "--encoding", choices=get_args(Encoding)),
-    )
-    save_voice: str | None = field(
-        default=None,
-        metadata=option("keep the voice of this utterance", "--save-voice", metavar="FILE.npz"),
-    )
-    semantic_temperature: float | None = field(
-        default=None,
-        metadata=option(
-            "liveliness of the words", "--semantic-temperature", type=float, metavar="T"
-        ),
-    )
-    coarse_temperature: float | None = field(
-        default=None,
-        metadata=option(
-            "liveliness of the timbre", "--coarse-temperature", type=float, metavar="T"
-        ),
-    )
-    fine_temperature: float | None = field(
-        default=None,
-        metadata=option("liveliness of the detail", "--fine-temperature", type=float, metavar="T"),
-    )
-    top_k: int | None = field(
-        default=None,
-        metadata=option(
-            "draw among the K likeliest tokens (semantic, coarse)",
-            "--top-k",
-            type=int,
-            metavar="K",
-        ),
-    )
-    top_p: float | None = field(
-        default=None,
-        metadata=option(
-            "draw among the likeliest tokens that sum to P (semantic, coarse)",
-            "--top-p",
-            type=float,
-            metavar="P",
-        ),
-    )
-    min_eos_p: float | None = field(
-        default=None,
-        metadata=option(
-            "stop when the end is at least this probable", "--min-eos-p", type=float, metavar="P"
-        ),
-    )
-    quiet: bool = field(
-        default=False,
-        metadata=option("no progress and no summary", "-q", "--quiet", action="store_true"),
-    )
+"""
 
 
 class _Parser(argparse.ArgumentParser):
-    def __init__(self, **keywords: Any) -> None:
+    def __init__(self, epilog: str = "", **keywords: Any) -> None:
         look = argparse.RawDescriptionHelpFormatter
-        super().__init__(formatter_class=look, epilog=_EXIT_CODES, **keywords)
+        super().__init__(formatter_class=look, epilog=epilog + _EXIT_CODES, **keywords)
 
     def error(self, message: str) -> NoReturn:
         """One line, not the usage and a line."""
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
-Arguments = SayArguments | VoicesArguments | BenchArguments
+Arguments = (
+    SayArguments
+    | VoicesArguments
+    | ShowVoiceArguments
+    | CreateVoiceArguments
+    | DeleteVoiceArguments
+    | InfoArguments
+    | BenchArguments
+)
 
-_COMMANDS: Mapping[str, tuple[type[Arguments], str]] = {
-    "say": (SayArguments, "Speak a text into a WAV file."),
-    "voices": (VoicesArguments, "List the voices that can be named."),
-    "bench": (BenchArguments, "Measure how a server keeps up with many streams."),
+_COMMANDS: Mapping[str, tuple[type[Arguments], str, str]] = {
+    "say": (SayArguments, "Speak a text into a file, or aloud, as it comes.", _SAY_EXAMPLES),
+    "voices": (VoicesArguments, "List the voices; with a command: make them.", _VOICES_EXAMPLES),
+    "info": (InfoArguments, "Tell what the server speaks, and its limits.", ""),
+    "bench": (BenchArguments, "Measure how a server keeps up with many streams.", ""),
+}
+_VOICE_COMMANDS: Mapping[str, tuple[type[Arguments], str, str]] = {
+    "list": (VoicesArguments, "List the voices that can be named.", ""),
+    "show": (ShowVoiceArguments, "Describe one voice, or save its tokens.", ""),
+    "create": (CreateVoiceArguments, "Store a voice under a name.", _VOICES_EXAMPLES),
+    "delete": (DeleteVoiceArguments, "Delete a stored voice.", ""),
 }
 
 
@@ -136,26 +84,38 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Arguments
     """The arguments of the command that was asked for."""
     parser = _Parser(prog="barkclient", description="Speaks through a barkserve server.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    server = environment.get(SERVER_VARIABLE)
-    for name, (kind, summary) in _COMMANDS.items():
-        command = commands.add_parser(name, help=summary, description=summary)
-        for entry in fields(kind):
-            _add(command, entry.name, entry.default, dict(entry.metadata))
-        if server:
-            command.set_defaults(server=server)
+    for name, (kind, summary, epilog) in _COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary, epilog=epilog)
+        _add_all(command, kind)
+        if name == "voices":
+            own = command.add_subparsers(dest="voice_command", metavar="COMMAND")
+            for own_name, (own_kind, text, end) in _VOICE_COMMANDS.items():
+                _add_all(
+                    own.add_parser(own_name, help=text, description=text, epilog=end), own_kind
+                )
     values = vars(parser.parse_args(arguments))
-    kind, _ = _COMMANDS[values.pop("command")]
-    return kind(**values)
+    kind = _COMMANDS[values.pop("command")][0]
+    own_command = values.pop("voice_command", None)
+    if own_command is not None:
+        kind = _VOICE_COMMANDS[own_command][0]
+    server = environment.get(SERVER_VARIABLE)
+    return kind(**({"server": server} if server else {}) | values)
+
+
+def _add_all(command: argparse.ArgumentParser, kind: type[Arguments]) -> None:
+    for entry in fields(kind):
+        _add(command, entry.name, entry.default, dict(entry.metadata))
 
 
 def _add(
     command: argparse.ArgumentParser, name: str, default: Any, metadata: dict[str, Any]
 ) -> None:
+    """An option that is not given is not in the result: its default is the dataclass's."""
     flags = metadata.pop("flags")
-    text = metadata.pop("help")
+    text = metadata.pop("help").replace("%", "%%")
     if default is MISSING:
         command.add_argument(name, help=text, **metadata)
         return
-    if default is not None and default is not False:
-        text += " (default: %(default)s)"
-    command.add_argument(*flags, dest=name, default=default, help=text, **metadata)
+    if default not in (None, False, "") and "(default" not in text:
+        text += f" (default: {default})"
+    command.add_argument(*flags, dest=name, default=argparse.SUPPRESS, help=text, **metadata)

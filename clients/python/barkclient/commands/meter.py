@@ -9,9 +9,17 @@ _CLEAR_LINE = "\r\x1b[K"
 
 
 class Meter:
-    """Starts when the request is sent; `progress` is where to show it, None for nowhere."""
+    """Starts when the request is sent.
 
-    def __init__(self, progress: TextIO | None) -> None:
+    Args:
+        progress: where to show it, None for nowhere.
+        characters: that are to be spoken, None if that is not known yet.
+    """
+
+    def __init__(self, progress: TextIO | None, characters: int | None = None) -> None:
+        self.pieces = 0
+        self._characters = characters
+        self._spoken_to = 0
         self.chunks = 0
         self.samples = 0
         self._sample_rate = 1
@@ -42,6 +50,9 @@ class Meter:
             self._sample_rate = chunk.sample_rate
         self.chunks += 1
         self.samples += chunk.sample_count
+        if chunk.text_end > self._spoken_to:
+            self.pieces += 1
+            self._spoken_to = chunk.text_end
         self._show()
 
     def end(self) -> None:
@@ -54,10 +65,18 @@ class Meter:
         if self._progress is None:
             return
         if self._same_line:
-            self._progress.write(f"{_CLEAR_LINE}{self.audio_seconds:.1f} s of audio")
+            self._progress.write(f"{_CLEAR_LINE}{self.audio_seconds:.1f} s of audio{self._place()}")
             self._progress.flush()
         elif self.chunks == 1:
             print(f"first audio after {self.ttfa_ms:.0f} ms", file=self._progress)
         elif int(self.audio_seconds) > self._shown_s:
             self._shown_s = int(self.audio_seconds)
-            print(f"{self._shown_s} s of audio", file=self._progress)
+            print(f"{self._shown_s} s of audio{self._place()}", file=self._progress)
+
+    def _place(self) -> str:
+        """Where in a text of several pieces it is."""
+        if self._characters is None:
+            return f", character {self._spoken_to}" if self._spoken_to else ""
+        if self.pieces == 0 or (self.pieces == 1 and self._spoken_to >= self._characters):
+            return ""
+        return f", piece {self.pieces}, {100 * self._spoken_to / self._characters:.0f}% of the text"

@@ -1,0 +1,75 @@
+"""Where `barkclient say` puts audio as it comes: a file, standard output, a sound device."""
+
+import os
+from abc import ABC, abstractmethod
+from contextlib import ExitStack
+from typing import BinaryIO
+
+from barkclient.commands.formats import Target
+from barkclient.commands.player import Player
+from barkclient.responses import AudioChunk
+from barkclient.wav import WavWriter
+
+STANDARD = "-"
+
+
+class Sink(ABC):
+    """Takes chunks."""
+
+    @abstractmethod
+    def write(self, chunk: AudioChunk) -> None:
+        """The next one."""
+
+
+class Sinks:
+    """All places for one synthesis, each opened with the first chunk: without audio there is no
+    file, and an older one stays."""
+
+    def __init__(self, target: Target, *, play: bool, stack: ExitStack) -> None:
+        self._target = target
+        self._stack = stack
+        self._player = Player(stack) if play else None  # that there is no device is said at once
+        self._file: Sink | None = None
+
+    def record(self, chunk: AudioChunk) -> None:
+        """Into the file, if there is to be one."""
+        if self._target.output is not None:
+            if self._file is None:
+                self._file = self._open(self._target.output, chunk)
+            self._file.write(chunk)
+
+    def play(self, chunk: AudioChunk) -> None:
+        """On the device, if it is to be heard; waits while there is enough to play."""
+        if self._player is not None:
+            self._player.write(chunk)
+
+    def _open(self, output: str, chunk: AudioChunk) -> Sink:
+        wav = self._target.format == "wav"
+        if output != STANDARD and wav:
+            writer = WavWriter(output, chunk.sample_rate, chunk.encoding)
+            return _WavSink(self._stack.enter_context(writer))
+        if output != STANDARD:
+            return _FileSink(self._stack.enter_context(open(output, "wb")))
+        # An own file object: Python's would try once more to write what a closed pipe has refused.
+        stdout = self._stack.enter_context(os.fdopen(1, "wb", closefd=False))
+        if not wav:
+            return _FileSink(stdout)
+        writer = WavWriter(stdout, chunk.sample_rate, chunk.encoding, patch_sizes=False)
+        return _WavSink(self._stack.enter_context(writer))
+
+
+class _WavSink(Sink):
+    def __init__(self, wav: WavWriter) -> None:
+        self._wav = wav
+
+    def write(self, chunk: AudioChunk) -> None:
+        self._wav.write(chunk.audio)
+
+
+class _FileSink(Sink):
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def write(self, chunk: AudioChunk) -> None:
+        self._file.write(chunk.audio)
+        self._file.flush()

@@ -1,0 +1,102 @@
+"""When words are spoken, as subtitles (.srt, .vtt) or as JSON. Knows words; writes one file."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from barkclient.errors import InvalidRequest, ServerError
+from barkclient.responses import WordTime
+
+_MAX_CUE_CHARACTERS = 42  # a line of subtitles
+_SENTENCE_ENDS = tuple(".!?…。\uff01\uff1f।")
+
+
+@dataclass(frozen=True)
+class Cue:
+    """What is shown at once."""
+
+    start_s: float
+    end_s: float
+    text: str
+
+
+def check_timestamps(path: str | None) -> None:
+    """Raises InvalidRequest for a kind of file that is not known, before any work is done."""
+    if path is not None and Path(path).suffix.lower() not in _WRITERS:
+        raise InvalidRequest(f"--timestamps: {path} must end in {', '.join(_WRITERS)}")
+
+
+def write_timestamps(path: str, words: Sequence[WordTime]) -> None:
+    """Raises ServerError if the server told of no word."""
+    if not words:
+        raise ServerError(f"the server sent no word times, so there are none in {path}")
+    content = _WRITERS[Path(path).suffix.lower()](words)
+    Path(path).write_text(content, encoding="utf-8")
+
+
+def cues(words: Sequence[WordTime]) -> Iterator[Cue]:
+    """Words put together up to the end of a sentence, or of a line."""
+    line: list[WordTime] = []
+    for word in words:
+        if line and len(_text([*line, word])) > _MAX_CUE_CHARACTERS:
+            yield _cue(line)
+            line = []
+        line.append(word)
+        if word.word.endswith(_SENTENCE_ENDS):
+            yield _cue(line)
+            line = []
+    if line:
+        yield _cue(line)
+
+
+def _cue(words: Sequence[WordTime]) -> Cue:
+    return Cue(words[0].start_s, words[-1].end_s, _text(words))
+
+
+def _text(words: Sequence[WordTime]) -> str:
+    """With a space where the text has something between two words: scripts without spaces."""
+    parts = [words[0].word]
+    for before, word in pairwise(words):
+        parts.append(word.word if word.text_start == before.text_end else f" {word.word}")
+    return "".join(parts)
+
+
+def _srt(words: Sequence[WordTime]) -> str:
+    return "\n".join(
+        f"{number}\n{_clock(cue.start_s, ',')} --> {_clock(cue.end_s, ',')}\n{cue.text}\n"
+        for number, cue in enumerate(cues(words), 1)
+    )
+
+
+def _vtt(words: Sequence[WordTime]) -> str:
+    blocks = [
+        f"{_clock(cue.start_s, '.')} --> {_clock(cue.end_s, '.')}\n{cue.text}\n"
+        for cue in cues(words)
+    ]
+    return "\n".join(["WEBVTT\n", *blocks])
+
+
+def _json(words: Sequence[WordTime]) -> str:
+    entries = [
+        {
+            "word": word.word,
+            "start": round(word.start_s, 4),
+            "end": round(word.end_s, 4),
+            "text_start": word.text_start,
+            "text_end": word.text_end,
+        }
+        for word in words
+    ]
+    return json.dumps({"words": entries}, ensure_ascii=False, indent=1) + "\n"
+
+
+def _clock(seconds: float, point: str) -> str:
+    """00:01:02,345"""
+    milliseconds = round(seconds * 1000)
+    minutes, rest = divmod(milliseconds, 60_000)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d}{point}{rest % 1000:03d}"
+
+
+_WRITERS = {".srt": _srt, ".vtt": _vtt, ".json": _json}

@@ -1,0 +1,113 @@
+"""One synthesis as its messages come, and the check that nothing is missing. Knows no channel."""
+
+from barkclient.errors import ServerError, from_failed
+from barkclient.responses import (
+    AudioChunk,
+    Finished,
+    Started,
+    WordTime,
+    decode_audio,
+    decode_finished,
+    decode_started,
+    decode_words,
+)
+from barkserve.v1 import speech_pb2
+
+Response = speech_pb2.SynthesizeResponse | speech_pb2.StreamingSynthesizeResponse
+
+
+class Transcript:
+    """What has come of one synthesis: responses go in, audio comes out, gaps are errors.
+
+    Args:
+        target: the server, for errors.
+    """
+
+    def __init__(self, target: str) -> None:
+        self.started: Started | None = None
+        self.finished: Finished | None = None
+        self.words: list[WordTime] = []
+        self.flushed: list[str] = []
+        self.sample_count = 0
+        self._target = target
+        self._words_told = 0  # of those, how many came with a chunk already
+
+    def push(self, response: Response) -> AudioChunk | None:
+        """Takes the next response; returns its audio, if that is what it is."""
+        kind = response.WhichOneof("response")
+        if isinstance(response, speech_pb2.StreamingSynthesizeResponse):
+            if kind == "failed":
+                raise from_failed(response.failed, self._target)
+            if kind == "flush_done":
+                self.flushed.append(response.flush_done.flush_id)
+                return None
+        if self.finished is not None or (kind == "started") != (self.started is None):
+            raise ServerError(f"the server sent {kind!r} where it does not belong")
+        if kind == "started":
+            self.started = decode_started(response.started)
+        elif kind == "finished":
+            self._finish(decode_finished(response.finished))
+        elif kind == "words" and self.started is not None:
+            self.words += decode_words(response.words, self.started)
+        elif kind == "audio" and self.started is not None:
+            return self._audio(response.audio, self.started)
+        return None  # also what a newer server may add
+
+    def end(self) -> None:
+        """Takes the end of an OK stream."""
+        if self.finished is None:
+            raise ServerError("the server ended the stream without finishing it")
+
+    def _audio(self, message: speech_pb2.AudioChunk, started: Started) -> AudioChunk:
+        chunk = decode_audio(message, started, tuple(self.words[self._words_told :]))
+        self._words_told = len(self.words)
+        if chunk.first_sample != self.sample_count:
+            first, expected = chunk.first_sample, self.sample_count
+            raise ServerError(f"audio is missing: sample {first} came in place of {expected}")
+        self.sample_count += chunk.sample_count
+        return chunk
+
+    def _finish(self, finished: Finished) -> None:
+        if finished.sample_count != self.sample_count:
+            sent, came = finished.sample_count, self.sample_count
+            raise ServerError(f"audio is missing: the server sent {sent} samples and {came} came")
+        self.finished = finished
+
+
+class Progress:
+    """The side of a synthesis that does not wait: what is known of it so far."""
+
+    def __init__(self, target: str) -> None:
+        self._transcript = Transcript(target)
+
+    @property
+    def started(self) -> Started:
+        """What was decided; known once the first chunk came."""
+        if self._transcript.started is None:
+            raise RuntimeError("the synthesis has not started: read a chunk first")
+        return self._transcript.started
+
+    @property
+    def finished(self) -> Finished:
+        """How it ended; known once every chunk has been read."""
+        if self._transcript.finished is None:
+            raise RuntimeError("the synthesis has not finished: read all chunks first")
+        return self._transcript.finished
+
+    @property
+    def words(self) -> tuple[WordTime, ...]:
+        """When words are spoken, as far as the server has told; with word_times."""
+        return tuple(self._transcript.words)
+
+    def _join(self, chunks: list[AudioChunk]) -> AudioChunk:
+        """One chunk of all that was read just now."""
+        return AudioChunk(
+            audio=b"".join(chunk.audio for chunk in chunks),
+            first_sample=chunks[0].first_sample if chunks else self.finished.sample_count,
+            sample_count=sum(chunk.sample_count for chunk in chunks),
+            sample_rate=self.started.sample_rate,
+            encoding=self.started.encoding,
+            text_start=min((chunk.text_start for chunk in chunks), default=0),
+            text_end=max((chunk.text_end for chunk in chunks), default=0),
+            words=tuple(word for chunk in chunks for word in chunk.words),
+        )

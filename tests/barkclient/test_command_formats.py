@@ -1,0 +1,280 @@
+"""What `barkclient say` asks for and writes, by format; words; sound; voices; the server."""
+
+import io
+import json
+import sys
+import types
+from typing import Any
+
+import numpy as np
+import pytest
+
+from barkclient import WordTime
+from barkclient.__main__ import run
+from barkclient.commands import timestamps
+from barkserve.v1 import speech_pb2
+from tests.barkclient.command_line import Command
+from tests.barkclient.scripted_server import PCM, TEXT, VOICE, ScriptedSpeech
+
+AUDIO = b"".join(samples.tobytes() for samples in PCM)
+BYTES = np.concatenate(PCM).astype(np.uint8).tobytes()  # what the server sends for other encodings
+
+
+@pytest.mark.parametrize(
+    ("arguments", "file", "encoding", "content"),
+    [
+        (["-o", "a.mp3"], "a.mp3", "MP3", BYTES),
+        (["-o", "a.OGG"], "a.OGG", "OGG_OPUS", BYTES),
+        (["-o", "a.flac"], "a.flac", "FLAC", BYTES),
+        (["--format", "mulaw", "--rate", "8000"], "speech.mulaw", "MULAW", BYTES),
+        (["--format", "alaw", "-o", "a.mp3"], "a.mp3", "ALAW", BYTES),
+        (["-o", "a.pcm"], "a.pcm", "PCM16", AUDIO),
+        (["-o", "a.txt"], "a.txt", "PCM16", None),
+        (["--format", "pcm", "--encoding", "float32"], "speech.pcm", "FLOAT32", None),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+async def test_the_name_or_the_option_says_the_format(
+    command: Command,
+    speech: ScriptedSpeech,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    file: str,
+    encoding: str,
+    content: bytes | None,
+) -> None:
+    monkeypatch.chdir(command.folder)
+    assert await command.inside("say", TEXT, *arguments, "--quiet") == 0
+    asked = speech.requests[0].audio_format
+    assert asked.encoding == speech_pb2.AudioEncoding.Value(f"AUDIO_ENCODING_{encoding}")
+    assert asked.sample_rate_hertz == (8000 if "--rate" in arguments else 0)
+    written = (command.folder / file).read_bytes()
+    assert content is None or written == content
+    assert (written[:4] == b"RIFF") == (file == "a.txt")
+
+
+async def test_new_options_reach_the_server(command: Command, speech: ScriptedSpeech) -> None:
+    audio = "-o /dev/null --gain -6 --limit-peaks --chunk-ms 100"
+    text = "--language de --voice handle:abc --keep-voice"
+    tail = "--max-silence 0.5 --max-seconds-per-character 0 --redraws 1"
+    assert await command.inside("say", TEXT, *f"{audio} {text} {tail} -q".split()) == 0
+    (request,) = speech.requests
+    assert request.audio_format.gain_db == -6
+    assert request.audio_format.limit_peaks
+    assert request.audio_format.chunk_ms == 100
+    assert (request.language_code, request.voice.handle) == ("de", "abc")
+    assert request.keep_voice
+    assert (request.tail.max_silence_seconds, request.tail.max_redraws) == (0.5, 1)
+    assert request.tail.HasField("max_seconds_per_character")
+
+
+async def test_text_is_spoken_as_it_is_typed(command: Command, speech: ScriptedSpeech) -> None:
+    async with command.running("say", "-", "--stream-text", "-o", "-", "--format", "pcm") as typing:
+        assert typing.stdin is not None
+        assert typing.stdout is not None
+        for piece in ("Grü", "ße".encode()[:1], "ße".encode()[1:]):
+            spoken = piece if isinstance(piece, bytes) else piece.encode()
+            typing.stdin.write(spoken)
+            await typing.stdin.drain()
+            heard = await typing.stdout.readexactly(2 * len(spoken))  # before more is typed
+            assert np.frombuffer(heard, "<i2").astype(np.uint8).tobytes() == spoken
+        assert (await command.end(typing)).code == 0
+    assert [request.WhichOneof("request") for request in speech.heard][-1] == "end"
+
+
+async def test_a_kept_voice_is_named(
+    command: Command, speech: ScriptedSpeech, capsys: pytest.CaptureFixture[str]
+) -> None:
+    speech.finished.voice_handle = "abc"
+    assert await command.inside("say", TEXT, "-o", "/dev/null", "--keep-voice", "--json") == 0
+    stdout, stderr = capsys.readouterr()
+    assert "voice kept as handle:abc" in stderr
+    assert json.loads(stdout)["voice_handle"] == "handle:abc"
+
+
+def word(text: str, start: int, first: int, end: int) -> WordTime:
+    return WordTime(text, start, start + len(text), first, end, 1000)
+
+
+WORDS = [
+    word("Hello", 0, 0, 400),
+    word("there.", 6, 450, 900),
+    word("你", 13, 61_000, 61_500),
+    word("好", 14, 61_500, 62_000),
+]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "expected"),
+    [
+        (
+            ".srt",
+            "1\n00:00:00,000 --> 00:00:00,900\nHello there.\n\n"
+            "2\n00:01:01,000 --> 00:01:02,000\n你好\n",
+        ),
+        (
+            ".vtt",
+            "WEBVTT\n\n00:00:00.000 --> 00:00:00.900\nHello there.\n\n"
+            "00:01:01.000 --> 00:01:02.000\n你好\n",
+        ),
+    ],
+)
+def test_words_become_subtitles(tmp_path: Any, suffix: str, expected: str) -> None:
+    path = tmp_path / f"out{suffix}"
+    timestamps.write_timestamps(str(path), WORDS)
+    assert path.read_text(encoding="utf-8") == expected
+
+
+def test_a_long_sentence_is_several_cues() -> None:
+    words = [word("word", 5 * index, 100 * index, 100 * index + 90) for index in range(20)]
+    lines = [cue.text for cue in timestamps.cues(words)]
+    assert " ".join(lines) == " ".join(["word"] * 20)
+    assert max(map(len, lines)) <= 42
+    assert len(lines) == 3
+
+
+async def test_word_times_are_written(command: Command, speech: ScriptedSpeech) -> None:
+    words = speech_pb2.WordTimes()
+    words.words.add(word=TEXT, first_sample=0, end_sample=2400).text_span.end = len(TEXT)
+    speech.words.append(words)
+    file = command.folder / "out.json"
+    assert await command.inside("say", TEXT, "-o", "/dev/null", "--timestamps", str(file)) == 0
+    assert speech.requests[0].word_times
+    (entry,) = json.loads(file.read_text())["words"]
+    assert (entry["word"], entry["start"], entry["end"]) == (TEXT, 0.0, 0.1)
+
+
+async def test_no_word_times_are_an_error(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = command.folder / "out.srt"
+    assert await command.inside("say", TEXT, "-o", "/dev/null", "--timestamps", str(file)) == 1
+    assert "the server sent no word times" in capsys.readouterr().err
+    assert not file.exists()
+
+
+class Device:
+    """Stands in for the sounddevice library: a device that keeps what it plays."""
+
+    PortAudioError = RuntimeError
+
+    def __init__(self) -> None:
+        self.played = b""
+        self.options: dict[str, Any] = {}
+        self.ended = False
+
+    def query_devices(self, kind: str) -> None: ...
+
+    def RawOutputStream(self, **options: Any) -> "Device":
+        self.options = options
+        return self
+
+    def write(self, audio: bytes) -> None:
+        self.played += audio
+
+    def __enter__(self) -> "Device":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ended = True
+
+
+async def test_what_comes_is_played(
+    command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    device = Device()
+    monkeypatch.setitem(sys.modules, "sounddevice", device)
+    monkeypatch.chdir(command.folder)
+    assert await command.inside("say", TEXT, "--play") == 0
+    assert device.options == {"samplerate": 24000, "channels": 1, "dtype": "int16"}
+    assert (device.played, device.ended) == (AUDIO, True)
+    assert list(command.folder.iterdir()) == []
+    assert "played: 1.00 s of audio" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("library", ["none", "no device"])
+async def test_without_a_sound_device_it_is_said_before_anything_is_asked(
+    command: Command,
+    speech: ScriptedSpeech,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    library: str,
+) -> None:
+    if library == "none":
+        monkeypatch.setitem(sys.modules, "sounddevice", None)
+    else:
+
+        def none(kind: str) -> None:
+            raise ValueError("no device")
+
+        silent = types.SimpleNamespace(query_devices=none, PortAudioError=RuntimeError)
+        monkeypatch.setitem(sys.modules, "sounddevice", silent)
+    assert await command.inside("say", TEXT, "--play") == 2
+    expected = "pip install" if library == "none" else "no sound device (no device)"
+    assert expected in capsys.readouterr().err
+    assert speech.requests == []
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["say", TEXT, "--play", "-o", "a.mp3"],
+        ["say", TEXT, "--format", "mp3", "--encoding", "float32"],
+        ["say", TEXT, "--timestamps", "words.txt"],
+        ["say", TEXT, "--timestamps", "nowhere/words.srt"],
+        ["say", TEXT, "--format", "mp4"],
+        ["say", TEXT, "--rate", "-1"],
+        ["voices", "create", "x"],
+        ["voices", "rename", "x"],
+        ["voices", "create", "x", "nowhere.npz"],
+    ],
+    ids=lambda arguments: " ".join(arguments[-2:]),
+)
+def test_what_does_not_go_together_is_one_line_and_code_2(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    with pytest.raises(SystemExit) as exited:
+        sys.exit(run(arguments, {}))
+    assert exited.value.code == 2
+    stderr = capsys.readouterr().err
+    assert stderr.startswith("barkclient")
+    assert len(stderr.splitlines()) == 1
+
+
+async def test_voices_are_made_shown_and_deleted(
+    command: Command, speech: ScriptedSpeech, capsys: pytest.CaptureFixture[str]
+) -> None:
+    npz, saved = command.folder / "me.npz", command.folder / "saved.npz"
+    np.savez(npz, semantic_prompt=[1, 2])
+    words = ["--description", "mine", "--language", "en", "--replace", "--json"]
+    assert await command.inside("voices", "create", "me", str(npz), *words) == 0
+    assert json.loads(capsys.readouterr().out)["stored"] is True
+    (created,) = speech.created
+    assert (created.source.npz, created.replace) == (npz.read_bytes(), True)
+    assert await command.inside("voices", "list") == 0
+    assert "me               en  mine" in capsys.readouterr().out.splitlines()
+    assert await command.inside("voices", "show", "me", "--save", str(saved)) == 0
+    assert "origin       created, can be deleted" in capsys.readouterr().out
+    with np.load(io.BytesIO(saved.read_bytes())) as arrays:
+        assert arrays["semantic_prompt"].tolist() == list(VOICE.semantic_prompt)
+    assert await command.inside("voices", "delete", "me") == 0
+    assert await command.inside("voices", "show", "me") == 2
+
+
+async def test_options_before_and_behind_the_command_of_voices(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await command.inside("voices", "--json", "list") == 0
+    assert json.loads(capsys.readouterr().out)["voices"]
+
+
+async def test_info_tells_what_the_server_is(
+    command: Command, speech: ScriptedSpeech, capsys: pytest.CaptureFixture[str]
+) -> None:
+    speech.info.limits.max_text_characters = 1000
+    assert await command.inside("info") == 0
+    text = capsys.readouterr().out
+    assert "1000 characters" in text
+    assert "no voice store" in text
+    assert await command.inside("info", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["limits"]["max_text_characters"] == 1000
