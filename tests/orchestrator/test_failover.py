@@ -22,6 +22,7 @@ REQUEST = speech_pb2.SynthesizeRequest(
     text="hello the world",
     seed=4,
     return_voice=True,
+    word_times=True,
     audio_format=speech_pb2.AudioFormat(encoding=speech_pb2.AUDIO_ENCODING_FLOAT32),
 )
 
@@ -68,6 +69,10 @@ def audio(responses: list[speech_pb2.SynthesizeResponse]) -> bytes:
     return b"".join(response.audio.audio for response in responses)
 
 
+def words(responses: list[speech_pb2.SynthesizeResponse]) -> list[speech_pb2.WordTime]:
+    return [word for response in responses for word in response.words.words]
+
+
 @pytest.mark.parametrize("stage", STAGES)
 async def test_a_lost_replica_is_not_heard(
     checkpoint_of: Callable[[CheckpointSpec], Path], stage: str
@@ -85,6 +90,7 @@ async def test_a_lost_replica_is_not_heard(
 def assert_same_tokens(
     heard: list[speech_pb2.SynthesizeResponse], expected: list[speech_pb2.SynthesizeResponse]
 ) -> None:
+    assert words(heard) == words(expected) != []
     ours, theirs = heard[-1].finished, expected[-1].finished
     assert ours.voice == theirs.voice
     assert ours.sample_count == theirs.sample_count

@@ -75,6 +75,16 @@ def test_any_rows_in_any_parts_give_one_path_that_never_goes_back(
     assert aligned(rows, lag, min(parts, len(rows))) == whole
 
 
+@pytest.mark.parametrize("lag", [-4, 0, 1])
+def test_tokens_that_were_produced_elsewhere_are_known_before_their_rows(lag: int) -> None:
+    rows = attention(reading(12), 12)
+    alignment = TokenAlignment(12, lag, 11, 0)
+    assert alignment.push(30) == 30
+    alignment.see([rows[None]])
+    alignment.push(len(rows) - 30)
+    assert alignment.certain() + alignment.rest() == aligned(rows, lag)
+
+
 def test_places_are_told_before_the_end() -> None:
     path = MonotonePath(30)
     places = reading(30)

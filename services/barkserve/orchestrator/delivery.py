@@ -2,7 +2,7 @@
 nothing of calls."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from barkserve.bark_config import BarkConfig
 from barkserve.constants import STAGES
@@ -12,6 +12,7 @@ from barkserve.orchestrator.plan import Plan
 from barkserve.orchestrator.text.segmenter import Piece
 from barkserve.orchestrator.utterance import Spoken
 from barkserve.orchestrator.voice_selection import continuing_voice
+from barkserve.orchestrator.word_times import HeardWord, WordTimes
 from barkserve.v1 import common_pb2, speech_pb2
 
 MAX_PIECE_REPORTS = 1000
@@ -38,6 +39,8 @@ class Delivery:
         self._starts: deque[tuple[int, speech_pb2.TextSpan]] = deque()  # of pieces not sent yet
         self._made = 0  # samples of the codec's
         self._piece_made = 0  # of those, before the piece at hand
+        rate = config.semantic_generation.semantic_rate_hz
+        self._word_times = WordTimes(config.sample_rate / rate)
         self._reports = {stage: common_pb2.StageReport(stage=stage) for stage in STAGES}
         self._last: deque[Spoken] = deque()
         self._reason: common_pb2.FinishReason = common_pb2.FINISH_REASON_STOP
@@ -46,13 +49,19 @@ class Delivery:
     def messages(self, event: SpeechEvent) -> Iterator[Message]:
         """The messages that an event is worth, maybe none."""
         match event:
-            case PieceSamples(utterance, _, samples):
+            case PieceSamples(utterance, spoken, samples):
                 if self._made == self._piece_made:
                     start = self._writer.output_sample(self._made)
                     self._starts.append((start, _span(utterance.piece)))
+                yield from self._words(
+                    self._word_times.certain(utterance, spoken, self._piece_made)
+                )
                 self._made += len(samples)
                 yield from self._chunks(self._writer.push(samples))
-            case PieceEnded():
+            case PieceEnded(utterance, spoken):
+                yield from self._words(
+                    self._word_times.ended(utterance, spoken, self._piece_made, self._made)
+                )
                 self._note(event)
             case Flushed(flush_id):
                 yield from self.due()
@@ -97,6 +106,19 @@ class Delivery:
                 sample_count=each.sample_count,
                 text_span=self._starts[0][1],
             )
+
+    def _words(self, words: Sequence[HeardWord]) -> Iterator[speech_pb2.WordTimes]:
+        """One message of them all, none of none."""
+        if words:
+            yield speech_pb2.WordTimes(words=map(self._word_time, words))
+
+    def _word_time(self, heard: HeardWord) -> speech_pb2.WordTime:
+        return speech_pb2.WordTime(
+            word=heard.word.text,
+            text_span=speech_pb2.TextSpan(start=heard.word.start, end=heard.word.end),
+            first_sample=self._writer.output_sample(heard.first_sample),
+            end_sample=self._writer.output_sample(heard.end_sample),
+        )
 
     def _note(self, event: PieceEnded) -> None:
         """Count a piece that has been spoken."""

@@ -137,13 +137,16 @@ class Pipeline:
         request = semantic_pb2.SemanticServiceGenerateRequest
 
         def opening() -> list[Any]:
+            self.spoken.characters.clear()  # a replica that goes on tells all of them
             config = semantic_config(self.utterance, history, self.spoken.semantic)
             return [request(config=config), request(text=self.utterance.piece.text)]
 
         try:
             async for response in self._stage("semantic", opening):
                 self.spoken.semantic.extend(response.tokens.tokens)
-                yield response.tokens.tokens
+                self.spoken.characters.extend(response.tokens.characters)
+                if response.tokens.tokens:
+                    yield response.tokens.tokens
         except Exception as error:
             self.after.fail("semantic", error)
             raise

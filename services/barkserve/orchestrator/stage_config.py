@@ -18,6 +18,7 @@ def semantic_config(
         seed=utterance.seed,
         max_tokens=options.max_tokens,
         produced=produced,
+        alignment=utterance.plan.request.word_times,
     )
     if options.HasField("min_eos_p"):
         config.min_eos_p = options.min_eos_p

@@ -30,6 +30,7 @@ class Spoken:
     """What the stages have said of an utterance; complete once its samples have ended."""
 
     semantic: list[int] = field(default_factory=list)
+    characters: list[int] = field(default_factory=list)  # of the piece; one a token, or none
     coarse: list[int] = field(default_factory=list)  # frame by frame
     fine: list[int] = field(default_factory=list)  # frame by frame
     sample_count: int = 0

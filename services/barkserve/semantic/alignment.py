@@ -152,7 +152,7 @@ class TokenAlignment:
         return self._path.rest()
 
     def _catch_up(self) -> None:
-        while self._aligned < min(self._tokens, len(self._rows) - self._lag):
+        while self._rows and self._aligned < min(self._tokens, len(self._rows) - self._lag):
             self._align(self._rows[max(0, self._aligned + self._lag)])
 
     def _align(self, row: Attention) -> None:
