@@ -14,7 +14,6 @@ from barkserve.models.causal import CausalModel
 from barkserve.models.checkpoint import COARSE, CODEC, FINE, SEMANTIC, Checkpoint
 from barkserve.models.encodec import EncodecDecoder
 from barkserve.models.fine import FineModel
-from barkserve.models.linear import can_pack, pack_linear
 
 Network = TypeVar("Network", bound=nn.Module)
 Tensors = dict[str, Tensor]
@@ -22,24 +21,11 @@ Tensors = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Placement:
-    """Where and how a network computes.
-
-    Attributes:
-        device: where.
-        dtype: of what is computed between linear layers, and of the cache.
-        attention: how attention is computed.
-        linear_dtype: of the weights of the transformers' linear layers; None means dtype.
-    """
+    """Where and how a network computes."""
 
     device: torch.device
     dtype: torch.dtype
     attention: Backend
-    linear_dtype: torch.dtype | None = None
-
-    @property
-    def weights(self) -> torch.dtype:
-        """The dtype of the linear layers."""
-        return self.linear_dtype or self.dtype
 
     @classmethod
     def of(cls, device: str, dtype: str, attention: Backend) -> "Placement":
@@ -53,11 +39,7 @@ class Placement:
                 "--device cuda: torch sees no CUDA device here; "
                 "use --device cpu or a CUDA build of torch"
             )
-        given = getattr(torch, dtype)
-        if given is torch.bfloat16 and can_pack(chosen, given):
-            # on a CPU attention is faster in float32, and it costs nothing to be exact there
-            return cls(chosen, torch.float32, attention, linear_dtype=given)
-        return cls(chosen, given, attention)
+        return cls(chosen, getattr(torch, dtype), attention)
 
 
 def load_semantic(checkpoint: Checkpoint, placement: Placement) -> CausalModel:
@@ -80,9 +62,7 @@ def load_fine(checkpoint: Checkpoint, placement: Placement) -> FineModel:
         tied = tensors.get(f"input_embeds_layers.{head + 1}.weight")
         if tied is not None:
             tensors.setdefault(f"lm_heads.{head}.weight", tied)
-    model = _place(FineModel(config, attention), tensors, FINE, placement)
-    pack_linear(model, placement.weights)
-    return model
+    return _place(FineModel(config, attention), tensors, FINE, placement)
 
 
 def load_codec(checkpoint: Checkpoint, placement: Placement) -> EncodecDecoder:
@@ -105,10 +85,7 @@ def _load_causal(
     checkpoint: Checkpoint, prefix: str, config: CausalConfig, placement: Placement
 ) -> CausalModel:
     attention = cached_attention(placement.attention, placement.device, placement.dtype)
-    model = CausalModel(config, attention)
-    model = _place(model, checkpoint.tensors(prefix), prefix, placement)
-    pack_linear(model.layers, placement.weights)  # lm_head stays: CausalModel.head takes it apart
-    return model
+    return _place(CausalModel(config, attention), checkpoint.tensors(prefix), prefix, placement)
 
 
 def _place(model: Network, tensors: Tensors, prefix: str, placement: Placement) -> Network:

@@ -1,0 +1,19 @@
+{{/* What both monitors share. */}}
+
+{{- define "barkserve.monitored" -}}
+matchLabels:
+  app.kubernetes.io/name: {{ include "barkserve.name" . }}
+  app.kubernetes.io/instance: {{ .Release.Name }}
+matchExpressions:
+  - key: app.kubernetes.io/component
+    operator: In
+    values: {{ include "barkserve.services" . }}
+{{- end }}
+
+{{- define "barkserve.relabelings" -}}
+# A pod that is over is no target.
+relabelings:
+  - action: drop
+    sourceLabels: [__meta_kubernetes_pod_phase]
+    regex: (Failed|Succeeded)
+{{- end }}

@@ -1,0 +1,23 @@
+{{/* How fast a Deployment may grow and shrink, the same under KEDA and under a plain HPA. */}}
+
+{{- define "barkserve.behavior" -}}
+{{- $up := .Values.autoscaling.scaleUp -}}
+{{- $down := .Values.autoscaling.scaleDown -}}
+scaleUp:
+  stabilizationWindowSeconds: {{ $up.stabilizationSeconds }}
+  selectPolicy: Max
+  policies:
+    - type: Pods
+      value: {{ $up.pods }}
+      periodSeconds: {{ $up.periodSeconds }}
+    - type: Percent
+      value: {{ $up.percent }}
+      periodSeconds: {{ $up.periodSeconds }}
+scaleDown:
+  stabilizationWindowSeconds: {{ $down.stabilizationSeconds }}
+  selectPolicy: Min
+  policies:
+    - type: Pods
+      value: {{ $down.pods }}
+      periodSeconds: {{ $down.periodSeconds }}
+{{- end }}

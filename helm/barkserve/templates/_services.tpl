@@ -1,0 +1,121 @@
+{{/* What each service is, merged from values and from what the program itself decides (ports, health names).
+     Lists and maps travel between templates as JSON. */}}
+
+{{- define "barkserve.stages" -}}
+["semantic", "coarse", "fine", "codec"]
+{{- end }}
+
+{{/* Every service that this release runs, in the order of the audio. The autoscaler only serves KEDA. */}}
+{{- define "barkserve.services" -}}
+{{- $names := concat (list "orchestrator") (include "barkserve.stages" . | fromJsonArray) -}}
+{{- if eq .Values.autoscaling.mode "keda" }}{{ $names = append $names "autoscaler" }}{{ end -}}
+{{- toJson $names }}
+{{- end }}
+
+{{/* Ports and health name: constants of the program (barkserve.config, barkserve.__main__). */}}
+{{- define "barkserve.facts" -}}
+orchestrator: {port: 50051, metricsPort: 9464, health: barkserve.v1.SpeechService}
+semantic: {port: 50052, metricsPort: 9465, health: barkserve.v1.SemanticService}
+coarse: {port: 50053, metricsPort: 9466, health: barkserve.v1.CoarseService}
+fine: {port: 50054, metricsPort: 9467, health: barkserve.v1.FineService}
+codec: {port: 50055, metricsPort: 9468, health: barkserve.v1.CodecService}
+autoscaler: {port: 50056, metricsPort: 9469, health: externalscaler.ExternalScaler}
+{{- end }}
+
+{{/* (list $ "coarse") -> its values as JSON: `defaults`, over them `stages` if it is one, over them its own;
+     with the facts, and what follows from both. */}}
+{{- define "barkserve.service" -}}
+{{- $root := index . 0 -}}
+{{- $name := index . 1 -}}
+{{- $stage := has $name (include "barkserve.stages" $root | fromJsonArray) -}}
+{{- $service := deepCopy $root.Values.defaults -}}
+{{- if $stage }}{{ $service = mergeOverwrite $service (deepCopy $root.Values.stages) }}{{ end -}}
+{{- $service = mergeOverwrite $service (deepCopy (index $root.Values.services $name)) -}}
+{{- $service = merge $service (index (include "barkserve.facts" $root | fromYaml) $name) -}}
+{{- $_ := set $service "name" $name -}}
+{{- $_ := set $service "fullname" (include "barkserve.serviceName" .) -}}
+{{- $_ := set $service "stage" $stage -}}
+{{- $_ := set $service "cuda" (hasPrefix "cuda" (dig "options" "device" "" $service)) -}}
+{{- $_ := set $service "scaled" (and (ne $root.Values.autoscaling.mode "none") (ne $name "autoscaler") $service.autoscaling.enabled) -}}
+{{- $_ := set $service "findsOthers" (not $stage) -}}
+{{- /* Kubernetes' gRPC probes know no TLS. */}}
+{{- $_ := set $service "probePort" (ternary 50060 $service.port $root.Values.tls.enabled) -}}
+{{- toJson $service }}
+{{- end }}
+
+{{/* (list $ service) -> the image: the variant follows from the device. */}}
+{{- define "barkserve.image" -}}
+{{- $image := (index . 0).Values.image -}}
+{{- if $image.digest -}}
+{{- printf "%s@%s" $image.repository $image.digest }}
+{{- else -}}
+{{- $variant := ternary "cuda" "cpu" (index . 1).cuda -}}
+{{- printf "%s:%s" $image.repository ($image.tag | default (printf "%s-%s" (index . 0).Chart.AppVersion $variant)) }}
+{{- end }}
+{{- end }}
+
+{{/* A value as the program reads it: whole numbers without an exponent. */}}
+{{- define "barkserve.word" -}}
+{{- if and (kindIs "float64" .) (eq (floor .) .) }}{{ int64 . }}{{ else }}{{ . }}{{ end }}
+{{- end }}
+
+{{/* (list $ service) -> the words behind `barkserve`. */}}
+{{- define "barkserve.args" -}}
+{{- $root := index . 0 -}}
+{{- $service := index . 1 -}}
+- {{ $service.name }}
+- --host=0.0.0.0
+- --port={{ $service.port }}
+- --metrics-port={{ $service.metricsPort }}
+- --drain-seconds={{ include "barkserve.word" $service.drainSeconds }}
+{{- with include "barkserve.checkpoint" . }}
+- --checkpoint={{ . }}
+{{- end }}
+{{- if $service.findsOthers }}
+{{- $others := include "barkserve.stages" $root | fromJsonArray }}
+{{- if eq $service.name "autoscaler" }}{{ $others = prepend $others "orchestrator" }}{{ end }}
+{{- range $others }}
+- --{{ . }}={{ include "barkserve.address" (list $root .) }}
+{{- end }}
+{{- end }}
+{{- if and (eq $service.name "orchestrator") (ne $root.Values.voices.store "none") }}
+- --voice-store={{ eq $root.Values.voices.store "volume" | ternary "/voices" $root.Values.voices.url }}
+{{- end }}
+{{- if $root.Values.tls.enabled }}
+- --tls-cert=/tls/tls.crt
+- --tls-key=/tls/tls.key
+- --tls-ca=/tls/ca.crt
+- --health-port={{ $service.probePort }}
+{{- if eq $service.name "orchestrator" }}
+- --tls-clients={{ $root.Values.tls.clients }}
+{{- end }}
+{{- end }}
+{{- range $option, $value := $service.options }}
+{{- if kindIs "bool" $value }}
+{{- if $value }}
+- --{{ $option }}
+{{- end }}
+{{- else if ne (toString $value) "" }}
+- {{ printf "--%s=%s" $option (include "barkserve.word" $value) | quote }}
+{{- end }}
+{{- end }}
+{{- range $service.extraArgs }}
+- {{ . | quote }}
+{{- end }}
+{{- end }}
+
+{{/* (list $ "coarse") -> where replicas of a stage are found. */}}
+{{- define "barkserve.address" -}}
+{{- $root := index . 0 -}}
+{{- $name := include "barkserve.serviceName" . -}}
+{{- if eq $root.Values.discovery "kubernetes" -}}
+kubernetes:{{ $name }}
+{{- else -}}
+dns:{{ $name }}.{{ $root.Release.Namespace }}.svc:{{ (index (include "barkserve.facts" $root | fromYaml) (index . 1)).port }}
+{{- end }}
+{{- end }}
+
+{{/* service -> seconds: what preStop and drain take, and some to end in. Kubernetes kills at once when it is over. */}}
+{{- define "barkserve.grace" -}}
+{{- add (ceil .preStopSeconds | int64) (ceil .drainSeconds | int64) 10 }}
+{{- end }}

@@ -1,0 +1,83 @@
+{{/* What a schema cannot say: values that contradict each other. All complaints at once, each naming its key. */}}
+
+{{- define "barkserve.validate" -}}
+{{- $complaints := concat
+      (include "barkserve.complaintsOfServices" . | fromJsonArray)
+      (include "barkserve.complaintsOfRelease" . | fromJsonArray) -}}
+{{- if $complaints }}
+{{- fail (printf "\n\nThese values do not fit together:\n  - %s\n" (join "\n  - " $complaints)) }}
+{{- end }}
+{{- end }}
+
+{{- define "barkserve.complaintsOfServices" -}}
+{{- $complaints := list -}}
+{{- range $name := include "barkserve.services" . | fromJsonArray -}}
+{{- $service := include "barkserve.service" (list $ $name) | fromJson -}}
+{{- $key := printf "services.%s" $name -}}
+{{- $dtype := dig "options" "dtype" "float32" $service -}}
+{{- if and (gt (int $service.gpu.count) 0) (not $service.cuda) -}}
+{{- $complaints = append $complaints (printf "%s.gpu.count is %d but options.device is not cuda: the GPU would idle" $key (int $service.gpu.count)) -}}
+{{- end -}}
+{{- if and $service.cuda (eq (int $service.gpu.count) 0) (not $service.gpu.unaccounted) -}}
+{{- $complaints = append $complaints (printf "%s.options.device is cuda but gpu.count is 0: ask for a GPU, or set gpu.unaccounted where pods see it without asking" $key) -}}
+{{- end -}}
+{{- if and (eq (dig "options" "attention" "" $service) "flash") (or (not $service.cuda) (eq $dtype "float32")) -}}
+{{- $complaints = append $complaints (printf "%s.options.attention flash needs device cuda and dtype float16 or bfloat16" $key) -}}
+{{- end -}}
+{{- if and (eq (toString $service.strategy.maxSurge) "0") (eq (toString $service.strategy.maxUnavailable) "0") -}}
+{{- $complaints = append $complaints (printf "%s.strategy: maxSurge and maxUnavailable cannot both be 0" $key) -}}
+{{- end -}}
+{{- if $service.scaled -}}
+{{- if gt (int $service.autoscaling.minReplicas) (int $service.autoscaling.maxReplicas) -}}
+{{- $complaints = append $complaints (printf "%s.autoscaling: minReplicas %d is above maxReplicas %d" $key (int $service.autoscaling.minReplicas) (int $service.autoscaling.maxReplicas)) -}}
+{{- end -}}
+{{- if and (eq (int $service.autoscaling.minReplicas) 0) (or (not $service.stage) (ne $.Values.autoscaling.mode "keda")) -}}
+{{- $complaints = append $complaints (printf "%s.autoscaling.minReplicas is 0: only stages, and only with autoscaling.mode keda, scale to zero" $key) -}}
+{{- end -}}
+{{- if and (not $service.stage) (not (dig "requests" "cpu" "" $service.resources)) -}}
+{{- $complaints = append $complaints (printf "%s.resources.requests.cpu is missing: it is scaled by its share of that" $key) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $.Values.tls.enabled (eq $.Values.tls.source "secrets") (not (index $.Values.tls.secrets $name)) -}}
+{{- $complaints = append $complaints (printf "tls.secrets.%s is missing: tls.source secrets needs one for every service" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $complaints }}
+{{- end }}
+
+{{- define "barkserve.complaintsOfRelease" -}}
+{{- $complaints := list -}}
+{{- $weights := .Values.weights -}}
+{{- if and (eq $weights.source "hub") (not $weights.hub.name) -}}
+{{- $complaints = append $complaints "weights.hub.name is missing: weights.source hub needs one, such as suno/bark-small" -}}
+{{- end -}}
+{{- if and (eq $weights.source "volume") (not $weights.volume.claimName) -}}
+{{- $complaints = append $complaints "weights.volume.claimName is missing: weights.source volume needs the claim that holds the checkpoint" -}}
+{{- end -}}
+{{- if and (eq $weights.source "image") (not $weights.image.reference) -}}
+{{- $complaints = append $complaints "weights.image.reference is missing: weights.source image needs the image that holds the checkpoint" -}}
+{{- end -}}
+{{- if and (eq .Values.voices.store "url") (not .Values.voices.url) -}}
+{{- $complaints = append $complaints "voices.url is missing: voices.store url needs one, such as s3://bucket/voices" -}}
+{{- end -}}
+{{- if and .Values.tls.enabled (eq .Values.tls.source "certManager") (not .Values.tls.certManager.issuerRef.name) -}}
+{{- $complaints = append $complaints "tls.certManager.issuerRef.name is missing: name the Issuer that signs, or set tls.source secrets" -}}
+{{- end -}}
+{{- if and (eq .Values.exposure.type "gateway") (not .Values.exposure.gateway.parentRefs) -}}
+{{- $complaints = append $complaints "exposure.gateway.parentRefs is missing: exposure.type gateway needs the Gateway to attach to" -}}
+{{- end -}}
+{{- if and .Values.tls.enabled (ne .Values.exposure.type "service") (ne .Values.tls.clients "anyone") -}}
+{{- $complaints = append $complaints (printf "tls.clients is certificate but exposure.type is %s, and proxies show none: set tls.clients anyone" .Values.exposure.type) -}}
+{{- end -}}
+{{- if and .Values.tls.enabled (eq .Values.exposure.type "gateway") (not .Values.exposure.gateway.caConfigMap) -}}
+{{- $complaints = append $complaints "exposure.gateway.caConfigMap is missing: with tls.enabled the gateway must trust the orchestrator's certificate" -}}
+{{- end -}}
+{{- if eq .Values.exposure.type "ingress" -}}
+{{- range $field := list "host" "tlsSecret" -}}
+{{- if not (index $.Values.exposure.ingress $field) -}}
+{{- $complaints = append $complaints (printf "exposure.ingress.%s is missing: gRPC passes an Ingress only by a host name and over TLS" $field) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- toJson $complaints }}
+{{- end }}

@@ -1,0 +1,60 @@
+"""The chart, rendered by Helm itself: what it makes of values, as parsed manifests."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import helm_python
+import yaml
+
+CHART = Path(__file__).parents[2] / "helm/barkserve"
+VALUES_FILES = sorted((CHART / "ci").glob("*-values.yaml"))
+STAGES = ("semantic", "coarse", "fine", "codec")
+
+Manifest = dict[str, Any]
+
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def values_of(path: Path) -> dict[str, Any]:
+    """A values file."""
+    return dict(yaml.safe_load(path.read_text()))
+
+
+def ci(name: str) -> dict[str, Any]:
+    """The values of ci/NAME-values.yaml."""
+    return values_of(CHART / "ci" / f"{name}-values.yaml")
+
+
+class Release:
+    """Everything that `helm install bark` in the namespace `speech` makes of values.
+
+    Raises:
+        helm_python.HelmError: the values are refused; the message says why.
+    """
+
+    def __init__(self, values: Mapping[str, Any] | None = None) -> None:
+        with helm_python.Chart.load(CHART) as chart:
+            chart.validate_schema(dict(values or {}))
+            rendered = chart.render(dict(values or {}), name="bark", namespace="speech")
+        self.notes = rendered.pop("barkserve/templates/NOTES.txt", "")
+        texts = (text for path, text in rendered.items() if path.endswith(".yaml"))
+        documents = (each for text in texts for each in yaml.load_all(text, Loader=_Loader))
+        self.manifests: list[Manifest] = [each for each in documents if each]
+
+    def all(self, kind: str) -> dict[str, Manifest]:
+        """All manifests of a kind, by name."""
+        return {each["metadata"]["name"]: each for each in self.manifests if each["kind"] == kind}
+
+    def one(self, kind: str, name: str) -> Manifest:
+        """One manifest."""
+        return self.all(kind)[name]
+
+    def pod(self, service: str) -> Manifest:
+        """The pod spec of a service's Deployment."""
+        return dict(self.one("Deployment", f"bark-{service}")["spec"]["template"]["spec"])
+
+    def container(self, service: str) -> Manifest:
+        """The container that runs a service."""
+        (container,) = self.pod(service)["containers"]
+        return dict(container)

@@ -1,0 +1,63 @@
+"""Every values file in ci/, as it is: Helm lints it, Kubernetes and the operators take what comes
+out."""
+
+from pathlib import Path
+
+import helm_python
+import pytest
+import yaml
+
+from tests.helm.chart import CHART, VALUES_FILES, Release, values_of
+from tests.helm.schemas import KUBERNETES_VERSIONS, check
+
+_FILES = [*VALUES_FILES, CHART / "values.yaml"]
+_WARNING = 2
+
+
+@pytest.mark.parametrize("path", _FILES, ids=lambda path: path.stem)
+def test_helm_has_nothing_to_say_against_it(path: Path) -> None:
+    report = helm_python.lint(CHART, values_of(path), strict=True, namespace="speech")
+    assert not report["errors"]
+    assert [each for each in report["messages"] if each["severity"] >= _WARNING] == []
+
+
+@pytest.mark.parametrize("path", _FILES, ids=lambda path: path.stem)
+def test_every_manifest_is_valid_to_the_last_key(path: Path) -> None:
+    manifests = Release(values_of(path)).manifests
+    assert len(manifests) > 20
+    for manifest in manifests:
+        for version in KUBERNETES_VERSIONS:
+            check(manifest, version)
+
+
+def test_a_key_that_nobody_reads_would_be_found() -> None:
+    release = Release(values_of(CHART / "ci/keda-values.yaml"))
+    for kind, name, *path in [
+        ("Deployment", "bark-coarse", "template", "spec"),
+        ("ScaledObject", "bark-coarse", "advanced"),
+        ("ServiceMonitor", "bark", "endpoints", 0),
+    ]:
+        manifest = release.one(kind, name)
+        where = manifest["spec"]
+        for step in path:
+            where = where[step]
+        where["readinesProbe"] = {}
+        with pytest.raises(Exception, match="readinesProbe"):
+            check(manifest, KUBERNETES_VERSIONS[0])
+
+
+def test_names_are_unique_and_labels_the_same_everywhere() -> None:
+    manifests = Release(values_of(CHART / "ci/gateway-values.yaml")).manifests
+    names = [(each["kind"], each["metadata"]["name"]) for each in manifests]
+    assert len(set(names)) == len(names)
+    for each in manifests:
+        assert each["metadata"]["namespace"] == "speech"
+        assert each["metadata"]["labels"]["app.kubernetes.io/instance"] == "bark"
+
+
+def test_a_long_release_name_still_makes_valid_names() -> None:
+    with helm_python.Chart.load(CHART) as chart:
+        rendered = chart.render({"tls": {"enabled": False}}, name="a" * 53, namespace="speech")
+    for text in rendered.values():
+        for each in yaml.safe_load_all(text) if "kind:" in text else ():
+            assert each is None or len(each["metadata"]["name"]) <= 63

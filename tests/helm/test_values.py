@@ -1,0 +1,105 @@
+"""Values that are wrong are refused in words that name the key."""
+
+import json
+from typing import Any
+
+import helm_python
+import pytest
+
+from tests.helm.chart import CHART, STAGES, Release, ci, values_of
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"servces": {}}, ["servces"]),
+        ({"services": {"corse": {}}}, ["/services", "corse"]),
+        ({"services": {"coarse": {"replica": 2}}}, ["/services/coarse", "replica"]),
+        (
+            {"services": {"coarse": {"replicas": "two"}}},
+            ["/services/coarse/replicas", "want integer"],
+        ),
+        ({"services": {"fine": {"options": {"slots": 4}}}}, ["/services/fine/options", "slots"]),
+        ({"stages": {"options": {"dtype": "float8"}}}, ["/stages/options/dtype", "bfloat16"]),
+        ({"stages": {"options": {"device": "gpu"}}}, ["/stages/options/device", "cuda"]),
+        ({"stages": {"gpu": {"resource": "gpu"}}}, ["/stages/gpu/resource"]),
+        ({"autoscaling": {"mode": "auto"}}, ["/autoscaling/mode", "keda"]),
+        ({"weights": {"source": "s3"}}, ["/weights/source", "hub"]),
+        ({"defaults": {"drainSeconds": 0}}, ["/defaults/drainSeconds"]),
+        ({"image": {"digest": "latest"}}, ["/image/digest"]),
+        ({"stages": {"extraArgs": ["slots=3"]}}, ["/stages/extraArgs/0"]),
+    ],
+)
+def test_a_typo_is_refused(values: dict[str, Any], words: list[str]) -> None:
+    with pytest.raises(helm_python.HelmError) as refusal:
+        Release(values)
+    for word in words:
+        assert word in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("values", "complaint"),
+    [
+        ({"stages": {"gpu": {"count": 1}}}, "services.coarse.gpu.count is 1 but options.device"),
+        ({"stages": {"options": {"device": "cuda"}}}, "services.fine.options.device is cuda but"),
+        ({"stages": {"options": {"attention": "flash"}}}, "attention flash needs device cuda"),
+        (
+            {"defaults": {"strategy": {"maxSurge": 0, "maxUnavailable": 0}}},
+            "services.codec.strategy",
+        ),
+        (
+            {"autoscaling": {"mode": "hpa"}, "stages": {"autoscaling": {"minReplicas": 0}}},
+            "only with autoscaling.mode keda",
+        ),
+        (
+            {"autoscaling": {"mode": "keda"}, "stages": {"autoscaling": {"minReplicas": 9}}},
+            "minReplicas 9 is above maxReplicas 4",
+        ),
+        ({"weights": {"source": "hub"}}, "weights.hub.name is missing"),
+        ({"weights": {"source": "volume"}}, "weights.volume.claimName is missing"),
+        ({"weights": {"source": "image"}}, "weights.image.reference is missing"),
+        ({"voices": {"store": "url"}}, "voices.url is missing"),
+        ({"tls": {"enabled": True}}, "tls.certManager.issuerRef.name is missing"),
+        ({"tls": {"enabled": True, "source": "secrets"}}, "tls.secrets.semantic is missing"),
+        ({"exposure": {"type": "gateway"}}, "exposure.gateway.parentRefs is missing"),
+        ({"exposure": {"type": "ingress"}}, "exposure.ingress.host is missing"),
+        (ci("gateway") | {"tls": ci("tls")["tls"]}, "set tls.clients anyone"),
+    ],
+)
+def test_values_that_contradict_each_other_are_refused(
+    values: dict[str, Any], complaint: str
+) -> None:
+    with pytest.raises(helm_python.HelmError, match="do not fit together") as refusal:
+        Release(values)
+    assert complaint in str(refusal.value)
+
+
+def test_all_complaints_come_at_once() -> None:
+    with pytest.raises(helm_python.HelmError) as refusal:
+        Release({"weights": {"source": "hub"}, "stages": {"gpu": {"count": 1}}})
+    for stage in STAGES:
+        assert f"services.{stage}.gpu.count" in str(refusal.value)
+    assert "weights.hub.name" in str(refusal.value)
+
+
+def test_the_schema_knows_every_value_and_no_other() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    assert _keys(schema, schema) >= _paths(values_of(CHART / "values.yaml"))
+
+
+def _paths(value: Any, where: str = "") -> set[str]:
+    if not isinstance(value, dict):
+        return {where}
+    return {where} | {each for key in value for each in _paths(value[key], f"{where}/{key}")}
+
+
+def _keys(part: dict[str, Any], schema: dict[str, Any], where: str = "") -> set[str]:
+    if "$ref" in part:
+        part = schema["definitions"][part["$ref"].rpartition("/")[2]]
+    open_to = part.get("additionalProperties")
+    if isinstance(open_to, dict) or (part.get("type") == "object" and open_to is None):
+        return {where} | {f"{where}/{key}" for key in ("cpu", "memory")}
+    found = {where}
+    for key, each in part.get("properties", {}).items():
+        found |= _keys(each, schema, f"{where}/{key}")
+    return found

@@ -1,0 +1,84 @@
+"""Where a pod's tensors come from, and where created voices go."""
+
+import pytest
+
+from tests.helm.chart import STAGES, Manifest, Release, ci
+
+HUB = {"weights": {"source": "hub", "hub": {"name": "suno/bark"}}}
+
+
+def _volume(release: Release, service: str, name: str) -> Manifest:
+    (found,) = (each for each in release.pod(service)["volumes"] if each["name"] == name)
+    return {key: value for key, value in found.items() if key != "name"}
+
+
+def test_the_embedded_voice_needs_nothing() -> None:
+    release = Release()
+    for service in ("orchestrator", *STAGES):
+        assert "initContainers" not in release.pod(service)
+        assert not any("--checkpoint" in word for word in release.container(service)["args"])
+    assert release.all("PersistentVolumeClaim") == {}
+
+
+@pytest.mark.parametrize(
+    ("values", "checkpoint"),
+    [
+        (HUB, "suno/bark"),
+        (ci("mig"), "/source/suno/bark"),
+        (ci("ingress"), "/source/bark-small"),
+    ],
+)
+def test_each_pod_fetches_its_own_stage_and_reads_that(values: dict, checkpoint: str) -> None:
+    release = Release(values)
+    for service in ("orchestrator", *STAGES):
+        (fetch,) = release.pod(service)["initContainers"]
+        assert fetch["args"][0] == "fetch"
+        words = dict(word.split("=", 1) for word in fetch["args"][1:])
+        assert words["--stage"] == service
+        assert words["--checkpoint"] == checkpoint
+        container = release.container(service)
+        assert f"--checkpoint={words['--to']}" in container["args"]
+        mounts = {mount["mountPath"]: mount for mount in container["volumeMounts"]}
+        assert mounts["/weights"]["readOnly"] is True
+        assert "/source" not in mounts
+        assert fetch["image"] == container["image"]
+
+
+def test_what_the_hub_gave_stays_on_a_claim() -> None:
+    release = Release(
+        HUB | {"weights": HUB["weights"] | {"hub": {"name": "x/y", "tokenSecret": "t"}}}
+    )
+    claim = release.one("PersistentVolumeClaim", "bark-weights")
+    assert claim["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    assert _volume(release, "coarse", "weights") == {
+        "persistentVolumeClaim": {"claimName": "bark-weights"}
+    }
+    (fetch,) = release.pod("coarse")["initContainers"]
+    environment = {each["name"]: each for each in fetch["env"]}
+    assert environment["HF_HOME"]["value"].startswith("/weights/")
+    assert environment["HF_TOKEN"]["valueFrom"]["secretKeyRef"] == {"name": "t", "key": "token"}
+    mine = {"name": "x/y", "cache": {"existingClaim": "mine"}}
+    release = Release({"weights": {"source": "hub", "hub": mine}})
+    assert release.all("PersistentVolumeClaim") == {}
+    assert _volume(release, "coarse", "weights")["persistentVolumeClaim"]["claimName"] == "mine"
+
+
+def test_a_volume_of_yours_is_only_read() -> None:
+    claim = _volume(Release(ci("mig")), "fine", "source")["persistentVolumeClaim"]
+    assert claim == {"claimName": "models", "readOnly": True}
+
+
+def test_an_image_of_weights_is_mounted_as_it_is() -> None:
+    image = _volume(Release(ci("ingress")), "fine", "source")["image"]
+    assert image["reference"] == "registry.example.org/models/bark-small:1"
+
+
+def test_created_voices_are_where_all_orchestrators_see_them() -> None:
+    release = Release({"voices": {"store": "volume"}})
+    assert "--voice-store=/voices" in release.container("orchestrator")["args"]
+    claim = _volume(release, "orchestrator", "voices")["persistentVolumeClaim"]["claimName"]
+    assert claim in release.all("PersistentVolumeClaim")
+    assert "voices" not in {each["name"] for each in release.pod("coarse")["volumes"]}
+    url = {"store": "url", "url": "s3://bucket/voices"}
+    args = Release({"voices": url}).container("orchestrator")["args"]
+    assert "--voice-store=s3://bucket/voices" in args
