@@ -15,8 +15,6 @@ from tests.orchestrator.audio.signals import voice
 
 FLOAT32 = speech_pb2.AUDIO_ENCODING_FLOAT32
 SAMPLES = voice(24_000, seconds=0.7, peak=0.9)
-OGG_SERIAL = slice(14, 18)
-"""Where an Ogg page's header has the stream's number, which is drawn."""
 
 
 def write(output: OutputFormat, pieces: list[NDArray[np.float32]]) -> list[EncodedAudio]:
@@ -27,12 +25,8 @@ def write(output: OutputFormat, pieces: list[NDArray[np.float32]]) -> list[Encod
 
 
 def joined(encoded: list[EncodedAudio]) -> bytes:
-    """The stream's bytes; of Ogg pages, less their headers."""
-    data = b"".join(each.audio for each in encoded)
-    if not data.startswith(b"OggS"):
-        return data
-    pages = data.split(b"OggS")[1:]
-    return b"".join(page[:10] + page[22:] for page in pages)
+    """The stream's bytes."""
+    return b"".join(each.audio for each in encoded)
 
 
 @st.composite

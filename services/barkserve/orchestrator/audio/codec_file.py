@@ -30,7 +30,6 @@ class Codec:
         compression: libsndfile's level, 0 (least) to 1.
         bitrate_mode: libsndfile's name of it; None for codecs that have none.
         page_ms: milliseconds of audio in an Ogg page; None for other containers.
-        tail_s: seconds of silence that push the last samples out of the encoder.
         leading_frame: whether the first frame may be a place for lengths, and no audio.
     """
 
@@ -42,7 +41,6 @@ class Codec:
     compression: float | None = None
     bitrate_mode: str | None = None
     page_ms: float | None = None
-    tail_s: float = 0.0
     leading_frame: bool = False
 
 
@@ -50,9 +48,7 @@ MULAW = Codec("RAW", "ULAW", integers=True)
 ALAW = Codec("RAW", "ALAW", integers=True)
 FLAC = Codec("FLAC", "PCM_16", integers=True, trail_samples=1153, compression=0.25)
 """At this level a block is 1152 samples; at higher ones it would be 4096, and late."""
-OGG_OPUS = Codec(
-    "OGG", "OPUS", integers=False, trail_s=0.1, compression=0.85, page_ms=20.0, tail_s=0.0065
-)
+OGG_OPUS = Codec("OGG", "OPUS", integers=False, trail_s=0.1, compression=0.85, page_ms=20.0)
 MP3 = Codec(
     "MP3",
     "MPEG_LAYER_III",
@@ -75,7 +71,6 @@ class CodecEncoder:
     def __init__(self, codec: Codec, sample_rate: int) -> None:
         self.trail_s = codec.trail_s + codec.trail_samples / sample_rate
         self._codec = codec
-        self._tail = round(codec.tail_s * sample_rate)
         self._sink = _Sink()
         self._leading = codec.leading_frame
         self._file = soundfile.SoundFile(
@@ -98,7 +93,6 @@ class CodecEncoder:
 
     def flush(self) -> bytes:
         """The frames of all that is held, and the end of the stream."""
-        self._file.write(np.zeros(self._tail, dtype=np.float32))
         self._file.close()
         return self._take()
 

@@ -5,7 +5,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from barkserve.orchestrator.audio.codec_file import ALAW, FLAC, MP3, MULAW, OGG_OPUS, CodecEncoder
+from barkserve.orchestrator.audio.codec_file import ALAW, FLAC, MP3, MULAW, CodecEncoder
+from barkserve.orchestrator.audio.ogg_opus import OggOpusEncoder
 from barkserve.orchestrator.audio.output_format import OutputFormat
 from barkserve.orchestrator.audio.pcm import Float32Encoder, Pcm16Encoder, wav_header
 from barkserve.v1 import speech_pb2
@@ -30,7 +31,6 @@ _CODECS = {
     speech_pb2.AUDIO_ENCODING_MULAW: MULAW,
     speech_pb2.AUDIO_ENCODING_ALAW: ALAW,
     speech_pb2.AUDIO_ENCODING_FLAC: FLAC,
-    speech_pb2.AUDIO_ENCODING_OGG_OPUS: OGG_OPUS,
     speech_pb2.AUDIO_ENCODING_MP3: MP3,
 }
 
@@ -40,6 +40,8 @@ def make_encoder(output: OutputFormat) -> Encoder:
     codec = _CODECS.get(output.encoding)
     if codec is not None:
         return CodecEncoder(codec, output.sample_rate)
+    if output.encoding == speech_pb2.AUDIO_ENCODING_OGG_OPUS:
+        return OggOpusEncoder(output.sample_rate)
     if output.encoding == speech_pb2.AUDIO_ENCODING_FLOAT32:
         return Float32Encoder()
     if output.encoding == speech_pb2.AUDIO_ENCODING_WAV:
