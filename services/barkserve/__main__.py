@@ -2,7 +2,8 @@
 Decides nothing else.
 
 barkserve up [OPTIONS] [-- COMMAND]     all five on this machine
-barkserve semantic|coarse|fine|codec|orchestrator [OPTIONS]
+barkserve semantic|coarse|fine|codec|orchestrator|autoscaler [OPTIONS]
+barkserve fetch --stage STAGE --to FOLDER [--checkpoint NAME]
 """
 
 import argparse
@@ -13,21 +14,17 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from barkserve import config
-from barkserve.constants import StageName
 from barkserve.errors import BarkserveError, StartupError
-from barkserve.serving.channel import Dialer
-from barkserve.serving.load import ReadLoad, load_of
+from barkserve.serving.load import load_of
 from barkserve.serving.metrics import Metrics
-from barkserve.serving.server import ServerOptions, Service, register_with, serve
-from barkserve.serving.tls import TlsFiles
+from barkserve.serving.server import Service, register_with, serve
+from barkserve.wiring import autoscaler, engine_load, pools_of, server_options, status_service
 
 if TYPE_CHECKING:
     from barkserve.checkpoint_folder import CheckpointFolder
-    from barkserve.engine.admission import Admission
     from barkserve.engine.engine import Engine
     from barkserve.models.checkpoint import Checkpoint
     from barkserve.models.loading import Placement
-    from barkserve.orchestrator.pool import StagePool
     from barkserve.orchestrator.voice_catalog import StoredVoices
     from barkserve.v1 import speech_pb2
 
@@ -59,7 +56,7 @@ def semantic(options: config.SemanticOptions, metrics: Metrics) -> Service:
     admission = Admission(options.max_streams)
     servicer = SemanticServicer(generator, encoder, bark, admission, metrics)
     register = register_with(semantic_pb2_grpc.add_SemanticServiceServicer_to_server, servicer)
-    load = _engine_load(admission, engine)
+    load = engine_load(admission, engine)
     return Service(f"{_PACKAGE}.SemanticService", register, engine.start, engine.stop, load)
 
 
@@ -81,7 +78,7 @@ def coarse(options: config.CoarseOptions, metrics: Metrics) -> Service:
     admission = Admission(options.max_streams)
     servicer = CoarseServicer(CoarseGenerator(engine, bark), bark, admission, metrics)
     register = register_with(coarse_pb2_grpc.add_CoarseServiceServicer_to_server, servicer)
-    load = _engine_load(admission, engine)
+    load = engine_load(admission, engine)
     return Service(f"{_PACKAGE}.CoarseService", register, engine.start, engine.stop, load)
 
 
@@ -135,7 +132,7 @@ def codec(options: config.CodecOptions, metrics: Metrics) -> Service:
 def orchestrator(options: config.OrchestratorOptions, metrics: Metrics) -> Service:
     """The public service; needs no torch."""
     from barkserve.checkpoint_folder import CheckpointFolder, embedded_checkpoint
-    from barkserve.constants import NO_VOICE, STAGES
+    from barkserve.constants import NO_VOICE
     from barkserve.engine.admission import Admission
     from barkserve.orchestrator.limits import Limits
     from barkserve.orchestrator.pipeline import Chain
@@ -152,7 +149,7 @@ def orchestrator(options: config.OrchestratorOptions, metrics: Metrics) -> Servi
     library = VoiceLibrary(folder)
     catalog = VoiceCatalog(library, _stored_voices(options, folder))
     default = options.voice or library.default or NO_VOICE
-    pools = {stage: _pool(stage, options) for stage in STAGES}
+    pools = pools_of(options)
     selector = VoiceSelector(catalog, folder.bark, default)
     admission = Admission(options.max_streams)
     studio = Studio(
@@ -181,7 +178,9 @@ def orchestrator(options: config.OrchestratorOptions, metrics: Metrics) -> Servi
             await pool.close()
 
     register = register_with(speech_pb2_grpc.add_SpeechServiceServicer_to_server, servicer)
-    return Service(f"{_PACKAGE}.SpeechService", register, start, stop, load_of(admission))
+    load = load_of(admission)
+    beside = (status_service(options, pools, load),)
+    return Service(f"{_PACKAGE}.SpeechService", register, start, stop, load, beside)
 
 
 def _stored_voices(
@@ -232,6 +231,7 @@ _SERVICES: dict[str, tuple[type[Any], Callable[[Any, Metrics], Service]]] = {
     "fine": (config.FineOptions, fine),
     "codec": (config.CodecOptions, codec),
     "orchestrator": (config.OrchestratorOptions, orchestrator),
+    "autoscaler": (config.AutoscalerOptions, autoscaler),
 }
 
 
@@ -244,7 +244,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     environment = config.environment()
     try:
         for name in config.unknown_variables(
-            environment, [config.UpOptions, *(kind for kind, _ in _SERVICES.values())]
+            environment,
+            [config.UpOptions, config.FetchOptions, *(kind for kind, _ in _SERVICES.values())],
         ):
             raise StartupError(
                 f"{name} is set but is no option of barkserve; see `barkserve SERVICE --help`"
@@ -255,6 +256,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             return asyncio.run(
                 up(config.read_options(config.UpOptions, arguments, environment), command)
             )
+        if arguments.service == "fetch":
+            from barkserve.fetch.command import fetch
+
+            fetch(config.read_options(config.FetchOptions, arguments, environment), sys.stderr)
+            return 0
         return _run_service(arguments, environment)
     except BarkserveError as error:
         print(f"barkserve {arguments.service}: {error}", file=sys.stderr)
@@ -273,19 +279,8 @@ def _run_service(arguments: argparse.Namespace, environment: Any) -> int:
     # A first download takes minutes: it is said at any level.
     logging.getLogger("barkserve.download").setLevel(logging.INFO)
     metrics = Metrics(arguments.service)
-    server_options = ServerOptions(
-        options.host,
-        options.port,
-        options.metrics_port,
-        options.drain_seconds,
-        options.exit_on_stdin_close,
-        options.health_port,
-        options.max_connection_age_seconds,
-        _tls(options),
-        bool(options.tls_ca) and getattr(options, "tls_clients", "certificate") == "certificate",
-    )
     try:
-        asyncio.run(serve(server_options, metrics, lambda: build(options, metrics)))
+        asyncio.run(serve(server_options(options), metrics, lambda: build(options, metrics)))
     except ModuleNotFoundError as error:
         raise StartupError(
             f"this service needs {error.name}: pip install 'barkserve[stages]'"
@@ -301,6 +296,10 @@ def _parser() -> argparse.ArgumentParser:
     summary = "all five services on this machine; with `-- COMMAND`, until that command ends"
     config.add_options(
         commands.add_parser("up", help=summary, description=summary), config.UpOptions
+    )
+    summary = "write what one service needs of a checkpoint into a folder, for a volume"
+    config.add_options(
+        commands.add_parser("fetch", help=summary, description=summary), config.FetchOptions
     )
     for name, (kind, build) in _SERVICES.items():
         command = commands.add_parser(name, help=build.__doc__, description=build.__doc__)
@@ -329,29 +328,6 @@ def _open(options: config.StageOptions) -> "tuple[Checkpoint, Placement]":
         torch.set_num_threads(options.threads)
     placement = Placement.of(options.device, options.dtype, options.attention)  # type: ignore[arg-type]
     return Checkpoint.open(options.checkpoint or embedded_checkpoint()), placement
-
-
-def _tls(options: config.CommonOptions) -> TlsFiles | None:
-    if not (options.tls_cert or options.tls_key or options.tls_ca):
-        return None
-    return TlsFiles(options.tls_cert, options.tls_key, options.tls_ca)
-
-
-def _dialer(options: config.CommonOptions) -> Dialer:
-    """With an authority all services speak TLS, without one only to their own clients."""
-    return Dialer(_tls(options) if options.tls_ca else None)
-
-
-def _pool(stage: StageName, options: config.OrchestratorOptions) -> "StagePool":
-    from barkserve.discovery.spec import resolver_of
-    from barkserve.orchestrator.pool import StagePool
-
-    resolver = resolver_of(f"--{stage}", getattr(options, stage), config.PORTS[stage])
-    return StagePool(stage, resolver, _dialer(options), options.replica_wait_seconds)
-
-
-def _engine_load(admission: "Admission", engine: "Engine") -> ReadLoad:
-    return load_of(admission, engine, engine.slots, lambda: engine.free_slots)
 
 
 def _max_batch(options: config.FineOptions | config.CodecOptions) -> int:

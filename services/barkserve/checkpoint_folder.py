@@ -18,6 +18,9 @@ from barkserve.bark_config_json import parse_bark_config
 from barkserve.download import DownloadProgress, bar_class
 from barkserve.errors import CheckpointError
 
+MANIFEST_FILE = "barkserve-manifest.json"
+"""In a folder that `barkserve fetch` made."""
+
 _DESCRIPTION_FILES = ("*.json", "vocab.txt")
 _SAFETENSORS_FILES = ("model*.safetensors",)
 _MAX_HEADER_BYTES = 100 << 20  # safetensors' own limit
@@ -55,7 +58,7 @@ class CheckpointFolder:
         given = os.fspath(name_or_path)
         path = Path(given).expanduser()
         if path.is_dir():
-            return cls._read(path, path.resolve().name, None)
+            return cls._read(path, _fetched_name(path) or path.resolve().name, None)
         if not _may_be_hub_name(given) or path.exists():
             raise CheckpointError(
                 f"checkpoint {given!r} is no folder: give a folder or a hub name (owner/name)"
@@ -131,6 +134,12 @@ def fetch_file(repository: str, filename: str, revision: str) -> Path:
         return Path(huggingface_hub.hf_hub_download(repository, filename, revision=revision))
     except Exception as error:
         raise _hub_error(f"{filename} of {repository!r}", error) from error
+
+
+def _fetched_name(path: Path) -> str:
+    """The checkpoint that `barkserve fetch` took a folder from; empty for any other folder."""
+    manifest = path / MANIFEST_FILE
+    return str(read_json_object(manifest).get("checkpoint", "")) if manifest.exists() else ""
 
 
 def _may_be_hub_name(name: str) -> bool:

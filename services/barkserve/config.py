@@ -11,17 +11,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
+from barkserve.constants import STAGES
 from barkserve.errors import StartupError
 
-Options = TypeVar("Options", bound="CommonOptions | UpOptions")
+Options = TypeVar("Options", bound="ServiceOptions | UpOptions | FetchOptions")
 
-PORTS = {"orchestrator": 50051, "semantic": 50052, "coarse": 50053, "fine": 50054, "codec": 50055}
+PORTS = {
+    "orchestrator": 50051,
+    "semantic": 50052,
+    "coarse": 50053,
+    "fine": 50054,
+    "codec": 50055,
+    "autoscaler": 50056,
+}
 METRICS_PORTS = {
     "orchestrator": 9464,
     "semantic": 9465,
     "coarse": 9466,
     "fine": 9467,
     "codec": 9468,
+    "autoscaler": 9469,
 }
 
 _CHECKPOINT = (
@@ -48,6 +57,7 @@ _VOICE_STORE = (
     "folder or fsspec URL of created voices, the same for all replicas (s3:// needs s3fs, gs://"
     " gcsfs); "
 )
+_REPLICAS_OF_ORCHESTRATOR = "replicas of the orchestrator, in the same forms"
 _REPLICAS = (
     "replicas of the {} stage: HOST:PORT,... or static:HOST:PORT,... or dns:NAME:PORT "
     "or kubernetes:SERVICE[.NAMESPACE][:PORT]"
@@ -61,10 +71,9 @@ def option(default: Any, text: str, choices: tuple[str, ...] = ()) -> Any:
 
 
 @dataclass(frozen=True)
-class CommonOptions:
+class ServiceOptions:
     """What every service takes."""
 
-    checkpoint: str = option("", _CHECKPOINT)
     host: str = option("127.0.0.1", "address to listen on; 0.0.0.0 for all")
     port: int = option(0, _PORT)
     metrics_port: int = option(0, _METRICS_PORT)
@@ -84,6 +93,13 @@ class CommonOptions:
     exit_on_stdin_close: bool = option(
         False, "stop when standard input closes (set by `barkserve up`)"
     )
+
+
+@dataclass(frozen=True)
+class CommonOptions(ServiceOptions):
+    """What every service with a checkpoint takes."""
+
+    checkpoint: str = option("", _CHECKPOINT)
 
 
 @dataclass(frozen=True)
@@ -165,6 +181,38 @@ class OrchestratorOptions(CommonOptions):
         60.0, "how long a stream waits for a stage that has no replica: it may be scaling from zero"
     )
     tls_clients: str = option("certificate", _TLS_CLIENTS, ("certificate", "anyone"))
+
+
+@dataclass(frozen=True)
+class AutoscalerOptions(ServiceOptions):
+    """`barkserve autoscaler`."""
+
+    port: int = option(PORTS["autoscaler"], _PORT)
+    metrics_port: int = option(METRICS_PORTS["autoscaler"], _METRICS_PORT)
+    orchestrator: str = option(f"127.0.0.1:{PORTS['orchestrator']}", _REPLICAS_OF_ORCHESTRATOR)
+    semantic: str = option(f"127.0.0.1:{PORTS['semantic']}", _REPLICAS.format("semantic"))
+    coarse: str = option(f"127.0.0.1:{PORTS['coarse']}", _REPLICAS.format("coarse"))
+    fine: str = option(f"127.0.0.1:{PORTS['fine']}", _REPLICAS.format("fine"))
+    codec: str = option(f"127.0.0.1:{PORTS['codec']}", _REPLICAS.format("codec"))
+    target_utilization: float = option(
+        0.7, "share of a replica's measured capacity that running streams may take"
+    )
+    assumed_streams: float = option(
+        4.0, "streams that a replica keeps in real time, until it has been measured"
+    )
+    idle_seconds: float = option(
+        300.0, "how long after the last stream there is to be a replica of each stage"
+    )
+
+
+@dataclass(frozen=True)
+class FetchOptions:
+    """`barkserve fetch`: what one service needs of a checkpoint, in a folder of its own."""
+
+    stage: str = option("", "which service", (*STAGES, "orchestrator"))
+    checkpoint: str = option("", _CHECKPOINT)
+    to: str = option("", "folder to write; it becomes that service's --checkpoint")
+    verify: bool = option(False, "fetch nothing: check the folder against its checksums")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import io
 import math
 import os
 import zipfile
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,6 +128,16 @@ class VoiceLibrary:
         hint = f", near ones are {', '.join(near)}" if near else ""
         return NotFound(f"voice {shown!r} does not exist{hint}; {_HOW_TO_LIST} {len(known)}")
 
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """Every file of every voice: its path in the checkpoint, and where it lies, fetched if need
+        be. Raises CheckpointError for a voice that has no such file."""
+        for name, paths in sorted(self._paths.items()):
+            try:
+                for prompt in PROMPTS:
+                    yield _path_of(prompt, paths), self._locate(_path_of(prompt, paths))
+            except _BadVoice as error:
+                raise self._broken(name, error) from None
+
     def _load(self, name: str) -> Voice:
         if name not in self._paths:
             raise self.not_found(name)
@@ -136,14 +146,15 @@ class VoiceLibrary:
             arrays = {prompt: self._read(prompt, paths) for prompt in PROMPTS}
             return _checked_voice(arrays, self._folder.bark, name)
         except _BadVoice as error:
-            raise CheckpointError(
-                f"voice {name!r} of checkpoint {self._folder.name} is broken: {error}"
-            ) from None
+            raise self._broken(name, error) from None
+
+    def _broken(self, name: str, error: "_BadVoice") -> CheckpointError:
+        return CheckpointError(
+            f"voice {name!r} of checkpoint {self._folder.name} is broken: {error}"
+        )
 
     def _read(self, prompt: str, paths: Any) -> np.ndarray[Any, Any]:
-        path = paths.get(prompt) if isinstance(paths, dict) else None
-        if not isinstance(path, str):
-            raise _BadVoice(f"{_PATHS_FILE} gives no path of its {prompt}")
+        path = _path_of(prompt, paths)
         file = self._locate(path)
         try:
             if file.stat().st_size > MAX_ARRAY_BYTES:
@@ -165,6 +176,13 @@ class VoiceLibrary:
 
 class _BadVoice(Exception):
     """What is wrong with a voice; becomes InvalidArgument or CheckpointError."""
+
+
+def _path_of(prompt: str, paths: Any) -> str:
+    path = paths.get(prompt) if isinstance(paths, dict) else None
+    if not isinstance(path, str):
+        raise _BadVoice(f"{_PATHS_FILE} gives no path of its {prompt}")
+    return path
 
 
 def _read_paths(file: Path) -> dict[str, Any]:

@@ -64,6 +64,9 @@ class ServerOptions:
     clients_need_certificate: bool = False
 
 
+async def _nothing() -> None: ...
+
+
 @dataclass(frozen=True)
 class Service:
     """What a server serves.
@@ -73,13 +76,20 @@ class Service:
         register: adds the servicer to a server.
         load: reads how busy it is, for load reports.
         start, stop: run before the first and after the last RPC.
+        beside: further services on the same port, which share its fate.
     """
 
     full_name: str
     register: Callable[[grpc.aio.Server], None]
-    start: Callable[[], Awaitable[None]]
-    stop: Callable[[], Awaitable[None]]
+    start: Callable[[], Awaitable[None]] = _nothing
+    stop: Callable[[], Awaitable[None]] = _nothing
     load: ReadLoad = Load
+    beside: "tuple[Service, ...]" = ()
+
+    @property
+    def everything(self) -> "tuple[Service, ...]":
+        """This service and those beside it."""
+        return (self, *self.beside)
 
 
 @dataclass(frozen=True)
@@ -93,7 +103,8 @@ class Published:
     async def drain(self, interceptor: RpcInterceptor, at_most_s: float) -> None:
         """Say that no further stream is wanted, refuse those that come nevertheless, and wait for
         those that run. The process itself stays healthy: it must not be killed for draining."""
-        await self.health.set(self.service.full_name, health_pb2.HealthCheckResponse.NOT_SERVING)
+        for service in self.service.everything:
+            await self.health.set(service.full_name, health_pb2.HealthCheckResponse.NOT_SERVING)
         self.reporter.drain()
         await interceptor.drain(at_most_s)
 
@@ -141,14 +152,16 @@ async def publish(server: grpc.aio.Server, service: Service) -> Published:
     """Register the service with its load reports (ORCA), server reflection and health
     (grpc.health.v1): "" is whether the process lives, the service's name whether it takes
     streams."""
-    service.register(server)
+    for each in service.everything:
+        each.register(server)
     reporter = LoadReporter(service.load)
     register_with(orca_pb2_grpc.add_OpenRcaServiceServicer_to_server, reporter)(server)
     health_servicer = health.aio.HealthServicer()  # type: ignore[attr-defined]
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
-    names = (service.full_name, orca.SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
+    own = [each.full_name for each in service.everything]
+    names = (*own, orca.SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
-    for name in ("", service.full_name):
+    for name in ("", *own):
         await health_servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
     return Published(service, health_servicer, reporter)
 

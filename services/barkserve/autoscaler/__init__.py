@@ -1,0 +1,1 @@
+"""The autoscaler: how many replicas each service should have, and why."""

@@ -1,0 +1,128 @@
+"""Watches the replicas of all services and decides, a few times a second. Knows no KEDA."""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from barkserve.autoscaler.costs import StageCost
+from barkserve.autoscaler.decision import Decision, Measured, Policy, decide
+from barkserve.discovery.replica import Replica
+from barkserve.discovery.replica_set import ReplicaSet
+from barkserve.errors import InvalidArgument
+from barkserve.serving.load import Load
+
+TICK_S = 0.25
+ORCHESTRATOR = "orchestrator"
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """One service, as it was measured and what follows."""
+
+    measured: Measured
+    decision: Decision
+    replicas: Sequence[Replica]
+
+
+class Observer:
+    """Decides for every service.
+
+    Args:
+        sets: the replicas of every service, the orchestrator's among them.
+        policy: how to decide.
+        idle_s: for how long without a stream a service stays active.
+        clock: seconds.
+    """
+
+    def __init__(
+        self,
+        sets: Mapping[str, ReplicaSet],
+        policy: Policy,
+        idle_s: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._sets = sets
+        self._policy = policy
+        self._idle_s = idle_s
+        self._clock = clock
+        self._costs = {service: StageCost() for service in sets}
+        self._last_stream_at: float | None = None
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.services: Mapping[str, Scaling] = {}
+        self.tick()
+
+    def scaling(self, service: str) -> Scaling:
+        """The newest decision. Raises InvalidArgument for a service that there is not."""
+        if service not in self.services:
+            raise InvalidArgument(
+                "scalerMetadata.stage", f"{service!r} is not one of {', '.join(self.services)}"
+            )
+        return self.services[service]
+
+    async def start(self) -> None:
+        """Begin to watch."""
+        for each in self._sets.values():
+            each.start()
+        self._task = asyncio.create_task(self._ticks(), name="autoscaler")
+
+    async def stop(self) -> None:
+        """Stop watching."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        for each in self._sets.values():
+            await each.close()
+
+    async def next(self) -> None:
+        """Wait for the next decisions."""
+        await self._changed.wait()
+
+    async def _ticks(self) -> None:
+        while True:
+            self.tick()
+            await asyncio.sleep(TICK_S)
+
+    def tick(self) -> None:
+        """Look and decide once."""
+        loads = {service: _loads(each.replicas) for service, each in self._sets.items()}
+        streams = self._streams(loads)
+        now = self._clock()
+        if streams:
+            self._last_stream_at = now
+        last = self._last_stream_at
+        active = last is not None and now - last <= self._idle_s
+        services = {}
+        for service, reported in loads.items():
+            self._costs[service].observe(reported)
+            measured = self._measure(service, reported, streams, active)
+            decision = decide(measured, self._policy)
+            services[service] = Scaling(measured, decision, self._sets[service].replicas)
+        self.services = services
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def _streams(self, loads: Mapping[str, Mapping[object, Load]]) -> int:
+        """Streams in the system: what the orchestrators say, or more if a stage has more."""
+        return max(
+            (round(sum(load.streams for load in each.values())) for each in loads.values()),
+            default=0,
+        )
+
+    def _measure(
+        self, service: str, loads: Mapping[object, Load], streams: int, active: bool
+    ) -> Measured:
+        slots = [load.slots for load in loads.values() if load.slots]
+        cost = 0.0 if service == ORCHESTRATOR else self._costs[service].seconds
+        return Measured(
+            streams=streams,
+            backlog_s=sum(load.backlog_seconds for load in loads.values()),
+            cost_s=cost,
+            slots=sum(slots) / len(slots) if slots else 0.0,
+            active=active,
+        )
+
+
+def _loads(replicas: Sequence[Replica]) -> dict[object, Load]:
+    return {replica.address: replica.load for replica in replicas if replica.load is not None}

@@ -1,0 +1,42 @@
+"""A replica in the words of StatusService."""
+
+import time
+
+from barkserve.discovery.replica import Replica
+from barkserve.serving.load import Load
+from barkserve.v1 import status_pb2
+
+
+def describe(service: str, replica: Replica) -> status_pb2.ReplicaStatus:
+    """What is known of a replica now."""
+    status = describe_load(service, replica.address, replica.load or Load(), replica.busy)
+    status.state = _state(replica)
+    return status
+
+
+def describe_load(
+    service: str, address: str, load: Load, busy: float = 0.0
+) -> status_pb2.ReplicaStatus:
+    """A load in the words of StatusService, of a replica that is ready."""
+    return status_pb2.ReplicaStatus(
+        service=service,
+        address=address,
+        state=status_pb2.ReplicaStatus.STATE_READY,
+        streams=round(load.streams),
+        capacity=round(load.capacity),
+        slots=round(load.slots),
+        slots_free=round(load.slots_free),
+        queue=round(load.queue),
+        backlog_seconds=load.backlog_seconds,
+        busy=busy,
+    )
+
+
+def _state(replica: Replica) -> status_pb2.ReplicaStatus.State:
+    if replica.draining:
+        return status_pb2.ReplicaStatus.STATE_DRAINING
+    if replica.silent:
+        return status_pb2.ReplicaStatus.STATE_SILENT
+    if replica.avoided_until > time.monotonic():
+        return status_pb2.ReplicaStatus.STATE_AVOIDED
+    return status_pb2.ReplicaStatus.STATE_READY

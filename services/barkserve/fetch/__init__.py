@@ -1,0 +1,1 @@
+"""One service's share of a checkpoint, in a folder of its own."""

@@ -1,0 +1,137 @@
+"""A stage's tensors out of a checkpoint's files into one safetensors file, piece by piece.
+
+safetensors files are cut by their header, without torch; torch's .bin files are mapped into memory.
+"""
+
+import json
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from barkserve.errors import CheckpointError
+
+Progress = Callable[[int, int], None]  # bytes so far, bytes in all
+
+_CHUNK = 4 << 20
+_MAX_HEADER = 100 << 20
+
+
+@dataclass(frozen=True)
+class _Piece:
+    name: str
+    dtype: str
+    shape: list[int]
+    size: int
+    source: Path
+    offset: int
+
+
+def write_tensors(
+    checkpoint: Path, prefixes: tuple[str, ...], target: Path, progress: Progress
+) -> None:
+    """Copy all tensors whose names start with one of the prefixes.
+
+    Args:
+        checkpoint: the folder; model*.safetensors if there is one, else pytorch_model*.bin.
+        prefixes: "coarse_acoustics." for example.
+        target: the file to write.
+        progress: told how far it is.
+
+    Raises:
+        CheckpointError: there are no such tensors, or a file is broken.
+    """
+    sources = sorted(checkpoint.glob("model*.safetensors"))
+    if sources:
+        pieces = [
+            piece for path in sources for piece in _pieces(path) if piece.name.startswith(prefixes)
+        ]
+        _require(pieces, checkpoint, prefixes)
+        with target.open("wb") as file:
+            _write_header(file, pieces)
+            _copy(file, pieces, progress)
+        return
+    _write_from_bin(checkpoint, prefixes, target, progress)
+
+
+def _pieces(path: Path) -> Iterator[_Piece]:
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if length > _MAX_HEADER:
+                raise ValueError
+            header = json.loads(file.read(length))
+        size = path.stat().st_size
+        for name, entry in header.items():
+            if name == "__metadata__":
+                continue
+            begin, end = entry["data_offsets"]
+            if not 0 <= begin <= end <= size - 8 - length:
+                raise ValueError
+            yield _Piece(
+                name, entry["dtype"], entry["shape"], end - begin, path, 8 + length + begin
+            )
+    except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
+        raise CheckpointError(f"{path} is broken: fetch the checkpoint again") from error
+
+
+def _write_header(file: BinaryIO, pieces: Iterable[_Piece]) -> None:
+    header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    at = 0
+    for piece in pieces:
+        header[piece.name] = {
+            "dtype": piece.dtype,
+            "shape": piece.shape,
+            "data_offsets": [at, at + piece.size],
+        }
+        at += piece.size
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)  # tensors are aligned
+    file.write(struct.pack("<Q", len(text)) + text)
+
+
+def _copy(file: BinaryIO, pieces: list[_Piece], progress: Progress) -> None:
+    total = sum(piece.size for piece in pieces)
+    done = 0
+    for piece in pieces:
+        with piece.source.open("rb") as source:
+            source.seek(piece.offset)
+            left = piece.size
+            while left:
+                chunk = source.read(min(left, _CHUNK))
+                if not chunk:
+                    raise CheckpointError(f"{piece.source} has become shorter: fetch it again")
+                file.write(chunk)
+                left -= len(chunk)
+                done += len(chunk)
+                progress(done, total)
+
+
+def _write_from_bin(
+    checkpoint: Path, prefixes: tuple[str, ...], target: Path, progress: Progress
+) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    found: dict[str, Any] = {}
+    for path in sorted(checkpoint.glob("pytorch_model*.bin")):
+        try:
+            stored = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+        except Exception as error:  # pickle's, zip's and torch's own come out
+            raise CheckpointError(f"{path} is broken: fetch the checkpoint again") from error
+        found |= {name: value for name, value in stored.items() if name.startswith(prefixes)}
+    _require(found, checkpoint, prefixes)
+    total = sum(value.nbytes for value in found.values())
+    progress(0, total)
+    # Tied tensors share memory, which safetensors refuses: each gets its own.
+    save_file({name: value.clone() for name, value in found.items()}, target, {"format": "pt"})
+    progress(total, total)
+
+
+def _require(found: object, checkpoint: Path, prefixes: tuple[str, ...]) -> None:
+    if not found:
+        raise CheckpointError(
+            f"checkpoint {checkpoint} holds no tensor {' or '.join(prefixes)}*: "
+            "it is not Bark's, or incomplete"
+        )

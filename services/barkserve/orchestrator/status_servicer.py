@@ -1,0 +1,34 @@
+"""StatusService over gRPC: what the orchestrator knows of the services."""
+
+from collections.abc import Mapping
+
+from barkserve.constants import StageName
+from barkserve.discovery.describe import describe, describe_load
+from barkserve.orchestrator.pool import StagePool
+from barkserve.serving.context import Context
+from barkserve.serving.load import ReadLoad
+from barkserve.v1 import status_pb2, status_pb2_grpc
+
+
+class StatusServicer(status_pb2_grpc.StatusServiceServicer):
+    """barkserve.v1.StatusService.
+
+    Args:
+        pools: the replicas of each stage.
+        load: the orchestrator's own.
+        address: its own, as far as it knows.
+    """
+
+    def __init__(self, pools: Mapping[StageName, StagePool], load: ReadLoad, address: str) -> None:
+        self._pools = pools
+        self._load = load
+        self._address = address
+
+    async def GetStatus(
+        self, request: status_pb2.GetStatusRequest, context: Context
+    ) -> status_pb2.GetStatusResponse:
+        """The orchestrator, then the stages."""
+        replicas = [describe_load("orchestrator", self._address, self._load())]
+        for stage, pool in self._pools.items():
+            replicas += [describe(stage, replica) for replica in pool.replicas]
+        return status_pb2.GetStatusResponse(replicas=replicas)

@@ -1,0 +1,124 @@
+"""The autoscaler beside a real chain: what KEDA is told, what people are told."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from barkserve import wiring
+from barkserve.config import AutoscalerOptions
+from barkserve.constants import STAGES
+from barkserve.errors import StartupError
+from barkserve.serving.metrics import Metrics
+from barkserve.v1 import (
+    autoscaler_pb2,
+    autoscaler_pb2_grpc,
+    speech_pb2,
+    status_pb2,
+    status_pb2_grpc,
+)
+from tests.autoscaler.keda_client import Keda
+from tests.checkpoints import TINY, CheckpointSpec, never_ending
+from tests.services import Chain, RunningService, running_built, running_chain
+
+SPEC = replace(never_ending(TINY), max_new_tokens=400, block_size=1024)
+
+
+@dataclass
+class System:
+    chain: Chain
+    autoscaler: RunningService
+
+    def keda(self, stage: str) -> Keda:
+        return Keda(self.autoscaler.channel, stage)
+
+    async def scaling(self) -> dict[str, autoscaler_pb2.ServiceScaling]:
+        stub = autoscaler_pb2_grpc.AutoscalerServiceStub(self.autoscaler.channel)
+        response = await stub.GetScaling(autoscaler_pb2.GetScalingRequest())
+        return {service.service: service for service in response.services}
+
+
+@asynccontextmanager
+async def running_system(folder: Path, **options: Any) -> AsyncIterator[System]:
+    async with AsyncExitStack() as stack:
+        chain = await stack.enter_async_context(running_chain(folder))
+        addresses = {name: service.address for name, service in chain.services.items()}
+        chosen = AutoscalerOptions(**addresses, **options)
+        autoscaler = running_built("autoscaler", lambda m: wiring.autoscaler(chosen, m))
+        yield System(chain, await stack.enter_async_context(autoscaler))
+
+
+async def test_keda_is_told_when_streams_come_and_go(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
+    async with running_system(checkpoint_of(SPEC), idle_seconds=0.5) as system:
+        keda = system.keda("coarse")
+        metric, target = await keda.target()
+        assert target == 1
+        assert (await keda.targets().read()).metricSpecs[0].metricName == metric
+        pushed = keda.active()
+        assert (await pushed.read()).result is False
+        assert not await keda.is_active()
+        assert await keda.value(metric) == 0
+        call = system.chain.speech.Synthesize(speech_pb2.SynthesizeRequest(text="hello", seed=1))
+        await call.read()
+        assert (await pushed.read()).result is True
+        assert await keda.is_active()
+        assert await keda.value(metric) > 0
+        call.cancel()
+        assert (await pushed.read()).result is False
+        assert await keda.value(metric) == 0
+
+
+async def test_an_unknown_stage_is_refused_by_name(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
+    async with running_system(checkpoint_of(TINY)) as system:
+        with pytest.raises(grpc.aio.AioRpcError, match="'choir' is not one of") as caught:
+            await system.keda("choir").is_active()
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_it_says_why(checkpoint_of: Callable[[CheckpointSpec], Path]) -> None:
+    async with running_system(checkpoint_of(SPEC)) as system:
+        call = system.chain.speech.Synthesize(speech_pb2.SynthesizeRequest(text="hello", seed=1))
+        assert [response async for response in call]
+        scaling = await system.scaling()
+        metrics = system.autoscaler.metrics.registry
+        told = {s: metrics.get_sample_value("barkserve_wanted_replicas", {"service": s})
+                for s in scaling}  # fmt: skip
+    assert list(scaling) == ["orchestrator", *STAGES]
+    for stage in STAGES:
+        service = scaling[stage]
+        assert [replica.state for replica in service.replicas] == [
+            status_pb2.ReplicaStatus.STATE_READY
+        ]
+        assert service.active
+        assert service.reason
+        assert service.streams_a_replica > 0
+    assert told == {name: service.wanted_replicas for name, service in scaling.items()}
+
+
+async def test_the_orchestrator_tells_of_everybody(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
+    async with running_chain(checkpoint_of(TINY)) as chain:
+        [r async for r in chain.speech.Synthesize(speech_pb2.SynthesizeRequest(text="hello"))]
+        stub = status_pb2_grpc.StatusServiceStub(chain.services["orchestrator"].channel)
+        response = await stub.GetStatus(status_pb2.GetStatusRequest())
+    assert [replica.service for replica in response.replicas] == ["orchestrator", *STAGES]
+    for replica in response.replicas:
+        if replica.service != "orchestrator":
+            assert replica.address == chain.services[replica.service].address
+        assert replica.state == status_pb2.ReplicaStatus.STATE_READY
+        assert replica.slots_free == replica.slots > 0
+
+
+def test_impossible_policies_are_refused() -> None:
+    for wrong in ({"target_utilization": 0.0}, {"target_utilization": 2.0}, {"assumed_streams": 0}):
+        with pytest.raises(StartupError, match="--target-utilization"):
+            wiring.autoscaler(AutoscalerOptions(**wrong), Metrics("autoscaler"))
