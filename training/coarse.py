@@ -8,6 +8,7 @@ import numpy as np
 import torch
 import torch.nn.functional as functional
 
+from training.checkpoint import adopt
 from training.codes import load_codebooks
 from training.config import (
     COARSE_SIZE,
@@ -16,7 +17,6 @@ from training.config import (
     SEMANTIC_RATE,
     CoarseLayout,
     PitchClock,
-    Work,
 )
 from training.corpus import Corpus, Spoken, load_corpus
 from training.first_weights import Look, Slices, circles, look_before, look_in_time
@@ -28,7 +28,7 @@ from training.windows import Utterance, Window, flat_codes, stream
 BATCH = 3
 DEFAULT_SPEAKER = "rms"
 NO_HISTORY = 0.3  # share of windows
-SHARES = {"rms": 0.5, "slt": 0.25, "awb": 0.25}  # of the windows with a history
+SHARES = {"rms": 0.34, "slt": 0.36, "awb": 0.3}  # of the windows with a history
 STRETCHED = 0.6  # of the utterances after a history: said at another pace
 CLOCK_WEIGHT = 0.5  # of codebook 1 in the loss
 IGNORED = -100
@@ -174,7 +174,10 @@ def run(options: TrainOptions) -> None:
     """Train on every encoded shard."""
     work, layout = options.work, CoarseLayout()
     corpus, model = load_corpus(work), new_model(layout)
-    start(model, corpus, load_codebooks(Work(work.root)), layout)
+    if options.start:
+        adopt(model, options.start, "coarse_acoustics")
+    else:
+        start(model, corpus, load_codebooks(work), layout)
     model.to(options.device)
     fresh = int(options.work.checkpoint(options.name).exists())
     source = WindowSource(corpus.train, layout, options.seed + fresh)
@@ -190,7 +193,7 @@ def run(options: TrainOptions) -> None:
         return {n: sum(r[n].item() for r in results) / len(results) for n in ("c0", "c1")}
 
     print(f"before training: {validate()}", flush=True)
-    train(options, model, lambda _: measure(*source.batch(BATCH)), validate)
+    train(options, model, lambda _: measure(*source.batch(BATCH * options.batch_scale)), validate)
 
 
 def main() -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from transformers import EncodecConfig, EncodecModel
 
+from training.checkpoint import adopt, codebooks
 from training.codes import load_codebooks
 from training.config import (
     CODEBOOK_SIZE,
@@ -24,6 +26,7 @@ from training.config import (
     FineLayout,
     PitchClock,
     Work,
+    shard_speaker,
 )
 from training.features import mel_filters
 from training.progress import TrainOptions, parse_options, train
@@ -32,7 +35,12 @@ from training.teacher import load_shard
 USED_BOOKS = 2 + FineLayout().residual_books
 CROP = 60  # frames
 BATCH = 4
+HELD_BACK = 24  # utterances of each speaker, for validation
+SHARES = {"rms": 0.3, "slt": 0.4, "awb": 0.3}  # of the crops: the higher voice is the harder one
 CONTEXT = 6  # first frames of a crop lack their past and are not judged
+
+Codes = NDArray[np.generic]
+Samples = NDArray[np.generic]
 
 
 def codec_config() -> EncodecConfig:
@@ -90,6 +98,13 @@ class Codec(nn.Module):
             rest = CodecSize().hidden - cepstrum
             self.book(1)[:, cepstrum:] = clock_vectors(PitchClock(), rest)
 
+    def go_on(self, folder: Path) -> None:
+        """Begin with the decoder and vectors of a checkpoint."""
+        adopt(self.decoder, folder, "codec_model.decoder")
+        with torch.no_grad():
+            for index, vectors in enumerate(codebooks(folder, USED_BOOKS)):
+                self.book(index).copy_(vectors)
+
     def book(self, index: int) -> torch.Tensor:
         """Vectors of a codebook, (1024, hidden)."""
         vectors = self.books[index]
@@ -145,30 +160,44 @@ class Crops:
 
     def __init__(self, paths: list[Path], work: Work, seed: int) -> None:
         self._random = np.random.default_rng(seed)
-        self._codes, self._waves = [], []
+        self._every: dict[str, list[tuple[Codes, Samples]]] = {name: [] for name in SHARES}
         for path in paths:
-            self._codes += load_shard(work.shard("codes", int(path.stem)))["codes"]
-            self._waves += load_shard(path)["wave"]
-        frames = np.array([len(codes) for codes in self._codes])
-        self._long = np.flatnonzero(frames > CROP)
+            codes = load_shard(work.shard("codes", int(path.stem)))["codes"]
+            # Where audio was scarce, only the first utterances of a shard have some.
+            pairs = zip(codes, load_shard(path)["wave"], strict=False)
+            long = [pair for pair in pairs if len(pair[0]) > CROP]
+            self._every[shard_speaker(int(path.stem)).name] += long
+
+    def hold_back(self, count: int) -> "Crops":
+        """Take the first `count` utterances of each speaker out, for validation."""
+        held = Crops([], Work(), 1)
+        for name, pairs in self._every.items():
+            held._every[name], self._every[name] = pairs[:count], pairs[count:]
+        return held
 
     def draw(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Codes (count, CROP, books) and samples (count, CROP * 320)."""
         codes, waves = [], []
-        for index in self._random.choice(self._long, count):
-            first = self._random.integers(len(self._codes[index]) - CROP)
-            codes.append(self._codes[index][first : first + CROP])
+        for name in self._random.choice(list(SHARES), count, p=list(SHARES.values())):
+            row, wave = self._every[name][self._random.integers(len(self._every[name]))]
+            first = self._random.integers(len(row) - CROP)
+            codes.append(row[first : first + CROP])
             start = first * FRAME_SAMPLES
-            waves.append(self._waves[index][start : start + CROP * FRAME_SAMPLES])
+            waves.append(wave[start : start + CROP * FRAME_SAMPLES])
         return (
             torch.from_numpy(np.stack(codes).astype(np.int64)),
             torch.from_numpy(np.stack(waves).astype(np.float32) / 32768),
         )
 
-    def book_counts(self) -> Iterator[int]:
-        """With how many codebooks the decoder must do, endlessly."""
+    def book_counts(self, going_on: bool) -> Iterator[int]:
+        """With how many codebooks the decoder must do, endlessly.
+
+        A checkpoint's codebooks 2 and 3 stand for what its fine model chooses, not for true codes:
+        who goes on from one trains with 0 and 1 only.
+        """
+        shares = [1.0, 0.0, 0.0] if going_on else [0.5, 0.1, 0.4]
         while True:
-            yield int(self._random.choice([2, 3, USED_BOOKS], p=[0.5, 0.1, 0.4]))
+            yield int(self._random.choice([2, 3, USED_BOOKS], p=shares))
 
 
 def to_encodec(codec: Codec) -> EncodecModel:
@@ -184,13 +213,17 @@ def to_encodec(codec: Codec) -> EncodecModel:
 
 
 def run(options: TrainOptions) -> None:
-    """Train on the shards whose audio was kept; the last of them validates."""
+    """Train on the shards whose audio was kept."""
     work = options.work
     paths = [p for p in work.shards("features") if "wave" in np.load(p).files]
-    crops, held = Crops(paths[:-1], work, options.seed), Crops(paths[-1:], work, options.seed)
-    codec, judge = Codec().to(options.device), SpectralLoss().to(options.device)
-    codec.start(load_codebooks(work))
-    counts, checks = crops.book_counts(), [held.draw(8) for _ in range(4)]
+    crops = Crops(paths, work, options.seed)
+    held, codec = crops.hold_back(HELD_BACK), Codec()
+    if options.start:
+        codec.go_on(options.start)
+    else:
+        codec.start(load_codebooks(work))
+    codec, judge = codec.to(options.device), SpectralLoss().to(options.device)
+    counts, checks = crops.book_counts(bool(options.start)), [held.draw(8) for _ in range(4)]
     skip = CONTEXT * FRAME_SAMPLES
 
     def losses(codes: torch.Tensor, wave: torch.Tensor, books: int) -> dict[str, torch.Tensor]:
@@ -208,7 +241,12 @@ def run(options: TrainOptions) -> None:
                 report[f"{name}{books}"] = sum(values) / len(values)
         return report
 
-    train(options, codec, lambda _: losses(*crops.draw(BATCH), next(counts)), validate)
+    train(
+        options,
+        codec,
+        lambda _: losses(*crops.draw(BATCH * options.batch_scale), next(counts)),
+        validate,
+    )
 
 
 def main() -> None:

@@ -1,11 +1,13 @@
 """Write the checkpoint in the Hugging Face layout of Bark, with voices and a model card.
 
-Knows the layout of transformers' BarkModel; trains nothing.
+Stages that were not trained in this work folder come from the checkpoint that the others went on
+from. Knows the layout of transformers' BarkModel; trains nothing.
 """
 
 import argparse
 import json
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from transformers import BarkConfig, BarkModel, BertTokenizer, GenerationConfig
 
 from training import coarse, fine, semantic
 from training.calibration import calibrate
+from training.checkpoint import adopt
 from training.codec import Codec, codec_config, to_encodec
 from training.config import (
     COARSE_SIZE,
@@ -113,10 +116,23 @@ def generation_config() -> GenerationConfig:
     )
 
 
-def _trained(model: nn.Module, work: Work, name: str) -> nn.Module:
-    state = torch.load(work.checkpoint(name), weights_only=True)
-    model.load_state_dict(state["model"])
-    return model
+@dataclass(frozen=True)
+class Source:
+    """Where weights come from: the work folder, and the checkpoint that training went on from."""
+
+    work: Work
+    start: Path | None
+
+    def fill(self, model: nn.Module, name: str, part: str) -> nn.Module:
+        """Give `model` the weights of stage `name`, which checkpoints call `part`."""
+        path = self.work.checkpoint(name)
+        if path.exists():
+            model.load_state_dict(torch.load(path, weights_only=True)["model"])
+        elif self.start:
+            adopt(model, self.start, part)
+        else:
+            raise SystemExit(f"{path} is missing: train {name}, or give --from")
+        return model
 
 
 def _adopt(target: nn.Module, source: nn.Module) -> None:
@@ -128,22 +144,28 @@ def _adopt(target: nn.Module, source: nn.Module) -> None:
 
 
 @torch.no_grad()
-def _speaker(work: Work) -> nn.Module:
+def _speaker(source: Source) -> nn.Module:
     """The coarse model; the reference may choose padding at odd steps: make that unlikely."""
     layout = CoarseLayout()
     model = coarse.new_model(layout)
-    _trained(model, work, "coarse")
+    source.fill(model, "coarse", "coarse_acoustics")
     head = model.lm_head.weight
     head[layout.pad :] = head[layout.pad - 1]  # a code that never came in training
     return model
 
 
-def _codec(work: Work) -> Codec:
+def _codec(source: Source) -> Codec:
     """The codec, its codebooks 2 and 3 as the fine model uses them."""
-    codec, filler = Codec(), fine.new_model(FineLayout())
-    _trained(codec, work, "codec")
-    _trained(filler, work, "fine")
-    corpus = load_corpus(work)
+    codec, path = Codec(), source.work.checkpoint("codec")
+    if path.exists():
+        codec.load_state_dict(torch.load(path, weights_only=True)["model"])
+    elif source.start:
+        codec.go_on(source.start)
+    if source.start:
+        return codec  # they were calibrated when the checkpoint was made
+    filler = fine.new_model(FineLayout())
+    source.fill(filler, "fine", "fine_acoustics")
+    corpus = load_corpus(source.work)
     some = [one for spoken in corpus.train.values() for one in spoken[:CALIBRATION]]
     books = [codec.book(index).detach() for index in range(len(codec.books))]
     for index, vectors in enumerate(calibrate(books, filler, some), 2):
@@ -152,19 +174,20 @@ def _codec(work: Work) -> Codec:
 
 
 @torch.no_grad()
-def assemble(work: Work) -> BarkModel:
+def assemble(source: Source) -> BarkModel:
     """A BarkModel with all trained weights."""
     model, text = BarkModel(bark_config()), SemanticLayout()
     reader = semantic.new_model(text)
-    _trained(reader, work, "semantic")
+    source.fill(reader, "semantic", "semantic")
     embeds = reader.input_embeds_layer.weight
     specials = slice(text.text_offset, text.text_offset + len(SPECIALS))
     embeds[specials] = embeds[text.text_pad]  # unknown letters are silent
     _adopt(model.semantic, reader)
-    _adopt(model.coarse_acoustics, _speaker(work))
-    _adopt(model.fine_acoustics, _trained(fine.new_model(FineLayout()), work, "fine"))
+    _adopt(model.coarse_acoustics, _speaker(source))
+    filler = fine.new_model(FineLayout())
+    _adopt(model.fine_acoustics, source.fill(filler, "fine", "fine_acoustics"))
     model.fine_acoustics.tie_weights()
-    model.codec_model = to_encodec(_codec(work))
+    model.codec_model = to_encodec(_codec(source))
     model.generation_config = generation_config()
     return model.eval()
 
@@ -230,14 +253,23 @@ def save_voices(work: Work, folder: Path) -> None:
     (folder / "speaker_embeddings_path.json").write_text(json.dumps(index | presets, indent=1))
 
 
-def export(work: Work, folder: Path) -> None:
+def copy_voices(start: Path, folder: Path) -> None:
+    """The voices of the checkpoint that training went on from."""
+    shutil.copytree(start / "speaker_embeddings", folder / "speaker_embeddings")
+    shutil.copy(start / "speaker_embeddings_path.json", folder)
+
+
+def export(source: Source, folder: Path) -> None:
     """Write all files to a temporary folder, then put it in place."""
     temporary = folder.with_name(folder.name + ".new")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
-    save_weights(assemble(work), temporary)
+    save_weights(assemble(source), temporary)
     save_tokenizer(temporary)
-    save_voices(work, temporary)
+    if source.start:
+        copy_voices(source.start, temporary)
+    else:
+        save_voices(source.work, temporary)
     if CARD.exists():
         shutil.copy(CARD, temporary / "README.md")
     shutil.rmtree(folder, ignore_errors=True)
@@ -248,11 +280,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Work().root)
     parser.add_argument("--output", type=Path, help="folder; default: export/bark-mini of the work")
+    parser.add_argument(
+        "--from", dest="start", type=Path, metavar="CHECKPOINT", help="for what was not trained"
+    )
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     folder = options.output or options.work / "export" / "bark-mini"
-    export(Work(options.work), folder)
+    export(Source(Work(options.work), options.start), folder)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     print(f"{folder}: {size / 1e6:.1f} MB")
 

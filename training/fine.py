@@ -60,7 +60,9 @@ def new_model(layout: FineLayout) -> FineTransformer:
 
 
 def run(options: TrainOptions) -> None:
-    """Train on every encoded shard."""
+    """Train on every encoded shard; SystemExit if it is to go on from a checkpoint."""
+    if options.start:
+        raise SystemExit("fine cannot go on from a checkpoint: its true codebooks are not in there")
     layout = FineLayout()
     corpus, model = load_corpus(options.work), new_model(layout).to(options.device)
     fresh = int(options.work.checkpoint(options.name).exists())
@@ -75,7 +77,7 @@ def run(options: TrainOptions) -> None:
 
     def step(_: int) -> dict[str, torch.Tensor]:
         book = source.book()
-        return {"loss": loss(book, source.batch(BATCH, book))}
+        return {"loss": loss(book, source.batch(BATCH * options.batch_scale, book))}
 
     @torch.no_grad()
     def validate() -> dict[str, float]:

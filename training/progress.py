@@ -32,6 +32,8 @@ class TrainOptions:
     save_seconds: float = 90.0
     seed: int = 0
     device: str = "cpu"
+    start: Path | None = None  # exported checkpoint whose weights training begins with
+    batch_scale: int = 1  # batches so many times as large as they are on a CPU
     half: bool = False  # bfloat16 matrix products: on CPUs that have them, twice as fast
 
 
@@ -48,6 +50,10 @@ def parse_options(name: str, minutes: float, rate: float, **rest: object) -> Tra
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--batch-scale", type=int, default=1, help="larger batches, for a GPU")
+    parser.add_argument(
+        "--from", dest="start", type=Path, metavar="CHECKPOINT", help="folder to train on from"
+    )
     parser.add_argument("--half", action="store_true", help="bfloat16 matrix products")
     flags = parser.parse_args()
     torch.set_num_threads(flags.threads)
@@ -59,6 +65,8 @@ def parse_options(name: str, minutes: float, rate: float, **rest: object) -> Tra
         flags.learning_rate,
         seed=flags.seed,
         device=flags.device,
+        start=flags.start,
+        batch_scale=flags.batch_scale,
         half=flags.half,
         **rest,  # type: ignore[arg-type]
     )
@@ -107,7 +115,7 @@ def autocast(options: TrainOptions) -> torch.autocast:
 def train(options: TrainOptions, model: nn.Module, step: Step, validate: Validate) -> None:
     """Train until the budget is spent; prints one line at every checkpoint."""
     optimizer = torch.optim.AdamW(
-        model.parameters(), betas=options.betas, weight_decay=options.weight_decay
+        model.parameters(), betas=options.betas, weight_decay=options.weight_decay, fused=True
     )
     checkpoint = _Checkpoint(options.work.checkpoint(options.name), model, optimizer)
     count, seconds = checkpoint.load()
