@@ -12,7 +12,8 @@ import torch.nn.functional as functional
 from numpy.typing import NDArray
 
 from training.alignment import align, phone_runs
-from training.config import SEMANTIC_SIZE, SemanticLayout
+from training.checkpoint import adopt
+from training.config import SEMANTIC_SIZE, THIRDS, SemanticLayout
 from training.corpus import VALIDATION, Spoken, load_corpus
 from training.first_weights import Look, Slices, circles, look_before, look_in_time
 from training.progress import TrainOptions, parse_options, train
@@ -26,6 +27,7 @@ FULL_SLOT = 0.15  # of the batches without a history: padded as at inference
 SHARES = {"rms": 0.4, "slt": 0.3, "awb": 0.3}  # of the batches with a history
 GUIDES = ((2, 0, 0), (3, 0, 1), (3, 1, 2))  # layer, head, phones ahead
 GUIDE_WEIGHT = 0.1
+CHOICE_WEIGHT = 0.5  # of which phone comes next, wherever one begins
 LETTER_TOKENS = 3.63  # semantic tokens that a letter lasts, on average
 FIRST_LETTER = 5.0  # token at which the first letter is spoken
 PERIODS = (24.0, 3000.0)
@@ -162,7 +164,7 @@ def start(model: CausalTransformer, layout: SemanticLayout) -> None:
 def losses(
     model: CausalTransformer, batch: Batch, layout: SemanticLayout
 ) -> dict[str, torch.Tensor]:
-    """Cross entropy of the next token, and how far the guided heads look away."""
+    """Cross entropy of the next token and phone, and how far the guided heads look away."""
     device = batch.text.device
     embed, slot = model.input_embeds_layer, batch.text.shape[1]
     embeds = torch.cat((embed(batch.text) + embed(batch.history), embed(batch.tokens)), 1)
@@ -176,7 +178,26 @@ def losses(
     for wanted, (layer, head, _) in zip(batch.guides, GUIDES, strict=True):
         mass = (weights[layer][:, head, slot:, :slot] * wanted).sum(2)
         guide = guide - torch.log(mass[counts] + 1e-4).mean()
-    return {"loss": token + GUIDE_WEIGHT * guide, "token": token, "guide": guide}
+    choice = choice_loss(logits, batch.tokens[counts], batch.targets[counts], layout)
+    loss = token + GUIDE_WEIGHT * guide + CHOICE_WEIGHT * choice
+    return {"loss": loss, "token": token, "guide": guide, "choice": choice}
+
+
+def choice_loss(
+    logits: torch.Tensor, tokens: torch.Tensor, targets: torch.Tensor, layout: SemanticLayout
+) -> torch.Tensor:
+    """Cross entropy of the next phone where one begins, given that it begins.
+
+    Most tokens only say that a phone goes on; this puts weight on spelling without a say in timing.
+    logits (n, vocabulary), tokens (n,) before and targets (n,).
+    """
+    phone, third = tokens[:, None] // THIRDS, tokens[:, None] % THIRDS
+    every = torch.arange(logits.shape[1], device=logits.device)
+    goes_on = (every // THIRDS == phone) & (every % THIRDS >= third)
+    begins = (tokens < layout.vocab_size) & ~goes_on.gather(1, targets[:, None])[:, 0]
+    return functional.cross_entropy(
+        logits.masked_fill(goes_on, float("-inf"))[begins], targets[begins]
+    )
 
 
 def new_model(layout: SemanticLayout) -> CausalTransformer:
@@ -188,10 +209,13 @@ def _to(batch: Batch, device: str) -> Batch:
 
 
 def run(options: TrainOptions) -> None:
-    """Train on every encoded shard."""
+    """Train on every shard that was pronounced."""
     layout = SemanticLayout()
-    corpus, model = load_corpus(options.work), new_model(layout)
-    start(model, layout)
+    corpus, model = load_corpus(options.work, "pronounced"), new_model(layout)
+    if options.start:
+        adopt(model, options.start, "semantic")
+    else:
+        start(model, layout)
     model.to(options.device)
     every, held = {}, {}
     for name, spoken in corpus.train.items():  # aligned together: a few alone align badly
@@ -205,13 +229,13 @@ def run(options: TrainOptions) -> None:
     @torch.no_grad()
     def validate() -> dict[str, float]:
         results = [losses(model, check, layout) for check in checks]
-        names = ("token", "guide")
+        names = ("token", "guide", "choice")
         return {n: sum(r[n].item() for r in results) / len(results) for n in names}
 
     print(f"before training: {validate()}", flush=True)
 
     def step(_: int) -> dict[str, torch.Tensor]:
-        return losses(model, _to(source.batch(BATCH), options.device), layout)
+        return losses(model, _to(source.batch(BATCH * options.batch_scale), options.device), layout)
 
     train(options, model, step, validate)
 

@@ -51,6 +51,25 @@ class _Wave(ctypes.Structure):
     )
 
 
+class _Stream(ctypes.Structure):
+    _fields_ = (("least_samples", ctypes.c_int), ("callback", ctypes.c_void_p))
+
+
+# (wave, first sample, samples, whether the last, stream) -> whether to go on (0) or to stop (-1)
+_StreamCallback = ctypes.CFUNCTYPE(
+    ctypes.c_int,
+    ctypes.c_void_p,
+    ctypes.c_int,
+    ctypes.c_int,
+    ctypes.c_int,
+    ctypes.c_void_p,
+)
+
+
+class _Voice(ctypes.Structure):
+    _fields_ = (("name", ctypes.c_char_p), ("features", ctypes.c_void_p))
+
+
 @dataclass(frozen=True)
 class Reading:
     """One sentence as the teacher spoke it."""
@@ -88,6 +107,9 @@ class Flite:
             ("val_track", ctypes.POINTER(_Track), [pointer]),
             ("utt_wave", ctypes.POINTER(_Wave), [pointer]),
             ("delete_utterance", None, [pointer]),
+            ("new_audio_streaming_info", ctypes.POINTER(_Stream), []),
+            ("audio_streaming_info_val", pointer, [ctypes.POINTER(_Stream)]),
+            ("feat_set", None, [pointer, text, pointer]),
         ):
             function = getattr(lib, name)
             function.restype, function.argtypes = result, arguments
@@ -116,6 +138,27 @@ class Flite:
         features = ctypes.cast(utterance, ctypes.POINTER(_Utterance)).contents.features
         track = self._lib.val_track(self._lib.feat_val(features, b"param_track")).contents
         return np.array([track.frames[i][0] for i in range(track.num_frames)], np.float32)
+
+
+class SilentFlite(Flite):
+    """A flite voice that says when, and nothing else: it stops before the first sample is made."""
+
+    def __init__(self, voice: str) -> None:
+        super().__init__(voice)
+        self._stop = _StreamCallback(lambda *_: -1)
+        stream = self._lib.new_audio_streaming_info()
+        stream.contents.least_samples = 1
+        stream.contents.callback = ctypes.cast(self._stop, ctypes.c_void_p).value
+        features = ctypes.cast(self._voice, ctypes.POINTER(_Voice)).contents.features
+        self._lib.feat_set(features, b"streaming_info", self._lib.audio_streaming_info_val(stream))
+
+    def spell(self, text: str) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Phones (index into PHONES) and their ends in seconds, as `read` gives them."""
+        utterance = self._lib.flite_synth_text(text.encode("ascii"), self._voice)
+        try:
+            return self._segments(utterance)
+        finally:
+            self._lib.delete_utterance(utterance)
 
 
 def _packed(name: str, arrays: list[NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
