@@ -1,12 +1,13 @@
 """Judge an exported checkpoint: recogniser, phones, pitch, endings, on the held-out sentences.
 
+Sampling is chosen on `tuning_sentences.txt` (`--texts`), never on those.
+
 Generation is transformers' own, stage by stage; the recogniser is pocketsphinx. Knows nothing of
 how the checkpoint was trained, except what its semantic tokens stand for.
 """
 
 import argparse
 import json
-import re
 import time
 import wave as wave_file
 from dataclasses import asdict, dataclass
@@ -15,7 +16,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pocketsphinx import Decoder
 from transformers import AutoProcessor, BarkModel
 from transformers.models.bark.generation_configuration_bark import (
     BarkCoarseGenerationConfig,
@@ -27,7 +27,8 @@ from training.alignment import phone_runs
 from training.config import SAMPLE_RATE, SPEAKERS, Speaker
 from training.features import phone_thirds, resampled, trim
 from training.pitch import TRACK_SAMPLES
-from training.sound import Wave, mel_distance, pitch, pitch_correlation
+from training.recogniser import Recogniser, edits, words
+from training.sound import Wave, mel_distance, pitch, pitch_correlation, timbre
 from training.teacher import Flite
 from training.texts import HELD_OUT
 
@@ -82,6 +83,8 @@ class Score:
     own_codes: float  # share of codebook 0 from the speaker's slice
     median_pitch: float
     teacher_median_pitch: float
+    speaker_distance: float  # of timbre, to the teacher's own voice
+    other_distance: float  # and to the nearest of the teacher's other voices
     given: Given | None
 
 
@@ -144,40 +147,6 @@ class Mini:
         return result
 
 
-class Recogniser:
-    """pocketsphinx with its own English models."""
-
-    def __init__(self) -> None:
-        self._decoder = Decoder(loglevel="FATAL")
-
-    def __call__(self, wave: Wave) -> str:
-        """What was heard."""
-        spectrum = np.fft.rfft(np.pad(wave, 4800))
-        length = (len(wave) + 9600) * 2 // 3
-        low = np.fft.irfft(spectrum[: length // 2 + 1], length) * 2 / 3
-        self._decoder.start_utt()
-        self._decoder.process_raw(
-            (low.clip(-1, 1) * 32767).astype(np.int16).tobytes(), full_utt=True
-        )
-        self._decoder.end_utt()
-        hypothesis = self._decoder.hyp()
-        return hypothesis.hypstr if hypothesis else ""
-
-
-def edits(a: list[str] | list[int], b: list[str] | list[int]) -> int:
-    """Levenshtein distance."""
-    row = list(range(len(b) + 1))
-    for i, one in enumerate(a, 1):
-        last, row[0] = row[0], i
-        for j, other in enumerate(b, 1):
-            last, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, last + (one != other))
-    return row[-1]
-
-
-def words(text: str) -> list[str]:
-    return re.sub(r"[^a-z' ]", " ", text.lower()).split()
-
-
 def teach(flite: Flite, text: str) -> Truth:
     """The teacher's reading of a sentence."""
     reading = flite.read(text.lower())
@@ -203,12 +172,14 @@ class Judge:
 
     def __init__(self, mini: Mini, options: JudgeOptions) -> None:
         self._mini, self._options = mini, options
-        self._flite, self._hear = Flite(options.speaker.name), Recogniser()
+        self._flites, self._hear = {one.name: Flite(one.name) for one in SPEAKERS}, Recogniser()
         self._voice: Voice = options.voice
 
     def score(self, index: int, text: str) -> Score:
         """Let mini and teacher speak a sentence, and compare."""
-        options, truth = self._options, teach(self._flite, text)
+        options = self._options
+        truths = {name: teach(flite, text) for name, flite in self._flites.items()}
+        truth = truths[options.speaker.name]
         begin = time.monotonic()
         made = self._mini.speak(text, self._voice)
         compute = time.monotonic() - begin
@@ -216,6 +187,7 @@ class Judge:
         said, heard = words(text), self._hear(made.wave)
         sounds = phone_runs(truth.semantic)[0].tolist()
         own = made.codes[0] - options.speaker.first_code
+        away = {name: speaker_distance(made.wave, one.wave) for name, one in truths.items()}
         return Score(
             text=text,
             words=len(said),
@@ -231,6 +203,8 @@ class Judge:
             own_codes=float(((own >= 0) & (own < options.speaker.codes)).mean()),
             median_pitch=median_pitch(made.wave),
             teacher_median_pitch=median_pitch(truth.wave),
+            speaker_distance=away.pop(options.speaker.name),
+            other_distance=min(away.values()),
             given=self._given(said, truth) if index < options.given_sentences else None,
         )
 
@@ -266,6 +240,11 @@ def median_pitch(wave: Wave) -> float:
     return float(np.median(track[track > 0])) if (track > 0).any() else 0.0
 
 
+def speaker_distance(a: Wave, b: Wave) -> float:
+    """Mean absolute difference of two voices' timbres, in nepers."""
+    return float(np.abs(timbre(a) - timbre(b)).mean())
+
+
 def save_wave(path: Path, wave: Wave) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with wave_file.open(str(path), "wb") as file:
@@ -294,6 +273,9 @@ def summary(scores: list[Score]) -> dict[str, float]:
         "ended": mean("ended"),
         "length_of_teachers": mean("seconds") / mean("teacher_seconds"),
         "own_codes": mean("own_codes"),
+        "speaker_distance": mean("speaker_distance"),
+        "other_distance": mean("other_distance"),
+        "nearest_is_own": float(np.mean([s.speaker_distance < s.other_distance for s in scores])),
         "median_pitch": mean("median_pitch"),
         "teacher_median_pitch": mean("teacher_median_pitch"),
         "real_time_factor": sum(s.compute_seconds for s in scores) / sum(s.seconds for s in scores),
@@ -323,6 +305,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--voice", help="v2/rms, v2/slt, v2/awb; default: no history")
+    parser.add_argument("--texts", type=Path, default=HELD_OUT, help="one sentence a line")
     parser.add_argument("--first", type=int, default=0, help="sentence to begin with")
     parser.add_argument("--sentences", type=int, default=1000, help="so many of them")
     parser.add_argument("--given", type=int, default=0, help="also from the teacher's tokens")
@@ -342,7 +325,7 @@ def main() -> None:
     speaker = next(speaker for speaker in SPEAKERS if speaker.name == name)
     options = JudgeOptions(flags.voice, speaker, flags.given, flags.chain, flags.audio)
     judge, scores = Judge(Mini(flags.checkpoint), options), []
-    texts = HELD_OUT.read_text().splitlines()[flags.first :][: flags.sentences]
+    texts = flags.texts.read_text().splitlines()[flags.first :][: flags.sentences]
     for index, text in enumerate(texts, flags.first):
         scores.append(judge.score(index, text))
         last = scores[-1]

@@ -52,6 +52,15 @@ def log_mel(wave: Wave, mels: int = 80) -> NDArray[np.float64]:
     return logs
 
 
+def timbre(wave: Wave) -> NDArray[np.float64]:
+    """What of a voice does not depend on what it says: the mean log-mel spectrum, (40,), of the
+    frames that are loud, its level taken off."""
+    logs = log_mel(wave, 40)
+    level = logs.mean(1)
+    mean: NDArray[np.float64] = logs[level >= np.median(level)].mean(0)
+    return mean - mean.mean()
+
+
 def mel_distance(a: Wave, b: Wave) -> float:
     """Mean absolute log-mel difference."""
     size = min(len(a), len(b))

@@ -1,0 +1,45 @@
+"""What is understood: pocketsphinx with its own English models, and how its errors are counted.
+
+Knows no checkpoint and no teacher.
+"""
+
+import re
+
+import numpy as np
+from pocketsphinx import Decoder
+
+from training.sound import Wave
+
+
+class Recogniser:
+    """pocketsphinx with its own English models."""
+
+    def __init__(self) -> None:
+        self._decoder = Decoder(loglevel="FATAL")
+
+    def __call__(self, wave: Wave) -> str:
+        """What was heard."""
+        spectrum = np.fft.rfft(np.pad(wave, 4800))
+        length = (len(wave) + 9600) * 2 // 3
+        low = np.fft.irfft(spectrum[: length // 2 + 1], length) * 2 / 3
+        self._decoder.start_utt()
+        self._decoder.process_raw(
+            (low.clip(-1, 1) * 32767).astype(np.int16).tobytes(), full_utt=True
+        )
+        self._decoder.end_utt()
+        hypothesis = self._decoder.hyp()
+        return hypothesis.hypstr if hypothesis else ""
+
+
+def edits(a: list[str] | list[int], b: list[str] | list[int]) -> int:
+    """Levenshtein distance."""
+    row = list(range(len(b) + 1))
+    for i, one in enumerate(a, 1):
+        last, row[0] = row[0], i
+        for j, other in enumerate(b, 1):
+            last, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, last + (one != other))
+    return row[-1]
+
+
+def words(text: str) -> list[str]:
+    return re.sub(r"[^a-z' ]", " ", text.lower()).split()
