@@ -63,8 +63,9 @@ test-image: $(BIN)/.test ## build the image without Docker, run it, let it speak
 	$(BIN)/python tests/image/build.py localhost/barkserve:test
 	IMAGE=localhost/barkserve:test $(BIN)/pytest tests/image
 
-# train-texts train-teacher train-features train-codes, then train-codec train-coarse train-semantic train-fine side by
-# side, then train-export and train-evaluate: see training/README.md. Everything is written to WORK.
+# train-texts train-pronounce train-teacher train-features train-codes, then train-codec train-coarse train-semantic train-fine
+# side by side, then train-export and train-evaluate; train-all is the middle of these in one command, from what train-pack
+# prepared. See training/README.md. Everything is written to WORK.
 train-%: $(BIN)/.train
 	$(BIN)/python -m training.$* $(if $(filter evaluate,$*),$(WORK)/export/bark-mini,--work $(WORK)) $(ARGS)
 
