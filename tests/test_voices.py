@@ -469,4 +469,4 @@ def test_the_checkpoint_may_tell_more_of_a_voice(folder: Path) -> None:
     library = _library(folder)
     assert library.card("v2/test_speaker_0") == VoiceCard("v2/test_speaker_0", "fr", "a woman")
     assert library.card("v2/en_speaker_1").language == "en"
-    assert library.get("v2/test_speaker_0")
+    assert library.get("v2/test_speaker_0").language == "fr"

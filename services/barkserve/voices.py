@@ -10,7 +10,7 @@ import math
 import os
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +40,14 @@ class Voice:
         semantic_prompt: (n,) semantic tokens, oldest first.
         coarse_prompt: (n_coarse_codebooks, m) codes.
         fine_prompt: (n_fine_codebooks, m) codes.
+        language: what it spoke, a BCP 47 code; "" if that is not known.
     """
 
     name: str
     semantic_prompt: np.ndarray[Any, np.dtype[np.int32]]
     coarse_prompt: np.ndarray[Any, np.dtype[np.int32]]
     fine_prompt: np.ndarray[Any, np.dtype[np.int32]]
+    language: str = ""
 
 
 def parse_voice(
@@ -144,7 +146,8 @@ class VoiceLibrary:
         paths = self._paths[name]
         try:
             arrays = {prompt: self._read(prompt, paths) for prompt in PROMPTS}
-            return _checked_voice(arrays, self._folder.bark, name)
+            voice = _checked_voice(arrays, self._folder.bark, name)
+            return replace(voice, language=self.card(name).language)
         except _BadVoice as error:
             raise self._broken(name, error) from None
 

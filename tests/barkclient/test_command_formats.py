@@ -96,11 +96,12 @@ def word(text: str, start: int, first: int, end: int) -> WordTime:
     return WordTime(text, start, start + len(text), first, end, 1000)
 
 
+SPOKEN = "Hello\nthere.  你好。"
 WORDS = [
     word("Hello", 0, 0, 400),
-    word("there.", 6, 450, 900),
-    word("你", 13, 61_000, 61_500),
-    word("好", 14, 61_500, 62_000),
+    word("there", 6, 450, 900),
+    word("你", 14, 61_000, 61_500),
+    word("好", 15, 61_500, 62_000),
 ]
 
 
@@ -110,25 +111,26 @@ WORDS = [
         (
             ".srt",
             "1\n00:00:00,000 --> 00:00:00,900\nHello there.\n\n"
-            "2\n00:01:01,000 --> 00:01:02,000\n你好\n",
+            "2\n00:01:01,000 --> 00:01:02,000\n你好。\n",
         ),
         (
             ".vtt",
             "WEBVTT\n\n00:00:00.000 --> 00:00:00.900\nHello there.\n\n"
-            "00:01:01.000 --> 00:01:02.000\n你好\n",
+            "00:01:01.000 --> 00:01:02.000\n你好。\n",
         ),
     ],
 )
 def test_words_become_subtitles(tmp_path: Any, suffix: str, expected: str) -> None:
     path = tmp_path / f"out{suffix}"
-    timestamps.write_timestamps(str(path), WORDS)
+    timestamps.write_timestamps(str(path), WORDS, SPOKEN)
     assert path.read_text(encoding="utf-8") == expected
 
 
 def test_a_long_sentence_is_several_cues() -> None:
     words = [word("word", 5 * index, 100 * index, 100 * index + 90) for index in range(20)]
-    lines = [cue.text for cue in timestamps.cues(words)]
-    assert " ".join(lines) == " ".join(["word"] * 20)
+    text = " ".join(["word"] * 20)
+    lines = [cue.text for cue in timestamps.cues(words, text)]
+    assert " ".join(lines) == text
     assert max(map(len, lines)) <= 42
     assert len(lines) == 3
 

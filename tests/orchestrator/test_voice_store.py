@@ -196,3 +196,10 @@ def test_other_handles_name_nothing(
     handles = VoiceHandles(FolderFiles(tmp_path / "handles"), store, 60.0)
     with pytest.raises(NotFound, match="no voice has this handle"):
         handles.get(handle)
+
+
+def test_a_voice_keeps_its_language(store: VoiceStore, voice: Voice, tmp_path: Path) -> None:
+    store.create(_card("ann", "de"), voice, replace=False)
+    german = store.get("ann")[1]
+    handles = VoiceHandles(FolderFiles(tmp_path / "handles"), store, 60.0)
+    assert (german.language, handles.get(handles.keep(german)).language) == ("de", "de")

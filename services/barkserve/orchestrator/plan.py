@@ -10,7 +10,6 @@ from barkserve.errors import InvalidArgument
 from barkserve.orchestrator.audio.output_format import OutputFormat, resolve_format
 from barkserve.speakable import speakable
 from barkserve.v1 import common_pb2, speech_pb2
-from barkserve.voice_card import preset_card
 from barkserve.voices import Voice
 
 MAX_REQUEST_ID_CHARACTERS = 128
@@ -45,7 +44,7 @@ class Plan:
     @property
     def language(self) -> str:
         """The text's language, a BCP 47 code; empty if only the text itself can tell."""
-        return self.request.language_code or preset_card(self.voice_name).language
+        return self.request.language_code or (self.voice.language if self.voice else "")
 
     def sampling(self, options: common_pb2.Sampling) -> common_pb2.Sampling:
         """A stage's sampling options, greedy where the whole request is."""

@@ -6,7 +6,7 @@ Tools that read Suno's .npz files read these too. Trusts nothing it reads. Knows
 import io
 import json
 import zipfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -77,7 +77,8 @@ def unpack(data: bytes, config: BarkConfig, name: str) -> tuple[VoiceRecord, Voi
         raise InvalidArgument(
             name, f"was made with the checkpoint {record.checkpoint}, whose tokens are others"
         )
-    return record, voice_from_npz(data, config, record.name, field=name)
+    voice = voice_from_npz(data, config, record.name, field=name)
+    return record, replace(voice, language=record.language)
 
 
 def _record(data: bytes, name: str) -> VoiceRecord:

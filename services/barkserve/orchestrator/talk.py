@@ -105,7 +105,9 @@ class Talk:
             yield message
         finished = delivery.finished()
         if request.keep_voice:
-            finished.voice_handle = await studio.voices.keep(delivery.continuing_voice())
+            finished.voice_handle = await studio.voices.keep(
+                delivery.continuing_voice(), plan.language
+            )
         yield finished
 
     def cancelled(self) -> speech_pb2.SynthesisFinished:

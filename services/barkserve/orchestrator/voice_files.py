@@ -25,7 +25,10 @@ _log = logging.getLogger(__name__)
 _TEMPORARY = ".tmp-"
 _TEMPORARY_SECONDS = 3600.0  # older ones were left by a process that was killed
 # What of a listing changes when a file does; each file system has its own words for it.
-_MARKS = ("size", "ETag", "etag", "generation", "LastModified", "last_modified", "updated", "mtime")
+_MARKS = (
+    *("size", "ETag", "etag", "generation", "LastModified", "last_modified", "updated", "mtime"),
+    "created",
+)
 
 
 class VoiceFiles(ABC):

@@ -44,7 +44,9 @@ class VoiceHandles:
     def keep(self, voice: Voice) -> str:
         """Store a voice; returns its handle."""
         handle = f"{int(self._clock() + self.seconds):010x}-{secrets.token_hex(16)}"
-        self._files.replace(handle + _SUFFIX, self._store.packed(VoiceCard(""), voice))
+        self._files.replace(
+            handle + _SUFFIX, self._store.packed(VoiceCard("", voice.language), voice)
+        )
         return handle
 
     def get(self, handle: str) -> Voice:

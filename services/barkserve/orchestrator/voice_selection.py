@@ -2,6 +2,7 @@
 no stages and no files."""
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +53,7 @@ class VoiceSelector:
         if kind == "history_prompt":
             return self._from_message(selection.history_prompt, f"{field}.history_prompt")
         if kind == "handle":
-            return await self._catalog.kept(selection.handle)
+            return replace(await self._catalog.kept(selection.handle), name=INLINE)
         name = selection.name or self.default
         return None if name == NO_VOICE else await self._catalog.get(name)
 
@@ -60,14 +61,14 @@ class VoiceSelector:
         """Raise FailedPrecondition where `keep` cannot work; to be asked before speaking."""
         self._catalog.require_store()
 
-    async def keep(self, continuing: common_pb2.HistoryPrompt) -> str:
-        """Keep the voice that an utterance leaves behind; returns its handle, "" if the utterance
-        was too short to be a voice."""
+    async def keep(self, continuing: common_pb2.HistoryPrompt, language: str) -> str:
+        """Keep the voice that an utterance leaves behind, and its language; returns its handle, ""
+        if the utterance was too short to be a voice."""
         try:
             voice = self._from_message(continuing, "voice.history_prompt")
         except InvalidArgument:
             return ""
-        return await self._catalog.keep(voice)
+        return await self._catalog.keep(replace(voice, language=language))
 
     def _from_message(self, message: common_pb2.HistoryPrompt, field: str) -> Voice:
         coarse, fine = self._config.coarse_generation, self._config.fine_generation

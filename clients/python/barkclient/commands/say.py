@@ -11,7 +11,7 @@ from barkclient.commands.meter import Meter
 from barkclient.commands.report import human_summary, json_summary, name_of
 from barkclient.commands.say_arguments import SayArguments
 from barkclient.commands.sinks import STANDARD, Sinks
-from barkclient.commands.text_source import read_text, typed_text
+from barkclient.commands.text_source import TypedText, read_text
 from barkclient.commands.timestamps import check_timestamps, write_timestamps
 from barkclient.errors import BarkClientError, ServerError
 
@@ -25,14 +25,16 @@ def say(arguments: SayArguments) -> None:
     with ExitStack() as stack:
         sinks = Sinks(target, play=arguments.play, stack=stack)
         client = stack.enter_context(Client(arguments.server, timeout=arguments.timeout))
-        synthesis, characters = _begin(client, arguments)
+        text = TypedText(arguments.text) if arguments.stream_text else read_text(arguments.text)
+        synthesis = _begin(client, arguments, text)
+        characters = len(text) if isinstance(text, str) else None
         meter = Meter(None if arguments.quiet else sys.stderr, characters)
         try:
             for chunk in synthesis:
                 sinks.record(chunk)
                 meter.add(chunk)
                 sinks.play(chunk)
-            _save(synthesis, arguments)
+            _save(synthesis, arguments, text)
         except (BarkClientError, OSError, KeyboardInterrupt) as error:
             if isinstance(error, KeyboardInterrupt):  # a second one must not break the farewell
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -48,19 +50,18 @@ def say(arguments: SayArguments) -> None:
         _report(arguments, target, synthesis, meter, None)
 
 
-def _begin(client: Client, arguments: SayArguments) -> tuple[Synthesis, int | None]:
-    """The synthesis, and how many characters it is to speak, if that is known."""
+def _begin(client: Client, arguments: SayArguments, text: str | TypedText) -> Synthesis:
     options = arguments.synthesis_options()
-    if arguments.stream_text:
-        return client.synthesize_stream(typed_text(arguments.text), **options), None
-    text = read_text(arguments.text)
-    return client.synthesize(text, **options), len(text)
+    if isinstance(text, TypedText):
+        return client.synthesize_stream(text, **options)
+    return client.synthesize(text, **options)
 
 
-def _save(synthesis: Synthesis, arguments: SayArguments) -> None:
+def _save(synthesis: Synthesis, arguments: SayArguments, text: str | TypedText) -> None:
     """What was asked for beside the audio."""
     if arguments.timestamps is not None:
-        write_timestamps(arguments.timestamps, synthesis.words)
+        spoken = text if isinstance(text, str) else text.so_far
+        write_timestamps(arguments.timestamps, synthesis.words, spoken)
     if arguments.save_voice is not None:
         voice = synthesis.finished.voice
         if voice is None:

@@ -20,10 +20,26 @@ def read_text(text: str) -> str:
         raise InvalidRequest("the text on standard input is not UTF-8") from error
 
 
-def typed_text(text: str) -> Iterator[bytes]:
-    """The text in pieces, as soon as there are any."""
-    if text != STANDARD:
-        yield text.encode()
-        return
-    while piece := os.read(sys.stdin.fileno(), _READ_BYTES):
-        yield piece
+class TypedText:
+    """The text in pieces, as soon as there are any; remembers them."""
+
+    def __init__(self, text: str) -> None:
+        self._given = text
+        self._read = bytearray()
+
+    @property
+    def so_far(self) -> str:
+        """What has been read."""
+        return self._read.decode(errors="replace")
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in self._pieces():
+            self._read += piece
+            yield piece
+
+    def _pieces(self) -> Iterator[bytes]:
+        if self._given != STANDARD:
+            yield self._given.encode()
+            return
+        while piece := os.read(sys.stdin.fileno(), _READ_BYTES):
+            yield piece

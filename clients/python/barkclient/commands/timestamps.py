@@ -3,13 +3,14 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import zip_longest
 from pathlib import Path
 
 from barkclient.errors import InvalidRequest, ServerError
 from barkclient.responses import WordTime
 
 _MAX_CUE_CHARACTERS = 42  # a line of subtitles
+_CLOSING = "\"')]}\u2019\u201d\u00bb\u300d"  # what may stand behind a sentence's end
 _SENTENCE_ENDS = tuple(".!?…。\uff01\uff1f।")
 
 
@@ -28,57 +29,52 @@ def check_timestamps(path: str | None) -> None:
         raise InvalidRequest(f"--timestamps: {path} must end in {', '.join(_WRITERS)}")
 
 
-def write_timestamps(path: str, words: Sequence[WordTime]) -> None:
-    """Raises ServerError if the server told of no word."""
+def write_timestamps(path: str, words: Sequence[WordTime], text: str) -> None:
+    """Raises ServerError if the server told of no word.
+
+    Args:
+        path: the file; its suffix says which kind.
+        words: in the order of speech.
+        text: where they stand.
+    """
     if not words:
         raise ServerError(f"the server sent no word times, so there are none in {path}")
-    content = _WRITERS[Path(path).suffix.lower()](words)
+    content = _WRITERS[Path(path).suffix.lower()](words, text)
     Path(path).write_text(content, encoding="utf-8")
 
 
-def cues(words: Sequence[WordTime]) -> Iterator[Cue]:
-    """Words put together up to the end of a sentence, or of a line."""
+def cues(words: Sequence[WordTime], text: str) -> Iterator[Cue]:
+    """Words and the signs between them, put together up to the end of a sentence or of a line."""
     line: list[WordTime] = []
-    for word in words:
-        if line and len(_text([*line, word])) > _MAX_CUE_CHARACTERS:
-            yield _cue(line)
-            line = []
+    for word, following in zip_longest(words, words[1:]):
         line.append(word)
-        if word.word.endswith(_SENTENCE_ENDS):
-            yield _cue(line)
+        shown = text[line[0].text_start : following.text_start if following else None]
+        to_next = text[line[0].text_start : following.text_end if following else None]
+        if (
+            following is None
+            or shown.rstrip().rstrip(_CLOSING).endswith(_SENTENCE_ENDS)
+            or len(to_next) > _MAX_CUE_CHARACTERS
+        ):
+            yield Cue(line[0].start_s, line[-1].end_s, " ".join(shown.split()))
             line = []
-    if line:
-        yield _cue(line)
 
 
-def _cue(words: Sequence[WordTime]) -> Cue:
-    return Cue(words[0].start_s, words[-1].end_s, _text(words))
-
-
-def _text(words: Sequence[WordTime]) -> str:
-    """With a space where the text has something between two words: scripts without spaces."""
-    parts = [words[0].word]
-    for before, word in pairwise(words):
-        parts.append(word.word if word.text_start == before.text_end else f" {word.word}")
-    return "".join(parts)
-
-
-def _srt(words: Sequence[WordTime]) -> str:
+def _srt(words: Sequence[WordTime], text: str) -> str:
     return "\n".join(
         f"{number}\n{_clock(cue.start_s, ',')} --> {_clock(cue.end_s, ',')}\n{cue.text}\n"
-        for number, cue in enumerate(cues(words), 1)
+        for number, cue in enumerate(cues(words, text), 1)
     )
 
 
-def _vtt(words: Sequence[WordTime]) -> str:
+def _vtt(words: Sequence[WordTime], text: str) -> str:
     blocks = [
         f"{_clock(cue.start_s, '.')} --> {_clock(cue.end_s, '.')}\n{cue.text}\n"
-        for cue in cues(words)
+        for cue in cues(words, text)
     ]
     return "\n".join(["WEBVTT\n", *blocks])
 
 
-def _json(words: Sequence[WordTime]) -> str:
+def _json(words: Sequence[WordTime], _: str) -> str:
     entries = [
         {
             "word": word.word,
