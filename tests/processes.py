@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from barkserve.serving.channel import open_channel
 
 
 @dataclass
@@ -29,7 +30,7 @@ async def service_process(
     words = (name, f"--checkpoint={folder}", f"--port={port}", "--metrics-port=0", *flags)
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "barkserve", *words)
     try:
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        async with open_channel(f"127.0.0.1:{port}") as channel:
             await channel.channel_ready()
             await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
         yield ServiceProcess(process, f"127.0.0.1:{port}")

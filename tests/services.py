@@ -9,13 +9,14 @@ from typing import Any
 import grpc
 
 from barkserve import __main__ as root
-from barkserve import config
+from barkserve import config, wiring
 from barkserve.constants import STAGES
-from barkserve.serving.channel import open_channel
+from barkserve.serving.channel import Dialer
 from barkserve.serving.interceptors import RpcInterceptor
 from barkserve.serving.load import ReadLoad
 from barkserve.serving.metrics import Metrics
 from barkserve.serving.server import Service, bind, publish
+from barkserve.serving.tls import TlsFiles
 from barkserve.v1 import speech_pb2_grpc
 
 Build = Callable[[Any, Metrics], Service]
@@ -49,24 +50,26 @@ async def running(service: str, checkpoint: Path, **options: Any) -> AsyncIterat
     """One service with these options, on a free port."""
     kind, build = BUILDERS[service]
     chosen = kind(checkpoint=str(checkpoint), port=0, metrics_port=0, **options)
-    async with running_built(service, lambda metrics: build(chosen, metrics)) as started:
+    tls = wiring.tls_of(chosen)
+    async with running_built(service, lambda metrics: build(chosen, metrics), tls) as started:
         yield started
 
 
 @asynccontextmanager
 async def running_built(
-    name: str, build: Callable[[Metrics], Service]
+    name: str, build: Callable[[Metrics], Service], tls: TlsFiles | None = None
 ) -> AsyncIterator[RunningService]:
     """One service from its parts, fakes for instance, on a free port."""
     metrics = Metrics(name)
     server = grpc.aio.server(interceptors=[RpcInterceptor(metrics)])
-    port = bind(server, "127.0.0.1", 0)
+    credentials = None if tls is None else tls.server_credentials(tls.mutual)
+    port = bind(server, "127.0.0.1", 0, credentials)
     service = build(metrics)
     await service.start()
     await publish(server, service)
     await server.start()
     address = f"127.0.0.1:{port}"
-    async with open_channel(address) as channel:
+    async with Dialer(tls).open(address) as channel:
         try:
             yield RunningService(address, channel, metrics, server, service.load)
         finally:

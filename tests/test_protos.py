@@ -11,12 +11,14 @@ import pytest
 from google.protobuf import descriptor_pb2
 
 from barkserve.v1 import (
+    autoscaler_pb2,
     coarse_pb2,
     codec_pb2,
     common_pb2,
     fine_pb2,
     semantic_pb2,
     speech_pb2,
+    status_pb2,
 )
 
 ROOT = Path(__file__).parents[1]
@@ -27,6 +29,8 @@ MODULES = {
     "fine": fine_pb2,
     "codec": codec_pb2,
     "speech": speech_pb2,
+    "status": status_pb2,
+    "autoscaler": autoscaler_pb2,
 }
 
 

@@ -40,6 +40,7 @@ from barkclient.responses import (
 )
 from barkclient.server_info import ServerInfo, ServerLimits
 from barkclient.speech import SpeechContext, SpeechStream
+from barkclient.tls import Tls
 from barkclient.voices import HistoryPrompt, Voice, VoiceHandle
 from barkclient.wav import WavWriter
 
@@ -76,6 +77,7 @@ __all__ = [
     "Synthesis",
     "SynthesisOptions",
     "TailOptions",
+    "Tls",
     "Voice",
     "VoiceExists",
     "VoiceHandle",

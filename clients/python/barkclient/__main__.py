@@ -9,6 +9,8 @@ from barkclient.commands.bench import bench
 from barkclient.commands.info import info
 from barkclient.commands.say import say
 from barkclient.commands.say_arguments import SayArguments
+from barkclient.commands.status import status
+from barkclient.commands.status_arguments import StatusArguments
 from barkclient.commands.voices import create_voice, delete_voice, show_voice, voices
 from barkclient.commands.voices_arguments import (
     CreateVoiceArguments,
@@ -69,6 +71,8 @@ def _run(command: Arguments) -> None:
     match command:
         case SayArguments():
             say(command)
+        case StatusArguments():
+            status(command)
         case VoicesArguments():
             voices(command)
         case ShowVoiceArguments():

@@ -8,11 +8,12 @@ from typing import Any, Self, Unpack
 import grpc
 
 from barkclient.async_speech import AsyncSpeechStream
-from barkclient.channel import DEFAULT_TARGET, channel_options, speech_stub
+from barkclient.channel import DEFAULT_TARGET, open_async_channel, speech_stub
 from barkclient.errors import Cancelled, map_errors
 from barkclient.options import StreamOptions, SynthesisOptions, build_config, build_request
 from barkclient.responses import AudioChunk
 from barkclient.server_info import ServerInfo, decode_server_info
+from barkclient.tls import Tls
 from barkclient.transcript import Progress, Response
 from barkclient.voices import (
     HistoryPrompt,
@@ -31,9 +32,18 @@ class AsyncClient:
     Args:
         target: HOST:PORT of the orchestrator, or any name that gRPC resolves.
         timeout: seconds a call may take in all, unless the call says otherwise; None is no limit.
+        tls: how to know the server and show oneself; None is plaintext. Files are read at the first
+            call, and again by the next client: a client does not outlive its certificate.
     """
 
-    def __init__(self, target: str = DEFAULT_TARGET, *, timeout: float | None = None) -> None:
+    def __init__(
+        self,
+        target: str = DEFAULT_TARGET,
+        *,
+        timeout: float | None = None,
+        tls: Tls | None = None,
+    ) -> None:
+        self._tls = tls
         self._target = target
         self._timeout = timeout
         self._channel: grpc.aio.Channel | None = None
@@ -139,8 +149,7 @@ class AsyncClient:
     def _stub(self) -> Any:
         if self._channel is None:
             asyncio.get_running_loop()  # gRPC would take some other loop without a word
-            options = channel_options(self._target)
-            self._channel = grpc.aio.insecure_channel(self._target, options=options)
+            self._channel = open_async_channel(self._target, self._tls)
         return speech_stub(self._channel)
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import grpc
 
+from barkclient.tls import Tls
 from barkserve.v1 import speech_pb2_grpc
 
 DEFAULT_TARGET = "localhost:50051"
@@ -22,6 +23,22 @@ def channel_options(target: str) -> list[tuple[str, int]]:
         ("grpc.http2.bdp_probe", 0),  # windows stay at 64 KiB: a second or so of audio
         ("grpc.enable_http_proxy", 0 if target.startswith(_LOOPBACK) else 1),
     ]
+
+
+def open_channel(target: str, tls: Tls | None) -> grpc.Channel:
+    """A channel for blocking calls; plaintext without `tls`."""
+    options: list[Any] = [*channel_options(target)]
+    if tls is None:
+        return grpc.insecure_channel(target, options=options)
+    return grpc.secure_channel(target, tls.credentials(), options=options + tls.options())
+
+
+def open_async_channel(target: str, tls: Tls | None) -> grpc.aio.Channel:
+    """The same for the event loop that runs now."""
+    options: list[Any] = [*channel_options(target)]
+    if tls is None:
+        return grpc.aio.insecure_channel(target, options=options)
+    return grpc.aio.secure_channel(target, tls.credentials(), options=options + tls.options())
 
 
 def speech_stub(channel: grpc.Channel | grpc.aio.Channel) -> Any:

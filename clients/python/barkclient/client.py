@@ -3,15 +3,14 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, Unpack
 
-import grpc
-
-from barkclient.channel import DEFAULT_TARGET, channel_options, speech_stub
+from barkclient.channel import DEFAULT_TARGET, open_channel, speech_stub
 from barkclient.closing import Closing
 from barkclient.errors import BarkClientError, map_errors
 from barkclient.options import StreamOptions, SynthesisOptions, build_config, build_request
 from barkclient.responses import AudioChunk
 from barkclient.server_info import ServerInfo, decode_server_info
 from barkclient.speech import SpeechStream
+from barkclient.tls import Tls
 from barkclient.transcript import Progress
 from barkclient.voices import (
     HistoryPrompt,
@@ -27,10 +26,16 @@ from barkserve.v1 import speech_pb2
 class Client(Closing):
     """A client of one server for code without an event loop; see AsyncClient."""
 
-    def __init__(self, target: str = DEFAULT_TARGET, *, timeout: float | None = None) -> None:
+    def __init__(
+        self,
+        target: str = DEFAULT_TARGET,
+        *,
+        timeout: float | None = None,
+        tls: Tls | None = None,
+    ) -> None:
         self._target = target
         self._timeout = timeout
-        self._channel = grpc.insecure_channel(target, options=channel_options(target))
+        self._channel = open_channel(target, tls)
         self._stub = speech_stub(self._channel)
 
     def synthesize(

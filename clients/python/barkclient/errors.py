@@ -31,6 +31,7 @@ _DETAILS_KEY = "grpc-status-details-bin"
 # How gRPC's core words its own failures; the second has two wordings, by version.
 _NOBODY_ANSWERS = "failed to connect to all addresses"
 _NO_SUCH_HOST = ("DNS resolution failed", "errors resolving")
+_TLS_FAILED = ("ssl_error", "handshake", "certificate", "peer name", "hostname verification")
 _TOO_LARGE = "larger than max"
 
 
@@ -168,6 +169,8 @@ def _plain_error(code: grpc.StatusCode, text: str, target: str) -> BarkClientErr
 
 
 def _why_unavailable(text: str, target: str) -> str:
+    if any(sign in text.lower() for sign in _TLS_FAILED):
+        return f"{target} and this client do not agree on TLS: check --tls-ca, --tls-cert ({text})"
     if text.startswith(_NOBODY_ANSWERS):
         return f"nothing answers at {target}: start one with `barkserve up`"
     if text.startswith(_NO_SUCH_HOST):

@@ -14,12 +14,14 @@ from barkclient.bench.saturation import SaturationSearch
 from barkclient.bench.speaker import Speaker
 from barkclient.bench.summary import LevelSummary, summarize
 from barkclient.responses import Started
+from barkclient.tls import Tls
 
 
 class Benchmark:
     """Measures; what it has measured stays valid when it is interrupted."""
 
-    def __init__(self, plan: Plan, server: str, progress: TextIO) -> None:
+    def __init__(self, plan: Plan, server: str, progress: TextIO, tls: Tls | None = None) -> None:
+        self._tls = tls
         self.plan = plan
         self.server = server
         self.warm_ups: list[LevelRun] = []
@@ -30,7 +32,7 @@ class Benchmark:
 
     async def run(self) -> None:
         """Measures every level; ends early only where nothing is heard at all."""
-        async with AsyncClient(self.server, timeout=self.plan.timeout_s) as client:
+        async with AsyncClient(self.server, timeout=self.plan.timeout_s, tls=self._tls) as client:
             speaker = Speaker(client, self.plan.texts, self.plan.voice, self.plan.seed)
             for load in self._loads():
                 if self.plan.warmup:

@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 from barkclient.commands.bench_arguments import BenchArguments
 from barkclient.commands.common import SERVER_VARIABLE
 from barkclient.commands.say_arguments import SayArguments
+from barkclient.commands.status_arguments import StatusArguments
 from barkclient.commands.voices_arguments import (
     CreateVoiceArguments,
     DeleteVoiceArguments,
@@ -63,6 +64,7 @@ Arguments = (
     | CreateVoiceArguments
     | DeleteVoiceArguments
     | InfoArguments
+    | StatusArguments
     | BenchArguments
 )
 
@@ -70,6 +72,7 @@ _COMMANDS: Mapping[str, tuple[type[Arguments], str, str]] = {
     "say": (SayArguments, "Speak a text into a file, or aloud, as it comes.", _SAY_EXAMPLES),
     "voices": (VoicesArguments, "List the voices; with a command: make them.", _VOICES_EXAMPLES),
     "info": (InfoArguments, "Tell what the server speaks, and its limits.", ""),
+    "status": (StatusArguments, "Tell the state and the load of every service.", ""),
     "bench": (BenchArguments, "Measure how a server keeps up with many streams.", ""),
 }
 _VOICE_COMMANDS: Mapping[str, tuple[type[Arguments], str, str]] = {

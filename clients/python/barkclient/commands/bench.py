@@ -16,7 +16,7 @@ from barkclient.errors import ServerError
 
 def bench(arguments: BenchArguments) -> None:
     """Measures and reports; raises if no stream at all has finished."""
-    benchmark = Benchmark(arguments.plan(), arguments.server, sys.stderr)
+    benchmark = Benchmark(arguments.plan(), arguments.server, sys.stderr, arguments.secured())
     check_folder(arguments.json)
     check_folder(arguments.plot)
     if arguments.plot is not None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from barkclient.channel import DEFAULT_TARGET
+from barkclient.tls import Tls
 
 SERVER_VARIABLE = "BARKCLIENT_SERVER"
 
@@ -31,6 +32,43 @@ class ServerArguments:
             f"the orchestrator (environment: {SERVER_VARIABLE})", "--server", metavar="HOST:PORT"
         ),
     )
+    tls: bool = field(
+        default=False,
+        metadata=option(
+            "speak TLS and trust the system's authorities", "--tls", action="store_true"
+        ),
+    )
+    tls_ca: str | None = field(
+        default=None,
+        metadata=option("speak TLS and trust these authorities", "--tls-ca", metavar="FILE.pem"),
+    )
+    tls_cert: str | None = field(
+        default=None,
+        metadata=option("certificate to show to the server", "--tls-cert", metavar="FILE.pem"),
+    )
+    tls_key: str | None = field(
+        default=None, metadata=option("its key", "--tls-key", metavar="FILE.pem")
+    )
+    tls_server_name: str | None = field(
+        default=None,
+        metadata=option(
+            "name in the server's certificate, if it is not the host",
+            "--tls-server-name",
+            metavar="NAME",
+        ),
+    )
+
+    def secured(self) -> Tls | None:
+        """How to speak TLS, None for plaintext."""
+        files = (self.tls_ca, self.tls_cert, self.tls_key)
+        if not self.tls and files == (None, None, None):
+            return None
+        return Tls(
+            ca=self.tls_ca,
+            certificate=self.tls_cert,
+            key=self.tls_key,
+            server_name=self.tls_server_name,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

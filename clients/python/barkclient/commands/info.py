@@ -11,7 +11,7 @@ from barkclient.server_info import ServerInfo
 
 def info(arguments: InfoArguments) -> None:
     """Prints it."""
-    with Client(arguments.server, timeout=arguments.timeout) as client:
+    with Client(arguments.server, timeout=arguments.timeout, tls=arguments.secured()) as client:
         found = client.server_info()
     if arguments.json:
         print(json.dumps(asdict(found)))

@@ -24,7 +24,9 @@ def say(arguments: SayArguments) -> None:
         check_folder(path)
     with ExitStack() as stack:
         sinks = Sinks(target, play=arguments.play, stack=stack)
-        client = stack.enter_context(Client(arguments.server, timeout=arguments.timeout))
+        client = stack.enter_context(
+            Client(arguments.server, timeout=arguments.timeout, tls=arguments.secured())
+        )
         text = TypedText(arguments.text) if arguments.stream_text else read_text(arguments.text)
         synthesis = _begin(client, arguments, text)
         characters = len(text) if isinstance(text, str) else None

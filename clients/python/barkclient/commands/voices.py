@@ -17,7 +17,7 @@ from barkclient.voices import Voice
 
 def voices(arguments: VoicesArguments) -> None:
     """Prints the voices, the default one marked."""
-    with Client(arguments.server, timeout=arguments.timeout) as client:
+    with Client(arguments.server, timeout=arguments.timeout, tls=arguments.secured()) as client:
         known = client.voices(arguments.language)
     if arguments.json:
         print(json.dumps({"voices": [asdict(voice) for voice in known]}, ensure_ascii=False))
@@ -32,7 +32,7 @@ def voices(arguments: VoicesArguments) -> None:
 def show_voice(arguments: ShowVoiceArguments) -> None:
     """Prints what is known of one voice; saves its tokens if that is asked for."""
     check_folder(arguments.save)
-    with Client(arguments.server, timeout=arguments.timeout) as client:
+    with Client(arguments.server, timeout=arguments.timeout, tls=arguments.secured()) as client:
         voice = client.get_voice(arguments.name)
         if arguments.save is not None:
             client.get_voice_tokens(arguments.name).save(arguments.save)
@@ -41,7 +41,7 @@ def show_voice(arguments: ShowVoiceArguments) -> None:
 
 def create_voice(arguments: CreateVoiceArguments) -> None:
     """Stores a voice and prints what is known of it."""
-    with Client(arguments.server, timeout=arguments.timeout) as client:
+    with Client(arguments.server, timeout=arguments.timeout, tls=arguments.secured()) as client:
         voice = client.create_voice(
             arguments.name,
             arguments.source,
@@ -54,7 +54,7 @@ def create_voice(arguments: CreateVoiceArguments) -> None:
 
 def delete_voice(arguments: DeleteVoiceArguments) -> None:
     """Deletes a stored voice."""
-    with Client(arguments.server, timeout=arguments.timeout) as client:
+    with Client(arguments.server, timeout=arguments.timeout, tls=arguments.secured()) as client:
         client.delete_voice(arguments.name)
     if arguments.json:
         print(json.dumps({"deleted": arguments.name}))

@@ -1,0 +1,81 @@
+"""The client and its command against a chain that speaks TLS, and what they tell of the
+services."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import barkclient
+from barkserve import wiring
+from barkserve.config import AutoscalerOptions
+from barkserve.constants import STAGES
+from tests.barkclient.command_line import Command
+from tests.certificates import Authority
+from tests.checkpoints import TINY, CheckpointSpec
+from tests.services import running_built, running_chain
+
+
+async def test_a_whole_chain_speaks_tls(
+    checkpoint_of: Callable[[CheckpointSpec], Path], tmp_path: Path
+) -> None:
+    files = Authority(tmp_path / "ours").issue()
+    stranger = Authority(tmp_path / "theirs", "other").issue()
+    options = {"tls_cert": files.certificate, "tls_key": files.key, "tls_ca": files.ca}
+    async with running_chain(checkpoint_of(TINY), **options) as chain:
+        ours = barkclient.Tls(ca=files.ca, certificate=files.certificate, key=files.key)
+        async with barkclient.AsyncClient(chain.address, tls=ours) as client:
+            heard = await client.synthesize("hello", seed=1).read()
+        assert len(heard.samples()) > 0
+        command = Command(tmp_path, chain.address)
+        flags = ("--tls-ca", files.ca, "--tls-cert", files.certificate, "--tls-key", files.key)
+        said = await command("say", "hello", "--seed", "1", *flags)
+        assert said.code == 0
+        shown = await command("status", "--json", *flags)
+        states = [replica["state"] for replica in json.loads(shown.stdout)["replicas"]]
+        assert states == ["STATE_READY"] * 5
+        for wrong in (
+            (),
+            ("--tls-ca", files.ca),
+            ("--tls-ca", stranger.ca, *flags[2:]),
+        ):
+            refused = await command("voices", "--timeout", "5", *wrong)
+            assert refused.code == 3
+
+
+@pytest.mark.parametrize(
+    ("tls", "message"),
+    [
+        ({"certificate": "a.pem"}, "go together"),
+        ({"ca": "absent.pem"}, "absent.pem cannot be read"),
+        ({"ca": __file__}, "is no PEM file"),
+    ],
+)
+def test_wrong_files_are_named(tls: dict[str, Any], message: str) -> None:
+    with pytest.raises(barkclient.InvalidRequest, match=message):
+        barkclient.Client("localhost:1", tls=barkclient.Tls(**tls))
+
+
+async def test_status_tells_of_every_service_and_why(
+    checkpoint_of: Callable[[CheckpointSpec], Path], tmp_path: Path
+) -> None:
+    async with running_chain(checkpoint_of(TINY)) as chain:
+        addresses: dict[str, Any] = {n: service.address for n, service in chain.services.items()}
+        options = AutoscalerOptions(**addresses)
+        async with running_built("autoscaler", lambda m: wiring.autoscaler(options, m)) as scaler:
+            command = Command(tmp_path, chain.address)
+            await asyncio.sleep(0.5)
+            table = (await command("status")).stdout.decode().splitlines()
+            scaling = await command("status", "--scaling", "--autoscaler", scaler.address)
+    assert table[0].split()[:3] == ["service", "replica", "state"]
+    assert [line.split()[0] for line in table[1:]] == ["orchestrator", *STAGES]
+    assert chain.services["coarse"].address in table[3]
+    lines = scaling.stdout.decode().splitlines()
+    assert lines[0].split() == ["service", "replicas", "wanted", "demand", "because"]
+    assert [line.split()[:3] for line in lines[1:]] == [
+        [name, "1", "0"] for name in ("orchestrator", *STAGES)
+    ]
+    assert all(line.endswith("no stream for a while") for line in lines[1:])

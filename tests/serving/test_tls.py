@@ -1,0 +1,139 @@
+"""TLS between services: who is let in, what is refused, and certificates that are replaced."""
+
+import asyncio
+import shutil
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+from cryptography import x509
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from barkserve.discovery.endpoint import Endpoint
+from barkserve.discovery.replica import Replica
+from barkserve.errors import StartupError
+from barkserve.serving.channel import Dialer
+from barkserve.serving.load import Load
+from barkserve.serving.server import Service, bind, publish
+from barkserve.serving.tls import TlsFiles
+from tests.certificates import Authority, Files
+from tests.fakes import until
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path / "ours")
+
+
+def tls(files: Files, ca: bool = True) -> TlsFiles:
+    return TlsFiles(files.certificate, files.key, files.ca if ca else "", reload_s=0.0)
+
+
+@asynccontextmanager
+async def serving(files: TlsFiles, mutual: bool = True) -> AsyncIterator[str]:
+    """A server with health and load reports and nothing else; yields its address."""
+    server = grpc.aio.server()
+    port = bind(server, "127.0.0.1", 0, files.server_credentials(mutual))
+    await publish(server, Service("test.Nothing", lambda _: None, load=lambda: Load(slots=3)))
+    await server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        await server.stop(grace=None)
+
+
+async def answers(channel: grpc.aio.Channel) -> bool:
+    async with channel:
+        call = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+        code = await call.code()
+    assert code in (grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE)
+    return code is grpc.StatusCode.OK
+
+
+async def test_services_of_one_authority_trust_each_other(authority: Authority) -> None:
+    files = tls(authority.issue())
+    async with serving(files) as address:
+        assert await answers(Dialer(files).open(address))
+        assert await answers(Dialer(files).open(address, "bark-codec.speech.svc"))
+        assert not await answers(Dialer(files).open(address, "bark-fine.speech.svc"))
+
+
+async def test_strangers_are_turned_away(authority: Authority, tmp_path: Path) -> None:
+    stranger = Authority(tmp_path / "theirs", "stranger").issue()
+    trusting = Files(stranger.certificate, stranger.key, str(authority.path))
+    async with serving(tls(authority.issue())) as address:
+        assert not await answers(Dialer().open(address))
+        assert not await answers(Dialer(tls(stranger)).open(address))
+        assert not await answers(Dialer(tls(trusting)).open(address))
+
+
+async def test_without_an_authority_clients_need_no_certificate(authority: Authority) -> None:
+    files = authority.issue()
+    async with serving(tls(files, ca=False), mutual=False) as address:
+        credentials = grpc.ssl_channel_credentials(authority.path.read_bytes())
+        assert await answers(grpc.aio.secure_channel(address, credentials))
+
+
+def serial(address: str, authority: Authority) -> int:
+    """The serial number of the certificate that a server shows."""
+    context = ssl.create_default_context(cafile=str(authority.path))
+    context.set_alpn_protocols(["h2"])
+    host, port = address.split(":")
+    with (
+        socket.create_connection((host, int(port))) as plain,
+        context.wrap_socket(plain, server_hostname=host) as secured,
+    ):
+        return x509.load_der_x509_certificate(secured.getpeercert(True) or b"").serial_number
+
+
+async def test_a_replaced_certificate_is_shown_without_a_restart(authority: Authority) -> None:
+    files = tls(authority.issue())
+    async with serving(files, mutual=False) as address:
+        replica = Replica(Endpoint(address), Dialer(files), "")
+        replica.listen()
+        await until(lambda: replica.load == Load(slots=3))
+        before = await asyncio.to_thread(serial, address, authority)
+        with replica.stream() as old:
+            authority.issue()
+            assert await asyncio.to_thread(serial, address, authority) != before
+            with replica.stream() as new:
+                assert new is not old
+                stub = health_pb2_grpc.HealthStub(old)
+                assert (await stub.Check(health_pb2.HealthCheckRequest())).status == 1
+                stub = health_pb2_grpc.HealthStub(new)
+                assert (await stub.Check(health_pb2.HealthCheckRequest())).status == 1
+        await replica.close()
+
+
+def test_half_a_replacement_is_not_used(authority: Authority, tmp_path: Path) -> None:
+    issued = authority.issue()
+    files = tls(issued)
+    first = files.current()
+    other = authority.issue("other")
+    shutil.copy(other.certificate, issued.certificate)
+    assert files.current() == first
+    shutil.copy(other.key, issued.key)
+    assert files.current().version == first.version + 1
+    Path(issued.certificate).unlink()
+    assert files.current().version == first.version + 1
+
+
+def test_what_is_wrong_with_the_files_is_said(authority: Authority, tmp_path: Path) -> None:
+    files, other = authority.issue(), authority.issue("other")
+    empty = tmp_path / "empty.pem"
+    empty.write_text("")
+    for arguments, message in (
+        ((files.certificate, ""), "--tls-cert and --tls-key go together"),
+        ((files.certificate, str(tmp_path / "absent")), "--tls-key: .*absent cannot be read"),
+        ((files.certificate, other.key), "no PEM certificate and its key"),
+        ((str(empty), files.key), "no PEM certificate and its key"),
+        ((files.certificate, files.key, str(empty)), "--tls-ca .* holds no PEM certificate"),
+    ):
+        with pytest.raises(StartupError, match=message):
+            TlsFiles(*arguments)
+    with pytest.raises(StartupError, match="needs --tls-cert"):
+        TlsFiles("", "", files.ca).server_credentials(True)
