@@ -204,10 +204,11 @@ async def test_a_client_that_does_not_read_holds_nobody_up_and_little_memory(
     unmade."""
     spec = replace(LONG, max_new_tokens=700, block_size=1024)
     floats = speech_pb2.AudioFormat(encoding=speech_pb2.AUDIO_ENCODING_FLOAT32)
+    long = {"audio_format": floats, "tail": speech_pb2.TailOptions(max_seconds_per_character=0)}
     async with running_chain(checkpoint_of(spec)) as chain:
-        stalled = aiter(chain.speech.Synthesize(ask(seed=1, audio_format=floats)))
+        stalled = aiter(chain.speech.Synthesize(ask(seed=1, **long)))
         await anext(stalled)
-        hurried = ask("the fox", seed=2, audio_format=floats)
+        hurried = ask("the fox", seed=2, **long)
         assert len(await audio_of(chain, hurried)) > 1_000_000
         codec = chain.services["codec"]
         both = codec.metric("barkserve_outputs_total", stage="codec")

@@ -157,7 +157,12 @@ def orchestrator(options: config.OrchestratorOptions, metrics: Metrics) -> Servi
         folder=folder,
         voices=selector,
         budget=Budget.of(folder.bark, spelled=spells_out(folder.path)),
-        limits=Limits(options.max_text_characters, options.max_contexts, options.max_streams),
+        limits=Limits(
+            options.max_text_characters,
+            options.max_contexts,
+            options.max_streams,
+            options.max_seconds_per_character,
+        ),
         metrics=metrics,
     )
     info = _server_info(options, folder, default)

@@ -171,6 +171,11 @@ class OrchestratorOptions(CommonOptions):
     max_text_characters: int = option(
         1_000_000, "characters of a text, or of all text of a context; more are refused"
     )
+    max_seconds_per_character: float = option(
+        0.5,
+        "of speech, on top of 2, for a piece of text without [cues] and notes; it ends there unless"
+        " the request says otherwise; 0 for no limit",
+    )
     max_contexts: int = option(16, "contexts that may be open in one StreamingSynthesize call")
     voice_store: str = option("", _VOICE_STORE + "empty: only the checkpoint's voices")
     max_stored_voices: int = option(1000, "voices that may be created in all")

@@ -130,6 +130,7 @@ class Delivery:
             first_sample=first,
             sample_count=self._writer.output_sample(self._made) - first,
             seed=utterance.seed,
+            redraws=utterance.redraw,
         )
         self._pieces.append(report)
         self._piece_made = self._made

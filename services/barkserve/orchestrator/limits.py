@@ -1,4 +1,4 @@
-"""What the public service refuses beyond. Values only."""
+"""What the public service refuses beyond, and where it ends a speech. Values only."""
 
 from dataclasses import dataclass
 
@@ -11,8 +11,11 @@ class Limits:
         max_text_characters: of a Synthesize text, or of a context's text in all.
         max_contexts: open at once in one StreamingSynthesize call.
         max_streams: texts and contexts that the server speaks at once.
+        max_seconds_per_character: of a piece of text, 2 s not counted, unless a request says
+            otherwise; 0 for no limit.
     """
 
     max_text_characters: int
     max_contexts: int
     max_streams: int
+    max_seconds_per_character: float

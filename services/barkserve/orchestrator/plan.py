@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from barkserve.constants import NO_VOICE
 from barkserve.errors import InvalidArgument
 from barkserve.orchestrator.audio.output_format import OutputFormat, resolve_format
+from barkserve.orchestrator.tail import Tail, resolve_tail
 from barkserve.speakable import speakable
 from barkserve.v1 import common_pb2, speech_pb2
 from barkserve.voices import Voice
@@ -28,6 +29,7 @@ class Plan:
         voice: the history prompt, None for no voice.
         seed: the client's, or a drawn one.
         output: how the audio is made and cut.
+        tail: how pieces end.
     """
 
     request: speech_pb2.SynthesizeRequest
@@ -35,6 +37,7 @@ class Plan:
     voice: Voice | None
     seed: int
     output: OutputFormat
+    tail: Tail
 
     @property
     def voice_name(self) -> str:
@@ -55,9 +58,20 @@ class Plan:
         return chosen
 
 
-def make_plan(request: speech_pb2.SynthesizeRequest, voice: Voice | None, source_rate: int) -> Plan:
-    """Check a request and decide what it leaves open; the checkpoint makes `source_rate` samples a
-    second. Raises InvalidArgument naming the field."""
+def make_plan(
+    request: speech_pb2.SynthesizeRequest,
+    voice: Voice | None,
+    source_rate: int,
+    max_seconds_per_character: float,
+) -> Plan:
+    """Check a request and decide what it leaves open. Raises InvalidArgument naming the field.
+
+    Args:
+        request: the client's.
+        voice: that it means.
+        source_rate: samples a second that the checkpoint makes.
+        max_seconds_per_character: the server's default of the request's `tail`.
+    """
     if len(request.request_id) > MAX_REQUEST_ID_CHARACTERS:
         raise InvalidArgument(
             "request_id", f"must be at most {MAX_REQUEST_ID_CHARACTERS} characters"
@@ -78,6 +92,7 @@ def make_plan(request: speech_pb2.SynthesizeRequest, voice: Voice | None, source
         voice=voice,
         seed=request.seed if request.HasField("seed") else secrets.randbelow(MAX_SEED),
         output=resolve_format(request.audio_format, source_rate),
+        tail=resolve_tail(request.tail, max_seconds_per_character),
     )
 
 

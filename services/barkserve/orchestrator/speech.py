@@ -19,6 +19,8 @@ from barkserve.orchestrator.patience import Patience
 from barkserve.orchestrator.pipeline import Chain, Pipeline
 from barkserve.orchestrator.plan import NOTHING, Plan
 from barkserve.orchestrator.seeds import piece_seed
+from barkserve.orchestrator.silence import SilenceTrimmer
+from barkserve.orchestrator.take import Take
 from barkserve.orchestrator.text.budget import Budget
 from barkserve.orchestrator.text.feed import TextFeed
 from barkserve.orchestrator.text.segmenter import FlushMark, Piece, halves
@@ -58,7 +60,7 @@ class Speech:
         self._listener = listener
         self._patience = Patience(deadline, self._full_s)
         self._room = asyncio.Semaphore(PIECES_UNDER_WAY)
-        self._under_way: asyncio.Queue[Pipeline | FlushMark | Exception | None] = asyncio.Queue()
+        self._under_way: asyncio.Queue[Take | FlushMark | Exception | None] = asyncio.Queue()
         self._open: set[Pipeline] = set()
         self._refused: deque[Piece] = deque()  # what is left of a piece that was too long
         self._silence: BarkserveError = NothingToSpeak("text", NOTHING)  # what to say if it stays
@@ -90,18 +92,19 @@ class Speech:
         if self.sample_count == 0:
             raise self._silence
 
-    async def _spoken(self, pipeline: Pipeline) -> AsyncGenerator[SpeechEvent, None]:
-        """The events of one piece."""
+    async def _spoken(self, take: Take) -> AsyncGenerator[SpeechEvent, None]:
+        """The events of one piece, none of a take that failed."""
+        pipeline = take.pipeline
         utterance, spoken = pipeline.utterance, pipeline.spoken
         try:
-            async with aclosing(pipeline.samples()) as pieces:
-                async for samples in pieces:
+            async with aclosing(take.samples()) as parts:
+                async for samples in parts:
                     self._began = True
                     self.sample_count += len(samples)
                     yield PieceSamples(utterance, spoken, samples)
-            if not spoken.sample_count:
-                self._silence = StageFailed(NOTHING_MADE)
-            yield PieceEnded(utterance, spoken)
+            if take.accepted.result():
+                self._silence = StageFailed(NOTHING_MADE)  # if no piece is heard
+                yield PieceEnded(utterance, spoken)
         except TextTooLong:
             pass  # its halves come next
         except NothingToSpeak as error:
@@ -125,21 +128,38 @@ class Speech:
                     if item is None:
                         return
                     continue
-                pipeline = self._start(item, index, before)
-                if await self._semantic_complete(pipeline):
-                    before, index = pipeline.after, index + 1
+                take = self._start(item, index, before, 0)
+                while spoken := await self._semantic_complete(take.pipeline):
+                    if await take.accepted:
+                        break
+                    await self._room.acquire()
+                    redraw = take.pipeline.utterance.redraw + 1
+                    take = self._start(item, index, before, redraw)
+                if spoken:
+                    before, index = take.pipeline.after, index + 1
         except Exception as error:
             self._under_way.put_nowait(error)
 
-    def _start(self, piece: Piece, index: int, before: Memory) -> Pipeline:
-        seed = piece_seed(self._plan.seed, index)
-        utterance = Utterance(self._plan, piece, index, seed)
+    def _start(self, piece: Piece, index: int, before: Memory, redraw: int) -> Take:
+        plan, config = self._plan, self._chain.config
+        asked, generation = plan.request.semantic.max_tokens, config.semantic_generation
+        utterance = Utterance(
+            plan,
+            piece,
+            index,
+            redraw,
+            seed=piece_seed(plan.seed, index, redraw),
+            max_tokens=plan.tail.max_tokens(piece.text, asked, generation),
+            max_tail_tokens=plan.tail.max_tail_tokens(generation),
+        )
         pipeline = Pipeline(self._chain, utterance, before, self._patience)
+        trimmer = SilenceTrimmer(config.sample_rate, plan.tail.max_silence_seconds)
+        take = Take(pipeline, trimmer, may_fail=redraw < plan.tail.max_redraws)
         self._open.add(pipeline)
         self._listener.piece_begins()
         pipeline.start()
-        self._under_way.put_nowait(pipeline)
-        return pipeline
+        self._under_way.put_nowait(take)
+        return take
 
     async def _semantic_complete(self, pipeline: Pipeline) -> bool:
         """Wait for a piece's last semantic token; False if the piece cannot be spoken as it is."""

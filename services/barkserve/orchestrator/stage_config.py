@@ -16,10 +16,12 @@ def semantic_config(
         semantic_prompt=history,
         sampling=utterance.plan.sampling(options.sampling),
         seed=utterance.seed,
-        max_tokens=options.max_tokens,
+        max_tokens=utterance.max_tokens,
         produced=produced,
-        alignment=utterance.plan.request.word_times,
     )
+    if utterance.plan.request.word_times:
+        config.alignment = True
+        config.max_tail_tokens = utterance.max_tail_tokens
     if options.HasField("min_eos_p"):
         config.min_eos_p = options.min_eos_p
     return config

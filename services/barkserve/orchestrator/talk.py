@@ -85,7 +85,12 @@ class Talk:
         if request.keep_voice:
             studio.voices.require_store()
         voice = await studio.voices.select(request.voice)
-        plan = make_plan(request, voice, studio.folder.bark.sample_rate)
+        plan = make_plan(
+            request,
+            voice,
+            studio.folder.bark.sample_rate,
+            studio.limits.max_seconds_per_character,
+        )
         self._segmenter.language = plan.language
         self._delivery = delivery = Delivery(plan, studio.folder.bark)
         yield self._started(plan)

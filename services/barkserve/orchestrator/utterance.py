@@ -16,13 +16,19 @@ class Utterance:
         plan: the request that it is part of.
         piece: the text, and where it stands.
         index: how many pieces of the request were spoken before.
-        seed: of its draws.
+        redraw: how often the piece was drawn before.
+        seed: of the draws.
+        max_tokens: most semantic tokens; 0: the checkpoint's most.
+        max_tail_tokens: those that may speak its last letter, where that is known; 0: any number.
     """
 
     plan: Plan
     piece: Piece
     index: int
+    redraw: int
     seed: int
+    max_tokens: int
+    max_tail_tokens: int
 
 
 @dataclass
