@@ -48,7 +48,9 @@ def semantic(options: config.SemanticOptions, metrics: Metrics) -> Service:
     checkpoint, placement = _open(options)
     bark = checkpoint.bark
     model = load_semantic(checkpoint, placement)
-    engine = Engine(ModelRunner(model, [semantic_head(bark)], options.slots))
+    engine = Engine(
+        ModelRunner(model, [semantic_head(bark)], options.slots), _prefill_positions(options)
+    )
     _watch_engine(metrics, engine)
     encoder = TextEncoder(checkpoint)
     heads = HeadChoice(engine, bark, encoder.encode)
@@ -73,7 +75,9 @@ def coarse(options: config.CoarseOptions, metrics: Metrics) -> Service:
     checkpoint, placement = _open(options)
     bark = checkpoint.bark
     model = load_coarse(checkpoint, placement)
-    engine = Engine(ModelRunner(model, coarse_heads(bark), options.slots))
+    engine = Engine(
+        ModelRunner(model, coarse_heads(bark), options.slots), _prefill_positions(options)
+    )
     _watch_engine(metrics, engine)
     admission = Admission(options.max_streams)
     servicer = CoarseServicer(CoarseGenerator(engine, bark), bark, admission, metrics)
@@ -337,6 +341,11 @@ def _open(options: config.StageOptions) -> "tuple[Checkpoint, Placement]":
 
 def _max_batch(options: config.FineOptions | config.CodecOptions) -> int:
     return options.max_batch or (1 if options.device == "cpu" else 8)
+
+
+def _prefill_positions(options: config.StageOptions) -> int:
+    """A CPU gains nothing from more than fills its cores; a GPU needs many to be filled."""
+    return 512 if options.device == "cpu" else 8192
 
 
 def _watch_engine(metrics: Metrics, engine: "Engine") -> None:

@@ -42,7 +42,8 @@ def run(model: CausalModel, *sequences: Sequence) -> None:
     for each in sequences:
         scheduler.add(each)
     while (batch := scheduler.next_batch()) is not None:
-        scheduler.advance(batch, runner.run(batch))
+        batch.record(runner.run(batch))
+        scheduler.settle(batch, 0.0)
 
 
 def seen(each: Sequence) -> np.ndarray:

@@ -58,7 +58,8 @@ def in_slots(prompts: list[np.ndarray], slots: list[int], cached: int = 0) -> Ba
 def finish(scheduler: Scheduler, runner: ModelRunner, steps: int | None = None) -> None:
     """Run so many steps, or until nothing is left to do."""
     while steps != 0 and (batch := scheduler.next_batch()) is not None:
-        scheduler.advance(batch, runner.run(batch))
+        batch.record(runner.run(batch))
+        scheduler.settle(batch, 0.0)
         steps = None if steps is None else steps - 1
 
 

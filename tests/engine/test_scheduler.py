@@ -9,7 +9,8 @@ def step(scheduler: Scheduler, token: int = 1) -> Batch:
     """One step that draws this token for everybody."""
     batch = scheduler.next_batch()
     assert batch is not None
-    scheduler.advance(batch, [token] * len(batch.sequences))
+    batch.record([token] * len(batch.sequences))
+    scheduler.settle(batch, 0.0)
     return batch
 
 
@@ -62,7 +63,8 @@ def test_a_sequence_aborted_during_its_step_gets_no_token() -> None:
     batch = scheduler.next_batch()
     assert batch is not None
     scheduler.abort(a)
-    assert scheduler.advance(batch, [7, 8]) == [b]
+    batch.record([7, 8])
+    assert scheduler.settle(batch, 0.0) == [b]
     assert (a.tokens, b.tokens, a.state) == ([], [8], State.ABORTED)
 
 
@@ -81,7 +83,8 @@ def test_a_slot_freed_during_a_step_goes_to_one_that_starts_from_nothing() -> No
     batch = scheduler.next_batch()
     assert batch is not None
     scheduler.abort(a)
-    scheduler.advance(batch, [7])
+    batch.record([7])
+    scheduler.settle(batch, 0.0)
     following = scheduler.next_batch()
     assert following == Batch((b,), (0,), 3)
     assert (b.slot, b.cached) == (0, 0)

@@ -13,6 +13,7 @@ from barkserve.coarse.windows import CoarseGeometry, CoarseHistory, WindowPlan
 from barkserve.constants import DrawStream
 from barkserve.engine.draws import uniforms
 from barkserve.engine.engine import Engine
+from barkserve.engine.playback import Playback
 from barkserve.engine.sequence import SamplingParams, Sequence
 
 FRAMES_A_MESSAGE = 5
@@ -52,6 +53,7 @@ class CoarseGenerator:
     def __init__(self, engine: Engine, config: BarkConfig) -> None:
         self._engine = engine
         self.geometry = CoarseGeometry.of(config)
+        self._rate = config.coarse_generation.coarse_rate_hz * self.geometry.codebooks
 
     async def generate(
         self, request: CoarseRequest, semantic: AsyncIterator[list[int]], run: CoarseRun
@@ -65,9 +67,10 @@ class CoarseGenerator:
         made = list(map(int, (request.produced + offsets).reshape(-1)))
         sent = run.made = len(made)
         previous: Sequence | None = None
+        playback = Playback(self._rate)
         try:
             while await self._window_comes(plan, len(made), semantic):
-                sequence = self._sequence(request, plan, made, previous)
+                sequence = self._sequence(request, plan, made, previous, playback)
                 if previous is not None and sequence.continues is None:
                     self._engine.release(previous)  # the window slid: its cache is of no use
                 previous = sequence
@@ -102,7 +105,12 @@ class CoarseGenerator:
         return not plan.complete(made)
 
     def _sequence(
-        self, request: CoarseRequest, plan: WindowPlan, made: list[int], previous: Sequence | None
+        self,
+        request: CoarseRequest,
+        plan: WindowPlan,
+        made: list[int],
+        previous: Sequence | None,
+        playback: Playback,
     ) -> Sequence:
         """The rest of the window that `made` ends in."""
         start = len(made) - len(made) % self.geometry.window
@@ -118,6 +126,7 @@ class CoarseGenerator:
             continues=previous if previous is not None and _grows_from(prompt, previous) else None,
             report_every=FRAMES_A_MESSAGE * self.geometry.codebooks,
             hold=True,
+            playback=playback,
         )
 
 

@@ -1,7 +1,10 @@
 """The loop that makes sequences advance: schedule, run, record, tell those who wait.
 
 The scheduler is touched by the event loop's thread only, the runner by one worker thread only: no
-locks.
+locks. While the worker has a batch it alone writes to its sequences, but for their state. It keeps
+a batch of decodes for several steps as long as nobody has anything to hear of them: waking a thread
+costs more than a step of a small network. Who joins or leaves makes it come back after the step in
+flight.
 """
 
 import asyncio
@@ -40,11 +43,17 @@ class _Waiter:
 
 
 class Engine:
-    """Runs many sequences at once on one network."""
+    """Runs many sequences at once on one network.
 
-    def __init__(self, runner: Runner) -> None:
+    Args:
+        runner: the network.
+        prefill_positions: most positions of one step of several prompts.
+    """
+
+    def __init__(self, runner: Runner, prefill_positions: int = 1) -> None:
         self._runner = runner
-        self._scheduler = Scheduler(runner.slots)
+        self._scheduler = Scheduler(runner.slots, prefill_positions)
+        self._changed = False  # somebody joined or left since the worker was given a batch
         self._waiters: dict[Sequence, _Waiter] = {}
         self._work = asyncio.Event()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
@@ -93,6 +102,7 @@ class Engine:
         """
         waiter = self._waiters[sequence] = _Waiter()
         self._scheduler.add(sequence)
+        self._changed = True
         self._work.set()
         try:
             while True:
@@ -112,6 +122,7 @@ class Engine:
             del self._waiters[sequence]
             if sequence.state is not State.FINISHED:
                 self._scheduler.abort(sequence)
+                self._changed = True
 
     def release(self, sequence: Sequence) -> None:
         """Give up the slot that a finished sequence holds, if it still does."""
@@ -129,21 +140,28 @@ class Engine:
     async def _step(self, batch: Batch) -> None:
         started = time.perf_counter()
         self._note_start(batch, started)
+        steps = self._scheduler.steps(batch)
+        self._changed = False
         loop = asyncio.get_running_loop()
         try:
-            tokens = await loop.run_in_executor(self._thread, self._runner.run, batch)
+            await loop.run_in_executor(self._thread, self._run, batch, steps)
         except Exception as error:
             _log.exception("a step of %d sequences failed", len(batch.sequences))
             self._fail(batch, error)
             return
         elapsed = time.perf_counter() - started
-        self.busy_s += elapsed
-        for sequence in self._scheduler.advance(batch, tokens):
+        for sequence in self._scheduler.settle(batch, elapsed):
             sequence.compute_s += elapsed
             waiter = self._waiters[sequence]
             due = waiter.sent + sequence.report_every
             if sequence.state is not State.RUNNING or len(sequence.tokens) >= due:
                 waiter.news.set()
+
+    def _run(self, batch: Batch, steps: int) -> None:
+        """In the worker thread."""
+        for _ in range(steps):
+            if not batch.record(self._runner.run(batch)) or self._changed:
+                return
 
     def _note_start(self, batch: Batch, now: float) -> None:
         for sequence in batch.sequences:

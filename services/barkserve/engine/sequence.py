@@ -9,6 +9,8 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
+from barkserve.engine.playback import Playback
+
 
 @dataclass(frozen=True)
 class SamplingParams:
@@ -70,6 +72,7 @@ class Sequence:
         report_every: tokens that are handed on together, so that a message is not made of each.
         hold: keep the slot when finished, so that another sequence may continue this one.
         watch: the attention to be noted, None for none, which costs nothing.
+        playback: what the stream that this is part of has made; None: it has no listener.
     """
 
     prompt: NDArray[np.int64]
@@ -82,13 +85,17 @@ class Sequence:
     report_every: int = 1
     hold: bool = False
     watch: Watch | None = None
+    playback: Playback | None = None
 
     # Set by the scheduler.
+    came: float = field(default=0.0, init=False)  # when it was added
     state: State = field(default=State.WAITING, init=False)
     slot: int | None = field(default=None, init=False)
     cached: int = field(default=0, init=False)  # positions that the slot holds
     tokens: list[int] = field(default_factory=list, init=False)
     stopped: bool = field(default=False, init=False)  # the stop token was drawn
+
+    _handed_on: int = field(default=0, init=False)
 
     # Set by the runner: one (heads, positions, width) float32 for each step.
     seen: list[NDArray[np.float32]] = field(default_factory=list, init=False)
@@ -96,6 +103,35 @@ class Sequence:
     # Set by the engine.
     queue_s: float = field(default=0.0, init=False)
     compute_s: float = field(default=0.0, init=False)
+
+    def record(self, token: int, positions: int) -> None:
+        """A step has appended so many positions to the slot and drawn this token."""
+        self.cached += positions
+        self.stopped = token == self.stop_token
+        if not self.stopped:
+            self.tokens.append(token)
+
+    def hand_on(self, now: float) -> None:
+        """Account to the playback for the tokens recorded since the last call."""
+        if self.playback is not None:
+            self.playback.hand_on(len(self.tokens) - self._handed_on, now)
+        self._handed_on = len(self.tokens)
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left to draw."""
+        return self.stopped or len(self.tokens) >= self.max_tokens
+
+    @property
+    def steps_to_report(self) -> int:
+        """Steps until tokens are to be reported or the sequence is complete, 1 at least."""
+        to_report = self.report_every - len(self.tokens) % self.report_every
+        return max(1, min(to_report, self.max_tokens - len(self.tokens)))
+
+    @property
+    def dry_at(self) -> float | None:
+        """When the listener has nothing left to hear; None when there is none who began."""
+        return None if self.playback is None else self.playback.dry_at
 
     def pending(self) -> NDArray[np.int64]:
         """(n, C): the positions that must be computed before the next token can be drawn."""

@@ -12,6 +12,7 @@ from barkserve.bark_config import BarkConfig
 from barkserve.constants import DrawStream
 from barkserve.engine.draws import uniforms
 from barkserve.engine.engine import Engine
+from barkserve.engine.playback import Playback
 from barkserve.engine.sequence import SamplingParams, Sequence, Watch
 from barkserve.semantic.alignment import TokenAlignment
 from barkserve.semantic.head_choice import HeadChoice
@@ -157,6 +158,7 @@ class SemanticGenerator:
             stop_token=self._generation.semantic_pad_token,
             report_every=TOKENS_A_MESSAGE,
             watch=watch,
+            playback=Playback(self._generation.semantic_rate_hz),
         )
 
 
