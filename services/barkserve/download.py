@@ -59,11 +59,13 @@ def bar_class(progress: DownloadProgress) -> type[Any]:
 
         def __init__(self, *args: Any, **options: Any) -> None:
             options.pop("name", None)  # of the client's own class
-            super().__init__(*args, **options | {"disable": False, "file": _Nowhere()})
+            own = {"disable": False, "leave": False, "file": _Nowhere()}
+            super().__init__(*args, **options | own)
 
         def display(self, msg: str | None = None, pos: int | None = None) -> None:
-            """In place of drawing."""
-            progress.seen(self.unit, self.n, self.total or 0)
+            """In place of drawing, and of wiping out (with a message) at the end."""
+            if msg is None:
+                progress.seen(self.unit, self.n, self.total or 0)
 
     return Bar
 
