@@ -17,6 +17,7 @@ from google.rpc import error_details_pb2, status_pb2
 from barkserve.constants import STAGES
 from barkserve.v1 import common_pb2, speech_pb2, speech_pb2_grpc
 from tests.checkpoints import TINY, CheckpointSpec, random_voice
+from tests.fakes import until
 from tests.services import running, running_chain
 
 Selection = speech_pb2.VoiceSelection
@@ -214,6 +215,19 @@ async def test_the_server_tells_what_it_is(replicas: Replicas) -> None:
     assert limits.max_text_characters >= 20_000
     assert (limits.min_sample_rate_hertz, limits.max_sample_rate_hertz) == (8_000, 48_000)
     assert (limits.min_chunk_ms, limits.max_chunk_ms) == (20, 5_000)
+
+
+async def test_expired_handles_are_cleaned_up(
+    checkpoint_of: Callable[[CheckpointSpec], Path], tmp_path: Path
+) -> None:
+    handles = tmp_path / "handles"
+    handles.mkdir()
+    expired, alive = (handles / f"{time}-{'0' * 32}.npz" for time in ("0000000001", "f" * 10))
+    expired.touch()
+    alive.touch()
+    async with running("orchestrator", checkpoint_of(TINY), voice_store=str(tmp_path)):
+        await until(lambda: not expired.exists())
+    assert alive.exists()
 
 
 async def test_a_stored_voice_may_be_the_default(

@@ -1,6 +1,7 @@
 """Which voice a request means, and the voice that an utterance leaves behind. Knows messages; knows
 no stages and no files."""
 
+import asyncio
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
@@ -49,9 +50,14 @@ class VoiceSelector:
         """
         kind = selection.WhichOneof("voice")
         if kind == "npz":
-            return voice_from_npz(selection.npz, self._config, INLINE, f"{field}.npz")
+            # In a thread: a megabyte may unpack to many, and streams go on meanwhile.
+            return await asyncio.to_thread(
+                voice_from_npz, selection.npz, self._config, INLINE, f"{field}.npz"
+            )
         if kind == "history_prompt":
-            return self._from_message(selection.history_prompt, f"{field}.history_prompt")
+            return await asyncio.to_thread(
+                self._from_message, selection.history_prompt, f"{field}.history_prompt"
+            )
         if kind == "handle":
             return replace(await self._catalog.kept(selection.handle), name=INLINE)
         name = selection.name or self.default
