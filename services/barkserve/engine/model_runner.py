@@ -30,7 +30,7 @@ class ModelRunner:
         self._device = model.lm_head.weight.device
         self._cache = model.new_cache(slots)
         self._ids = list(heads)
-        self._weights = [_head_rows(model.lm_head.weight, ids) for ids in heads]
+        self._heads = [model.head(torch.from_numpy(ids)) for ids in heads]
 
     @torch.inference_mode()
     def run(self, batch: Batch) -> list[int]:
@@ -53,7 +53,7 @@ class ModelRunner:
     def logits(self, batch: Batch) -> Tensor:
         """(B, V) float32: what the first sequence's head says of every row; appends to the slots as
         run() does."""
-        return self._model.logits(self._forward(batch), self._weights[batch.sequences[0].next_head])
+        return self._model.logits(self._forward(batch), self._heads[batch.sequences[0].next_head])
 
     def _forward(self, batch: Batch) -> Tensor:
         ids = np.stack([sequence.pending() for sequence in batch.sequences])  # (B, T, C)
@@ -84,18 +84,10 @@ class ModelRunner:
         )
         stop = sequences[0].stop_token
         stop_index = None if stop is None else int(np.searchsorted(self._ids[head], stop))
-        return sample(self._model.logits(hidden, self._weights[head]), params, stop_index)
+        return sample(self._model.logits(hidden, self._heads[head]), params, stop_index)
 
     def _to_tokens(self, batch: Batch, columns: list[int]) -> list[int]:
         return [
             int(self._ids[sequence.next_head][column])
             for sequence, column in zip(batch.sequences, columns, strict=True)
         ]
-
-
-def _head_rows(weight: Tensor, ids: NDArray[np.int64]) -> Tensor:
-    """The rows of lm_head for these ids: a view where they are consecutive, a copy elsewhere."""
-    first, last = int(ids[0]), int(ids[-1])
-    if last - first + 1 == len(ids):
-        return weight.detach()[first : last + 1]
-    return weight.detach()[torch.from_numpy(ids).to(weight.device)]

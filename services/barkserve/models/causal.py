@@ -8,10 +8,10 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from barkserve.bark_config import CausalConfig
 from barkserve.models.attention import CachedAttention, CacheRows
+from barkserve.models.linear import linear_of
 from barkserve.models.transformer import Attend, Block
 
 NoteQueries = Callable[[int, Tensor], None]
@@ -68,17 +68,26 @@ class CausalModel(nn.Module):
         out: Tensor = self.layernorm_final(x[:, -1])
         return out
 
-    def logits(self, hidden: Tensor, head: Tensor) -> Tensor:
+    def head(self, ids: Tensor) -> nn.Module:
+        """The rows of lm_head that choose among these ids: (V,) int64, ascending."""
+        weight = self.lm_head.weight.detach()
+        first, last = int(ids[0]), int(ids[-1])
+        if last - first + 1 == len(ids):
+            return linear_of(weight[first : last + 1])
+        return linear_of(weight[ids.to(weight.device)])
+
+    def logits(self, hidden: Tensor, head: nn.Module) -> Tensor:
         """Logits of chosen ids only.
 
         Args:
             hidden: (B, hidden), from forward.
-            head: (V, hidden), rows of lm_head.weight.
+            head: from head().
 
         Returns:
             (B, V) float32, whatever the weights' dtype.
         """
-        return functional.linear(hidden, head).float()
+        out: Tensor = head(hidden)
+        return out.float()
 
     def _embed(self, ids: Tensor) -> Tensor:
         if ids.shape[2] == 1:

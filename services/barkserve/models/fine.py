@@ -7,7 +7,6 @@ are drawn.
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from barkserve.bark_config import FineNetworkConfig
 from barkserve.models.attention import FullAttention
@@ -43,7 +42,7 @@ class FineModel(nn.Module):
             codes: (B, T, n_codes_total) int64, unknown codes = codebook_size.
             codebook: which codebook to predict, n_codes_given at least.
             start: first frame whose logits are wanted.
-            codebook_size: how many codes may be chosen; ids behind them are not computed.
+            codebook_size: how many codes may be chosen.
 
         Returns:
             (B, T - start, codebook_size) float32.
@@ -56,6 +55,5 @@ class FineModel(nn.Module):
         for layer in self.layers:
             x = layer(x, self._attention)
         x = self.layernorm_final(x[:, start:])
-        head = self.lm_heads[codebook - self.config.n_codes_given]
-        assert isinstance(head, nn.Linear)
-        return functional.linear(x, head.weight[:codebook_size]).float()
+        logits: Tensor = self.lm_heads[codebook - self.config.n_codes_given](x)
+        return logits[..., :codebook_size].float()

@@ -14,6 +14,7 @@ from barkserve.models.causal import CausalModel
 from barkserve.models.checkpoint import COARSE, CODEC, FINE, SEMANTIC, Checkpoint
 from barkserve.models.encodec import EncodecDecoder
 from barkserve.models.fine import FineModel
+from barkserve.models.linear import can_pack, pack_linear
 
 Network = TypeVar("Network", bound=nn.Module)
 Tensors = dict[str, Tensor]
@@ -21,11 +22,24 @@ Tensors = dict[str, Tensor]
 
 @dataclass(frozen=True)
 class Placement:
-    """Where and how a network computes."""
+    """Where and how a network computes.
+
+    Attributes:
+        device: where.
+        dtype: of what is computed between linear layers, and of the cache.
+        attention: how attention is computed.
+        linear_dtype: of the weights of the transformers' linear layers; None means dtype.
+    """
 
     device: torch.device
     dtype: torch.dtype
     attention: Backend
+    linear_dtype: torch.dtype | None = None
+
+    @property
+    def weights(self) -> torch.dtype:
+        """The dtype of the linear layers."""
+        return self.linear_dtype or self.dtype
 
     @classmethod
     def of(cls, device: str, dtype: str, attention: Backend) -> "Placement":
@@ -39,7 +53,11 @@ class Placement:
                 "--device cuda: torch sees no CUDA device here; "
                 "use --device cpu or a CUDA build of torch"
             )
-        return cls(chosen, getattr(torch, dtype), attention)
+        given = getattr(torch, dtype)
+        if given is torch.bfloat16 and can_pack(chosen, given):
+            # on a CPU attention is faster in float32, and it costs nothing to be exact there
+            return cls(chosen, torch.float32, attention, linear_dtype=given)
+        return cls(chosen, given, attention)
 
 
 def load_semantic(checkpoint: Checkpoint, placement: Placement) -> CausalModel:
@@ -62,7 +80,9 @@ def load_fine(checkpoint: Checkpoint, placement: Placement) -> FineModel:
         tied = tensors.get(f"input_embeds_layers.{head + 1}.weight")
         if tied is not None:
             tensors.setdefault(f"lm_heads.{head}.weight", tied)
-    return _place(FineModel(config, attention), tensors, FINE, placement)
+    model = _place(FineModel(config, attention), tensors, FINE, placement)
+    pack_linear(model, placement.weights)
+    return model
 
 
 def load_codec(checkpoint: Checkpoint, placement: Placement) -> EncodecDecoder:
@@ -85,7 +105,10 @@ def _load_causal(
     checkpoint: Checkpoint, prefix: str, config: CausalConfig, placement: Placement
 ) -> CausalModel:
     attention = cached_attention(placement.attention, placement.device, placement.dtype)
-    return _place(CausalModel(config, attention), checkpoint.tensors(prefix), prefix, placement)
+    model = CausalModel(config, attention)
+    model = _place(model, checkpoint.tensors(prefix), prefix, placement)
+    pack_linear(model.layers, placement.weights)  # lm_head stays: CausalModel.head takes it apart
+    return model
 
 
 def _place(model: Network, tensors: Tensors, prefix: str, placement: Placement) -> Network:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from torch import Tensor, nn
 
+from barkserve.models.linear import GeluLinear
+
 Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(q, k, v), each (B, heads, T, head_dim) -> (B, heads, T, head_dim)."""
 
@@ -35,13 +37,12 @@ class FeedForward(nn.Module):
 
     def __init__(self, hidden_size: int, bias: bool) -> None:
         super().__init__()
-        self.in_proj = nn.Linear(hidden_size, 4 * hidden_size, bias=bias)
+        self.in_proj = GeluLinear(hidden_size, 4 * hidden_size, bias=bias)
         self.out_proj = nn.Linear(4 * hidden_size, hidden_size, bias=bias)
-        self.gelu = nn.GELU()
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (..., hidden). Returns the same shape."""
-        out: Tensor = self.out_proj(self.gelu(self.in_proj(x)))
+        out: Tensor = self.out_proj(self.in_proj(x))
         return out
 
 
