@@ -11,6 +11,7 @@ import asyncio
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from barkserve import config
@@ -38,6 +39,7 @@ def semantic(options: config.SemanticOptions, metrics: Metrics) -> Service:
     from barkserve.engine.admission import Admission
     from barkserve.engine.engine import Engine
     from barkserve.engine.model_runner import ModelRunner
+    from barkserve.engine.warm_up import started_warm
     from barkserve.models.loading import load_semantic
     from barkserve.semantic.generator import SemanticGenerator, semantic_head
     from barkserve.semantic.head_choice import HeadChoice
@@ -48,9 +50,8 @@ def semantic(options: config.SemanticOptions, metrics: Metrics) -> Service:
     checkpoint, placement = _open(options)
     bark = checkpoint.bark
     model = load_semantic(checkpoint, placement)
-    engine = Engine(
-        ModelRunner(model, [semantic_head(bark)], options.slots), _prefill_positions(options)
-    )
+    runner = ModelRunner(model, [semantic_head(bark)], options.slots)
+    engine = Engine(runner, _prefill_positions(options))
     _watch_engine(metrics, engine)
     encoder = TextEncoder(checkpoint)
     heads = HeadChoice(engine, bark, encoder.encode)
@@ -58,8 +59,9 @@ def semantic(options: config.SemanticOptions, metrics: Metrics) -> Service:
     admission = Admission(options.max_streams)
     servicer = SemanticServicer(generator, encoder, bark, admission, metrics)
     register = register_with(semantic_pb2_grpc.add_SemanticServiceServicer_to_server, servicer)
+    start = started_warm(engine.start, generator.warm_up, runner.memory)
     load = engine_load(admission, engine)
-    return Service(f"{_PACKAGE}.SemanticService", register, engine.start, engine.stop, load)
+    return Service(f"{_PACKAGE}.SemanticService", register, start, engine.stop, load)
 
 
 def coarse(options: config.CoarseOptions, metrics: Metrics) -> Service:
@@ -69,46 +71,53 @@ def coarse(options: config.CoarseOptions, metrics: Metrics) -> Service:
     from barkserve.engine.admission import Admission
     from barkserve.engine.engine import Engine
     from barkserve.engine.model_runner import ModelRunner
+    from barkserve.engine.warm_up import started_warm
     from barkserve.models.loading import load_coarse
     from barkserve.v1 import coarse_pb2_grpc
 
     checkpoint, placement = _open(options)
     bark = checkpoint.bark
     model = load_coarse(checkpoint, placement)
-    engine = Engine(
-        ModelRunner(model, coarse_heads(bark), options.slots), _prefill_positions(options)
-    )
+    runner = ModelRunner(model, coarse_heads(bark), options.slots)
+    engine = Engine(runner, _prefill_positions(options))
     _watch_engine(metrics, engine)
     admission = Admission(options.max_streams)
-    servicer = CoarseServicer(CoarseGenerator(engine, bark), bark, admission, metrics)
+    generator = CoarseGenerator(engine, bark)
+    servicer = CoarseServicer(generator, bark, admission, metrics)
     register = register_with(coarse_pb2_grpc.add_CoarseServiceServicer_to_server, servicer)
+    start = started_warm(engine.start, generator.warm_up, runner.memory)
     load = engine_load(admission, engine)
-    return Service(f"{_PACKAGE}.CoarseService", register, engine.start, engine.stop, load)
+    return Service(f"{_PACKAGE}.CoarseService", register, start, engine.stop, load)
 
 
 def fine(options: config.FineOptions, metrics: Metrics) -> Service:
     """Two codebooks to all of them."""
     from barkserve.engine.admission import Admission
     from barkserve.engine.batcher import Batcher
+    from barkserve.engine.warm_up import started_warm
     from barkserve.fine.filler import Filler
     from barkserve.fine.generator import FineGenerator
     from barkserve.fine.servicer import FineServicer
     from barkserve.fine.windows import ChunkPlan
     from barkserve.models.loading import load_fine
+    from barkserve.models.memory import memory_report
     from barkserve.v1 import fine_pb2_grpc
 
     checkpoint, placement = _open(options)
     bark = checkpoint.bark
     given, books = bark.coarse_generation.n_coarse_codebooks, bark.fine_generation.n_fine_codebooks
-    filler = Filler(load_fine(checkpoint, placement), given, books, bark.codebook_size)
+    model = load_fine(checkpoint, placement)
+    filler = Filler(model, given, books, bark.codebook_size)
     batcher = Batcher(filler.fill, _max_batch(options))
     metrics.watch("queue_depth", "Windows waiting for the network", lambda: batcher.waiting)
     chunks = ChunkPlan(options.first_chunk_frames, options.chunk_frames, options.lookahead_frames)
     admission = Admission(options.max_streams)
-    servicer = FineServicer(FineGenerator(batcher, bark), bark, chunks, admission, metrics)
+    generator = FineGenerator(batcher, bark)
+    servicer = FineServicer(generator, bark, chunks, admission, metrics)
     register = register_with(fine_pb2_grpc.add_FineServiceServicer_to_server, servicer)
+    start = started_warm(batcher.start, generator.warm_up, memory_report(model))
     load = load_of(admission, batcher)
-    return Service(f"{_PACKAGE}.FineService", register, batcher.start, batcher.stop, load)
+    return Service(f"{_PACKAGE}.FineService", register, start, batcher.stop, load)
 
 
 def codec(options: config.CodecOptions, metrics: Metrics) -> Service:
@@ -118,7 +127,9 @@ def codec(options: config.CodecOptions, metrics: Metrics) -> Service:
     from barkserve.codec.servicer import CodecServicer
     from barkserve.engine.admission import Admission
     from barkserve.engine.batcher import Batcher
+    from barkserve.engine.warm_up import started_warm
     from barkserve.models.loading import load_codec
+    from barkserve.models.memory import memory_report
     from barkserve.v1 import codec_pb2_grpc
 
     checkpoint, placement = _open(options)
@@ -129,8 +140,11 @@ def codec(options: config.CodecOptions, metrics: Metrics) -> Service:
     admission = Admission(options.max_streams)
     servicer = CodecServicer(generator, checkpoint.bark, admission, metrics)
     register = register_with(codec_pb2_grpc.add_CodecServiceServicer_to_server, servicer)
+    books = checkpoint.bark.fine_generation.n_fine_codebooks
+    warm_up = partial(generator.warm_up, books)
+    start = started_warm(batcher.start, warm_up, memory_report(model))
     load = load_of(admission, batcher)
-    return Service(f"{_PACKAGE}.CodecService", register, batcher.start, batcher.stop, load)
+    return Service(f"{_PACKAGE}.CodecService", register, start, batcher.stop, load)
 
 
 def orchestrator(options: config.OrchestratorOptions, metrics: Metrics) -> Service:

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barkserve.bark_config import BarkConfig
-from barkserve.coarse.windows import CoarseGeometry, CoarseHistory, WindowPlan
+from barkserve.coarse.windows import CoarseGeometry, CoarseHistory, WindowPlan, no_history
 from barkserve.constants import DrawStream
 from barkserve.engine.draws import uniforms
 from barkserve.engine.engine import Engine
 from barkserve.engine.playback import Playback
 from barkserve.engine.sequence import SamplingParams, Sequence
+from barkserve.engine.warm_up import once
 
 FRAMES_A_MESSAGE = 5
 """67 ms of speech: little to wait for, and a fifth of the messages."""
@@ -90,6 +91,12 @@ class CoarseGenerator:
         finally:
             if previous is not None:
                 self._engine.release(previous)
+
+    def warm_up(self) -> AsyncGenerator[NDArray[np.int64], None]:
+        """A few frames, to be thrown away."""
+        nothing = np.empty((0, self.geometry.codebooks), dtype=np.int64)
+        request = CoarseRequest(no_history(), SamplingParams(), 0, nothing)
+        return self.generate(request, once([0] * 2 * FRAMES_A_MESSAGE), CoarseRun())
 
     async def _window_comes(
         self, plan: WindowPlan, made: int, semantic: AsyncIterator[list[int]]

@@ -17,6 +17,9 @@ MAX_FRAMES = 75
 their turn."""
 
 
+_WARM_FRAMES = (1, 30)
+
+
 @dataclass
 class CodecRun:
     """What became of an utterance; filled while it runs."""
@@ -59,6 +62,16 @@ class CodecGenerator:
             run.made += len(samples)
             if len(samples):
                 yield samples
+
+    async def warm_up(self, codebooks: int) -> AsyncGenerator[NDArray[np.float32], None]:
+        """A first chunk and a later one, to be thrown away."""
+
+        async def chunks() -> AsyncGenerator[NDArray[np.int64], None]:
+            for frames in (self._first_frames, *_WARM_FRAMES):
+                yield np.zeros((frames, codebooks), dtype=np.int64)
+
+        async for samples in self.generate(chunks(), 0, CodecRun()):
+            yield samples
 
     async def _pieces(
         self, frames: AsyncIterator[NDArray[np.int64]]

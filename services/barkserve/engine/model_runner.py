@@ -13,6 +13,7 @@ from barkserve.engine.sampler import SamplingBatch, sample
 from barkserve.engine.scheduler import Batch
 from barkserve.models.attention import CacheRows
 from barkserve.models.causal import CausalModel
+from barkserve.models.memory import memory_report
 
 
 class ModelRunner:
@@ -31,6 +32,11 @@ class ModelRunner:
         self._cache = model.new_cache(slots)
         self._ids = list(heads)
         self._heads = [model.head(torch.from_numpy(ids)) for ids in heads]
+
+    @property
+    def memory(self) -> str:
+        """What the network and the cache take, for the log."""
+        return memory_report(self._model, self._cache)
 
     @torch.inference_mode()
     def run(self, batch: Batch) -> list[int]:

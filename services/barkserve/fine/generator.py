@@ -12,6 +12,7 @@ from barkserve.bark_config import BarkConfig
 from barkserve.constants import DrawStream
 from barkserve.engine.batcher import Batcher
 from barkserve.engine.draws import uniforms
+from barkserve.engine.warm_up import once
 from barkserve.fine.job import FillJob
 from barkserve.fine.windows import ChunkPlan, FineGeometry, Window
 
@@ -88,6 +89,13 @@ class FineGenerator:
                 run.made += len(fresh)
                 yield fresh
             settled = release_to
+
+    def warm_up(self) -> AsyncGenerator[Codes, None]:
+        """One window, to be thrown away."""
+        nothing = np.empty((0, self._books), dtype=np.int64)
+        request = FineRequest(nothing, None, 0, None, nothing)
+        coarse = np.zeros((1, self._given), dtype=np.int64)
+        return self.generate(request, once(coarse), FineRun())
 
     async def _fill(
         self, request: FineRequest, frames: Codes, settled: Codes, run: FineRun

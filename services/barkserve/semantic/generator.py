@@ -108,6 +108,13 @@ class SemanticGenerator:
                 run.made += len(step.tokens)
                 yield step
 
+    def warm_up(self) -> AsyncGenerator[SemanticStep, None]:
+        """A few tokens, to be thrown away."""
+        nothing = np.empty(0, dtype=np.int64)
+        most = min(4 * TOKENS_A_MESSAGE, self.max_tokens)
+        request = SemanticRequest(nothing, nothing, SamplingParams(), 0, nothing, most)
+        return self.generate(request, SemanticRun())
+
     async def _plain(
         self, request: SemanticRequest, run: SemanticRun
     ) -> AsyncGenerator[SemanticStep, None]:

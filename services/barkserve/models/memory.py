@@ -1,0 +1,21 @@
+"""What a network keeps in memory. Knows no requests."""
+
+from torch import Tensor, nn
+
+from barkserve.models.linear import PackedLinear
+
+
+def weight_bytes(model: nn.Module) -> int:
+    """Bytes of all weights, each counted once however often it is used."""
+    own = {parameter.data_ptr(): parameter.nbytes for parameter in model.parameters()}
+    packed = (layer.nbytes for layer in model.modules() if isinstance(layer, PackedLinear))
+    return sum(own.values()) + sum(packed)
+
+
+def memory_report(model: nn.Module, cache: Tensor | None = None) -> str:
+    """One line for the log: weights and cache in MB, dtype and device."""
+    some = next(model.parameters())
+    text = f"weights {weight_bytes(model) / 1e6:.0f} MB"
+    if cache is not None:
+        text += f", cache {cache.nbytes / 1e6:.0f} MB of {cache.shape[2]} slots"
+    return f"{text} ({str(some.dtype).removeprefix('torch.')} on {some.device})"

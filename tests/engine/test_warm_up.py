@@ -1,0 +1,41 @@
+"""A service is warm before it says that it serves."""
+
+import logging
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from barkserve.engine.warm_up import started_warm
+from tests.checkpoints import TINY, CheckpointSpec
+from tests.services import running
+
+
+async def test_one_generation_runs_behind_the_start_and_the_memory_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    order: list[str] = []
+
+    async def start() -> None:
+        order.append("started")
+
+    async def generate() -> AsyncIterator[str]:
+        order.append("generating")
+        yield "dropped"
+        order.append("ended")
+
+    with caplog.at_level(logging.INFO):
+        await started_warm(start, generate, "weights 7 MB")()
+    assert order == ["started", "generating", "ended"]
+    assert "weights 7 MB" in caplog.text
+
+
+@pytest.mark.parametrize("stage", ["semantic", "coarse", "fine", "codec"])
+async def test_every_stage_warms_up_and_says_what_it_keeps(
+    stage: str, checkpoint_of: Callable[[CheckpointSpec], Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="barkserve"):
+        async with running(stage, checkpoint_of(TINY)) as service:
+            assert service.metric("barkserve_outputs_total", stage=stage) == 0
+    assert "warm after" in caplog.text
+    assert ("cache" in caplog.text) == (stage in ("semantic", "coarse"))
