@@ -11,7 +11,7 @@ from typing import Any
 
 IMAGE = os.environ.get("IMAGE", "")
 
-_LIMITS = ("--ulimit", "nofile=1024:4096", "--ulimit", "nproc=1024:2048")
+LIMITS = ("--ulimit", "nofile=1024:4096", "--ulimit", "nproc=1024:2048")
 _LOCKED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges")
 
 
@@ -29,16 +29,16 @@ class Container:
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """A command inside."""
-        return _podman("exec", self.name, *command, check=False)
+        return podman("exec", self.name, *command, check=False)
 
     def stop(self, seconds: int) -> int:
         """SIGTERM, and SIGKILL when `seconds` are over; returns the exit code (137: killed)."""
-        _podman("stop", "--time", str(seconds), self.name)
-        return int(_podman("wait", self.name).stdout)
+        podman("stop", "--time", str(seconds), self.name)
+        return int(podman("wait", self.name).stdout)
 
     def log(self) -> str:
         """What it wrote."""
-        done = _podman("logs", self.name)
+        done = podman("logs", self.name)
         return done.stdout + done.stderr
 
 
@@ -46,26 +46,27 @@ class Container:
 def started(*command: str) -> Iterator[Container]:
     """A container that runs `barkserve COMMAND`; gone afterwards."""
     publish = ("--publish", "127.0.0.1::50051")
-    name = _podman("run", "--detach", *_LIMITS, *_LOCKED, *publish, IMAGE, *command).stdout.strip()
+    name = podman("run", "--detach", *LIMITS, *_LOCKED, *publish, IMAGE, *command).stdout.strip()
     try:
-        yield Container(name, _podman("port", name, "50051").stdout.strip())
+        yield Container(name, podman("port", name, "50051").stdout.strip())
     finally:
-        _podman("rm", "--force", "--time", "1", name)
+        podman("rm", "--force", "--time", "1", name)
 
 
 def inside(script: str) -> str:
     """What a shell script prints in a fresh, locked container."""
     shell = ("--entrypoint", "sh", IMAGE, "-c", script)
-    return _podman("run", "--rm", *_LIMITS, *_LOCKED, *shell).stdout
+    return podman("run", "--rm", *LIMITS, *_LOCKED, *shell).stdout
 
 
 def inspected() -> dict[str, Any]:
     """The image's configuration."""
-    (found,) = json.loads(_podman("image", "inspect", IMAGE).stdout)
+    (found,) = json.loads(podman("image", "inspect", IMAGE).stdout)
     return dict(found)
 
 
-def _podman(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+def podman(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """One podman command."""
     return subprocess.run(
         ["podman", "--runtime", "runc", *words], check=check, text=True, capture_output=True
     )

@@ -1,0 +1,149 @@
+"""Plays kubelet and cluster DNS for a rendered chart: each Deployment's pod as a container with the
+same words, user, mounts, limits and locks, found by its Service's name. A stand-in for a cluster;
+knows no Kubernetes API, no NetworkPolicy and no scheduling."""
+
+import asyncio
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from tests.helm.chart import Release
+from tests.image.container import IMAGE, LIMITS, podman
+
+_NAMESPACE = "speech"
+_Part = Mapping[str, Any]  # of a manifest
+
+
+@dataclass
+class Pods:
+    """The containers of a release.
+
+    Args:
+        release: what was rendered.
+        folders: stand for Secrets and claims, by their names.
+        scratch: room for volumes that live as long as a pod.
+    """
+
+    release: Release
+    folders: Mapping[str, Path]
+    scratch: Path
+    network: str = ""
+    names: dict[str, str] = field(default_factory=dict)
+
+    def start(self, service: str) -> None:
+        """One pod of a service."""
+        spec, container = self.release.pod(service), self.release.container(service)
+        aliases = [f"bark-{service}.{_NAMESPACE}.svc", f"bark-{service}"]
+        aliases += ["bark"] if service == "orchestrator" else []
+        words = [f"--network-alias={alias}" for alias in aliases]
+        words += ["--publish", f"127.0.0.1::{_probe(container, 'liveness')['port']}"]
+        for before in spec.get("initContainers", []):
+            self._run(spec, before, ["--rm"])
+        self.names[service] = self._run(spec, container, ["--detach", *words]).stdout.strip()
+
+    def run(self, pod: _Part) -> subprocess.CompletedProcess[str]:
+        """A pod that ends by itself."""
+        (container,) = pod["spec"]["containers"]
+        return self._run(pod["spec"], container, ["--rm"], check=False)
+
+    async def ready(self, service: str) -> None:
+        """Wait as the startup probe does, then for readiness."""
+        container = self.release.container(service)
+        startup = container["startupProbe"]
+        until = time.monotonic() + startup["periodSeconds"] * startup["failureThreshold"]
+        for probe in ("startup", "readiness", "liveness"):
+            while not await self._passes(service, _probe(container, probe)):
+                assert time.monotonic() < until, self.log(service)
+                await asyncio.sleep(0.3)
+
+    def terminate(self, service: str) -> int:
+        """SIGTERM, SIGKILL when the grace period is over; returns the exit code (137: killed)."""
+        grace = self.release.pod(service)["terminationGracePeriodSeconds"]
+        podman("stop", "--time", str(grace), self.names[service])
+        return int(podman("wait", self.names[service]).stdout)
+
+    def log(self, service: str) -> str:
+        """What a service wrote."""
+        done = podman("logs", self.names[service])
+        return done.stdout + done.stderr
+
+    async def _passes(self, service: str, probe: _Part) -> bool:
+        address = podman("port", self.names[service], str(probe["port"])).stdout.split()[0]
+        async with grpc.aio.insecure_channel(address) as channel:
+            stub = health_pb2_grpc.HealthStub(channel)
+            request = health_pb2.HealthCheckRequest(service=probe["service"])
+            try:
+                answer = await stub.Check(request, timeout=5)
+            except grpc.aio.AioRpcError:
+                return False
+            return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    def _run(
+        self, spec: _Part, container: _Part, words: list[str], check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        command = container.get("command", ["barkserve"])
+        environment = [f"--env={each['name']}={each['value']}" for each in container.get("env", [])]
+        entry = ["--entrypoint", command[0], IMAGE, *command[1:], *container["args"]]
+        flags = [f"--network={self.network}", *LIMITS, *environment]
+        flags += _locks(spec, container)
+        return podman("run", *words, *flags, *self._mounts(spec, container), *entry, check=check)
+
+    def _mounts(self, spec: _Part, container: _Part) -> list[str]:
+        volumes = {each["name"]: each for each in spec["volumes"]}
+        flags = []
+        for mount in container["volumeMounts"]:
+            volume, path = volumes[mount["name"]], mount["mountPath"]
+            if path == "/tmp":
+                flags += ["--tmpfs", path]
+                continue
+            mode = "ro" if mount.get("readOnly") else "rw"
+            flags += ["--volume", f"{self._folder(spec, volume)}:{path}:{mode}"]
+        return flags
+
+    def _folder(self, spec: _Part, volume: _Part) -> Path:
+        if "secret" in volume:
+            return self.folders[volume["secret"]["secretName"]]
+        if "persistentVolumeClaim" in volume:
+            return self.folders[volume["persistentVolumeClaim"]["claimName"]]
+        folder = self.scratch / f"{spec.get('serviceAccountName')}-{volume['name']}"
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o777)  # as fsGroup would
+        return folder
+
+
+def _probe(container: _Part, name: str) -> dict[str, Any]:
+    return dict(container[f"{name}Probe"]["grpc"])
+
+
+def _locks(spec: _Part, container: _Part) -> list[str]:
+    user, context = spec["securityContext"], container["securityContext"]
+    flags = [f"--user={user['runAsUser']}:{user['runAsGroup']}"]
+    flags += [f"--cap-drop={each}" for each in context["capabilities"]["drop"]]
+    if context["readOnlyRootFilesystem"]:
+        flags.append("--read-only")
+    if not context["allowPrivilegeEscalation"]:
+        flags.append("--security-opt=no-new-privileges")
+    memory = container["resources"]["limits"]["memory"]
+    return [*flags, "--memory", memory.replace("Gi", "g").replace("Mi", "m")]
+
+
+@contextmanager
+def pods(
+    release: Release, scratch: Path, folders: Mapping[str, Path] | None = None
+) -> Iterator[Pods]:
+    """A network for a release's pods; everything is gone afterwards."""
+    found = Pods(release, folders or {}, scratch)
+    found.network = podman("network", "create").stdout.strip()
+    try:
+        yield found
+    finally:
+        for name in found.names.values():
+            podman("rm", "--force", "--time", "1", name)
+        podman("network", "rm", "--force", found.network)

@@ -1,0 +1,119 @@
+"""Chart and image together: what the chart says of each pod is what runs here, in containers that
+find each other by name. `make test-image` builds the image."""
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from barkserve.checkpoint_folder import embedded_checkpoint
+from tests.helm.chart import STAGES, Release
+from tests.image.container import IMAGE
+from tests.image.pods import Pods, pods
+
+SERVICES = (*STAGES, "orchestrator", "autoscaler")
+TLS = {
+    "enabled": True,
+    "source": "secrets",
+    "secrets": {service: service for service in SERVICES},
+}
+
+pytestmark = [
+    pytest.mark.skipif(not IMAGE, reason="`make test-image` builds and runs the image"),
+    pytest.mark.timeout(600),
+]
+
+
+async def test_the_chart_s_pods_start_speak_and_leave(tmp_path: Path) -> None:
+    release = Release({"discovery": "dns"})
+    with pods(release, tmp_path) as running:
+        await _started(running)
+        _says_the_sentence(running)
+        for service in list(running.names):
+            assert running.terminate(service) == 0, running.log(service)
+
+
+async def test_with_tls_everybody_shows_a_certificate_and_probes_still_pass(
+    tmp_path: Path,
+) -> None:
+    release = Release({"discovery": "dns", "tls": TLS, "autoscaling": {"mode": "keda"}})
+    with pods(release, tmp_path, _secrets(tmp_path)) as running:
+        await _started(running)
+        _says_the_sentence(running)
+
+
+async def test_each_pod_fetches_its_share_of_a_checkpoint_on_a_volume(tmp_path: Path) -> None:
+    volume = {"claimName": "models", "path": "bark-mini"}
+    release = Release({"discovery": "dns", "weights": {"source": "volume", "volume": volume}})
+    with pods(release, tmp_path, {"models": embedded_checkpoint().parent}) as running:
+        await _started(running)
+        _says_the_sentence(running)
+    whole = (embedded_checkpoint() / "model.safetensors").stat().st_size
+    for stage in STAGES:
+        share = tmp_path / f"bark-{stage}-weights" / stage / "model.safetensors"
+        assert 0 < share.stat().st_size < whole * 0.7
+
+
+async def _started(running: Pods) -> None:
+    services = [name.removeprefix("bark-") for name in running.release.all("Deployment")]
+    for service in services:
+        running.start(service)
+    for service in services:
+        await running.ready(service)
+
+
+def _says_the_sentence(running: Pods) -> None:
+    done = running.run(running.release.one("Pod", "bark-test-speak"))
+    assert done.returncode == 0, done.stderr + running.log("orchestrator")
+
+
+def _secrets(folder: Path) -> dict[str, Path]:
+    """What cert-manager would put into each service's Secret."""
+    authority_key = ec.generate_private_key(ec.SECP256R1())
+    authority = _certificate("authority", [], authority_key, authority_key, None)
+    for service in SERVICES:
+        key = ec.generate_private_key(ec.SECP256R1())
+        names = [f"bark-{service}", f"bark-{service}.speech.svc", "bark"]
+        made = _certificate(service, names, key, authority_key, authority)
+        secret = folder / service
+        secret.mkdir(mode=0o755)
+        (secret / "tls.crt").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+        (secret / "ca.crt").write_bytes(authority.public_bytes(serialization.Encoding.PEM))
+        (secret / "tls.key").write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM,
+                serialization.PrivateFormat.PKCS8,
+                serialization.NoEncryption(),
+            )
+        )
+    folder.chmod(0o755)
+    return {service: folder / service for service in SERVICES}
+
+
+def _certificate(
+    name: str,
+    dns_names: list[str],
+    key: ec.EllipticCurvePrivateKey,
+    signer: ec.EllipticCurvePrivateKey,
+    issuer: x509.Certificate | None,
+) -> x509.Certificate:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = dt.datetime.now(dt.UTC)
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer.subject if issuer else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(minutes=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+    )
+    if dns_names:
+        alternatives = x509.SubjectAlternativeName([x509.DNSName(each) for each in dns_names])
+        builder = builder.add_extension(alternatives, critical=False)
+    return builder.sign(signer, hashes.SHA256())
