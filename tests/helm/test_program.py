@@ -15,6 +15,7 @@ _OPTIONS: dict[str, type[Any]] = {
     "coarse": config.CoarseOptions,
     "fine": config.FineOptions,
     "codec": config.CodecOptions,
+    "autoscaler": config.AutoscalerOptions,
 }
 
 
@@ -27,7 +28,8 @@ def _parsed(kind: type[Any], words: list[str]) -> Any:
 @pytest.mark.parametrize("path", VALUES_FILES, ids=lambda path: path.stem)
 def test_the_program_takes_what_the_chart_says(path: Any) -> None:
     release = Release(values_of(path))
-    for service in _OPTIONS:
+    for name in release.all("Deployment"):
+        service = name.removeprefix("bark-")
         container = release.container(service)
         command, *words = container["args"]
         assert command == service
@@ -36,6 +38,11 @@ def test_the_program_takes_what_the_chart_says(path: Any) -> None:
         assert options.port == ports["grpc"] == config.PORTS[service]
         assert options.metrics_port == ports["metrics"] == config.METRICS_PORTS[service]
         assert options.host == "0.0.0.0"
+        for fetch in release.pod(service).get("initContainers", []):
+            command, *words = fetch["args"]
+            assert command == "fetch"
+            fetched = _parsed(config.FetchOptions, words)
+            assert (fetched.stage, fetched.to) == (service, options.checkpoint)
 
 
 def test_the_schema_offers_only_options_that_there_are() -> None:
