@@ -82,8 +82,8 @@ class Speaker:
         self.fine = Batcher(filler.fill, 1)
         self._decoder = Decoder(load_codec(checkpoint, placement))
 
-    async def frames(self, text: str, seed: int) -> Codes:
-        """(t, coarse codebooks): what the first two stages make of a text."""
+    async def tokens(self, text: str, seed: int) -> list[int]:
+        """What the first stage makes of a text."""
         nothing = np.empty(0, dtype=np.int64)
         heads = HeadChoice(self.semantic, self.bark, self._encoder.encode)
         generator = SemanticGenerator(self.semantic, self.bark, heads)
@@ -97,7 +97,12 @@ class Speaker:
             generator.max_tokens,
         )
         steps = generator.generate(request, SemanticRun())
-        tokens = [token async for step in steps for token in step.tokens]
+        return [token async for step in steps for token in step.tokens]
+
+    async def frames(self, text: str, seed: int) -> Codes:
+        """(t, coarse codebooks): what the first two stages make of a text."""
+        tokens = await self.tokens(text, seed)
+        history = self.voice.semantic_prompt.astype(np.int64)
         coarse = CoarseGenerator(self.coarse, self.bark)
         voice = cut_history(history, self.voice.coarse_prompt.T.astype(np.int64), coarse.geometry)
         sampling = _params(self.bark.coarse_generation.sampling)
@@ -117,10 +122,13 @@ class Speaker:
         parts = generator.generate(request, _once(frames), FineRun())
         return np.concatenate([codes async for codes in parts])
 
+    def samples(self, codes: Codes) -> NDArray[np.float32]:
+        """The decoded audio."""
+        return self._decoder.decode([DecodeJob(codes, None)])[0].samples
+
     def mel(self, codes: Codes) -> torch.Tensor:
         """(bands, time) log-mel spectrum in dB of the decoded codes."""
-        samples = self._decoder.decode([DecodeJob(codes, None)])[0].samples
-        return log_mel(torch.from_numpy(samples), self.bark.sample_rate)
+        return log_mel(torch.from_numpy(self.samples(codes)), self.bark.sample_rate)
 
 
 def log_mel(samples: torch.Tensor, rate: int, bands: int = 80) -> torch.Tensor:

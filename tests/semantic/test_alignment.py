@@ -9,7 +9,7 @@ from hypothesis.extra import numpy as arrays
 
 from barkserve.bark_config import AlignmentHead
 from barkserve.semantic.alignment import MOST_ON, MonotonePath, TokenAlignment
-from barkserve.semantic.head_choice import choose_head
+from barkserve.semantic.head_choice import LEAD, TAIL, choose_head
 
 RANDOM = np.random.default_rng(0)
 SHAPES = st.tuples(st.integers(1, 40), st.integers(1, 12))
@@ -118,7 +118,7 @@ def test_a_tail_that_goes_on_is_cut_at_the_same_token_however_they_come(
 def test_the_head_that_reads_is_chosen_and_its_lag_is_seen() -> None:
     sentences = []
     for width in (20, 30, 25):
-        places = reading(width)
+        places = [*[0] * LEAD, *reading(width), *[width - 1] * TAIL]
         ahead = [places[min(row + 6, len(places) - 1)] for row in range(len(places))]
         still = [width // 2] * len(places)
         anywhere = RANDOM.integers(0, width, len(places)).tolist()

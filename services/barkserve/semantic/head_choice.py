@@ -36,6 +36,9 @@ SENTENCES = (
 MOST_TOKENS = 300
 """6 s: more than any of the sentences takes, unless it is spoken badly."""
 
+LEAD, TAIL = 3, 7
+"""Tokens of silence that an utterance is taken to begin and to end with: 60 and 140 ms."""
+
 Ids = NDArray[np.int64]
 
 
@@ -134,7 +137,7 @@ def whole_paths(
 def _lags(paths: NDArray[np.int64], width: int) -> NDArray[np.float64]:
     """By how many tokens each path runs ahead of (below 0) or behind an even pace: (heads,)."""
     tokens = paths.shape[1]
-    even = np.arange(width) * tokens / width
+    even = LEAD + np.arange(width) * (tokens - LEAD - TAIL) / width
     reached = np.array([np.searchsorted(path, np.arange(width)) for path in paths])
     lags: NDArray[np.float64] = np.median(reached - even, axis=1)
     return lags
