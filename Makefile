@@ -53,6 +53,7 @@ protos: .venv-protos/.done ## generate services/barkserve/v1 and external from p
 
 bench: $(BIN)/.test ## each stage beside transformers' (takes minutes; nothing else should run)
 	$(BIN)/python -W ignore -m benchmarks.stages --out benchmarks/results/stages-cpu.json
+	$(BIN)/python -W ignore -m benchmarks.steps --out benchmarks/results/steps-cpu.json
 
 image: ## build the container image IMAGE; VARIANT=cpu or cuda
 	$(IMAGE_BUILD) -f services/Dockerfile -t $(IMAGE) --build-arg VARIANT=$(VARIANT) --build-arg VERSION=$(VERSION) \

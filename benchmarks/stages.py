@@ -10,20 +10,17 @@ costs by `barkclient bench`.
 
 import argparse
 import asyncio
-import json
-import platform
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import transformers
 from transformers.models.bark.generation_configuration_bark import (
     BarkCoarseGenerationConfig,
     BarkFineGenerationConfig,
@@ -33,23 +30,30 @@ from transformers.models.bark.generation_configuration_bark import (
 from barkserve.coarse.generator import CoarseGenerator, CoarseRequest, CoarseRun, coarse_heads
 from barkserve.coarse.windows import no_history
 from barkserve.codec.decoder import DecodeJob, Decoder
+from barkserve.codec.generator import CodecGenerator, CodecRun
 from barkserve.engine.batcher import Batcher
 from barkserve.engine.engine import Engine
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.sequence import SamplingParams
 from barkserve.fine.filler import Filler
 from barkserve.fine.generator import FineGenerator, FineRequest, FineRun
+from barkserve.fine.windows import ChunkPlan
 from barkserve.models.checkpoint import Checkpoint
 from barkserve.models.loading import Placement, load_coarse, load_codec, load_fine, load_semantic
 from barkserve.semantic.generator import (
     SemanticGenerator,
     SemanticRequest,
     SemanticRun,
+    SemanticStep,
     semantic_head,
 )
-from tests.checkpoints import SUNO_SHAPED, build_checkpoint, never_ending, reference
+from barkserve.semantic.head_choice import HeadChoice
+from barkserve.semantic.text import TextEncoder
+from benchmarks.report import SHAPES, spec_of, write_report
+from tests.checkpoints import build_checkpoint, reference
 
-SHAPES = {"small": (12, 12, 768), "large": (24, 16, 1024)}
+PARTS = ("semantic", "coarse", "fine", "codec", "chain")
+Results = dict[str, dict[str, float]]
 GREEDY = SamplingParams(greedy=True)
 NOTHING = np.empty(0, dtype=np.int64)
 
@@ -61,12 +65,10 @@ class Work:
     Attributes:
         tokens: semantic tokens of one stream.
         seconds: audio of one coarse, fine and codec utterance.
-        streams: how many streams the batched semantic run has.
     """
 
     tokens: int
     seconds: float
-    streams: int
 
     @property
     def semantic_for_coarse(self) -> int:
@@ -88,33 +90,36 @@ class Ours:
         bark = self._bark = checkpoint.bark
         self._work = work
         heads = [semantic_head(bark)]
-        self._semantic = Engine(
-            ModelRunner(load_semantic(checkpoint, placement), heads, work.streams)
-        )
+        self._encode = TextEncoder(checkpoint).encode
+        self._semantic = Engine(ModelRunner(load_semantic(checkpoint, placement), heads, 2))
         coarse = ModelRunner(load_coarse(checkpoint, placement), coarse_heads(bark), 2)
         self._coarse = Engine(coarse)
         filler = Filler(load_fine(checkpoint, placement), 2, 8, bark.codebook_size)
         self._fine = Batcher(filler.fill, 1)
-        self._codec = Decoder(load_codec(checkpoint, placement))
+        codec = load_codec(checkpoint, placement)
+        self._codec = Decoder(codec)
+        self._codec_batches = Batcher(self._codec.decode, 1)
+        self._first_frames = codec.first_frames
 
     async def start(self) -> None:
         """Start the loops."""
-        for part in (self._semantic, self._coarse, self._fine):
+        for part in (self._semantic, self._coarse, self._fine, self._codec_batches):
             await part.start()
 
     async def stop(self) -> None:
         """Stop the loops."""
-        for part in (self._semantic, self._coarse, self._fine):
+        for part in (self._semantic, self._coarse, self._fine, self._codec_batches):
             await part.stop()
 
-    async def semantic(self, streams: int = 1) -> None:
-        """So many streams of work.tokens tokens at once."""
-        await asyncio.gather(*(self._speak(stream) for stream in range(streams)))
+    def _semantic_generator(self) -> SemanticGenerator:
+        heads = HeadChoice(self._semantic, self._bark, self._encode)
+        return SemanticGenerator(self._semantic, self._bark, heads)
 
-    async def _speak(self, stream: int) -> None:
-        generator = SemanticGenerator(self._semantic, self._bark)
+    async def semantic(self) -> None:
+        """One stream of work.tokens tokens."""
+        generator = self._semantic_generator()
         offset = self._bark.semantic_generation.text_encoding_offset
-        ids = np.arange(20, dtype=np.int64) + offset + stream
+        ids = np.arange(20, dtype=np.int64) + offset
         request = SemanticRequest(ids, NOTHING, GREEDY, 0, NOTHING, self._work.tokens)
         async for _ in generator.generate(request, SemanticRun()):
             pass
@@ -142,6 +147,28 @@ class Ours:
         state = None
         for start in range(0, len(codes), 75):
             state = self._codec.decode([DecodeJob(codes[start : start + 75], state)])[0].state
+
+    async def whole(self) -> float:
+        """One utterance of work.seconds through all four, STREAMING, as fast as it comes; returns
+        seconds to the first samples."""
+        started = time.perf_counter()
+        first = 0.0
+        async for _ in self._samples():
+            first = first or time.perf_counter() - started
+        return first
+
+    def _samples(self) -> AsyncIterator[Any]:
+        bark, tokens = self._bark, self._work.tokens
+        ids = np.arange(20, dtype=np.int64) + bark.semantic_generation.text_encoding_offset
+        speak = SemanticRequest(ids, NOTHING, GREEDY, 0, NOTHING, tokens)
+        semantic = self._semantic_generator().generate(speak, SemanticRun())
+        code = CoarseRequest(no_history(), GREEDY, 0, np.empty((0, 2), dtype=np.int64))
+        coarse = CoarseGenerator(self._coarse, bark).generate(code, _tokens(semantic), CoarseRun())
+        nothing = np.empty((0, 8), dtype=np.int64)
+        fill = FineRequest(nothing, None, 0, ChunkPlan(22, 30, 8), nothing)
+        fine = FineGenerator(self._fine, bark).generate(fill, coarse, FineRun())
+        decode = CodecGenerator(self._codec_batches, self._first_frames)
+        return decode.generate(fine, 0, CodecRun())
 
 
 class Theirs:
@@ -183,6 +210,16 @@ class Theirs:
         with torch.no_grad():
             self._model.codec_decode(codes.T[None])
 
+    async def whole(self) -> None:
+        """One utterance of work.seconds: all four in turn, as BarkModel.generate does."""
+        for part in (self.semantic, self.coarse, self.fine, self.codec):
+            await part()
+
+
+async def _tokens(steps: AsyncIterator[SemanticStep]) -> AsyncIterator[list[int]]:
+    async for step in steps:
+        yield step.tokens
+
 
 async def _once(item: Any) -> AsyncIterator[Any]:
     yield item
@@ -208,27 +245,47 @@ async def _timed(run: Callable[[], Awaitable[None]]) -> float:
     return time.perf_counter() - started
 
 
-async def measure(folder: Path, work: Work, pairs: int) -> dict[str, dict[str, float]]:
-    """All comparisons, by name."""
+async def measure(folder: Path, work: Work, pairs: int, only: list[str]) -> Results:
+    """The comparisons that were asked for, by name."""
     ours, theirs = Ours(folder, work), Theirs(folder, work)
+    stages = {
+        "semantic": (f"semantic, {work.tokens} tokens", ours.semantic, theirs.semantic),
+        "coarse": (
+            f"coarse, {work.seconds:g} s of audio, no voice", ours.coarse, theirs.coarse,
+        ),
+        "fine": (f"fine, {work.seconds:g} s of audio, EXACT", ours.fine, theirs.fine),
+        "codec": (f"codec, {work.seconds:g} s of audio", ours.codec, theirs.codec),
+    }  # fmt: skip
     await ours.start()
     try:
-        results = {}
-        for name, mine, other in (
-            (f"semantic, {work.tokens} tokens", ours.semantic, theirs.semantic),
-            (f"coarse, {work.seconds:g} s of audio, no voice", ours.coarse, theirs.coarse),
-            (f"fine, {work.seconds:g} s of audio, EXACT", ours.fine, theirs.fine),
-            (f"codec, {work.seconds:g} s of audio", ours.codec, theirs.codec),
-        ):
+        results: Results = {}
+        for stage in stages.keys() & only:
+            name, mine, other = stages[stage]
             results[name] = await compare(mine, other, pairs)
             _say(f"{name}: {results[name]}")
-        name = f"semantic, {work.streams} streams at once against one by one"
-        one, many = await _timed(ours.semantic), await _timed(lambda: ours.semantic(work.streams))
-        results[name] = {"ratio": round(one * work.streams / many, 2)}
-        _say(f"{name}: {results[name]}")
+        if "chain" in only:
+            results[f"first audio of {work.seconds:g} s, STREAMING"] = await first_audio(
+                ours, theirs, pairs
+            )
         return results
     finally:
         await ours.stop()
+
+
+async def first_audio(ours: Ours, theirs: Theirs, pairs: int) -> dict[str, float]:
+    """Median seconds to our first audio and to transformers' whole generation."""
+    times = []
+    for _ in range(pairs):
+        whole = await _timed(theirs.whole)
+        started = time.perf_counter()
+        first = await ours.whole()
+        times.append((whole, first, time.perf_counter() - started))
+    return {
+        "transformers_s": round(statistics.median(whole for whole, _, _ in times), 3),
+        "barkserve_s": round(statistics.median(first for _, first, _ in times), 3),
+        "ratio": round(statistics.median(whole / first for whole, first, _ in times), 2),
+        "barkserve_whole_s": round(statistics.median(total for _, _, total in times), 3),
+    }
 
 
 def main() -> None:
@@ -238,40 +295,15 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--tokens", type=int, default=250)
     parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--streams", type=int, default=8)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
-    layers, heads, hidden = SHAPES[given.shape]
-    spec = replace(never_ending(SUNO_SHAPED), layers=layers, heads=heads, hidden=hidden)
-    spec = replace(spec, num_filters=32, codec_hidden=128)
-    work = Work(given.tokens, given.seconds, given.streams)
+    work = Work(given.tokens, given.seconds)
     with tempfile.TemporaryDirectory() as folder:
         _say(f"building a random checkpoint of bark-{given.shape}'s shapes ...")
-        build_checkpoint(Path(folder), spec)
-        results = asyncio.run(measure(Path(folder), work, given.pairs))
-    report = {"shape": given.shape, "machine": _machine(), "results": results}
-    text = json.dumps(report, indent=2)
-    print(text)
-    if given.out:
-        given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(text + "\n")
-
-
-def _machine() -> dict[str, object]:
-    return {
-        "processor": _processor(),
-        "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-    }
-
-
-def _processor() -> str:
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
-    names = [line.split(":")[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
+        build_checkpoint(Path(folder), spec_of(given.shape))
+        results = asyncio.run(measure(Path(folder), work, given.pairs, given.only))
+    write_report(given.out, {"shape": given.shape, "results": results})
 
 
 def _say(text: str) -> None:

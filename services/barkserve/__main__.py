@@ -24,6 +24,7 @@ from barkserve.wiring import autoscaler, engine_load, pools_of, server_options, 
 if TYPE_CHECKING:
     from barkserve.checkpoint_folder import CheckpointFolder
     from barkserve.engine.engine import Engine
+    from barkserve.engine.graphs import Graphs
     from barkserve.models.checkpoint import Checkpoint
     from barkserve.models.loading import Placement
     from barkserve.orchestrator.voice_catalog import StoredVoices
@@ -50,7 +51,8 @@ def semantic(options: config.SemanticOptions, metrics: Metrics) -> Service:
     checkpoint, placement = _open(options)
     bark = checkpoint.bark
     model = load_semantic(checkpoint, placement)
-    runner = ModelRunner(model, [semantic_head(bark)], options.slots)
+    runner = ModelRunner(model, [semantic_head(bark)], options.slots, _graphs(placement))
+    runner.capture(ids_a_position=2)
     engine = Engine(runner, _prefill_positions(options))
     _watch_engine(metrics, engine)
     encoder = TextEncoder(checkpoint)
@@ -78,7 +80,8 @@ def coarse(options: config.CoarseOptions, metrics: Metrics) -> Service:
     checkpoint, placement = _open(options)
     bark = checkpoint.bark
     model = load_coarse(checkpoint, placement)
-    runner = ModelRunner(model, coarse_heads(bark), options.slots)
+    runner = ModelRunner(model, coarse_heads(bark), options.slots, _graphs(placement))
+    runner.capture(ids_a_position=1)
     engine = Engine(runner, _prefill_positions(options))
     _watch_engine(metrics, engine)
     admission = Admission(options.max_streams)
@@ -107,8 +110,9 @@ def fine(options: config.FineOptions, metrics: Metrics) -> Service:
     bark = checkpoint.bark
     given, books = bark.coarse_generation.n_coarse_codebooks, bark.fine_generation.n_fine_codebooks
     model = load_fine(checkpoint, placement)
-    filler = Filler(model, given, books, bark.codebook_size)
+    filler = Filler(model, given, books, bark.codebook_size, _graphs(placement))
     batcher = Batcher(filler.fill, _max_batch(options))
+    filler.capture(_max_batch(options), bark.fine_generation.max_fine_input_length)
     metrics.watch("queue_depth", "Windows waiting for the network", lambda: batcher.waiting)
     chunks = ChunkPlan(options.first_chunk_frames, options.chunk_frames, options.lookahead_frames)
     admission = Admission(options.max_streams)
@@ -355,6 +359,15 @@ def _open(options: config.StageOptions) -> "tuple[Checkpoint, Placement]":
 
 def _max_batch(options: config.FineOptions | config.CodecOptions) -> int:
     return options.max_batch or (1 if options.device == "cpu" else 8)
+
+
+def _graphs(placement: "Placement") -> "Graphs | None":
+    """Captured graphs, where there is something to gain: on a GPU."""
+    from barkserve.engine.graphs import Graphs, cuda_capture
+
+    if placement.device.type != "cuda" or placement.attention == "eager":
+        return None
+    return Graphs(cuda_capture(placement.device))
 
 
 def _prefill_positions(options: config.StageOptions) -> int:

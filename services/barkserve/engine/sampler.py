@@ -50,6 +50,7 @@ class SamplingBatch:
                 for row, uniform in zip(rows, uniforms, strict=True)
             ],
             dtype=torch.float32,
+            pin_memory=device.type == "cuda",
         ).to(device, non_blocking=True)
         temperature, greedy, top_k, top_p, min_eos_p, draws = table.T.unsqueeze(-1)
         return cls(

@@ -1,27 +1,54 @@
 """Runs the fine network over windows of several streams at once. Knows torch; knows no
 utterances."""
 
+from functools import partial
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from barkserve.engine.graphs import Graphs, bucket_of, buckets
 from barkserve.engine.sampler import draw
 from barkserve.fine.job import FillJob
 from barkserve.models.fine import FineModel
 
 
 class Filler:
-    """The fine network and the codebooks it has to decide."""
+    """The fine network and the codebooks it has to decide.
+
+    Args:
+        model: the network, on its device, in its dtype.
+        first_codebook, codebooks, codebook_size: which codes are decided, among how many.
+        graphs: passes are replayed from these; None: not.
+    """
 
     def __init__(
-        self, model: FineModel, first_codebook: int, codebooks: int, codebook_size: int
+        self,
+        model: FineModel,
+        first_codebook: int,
+        codebooks: int,
+        codebook_size: int,
+        graphs: Graphs | None = None,
     ) -> None:
         self._model = model.eval()
         self._device = model.position_embeds_layer.weight.device
         self._decides = range(first_codebook, codebooks)
         self._codebook_size = codebook_size
+        self._graphs = graphs
+        self._most = 1
+
+    @torch.inference_mode()
+    def capture(self, most: int, length: int) -> None:
+        """Capture passes over windows of this length, for all batch sizes up to `most`, where there
+        are graphs."""
+        self._most = most
+        for size in buckets(most) if self._graphs is not None else ():
+            shape = (size, length, self._decides.stop)
+            codes = torch.zeros(shape, dtype=torch.int64, device=self._device)
+            for codebook in self._decides:
+                self._logits(codes, codebook, 0)
 
     @torch.inference_mode()
     def fill(self, jobs: list[FillJob]) -> list[NDArray[np.int64]]:
@@ -34,6 +61,9 @@ class Filler:
             For each job the window's codes, (T, codebooks) int64, with those from fill_from on
             decided.
         """
+        asked = len(jobs)
+        if self._graphs is not None:  # filled up to a size that is captured
+            jobs = jobs + jobs[-1:] * (bucket_of(asked, max(asked, self._most)) - asked)
         codes = torch.from_numpy(np.stack([job.codes for job in jobs])).to(
             self._device
         )  # (B, T, books)
@@ -44,10 +74,18 @@ class Filler:
             torch.arange(first, codes.shape[1], device=self._device) >= starts[:, None]
         )  # (B, T - first)
         for codebook in self._decides:
-            logits = self._model(codes, codebook, first, self._codebook_size)
+            logits = self._logits(codes, codebook, first)
             chosen = self._choose(logits, jobs, uniforms[:, first:, codebook])
             codes[:, first:, codebook] = torch.where(decided, chosen, codes[:, first:, codebook])
-        return list(codes.cpu().numpy())
+        return list(codes[:asked].cpu().numpy())
+
+    def _logits(self, codes: Tensor, codebook: int, first: int) -> Tensor:
+        """(B, T - first, V) of one codebook."""
+        if self._graphs is None:
+            logits: Tensor = self._model(codes, codebook, first, self._codebook_size)
+            return logits
+        whole = partial(self._model, codebook=codebook, start=0, codebook_size=self._codebook_size)
+        return self._graphs.run((codebook, codes.shape), (codes,), whole)[:, first:]
 
     def _choose(self, logits: Tensor, jobs: list[FillJob], uniforms: Tensor) -> Tensor:
         """(B, T, V) logits to (B, T) codes."""

@@ -27,6 +27,8 @@ class CacheRows:
         longest: the largest of starts + T, known on the host so that no step has to ask the device.
         contiguous: slots are first, first + 1, ...: the cache can be viewed, not gathered.
         first: the lowest slot, meaningful when contiguous.
+        captured: slots and starts will change in place while all else stays, so that nothing may be
+            taken from the host but shapes.
     """
 
     slots: Tensor
@@ -34,6 +36,17 @@ class CacheRows:
     longest: int
     contiguous: bool
     first: int
+    captured: bool = False
+
+    @classmethod
+    def anywhere(cls, slots: Tensor, starts: Tensor, positions: int) -> "CacheRows":
+        """Rows for a captured graph: any slots, any starts, of a cache of so many positions."""
+        return cls(slots, starts, positions, contiguous=False, first=0, captured=True)
+
+    @property
+    def single(self) -> bool:
+        """One row whose place the host knows: slices do, no index arithmetic."""
+        return len(self.slots) == 1 and not self.captured
 
     @classmethod
     def of(
@@ -76,7 +89,7 @@ def _store(k: Tensor, v: Tensor, cache: Tensor, rows: CacheRows) -> tuple[Tensor
     """Write k and v behind each row's start and return that row's keys and values, (B, H, longest,
     D)."""
     length = k.shape[2]
-    if len(rows.slots) == 1:  # one stream: slices, no index arithmetic
+    if rows.single:
         end = rows.longest
         cache[0, rows.first, :, end - length : end] = k[0]
         cache[1, rows.first, :, end - length : end] = v[0]
@@ -116,10 +129,7 @@ def sdpa_cached(q: Tensor, k: Tensor, v: Tensor, cache: Tensor, rows: CacheRows)
     """torch's scaled_dot_product_attention over the rows' slots."""
     keys, values = _store(k, v, cache, rows)
     length = q.shape[2]
-    if len(rows.slots) == 1 and length in (
-        1,
-        rows.longest,
-    ):  # nothing to mask, or plainly triangular
+    if rows.single and length in (1, rows.longest):  # nothing to mask, or plainly triangular
         return functional.scaled_dot_product_attention(q, keys, values, is_causal=length > 1)
     return functional.scaled_dot_product_attention(q, keys, values, attn_mask=rows.mask(length))
 

@@ -1,0 +1,113 @@
+"""Captured graphs with a capture that keeps what a real one keeps: the work, over the tensors that
+were there."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from barkserve.engine.graphs import Graphs, bucket_of, buckets
+from barkserve.engine.model_runner import ModelRunner
+from barkserve.engine.scheduler import Scheduler
+from barkserve.fine.filler import Filler
+from barkserve.fine.job import FillJob
+from barkserve.models.checkpoint import Checkpoint
+from barkserve.models.loading import Placement, load_fine
+from tests.checkpoints import TINY, CheckpointSpec
+from tests.engine.test_model_runner import (
+    GREEDY,
+    coarse_network,
+    finish,
+    some_sequences,
+)
+
+CheckpointOf = Callable[[CheckpointSpec], Path]
+
+
+class FakeCapture:
+    """Does the work again at each replay and gives it in the same tensor, as a graph does."""
+
+    def __init__(self) -> None:
+        self.captured = 0
+        self.replayed = 0
+
+    def __call__(self, forward: Callable[[], Tensor]) -> Callable[[], Tensor]:
+        self.captured += 1
+        out = forward().clone()
+
+        def replay() -> Tensor:
+            self.replayed += 1
+            return out.copy_(forward())
+
+        return replay
+
+
+@pytest.mark.parametrize(
+    ("count", "most", "size"), [(1, 16, 1), (3, 16, 4), (5, 6, 6), (16, 16, 16), (9, 12, 12)]
+)
+def test_a_batch_is_filled_up_to_a_power_of_two(count: int, most: int, size: int) -> None:
+    assert bucket_of(count, most) == size
+    assert size in buckets(most)
+
+
+def test_the_largest_bucket_comes_first() -> None:
+    assert buckets(12) == [12, 8, 4, 2, 1]
+
+
+def test_a_key_is_captured_once_and_reads_new_inputs() -> None:
+    capture = FakeCapture()
+    graphs = Graphs(capture)
+    for number in range(3):
+        x = torch.full((2,), float(number))
+        assert graphs.run("double", (x,), lambda value: value * 2).tolist() == [2 * number] * 2
+    graphs.run("other", (torch.ones(3),), lambda value: value + 1)
+    assert (capture.captured, capture.replayed) == (2, 4)
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+def test_replayed_decodes_make_the_same_tokens(checkpoint_of: CheckpointOf, attention: str) -> None:
+    model = coarse_network(checkpoint_of(TINY), attention)  # type: ignore[arg-type]
+    heads = [np.arange(model.config.output_vocab_size)]
+    capture = FakeCapture()
+    runners = ModelRunner(model, heads, 3), ModelRunner(model, heads, 3, Graphs(capture))
+    runners[1].capture(ids_a_position=1)
+    tokens = []
+    for runner in runners:
+        scheduler, sequences = Scheduler(3), some_sequences(model, GREEDY)
+        for sequence in sequences:
+            scheduler.add(sequence)
+        finish(scheduler, runner)
+        tokens.append([sequence.tokens for sequence in sequences])
+    assert tokens[0] == tokens[1]
+    assert capture.captured == len(buckets(3))  # nothing while streams run
+    assert capture.replayed > 30
+
+
+def test_replayed_passes_fill_the_same_codes(checkpoint_of: CheckpointOf) -> None:
+    checkpoint = Checkpoint.open(checkpoint_of(TINY))
+    bark = checkpoint.bark
+    placement = Placement(torch.device("cpu"), torch.float32, "sdpa")
+    model = load_fine(checkpoint, placement)
+    books = bark.fine_generation.n_fine_codebooks
+    length = bark.fine_generation.max_fine_input_length
+    draws = np.random.default_rng(3)
+    jobs = [
+        FillJob(
+            draws.integers(0, bark.codebook_size, (length, books)),
+            fill_from,
+            temperature,
+            draws.random((length, books), dtype=np.float32),
+        )
+        for fill_from, temperature in ((0, None), (20, 0.7), (5, None))
+    ]
+    capture = FakeCapture()
+    plain = Filler(model, 2, books, bark.codebook_size)
+    replayed = Filler(model, 2, books, bark.codebook_size, Graphs(capture))
+    replayed.capture(4, length)
+    captured = capture.captured
+    for ours, expected in zip(replayed.fill(jobs), plain.fill(jobs), strict=True):
+        assert np.array_equal(ours, expected)
+    assert capture.captured == captured == 3 * (books - 2)
