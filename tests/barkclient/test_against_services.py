@@ -209,3 +209,16 @@ def test_a_server_that_is_not_there_is_said_while_text_is_typed(
 ) -> None:
     assert run(["say", "hello", "--stream-text", "--server", "localhost:1"], {}) == 3
     assert "nothing answers at localhost:1" in capsys.readouterr().err
+
+
+async def test_a_sentence_is_heard_before_the_next_one_is_written(chain: Chain) -> None:
+    text = "Hello the world. The brown fox speaks."
+    async with AsyncClient(chain.address) as client, client.stream() as stream:
+        whole = await client.synthesize(text, seed=3).read()
+        context = stream.speak(seed=3, max_delay_ms=60_000)
+        context.send(text[:18])  # and the first letter of the next, which says that one has ended
+        first = await anext(context)
+        context.send(text[18:])
+        context.end()
+        rest = await context.read()
+        assert first.audio + rest.audio == whole.audio
