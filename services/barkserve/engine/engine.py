@@ -150,6 +150,7 @@ class Engine:
             self._fail(batch, error)
             return
         elapsed = time.perf_counter() - started
+        self.busy_s += elapsed
         for sequence in self._scheduler.settle(batch, elapsed):
             sequence.compute_s += elapsed
             waiter = self._waiters[sequence]
