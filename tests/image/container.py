@@ -50,7 +50,7 @@ def started(*command: str) -> Iterator[Container]:
     try:
         yield Container(name, podman("port", name, "50051").stdout.strip())
     finally:
-        podman("rm", "--force", "--time", "1", name)
+        podman("rm", "--force", "--time", "20", name)
 
 
 def inside(script: str) -> str:

@@ -145,5 +145,5 @@ def pods(
         yield found
     finally:
         for name in found.names.values():
-            podman("rm", "--force", "--time", "1", name)
+            podman("rm", "--force", "--time", "20", name)
         podman("network", "rm", "--force", found.network)
