@@ -7,7 +7,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from barkserve.bark_config import BarkConfig
 from barkserve.constants import STAGES
 from barkserve.orchestrator.audio.writer import AudioWriter, EncodedAudio
-from barkserve.orchestrator.events import Flushed, PieceEnded, PieceSamples, SpeechEvent
+from barkserve.orchestrator.events import (
+    Flushed,
+    PieceEnded,
+    PieceSamples,
+    SpeechEnded,
+    SpeechEvent,
+)
 from barkserve.orchestrator.plan import Plan
 from barkserve.orchestrator.text.segmenter import Piece
 from barkserve.orchestrator.utterance import Spoken
@@ -66,6 +72,8 @@ class Delivery:
             case Flushed(flush_id):
                 yield from self.due()
                 yield speech_pb2.FlushDone(flush_id=flush_id)
+            case SpeechEnded(codec):
+                self._reports["codec"] = codec
 
     def due_in(self) -> float | None:
         """Seconds until `due` must be called, as of now; None if nothing waits."""
@@ -136,10 +144,11 @@ class Delivery:
         self._piece_made = self._made
         if spoken.finish_reason != common_pb2.FINISH_REASON_STOP:
             self._reason = spoken.finish_reason
-        for stage, total in self._reports.items():
-            total.output_count += spoken.reports[stage].output_count
-            total.queue_ms += spoken.reports[stage].queue_ms
-            total.compute_ms += spoken.reports[stage].compute_ms
+        for stage, done in spoken.reports.items():
+            total = self._reports[stage]
+            total.output_count += done.output_count
+            total.queue_ms += done.queue_ms
+            total.compute_ms += done.compute_ms
         self._keep(spoken)
 
     def _keep(self, spoken: Spoken) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barkserve.orchestrator.utterance import Spoken, Utterance
+from barkserve.v1 import common_pb2
 
 
 @dataclass(frozen=True)
@@ -32,4 +33,11 @@ class Flushed:
     flush_id: str
 
 
-SpeechEvent = PieceSamples | PieceEnded | Flushed
+@dataclass(frozen=True)
+class SpeechEnded:
+    """All samples have come."""
+
+    codec: common_pb2.StageReport
+
+
+SpeechEvent = PieceSamples | PieceEnded | Flushed | SpeechEnded

@@ -5,22 +5,21 @@ import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self, get_args
 
 from barkserve.bark_config import BarkConfig
-from barkserve.constants import STAGES, StageName
 from barkserve.voices import Voice
 
-CODEC_FRAMES = 150
-"""Frames of the piece before that the codec hears again, so that it goes on as if it had never
-stopped: 2 s."""
+Drawing = Literal["semantic", "coarse", "fine"]
+DRAWING: tuple[Drawing, ...] = get_args(Drawing)
+"""The stages whose networks read a history."""
 
 
 @dataclass(frozen=True)
 class MemorySizes:
     """Most numbers that are worth remembering for each stage."""
 
-    tokens: dict[StageName, int]
+    tokens: dict[Drawing, int]
 
     @classmethod
     def of(cls, config: BarkConfig) -> Self:
@@ -35,7 +34,6 @@ class MemorySizes:
                 "semantic": max(semantic.max_input_semantic_length, semantic_frames),
                 "coarse": frames * books,
                 "fine": fine.max_fine_history_length * fine.n_fine_codebooks,
-                "codec": CODEC_FRAMES * fine.n_fine_codebooks,
             }
         )
 
@@ -44,14 +42,13 @@ class Memory:
     """The tokens up to the end of a piece, stage by stage, each known once that stage is done.
 
     semantic: tokens. coarse: codes of the coarse codebooks, frame by frame, each below
-    codebook_size. fine: codes of all codebooks, frame by frame. codec: the same, of this speech
-    only, never of the voice.
+    codebook_size. fine: codes of all codebooks, frame by frame.
     """
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
-        self._parts: dict[StageName, asyncio.Future[Sequence[int]]] = {
-            stage: loop.create_future() for stage in STAGES
+        self._parts: dict[Drawing, asyncio.Future[Sequence[int]]] = {
+            stage: loop.create_future() for stage in DRAWING
         }
 
     @classmethod
@@ -61,18 +58,21 @@ class Memory:
         memory.know("semantic", [] if voice is None else voice.semantic_prompt.tolist())
         memory.know("coarse", [] if voice is None else voice.coarse_prompt.T.ravel().tolist())
         memory.know("fine", [] if voice is None else voice.fine_prompt.T.ravel().tolist())
-        memory.know("codec", [])
         return memory
 
-    async def of(self, stage: StageName) -> Sequence[int]:
+    def known(self, stage: Drawing) -> "asyncio.Future[Sequence[int]]":
+        """Done once the stage is."""
+        return self._parts[stage]
+
+    async def of(self, stage: Drawing) -> Sequence[int]:
         """What a stage remembers; waits until it is known. Raises what the stage failed with."""
         return await asyncio.shield(self._parts[stage])
 
-    def know(self, stage: StageName, tokens: Sequence[int]) -> None:
+    def know(self, stage: Drawing, tokens: Sequence[int]) -> None:
         """The stage has made its last token of the piece."""
         self._parts[stage].set_result(tokens)
 
-    def fail(self, stage: StageName, error: Exception) -> None:
+    def fail(self, stage: Drawing, error: Exception) -> None:
         """The stage will not get there."""
         if not self._parts[stage].done():
             self._parts[stage].set_exception(error)

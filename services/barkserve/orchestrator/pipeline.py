@@ -1,23 +1,22 @@
-"""One utterance through the four stages: each stage's responses, as they come, are the next stage's
-requests.
+"""One utterance through the three stages that draw: each stage's responses, as they come, are the
+next stage's requests.
 
-Every stage is an async iterator over the one before it, so reading samples pulls the whole chain,
+Every stage is an async iterator over the one before it, so reading frames pulls the whole chain,
 and a reader who stops reading stops it. A stage begins once the same stage is done with the
 utterance before, whose tokens are its history. Knows messages; knows no audio encodings, no voices
 by name, and not which replica answers.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
-import numpy as np
-from numpy.typing import NDArray
 
 from barkserve.bark_config import BarkConfig
 from barkserve.constants import StageName
-from barkserve.orchestrator.memory import Memory, MemorySizes, remember
+from barkserve.orchestrator.memory import Drawing, Memory, MemorySizes, remember
 from barkserve.orchestrator.patience import Patience
 from barkserve.orchestrator.pool import StagePool
 from barkserve.orchestrator.replay import Replay
@@ -27,8 +26,6 @@ from barkserve.orchestrator.utterance import Spoken, Utterance
 from barkserve.v1 import (
     coarse_pb2,
     coarse_pb2_grpc,
-    codec_pb2,
-    codec_pb2_grpc,
     fine_pb2,
     fine_pb2_grpc,
     semantic_pb2,
@@ -36,13 +33,11 @@ from barkserve.v1 import (
 )
 
 Pools = Mapping[StageName, StagePool]
-Samples = NDArray[np.float32]
 
-_STUBS: Mapping[StageName, Callable[[grpc.aio.Channel], Any]] = {
+_STUBS: Mapping[Drawing, Callable[[grpc.aio.Channel], Any]] = {
     "semantic": semantic_pb2_grpc.SemanticServiceStub,
     "coarse": coarse_pb2_grpc.CoarseServiceStub,
     "fine": fine_pb2_grpc.FineServiceStub,
-    "codec": codec_pb2_grpc.CodecServiceStub,
 }
 
 
@@ -98,31 +93,23 @@ class Pipeline:
         for replay in (self._semantic, self._coarse, self._fine):
             replay.start()
 
-    async def samples(self) -> AsyncGenerator[Samples, None]:
-        """Yields (n,) float32 samples as the codec makes them.
+    def frames(self) -> AsyncIterator[Sequence[int]]:
+        """Yields codes of all codebooks, frame by frame, as the fine stage makes them.
 
         Raises:
             BarkserveError: what the first stage that failed said.
         """
-        request = codec_pb2.DecodeRequest
-        books = self._chain.config.fine_generation.n_fine_codebooks
-        past = await self._before.of("codec")
-        heard = len(past) // books * self._chain.config.codec.hop_length
+        return self._fine.read()
 
-        def opening() -> list[Any]:
-            produced = heard + self.spoken.sample_count
-            config = request(config=codec_pb2.CodecConfig(produced_samples=produced))
-            return [config, feed(past)] if past else [config]
+    @property
+    def complete(self) -> "asyncio.Future[Sequence[int]]":
+        """Done once all frames are there, or with what the first stage that failed said."""
+        return self.after.known("fine")
 
-        def feed(codes: Sequence[int]) -> Any:
-            return request(frames=codec_pb2.FineInput(codes=codes))
-
-        async for response in self._stage("codec", opening, self._fine, feed):
-            samples = np.frombuffer(response.samples.pcm, dtype="<f4")
-            self.spoken.sample_count += len(samples)
-            yield samples
-        self.spoken.reports["codec"].output_count = self.spoken.sample_count
-        self.after.know("codec", remember(past, self.spoken.fine, self._sizes["codec"]))
+    @property
+    def frame_count(self) -> int:
+        """Frames that are there."""
+        return len(self.spoken.fine) // self._chain.config.fine_generation.n_fine_codebooks
 
     def close(self) -> None:
         """Cancel whatever is still running in any stage."""
@@ -184,17 +171,21 @@ class Pipeline:
         def feed(codes: Sequence[int]) -> Any:
             return request(coarse=fine_pb2.CoarseInput(codes=codes))
 
-        async for response in self._stage("fine", opening, self._coarse, feed):
-            self.spoken.fine.extend(response.frames.codes)
-            yield response.frames.codes
+        try:
+            async for response in self._stage("fine", opening, self._coarse, feed):
+                self.spoken.fine.extend(response.frames.codes)
+                yield response.frames.codes
+        except Exception as error:
+            self.after.fail("fine", error)
+            raise
         self._know("fine", history, self.spoken.fine)
 
-    def _know(self, stage: StageName, history: Sequence[int], own: Sequence[int]) -> None:
+    def _know(self, stage: Drawing, history: Sequence[int], own: Sequence[int]) -> None:
         self.after.know(stage, remember(history, own, self._sizes[stage]))
 
     async def _stage(
         self,
-        stage: StageName,
+        stage: Drawing,
         opening: Callable[[], list[Any]],
         inputs: Replay[Any] | None = None,
         feed: Callable[[Any], Any] = lambda item: item,
@@ -216,8 +207,7 @@ class Pipeline:
                     yield feed(item)
 
         def method(channel: grpc.aio.Channel) -> Any:
-            service = _STUBS[stage](channel)
-            return service.Decode if stage == "codec" else service.Generate
+            return _STUBS[stage](channel).Generate
 
         call = StageCall(self._chain.pools[stage], method, requests, self._patience)
         self._calls.append(call)

@@ -5,6 +5,7 @@ Knows nothing of what the messages say.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from typing import Generic, TypeVar
 
@@ -15,12 +16,13 @@ class Replay(Generic[Message]):
     """Reads a source once, for any number of readers; each sees all messages from the first.
 
     A reader that goes away in the middle of waiting does not disturb the source. Memory is that of
-    one utterance's tokens.
+    one utterance's tokens, or of what `forget_first` leaves.
     """
 
     def __init__(self, source: AsyncIterator[Message]) -> None:
         self._source = source
-        self._kept: list[Message] = []
+        self._kept: deque[Message] = deque()
+        self._forgotten = 0
         self._pull: asyncio.Task[bool] | None = None
 
     def start(self) -> None:
@@ -29,11 +31,17 @@ class Replay(Generic[Message]):
             self._pull = asyncio.create_task(self._keep_next())
 
     async def read(self) -> AsyncIterator[Message]:
-        """Yields all messages, waiting for those to come. Raises what the source raises."""
-        index = 0
-        while index < len(self._kept) or await self._more():
-            yield self._kept[index]
+        """Yields all messages that are kept, waiting for those to come. Raises what the source
+        raises."""
+        index = self._forgotten
+        while index < self._forgotten + len(self._kept) or await self._more():
+            yield self._kept[index - self._forgotten]
             index += 1
+
+    def forget_first(self) -> None:
+        """Keep the first message no longer; all readers must have had it."""
+        self._kept.popleft()
+        self._forgotten += 1
 
     def close(self) -> None:
         """Stop reading the source."""

@@ -12,7 +12,14 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from barkserve.errors import BarkserveError, NothingToSpeak, StageFailed, TextTooLong
-from barkserve.orchestrator.events import Flushed, PieceEnded, PieceSamples, SpeechEvent
+from barkserve.orchestrator.codec_stream import CodecStream
+from barkserve.orchestrator.events import (
+    Flushed,
+    PieceEnded,
+    PieceSamples,
+    SpeechEnded,
+    SpeechEvent,
+)
 from barkserve.orchestrator.listener import Listener
 from barkserve.orchestrator.memory import Memory
 from barkserve.orchestrator.patience import Patience
@@ -64,8 +71,9 @@ class Speech:
         self._open: set[Pipeline] = set()
         self._refused: deque[Piece] = deque()  # what is left of a piece that was too long
         self._silence: BarkserveError = NothingToSpeak("text", NOTHING)  # what to say if it stays
-        self._began = False
-        self.sample_count = 0
+        self._codec = CodecStream(chain.pools["codec"], chain.config, self._patience)
+        self._frame_count = 0  # of pieces that were heard
+        self._sample_count = 0
 
     async def events(self) -> AsyncGenerator[SpeechEvent, None]:
         """Yields what is spoken as it comes.
@@ -84,27 +92,34 @@ class Speech:
                 async with aclosing(self._spoken(item)) as events:
                     async for event in events:
                         yield event
+            if self._sample_count == 0:
+                raise self._silence
+            self._codec.add(None)
+            report = await self._codec.finish()
+            report.output_count = self._frame_count * self._chain.config.codec.hop_length
+            yield SpeechEnded(report)
         finally:
             producing.cancel()
+            self._codec.close()
             for pipeline in self._open:
                 pipeline.close()
             await asyncio.wait([producing])
-        if self.sample_count == 0:
-            raise self._silence
 
     async def _spoken(self, take: Take) -> AsyncGenerator[SpeechEvent, None]:
         """The events of one piece, none of a take that failed."""
         pipeline = take.pipeline
         utterance, spoken = pipeline.utterance, pipeline.spoken
         try:
-            async with aclosing(take.samples()) as parts:
+            self._codec.add(pipeline)
+            async with aclosing(take.samples(self._codec.samples(pipeline))) as parts:
                 async for samples in parts:
-                    self._began = True
-                    self.sample_count += len(samples)
+                    self._sample_count += len(samples)
                     yield PieceSamples(utterance, spoken, samples)
             if take.accepted.result():
                 self._silence = StageFailed(NOTHING_MADE)  # if no piece is heard
+                self._frame_count += pipeline.frame_count
                 yield PieceEnded(utterance, spoken)
+            self._codec = self._codec.after(pipeline, heard=take.accepted.result())
         except TextTooLong:
             pass  # its halves come next
         except NothingToSpeak as error:
@@ -178,4 +193,4 @@ class Speech:
     def _full_s(self) -> float:
         """For how long a stage that is full is asked again: a speech that was never heard can be
         sent again, one that has begun should go on."""
-        return max(self._listener.lead_s, FULL_STAGE_S) if self._began else 0.0
+        return max(self._listener.lead_s, FULL_STAGE_S) if self._sample_count else 0.0

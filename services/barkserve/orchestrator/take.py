@@ -7,8 +7,8 @@ from contextlib import aclosing
 
 import numpy as np
 
-from barkserve.orchestrator.pipeline import Pipeline, Samples
-from barkserve.orchestrator.silence import SilenceTrimmer
+from barkserve.orchestrator.pipeline import Pipeline
+from barkserve.orchestrator.silence import Samples, SilenceTrimmer
 from barkserve.v1 import common_pb2
 
 
@@ -32,14 +32,19 @@ class Take:
         if not may_fail:
             self.accepted.set_result(True)
 
-    async def samples(self) -> AsyncGenerator[Samples, None]:
+    async def samples(
+        self, decoded: AsyncGenerator[Samples, None]
+    ) -> AsyncGenerator[Samples, None]:
         """Yields (n,) float32 samples that are heard, n >= 1; nothing if the take failed.
+
+        Args:
+            decoded: all samples of the pipeline.
 
         Raises:
             BarkserveError: what a stage said.
         """
         held: list[Samples] = []
-        async with aclosing(self.pipeline.samples()) as parts:
+        async with aclosing(decoded) as parts:
             async for part in parts:
                 held.append(self._trimmer.push(part))
                 if not self._settled():

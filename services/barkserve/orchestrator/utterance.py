@@ -33,12 +33,11 @@ class Utterance:
 
 @dataclass
 class Spoken:
-    """What the stages have said of an utterance; complete once its samples have ended."""
+    """What the stages that draw have said of an utterance; complete once its samples have ended."""
 
     semantic: list[int] = field(default_factory=list)
     characters: list[int] = field(default_factory=list)  # of the piece; one a token, or none
     coarse: list[int] = field(default_factory=list)  # frame by frame
     fine: list[int] = field(default_factory=list)  # frame by frame
-    sample_count: int = 0
     finish_reason: "common_pb2.FinishReason" = common_pb2.FINISH_REASON_UNSPECIFIED
     reports: dict[StageName, common_pb2.StageReport] = field(default_factory=dict)

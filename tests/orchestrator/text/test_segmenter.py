@@ -76,6 +76,11 @@ def test_the_first_sentence_is_a_piece_and_later_short_ones_are_joined() -> None
     ]
 
 
+def test_no_sentences_are_joined_for_a_checkpoint_that_knows_one_at_a_time() -> None:
+    budget = Budget(100, spelled=True, joins=False)
+    assert texts("Yes. Never. Oh!", budget=budget) == ["Yes.", "Never.", "Oh!"]
+
+
 def test_a_long_sentence_is_cut_at_clauses_then_words_then_anywhere() -> None:
     clause = "and so it went on and on and on without any end, "
     assert texts(clause * 7)[0] == (clause * 3).strip()

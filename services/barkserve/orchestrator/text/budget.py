@@ -36,10 +36,13 @@ class Budget:
         limit: letters, or what takes as long to say.
         spelled: the tokenizer knows letters only, so digits, signs and other scripts count with the
             letters that they are spelled out in.
+        joins: several short sentences make a piece. Checkpoints whose tokenizer knows letters only
+            were taught one sentence at a time: bark-mini stops at the first full stop of two.
     """
 
     limit: int
     spelled: bool = False
+    joins: bool = True
 
     @classmethod
     def of(cls, config: BarkConfig, *, spelled: bool) -> "Budget":
@@ -48,7 +51,7 @@ class Budget:
         generation = config.semantic_generation
         seconds = min(LONGEST_S, generation.max_new_tokens / generation.semantic_rate_hz)
         letters = min(seconds * LETTERS_A_SECOND, generation.max_input_semantic_length * _ROOM)
-        return cls(max(8, int(letters)), spelled)
+        return cls(max(8, int(letters)), spelled, joins=not spelled)
 
     def cost(self, text: str) -> int:
         """What a text costs."""

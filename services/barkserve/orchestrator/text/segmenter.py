@@ -146,7 +146,7 @@ class Segmenter:
     @property
     def _join_limit(self) -> int:
         """Up to which cost sentences are joined: none to the first, few to the second."""
-        return self._budget.limit * min(self._pieces, 2) // 2
+        return self._budget.limit * min(self._pieces, 2) // 2 if self._budget.joins else 0
 
     def _take(self, end: int) -> Piece | None:
         """Hand out the text up to `end`; None if there is nothing in it to speak."""
