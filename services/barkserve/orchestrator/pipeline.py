@@ -113,8 +113,8 @@ class Pipeline:
 
     def close(self) -> None:
         """Cancel whatever is still running in any stage."""
-        for call in self._calls:
-            call.close()
+        while self._calls:  # what a call knows holds this pipeline: none is kept
+            self._calls.pop().close()
         for replay in (self._semantic, self._coarse, self._fine):
             replay.close()
         self.after.close()

@@ -65,13 +65,13 @@ class Speech:
         self._feed = feed
         self._budget = budget
         self._listener = listener
-        self._patience = Patience(deadline, self._full_s)
+        self._deadline = deadline
         self._room = asyncio.Semaphore(PIECES_UNDER_WAY)
         self._under_way: asyncio.Queue[Take | FlushMark | Exception | None] = asyncio.Queue()
         self._open: set[Pipeline] = set()
         self._refused: deque[Piece] = deque()  # what is left of a piece that was too long
         self._silence: BarkserveError = NothingToSpeak("text", NOTHING)  # what to say if it stays
-        self._codec = CodecStream(chain.pools["codec"], chain.config, self._patience)
+        self._codec = CodecStream(chain.pools["codec"], chain.config, self._patience(0))
         self._frame_count = 0  # of pieces that were heard
         self._sample_count = 0
 
@@ -167,7 +167,7 @@ class Speech:
             max_tokens=plan.tail.max_tokens(piece.text, asked, generation),
             max_tail_tokens=plan.tail.max_tail_tokens(generation),
         )
-        pipeline = Pipeline(self._chain, utterance, before, self._patience)
+        pipeline = Pipeline(self._chain, utterance, before, self._patience(index))
         trimmer = SilenceTrimmer(config.sample_rate, plan.tail.max_silence_seconds)
         take = Take(pipeline, trimmer, may_fail=redraw < plan.tail.max_redraws)
         self._open.add(pipeline)
@@ -190,7 +190,12 @@ class Speech:
             return False
         return True
 
-    def _full_s(self) -> float:
-        """For how long a stage that is full is asked again: a speech that was never heard can be
-        sent again, one that has begun should go on."""
-        return max(self._listener.lead_s, FULL_STAGE_S) if self._sample_count else 0.0
+    def _patience(self, index: int) -> Patience:
+        """For how long a piece asks a stage that is full: a speech that was never heard can be sent
+        again, one that has begun should go on."""
+
+        def full_s() -> float:
+            begun = index > 0 or self._sample_count > 0
+            return max(self._listener.lead_s, FULL_STAGE_S) if begun else 0.0
+
+        return Patience(self._deadline, full_s)

@@ -25,6 +25,7 @@ from barkserve.serving.context import Context
 
 _DOMAIN = "barkserve"
 _INVALID = {kind.reason: kind for kind in (InvalidArgument, TextTooLong, NothingToSpeak)}
+_WRITE_FAILED = "Internal error from Core"  # grpc.aio's own words for a write that failed
 DETAILS_KEY = "grpc-status-details-bin"
 
 
@@ -81,7 +82,9 @@ def from_rpc_error(error: grpc.aio.AioRpcError, stage: str) -> BarkserveError:
         return NotFound(text)
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
         return Overloaded(f"{stage}: {text}", _retry_after(error))
-    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):  # it went, or is going
+    # It went, is going, or ended the call while we were writing, before grpc could hear how.
+    broke_off = code is grpc.StatusCode.INTERNAL and text == _WRITE_FAILED
+    if broke_off or code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
         return StageUnavailable(
             f"the {stage} stage cannot be reached ({text}); check that it runs and is healthy"
         )

@@ -20,6 +20,7 @@ LANGUAGES = ("de", "en", "es", "fr", "hi", "it", "ja", "ko", "pl", "pt", "ru", "
 
 _FULL = "。！？｡．।॥"  # end a sentence without a space behind them
 _SPACED = ".!?…؟۔‽⁇⁈⁉"
+_ASKING = "!?؟‽⁇⁈⁉"  # end a sentence unless it goes on with a small letter
 _CLOSERS = "\"'”’»)]}」』）】》〉›*_`"
 _CLAUSE_FULL = "、，；：—"
 _CLAUSE_SPACED = ",;:!?…–-،)]}"  # no dot: it may be an abbreviation's
@@ -29,6 +30,7 @@ _MORE_ABBREVIATIONS = frozenset(
     {"approx", "dr", "dra", "fig", "figs", "godz", "mlle", "mme", "mr", "mrs", "ms", "prof"}
     | {"profa", "prov", "ul", "डॉ", "тов", "ул"}
 )
+_WORDS_TOO = ("may", "no")  # abbreviations to sentencex; with a number behind them to us
 _LAST_WORD = re.compile(r"([^\s.(\[{\"'“‘«„¿¡]+)[.]$")
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 
@@ -150,27 +152,33 @@ def _is_end(text: str, pending: _Pending, language: str) -> bool:
     """
     if text[pending.sign] in _FULL:
         return True
-    if not pending.spaced:
+    if not pending.spaced or text[-1].islower():
         return False
+    if text[pending.sign] in _ASKING:
+        return True
     known = language.split("-")[0].lower() or guess_language(text)
-    if text[pending.sign] == "." and _no_full_stop(text, pending, known):
-        return False
+    if text[pending.sign] == ".":
+        match = _LAST_WORD.search(text[: pending.sign + 1])
+        word = match[1] if match else ""
+        if _abbreviates(word, text[: pending.sign - len(word)], known):
+            return False
+        if word.lower() in _WORDS_TOO:
+            return not text[-1].isdecimal()
     ends = (b["end_index"] for b in sentencex.get_sentence_boundaries(known, text))
     return any(pending.sign < end < len(text) for end in ends)
 
 
-def _no_full_stop(text: str, pending: _Pending, language: str) -> bool:
-    """Whether the dot belongs to an abbreviation, an initial or an ordinal number, or the text goes
-    on with a small letter: what sentencex takes for an end in some languages."""
-    if text[-1].islower():
-        return True
-    match = _LAST_WORD.search(text[: pending.sign + 1])
-    if match is None:
-        return False
-    word = match[1]
+def _abbreviates(word: str, before: str, language: str) -> bool:
+    """Whether the dot behind a word is that of an abbreviation, an initial or an ordinal number,
+    where sentencex would take it for a full stop.
+
+    Args:
+        word: without its dot.
+        before: the sentence before it.
+        language: a BCP 47 code.
+    """
     if word.isdecimal():
-        at_start = not text[: match.start()].strip()
-        return len(word) <= 2 and (at_start or language in _ORDINALS)
+        return len(word) <= 2 and (not before.strip() or language in _ORDINALS)
     if len(word) == 1:
         return word.isupper() and word != "I"
     return word.lower() in _MORE_ABBREVIATIONS
