@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barkserve.v1 import speech_pb2, speech_pb2_grpc
-from training.evaluate import Recogniser, edits, median_pitch, words
+from training.evaluate import median_pitch
+from training.recogniser import Recogniser, edits, words
 from training.texts import HELD_OUT
 
 RATE = 24_000
