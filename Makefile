@@ -18,7 +18,7 @@ BIN := .venv/bin
 PROTOS := protos/barkserve/v1/*.proto protos/barkserve/external/*.proto
 PROTOC := .venv-protos/bin/python -m grpc_tools.protoc -Iprotos
 
-.PHONY: demo test check format protos bench image test-image clean help
+.PHONY: demo test check format protos bench bench-long image test-image clean help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -50,6 +50,10 @@ format: $(BIN)/.test ## rewrite the code in house style
 
 protos: .venv-protos/.done ## generate services/barkserve/v1 and external from protos/
 	$(PROTOC) --python_out=services --pyi_out=services --grpc_python_out=services $(PROTOS)
+
+bench-long: $(BIN)/.train ## ten minutes of text as one speech: memory, voice, no sentence lost (Linux; takes half an hour)
+	PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 -- \
+		python -m benchmarks.long_text --out benchmarks/results/long-text.json
 
 bench: $(BIN)/.test ## each stage beside transformers' (takes minutes; nothing else should run)
 	$(BIN)/python -W ignore -m benchmarks.stages --out benchmarks/results/stages-cpu.json
