@@ -19,7 +19,14 @@ from barkserve.errors import BarkserveError, StartupError
 from barkserve.serving.load import load_of
 from barkserve.serving.metrics import Metrics
 from barkserve.serving.server import Service, register_with, serve
-from barkserve.wiring import autoscaler, engine_load, pools_of, server_options, status_service
+from barkserve.wiring import (
+    autoscaler,
+    engine_load,
+    pools_of,
+    riva_service,
+    server_options,
+    status_service,
+)
 
 if TYPE_CHECKING:
     from barkserve.checkpoint_folder import CheckpointFolder
@@ -206,7 +213,7 @@ def orchestrator(options: config.OrchestratorOptions, metrics: Metrics) -> Servi
 
     register = register_with(speech_pb2_grpc.add_SpeechServiceServicer_to_server, servicer)
     load = load_of(admission)
-    beside = (status_service(options, pools, load),)
+    beside = (status_service(options, pools, load), riva_service(studio, catalog, admission))
     return Service(f"{_PACKAGE}.SpeechService", register, start, stop, load, beside)
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from barkserve.engine.admission import Admission
     from barkserve.engine.engine import Engine
     from barkserve.orchestrator.pool import StagePool
+    from barkserve.orchestrator.talk import Studio
+    from barkserve.orchestrator.voice_catalog import VoiceCatalog
 
 
 def server_options(options: config.ServiceOptions) -> ServerOptions:
@@ -80,6 +82,18 @@ def status_service(
     servicer = StatusServicer(pools, load, f"{options.host}:{options.port}")
     register = register_with(status_pb2_grpc.add_StatusServiceServicer_to_server, servicer)
     return Service("barkserve.v1.StatusService", register)
+
+
+def riva_service(studio: "Studio", catalog: "VoiceCatalog", admission: "Admission") -> Service:
+    """The orchestrator under NVIDIA Riva's contract; it has nothing to start and to stop."""
+    from barkserve.external import riva_tts_pb2_grpc
+    from barkserve.orchestrator.riva.servicer import RivaServicer
+    from barkserve.orchestrator.riva.voices import RivaVoices
+
+    voices = RivaVoices(catalog, studio.folder.name, studio.voices.default)
+    servicer = RivaServicer(studio, voices, admission)
+    add = riva_tts_pb2_grpc.add_RivaSpeechSynthesisServicer_to_server
+    return Service("nvidia.riva.tts.RivaSpeechSynthesis", register_with(add, servicer))
 
 
 def autoscaler(options: config.AutoscalerOptions, metrics: Metrics) -> Service:

@@ -1,6 +1,5 @@
 """SpeechService over gRPC: hands each call to what answers it."""
 
-import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
@@ -11,7 +10,7 @@ from barkserve.orchestrator.delivery import Message
 from barkserve.orchestrator.plan import check_text
 from barkserve.orchestrator.talk import Studio, Talk
 from barkserve.orchestrator.voice_rpcs import VoiceRpcs
-from barkserve.serving.context import Context
+from barkserve.serving.context import Context, deadline
 from barkserve.v1 import speech_pb2, speech_pb2_grpc
 
 _KINDS: dict[type[Message], str] = {
@@ -50,7 +49,7 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
         """One text that is all there."""
         check_text(request.text, self._studio.limits.max_text_characters)
         with self._admission.stream():
-            talk = Talk(self._studio, request, _deadline(context), max_delay_s=0.0)
+            talk = Talk(self._studio, request, deadline(context), max_delay_s=0.0)
             talk.feed.push(request.text)
             talk.feed.end()
             async with aclosing(talk.messages()) as messages:
@@ -64,7 +63,7 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
         context: Context,
     ) -> AsyncGenerator[speech_pb2.StreamingSynthesizeResponse, None]:
         """Texts that are still being written."""
-        conversation = Conversation(self._studio, self._admission, _deadline(context))
+        conversation = Conversation(self._studio, self._admission, deadline(context))
         async with aclosing(conversation.responses(request_iterator)) as responses:
             async for response in responses:
                 yield response
@@ -98,9 +97,3 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
     ) -> speech_pb2.GetServerInfoResponse:
         """What this server is."""
         return self._info
-
-
-def _deadline(context: Context) -> float | None:
-    """The event loop's time at which the client gives up, None for never."""
-    left = context.time_remaining()
-    return None if left is None else asyncio.get_running_loop().time() + left

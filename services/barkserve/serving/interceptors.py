@@ -16,6 +16,9 @@ from barkserve.serving.status import abort
 
 _log = logging.getLogger(__name__)
 
+_OURS = ("/barkserve.", "/nvidia.riva.")
+"""How the methods begin that are wrapped."""
+
 Streaming = Callable[[Any, Context], AsyncGenerator[Any, None]]
 Unary = Callable[[Any, Context], Awaitable[Any]]
 
@@ -48,7 +51,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
     ) -> Any:
         """Replace a handler by its wrapped self."""
         handler = await continuation(handler_call_details)
-        if handler is None or not handler_call_details.method.startswith("/barkserve."):
+        if handler is None or not handler_call_details.method.startswith(_OURS):
             return handler
         codecs = (handler.request_deserializer, handler.response_serializer)
         if handler.stream_stream is not None:

@@ -1,0 +1,48 @@
+"""What is spoken, as Riva's responses. Knows no calls."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
+
+from barkserve.external import riva_pb2, riva_tts_pb2
+from barkserve.orchestrator.delivery import Message
+from barkserve.v1 import speech_pb2
+
+Reply = riva_tts_pb2.SynthesizeSpeechResponse
+
+
+async def replies(messages: AsyncIterator[Message]) -> AsyncGenerator[Reply, None]:
+    """Yields a response for each chunk of audio; words go with the next one."""
+    started = speech_pb2.SynthesisStarted()
+    words: list[speech_pb2.WordTime] = []
+    async for message in messages:
+        match message:
+            case speech_pb2.SynthesisStarted():
+                started = message
+            case speech_pb2.WordTimes():
+                words.extend(message.words)
+            case speech_pb2.AudioChunk():
+                yield _reply(started, message.audio, words)
+                words.clear()
+    if words:
+        yield _reply(started, b"", words)
+
+
+def _reply(
+    started: speech_pb2.SynthesisStarted, audio: bytes, words: Iterable[speech_pb2.WordTime]
+) -> Reply:
+    timings = _timings(words, started.sample_rate_hertz)
+    return Reply(
+        audio=audio,
+        meta=riva_tts_pb2.SynthesizeSpeechResponseMetadata(words=timings),
+        id=riva_pb2.RequestId(value=started.request_id),
+    )
+
+
+def _timings(
+    words: Iterable[speech_pb2.WordTime], sample_rate: int
+) -> Iterator[riva_tts_pb2.WordTiming]:
+    for word in words:
+        yield riva_tts_pb2.WordTiming(
+            word=word.word,
+            start_time=1000 * word.first_sample // sample_rate,
+            end_time=1000 * word.end_sample // sample_rate,
+        )

@@ -1,0 +1,154 @@
+"""What NVIDIA Riva's own client makes of our orchestrator."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from barkserve.external import riva_pb2, riva_tts_pb2, riva_tts_pb2_grpc
+from tests.checkpoints import TINY, CheckpointSpec
+from tests.orchestrator.audio.ffmpeg import decode
+from tests.orchestrator.riva.client import Outcome, call
+from tests.services import Chain, running_chain
+
+TWO = "The fox is here. The dog is there, and it sleeps."
+
+
+@pytest_asyncio.fixture
+async def chain(checkpoint_of: Callable[[CheckpointSpec], Path]) -> AsyncIterator[Chain]:
+    async with running_chain(checkpoint_of(TINY), max_text_characters=1_000) as started:
+        yield started
+
+
+async def one(chain: Chain, method: str, **arguments: Any) -> Outcome:
+    return (await call(chain.address, (method, arguments)))[0]
+
+
+def pcm(audio: list[bytes]) -> np.ndarray:
+    return np.frombuffer(b"".join(audio), dtype="<i2")
+
+
+async def test_the_clients_defaults_speak(chain: Chain) -> None:
+    whole, streamed = await call(
+        chain.address, ("synthesize", {"text": TWO}), ("synthesize_online", {"text": TWO})
+    )
+    assert (whole.error, streamed.error) == ("", "")
+    assert len(whole.audio) == 1
+    assert len(streamed.audio) > 2
+    assert all(streamed.audio)
+    for outcome in (whole, streamed):
+        assert len(pcm(outcome.audio)) > 22_050 // 5
+        assert np.abs(pcm(outcome.audio)).max() > 300
+    meta = whole.responses[0]["meta"]
+    assert (meta["text"], meta["processed_text"]) == (TWO, TWO)
+    names = {response["id"]["value"] for response in streamed.responses}
+    assert len(names) == 1
+
+
+@pytest.mark.parametrize(
+    ("encoding", "container"),
+    [
+        (riva_pb2.LINEAR_PCM, "s16le"),
+        (riva_pb2.FLAC, None),
+        (riva_pb2.MULAW, "mulaw"),
+        (riva_pb2.OGGOPUS, None),
+        (riva_pb2.ALAW, "alaw"),
+    ],
+)
+async def test_every_encoding_of_riva_decodes(
+    chain: Chain, encoding: int, container: str | None
+) -> None:
+    options = {"text": "hello world", "encoding": encoding, "sample_rate_hz": 16_000}
+    whole, streamed = await call(
+        chain.address, ("synthesize", options), ("synthesize_online", options)
+    )
+    for outcome in (whole, streamed):
+        raw = {"ar": "16000"} if container else {}
+        samples, _ = decode(b"".join(outcome.audio), container, **raw)
+        assert np.abs(samples).max() > 0.01
+
+
+async def test_voices_are_listed_as_rivas_clients_parse_them_and_speak(chain: Chain) -> None:
+    listed = await one(chain, "config")
+    (config,) = listed.responses[0]["model_config"]
+    assert config["model_name"] == "bark-test"
+    parameters = config["parameters"]
+    assert parameters["language_code"] == "en-US"
+    names = [
+        f"{parameters['voice_name']}.{subvoice.split(':')[0]}"
+        for subvoice in parameters["subvoices"].split(",")
+    ]
+    assert names == ["Bark.v2/test_speaker_0", "Bark.v2/test_speaker_1"]
+    outcomes = await call(
+        chain.address,
+        *(("synthesize", {"text": "hello", "voice_name": name}) for name in names),
+        ("synthesize", {"text": "hello", "voice_name": "v2/test_speaker_1"}),
+    )
+    assert [outcome.error for outcome in outcomes] == ["", "", ""]
+    of_model, of_another = await call(
+        chain.address, ("config", {"model_name": "bark-test"}), ("config", {"model_name": "x"})
+    )
+    assert of_model.responses == listed.responses
+    assert of_another.responses == [{}]
+
+
+async def test_several_requests_are_one_text(chain: Chain) -> None:
+    pieces = ["The fox is here.", "The dog is there,", "and it sleeps."]
+    outcome = await one(chain, "synthesize_online", text=pieces)
+    assert outcome.error == ""
+    assert len({response["id"]["value"] for response in outcome.responses}) == 1
+    too_long = await one(chain, "synthesize_online", text=["The fox is here. " * 20] * 3)
+    assert (too_long.error, "in all" in too_long.details) == ("INVALID_ARGUMENT", True)
+
+
+@pytest.mark.parametrize("method", ["synthesize", "synthesize_online"])
+@pytest.mark.parametrize(
+    ("options", "status", "named"),
+    [
+        ({"text": ""}, "INVALID_ARGUMENT", "text"),
+        ({"text": "hello", "sample_rate_hz": 4_000}, "INVALID_ARGUMENT", "sample_rate_hz"),
+        ({"text": "hello", "encoding": 4}, "INVALID_ARGUMENT", "sample_rate_hz"),  # 22 050, Opus
+        ({"text": "hello", "encoding": 7}, "INVALID_ARGUMENT", "encoding"),
+        (
+            {"text": "hello", "custom_dictionary": {"fox": "f"}},
+            "INVALID_ARGUMENT",
+            "custom_dictionary",
+        ),
+        ({"text": "hello", "voice_name": "English-US.Female-1"}, "NOT_FOUND", "English-US"),
+        ({"text": "hello " * 200}, "INVALID_ARGUMENT", "text"),
+    ],
+)
+async def test_what_is_wrong_is_named(
+    chain: Chain, method: str, options: dict[str, Any], status: str, named: str
+) -> None:
+    outcome = await one(chain, method, **options)
+    assert (outcome.error, named in outcome.details) == (status, True)
+
+
+async def test_what_the_client_does_not_send_by_itself(chain: Chain) -> None:
+    """A stream that ends itself, one that changes its mind, one that says nothing, a recording."""
+    stub = riva_tts_pb2_grpc.RivaSpeechSynthesisStub(chain.services["orchestrator"].channel)
+    request = riva_tts_pb2.SynthesizeSpeechRequest
+    end = request(custom_configuration={"riva_end_stream": "true"})
+
+    call = stub.SynthesizeOnline()
+    await call.write(request(text="hello world", id=riva_pb2.RequestId(value="mine")))
+    await call.write(end)
+    responses = [response async for response in call]
+    assert {response.id.value for response in responses} == {"mine"}
+
+    wrong = {
+        "voice_name": [request(text="hello"), request(text="hello", voice_name="v2/other")],
+        "text": [],
+        "zero_shot_data": [request(zero_shot_data=riva_tts_pb2.ZeroShotData(quality=1))],
+    }
+    for field, requests in wrong.items():
+        with pytest.raises(grpc.aio.AioRpcError, match=field) as caught:
+            async for _ in stub.SynthesizeOnline(iter(requests)):
+                pass
+        assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert chain.services["orchestrator"].metric("barkserve_streams", stage="orchestrator") == 0
