@@ -98,6 +98,23 @@ def test_places_are_told_before_the_end() -> None:
     assert np.median(behind) <= 8
 
 
+@settings(deadline=None)
+@given(ROWS, st.integers(0, 9), st.lists(st.integers(1, 7), max_size=9))
+def test_none_waits_longer_than_allowed_and_parts_change_nothing(
+    rows: np.ndarray, most: int, asks: list[int]
+) -> None:
+    whole, asked = MonotonePath(rows.shape[1], most), MonotonePath(rows.shape[1], most)
+    told: list[int] = []
+    for token, row in enumerate(rows):
+        whole.push(row)
+        asked.push(row)
+        if token % 7 in asks:
+            told += asked.certain()
+            assert len(told) >= token + 1 - most
+    assert whole.certain() + whole.rest() == told + asked.certain() + asked.rest()
+    assert told == sorted(told)
+
+
 @pytest.mark.parametrize("lag", [-2, 0, 1])
 @pytest.mark.parametrize("parts", [1, 7, 60])
 def test_a_tail_that_goes_on_is_cut_at_the_same_token_however_they_come(

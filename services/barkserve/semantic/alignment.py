@@ -19,6 +19,9 @@ MOST_ON = 3
 BEAM = 30.0
 """A path whose likelihood is below exp(-30) of the best one's is given up."""
 
+MOST_PENDING = 100
+"""2 s."""
+
 Places = NDArray[np.int64]
 Attention = NDArray[np.float32]
 
@@ -53,11 +56,16 @@ class MonotonePath:
 
     Args:
         width: positions of the text.
+        most_pending: tokens after which a place is told although it might change: a head that sees
+            nothing must not keep all of them waiting.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, most_pending: int = MOST_PENDING) -> None:
         self._scores = first_scores(width)
+        self._most_pending = most_pending
         self._moves: list[NDArray[np.int8]] = []  # of the tokens that are not certain
+        self._decided: list[int] = []  # and not told
+        self._last = 0
 
     @property
     def place(self) -> int:
@@ -68,17 +76,21 @@ class MonotonePath:
         """The next token's row, (width,)."""
         self._moves.append(advance(self._scores, attention))
         self._scores[self._scores < self._scores.max() - BEAM] = -np.inf
+        if len(self._moves) > self._most_pending:
+            self._decide(self._back(np.array([self.place])), 1)
 
     def certain(self) -> list[int]:
         """The places of the next tokens, as far as all paths that are left agree."""
         places = self._back(np.flatnonzero(np.isfinite(self._scores)))
         agreed = next((i for i, each in enumerate(places) if len(each) > 1), len(places))
-        return self._told(places, agreed)
+        self._decide(places, agreed)
+        told, self._decided = self._decided, []
+        return told
 
     def rest(self) -> list[int]:
         """The places of the tokens that are left, once there are no more."""
-        places = self._back(np.array([self.place]))
-        return self._told(places, len(places))
+        self._decide(self._back(np.array([self.place])), len(self._moves))
+        return self.certain()
 
     def _back(self, ends: Places) -> list[Places]:
         """For each token that is not certain the places that paths to `ends` go through."""
@@ -88,9 +100,11 @@ class MonotonePath:
             ends = np.unique(ends - moves[ends])
         return places[::-1]
 
-    def _told(self, places: list[Places], count: int) -> list[int]:
+    def _decide(self, places: list[Places], count: int) -> None:
+        for each in places[:count]:
+            self._last = max(self._last, int(each[0]))  # what was decided early stays
+            self._decided.append(self._last)
         del self._moves[:count]
-        return [int(each[0]) for each in places[:count]]
 
 
 class TokenAlignment:
