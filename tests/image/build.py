@@ -18,6 +18,7 @@ _BASE = "python:3.11-slim"
 _DEBIAN = "bookworm"  # whose Python is 3.11
 _PIP_SETTINGS = ("index-url", "extra-index-url", "find-links", "cert")
 _TOOLS = ("buildah", "podman", "runc", "debootstrap")
+_NETWORK = ("netavark", "aardvark-dns", "iptables")  # what podman calls, from outside PATH too
 
 
 def main() -> None:
@@ -25,7 +26,8 @@ def main() -> None:
     image, variant = sys.argv[1], (sys.argv[2:] or ["cpu"])[0]
     missing = [tool for tool in _TOOLS if shutil.which(tool) is None]
     if missing:
-        sys.exit(f"missing: {' '.join(missing)}; on Debian: apt-get install {' '.join(_TOOLS)}")
+        packages = " ".join((*_TOOLS, *_NETWORK))
+        sys.exit(f"missing: {' '.join(missing)}; on Debian: apt-get install {packages}")
     if not _has_base():
         _make_base()
     build = ["buildah", "bud", "--isolation", "chroot", "--network", "host", "--layers"]
