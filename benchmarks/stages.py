@@ -167,7 +167,7 @@ class Ours:
         nothing = np.empty((0, 8), dtype=np.int64)
         fill = FineRequest(nothing, None, 0, ChunkPlan(22, 30, 8), nothing)
         fine = FineGenerator(self._fine, bark).generate(fill, coarse, FineRun())
-        decode = CodecGenerator(self._codec_batches, self._first_frames)
+        decode = CodecGenerator(self._codec_batches, self._first_frames, bark.sample_rate)
         return decode.generate(fine, 0, CodecRun())
 
 

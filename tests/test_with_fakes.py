@@ -84,7 +84,9 @@ class Fakes:
                 servicer = FineServicer(generator, bark, chunks, admission, metrics)
                 add = fine_pb2_grpc.add_FineServiceServicer_to_server
             case "codec":
-                servicer = CodecServicer(CodecGenerator(batcher, 7), bark, admission, metrics)
+                servicer = CodecServicer(
+                    CodecGenerator(batcher, 7, bark.sample_rate), bark, admission, metrics
+                )
                 add = codec_pb2_grpc.add_CodecServiceServicer_to_server
         return Service(f"barkserve.v1.{stage}", register_with(add, servicer), start, stop)
 

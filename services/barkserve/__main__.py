@@ -147,7 +147,7 @@ def codec(options: config.CodecOptions, metrics: Metrics) -> Service:
     model = load_codec(checkpoint, placement)
     batcher = Batcher(Decoder(model).decode, _max_batch(options))
     metrics.watch("queue_depth", "Chunks waiting for the network", lambda: batcher.waiting)
-    generator = CodecGenerator(batcher, model.first_frames)
+    generator = CodecGenerator(batcher, model.first_frames, checkpoint.bark.sample_rate)
     admission = Admission(options.max_streams)
     servicer = CodecServicer(generator, checkpoint.bark, admission, metrics)
     register = register_with(codec_pb2_grpc.add_CodecServiceServicer_to_server, servicer)

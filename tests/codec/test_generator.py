@@ -73,7 +73,7 @@ def decode_all(
         batcher = Batcher(decoder.decode, max_batch)
         await batcher.start()
         try:
-            generator = CodecGenerator(batcher, first_frames)
+            generator = CodecGenerator(batcher, first_frames, 24_000)
             jobs = (decode(generator, pieces, produced) for pieces in utterances)
             return list(await asyncio.gather(*jobs))
         finally:
@@ -165,7 +165,7 @@ async def test_streams_share_passes_and_keep_their_states() -> None:
     fake = FakeDecoder(HOP, gate=Gate())
     batcher = Batcher(fake.decode, 4)
     await batcher.start()
-    generator = CodecGenerator(batcher, FIRST)
+    generator = CodecGenerator(batcher, FIRST, 24_000)
     utterances = [random_codes(30, seed=number) for number in range(4)]
     tasks = [asyncio.create_task(decode(generator, cut(utterances[0], [10, 10, 10])))]
     await until(lambda: fake.batches == [1])
@@ -184,7 +184,7 @@ async def test_a_stream_that_leaves_hurts_nobody() -> None:
     fake = FakeDecoder(HOP, gate=Gate())
     batcher = Batcher(fake.decode, 4)
     await batcher.start()
-    generator = CodecGenerator(batcher, FIRST)
+    generator = CodecGenerator(batcher, FIRST, 24_000)
     leaver = asyncio.create_task(decode(generator, [random_codes(30)]))
     await until(lambda: fake.batches == [1])
     codes = random_codes(30, seed=1)

@@ -141,3 +141,14 @@ async def test_stop_runs_no_further_batch() -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_who_is_due_first_leads_the_next_batch() -> None:
+    work = Doubler(Gate())
+    async with busy(work, 2) as batcher:
+        dues = [("a", 1, 9.0), ("b", 2, 3.0), ("a", 3, 7.0), ("b", 4, 8.0), ("a", 5, 1.0)]
+        tasks = [asyncio.create_task(batcher.submit(*each)) for each in dues]
+        await until(lambda: batcher.waiting == 5)
+        work.gate.open()
+        assert await asyncio.gather(*tasks) == [2, 4, 6, 8, 10]
+    assert work.batches == [[0], [5, 3], [2, 4], [1]]

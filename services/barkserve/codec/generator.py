@@ -3,13 +3,14 @@ Knows no gRPC."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
-from time import perf_counter
+from time import monotonic, perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from barkserve.codec.decoder import Decoded, DecodeJob
 from barkserve.engine.batcher import Batcher
+from barkserve.engine.playback import Playback
 from barkserve.models.encodec import DecoderState
 
 MAX_FRAMES = 75
@@ -34,11 +35,15 @@ class CodecGenerator:
     Args:
         batcher: runs DecodeJobs.
         first_frames: fewest frames to begin with, see EncodecDecoder.
+        sample_rate: Hz.
     """
 
-    def __init__(self, batcher: Batcher[DecodeJob, Decoded], first_frames: int) -> None:
+    def __init__(
+        self, batcher: Batcher[DecodeJob, Decoded], first_frames: int, sample_rate: int
+    ) -> None:
         self._batcher = batcher
         self._first_frames = first_frames
+        self._sample_rate = sample_rate
 
     async def generate(
         self, frames: AsyncIterator[NDArray[np.int64]], produced: int, run: CodecRun
@@ -52,14 +57,17 @@ class CodecGenerator:
         """
         state: DecoderState | None = None
         skip = run.made = produced
+        playback = Playback(self._sample_rate)
         async for codes in self._pieces(frames):
             started = perf_counter()
             job = DecodeJob(codes, state)
-            decoded = await self._batcher.submit(job.shape_key, job)
+            due = playback.due(monotonic())
+            decoded = await self._batcher.submit(job.shape_key, job, due)
             state = decoded.state
             run.compute_s += perf_counter() - started
             samples, skip = decoded.samples[skip:], max(0, skip - len(decoded.samples))
             run.made += len(samples)
+            playback.hand_on(len(samples), monotonic())
             if len(samples):
                 yield samples
 

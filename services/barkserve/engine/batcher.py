@@ -1,4 +1,4 @@
-"""Runs equal-shaped jobs of many streams together, in one worker thread, in order of arrival.
+"""Runs equal-shaped jobs of many streams together, in one worker thread, the most urgent first.
 
 For networks that keep nothing between calls (fine), or whose state travels with the job (codec).
 Knows no tensors.
@@ -21,6 +21,7 @@ class _Entry(Generic[Job, Result]):
     key: Hashable
     job: Job
     future: "asyncio.Future[Result]"
+    due: float
 
 
 class Batcher(Generic[Job, Result]):
@@ -57,10 +58,18 @@ class Batcher(Generic[Job, Result]):
             await asyncio.gather(self._task, return_exceptions=True)
         self._thread.shutdown()
 
-    async def submit(self, key: Hashable, job: Job) -> Result:
-        """Run one job. Cancelling takes it out of the queue; what `run` raises is raised here."""
+    async def submit(self, key: Hashable, job: Job, due: float = 0.0) -> Result:
+        """Run one job.
+
+        Cancelling takes it out of the queue; what `run` raises is raised here.
+
+        Args:
+            key: jobs of one key can run together.
+            job: what to run.
+            due: until when; the job that is due first leads the next batch.
+        """
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Entry(key, job, future))
+        self._queue.append(_Entry(key, job, future, due))
         self._work.set()
         return await future
 
@@ -75,6 +84,7 @@ class Batcher(Generic[Job, Result]):
 
     def _next_batch(self) -> list[_Entry[Job, Result]]:
         wanted = [entry for entry in self._queue if not entry.future.cancelled()]
+        wanted.sort(key=lambda entry: entry.due)
         batch = [entry for entry in wanted if entry.key == wanted[0].key][: self._max_batch]
         chosen = set(map(id, batch))
         self._queue = deque(entry for entry in wanted if id(entry) not in chosen)

@@ -29,6 +29,11 @@ class Playback:
             self._began = now
         self._made += tokens
 
+    def due(self, now: float) -> float:
+        """Until when the next output is wanted by somebody who asks now."""
+        dry_at = self.dry_at
+        return now + FIRST_SOUND_S if dry_at is None else dry_at
+
     @property
     def dry_at(self) -> float | None:
         """When a listener who began with the first token has heard the last; None before the

@@ -3,7 +3,7 @@ and no torch."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
-from time import perf_counter
+from time import monotonic, perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from barkserve.bark_config import BarkConfig
 from barkserve.constants import DrawStream
 from barkserve.engine.batcher import Batcher
 from barkserve.engine.draws import uniforms
+from barkserve.engine.playback import Playback
 from barkserve.engine.warm_up import once
 from barkserve.fine.job import FillJob
 from barkserve.fine.windows import ChunkPlan, FineGeometry, Window
@@ -54,6 +55,7 @@ class FineGenerator:
         self._batcher = batcher
         self._geometry = FineGeometry.of(config.fine_generation)
         self._codebook_size = config.codebook_size
+        self._rate = config.coarse_generation.coarse_rate_hz
         self._books = config.fine_generation.n_fine_codebooks
         self._given = config.coarse_generation.n_coarse_codebooks
 
@@ -75,6 +77,7 @@ class FineGenerator:
         settled = 0  # frames that earlier chunks of the plan released, here or elsewhere
         fills = request.chunks.fills() if request.chunks else iter(())
         ended = False
+        playback = Playback(self._rate)
         while not ended:
             fill_at = next(fills, None)
             known = await _gather(coarse, known, fill_at)
@@ -83,10 +86,11 @@ class FineGenerator:
             lookahead = 0 if ended or not request.chunks else request.chunks.lookahead
             release_to = len(frames) - lookahead
             if release_to > len(released):
-                filled = await self._fill(request, frames, released[:settled], run)
+                filled = await self._fill(request, frames, released[:settled], run, playback)
                 fresh = filled[len(released) : release_to]
                 released = np.concatenate([released, fresh])
                 run.made += len(fresh)
+                playback.hand_on(len(fresh), monotonic())
                 yield fresh
             settled = release_to
 
@@ -98,19 +102,24 @@ class FineGenerator:
         return self.generate(request, once(coarse), FineRun())
 
     async def _fill(
-        self, request: FineRequest, frames: Codes, settled: Codes, run: FineRun
+        self,
+        request: FineRequest,
+        frames: Codes,
+        settled: Codes,
+        run: FineRun,
+        playback: Playback,
     ) -> Codes:
         """(n, books): all frames, filled as if the utterance ended with them, `settled` kept."""
         history = request.history[-self._geometry.hop :]
         windows = self._geometry.windows_beyond(len(history), len(frames), len(settled))
         codes = self._start_codes(history, frames, settled, windows[0])
         draws = self._draws(request, history, frames)
-        started = perf_counter()
+        started, due = perf_counter(), playback.due(monotonic())
         for window in windows:
             part = slice(window.start, window.start + self._geometry.length)
             fill_from = window.fill_from - window.start
             job = FillJob(codes[part], fill_from, request.temperature, draws[part])
-            codes[part] = await self._batcher.submit(None, job)
+            codes[part] = await self._batcher.submit(None, job, due)
         run.compute_s += perf_counter() - started
         return codes[len(history) : len(history) + len(frames)]
 
