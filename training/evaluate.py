@@ -11,6 +11,7 @@ import json
 import time
 import wave as wave_file
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -100,39 +101,46 @@ class Mini:
         self._fine = BarkFineGenerationConfig(**config.fine_acoustics_config)
 
     @torch.no_grad()
-    def speak(self, text: str, voice: Voice) -> Made:
-        """Text to speech."""
-        inputs = self._processor(text, voice_preset=voice)
-        history = inputs.get("history_prompt")
+    def speak(self, texts: list[str], voice: Voice) -> list[Made]:
+        """Texts to speech, drawn together."""
+        inputs = [self._processor(text, voice_preset=voice) for text in texts]
+        history = inputs[0].get("history_prompt")
         tokens = self._model.semantic.generate(
-            inputs["input_ids"],
-            attention_mask=inputs["attention_mask"],
+            torch.cat([one["input_ids"] for one in inputs]),
+            attention_mask=torch.cat([one["attention_mask"] for one in inputs]),
             history_prompt=history,
             semantic_generation_config=self._semantic,
         )
-        ended = bool(tokens[0, -1] == self._semantic.eos_token_id)
-        return self._finish(tokens[0, : -1 if ended else None].numpy().copy(), history, ended)
+        ended = (tokens == self._semantic.eos_token_id).any(1).tolist()
+        return self._finish(tokens, history, ended)
 
     @torch.no_grad()
-    def say_tokens(self, semantic: NDArray[np.int64], voice: Voice) -> Made:
+    def say_tokens(self, semantic: list[NDArray[np.int64]], voice: Voice) -> list[Made]:
         """Semantic tokens to speech."""
-        history = self._processor("a", voice_preset=voice).get("history_prompt")
-        return self._finish(semantic, history, True)
+        history, longest = self._processor("a", voice_preset=voice), max(map(len, semantic))
+        pad = self._semantic.eos_token_id
+        rows = [np.pad(row, (0, longest - len(row)), constant_values=pad) for row in semantic]
+        tokens = torch.from_numpy(np.stack(rows))
+        return self._finish(tokens, history.get("history_prompt"), [True] * len(semantic))
 
-    def _finish(self, semantic: NDArray[np.int64], history: object, ended: bool) -> Made:
+    def _finish(self, tokens: torch.Tensor, history: object, ended: list[bool]) -> list[Made]:
         shared = {
             "history_prompt": history,
             "semantic_generation_config": self._semantic,
             "coarse_generation_config": self._coarse,
             "codebook_size": 1024,
         }
-        coarse = self._model.coarse_acoustics.generate(
-            torch.from_numpy(semantic)[None].clone(), **shared
+        drawn, lengths = self._model.coarse_acoustics.generate(
+            tokens.clone(), return_output_lengths=True, **shared
         )
-        codes = self._model.fine_acoustics.generate(
-            coarse, fine_generation_config=self._fine, **shared
-        )
-        return Made(semantic, ended, codes[0].numpy(), self.decode(codes[0].numpy()))
+        made = []
+        for row, coarse, length, end in zip(tokens, drawn, lengths.tolist(), ended, strict=True):
+            codes = self._model.fine_acoustics.generate(
+                coarse[None, :length], fine_generation_config=self._fine, **shared
+            )[0].numpy()
+            said = row[row != self._semantic.eos_token_id].numpy()
+            made.append(Made(said, end, codes, self.decode(codes)))
+        return made
 
     @torch.no_grad()
     def decode(self, codes: NDArray[np.int64]) -> Wave:
@@ -168,21 +176,36 @@ class JudgeOptions:
 
 
 class Judge:
-    """Scores sentences one by one."""
+    """Scores sentences."""
 
     def __init__(self, mini: Mini, options: JudgeOptions) -> None:
         self._mini, self._options = mini, options
         self._flites, self._hear = {one.name: Flite(one.name) for one in SPEAKERS}, Recogniser()
         self._voice: Voice = options.voice
 
-    def score(self, index: int, text: str) -> Score:
-        """Let mini and teacher speak a sentence, and compare."""
+    def scores(self, first: int, texts: list[str]) -> list[Score]:
+        """Let mini and teacher speak some sentences, and compare."""
         options = self._options
-        truths = {name: teach(flite, text) for name, flite in self._flites.items()}
-        truth = truths[options.speaker.name]
+        truths = [{n: teach(flite, text) for n, flite in self._flites.items()} for text in texts]
+        own = [truth[options.speaker.name] for truth in truths]
         begin = time.monotonic()
-        made = self._mini.speak(text, self._voice)
-        compute = time.monotonic() - begin
+        made = self._mini.speak(texts, self._voice)
+        compute = (time.monotonic() - begin) / len(texts)
+        asked = own[: max(0, options.given_sentences - first)]
+        given = self._mini.say_tokens([one.semantic for one in asked], self._voice) if asked else []
+        rows = zip_longest(range(first, first + len(texts)), texts, made, truths, given)
+        return [self._score(*row, compute) for row in rows]
+
+    def _score(
+        self,
+        index: int,
+        text: str,
+        made: Made,
+        truths: dict[str, Truth],
+        given: Made | None,
+        compute: float,
+    ) -> Score:
+        options, truth = self._options, truths[self._options.speaker.name]
         self._keep(index, made, truth)
         said, heard = words(text), self._hear(made.wave)
         sounds = phone_runs(truth.semantic)[0].tolist()
@@ -205,11 +228,10 @@ class Judge:
             teacher_median_pitch=median_pitch(truth.wave),
             speaker_distance=away.pop(options.speaker.name),
             other_distance=min(away.values()),
-            given=self._given(said, truth) if index < options.given_sentences else None,
+            given=self._given(said, truth, given) if given else None,
         )
 
-    def _given(self, said: list[str], truth: Truth) -> Given:
-        made = self._mini.say_tokens(truth.semantic, self._voice)
+    def _given(self, said: list[str], truth: Truth, made: Made) -> Given:
         plain = self._mini.decode(made.codes[:2])
         follows, overlap = pitch_correlation(pitch(truth.wave), pitch(made.wave))
         return Given(
@@ -312,6 +334,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--chain", action="store_true", help="each is the history of the next")
     parser.add_argument("--audio", type=Path, help="folder for what was said")
     parser.add_argument("--output", type=Path, help="JSON of all scores")
+    parser.add_argument("--batch", type=int, default=8, help="sentences drawn together")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
@@ -326,10 +349,11 @@ def main() -> None:
     options = JudgeOptions(flags.voice, speaker, flags.given, flags.chain, flags.audio)
     judge, scores = Judge(Mini(flags.checkpoint), options), []
     texts = flags.texts.read_text().splitlines()[flags.first :][: flags.sentences]
-    for index, text in enumerate(texts, flags.first):
-        scores.append(judge.score(index, text))
-        last = scores[-1]
-        print(f"{last.errors}/{last.words} {text} -> {last.heard}", flush=True)
+    size = 1 if flags.chain else flags.batch
+    for begin in range(0, len(texts), size):
+        scores += judge.scores(flags.first + begin, texts[begin : begin + size])
+        for last in scores[begin:]:
+            print(f"{last.errors}/{last.words} {last.text} -> {last.heard}", flush=True)
     figures = summary(scores)
     print(json.dumps(figures, indent=1))
     if flags.output:
