@@ -53,16 +53,40 @@ def table(columns: dict[str, dict[str, float]]) -> str:
     return "\n".join(lines)
 
 
+def chain_table(paths: list[Path]) -> str:
+    """What became of a voice over utterances that were each the next one's history."""
+    if not paths:
+        return ""
+    lines = [
+        "Chains, every utterance the history of the next:",
+        "",
+        "| | utterances | pitch of the first, Hz | of the last"
+        " | distance of timbre to the teacher's same voice, first | last | nearest to it |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for path in paths:
+        scores = load_scores([path])
+        first, last = scores[0], scores[-1]
+        own = sum(score.speaker_distance < score.other_distance for score in scores)
+        lines.append(
+            f"| {path.stem} | {len(scores)} | {first.median_pitch:.0f} | {last.median_pitch:.0f}"
+            f" | {first.speaker_distance:.2f} | {last.speaker_distance:.2f} | {own} |"
+        )
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--none", type=Path, nargs="+", default=[])
     for speaker in SPEAKERS:
         parser.add_argument(f"--{speaker.name}", type=Path, nargs="+", default=[])
+    parser.add_argument("--chain", type=Path, nargs="+", default=[], help="of evaluate --chain")
     flags = vars(parser.parse_args())
-    folder = flags.pop("checkpoint")
+    folder, chains = flags.pop("checkpoint"), flags.pop("chain")
     columns = {name: summary(load_scores(paths)) for name, paths in flags.items() if paths}
     text = CARD.read_text().replace("FIGURES", table(columns))
+    text = text.replace("CHAIN\n", chain_table(chains) + "\n")
     (folder / "README.md").write_text(text)
     print(table(columns))
 
