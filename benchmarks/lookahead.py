@@ -1,5 +1,5 @@
-"""How far STREAMING is from EXACT: equal codes and log-mel distance for several look-aheads, on a
-real checkpoint.
+"""How far STREAMING is from EXACT: equal codes, log-mel distance and words understood for several
+look-aheads, on a real checkpoint.
 
     python -m benchmarks.lookahead --sentences 20 --out benchmarks/results/lookahead
 
@@ -13,7 +13,7 @@ import asyncio
 import json
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,7 @@ from barkserve.semantic.generator import (
 from barkserve.semantic.head_choice import HeadChoice
 from barkserve.semantic.text import TextEncoder
 from barkserve.voices import Voice, VoiceLibrary
+from training.recogniser import Recogniser, edits, words
 
 LOOKAHEADS = (0, 4, 8, 16, 32)
 FIRST, CHUNK = 22, 30  # frames, as `barkserve fine` has them
@@ -58,10 +59,20 @@ class Difference:
     Attributes:
         equal: share of equal codes of each codebook behind the coarse ones.
         log_mel_db: mean absolute difference of the audio's 80-band log-mel spectra, in dB.
+        word_accuracy: 1 - word error rate of pocketsphinx.
     """
 
     equal: list[float]
     log_mel_db: float
+    word_accuracy: float
+
+
+@dataclass(frozen=True)
+class Report:
+    """EXACT's own word accuracy, and STREAMING by look-ahead."""
+
+    exact_word_accuracy: float
+    lookahead: dict[int, Difference]
 
 
 class Speaker:
@@ -126,10 +137,6 @@ class Speaker:
         """The decoded audio."""
         return self._decoder.decode([DecodeJob(codes, None)])[0].samples
 
-    def mel(self, codes: Codes) -> torch.Tensor:
-        """(bands, time) log-mel spectrum in dB of the decoded codes."""
-        return log_mel(torch.from_numpy(self.samples(codes)), self.bark.sample_rate)
-
 
 def log_mel(samples: torch.Tensor, rate: int, bands: int = 80) -> torch.Tensor:
     """(bands, time) log-mel power in dB: 1024-point Hann windows, a hop of 256, HTK mel, floor -80
@@ -145,50 +152,77 @@ def log_mel(samples: torch.Tensor, rate: int, bands: int = 80) -> torch.Tensor:
     return 10 * torch.log10(mel.clamp(min=1e-8))
 
 
-async def measure(speaker: Speaker, texts: list[str]) -> dict[int, Difference]:
+@dataclass
+class Tally:
+    """What was seen so far with one look-ahead (or with EXACT)."""
+
+    equal: list[NDArray[Any]] = field(default_factory=list)
+    distance: list[float] = field(default_factory=list)
+    errors: int = 0
+
+    def difference(self, said: int) -> Difference:
+        """Means over what was seen, of `said` words."""
+        return Difference(
+            equal=[round(float(x), 4) for x in np.concatenate(self.equal).mean(axis=0)],
+            log_mel_db=round(float(np.mean(self.distance)), 3),
+            word_accuracy=round(1 - self.errors / said, 4),
+        )
+
+
+async def measure(speaker: Speaker, texts: list[str]) -> Report:
     """Every look-ahead against EXACT, over all texts."""
-    equal: dict[int, list[NDArray[Any]]] = {lookahead: [] for lookahead in LOOKAHEADS}
-    distance: dict[int, list[float]] = {lookahead: [] for lookahead in LOOKAHEADS}
+    hear, exactly, said = Recogniser(), Tally(), 0
+    tallies = {lookahead: Tally() for lookahead in LOOKAHEADS}
+    rate = speaker.bark.sample_rate
     given = speaker.bark.coarse_generation.n_coarse_codebooks
     for number, text in enumerate(texts):
         print(f"[{number + 1}/{len(texts)}] {text}", file=sys.stderr, flush=True)
         frames = await speaker.frames(text, seed=number)
         exact = await speaker.fill(frames, None)
-        mel = speaker.mel(exact)
-        for lookahead in LOOKAHEADS:
+        audio = speaker.samples(exact)
+        mel = log_mel(torch.from_numpy(audio), rate)
+        said += len(words(text))
+        exactly.errors += edits(words(text), words(hear(audio)))
+        for lookahead, tally in tallies.items():
             streamed = await speaker.fill(frames, ChunkPlan(FIRST, CHUNK, lookahead))
-            equal[lookahead].append((streamed == exact)[:, given:])
-            distance[lookahead].append(float((speaker.mel(streamed) - mel).abs().mean()))
-    return {
-        lookahead: Difference(
-            equal=[round(float(x), 4) for x in np.concatenate(equal[lookahead]).mean(axis=0)],
-            log_mel_db=round(float(np.mean(distance[lookahead])), 3),
-        )
-        for lookahead in LOOKAHEADS
-    }
+            audio = speaker.samples(streamed)
+            tally.equal.append((streamed == exact)[:, given:])
+            away = log_mel(torch.from_numpy(audio), rate) - mel
+            tally.distance.append(float(away.abs().mean()))
+            tally.errors += edits(words(text), words(hear(audio)))
+    return Report(
+        round(1 - exactly.errors / said, 4),
+        {lookahead: tally.difference(said) for lookahead, tally in tallies.items()},
+    )
 
 
-def plot(differences: dict[int, Difference], given: int, file: Path) -> None:
-    """Equal codes and log-mel distance against the look-ahead."""
+def plot(report: Report, given: int, file: Path) -> None:
+    """Equal codes, log-mel distance and word accuracy against the look-ahead."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
-    lookaheads = list(differences)
-    for book, shares in enumerate(zip(*(d.equal for d in differences.values()), strict=True)):
+    figure, (left, middle, right) = pyplot.subplots(1, 3, figsize=(12, 3.5), layout="constrained")
+    lookaheads, differences = list(report.lookahead), list(report.lookahead.values())
+    for book, shares in enumerate(zip(*(d.equal for d in differences), strict=True)):
         left.plot(
             lookaheads, [100 * share for share in shares], marker="o", label=str(book + given)
         )
     left.set(xlabel="look-ahead (frames)", ylabel="codes equal to EXACT (%)")
     left.legend(title="codebook", fontsize="small")
-    right.plot(lookaheads, [d.log_mel_db for d in differences.values()], marker="o", color="black")
-    right.set(xlabel="look-ahead (frames)", ylabel="log-mel distance to EXACT (dB)", ylim=(0, None))
-    figure.savefig(file, dpi=110)
+    middle.plot(lookaheads, [d.log_mel_db for d in differences], marker="o", color="black")
+    middle.set(
+        xlabel="look-ahead (frames)", ylabel="log-mel distance to EXACT (dB)", ylim=(0, None)
+    )
+    right.plot(lookaheads, [100 * d.word_accuracy for d in differences], marker="o", color="black")
+    right.axhline(100 * report.exact_word_accuracy, color="grey", linestyle="--", label="EXACT")
+    right.set(xlabel="look-ahead (frames)", ylabel="word accuracy (%)", ylim=(50, 100))
+    right.legend(fontsize="small")
+    figure.savefig(file, dpi=90)
 
 
-async def _run(checkpoint: Checkpoint, voice: Voice, texts: list[str]) -> dict[int, Difference]:
+async def _run(checkpoint: Checkpoint, voice: Voice, texts: list[str]) -> Report:
     speaker = Speaker(checkpoint, voice)
     parts = (speaker.semantic, speaker.coarse, speaker.fine)
     for part in parts:
@@ -220,15 +254,12 @@ def main() -> None:
     checkpoint = Checkpoint.open(given.checkpoint)
     voice = VoiceLibrary(checkpoint).get(given.voice)
     texts = SENTENCES.read_text().splitlines()[: given.sentences]
-    differences = asyncio.run(_run(checkpoint, voice, texts))
-    report = {str(lookahead): vars(d) for lookahead, d in differences.items()}
+    report = asyncio.run(_run(checkpoint, voice, texts))
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(
-        {"voice": given.voice, "sentences": len(texts), "lookahead": report}, indent=2
-    )
+    text = json.dumps({"voice": given.voice, "sentences": len(texts), **asdict(report)}, indent=2)
     given.out.with_suffix(".json").write_text(text + "\n")
     books = checkpoint.bark.coarse_generation.n_coarse_codebooks
-    plot(differences, books, given.out.with_suffix(".png"))
+    plot(report, books, given.out.with_suffix(".png"))
     print(text)
 
 
