@@ -18,7 +18,7 @@ BIN := .venv/bin
 PROTOS := protos/barkserve/v1/*.proto protos/barkserve/external/*.proto
 PROTOC := .venv-protos/bin/python -m grpc_tools.protoc -Iprotos
 
-.PHONY: demo test check format protos bench bench-long image test-image clean help
+.PHONY: demo test check format protos bench bench-scaling bench-long image test-image clean help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -58,6 +58,9 @@ bench-long: $(BIN)/.train ## ten minutes of text as one speech: memory, voice, n
 bench: $(BIN)/.test ## each stage beside transformers' (takes minutes; nothing else should run)
 	$(BIN)/python -W ignore -m benchmarks.stages --out benchmarks/results/stages-cpu.json
 	$(BIN)/python -W ignore -m benchmarks.steps --out benchmarks/results/steps-cpu.json
+
+bench-scaling: $(BIN)/.test ## load rises and falls, the stages follow (four minutes; nothing else should run)
+	$(BIN)/python -W ignore -m benchmarks.scaling --out benchmarks/results/scaling --plot docs/scaling.png
 
 image: ## build the container image IMAGE; VARIANT=cpu or cuda
 	$(IMAGE_BUILD) -f services/Dockerfile -t $(IMAGE) --build-arg VARIANT=$(VARIANT) --build-arg VERSION=$(VERSION) \

@@ -13,6 +13,7 @@ from aiohttp import web
 from tests.fakes import until
 from tests.processes import free_port
 
+LABEL = "kubernetes.io/service-name"
 PATH = "/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
 
 
@@ -50,12 +51,16 @@ class ApiServer:
         """Whether somebody watches now."""
         return bool(self._watches)
 
-    def put(self, name: str, port: int, *endpoints: dict[str, Any]) -> None:
-        """Create or replace a slice."""
+    def put(self, name: str, port: int, *endpoints: dict[str, Any], service: str = "") -> None:
+        """Create or replace a slice; one without a service is shown to all who ask."""
         kind = "MODIFIED" if name in self.slices else "ADDED"
         self.version += 1
         item = {
-            "metadata": {"name": name, "resourceVersion": str(self.version)},
+            "metadata": {
+                "name": name,
+                "resourceVersion": str(self.version),
+                "labels": {LABEL: service},
+            },
             "addressType": "IPv4",
             "ports": [{"name": "metrics", "port": 9}, {"name": "grpc", "port": port}],
             "endpoints": list(endpoints),
@@ -126,14 +131,17 @@ class ApiServer:
             return web.json_response(status, status=self.refuse)
         if query.get("watch") not in ("true", "True"):
             metadata = {"resourceVersion": str(self.version)}
-            return web.json_response({"metadata": metadata, "items": list(self.slices.values())})
+            items = [item for item in self.slices.values() if _selected(item, query)]
+            return web.json_response({"metadata": metadata, "items": items})
         since = int(query["resourceVersion"])
         if since < self.oldest:
             gone = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"}
             return web.json_response(gone, status=410)
-        return await self._watch(request, since)
+        return await self._watch(request, since, query)
 
-    async def _watch(self, request: web.Request, since: int) -> web.StreamResponse:
+    async def _watch(
+        self, request: web.Request, since: int, query: dict[str, str]
+    ) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
         await response.prepare(request)
         task = asyncio.current_task()
@@ -143,7 +151,7 @@ class ApiServer:
             while True:
                 news = self._news
                 for version, event in self.log:
-                    if version > since:
+                    if version > since and _selected(event["object"], query):
                         await response.write(_line(event))
                         since = version
                 await news.wait()
@@ -156,6 +164,11 @@ class ApiServer:
 def endpoint(host: str, **conditions: bool) -> dict[str, Any]:
     """One endpoint of a slice."""
     return {"addresses": [host], "conditions": conditions}
+
+
+def _selected(item: dict[str, Any], query: dict[str, str]) -> bool:
+    service = item["metadata"].get("labels", {}).get(LABEL)
+    return not service or query.get("labelSelector") == f"{LABEL}={service}"
 
 
 def _line(event: dict[str, Any]) -> bytes:

@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,14 @@ def test_an_interrupted_fetch_leaves_no_manifest(
     monkeypatch.undo()
     run("coarse", source, part)
     assert "checksum" in run("", source, part, verify=True)
+
+
+def test_replicas_that_share_a_volume_may_fetch_at_once(source: Path, tmp_path: Path) -> None:
+    part = tmp_path / "part"
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: run("coarse", source, part), range(4)))
+    assert "checksum" in run("", source, part, verify=True)
+    assert not list(part.rglob("*.part"))
 
 
 def test_a_broken_source_is_named(source: Path, tmp_path: Path) -> None:

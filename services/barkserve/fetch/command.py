@@ -14,7 +14,7 @@ from typing import TextIO
 from barkserve.checkpoint_folder import MANIFEST_FILE, CheckpointFolder, embedded_checkpoint
 from barkserve.config import FetchOptions
 from barkserve.errors import CheckpointError, StartupError
-from barkserve.fetch.manifest import Manifest, sha256
+from barkserve.fetch.manifest import Manifest, part_of, sha256
 from barkserve.fetch.progress import ProgressLine
 from barkserve.fetch.tensors import Progress, write_tensors
 from barkserve.voices import VoiceLibrary
@@ -119,10 +119,13 @@ def _write_all(folder: Path, files: dict[str, Write], manifest: Manifest) -> Non
         for name, write in files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_name(f"{path.name}.part")
-            write(part)
-            manifest.files[name] = sha256(part)
-            os.replace(part, path)
+            part = part_of(path)
+            try:
+                write(part)
+                manifest.files[name] = sha256(part)
+                os.replace(part, path)
+            finally:
+                part.unlink(missing_ok=True)
         manifest.write(folder)
     except OSError as error:
         raise StartupError(f"--to: {folder} cannot be written ({error.strerror})") from error

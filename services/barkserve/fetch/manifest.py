@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import secrets
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
@@ -43,13 +44,19 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         """Put it into the folder, whole or not at all."""
-        part = folder / f"{MANIFEST_FILE}.part"
+        part = part_of(folder / MANIFEST_FILE)
         part.write_text(json.dumps(asdict(self), indent=1))
         os.replace(part, folder / MANIFEST_FILE)
 
     def broken(self, folder: Path) -> list[str]:
         """Files that are missing or do not have their checksum."""
         return [name for name, digest in self.files.items() if sha256(folder / name) != digest]
+
+
+def part_of(path: Path) -> Path:
+    """Where to write a file before it is put in place: a name of its own for everybody who does so
+    at the same time, for replicas may share a volume."""
+    return path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
 
 
 def sha256(path: Path) -> str:

@@ -1,0 +1,193 @@
+"""Plays the cluster: processes instead of pods, EndpointSlices that tell of them, and an HPA that
+asks the autoscaler what KEDA asks. Knows nothing of audio."""
+
+import asyncio
+import json
+import math
+import os
+import sys
+import time
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from barkserve.constants import STAGES
+from tests.autoscaler.keda_client import Keda
+from tests.discovery.api_server import ApiServer, endpoint
+from tests.processes import free_port
+
+SYNC_S = 2.0  # Kubernetes: 15 s
+STABILIZATION_S = 10.0  # Kubernetes: 300 s
+TOLERANCE = 0.1
+MOST = 12  # maxReplicas
+NAMESPACE = "speech"
+
+
+@dataclass(eq=False)
+class Pod:
+    """One replica's process."""
+
+    process: asyncio.subprocess.Process
+    port: int
+    name: str
+
+
+@dataclass
+class Workload:
+    """One stage's replicas."""
+
+    stage: str
+    pods: list[Pod] = field(default_factory=list)  # ready ones, oldest first
+    starting: int = 0
+    draining: int = 0
+    wishes: deque[tuple[float, int]] = field(default_factory=deque)
+
+
+class Cluster:
+    """Everything that runs.
+
+    Args:
+        folder: where the kubeconfig is written.
+        checkpoint: for all services.
+    """
+
+    def __init__(self, folder: Path, checkpoint: Path) -> None:
+        self.api = ApiServer()
+        self.workloads = {stage: Workload(stage) for stage in STAGES}
+        self.exit_codes: list[int] = []
+        self._checkpoint = checkpoint
+        self._kubeconfig = folder / "kubeconfig"
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._others: list[asyncio.subprocess.Process] = []
+        self._count = 0
+
+    async def start(self) -> tuple[str, str]:
+        """Start the API server, the orchestrator and the autoscaler; returns the addresses of the
+        latter two. No stage has a replica yet."""
+        await self.api.start()
+        self._kubeconfig.write_text(json.dumps(_kubeconfig(self.api.url)))
+        pools = [f"--{stage}=kubernetes:bark-{stage}.{NAMESPACE}" for stage in STAGES]
+        orchestrator, autoscaler = (f"127.0.0.1:{free_port()}" for _ in range(2))
+        waiting = "--replica-wait-seconds=30"
+        await self._service("orchestrator", orchestrator, *pools, waiting, self._flag())
+        target = f"--orchestrator={orchestrator}"
+        await self._service("autoscaler", autoscaler, *pools, target, "--idle-seconds=10")
+        return orchestrator, autoscaler
+
+    def count(self, stage: str) -> int:
+        """Replicas that take streams."""
+        return len(self.workloads[stage].pods)
+
+    async def scale(self, autoscaler: str) -> None:
+        """The HPAs of all stages, until cancelled."""
+        async with grpc.aio.insecure_channel(autoscaler) as channel:
+            kedas = {stage: Keda(channel, stage) for stage in STAGES}
+            while True:
+                for stage, keda in kedas.items():
+                    wish = await self._wish(self.workloads[stage], keda)
+                    self._follow(self.workloads[stage], wish)
+                await asyncio.sleep(SYNC_S)
+
+    async def stop(self) -> None:
+        """Stop all processes."""
+        for workload in self.workloads.values():
+            self._follow(workload, 0)
+        await asyncio.gather(*self._tasks)
+        for process in self._others:
+            process.terminate()
+            await process.wait()
+        await self.api.stop()
+
+    async def _wish(self, workload: Workload, keda: Keda) -> int:
+        """autoscaling/v2: ceil(value / target), tolerance, and the most of the last seconds."""
+        metric, target = await keda.target()
+        value = await keda.value(metric)
+        present = len(workload.pods) + workload.starting
+        wish = math.ceil(value / target - 1e-9)
+        if present and abs(value / target / present - 1) <= TOLERANCE:
+            wish = present
+        if wish == 0 and await keda.is_active():
+            wish = 1
+        now = time.monotonic()
+        workload.wishes.append((now, wish))
+        while workload.wishes[0][0] < now - STABILIZATION_S:
+            workload.wishes.popleft()
+        return min(MOST, max(wish, min(present, max(each for _, each in workload.wishes))))
+
+    def _follow(self, workload: Workload, wish: int) -> None:
+        for _ in range(wish - len(workload.pods) - workload.starting):
+            workload.starting += 1
+            self._spawn(self._start_pod(workload))
+        while len(workload.pods) > wish:
+            workload.draining += 1
+            self._spawn(self._stop_pod(workload, workload.pods.pop()))
+
+    async def _start_pod(self, workload: Workload) -> None:
+        self._count += 1
+        port, name = free_port(), f"{workload.stage}-{self._count}"
+        words = ("-m", "benchmarks.scaling.stage", workload.stage, f"--port={port}")
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *words, self._flag(), stdin=asyncio.subprocess.PIPE
+        )
+        await _healthy(f"127.0.0.1:{port}", process)
+        workload.starting -= 1
+        workload.pods.append(Pod(process, port, name))
+        self.api.put(name, port, endpoint("127.0.0.1", ready=True), service=_service(workload))
+
+    async def _stop_pod(self, workload: Workload, pod: Pod) -> None:
+        leaving = endpoint("127.0.0.1", ready=False, serving=True, terminating=True)
+        self.api.put(pod.name, pod.port, leaving, service=_service(workload))
+        await asyncio.sleep(0.5)  # preStop
+        pod.process.terminate()
+        self.exit_codes.append(await pod.process.wait())
+        self.api.delete(pod.name)
+        workload.draining -= 1
+
+    async def _service(self, name: str, address: str, *flags: str) -> None:
+        port = address.rpartition(":")[2]
+        words = ("-m", "barkserve", name, f"--port={port}", "--metrics-port=0", *flags)
+        environment = os.environ | {"KUBECONFIG": str(self._kubeconfig)}
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *words, "--log-level=error", env=environment
+        )
+        self._others.append(process)
+        await _healthy(address, process)
+
+    def _flag(self) -> str:
+        return f"--checkpoint={self._checkpoint}"
+
+    def _spawn(self, work: "asyncio.Future[None] | object") -> None:
+        task: asyncio.Task[None] = asyncio.ensure_future(work)  # type: ignore[arg-type]
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _service(workload: Workload) -> str:
+    return f"bark-{workload.stage}"
+
+
+async def _healthy(address: str, process: asyncio.subprocess.Process) -> None:
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        while process.returncode is None:
+            with suppress(grpc.aio.AioRpcError):
+                await stub.Check(health_pb2.HealthCheckRequest(), timeout=1)
+                return
+            await asyncio.sleep(0.1)
+    raise RuntimeError(f"what should listen on {address} ended with {process.returncode}")
+
+
+def _kubeconfig(url: str) -> Mapping[str, object]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "harness", "cluster": {"server": url}}],
+        "users": [{"name": "harness", "user": {}}],
+        "contexts": [{"name": "harness", "context": {"cluster": "harness", "user": "harness"}}],
+        "current-context": "harness",
+    }

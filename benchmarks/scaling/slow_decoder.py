@@ -1,0 +1,25 @@
+"""A codec that only takes time; apart from the others, for its jobs need torch."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from barkserve.codec.decoder import Decoded, DecodeJob
+
+
+@dataclass
+class SlowDecoder:
+    """A codec."""
+
+    frame_s: float
+    hop_length: int
+
+    def decode(self, jobs: list[DecodeJob]) -> list[Decoded]:
+        """One batch."""
+        time.sleep(sum(len(job.codes) for job in jobs) * self.frame_s)
+        return [
+            Decoded(np.zeros(len(job.codes) * self.hop_length, np.float32), (torch.zeros(1, 1),))
+            for job in jobs
+        ]

@@ -1,0 +1,112 @@
+"""One stage as a process: the real server, servicer, engine and load reports around a network that
+only takes time.
+
+    python -m benchmarks.scaling.stage coarse --checkpoint FOLDER --port 50100
+"""
+
+import argparse
+import asyncio
+import logging
+from pathlib import Path
+from typing import Any
+
+from barkserve.checkpoint_folder import CheckpointFolder
+from barkserve.coarse.generator import CoarseGenerator, coarse_heads
+from barkserve.coarse.servicer import CoarseServicer
+from barkserve.engine.admission import Admission
+from barkserve.engine.batcher import Batcher
+from barkserve.engine.engine import Engine
+from barkserve.fine.generator import FineGenerator
+from barkserve.fine.servicer import FineServicer
+from barkserve.fine.windows import ChunkPlan
+from barkserve.semantic.generator import SemanticGenerator, semantic_head
+from barkserve.semantic.head_choice import HeadChoice
+from barkserve.semantic.servicer import SemanticServicer
+from barkserve.semantic.text import TextEncoder
+from barkserve.serving.load import load_of
+from barkserve.serving.metrics import Metrics
+from barkserve.serving.server import ServerOptions, Service, register_with, serve
+from barkserve.v1 import coarse_pb2_grpc, codec_pb2_grpc, fine_pb2_grpc, semantic_pb2_grpc
+from barkserve.wiring import engine_load
+from benchmarks.scaling.slow_model import (
+    UTTERANCE_S,
+    SlowFiller,
+    SlowRunner,
+    seconds_a_step,
+)
+
+SLOTS = 16
+CHUNKS = ChunkPlan(8, 10, 3)
+DRAIN_S = 30.0
+
+
+def build(stage: str, folder: CheckpointFolder, metrics: Metrics) -> Service:
+    """The stage's service."""
+    admission = Admission(64)
+    if stage in ("semantic", "coarse"):
+        return _autoregressive(stage, folder, admission, metrics)
+    parts = _fine if stage == "fine" else _codec
+    batcher, register = parts(folder, admission, metrics)
+    load = load_of(admission, batcher)
+    return Service(f"barkserve.v1.{stage}", register, batcher.start, batcher.stop, load)
+
+
+def _fine(folder: CheckpointFolder, admission: Admission, metrics: Metrics) -> tuple[Any, Any]:
+    bark = folder.bark
+    window_s = seconds_a_step("fine", bark) * CHUNKS.chunk
+    batcher: Any = Batcher(SlowFiller(window_s, bark.codebook_size).fill, 1)
+    generator = FineGenerator(batcher, bark)
+    servicer = FineServicer(generator, bark, CHUNKS, admission, metrics)
+    return batcher, register_with(fine_pb2_grpc.add_FineServiceServicer_to_server, servicer)
+
+
+def _codec(folder: CheckpointFolder, admission: Admission, metrics: Metrics) -> tuple[Any, Any]:
+    from barkserve.codec.generator import CodecGenerator
+    from barkserve.codec.servicer import CodecServicer
+    from benchmarks.scaling.slow_decoder import SlowDecoder
+
+    bark = folder.bark
+    decoder = SlowDecoder(seconds_a_step("codec", bark), bark.codec.hop_length)
+    batcher: Any = Batcher(decoder.decode, 1)
+    servicer = CodecServicer(CodecGenerator(batcher, 4), bark, admission, metrics)
+    return batcher, register_with(codec_pb2_grpc.add_CodecServiceServicer_to_server, servicer)
+
+
+def _autoregressive(
+    stage: str, folder: CheckpointFolder, admission: Admission, metrics: Metrics
+) -> Service:
+    bark, step_s = folder.bark, seconds_a_step(stage, folder.bark)
+    heads = [semantic_head(bark)] if stage == "semantic" else coarse_heads(bark)
+    length = round(UTTERANCE_S * bark.semantic_generation.semantic_rate_hz)
+    engine = Engine(SlowRunner(SLOTS, heads, step_s, length))
+    add: Any
+    if stage == "semantic":
+        encoder = TextEncoder(folder)
+        choice = HeadChoice(engine, bark, encoder.encode)
+        generator = SemanticGenerator(engine, bark, choice)
+        servicer: Any = SemanticServicer(generator, encoder, bark, admission, metrics)
+        add = semantic_pb2_grpc.add_SemanticServiceServicer_to_server
+    else:
+        servicer = CoarseServicer(CoarseGenerator(engine, bark), bark, admission, metrics)
+        add = coarse_pb2_grpc.add_CoarseServiceServicer_to_server
+    load = engine_load(admission, engine)
+    register = register_with(add, servicer)
+    return Service(f"barkserve.v1.{stage}", register, engine.start, engine.stop, load)
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("stage")
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--port", type=int, required=True)
+    arguments = parser.parse_args()
+    logging.basicConfig(level="WARNING")
+    folder = CheckpointFolder.open(arguments.checkpoint)
+    metrics = Metrics(arguments.stage)
+    options = ServerOptions("127.0.0.1", arguments.port, 0, DRAIN_S, exit_on_stdin_close=True)
+    asyncio.run(serve(options, metrics, lambda: build(arguments.stage, folder, metrics)))
+
+
+if __name__ == "__main__":
+    main()
