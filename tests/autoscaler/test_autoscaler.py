@@ -1,5 +1,6 @@
 """The autoscaler beside a real chain: what KEDA is told, what people are told."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -108,14 +109,22 @@ async def test_the_orchestrator_tells_of_everybody(
 ) -> None:
     async with running_chain(checkpoint_of(TINY)) as chain:
         [r async for r in chain.speech.Synthesize(speech_pb2.SynthesizeRequest(text="hello"))]
-        stub = status_pb2_grpc.StatusServiceStub(chain.services["orchestrator"].channel)
-        response = await stub.GetStatus(status_pb2.GetStatusRequest())
+        response = await _status(chain)
+        while any(replica.streams for replica in response.replicas):
+            await asyncio.sleep(0.05)  # the last reports may be older than the stream's end
+            response = await _status(chain)
     assert [replica.service for replica in response.replicas] == ["orchestrator", *STAGES]
     for replica in response.replicas:
         if replica.service != "orchestrator":
             assert replica.address == chain.services[replica.service].address
         assert replica.state == status_pb2.ReplicaStatus.STATE_READY
         assert replica.slots_free == replica.slots > 0
+
+
+async def _status(chain: Chain) -> status_pb2.GetStatusResponse:
+    stub = status_pb2_grpc.StatusServiceStub(chain.services["orchestrator"].channel)
+    response: status_pb2.GetStatusResponse = await stub.GetStatus(status_pb2.GetStatusRequest())
+    return response
 
 
 def test_impossible_policies_are_refused() -> None:

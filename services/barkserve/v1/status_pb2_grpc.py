@@ -47,7 +47,8 @@ class StatusServiceServicer(object):
     """
 
     def GetStatus(self, request, context):
-        """The replicas of every stage as this orchestrator sees them now, and the orchestrator itself.
+        """The replicas of every stage as this orchestrator sees them, and the orchestrator itself. What is
+        said of a stage is what it reported last, about half a second ago at most.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
