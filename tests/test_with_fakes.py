@@ -199,7 +199,10 @@ async def test_a_cancelled_stream_stops_the_network_within_a_step(fakes: Fakes) 
 
 
 async def test_a_network_that_fails_ends_its_stream_with_the_stage_named(fakes: Fakes) -> None:
-    fakes.coarse.raises = {3: RuntimeError("out of memory")}
+    # the very last step, when nothing is left to be written to the stage: a write that fails would
+    # look like a replica that went away, and another would be tried
+    last = 2 * len(fakes.samples()) // fakes.codec.hop_length - 1
+    fakes.coarse.raises = {last: RuntimeError("out of memory")}
     async with running_fakes(fakes) as chain:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             async for _ in chain.speech.Synthesize(ask()):
