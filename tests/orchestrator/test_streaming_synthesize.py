@@ -159,6 +159,26 @@ async def test_cancel_stops_every_stage_and_says_what_was_sent(
         assert talk.kinds("a")[-1] == talk.kinds("b")[-1] == "finished"
 
 
+async def test_cancel_loses_no_audio_that_waits_for_a_slow_reader(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
+    endless = replace(never_ending(TINY), max_new_tokens=700, block_size=1024)
+    async with running_chain(checkpoint_of(endless)) as chain, dialog(chain) as talk:
+        await talk.say(config=config(seed=1, text="hello. " * 10))
+        await talk.until("audio")
+        made = -1.0
+        while made != (made := sent(chain)):  # until nothing more is taken from the server
+            await asyncio.sleep(0.5)
+        await talk.say(cancel=speech_pb2.Cancel())
+        await talk.rest()
+        assert talk.kinds()[-1] == "finished"
+        assert talk.last().sample_count * 4 == len(talk.audio())
+
+
+def sent(chain: Chain) -> float:
+    return chain.services["orchestrator"].metric("barkserve_outputs_total", stage="orchestrator")
+
+
 BROKEN = {
     "utf8": [{"config": config()}, {"utf8": b"hello \xff"}],
     "half": [{"config": config()}, {"utf8": b"hello \xc3"}, {"end": speech_pb2.End()}],

@@ -13,7 +13,7 @@ from typing import Any
 
 from barkserve.engine.admission import Admission
 from barkserve.errors import BarkserveError, InvalidArgument, Overloaded, StageFailed
-from barkserve.orchestrator.context import Context, ContextMessage, failed
+from barkserve.orchestrator.context import Context, ContextMessage, CutShort, failed
 from barkserve.orchestrator.talk import Studio, Talk
 from barkserve.v1 import speech_pb2
 
@@ -113,15 +113,17 @@ class Conversation:
 
     async def _speak(self, id_: str, context: Context) -> None:
         """One context from its first message to its last."""
+        unsent: ContextMessage | None = None
         try:
             with self._admission.stream():
                 async with aclosing(context.talk.messages()) as messages:
-                    async for message in messages:
-                        await self._send(id_, message)
+                    async for unsent in messages:
+                        await self._send(id_, unsent)
+                        unsent = None
         except asyncio.CancelledError:
             if context.cut_short is None:
                 raise  # the call itself has ended
-            await self._send(id_, context.last_word(context.cut_short))
+            await self._say_goodbye(id_, context, context.cut_short, unsent)
         except BarkserveError as error:
             await self._send(id_, context.last_word(error))
         except Exception:
@@ -130,6 +132,16 @@ class Conversation:
             await self._send(id_, context.last_word(unexpected))
         finally:
             self._close(id_)
+
+    async def _say_goodbye(
+        self, id_: str, context: Context, why: CutShort, unsent: ContextMessage | None
+    ) -> None:
+        """The end of a context that was cut short, behind the message that was waiting to leave: it
+        is counted already."""
+        if unsent is not None:
+            await self._send(id_, unsent)
+        if not isinstance(unsent, speech_pb2.SynthesisFinished):
+            await self._send(id_, context.last_word(why))
 
     def _close(self, id_: str) -> None:
         self._contexts.pop(id_, None)
