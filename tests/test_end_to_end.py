@@ -173,6 +173,21 @@ def test_the_exit_code_of_a_command_is_ours(
     assert result.returncode == 41, result.stderr
 
 
+def test_ctrl_c_reaches_what_a_command_runs_and_ends_what_does_not_listen(
+    checkpoint_of: Callable[[CheckpointSpec], Path], tmp_path: Path
+) -> None:
+    for name, deaf in (("listens", ""), ("deaf", "trap '' INT; ")):
+        note = tmp_path / name
+        script = f"{deaf}sh -c 'echo $$ > {note}; exec sleep 600'; true"
+        words = up(checkpoint_of(TINY), "--", "sh", "-c", script, **{"drain-seconds": 1})
+        process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+        wait_until(lambda note=note: note.exists() and note.read_text() != "")  # type: ignore[misc]
+        process.send_signal(signal.SIGINT)
+        assert "Traceback" not in process.communicate(timeout=60)[1]
+        assert process.returncode in (130, 137)
+        assert gone(int(note.read_text()))
+
+
 def test_a_busy_port_is_one_line(checkpoint_of: Callable[[CheckpointSpec], Path]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

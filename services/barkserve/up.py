@@ -69,7 +69,7 @@ async def up(options: UpOptions, command: Sequence[str]) -> int:
                 await _first_of(stop, deaths)
                 _raise_death(deaths)
                 return 0
-            return await _run_command(command, address, stop, deaths)
+            return await _run_command(command, address, stop, deaths, options.drain_seconds)
         finally:
             deaths.cancel()
 
@@ -225,6 +225,7 @@ async def _run_command(
     address: str,
     stop: "asyncio.Future[None]",
     deaths: "asyncio.Task[Child]",
+    drain_s: float,
 ) -> int:
     """Run a command beside the services, as `dbus-run-session -- COMMAND` does; its exit code is
     ours."""
@@ -237,12 +238,23 @@ async def _run_command(
     ended = asyncio.create_task(process.wait())
     await _first_of(stop, deaths, ended)
     if not ended.done():
-        with suppress(ProcessLookupError):
-            process.send_signal(signal.SIGINT)
-        await ended
+        await _interrupt(process, ended, drain_s)
         if not stop.done():
             _raise_death(deaths)
     return ended.result() if ended.result() >= 0 else 128 - ended.result()
+
+
+async def _interrupt(
+    process: asyncio.subprocess.Process, ended: "asyncio.Task[int]", drain_s: float
+) -> None:
+    """What Ctrl-C does in a terminal, where a command's own children hear it too: a shell waits for
+    the program that it runs. SIGKILL to those that do not finish."""
+    for signum, patience_s in ((signal.SIGINT, drain_s), (signal.SIGKILL, None)):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signum)
+        await asyncio.wait([ended], timeout=patience_s)
+        if ended.done():
+            return
 
 
 async def _first_of(
