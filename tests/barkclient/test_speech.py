@@ -172,7 +172,10 @@ async def test_the_blocking_client_does_the_same(speech: ScriptedSpeech) -> None
                 second.cancel()
                 assert list(second) == []
                 assert second.finished.finish_reason == "cancelled"
+                first.send("more")
+                first.wait_flushed(flush := first.flush())
+                assert first.flushed == (flush,)
                 first.end()
-                assert first.read().audio == b""
+                assert heard(first.read()) == "more"
 
     await asyncio.to_thread(talk)

@@ -111,7 +111,7 @@ class AsyncSpeechContext(ContextState):
 
     async def wait_flushed(self, flush_id: str) -> None:
         """Waits until all audio before a flush has come; it is still there to be read."""
-        while flush_id not in self.flushed and not self._over:
+        while self._flushing(flush_id):
             await self._stream.more()
 
     async def __aenter__(self) -> Self:

@@ -99,6 +99,10 @@ class ContextState(Progress):
             raise self._failure
         return None
 
+    def _flushing(self, flush_id: str) -> bool:
+        """Whether a flush must be waited for."""
+        return flush_id not in self.flushed and not self._over
+
     @property
     def waits(self) -> bool:
         """Whether a reader must wait for the server."""

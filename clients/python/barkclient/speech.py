@@ -5,7 +5,7 @@ Contexts may be written to and read from different threads.
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Self, Unpack
 
@@ -48,10 +48,10 @@ class SpeechStream(Closing):
         """Sends a message; never waits."""
         self._outgoing.put(request)
 
-    def more(self, context: "SpeechContext") -> None:
-        """Waits for one more response, unless another reader has brought what `context` wants."""
+    def more(self, wanted: Callable[[], bool]) -> None:
+        """Waits for one more response, unless another reader has brought what was wanted."""
         with self._reading:
-            if not context.waits:
+            if not wanted():
                 return
             with map_errors(self._target):
                 response = next(self._call, None)
@@ -72,7 +72,7 @@ class SpeechContext(ContextState):
 
     def __next__(self) -> AudioChunk:
         while self.waits:
-            self._stream.more(self)
+            self._stream.more(lambda: self.waits)
         chunk = self._take()
         if chunk is None:
             raise StopIteration
@@ -81,6 +81,11 @@ class SpeechContext(ContextState):
     def read(self) -> AudioChunk:
         """All audio that has not been read yet, as one chunk."""
         return self._join(list(self))
+
+    def wait_flushed(self, flush_id: str) -> None:
+        """Waits until all audio before a flush has come; it is still there to be read."""
+        while self._flushing(flush_id):
+            self._stream.more(lambda: self._flushing(flush_id))
 
     def __enter__(self) -> Self:
         return self
