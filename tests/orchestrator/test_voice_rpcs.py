@@ -98,6 +98,8 @@ async def test_an_utterance_becomes_a_voice_by_its_handle_on_any_replica(
     )
     assert described.voice == created.voice
     assert described.history_prompt == finished.voice
+    copy = await replicas.first.CreateVoice(Create(name="copy", source=Selection(name="mine")))
+    assert copy.voice.language_code == "en-GB"
 
 
 async def test_voices_come_and_go_for_all_replicas(replicas: Replicas) -> None:
@@ -135,6 +137,7 @@ async def test_a_voice_is_told_with_what_is_known_of_it(replicas: Replicas) -> N
     ("request_", "code", "says"),
     [
         (Create(name="../x", source=Selection(npz=npz())), "INVALID_ARGUMENT", "name: must be"),
+        (Create(name="x.npz", source=Selection(npz=npz())), "INVALID_ARGUMENT", ".npz is for"),
         (Create(name="x"), "INVALID_ARGUMENT", "source: must be"),
         (Create(name="x", source=Selection(name="none")), "INVALID_ARGUMENT", "source.name"),
         (Create(name="x", source=Selection(npz=b"PK")), "INVALID_ARGUMENT", "source.npz"),

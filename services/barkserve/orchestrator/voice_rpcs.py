@@ -54,6 +54,7 @@ class VoiceRpcs:
         voice = await self._selector.select(request.source, "source")
         if voice is None:
             raise InvalidArgument("source.name", "must name a voice; that of no voice is none")
+        language = language or voice.language
         card = VoiceCard(request.name, language, request.description, stored=True)
         await self._catalog.create(card, voice, replace=request.replace)
         return speech_pb2.CreateVoiceResponse(voice=self._message(card))

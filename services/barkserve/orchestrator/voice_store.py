@@ -151,13 +151,15 @@ def _checked_name(name: str) -> str:
         raise InvalidArgument(
             "name",
             f"must be 1 to {MAX_NAME_CHARACTERS} letters a-z A-Z, digits and . _ -, beginning with"
-            " a letter or digit; several such words may be joined by /",
+            f" a letter or digit; several such words may be joined by /; {_SUFFIX} is for files",
         )
     return name
 
 
 def _is_name(name: str) -> bool:
-    return len(name) <= MAX_NAME_CHARACTERS and _NAME.fullmatch(name) is not None
+    """Clients take what ends in .npz for a file of theirs."""
+    matches = _NAME.fullmatch(name) is not None
+    return matches and len(name) <= MAX_NAME_CHARACTERS and not name.endswith(_SUFFIX)
 
 
 def _file(name: str) -> str:
