@@ -103,6 +103,16 @@ def test_text_on_standard_input_must_be_utf_8(
     assert capsys.readouterr() == ("", message)
 
 
+@pytest.mark.parametrize("how", [[], ["--stream-text"]])
+def test_standard_input_may_be_closed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], how: list[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert run(["say", "-", *how], {}) == 2
+    message = "barkclient: - reads standard input, which is closed\n"
+    assert capsys.readouterr() == ("", message)
+
+
 async def test_audio_may_go_to_standard_output(command: Command) -> None:
     result = await command("say", TEXT, "-o", "-", "--json")
     assert result.code == 0
@@ -232,6 +242,13 @@ async def test_exit_code_of_a_server_that_is_not_there(
     assert capsys.readouterr() == ("", message)
 
 
+async def test_exit_code_of_a_server_that_speaks_no_tls(
+    command: Command, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert await command.inside("voices", "--tls") == 3
+    assert "do not agree on TLS" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -242,8 +259,10 @@ async def test_exit_code_of_a_server_that_is_not_there(
         ["say", TEXT, "--seed", "99999999999999999999"],
         ["say", TEXT, "--voice", "nowhere.npz"],
         ["say", TEXT, "-o", "nowhere/out.wav"],
+        ["say", "\udcff", "--stream-text"],  # how Python reads bytes that are not UTF-8
+        ["voices", "show", "\udcff"],
     ],
-    ids=lambda arguments: " ".join(arguments[-2:]),
+    ids=lambda arguments: ascii(" ".join(arguments[-2:])),
 )
 def test_a_wrong_command_line_is_one_line_and_code_2(
     capsys: pytest.CaptureFixture[str], arguments: list[str]

@@ -70,6 +70,8 @@ async def test_status_tells_of_every_service_and_why(
             await asyncio.sleep(0.5)
             table = (await command("status")).stdout.decode().splitlines()
             scaling = await command("status", "--scaling", "--autoscaler", scaler.address)
+            nobody = await command("status", "--scaling", "--autoscaler", "localhost:1")
+    assert "`barkserve autoscaler`" in nobody.stderr
     assert table[0].split()[:3] == ["service", "replica", "state"]
     assert [line.split()[0] for line in table[1:]] == ["orchestrator", *STAGES]
     assert chain.services["coarse"].address in table[3]

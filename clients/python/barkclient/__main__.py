@@ -32,13 +32,14 @@ from barkclient.errors import (
 )
 
 _FAILED = 1
+_WRONG = 2
 _INTERRUPTED = 130
 _EXIT_CODES: Mapping[type[BarkClientError], int] = {
-    InvalidRequest: 2,
-    VoiceNotFound: 2,
-    VoiceExists: 2,
-    VoiceStoreFull: 2,
-    PreconditionFailed: 2,
+    InvalidRequest: _WRONG,
+    VoiceNotFound: _WRONG,
+    VoiceExists: _WRONG,
+    VoiceStoreFull: _WRONG,
+    PreconditionFailed: _WRONG,
     ServerUnavailable: 3,
     Overloaded: 4,
     DeadlineExceeded: 5,
@@ -58,6 +59,9 @@ def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         return _farewell(str(error), error, _EXIT_CODES.get(type(error), _FAILED))
     except KeyboardInterrupt as error:
         return _farewell("interrupted", error, _INTERRUPTED)
+    except UnicodeEncodeError as error:  # of the command line, which may hold any bytes
+        text = error.object[error.start : error.end]
+        return _farewell(f"{text!a} is not {error.encoding}", error, _WRONG)
     except OSError as error:
         if isinstance(error, BrokenPipeError):  # Python would try once more at its end
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -27,6 +27,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from barkserve.v1 import speech_pb2
 
+_STARTER = "barkserve up"
 _DETAILS_KEY = "grpc-status-details-bin"
 # How gRPC's core words its own failures; the second has two wordings, by version.
 _NOBODY_ANSWERS = "failed to connect to all addresses"
@@ -110,12 +111,17 @@ class ServerError(BarkClientError):
 
 
 @contextmanager
-def map_errors(target: str) -> Iterator[None]:
-    """Raises our errors in place of gRPC's; goes around every call and every read of a stream."""
+def map_errors(target: str, starter: str = _STARTER) -> Iterator[None]:
+    """Raises our errors in place of gRPC's; goes around every call and every read of a stream.
+
+    Args:
+        target: what is called.
+        starter: the command that starts one where nothing answers.
+    """
     try:
         yield
     except grpc.RpcError as error:
-        raise from_rpc_error(error, target) from error
+        raise from_rpc_error(error, target, starter) from error
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is None or task.cancelling():
@@ -123,7 +129,7 @@ def map_errors(target: str) -> Iterator[None]:
         raise Cancelled("the synthesis was closed while it was being read") from None
 
 
-def from_rpc_error(error: grpc.RpcError, target: str) -> BarkClientError:
+def from_rpc_error(error: grpc.RpcError, target: str, starter: str = _STARTER) -> BarkClientError:
     """The error of ours that says what gRPC's says."""
     text = " ".join((error.details() or "").split()) or "no reason given"
     match error.code():
@@ -132,7 +138,7 @@ def from_rpc_error(error: grpc.RpcError, target: str) -> BarkClientError:
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
             return _exhausted(text, error)
         case code:
-            return _plain_error(code, text, target)
+            return _plain_error(code, text, target, starter)
 
 
 def from_failed(failed: speech_pb2.SynthesisFailed, target: str) -> BarkClientError:
@@ -144,10 +150,10 @@ def from_failed(failed: speech_pb2.SynthesisFailed, target: str) -> BarkClientEr
         return InvalidRequest(failed.message, [violation] if failed.field else [])
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
         return _overloaded(failed.message, failed.retry_after_seconds or None)
-    return _plain_error(code, failed.message, target)
+    return _plain_error(code, failed.message, target, _STARTER)
 
 
-def _plain_error(code: grpc.StatusCode, text: str, target: str) -> BarkClientError:
+def _plain_error(code: grpc.StatusCode, text: str, target: str, starter: str) -> BarkClientError:
     """The error for a code that comes without details."""
     match code:
         case grpc.StatusCode.NOT_FOUND:
@@ -157,7 +163,7 @@ def _plain_error(code: grpc.StatusCode, text: str, target: str) -> BarkClientErr
         case grpc.StatusCode.FAILED_PRECONDITION:
             return PreconditionFailed(text)
         case grpc.StatusCode.UNAVAILABLE:
-            return ServerUnavailable(_why_unavailable(text, target))
+            return ServerUnavailable(_why_unavailable(text, target, starter))
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return DeadlineExceeded(f"{target} did not finish in time: allow a longer timeout")
         case grpc.StatusCode.CANCELLED:
@@ -168,11 +174,11 @@ def _plain_error(code: grpc.StatusCode, text: str, target: str) -> BarkClientErr
             return ServerError(f"{target} failed with {code.name}: {text}")
 
 
-def _why_unavailable(text: str, target: str) -> str:
+def _why_unavailable(text: str, target: str, starter: str) -> str:
     if any(sign in text.lower() for sign in _TLS_FAILED):
         return f"{target} and this client do not agree on TLS: check --tls-ca, --tls-cert ({text})"
     if text.startswith(_NOBODY_ANSWERS):
-        return f"nothing answers at {target}: start one with `barkserve up`"
+        return f"nothing answers at {target}: start one with `{starter}`"
     if text.startswith(_NO_SUCH_HOST):
         return f"no host has the name in {target}: check the spelling"
     return f"{target} is unavailable: {text}"

@@ -40,7 +40,7 @@ examples:
 _VOICES_EXAMPLES = """\
 examples:
   barkclient say "Hello" --save-voice me.npz && barkclient voices create me me.npz
-  barkclient voices create narrator v2/en_speaker_6 --description "for the book"
+  barkclient voices create narrator v2/slt --description "for the book"
   barkclient voices show narrator
   barkclient voices delete narrator
 

@@ -46,7 +46,7 @@ def _scaling(arguments: StatusArguments) -> Any:
     request = autoscaler_pb2.GetScalingRequest()
     with (
         open_channel(arguments.autoscaler, arguments.secured()) as channel,
-        map_errors(arguments.autoscaler),
+        map_errors(arguments.autoscaler, starter="barkserve autoscaler"),
     ):
         return make(channel).GetScaling(request, timeout=arguments.timeout)
 

@@ -14,6 +14,7 @@ def read_text(text: str) -> str:
     """The whole text; "-" is all of standard input."""
     if text != STANDARD:
         return text
+    _check_standard_input()
     try:
         return sys.stdin.buffer.read().decode().strip()
     except UnicodeDecodeError as error:
@@ -24,7 +25,9 @@ class TypedText:
     """The text in pieces, as soon as there are any; remembers them."""
 
     def __init__(self, text: str) -> None:
-        self._given = text
+        if text == STANDARD:
+            _check_standard_input()
+        self._given = text.encode()
         self._read = bytearray()
 
     @property
@@ -38,8 +41,13 @@ class TypedText:
             yield piece
 
     def _pieces(self) -> Iterator[bytes]:
-        if self._given != STANDARD:
-            yield self._given.encode()
+        if self._given != STANDARD.encode():
+            yield self._given
             return
         while piece := os.read(sys.stdin.fileno(), _READ_BYTES):
             yield piece
+
+
+def _check_standard_input() -> None:
+    if sys.stdin is None:  # it was closed before Python began
+        raise InvalidRequest("- reads standard input, which is closed")
