@@ -167,7 +167,7 @@ async def test_cancel_loses_no_audio_that_waits_for_a_slow_reader(
         await talk.say(config=config(seed=1, text="hello. " * 10))
         await talk.until("audio")
         made = -1.0
-        while made != (made := sent(chain)):  # until nothing more is taken from the server
+        while made != (made := sent(chain)):  # noqa: ASYNC110 - until no more is taken
             await asyncio.sleep(0.5)
         await talk.say(cancel=speech_pb2.Cancel())
         await talk.rest()
