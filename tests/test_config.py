@@ -47,6 +47,8 @@ def test_flags_without_a_value_and_their_variables() -> None:
         (["--slots", "-1"], {}, "--slots"),
         (["--slots", "1.5"], {}, "--slots"),
         (["--drain-seconds", "nan"], {}, "--drain-seconds"),
+        (["--port", "65536"], {}, "--port.*65535"),  # gRPC would listen on 0
+        (["--metrics-port", "70000"], {}, "--metrics-port"),
         (["--dtype", "float8"], {}, "--dtype"),
         ([], {"BARKSERVE_ATTENTION": "fast"}, "BARKSERVE_ATTENTION"),
         ([], {"BARKSERVE_EXIT_ON_STDIN_CLOSE": "perhaps"}, "BARKSERVE_EXIT_ON_STDIN_CLOSE"),
@@ -62,3 +64,9 @@ def test_what_does_not_fit_is_named(
 def test_unknown_variables_are_found() -> None:
     environment = {"BARKSERVE_THREADS": "1", "BARKSERVE_THREDS": "1", "PATH": ""}
     assert unknown_variables(environment, [UpOptions]) == ["BARKSERVE_THREDS"]
+
+
+def test_all_ports_of_up_exist() -> None:
+    assert read(UpOptions, ["--port", "65531"], {}) == UpOptions(port=65531)
+    with pytest.raises(StartupError, match=r"--port.*65531"):
+        read(UpOptions, ["--port", "65532"], {})

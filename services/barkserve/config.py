@@ -37,6 +37,8 @@ _CHECKPOINT = (
     "folder in the Hugging Face layout, or hub name such as suno/bark-small; "
     "empty: the embedded bark-mini"
 )
+_LAST_PORT = 65535
+_MOST = 1e9
 _PORT = "port to listen on; 0 takes a free one"
 _METRICS_PORT = "port of the Prometheus endpoint /metrics; 0 for none"
 _SLOTS = "utterances in the key/value cache at once"
@@ -65,9 +67,14 @@ _REPLICAS = (
 _VOICE = 'voice of requests that name none; empty: the checkpoint\'s default, "none": no voice'
 
 
-def option(default: Any, text: str, choices: tuple[str, ...] = ()) -> Any:
-    """A dataclass field that is also a command-line option."""
-    return field(default=default, metadata={"help": text, "choices": choices})
+def option(default: Any, text: str, choices: tuple[str, ...] = (), most: float = _MOST) -> Any:
+    """A dataclass field that is also a command-line option; a number may be 0 to `most`."""
+    return field(default=default, metadata={"help": text, "choices": choices, "most": most})
+
+
+def port_option(default: int, text: str, count: int = 1) -> Any:
+    """The option of a port, or of the first of several."""
+    return option(default, text, most=_LAST_PORT + 1 - count)
 
 
 @dataclass(frozen=True)
@@ -75,12 +82,12 @@ class ServiceOptions:
     """What every service takes."""
 
     host: str = option("127.0.0.1", "address to listen on; 0.0.0.0 for all")
-    port: int = option(0, _PORT)
-    metrics_port: int = option(0, _METRICS_PORT)
+    port: int = port_option(0, _PORT)
+    metrics_port: int = port_option(0, _METRICS_PORT)
     drain_seconds: float = option(
         30.0, "how long running streams may go on after the first SIGTERM"
     )
-    health_port: int = option(
+    health_port: int = port_option(
         0, "plaintext port that answers grpc.health.v1 only, for probes that know no TLS; 0: none"
     )
     max_connection_age_seconds: float = option(
@@ -119,8 +126,8 @@ class StageOptions(CommonOptions):
 class SemanticOptions(StageOptions):
     """`barkserve semantic`."""
 
-    port: int = option(PORTS["semantic"], _PORT)
-    metrics_port: int = option(METRICS_PORTS["semantic"], _METRICS_PORT)
+    port: int = port_option(PORTS["semantic"], _PORT)
+    metrics_port: int = port_option(METRICS_PORTS["semantic"], _METRICS_PORT)
     slots: int = option(16, _SLOTS)
 
 
@@ -128,8 +135,8 @@ class SemanticOptions(StageOptions):
 class CoarseOptions(StageOptions):
     """`barkserve coarse`."""
 
-    port: int = option(PORTS["coarse"], _PORT)
-    metrics_port: int = option(METRICS_PORTS["coarse"], _METRICS_PORT)
+    port: int = port_option(PORTS["coarse"], _PORT)
+    metrics_port: int = port_option(METRICS_PORTS["coarse"], _METRICS_PORT)
     slots: int = option(16, _SLOTS)
 
 
@@ -137,8 +144,8 @@ class CoarseOptions(StageOptions):
 class FineOptions(StageOptions):
     """`barkserve fine`."""
 
-    port: int = option(PORTS["fine"], _PORT)
-    metrics_port: int = option(METRICS_PORTS["fine"], _METRICS_PORT)
+    port: int = port_option(PORTS["fine"], _PORT)
+    metrics_port: int = port_option(METRICS_PORTS["fine"], _METRICS_PORT)
     max_batch: int = option(0, "windows of different streams in one pass; " + _BATCH)
     first_chunk_frames: int = option(
         22, "STREAMING: frames of 1/75 s in an utterance's first chunk"
@@ -151,8 +158,8 @@ class FineOptions(StageOptions):
 class CodecOptions(StageOptions):
     """`barkserve codec`."""
 
-    port: int = option(PORTS["codec"], _PORT)
-    metrics_port: int = option(METRICS_PORTS["codec"], _METRICS_PORT)
+    port: int = port_option(PORTS["codec"], _PORT)
+    metrics_port: int = port_option(METRICS_PORTS["codec"], _METRICS_PORT)
     max_batch: int = option(0, "equally long chunks of different streams in one pass; " + _BATCH)
 
 
@@ -160,8 +167,8 @@ class CodecOptions(StageOptions):
 class OrchestratorOptions(CommonOptions):
     """`barkserve orchestrator`."""
 
-    port: int = option(PORTS["orchestrator"], _PORT)
-    metrics_port: int = option(METRICS_PORTS["orchestrator"], _METRICS_PORT)
+    port: int = port_option(PORTS["orchestrator"], _PORT)
+    metrics_port: int = port_option(METRICS_PORTS["orchestrator"], _METRICS_PORT)
     semantic: str = option(f"127.0.0.1:{PORTS['semantic']}", _REPLICAS.format("semantic"))
     coarse: str = option(f"127.0.0.1:{PORTS['coarse']}", _REPLICAS.format("coarse"))
     fine: str = option(f"127.0.0.1:{PORTS['fine']}", _REPLICAS.format("fine"))
@@ -192,8 +199,8 @@ class OrchestratorOptions(CommonOptions):
 class AutoscalerOptions(ServiceOptions):
     """`barkserve autoscaler`."""
 
-    port: int = option(PORTS["autoscaler"], _PORT)
-    metrics_port: int = option(METRICS_PORTS["autoscaler"], _METRICS_PORT)
+    port: int = port_option(PORTS["autoscaler"], _PORT)
+    metrics_port: int = port_option(METRICS_PORTS["autoscaler"], _METRICS_PORT)
     orchestrator: str = option(f"127.0.0.1:{PORTS['orchestrator']}", _REPLICAS_OF_ORCHESTRATOR)
     semantic: str = option(f"127.0.0.1:{PORTS['semantic']}", _REPLICAS.format("semantic"))
     coarse: str = option(f"127.0.0.1:{PORTS['coarse']}", _REPLICAS.format("coarse"))
@@ -228,12 +235,13 @@ class UpOptions:
     host: str = option(
         "127.0.0.1", "address the orchestrator listens on; the stages stay on 127.0.0.1"
     )
-    port: int = option(
+    port: int = port_option(
         PORTS["orchestrator"],
         "port of the orchestrator, the stages take the next four; 0 takes free ones",
+        count=5,
     )
-    metrics_port: int = option(
-        METRICS_PORTS["orchestrator"], "first of five Prometheus ports; 0 for none"
+    metrics_port: int = port_option(
+        METRICS_PORTS["orchestrator"], "first of five Prometheus ports; 0 for none", count=5
     )
     device: str = option("cpu", "of all stages: cpu, cuda or cuda:N")
     dtype: str = option("float32", _DTYPE, _DTYPES)
@@ -290,7 +298,7 @@ def read_options(
         if given is None:
             given, source = environment.get(variable_of(entry.name)), variable_of(entry.name)
         if given is not None:
-            values[entry.name] = _parse(given, entry.default, entry.metadata["choices"], source)
+            values[entry.name] = _parse(given, entry.default, entry.metadata, source)
     return kind(**values)
 
 
@@ -303,7 +311,8 @@ def unknown_variables(environment: Mapping[str, str], kinds: Sequence[type[Any]]
     )
 
 
-def _parse(text: str, default: object, choices: tuple[str, ...], source: str) -> object:
+def _parse(text: str, default: object, metadata: Mapping[str, Any], source: str) -> object:
+    choices = metadata["choices"]
     if choices and text not in choices:
         raise StartupError(f"{source}: {text!r} is not one of {', '.join(choices)}")
     if isinstance(default, bool):
@@ -311,19 +320,18 @@ def _parse(text: str, default: object, choices: tuple[str, ...], source: str) ->
             raise StartupError(f"{source}: {text!r} is neither true nor false")
         return text.lower() in ("true", "1")
     if isinstance(default, int | float):
-        return _number(text, type(default), source)
+        return _number(text, type(default), metadata["most"], source)
     return text
 
 
-def _number(text: str, kind: type[int] | type[float], source: str) -> int | float:
+def _number(text: str, kind: type[int] | type[float], most: float, source: str) -> int | float:
     try:
         number = kind(text)
     except ValueError:
         number = kind(-1)
-    if not 0 <= number < 1e9:  # also refuses NaN
-        raise StartupError(
-            f"{source}: {text!r} is not a {'whole ' if kind is int else ''}number of at least 0"
-        )
+    if not 0 <= number <= most:  # also refuses NaN
+        whole = "whole " if kind is int else ""
+        raise StartupError(f"{source}: {text!r} is not a {whole}number of 0 to {most:.0f}")
     return number
 
 
