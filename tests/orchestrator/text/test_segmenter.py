@@ -108,6 +108,14 @@ def test_what_cannot_be_spoken_is_no_piece() -> None:
     assert texts("😀 Hello. 😀😀 ...") == ["😀 Hello."]
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("joins", [True, False])
+def test_a_million_blanks_hold_nobody_up(joins: bool) -> None:
+    text = "\n" * 1_000_000 + "Hello." + " " * 1_000_000 + "Bye.\n\n" + "\n" * 1_000_000 + "Ah."
+    found = pieces(text, budget=Budget(160, joins=joins))
+    assert [text[piece.start : piece.end] for piece in found] == ["Hello.", "Bye.", "Ah."]
+
+
 def test_flush_hands_out_what_is_there_and_is_marked() -> None:
     segmenter = Segmenter("en", BUDGET)
     segmenter.push("Hello. How are")

@@ -79,7 +79,7 @@ class Segmenter:
     @property
     def waiting(self) -> bool:
         """Whether text is there that has not been handed out."""
-        return bool(self._text.strip() or self._incoming)
+        return bool(self._incoming) or not (self._text.isspace() or self._text == "")
 
     @property
     def holds_sentences(self) -> bool:
@@ -104,7 +104,7 @@ class Segmenter:
 
     def _next_piece(self) -> Piece | None:
         """The next piece of the known text that is worth speaking."""
-        while self._text:
+        while self._without_leading_space():
             end = self._piece_end()
             if end is None:
                 return None
@@ -112,6 +112,14 @@ class Segmenter:
             if piece is not None:
                 return piece
         return None
+
+    def _without_leading_space(self) -> str:
+        """The known text. Space before a piece is dropped, for it has no length at which it would
+        be cut."""
+        text = self._text.lstrip()
+        self._base += len(self._text) - len(text)
+        self._text = text
+        return text
 
     def _piece_end(self) -> int | None:
         """How far the next piece goes: whole sentences, as many as are joined."""
@@ -129,7 +137,8 @@ class Segmenter:
         """Where the sentence behind the held ones ends."""
         if self._held == len(self._text):
             return self._held if self._final else None
-        end = next_end(self._text[self._held :], self.language, self._budget)
+        most = self._held + self._budget.limit + 1  # by then a sentence is cut
+        end = next_end(self._text[self._held : most], self.language, self._budget)
         if end is None:
             return len(self._text) if self._final else None
         return self._held + end
@@ -151,13 +160,12 @@ class Segmenter:
     def _take(self, end: int) -> Piece | None:
         """Hand out the text up to `end`; None if there is nothing in it to speak."""
         text, self._text = self._text[:end], self._text[end:]
-        start = self._base + len(text) - len(text.lstrip())
-        self._base += end
+        start, self._base = self._base, self._base + end
         self._held = 0
         if not speakable(text):
             return None
         self._pieces += 1
-        return Piece(text.strip(), start)
+        return Piece(text.rstrip(), start)
 
 
 def halves(piece: Piece, budget: Budget) -> list[Piece]:
