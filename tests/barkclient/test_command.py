@@ -89,7 +89,7 @@ async def test_json_is_one_line_with_all_that_a_script_wants(command: Command) -
 
 
 async def test_text_may_come_from_standard_input(command: Command, speech: ScriptedSpeech) -> None:
-    result = await command("say", "-", stdin="Grüß dich ♪\n".encode())
+    result = await command("say", "-", stdin="\ufeffGrüß dich ♪\n".encode())
     assert result.code == 0
     assert speech.requests[0].text == "Grüß dich ♪"
 

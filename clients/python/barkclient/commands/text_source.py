@@ -16,7 +16,7 @@ def read_text(text: str) -> str:
         return text
     _check_standard_input()
     try:
-        return sys.stdin.buffer.read().decode().strip()
+        return sys.stdin.buffer.read().decode("utf-8-sig").strip()
     except UnicodeDecodeError as error:
         raise InvalidRequest("the text on standard input is not UTF-8") from error
 
