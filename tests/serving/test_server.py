@@ -1,8 +1,11 @@
 """What every service offers beside its own RPCs: health, reflection, metrics; and how it drains."""
 
+import asyncio
 import urllib.request
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -12,7 +15,9 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 )
 
 from barkserve.errors import StartupError
+from barkserve.external import orca_pb2, orca_pb2_grpc
 from barkserve.serving.metrics import Metrics
+from barkserve.serving.server import Service, bind, calls_ended, publish
 from barkserve.v1 import speech_pb2
 from tests.checkpoints import TINY, CheckpointSpec
 from tests.services import running, running_chain
@@ -49,6 +54,24 @@ async def test_reflection_describes_the_service(
     assert full_name in names
     assert "grpc.health.v1.Health" in names
     assert "audio" in fields if name == "orchestrator" else "finished" in fields
+
+
+def test_no_call_is_interrupted_by_the_end_of_the_loop() -> None:
+    async def run(stack: ExitStack) -> "set[asyncio.Task[Any]]":
+        server = grpc.aio.server()
+        port = bind(server, "127.0.0.1", 0)
+        await publish(server, Service("barkserve.v1.Nothing", lambda server: None))
+        await server.start()
+        channel = stack.enter_context(grpc.insecure_channel(f"127.0.0.1:{port}"))
+        reports: Any = orca_pb2_grpc.OpenRcaServiceStub(channel).StreamCoreMetrics
+        for call in [reports(orca_pb2.OrcaLoadReportRequest()) for _ in range(4)]:
+            await asyncio.to_thread(next, call)
+        await server.stop(grace=0.1)
+        await calls_ended()
+        return asyncio.all_tasks() - {asyncio.current_task()}
+
+    with ExitStack() as stack:
+        assert asyncio.run(run(stack)) == set()
 
 
 def _reflect(address: str, full_name: str) -> tuple[list[str], list[str]]:
