@@ -5,7 +5,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 from unittest.mock import MagicMock
 
 import huggingface_hub
@@ -15,6 +14,7 @@ from huggingface_hub import errors
 from barkserve.checkpoint_folder import CheckpointFolder, embedded_checkpoint, fetch_file
 from barkserve.errors import CheckpointError
 from tests.checkpoints import TINY, build_checkpoint
+from tests.hub import Hub
 
 LIGHT_MODULES = ("bark_config", "checkpoint_folder", "voices", "speakable")
 
@@ -28,34 +28,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(built: Path, tmp_path: Path) -> Path:
     """A copy to break."""
     return Path(shutil.copytree(built, tmp_path / "tiny"))
-
-
-class Hub:
-    """Stands in for huggingface_hub: a repository that is a folder here."""
-
-    def __init__(self, source: Path, cache: Path) -> None:
-        self.source = source
-        self.snapshot = cache / "snapshots" / "c0ffee"
-        self.requests: list[tuple[str, str | None, list[str]]] = []
-
-    def snapshot_download(
-        self,
-        repository: str,
-        *,
-        revision: str | None,
-        allow_patterns: list[str],
-        tqdm_class: type[Any],
-    ) -> str:
-        self.requests.append((repository, revision, allow_patterns))
-        self.snapshot.mkdir(parents=True, exist_ok=True)
-        for pattern in allow_patterns:
-            files = list(self.source.glob(pattern))
-            for file in tqdm_class(files, desc="Fetching files"):
-                shutil.copy(file, self.snapshot)
-        return str(self.snapshot)
-
-    def fetched(self) -> set[str]:
-        return {file.name for file in self.snapshot.iterdir()}
 
 
 @pytest.fixture

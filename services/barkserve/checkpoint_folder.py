@@ -133,7 +133,7 @@ def fetch_file(repository: str, filename: str, revision: str) -> Path:
     try:
         return Path(huggingface_hub.hf_hub_download(repository, filename, revision=revision))
     except Exception as error:
-        raise _hub_error(f"{filename} of {repository!r}", error) from error
+        raise hub_error(f"{filename} of {repository!r}", error) from error
 
 
 def _fetched_name(path: Path) -> str:
@@ -169,10 +169,10 @@ def _snapshot(repository: str, patterns: list[str], revision: str | None) -> Pat
             )
         )
     except Exception as error:
-        raise _hub_error(f"checkpoint {repository!r}", error) from error
+        raise hub_error(f"checkpoint {repository!r}", error) from error
 
 
-def _hub_error(what: str, error: Exception) -> CheckpointError:
+def hub_error(what: str, error: Exception) -> CheckpointError:
     """Says what to do. All kinds come here: the hub's client changes its HTTP library at times."""
     from huggingface_hub import errors
 

@@ -3,11 +3,12 @@
 import io
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -16,11 +17,13 @@ from barkserve.checkpoint_folder import MANIFEST_FILE
 from barkserve.config import FetchOptions
 from barkserve.constants import STAGES
 from barkserve.errors import CheckpointError, StartupError
+from barkserve.fetch import weight_files
 from barkserve.fetch.command import PREFIXES, TENSORS, fetch
 from barkserve.models import loading
 from barkserve.models.checkpoint import Checkpoint
 from barkserve.voices import VoiceLibrary
 from tests.checkpoints import TINY, CheckpointSpec
+from tests.hub import REVISION, Hub, HubServer, running_hub_server
 
 LOAD: dict[str, Callable[..., torch.nn.Module]] = {
     "semantic": loading.load_semantic,
@@ -110,6 +113,40 @@ def test_damage_is_found_and_mended(source: Path, tmp_path: Path, damage: str) -
     assert "already" not in run("coarse", source, part)
     assert "checksum" in run("", source, part, verify=True)
     assert (part / TENSORS).read_bytes() == whole
+
+
+@pytest.fixture
+def hub(either: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    """A hub whose repository suno/tiny is the checkpoint."""
+    whole = Hub(either, tmp_path / "cache")
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", whole.snapshot_download)
+    monkeypatch.setattr(weight_files, "_REQUEST_BYTES", 1 << 10)  # so little is in the checkpoint
+    with running_hub_server(either) as server:
+        template = server.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", server.endpoint)
+        monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        yield server
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_the_hub_is_asked_for_a_stage_s_tensors_only(
+    hub: HubServer, tmp_path: Path, stage: str
+) -> None:
+    run(stage, "suno/tiny", tmp_path / "part")
+    run(stage, hub.source, tmp_path / "expected")
+    assert (tmp_path / "part" / TENSORS).read_bytes() == (
+        tmp_path / "expected" / TENSORS
+    ).read_bytes()
+    manifest = json.loads((tmp_path / "part" / MANIFEST_FILE).read_text())
+    assert (manifest["checkpoint"], manifest["revision"]) == ("suno/tiny", REVISION)
+    downloaded = {path.name for path in (tmp_path / "cache").rglob("*") if path.is_file()}
+    if (hub.source / TENSORS).exists():
+        part, whole = ((path / TENSORS).stat().st_size for path in (tmp_path / "part", hub.source))
+        assert hub.sent[TENSORS] < min(whole, part + (32 << 10))
+        assert TENSORS not in downloaded
+    else:
+        assert not hub.sent
+        assert "pytorch_model.bin" in downloaded
 
 
 def test_an_interrupted_fetch_leaves_no_manifest(

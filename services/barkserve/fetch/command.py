@@ -17,6 +17,7 @@ from barkserve.errors import CheckpointError, StartupError
 from barkserve.fetch.manifest import Manifest, part_of, sha256
 from barkserve.fetch.progress import ProgressLine
 from barkserve.fetch.tensors import Progress, write_tensors
+from barkserve.fetch.weight_files import WeightFile, hub_files, local_files
 from barkserve.voices import VoiceLibrary
 
 TENSORS = "model.safetensors"
@@ -48,11 +49,23 @@ def fetch(options: FetchOptions, out: TextIO) -> None:
     if _is_there(folder, name, options.stage):
         print(f"{folder} holds the {options.stage} part of {name} already", file=out)
         return
-    weights = options.stage in PREFIXES
-    checkpoint = CheckpointFolder.open(source, weights=weights)
-    files = dict(_shares(checkpoint, options.stage, ProgressLine(options.stage, out).show))
+    checkpoint, weights = _open(source, options.stage)
+    files = dict(_shares(checkpoint, weights, options.stage, ProgressLine(options.stage, out).show))
     _write_all(folder, files, Manifest(name, checkpoint.revision or "", options.stage))
     print(f"{folder} holds the {options.stage} part of {name}", file=out)
+
+
+def _open(source: str, stage: str) -> tuple[CheckpointFolder, list[WeightFile]]:
+    """The checkpoint, and its safetensors files if the stage has weights and they are in such."""
+    checkpoint = CheckpointFolder.open(source)
+    if stage not in PREFIXES:
+        return checkpoint, []
+    if checkpoint.revision is not None:
+        files = hub_files(checkpoint)
+        if files:
+            return checkpoint, files
+        checkpoint = CheckpointFolder.open(source, weights=True)  # .bin: the whole file
+    return checkpoint, local_files(checkpoint.path)
 
 
 def _verify(folder: Path) -> None:
@@ -79,7 +92,7 @@ def _is_there(folder: Path, name: str, stage: str) -> bool:
 
 
 def _shares(
-    checkpoint: CheckpointFolder, stage: str, progress: Progress
+    checkpoint: CheckpointFolder, weights: list[WeightFile], stage: str, progress: Progress
 ) -> Iterator[tuple[str, Write]]:
     """Files of the new folder, and what writes each."""
     patterns = _CONFIGURATIONS + _TOKENIZER * (stage in ("semantic", "orchestrator"))
@@ -92,7 +105,7 @@ def _shares(
         prefixes = PREFIXES[stage]
 
         def write(target: Path) -> None:
-            write_tensors(checkpoint.path, prefixes, target, progress)
+            write_tensors(checkpoint.path, weights, prefixes, target, progress)
 
         yield TENSORS, write
 

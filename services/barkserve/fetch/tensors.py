@@ -5,12 +5,13 @@ safetensors files are cut by their header, without torch; torch's .bin files are
 
 import json
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from barkserve.errors import CheckpointError
+from barkserve.fetch.weight_files import WeightFile
 
 Progress = Callable[[int, int], None]  # bytes so far, bytes in all
 
@@ -24,17 +25,22 @@ class _Piece:
     dtype: str
     shape: list[int]
     size: int
-    source: Path
+    source: WeightFile
     offset: int
 
 
 def write_tensors(
-    checkpoint: Path, prefixes: tuple[str, ...], target: Path, progress: Progress
+    checkpoint: Path,
+    files: Sequence[WeightFile],
+    prefixes: tuple[str, ...],
+    target: Path,
+    progress: Progress,
 ) -> None:
     """Copy all tensors whose names start with one of the prefixes.
 
     Args:
-        checkpoint: the folder; model*.safetensors if there is one, else pytorch_model*.bin.
+        checkpoint: the folder with pytorch_model*.bin, where there are no safetensors files.
+        files: the safetensors files.
         prefixes: "coarse_acoustics." for example.
         target: the file to write.
         progress: told how far it is.
@@ -42,11 +48,9 @@ def write_tensors(
     Raises:
         CheckpointError: there are no such tensors, or a file is broken.
     """
-    sources = sorted(checkpoint.glob("model*.safetensors"))
-    if sources:
-        pieces = [
-            piece for path in sources for piece in _pieces(path) if piece.name.startswith(prefixes)
-        ]
+    if files:
+        found = (piece for file in files for piece in _pieces(file))
+        pieces = [piece for piece in found if piece.name.startswith(prefixes)]
         _require(pieces, checkpoint, prefixes)
         with target.open("wb") as file:
             _write_header(file, pieces)
@@ -55,25 +59,27 @@ def write_tensors(
     _write_from_bin(checkpoint, prefixes, target, progress)
 
 
-def _pieces(path: Path) -> Iterator[_Piece]:
+def _pieces(file: WeightFile) -> list[_Piece]:
+    """In the order in which they lie in the file."""
+    return sorted(_in_header(file), key=lambda piece: piece.offset)
+
+
+def _in_header(file: WeightFile) -> Iterator[_Piece]:
     try:
-        with path.open("rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > _MAX_HEADER:
-                raise ValueError
-            header = json.loads(file.read(length))
-        size = path.stat().st_size
+        (length,) = struct.unpack("<Q", file.read(0, 8))
+        if length > _MAX_HEADER:
+            raise ValueError
+        header = json.loads(file.read(8, length))
         for name, entry in header.items():
             if name == "__metadata__":
                 continue
             begin, end = entry["data_offsets"]
-            if not 0 <= begin <= end <= size - 8 - length:
+            if not 0 <= begin <= end <= file.size - 8 - length:
                 raise ValueError
-            yield _Piece(
-                name, entry["dtype"], entry["shape"], end - begin, path, 8 + length + begin
-            )
+            at = 8 + length + begin
+            yield _Piece(name, entry["dtype"], entry["shape"], end - begin, file, at)
     except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
-        raise CheckpointError(f"{path} is broken: fetch the checkpoint again") from error
+        raise CheckpointError(f"{file.name} is broken: fetch the checkpoint again") from error
 
 
 def _write_header(file: BinaryIO, pieces: Iterable[_Piece]) -> None:
@@ -95,17 +101,15 @@ def _copy(file: BinaryIO, pieces: list[_Piece], progress: Progress) -> None:
     total = sum(piece.size for piece in pieces)
     done = 0
     for piece in pieces:
-        with piece.source.open("rb") as source:
-            source.seek(piece.offset)
-            left = piece.size
-            while left:
-                chunk = source.read(min(left, _CHUNK))
-                if not chunk:
-                    raise CheckpointError(f"{piece.source} has become shorter: fetch it again")
-                file.write(chunk)
-                left -= len(chunk)
-                done += len(chunk)
-                progress(done, total)
+        at, end = piece.offset, piece.offset + piece.size
+        while at < end:
+            chunk = piece.source.read(at, min(end - at, _CHUNK))
+            if not chunk:
+                raise CheckpointError(f"{piece.source.name} has become shorter: fetch it again")
+            file.write(chunk)
+            at += len(chunk)
+            done += len(chunk)
+            progress(done, total)
 
 
 def _write_from_bin(
