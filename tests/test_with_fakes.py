@@ -199,10 +199,7 @@ async def test_a_cancelled_stream_stops_the_network_within_a_step(fakes: Fakes) 
 
 
 async def test_a_network_that_fails_ends_its_stream_with_the_stage_named(fakes: Fakes) -> None:
-    # the very last step, when nothing is left to be written to the stage: a write that fails would
-    # look like a replica that went away, and another would be tried
-    last = 2 * len(fakes.samples()) // fakes.codec.hop_length - 1
-    fakes.coarse.raises = {last: RuntimeError("out of memory")}
+    fakes.coarse.raises = {step: RuntimeError("out of memory") for step in range(10, 13)}
     async with running_fakes(fakes) as chain:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             async for _ in chain.speech.Synthesize(ask()):
@@ -213,15 +210,20 @@ async def test_a_network_that_fails_ends_its_stream_with_the_stage_named(fakes: 
     assert again[-1].finished.sample_count == len(fakes.samples())
 
 
+@pytest.mark.parametrize("step", [0, 10, 30])
+async def test_a_network_that_fails_once_is_not_heard(fakes: Fakes, step: int) -> None:
+    fakes.coarse.raises = {step: RuntimeError("out of memory")}
+    async with running_fakes(fakes) as chain:
+        responses = [response async for response in chain.speech.Synthesize(ask())]
+    audio = b"".join(response.audio.audio for response in responses)
+    np.testing.assert_array_equal(np.frombuffer(audio, dtype="<f4"), fakes.samples())
+
+
 async def test_a_codec_that_fails_is_named_too(fakes: Fakes) -> None:
-    decode, failures = fakes.codec.decode, iter([RuntimeError("device lost")])
+    def fail(jobs: list) -> list:
+        raise RuntimeError("device lost")
 
-    def once(jobs: list) -> list:
-        for failure in failures:
-            raise failure
-        return decode(jobs)
-
-    fakes.codec.decode = once  # type: ignore[method-assign]
+    fakes.codec.decode = fail  # type: ignore[method-assign]
     async with running_fakes(fakes) as chain:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             async for _ in chain.speech.Synthesize(ask()):

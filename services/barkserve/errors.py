@@ -14,6 +14,7 @@ BarkserveError
 ├── StageUnavailable      a stage of the chain cannot be reached or broke off UNAVAILABLE
 ├── ShuttingDown          this service takes nothing new, it is about to end  UNAVAILABLE
 ├── StageFailed           a stage of the chain answered with an error of ours INTERNAL
+│   └── NetworkFailed     its network failed; another replica may do better    (the same)
 └── StartupError          a service cannot start                              (process exit 1)
     └── CheckpointError   the checkpoint is missing, broken or of another kind
 """
@@ -127,6 +128,10 @@ class StageFailed(BarkserveError):
     """A stage of the chain that failed in a way its caller cannot mend."""
 
     status = "INTERNAL"
+
+
+class NetworkFailed(StageFailed):
+    """A stage whose network failed in the middle of a stream: memory, a device, a defect."""
 
 
 class StartupError(BarkserveError):

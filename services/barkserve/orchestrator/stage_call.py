@@ -11,7 +11,13 @@ from typing import Any
 
 import grpc
 
-from barkserve.errors import BarkserveError, Overloaded, StageFailed, StageUnavailable
+from barkserve.errors import (
+    BarkserveError,
+    NetworkFailed,
+    Overloaded,
+    StageFailed,
+    StageUnavailable,
+)
 from barkserve.orchestrator.patience import Patience
 from barkserve.orchestrator.pool import StagePool
 from barkserve.serving.status import from_rpc_error
@@ -19,6 +25,9 @@ from barkserve.serving.status import from_rpc_error
 _log = logging.getLogger(__name__)
 
 Messages = AsyncIterator[Any]
+
+MAX_FAILURES = 3
+"""How often a network may fail one stream: what kills it must not go through all replicas."""
 
 
 class StageCall:
@@ -50,10 +59,11 @@ class StageCall:
 
         Raises:
             BarkserveError: what the stage said, or what the requests raised; StageUnavailable or
-                Overloaded once every replica has been tried, and patience has ended.
+                Overloaded once every replica has been tried, and patience has ended; NetworkFailed
+                when it happened several times.
         """
         tried: list[str] = []
-        rounds = 0
+        rounds = failures = 0
         waited_s = 0.0
         while True:
             replica = await self._pool.pick(frozenset(tried))
@@ -74,10 +84,13 @@ class StageCall:
                 if not paused_s:
                     raise
                 waited_s += paused_s
-            except StageUnavailable as error:
+            except (StageUnavailable, NetworkFailed) as error:
+                if error is self._failure:  # of the stage before, which has tried what it could
+                    raise
                 self._pool.failed(replica)
                 tried.append(replica.address)
-                if len(tried) > len(self._pool.replicas):
+                failures += isinstance(error, NetworkFailed)
+                if len(tried) > len(self._pool.replicas) or failures == MAX_FAILURES:
                     raise
                 _log.warning("trying another replica: %s", error)
 

@@ -13,6 +13,7 @@ from google.rpc import error_details_pb2, status_pb2
 from barkserve.errors import (
     BarkserveError,
     InvalidArgument,
+    NetworkFailed,
     NotFound,
     NothingToSpeak,
     Overloaded,
@@ -25,7 +26,6 @@ from barkserve.serving.context import Context
 
 _DOMAIN = "barkserve"
 _INVALID = {kind.reason: kind for kind in (InvalidArgument, TextTooLong, NothingToSpeak)}
-_WRITE_FAILED = "Internal error from Core"  # grpc.aio's own words for a write that failed
 DETAILS_KEY = "grpc-status-details-bin"
 
 
@@ -82,9 +82,11 @@ def from_rpc_error(error: grpc.aio.AioRpcError, stage: str) -> BarkserveError:
         return NotFound(text)
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
         return Overloaded(f"{stage}: {text}", _retry_after(error))
-    # It went, is going, or ended the call while we were writing, before grpc could hear how.
-    broke_off = code is grpc.StatusCode.INTERNAL and text == _WRITE_FAILED
-    if broke_off or code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
+    # grpc.aio hears nothing of how a call ended while it was being written to: it may have failed,
+    # been refused or gone. That is INTERNAL too, and like a failure it is tried elsewhere.
+    if code in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN):
+        return NetworkFailed(f"the {stage} stage failed: {text}")
+    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):  # it went, or is going
         return StageUnavailable(
             f"the {stage} stage cannot be reached ({text}); check that it runs and is healthy"
         )
