@@ -240,6 +240,19 @@ async def test_an_id_can_be_used_again_and_too_many_contexts_come_back_later(cha
     assert talk.audio("1") == talk.audio("2") * 2
 
 
+async def test_the_id_of_a_context_that_was_cancelled_can_be_used_again_at_once(
+    chain: Chain,
+) -> None:
+    async with dialog(chain) as talk:
+        await talk.say(config=config(seed=2, text=TEXT))
+        await talk.until("audio")
+        await talk.say(cancel=speech_pb2.Cancel())
+        await talk.say(config=config(seed=1, text=FIRST))
+        await talk.rest()
+    assert talk.kinds() == ["started", "audio", "finished", "started", "audio", "finished"]
+    assert talk.audio().endswith((await spoken(chain, FIRST, seed=1))[0])
+
+
 async def test_text_beyond_the_limit_fails_its_context(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:

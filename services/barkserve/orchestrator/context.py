@@ -24,6 +24,7 @@ class Context:
         talk: what speaks.
         task: sends the talk's messages; set by who starts it.
         cut_short: why the task was cancelled, None if it was not, or not by this context.
+        says_goodbye: whether its last message is on its way.
     """
 
     task: asyncio.Task[None]
@@ -31,7 +32,7 @@ class Context:
     def __init__(self, talk: Talk) -> None:
         self.talk = talk
         self.cut_short: CutShort | None = None
-        self._says_goodbye = False
+        self.says_goodbye = False
 
     def take(self, request: speech_pb2.StreamingSynthesizeRequest) -> None:
         """A message that is not the first. Raises InvalidArgument if it makes no sense."""
@@ -60,15 +61,15 @@ class Context:
 
     def cut(self, why: CutShort) -> None:
         """Stop at once, unless it is over anyway."""
-        if not self._says_goodbye:
-            self._says_goodbye = True
+        if not self.says_goodbye:
+            self.says_goodbye = True
             self.cut_short = why
             self.task.cancel()
 
     def last_word(self, why: CutShort) -> ContextMessage:
         """The last message of a context that was cut short or failed; nothing can cut it short any
         more."""
-        self._says_goodbye = True
+        self.says_goodbye = True
         return self.talk.cancelled() if why == "cancelled" else failed(why, self.talk.sample_count)
 
     def _flush(self, flush_id: str) -> None:

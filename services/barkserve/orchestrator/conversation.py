@@ -84,6 +84,9 @@ class Conversation:
     async def _handle(self, request: Request) -> None:
         id_, kind = request.context_id, request.WhichOneof("request")
         context = self._contexts.get(id_)
+        if context is not None and context.says_goodbye and kind == "config":
+            await asyncio.wait([context.task])  # the client need not wait to use the id again
+            context = None
         try:
             if context is not None:
                 context.take(request)
