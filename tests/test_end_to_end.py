@@ -135,6 +135,23 @@ def test_a_signal_stops_all_and_leaves_no_process(started: Up, signum: signal.Si
     assert len(started.services) == 5
 
 
+def test_a_stop_lets_a_text_of_many_pieces_end(
+    checkpoint_of: Callable[[CheckpointSpec], Path], tmp_path: Path
+) -> None:
+    file = tmp_path / "whole.wav"
+    text = "hello the world. " * 12
+    up_ = start_up(checkpoint_of(TINY), **{"drain-seconds": 60})
+    say = command("barkclient", "say", text, f"--server={up_.address}", "-o", str(file), "--json")
+    client = subprocess.Popen(say, stdout=subprocess.PIPE, text=True)
+    wait_until(file.exists)
+    up_.process.terminate()
+    pieces = json.loads(client.communicate(timeout=60)[0])["pieces"]
+    assert client.returncode == 0
+    assert len(pieces) > 3
+    assert "Traceback" not in up_.rest_of_stderr()
+    assert all(map(gone, up_.services))
+
+
 def test_children_go_when_up_is_killed(started: Up) -> None:
     started.process.kill()
     wait_until(lambda: all(map(gone, started.services)))

@@ -164,6 +164,13 @@ async def _running(members: list[Member], drain_s: float) -> AsyncIterator[list[
 
 
 async def _stop(children: list[Child], drain_s: float) -> None:
+    """The orchestrator first: what it still speaks needs the stages, piece after piece."""
+    stages = [child for child in children if child.member.name in STAGES]
+    await _stop_together([child for child in children if child not in stages], drain_s)
+    await _stop_together(stages, drain_s)
+
+
+async def _stop_together(children: list[Child], drain_s: float) -> None:
     """SIGTERM to all, SIGKILL to those that do not finish."""
     for child in children:
         with suppress(ProcessLookupError):
