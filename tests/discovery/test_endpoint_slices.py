@@ -145,6 +145,7 @@ async def test_a_refusal_names_the_right_that_is_missing_and_is_survived(
         server.put("a", 50053, endpoint("10.0.0.1"))
         server.refuse = 0
         await seen.until("10.0.0.1:50053")
+    assert seen.all == [{"10.0.0.1:50053"}]
 
 
 async def test_slices_larger_than_a_buffer_are_read(server: ApiServer) -> None:
@@ -153,3 +154,4 @@ async def test_slices_larger_than_a_buffer_are_read(server: ApiServer) -> None:
         await seen.until()
         server.put("a", 50053, *(endpoint(host, ready=True, serving=True) for host in hosts))
         await seen.until(*(f"{host}:50053" for host in hosts))
+    assert [len(addresses) for addresses in seen.all] == [0, 1000]

@@ -16,6 +16,7 @@ from tests.image.container import IMAGE
 from tests.image.pods import Pods, pods
 
 SERVICES = (*STAGES, "orchestrator", "autoscaler")
+SPEAKING = {*STAGES, "orchestrator"}
 TLS = {
     "enabled": True,
     "source": "secrets",
@@ -31,8 +32,8 @@ pytestmark = [
 async def test_the_chart_s_pods_start_speak_and_leave(tmp_path: Path) -> None:
     release = Release({"discovery": "dns"})
     with pods(release, tmp_path) as running:
-        await _started(running)
-        _says_the_sentence(running)
+        assert await _ready(running) == SPEAKING
+        assert _spoken(running) == 0, running.log("orchestrator")
         for service in list(running.names):
             assert running.terminate(service) == 0, running.log(service)
 
@@ -42,33 +43,35 @@ async def test_with_tls_everybody_shows_a_certificate_and_probes_still_pass(
 ) -> None:
     release = Release({"discovery": "dns", "tls": TLS, "autoscaling": {"mode": "keda"}})
     with pods(release, tmp_path, _secrets(tmp_path)) as running:
-        await _started(running)
-        _says_the_sentence(running)
+        assert await _ready(running) == set(SERVICES)
+        assert _spoken(running) == 0, running.log("orchestrator")
 
 
 async def test_each_pod_fetches_its_share_of_a_checkpoint_on_a_volume(tmp_path: Path) -> None:
     volume = {"claimName": "models", "path": "bark-mini"}
     release = Release({"discovery": "dns", "weights": {"source": "volume", "volume": volume}})
     with pods(release, tmp_path, {"models": embedded_checkpoint().parent}) as running:
-        await _started(running)
-        _says_the_sentence(running)
+        assert await _ready(running) == SPEAKING
+        assert _spoken(running) == 0, running.log("orchestrator")
     whole = (embedded_checkpoint() / "model.safetensors").stat().st_size
     for stage in STAGES:
         share = tmp_path / f"bark-{stage}-weights" / stage / "model.safetensors"
         assert 0 < share.stat().st_size < whole * 0.7
 
 
-async def _started(running: Pods) -> None:
+async def _ready(running: Pods) -> set[str]:
+    """Starts all; those whose probes pass."""
     services = [name.removeprefix("bark-") for name in running.release.all("Deployment")]
     for service in services:
         running.start(service)
     for service in services:
         await running.ready(service)
+    return set(services)
 
 
-def _says_the_sentence(running: Pods) -> None:
-    done = running.run(running.release.one("Pod", "bark-test-speak"))
-    assert done.returncode == 0, done.stderr + running.log("orchestrator")
+def _spoken(running: Pods) -> int:
+    """Runs the pod of `helm test`, which says a sentence; its exit code."""
+    return running.run(running.release.one("Pod", "bark-test-speak")).returncode
 
 
 def _secrets(folder: Path) -> dict[str, Path]:

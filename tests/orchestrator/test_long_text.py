@@ -22,6 +22,7 @@ from barkserve.orchestrator.text.budget import Budget
 from barkserve.semantic.servicer import SemanticServicer
 from barkserve.v1 import codec_pb2, codec_pb2_grpc, common_pb2, speech_pb2
 from tests.checkpoints import TINY, CheckpointSpec
+from tests.fakes import until
 from tests.orchestrator.dialog import FLOATS, config, dialog, spoken
 from tests.services import Chain, RunningService, running, running_chain
 
@@ -154,8 +155,8 @@ async def test_the_next_piece_begins_before_the_audio_of_the_last_was_read(chain
     call = chain.speech.Synthesize(request)
     while (await call.read()).WhichOneof("response") != "audio":
         pass
-    while semantic.metric("barkserve_requests_total", **requests) < before + 2:  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
+    await until(lambda: semantic.metric("barkserve_requests_total", **requests) >= before + 2)
+    assert not call.done()
     call.cancel()
 
 
