@@ -30,6 +30,9 @@ from barkserve.semantic.spelling import spell_out
         ("😀", ""),
         ("[laughter]", ""),
         ("Mr. and Mrs. Fox vs. me", "mister and missus Fox versus me"),
+        ("Wait... what?! \"No?\" she asked.", "Wait, what, No, she asked."),
+        ("J. R. Ewing of the U.S. reads a.com.", "J R Ewing of the U S reads a com."),
+        ("See it.Now go. well", "See it, Now go, well"),
     ],
 )  # fmt: skip
 def test_spelling(text: str, spoken: str) -> None:

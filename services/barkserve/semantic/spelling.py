@@ -40,6 +40,9 @@ _SIGNS = {
 }  # fmt: skip
 _SIGN = re.compile("|".join(map(re.escape, _SIGNS)))
 _PAUSE = re.compile("[;:]")
+# Such a checkpoint stops at the first full stop, whatever comes behind it.
+_INITIAL = re.compile(r"(?<![a-zA-Z])([a-zA-Z])\.(?= ?[a-zA-Z])")
+_END_INSIDE = re.compile(r"(?<=[a-zA-Z])[.?!,]*[.?!][.?!, ]*(?=[a-zA-Z])")
 _CURRENCIES = {"$": "USD", "€": "EUR", "£": "GBP"}
 _GROUPED = r"\d{1,3}(?:,\d{3})+"
 _MONEY = re.compile(rf"([$€£]) ?({_GROUPED}(?:\.\d\d)?|\d+(?:\.\d\d)?)(?!\d)")
@@ -64,7 +67,8 @@ def spell_out(text: str) -> Traced:
         spoken = spoken.sub(reading, say)
     spoken = spoken.sub(_SIGN, lambda match: _SIGNS[match[0]])
     spoken = spoken.sub(_PAUSE, ",").sub(_UNSPOKEN, " ").sub(_SPACE, " ")
-    return spoken.sub(_SPACE_BEFORE_SIGN, "").strip()
+    spoken = spoken.sub(_SPACE_BEFORE_SIGN, "").sub(_INITIAL, lambda match: f"{match[1]} ")
+    return spoken.sub(_END_INSIDE, ", ").sub(_SPACE, " ").strip()
 
 
 def _money(match: re.Match[str]) -> str:
