@@ -15,7 +15,7 @@ from barkserve.serving.channel import Dialer
 from barkserve.serving.interceptors import RpcInterceptor
 from barkserve.serving.load import ReadLoad
 from barkserve.serving.metrics import Metrics
-from barkserve.serving.server import Service, bind, publish
+from barkserve.serving.server import SERVER_OPTIONS, Service, bind, publish
 from barkserve.serving.tls import TlsFiles
 from barkserve.v1 import speech_pb2_grpc
 
@@ -61,7 +61,7 @@ async def running_built(
 ) -> AsyncIterator[RunningService]:
     """One service from its parts, fakes for instance, on a free port."""
     metrics = Metrics(name)
-    server = grpc.aio.server(interceptors=[RpcInterceptor(metrics)])
+    server = grpc.aio.server(interceptors=[RpcInterceptor(metrics)], options=SERVER_OPTIONS)
     credentials = None if tls is None else tls.server_credentials(tls.mutual)
     port = bind(server, "127.0.0.1", 0, credentials)
     service = build(metrics)

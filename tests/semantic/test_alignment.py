@@ -32,7 +32,7 @@ def reading(width: int, pace: float = 4.0) -> list[int]:
 
 def aligned(rows: np.ndarray, lag: int = 0, parts: int = 1, tokens: int | None = None) -> list[int]:
     tokens = len(rows) if tokens is None else tokens
-    alignment = TokenAlignment(rows.shape[1], lag, rows.shape[1] - 1, 0)
+    alignment = TokenAlignment(rows.shape[1], lag, rows.shape[1] - 1, 0, 1000)
     steps, places = [], []
     for part in np.array_split(np.arange(tokens), parts):
         steps.append(rows[None, part])
@@ -78,7 +78,7 @@ def test_any_rows_in_any_parts_give_one_path_that_never_goes_back(
 @pytest.mark.parametrize("lag", [-4, 0, 1])
 def test_tokens_that_were_produced_elsewhere_are_known_before_their_rows(lag: int) -> None:
     rows = attention(reading(12), 12)
-    alignment = TokenAlignment(12, lag, 11, 0)
+    alignment = TokenAlignment(12, lag, 11, 0, 1000)
     assert alignment.push(30) == 30
     alignment.see([rows[None]])
     alignment.push(len(rows) - 30)
@@ -122,7 +122,7 @@ def test_a_tail_that_goes_on_is_cut_at_the_same_token_however_they_come(
 ) -> None:
     places = [*range(10), *[9] * 50]
     rows = attention(places, 10, 0.0)[None]
-    alignment = TokenAlignment(10, lag, last=8, max_tail=20)
+    alignment = TokenAlignment(10, lag, last=8, max_tail=20, most=1000)
     kept = 0
     for part in np.array_split(np.arange(60), parts):
         alignment.see([rows])  # as many as may be there: a step may be in flight

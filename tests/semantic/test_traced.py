@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from barkserve.checkpoint_folder import CheckpointFolder, embedded_checkpoint
@@ -77,6 +77,7 @@ def encoder(
     )
 
 
+@example("\N{EURO SIGN} 0")
 @given(WRITTEN | LIKELY)
 def test_every_token_has_a_place(encoder: TextEncoder, text: str) -> None:
     try:

@@ -115,13 +115,16 @@ class TokenAlignment:
         lag: the head looks at what token t speaks while token t + lag is drawn.
         last: position of the last thing that is spoken.
         max_tail: tokens that may speak it; the utterance ends with the last of them. 0: any number.
+        most: tokens that the utterance may have; no draw behind them is looked at, so that it does
+            not matter whether there was one.
     """
 
-    def __init__(self, width: int, lag: int, last: int, max_tail: int) -> None:
+    def __init__(self, width: int, lag: int, last: int, max_tail: int, most: int) -> None:
         self._path = MonotonePath(width)
         self._lag = lag
         self._last = last
         self._max_tail = max_tail
+        self._most = most
         self._rows: list[Attention] = []
         self._seen = 0
         self._tokens = 0
@@ -133,7 +136,7 @@ class TokenAlignment:
         """All that has been noted so far: (1, t, width) of each step, the rows of t draws, the
         first of which is the first token's. What was seen before is passed over."""
         for attention in steps[self._seen :]:
-            self._rows.extend(attention[0])
+            self._rows.extend(attention[0][: self._most - len(self._rows)])
             self._seen += 1
 
     def push(self, count: int) -> int:

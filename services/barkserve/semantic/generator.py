@@ -129,7 +129,9 @@ class SemanticGenerator:
         head, width = await self._heads.head(), len(request.text_ids)
         watch = Watch(((head.layer, head.head),), self._generation.prompt_length - 1, width)
         sequence = self._sequence(request, watch)
-        alignment = TokenAlignment(width, head.lag, wanted.last, wanted.max_tail)
+        alignment = TokenAlignment(
+            width, head.lag, wanted.last, wanted.max_tail, request.max_tokens
+        )
         alignment.push(len(request.produced))
         async with aclosing(self._tokens(sequence, run)) as parts:
             async for tokens in parts:

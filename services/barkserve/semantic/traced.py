@@ -26,17 +26,18 @@ class Traced:
         return cls(original, tuple(range(len(original))))
 
     def sub(self, pattern: re.Pattern[str], rewrite: str | Rewrite) -> "Traced":
-        """re.sub; what takes a match's place is spread evenly over where the match came from. A
-        string stands for itself, without references to groups."""
+        """re.sub; what takes a match's place is spread evenly over where the match came from, white
+        space left out if there is more. A string stands for itself, without references to
+        groups."""
         pieces: list[str] = []
         source: list[int] = []
         done = 0
         for match in pattern.finditer(self.text):
             new = rewrite if isinstance(rewrite, str) else rewrite(match)
-            start, length = match.start(), match.end() - match.start()
-            pieces += (self.text[done:start], new)
-            source += self.source[done:start]
-            source += (self.source[start + i * length // len(new)] for i in range(len(new)))
+            pieces += (self.text[done : match.start()], new)
+            source += self.source[done : match.start()]
+            places = self._places(match.start(), match.end())
+            source += (places[i * len(places) // len(new)] for i in range(len(new)))
             done = match.end()
         text = "".join((*pieces, self.text[done:]))
         return Traced(text, (*source, *self.source[done:]))
@@ -52,3 +53,12 @@ class Traced:
         start = len(self.text) - len(self.text.lstrip())
         text = self.text.strip()
         return Traced(text, self.source[start : start + len(text)])
+
+    def _places(self, start: int, end: int) -> tuple[int, ...]:
+        """Where a stretch that is not empty came from, without its white space if there is more."""
+        signs = tuple(
+            origin
+            for sign, origin in zip(self.text[start:end], self.source[start:end], strict=True)
+            if not sign.isspace()
+        )
+        return signs or self.source[start:end]

@@ -25,7 +25,7 @@ from barkserve.serving.tls import TlsFiles
 
 _log = logging.getLogger(__name__)
 
-_SERVER_OPTIONS = (
+SERVER_OPTIONS = (
     ("grpc.so_reuseport", 0),  # a busy port is an error, not a second listener
     ("grpc.http2.bdp_probe", 0),
     ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
@@ -184,7 +184,7 @@ async def _health_server(options: ServerOptions, servicer: Any) -> AsyncIterator
     if options.health_port == 0:
         yield
         return
-    server = grpc.aio.server(options=_SERVER_OPTIONS)
+    server = grpc.aio.server(options=SERVER_OPTIONS)
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     bind(server, options.host, options.health_port, option="--health-port")
     await server.start()
@@ -196,9 +196,9 @@ async def _health_server(options: ServerOptions, servicer: Any) -> AsyncIterator
 
 def _options(options: ServerOptions) -> tuple[tuple[str, int], ...]:
     if options.max_connection_age_s == 0:
-        return _SERVER_OPTIONS
+        return SERVER_OPTIONS
     age_ms = round(options.max_connection_age_s * 1000)  # gRPC varies it by a tenth
-    return (*_SERVER_OPTIONS, ("grpc.max_connection_age_ms", age_ms))
+    return (*SERVER_OPTIONS, ("grpc.max_connection_age_ms", age_ms))
 
 
 def _credentials(options: ServerOptions) -> grpc.ServerCredentials | None:
