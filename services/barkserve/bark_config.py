@@ -72,6 +72,23 @@ class EncodecConfig:
         bits = math.ceil(math.log2(self.codebook_size))
         return int(1000 * self.target_bandwidths[-1] // (frame_rate * bits))
 
+    @property
+    def first_frames(self) -> int:
+        """Fewest frames from which every layer can reflect its start as the whole utterance
+        would."""
+        if self.pad_mode != "reflect":
+            return 1
+        contexts = [(self.kernel_size - 1, 1)]
+        rate = 1
+        for ratio in self.upsampling_ratios:
+            rate *= ratio
+            contexts += [
+                ((self.residual_kernel_size - 1) * self.dilation_growth_rate**index, rate)
+                for index in range(self.num_residual_layers)
+            ]
+        contexts.append((self.last_kernel_size - 1, rate))
+        return max(context // rate + 1 for context, rate in contexts)
+
 
 @dataclass(frozen=True)
 class SamplingDefaults:

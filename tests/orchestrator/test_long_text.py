@@ -58,6 +58,19 @@ async def test_no_seam_all_pieces_sound_as_if_decoded_at_once(chain: Chain) -> N
     np.testing.assert_allclose(np.frombuffer(audio, "<f4"), at_once, atol=1e-6)
 
 
+async def test_pieces_too_short_for_the_codec_to_begin_with_are_heard(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
+    """Fewer than seven frames: the codec cannot reflect the start, and must not wait for more."""
+    short = replace(SPEC, eos_after=4, eos_spread=2)
+    async with running_chain(checkpoint_of(short)) as chain:
+        _, finished = await spoken(chain, "Hello. The world. The fox.", seed=3)
+    samples = [piece.sample_count for piece in finished.pieces]
+    assert len(samples) == 3
+    assert 0 < samples[0] < 7 * 320
+    assert sum(samples) == finished.sample_count
+
+
 async def test_each_piece_goes_on_from_the_one_before(chain: Chain) -> None:
     """The second piece is what Synthesize makes of it with the first as its voice."""
     none = speech_pb2.VoiceSelection(name="none")

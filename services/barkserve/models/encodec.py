@@ -56,7 +56,7 @@ class EncodecDecoder(nn.Module):
             for _ in range(num_codebooks)
         )
         self.layers = nn.ModuleList(_decoder_layers(config))
-        self.first_frames = _first_frames(config)
+        self.first_frames = config.first_frames
 
     def forward(self, codes: Tensor, state: DecoderState | None) -> tuple[Tensor, DecoderState]:
         """Decode the next frames.
@@ -126,22 +126,6 @@ def _decoder_layers(config: EncodecConfig) -> list[nn.Module]:
         ),
     ]
     return layers
-
-
-def _first_frames(config: EncodecConfig) -> int:
-    """Fewest frames from which every layer can reflect its start as the whole utterance would."""
-    if config.pad_mode != "reflect":
-        return 1
-    contexts = [(config.kernel_size - 1, 1)]
-    rate = 1
-    for ratio in config.upsampling_ratios:
-        rate *= ratio
-        contexts += [
-            ((config.residual_kernel_size - 1) * config.dilation_growth_rate**index, rate)
-            for index in range(config.num_residual_layers)
-        ]
-    contexts.append((config.last_kernel_size - 1, rate))
-    return max(context // rate + 1 for context, rate in contexts)
 
 
 def _check_streamable(config: EncodecConfig) -> None:

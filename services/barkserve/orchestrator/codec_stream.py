@@ -53,7 +53,9 @@ class CodecStream:
         self._frames: Replay[Sequence[int]] = Replay(self._all_frames())
         self._lengths: deque[int] = deque()  # frames in each message that is kept
         self._forgotten = 0  # frames that are kept no more
-        self._made = len(past) // self._books * self._hop  # samples, those of the past counted
+        self._fed = len(past) // self._books  # frames of the past and of pieces that are complete
+        self._made = self._fed * self._hop  # samples, those of the past counted
+        self._ended = False
         self._report: common_pb2.StageReport | None = None
         self._call = StageCall(pool, _decode, self._requests, patience)
         self._responses = self._call.responses()
@@ -72,19 +74,23 @@ class CodecStream:
         """
         made = 0
         while not piece.complete.done() or made < piece.frame_count * self._hop:
+            if piece.complete.done():
+                self._end_if_short(piece)
             samples = self._left if len(self._left) else await self._some_or_end(piece)
             end = piece.frame_count * self._hop if piece.complete.done() else made + len(samples)
             samples, self._left = samples[: end - made], samples[end - made :]
             made += len(samples)
             if len(samples):
                 yield samples
+        self._fed += piece.frame_count
 
     def after(self, piece: Pipeline, *, heard: bool) -> "CodecStream":
-        """The stream for the next piece: this one, unless the piece was not heard. Then the codec
-        must forget it: another call goes on from what was heard before."""
+        """The stream for the next piece: this one, unless its call has ended, or the piece was not
+        heard and the codec must forget it: then another call goes on from what was heard."""
         if heard:
             most = WARM_UP_FRAMES * self._books
             self._heard = [*self._heard, *piece.spoken.fine][-most:]
+        if heard and not self._ended:
             return self
         self.close()
         return CodecStream(self._pool, self._config, self._patience, self._heard)
@@ -101,6 +107,13 @@ class CodecStream:
         self._frames.close()
         if self._next is not None:
             self._next.cancel()
+
+    def _end_if_short(self, piece: Pipeline) -> None:
+        """A codec that has too few frames to begin with waits for more, unless the call ends."""
+        few = self._fed + piece.frame_count < self._config.codec.first_frames
+        if few and not self._ended:
+            self._ended = True
+            self.add(None)
 
     async def _some_or_end(self, piece: Pipeline) -> Samples:
         """The next samples; none if the piece turns out to have no more."""
