@@ -1,5 +1,5 @@
-"""Each stage alone, ours beside transformers', on one random checkpoint of Bark's real shapes, in
-one process.
+"""Each stage alone, ours beside transformers', on one random checkpoint of Bark's real shapes, a
+process each.
 
     python -m benchmarks.stages --shape small --pairs 3 --out benchmarks/results/stages-cpu.json
 
@@ -10,12 +10,17 @@ costs by `barkclient bench`.
 
 import argparse
 import asyncio
+import multiprocessing
+import os
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -91,14 +96,15 @@ class Ours:
         self._work = work
         heads = [semantic_head(bark)]
         self._encode = TextEncoder(checkpoint).encode
-        self._semantic = Engine(ModelRunner(load_semantic(checkpoint, placement), heads, 2))
+        begin = partial(torch.set_num_threads, len(os.sched_getaffinity(0)))
+        semantic = ModelRunner(load_semantic(checkpoint, placement), heads, 2)
+        self._semantic = Engine(semantic, begin=begin)
         coarse = ModelRunner(load_coarse(checkpoint, placement), coarse_heads(bark), 2)
-        self._coarse = Engine(coarse)
+        self._coarse = Engine(coarse, begin=begin)
         filler = Filler(load_fine(checkpoint, placement), 2, 8, bark.codebook_size)
-        self._fine = Batcher(filler.fill, 1)
+        self._fine = Batcher(filler.fill, 1, begin)
         codec = load_codec(checkpoint, placement)
-        self._codec = Decoder(codec)
-        self._codec_batches = Batcher(self._codec.decode, 1)
+        self._codec_batches = Batcher(Decoder(codec).decode, 1, begin)
         self._first_frames = codec.first_frames
 
     async def start(self) -> None:
@@ -146,7 +152,8 @@ class Ours:
         codes = np.arange(8 * self._work.frames, dtype=np.int64).reshape(-1, 8) % 1024
         state = None
         for start in range(0, len(codes), 75):
-            state = self._codec.decode([DecodeJob(codes[start : start + 75], state)])[0].state
+            job = DecodeJob(codes[start : start + 75], state)
+            state = (await self._codec_batches.submit(job.shape_key, job)).state
 
     async def whole(self) -> float:
         """One utterance of work.seconds through all four, STREAMING, as fast as it comes; returns
@@ -216,6 +223,38 @@ class Theirs:
             await part()
 
 
+class Apart:
+    """Theirs in a process of its own, so that neither side's threads are in the other's way.
+
+    A method of Theirs by name is a coroutine function here.
+    """
+
+    def __init__(self, folder: Path, work: Work) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, other = context.Pipe()
+        self._process = context.Process(target=_serve, args=(other, folder, work), daemon=True)
+        self._process.start()
+        self._pipe.recv()  # it is there
+
+    def part(self, name: str) -> Callable[[], Awaitable[None]]:
+        """What runs one part."""
+
+        async def run() -> None:
+            self._pipe.send(name)
+            await asyncio.to_thread(self._pipe.recv)
+
+        return run
+
+
+def _serve(pipe: Connection, folder: Path, work: Work) -> None:
+    theirs = Theirs(folder, work)
+    pipe.send("ready")
+    with suppress(EOFError):  # the other side has gone
+        while True:
+            asyncio.run(getattr(theirs, pipe.recv())())
+            pipe.send("done")
+
+
 async def _tokens(steps: AsyncIterator[SemanticStep]) -> AsyncIterator[list[int]]:
     async for step in steps:
         yield step.tokens
@@ -245,38 +284,46 @@ async def _timed(run: Callable[[], Awaitable[None]]) -> float:
     return time.perf_counter() - started
 
 
-async def measure(folder: Path, work: Work, pairs: int, only: list[str]) -> Results:
-    """The comparisons that were asked for, by name."""
-    ours, theirs = Ours(folder, work), Theirs(folder, work)
-    stages = {
-        "semantic": (f"semantic, {work.tokens} tokens", ours.semantic, theirs.semantic),
-        "coarse": (
-            f"coarse, {work.seconds:g} s of audio, no voice", ours.coarse, theirs.coarse,
-        ),
-        "fine": (f"fine, {work.seconds:g} s of audio, EXACT", ours.fine, theirs.fine),
-        "codec": (f"codec, {work.seconds:g} s of audio", ours.codec, theirs.codec),
-    }  # fmt: skip
+@asynccontextmanager
+async def started(folder: Path, work: Work) -> AsyncIterator[Ours]:
+    """Ours, new for each stage, as each stage has a process of its own."""
+    ours = Ours(folder, work)
     await ours.start()
     try:
-        results: Results = {}
-        for stage in stages.keys() & only:
-            name, mine, other = stages[stage]
-            results[name] = await compare(mine, other, pairs)
-            _say(f"{name}: {results[name]}")
-        if "chain" in only:
-            results[f"first audio of {work.seconds:g} s, STREAMING"] = await first_audio(
-                ours, theirs, pairs
-            )
-        return results
+        yield ours
     finally:
         await ours.stop()
 
 
-async def first_audio(ours: Ours, theirs: Theirs, pairs: int) -> dict[str, float]:
+async def measure(folder: Path, work: Work, pairs: int, only: list[str]) -> Results:
+    """The comparisons that were asked for, by name."""
+    theirs = Apart(folder, work)
+    names = {
+        "semantic": f"semantic, {work.tokens} tokens",
+        "coarse": f"coarse, {work.seconds:g} s of audio, no voice",
+        "fine": f"fine, {work.seconds:g} s of audio, EXACT",
+        "codec": f"codec, {work.seconds:g} s of audio",
+    }
+    results: Results = {}
+    for stage, name in names.items():
+        if stage in only:
+            async with started(folder, work) as ours:
+                results[name] = await compare(getattr(ours, stage), theirs.part(stage), pairs)
+            _say(f"{name}: {results[name]}")
+    if "chain" in only:
+        async with started(folder, work) as ours:
+            whole = await first_audio(ours, theirs.part("whole"), pairs)
+        results[f"first audio of {work.seconds:g} s, STREAMING"] = whole
+    return results
+
+
+async def first_audio(
+    ours: Ours, theirs: Callable[[], Awaitable[None]], pairs: int
+) -> dict[str, float]:
     """Median seconds to our first audio and to transformers' whole generation."""
     times = []
     for _ in range(pairs):
-        whole = await _timed(theirs.whole)
+        whole = await _timed(theirs)
         started = time.perf_counter()
         first = await ours.whole()
         times.append((whole, first, time.perf_counter() - started))
@@ -298,6 +345,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
+    torch.set_num_threads(1)  # as in a stage: only the network's own thread has a team of threads
     work = Work(given.tokens, given.seconds)
     with tempfile.TemporaryDirectory() as folder:
         _say(f"building a random checkpoint of bark-{given.shape}'s shapes ...")

@@ -55,12 +55,13 @@ def semantic(options: config.SemanticOptions, metrics: Metrics) -> Service:
     from barkserve.semantic.text import TextEncoder
     from barkserve.v1 import semantic_pb2_grpc
 
+    begin = _threads(options)
     checkpoint, placement = _open(options)
     bark = checkpoint.bark
     model = load_semantic(checkpoint, placement)
     runner = ModelRunner(model, [semantic_head(bark)], options.slots, _graphs(placement))
     runner.capture(ids_a_position=2)
-    engine = Engine(runner, _prefill_positions(options))
+    engine = Engine(runner, _prefill_positions(options), begin)
     _watch_engine(metrics, engine)
     encoder = TextEncoder(checkpoint)
     heads = HeadChoice(engine, bark, encoder.encode)
@@ -84,12 +85,13 @@ def coarse(options: config.CoarseOptions, metrics: Metrics) -> Service:
     from barkserve.models.loading import load_coarse
     from barkserve.v1 import coarse_pb2_grpc
 
+    begin = _threads(options)
     checkpoint, placement = _open(options)
     bark = checkpoint.bark
     model = load_coarse(checkpoint, placement)
     runner = ModelRunner(model, coarse_heads(bark), options.slots, _graphs(placement))
     runner.capture(ids_a_position=1)
-    engine = Engine(runner, _prefill_positions(options))
+    engine = Engine(runner, _prefill_positions(options), begin)
     _watch_engine(metrics, engine)
     admission = Admission(options.max_streams)
     generator = CoarseGenerator(engine, bark)
@@ -113,12 +115,13 @@ def fine(options: config.FineOptions, metrics: Metrics) -> Service:
     from barkserve.models.memory import memory_report
     from barkserve.v1 import fine_pb2_grpc
 
+    begin = _threads(options)
     checkpoint, placement = _open(options)
     bark = checkpoint.bark
     given, books = bark.coarse_generation.n_coarse_codebooks, bark.fine_generation.n_fine_codebooks
     model = load_fine(checkpoint, placement)
     filler = Filler(model, given, books, bark.codebook_size, _graphs(placement))
-    batcher = Batcher(filler.fill, _max_batch(options))
+    batcher = Batcher(filler.fill, _max_batch(options), begin)
     filler.capture(_max_batch(options), bark.fine_generation.max_fine_input_length)
     metrics.watch("queue_depth", "Windows waiting for the network", lambda: batcher.waiting)
     chunks = ChunkPlan(options.first_chunk_frames, options.chunk_frames, options.lookahead_frames)
@@ -143,9 +146,10 @@ def codec(options: config.CodecOptions, metrics: Metrics) -> Service:
     from barkserve.models.memory import memory_report
     from barkserve.v1 import codec_pb2_grpc
 
+    begin = _threads(options)
     checkpoint, placement = _open(options)
     model = load_codec(checkpoint, placement)
-    batcher = Batcher(Decoder(model).decode, _max_batch(options))
+    batcher = Batcher(Decoder(model).decode, _max_batch(options), begin)
     metrics.watch("queue_depth", "Chunks waiting for the network", lambda: batcher.waiting)
     generator = CodecGenerator(batcher, model.first_frames, checkpoint.bark.sample_rate)
     admission = Admission(options.max_streams)
@@ -349,17 +353,23 @@ def _split_command(words: list[str]) -> tuple[list[str], list[str]]:
     return words[:at], words[at + 1 :]
 
 
-def _open(options: config.StageOptions) -> "tuple[Checkpoint, Placement]":
-    """The checkpoint, and where its networks go. Imports torch, so it must be called before any
-    network is built."""
+def _threads(options: config.StageOptions) -> Callable[[], None]:
+    """Keeps this thread, which only loads, to one core; returns what gives the network's own thread
+    its cores. With a team of OpenMP threads for each, the two would be more than there are cores,
+    and every layer would wait for sleepers to wake: half as long again for a step of bark-small."""
     import torch
 
+    threads = options.threads or torch.get_num_threads()
+    torch.set_num_threads(1)
+    return partial(torch.set_num_threads, threads)
+
+
+def _open(options: config.StageOptions) -> "tuple[Checkpoint, Placement]":
+    """The checkpoint, and where its networks go."""
     from barkserve.checkpoint_folder import embedded_checkpoint
     from barkserve.models.checkpoint import Checkpoint
     from barkserve.models.loading import Placement
 
-    if options.threads:
-        torch.set_num_threads(options.threads)
     placement = Placement.of(options.device, options.dtype, options.attention)  # type: ignore[arg-type]
     return Checkpoint.open(options.checkpoint or embedded_checkpoint()), placement
 

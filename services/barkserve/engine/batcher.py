@@ -31,14 +31,20 @@ class Batcher(Generic[Job, Result]):
     Args:
         run: does the work, in a thread of its own: one result a job, in order.
         max_batch: most jobs at once.
+        begin: called once in that thread, before the first batch.
     """
 
-    def __init__(self, run: Callable[[list[Job]], list[Result]], max_batch: int) -> None:
+    def __init__(
+        self,
+        run: Callable[[list[Job]], list[Result]],
+        max_batch: int,
+        begin: Callable[[], None] | None = None,
+    ) -> None:
         self._run = run
         self._max_batch = max_batch
         self._queue: deque[_Entry[Job, Result]] = deque()
         self._work = asyncio.Event()
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="batcher")
+        self._thread = ThreadPoolExecutor(1, "batcher", initializer=begin)
         self._task: asyncio.Task[None] | None = None
         self.busy_s = 0.0  # seconds in which the network computed, since the start
 

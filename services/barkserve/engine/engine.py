@@ -10,7 +10,7 @@ flight.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -48,15 +48,21 @@ class Engine:
     Args:
         runner: the network.
         prefill_positions: most positions of one step of several prompts.
+        begin: called once in the worker thread, before its first step.
     """
 
-    def __init__(self, runner: Runner, prefill_positions: int = 1) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        prefill_positions: int = 1,
+        begin: Callable[[], None] | None = None,
+    ) -> None:
         self._runner = runner
         self._scheduler = Scheduler(runner.slots, prefill_positions)
         self._changed = False  # somebody joined or left since the worker was given a batch
         self._waiters: dict[Sequence, _Waiter] = {}
         self._work = asyncio.Event()
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
+        self._thread = ThreadPoolExecutor(1, "engine", initializer=begin)
         self._loop_task: asyncio.Task[None] | None = None
         self.busy_s = 0.0  # seconds in which the network computed, since the start
 
