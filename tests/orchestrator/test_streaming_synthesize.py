@@ -45,6 +45,24 @@ async def test_the_first_sentence_is_heard_before_the_second_is_written(chain: C
     assert talk.last().finish_reason == finished.finish_reason
 
 
+async def test_an_answer_of_300_words_is_heard_while_it_is_written(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
+    answer = "The fox laughs and laughs. Hello the world! So do I, said the brown fox. " * 20
+    assert len(answer.split()) == 300
+    async with running_chain(checkpoint_of(replace(SPEC, eos_after=30))) as chain:
+        at_once, finished = await spoken(chain, answer, seed=7)
+        async with dialog(chain) as talk:
+            await talk.say(config=config(seed=7))
+            await talk.type("The fox laughs and laughs. H")
+            await talk.until("audio")  # nobody has written the second sentence
+            await talk.type(answer.removeprefix("The fox laughs and laughs. H"))
+            await talk.rest()
+    assert len(finished.pieces) >= 60
+    assert talk.audio() == at_once
+    assert talk.last().pieces == finished.pieces
+
+
 async def test_text_spans_and_samples_go_on_over_the_pieces(chain: Chain) -> None:
     async with dialog(chain) as talk:
         await talk.say(config=config(seed=1, text=TEXT))
