@@ -40,6 +40,7 @@ class CoarseServicer(coarse_pb2_grpc.CoarseServiceServicer):
     ) -> AsyncGenerator[Response, None]:
         """One utterance."""
         with self._admission.stream() as work:
+            await convert.admit(context)
             config = await convert.first_message(request_iterator, "config", "a CoarseConfig")
             request, run = self._request(config), CoarseRun()
             work.given_s = -len(request.produced) / self._coarse_rate_hz

@@ -36,6 +36,7 @@ class CodecServicer(codec_pb2_grpc.CodecServiceServicer):
     ) -> AsyncGenerator[codec_pb2.DecodeResponse, None]:
         """One utterance."""
         with self._admission.stream() as work:
+            await convert.admit(context)
             config = await convert.first_message(request_iterator, "config", "a CodecConfig")
             convert.require(config.produced_samples >= 0, "produced_samples", "must be 0 or more")
             work.given_s = -config.produced_samples / self._sample_rate

@@ -45,6 +45,7 @@ class FineServicer(fine_pb2_grpc.FineServiceServicer):
     ) -> AsyncGenerator[Response, None]:
         """One utterance."""
         with self._admission.stream() as work:
+            await convert.admit(context)
             config = await convert.first_message(request_iterator, "config", "a FineConfig")
             request, run = self._request(config), FineRun()
             work.given_s = -len(request.produced) / self._frame_rate_hz

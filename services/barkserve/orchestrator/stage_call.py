@@ -119,7 +119,11 @@ class StageCall:
             raise StageFailed(f"the {stage} stage ended its stream without saying that it finished")
 
     async def _noting_failure(self) -> Messages:
-        """The requests; remembers a failure, of which grpc would make a bare cancellation."""
+        """The requests, once the stage has room for them; remembers a failure, of which grpc would
+        make a bare cancellation."""
+        await self._call.initial_metadata()
+        if self._call.done():  # refused
+            return
         try:
             async for request in self._requests():
                 yield request

@@ -51,6 +51,7 @@ class SemanticServicer(semantic_pb2_grpc.SemanticServiceServicer):
     ) -> AsyncGenerator[Response, None]:
         """One utterance."""
         with self._admission.stream() as work:
+            await convert.admit(context)
             config = await convert.first_message(request_iterator, "config", "a SemanticConfig")
             text = await convert.first_message(
                 request_iterator, "text", "the text, right behind the config,"

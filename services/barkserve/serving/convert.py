@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from barkserve.bark_config import SamplingDefaults
 from barkserve.engine.sequence import SamplingParams
 from barkserve.errors import InvalidArgument
+from barkserve.serving.context import Context
 from barkserve.v1 import common_pb2
 
 Request = TypeVar("Request")
@@ -73,6 +74,12 @@ def frames(values: Iterable[int], books: int, limit: int, field: str) -> NDArray
             field, f"must hold whole frames of {books} codes, found {len(array)} codes"
         )
     return array.reshape(-1, books)
+
+
+async def admit(context: Context) -> None:
+    """Tell the caller of a stream that there is room for it, before it writes anything: grpc.aio
+    does not hear why a call ended that it was writing to."""
+    await context.send_initial_metadata(())
 
 
 async def first_message(requests: AsyncIterator[Any], kind: str, example: str) -> Any:
