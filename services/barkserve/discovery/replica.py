@@ -58,6 +58,7 @@ class Replica:
         self._dialer = dialer
         self._server_name = server_name
         self._connection: _Connection | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None  # the connections'
         self._closing: set[asyncio.Task[None]] = set()
         self._retired = False
         self._marks: list[tuple[float, float]] = []  # (when, busy_seconds), oldest first
@@ -123,13 +124,16 @@ class Replica:
         if before is not None and before.version == version:
             return before
         channel = self._dialer.open(self.address, self._server_name)
+        self._loop = asyncio.get_running_loop()
         self._connection = _Connection(channel, version)
         if before is not None and before.users == 0:
             self._close(before)
         return self._connection
 
     def _close(self, connection: _Connection) -> None:
-        task = asyncio.get_running_loop().create_task(connection.channel.close(grace=None))
+        if self._loop is None or self._loop.is_closed():
+            return  # a stream that nobody closed, collected late: its connection is gone
+        task = self._loop.create_task(connection.channel.close(grace=None))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
 
