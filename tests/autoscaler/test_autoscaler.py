@@ -89,6 +89,9 @@ async def test_it_says_why(checkpoint_of: Callable[[CheckpointSpec], Path]) -> N
         call = system.chain.speech.Synthesize(speech_pb2.SynthesizeRequest(text="hello", seed=1))
         assert [response async for response in call]
         scaling = await system.scaling()
+        while not scaling["coarse"].active:  # until the stages have reported
+            await asyncio.sleep(0.05)
+            scaling = await system.scaling()
         metrics = system.autoscaler.metrics.registry
         told = {s: metrics.get_sample_value("barkserve_wanted_replicas", {"service": s})
                 for s in scaling}  # fmt: skip

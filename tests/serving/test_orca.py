@@ -37,8 +37,8 @@ async def test_an_idle_stage_reports_what_it_has(
     async with running("coarse", checkpoint_of(TINY), slots=3, max_streams=7) as service:
         told = await reports(service, 2)
     expected = {
-        "utilization": 0, "streams": 0, "capacity": 7, "slots": 3, "slots_free": 3, "queue": 0,
-        "backlog_seconds": 0, "audio_seconds": 0, "draining": 0,
+        "utilization": 0, "streams": 0, "taken": 0, "capacity": 7, "slots": 3, "slots_free": 3,
+        "queue": 0, "backlog_seconds": 0, "audio_seconds": 0, "draining": 0,
     }  # fmt: skip
     warm_up = {report.pop("busy_seconds") for report in told}
     assert told == [expected, expected]
@@ -66,7 +66,7 @@ async def test_streams_backlog_and_what_was_made_are_reported(
         (done,) = await reports(service, 1)
     assert waiting["streams"] == 1
     assert waiting["backlog_seconds"] > 0
-    assert (done["streams"], done["backlog_seconds"]) == (0, 0)
+    assert (done["streams"], done["taken"], done["backlog_seconds"]) == (0, 1, 0)
     assert done["audio_seconds"] == pytest.approx(sum(frames) / TINY.coarse_rate_hz)
     assert done["busy_seconds"] > 0
 

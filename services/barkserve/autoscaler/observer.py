@@ -47,6 +47,7 @@ class Observer:
         self._idle_s = idle_s
         self._clock = clock
         self._costs = {service: StageCost() for service in sets}
+        self._taken: Mapping[object, float] = {}
         self._last_stream_at: float | None = None
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -89,7 +90,7 @@ class Observer:
         loads = {service: _loads(each.replicas) for service, each in self._sets.items()}
         streams = self._streams(loads)
         now = self._clock()
-        if streams:
+        if streams or self._took_any(loads):
             self._last_stream_at = now
         last = self._last_stream_at
         active = last is not None and now - last <= self._idle_s
@@ -109,6 +110,13 @@ class Observer:
             (round(sum(load.streams for load in each.values())) for each in loads.values()),
             default=0,
         )
+
+    def _took_any(self, loads: Mapping[str, Mapping[object, Load]]) -> bool:
+        """Whether a replica took on a stream since the last look: one may be shorter than the time
+        between two reports. Of a replica not seen before, what it ever took counts as new."""
+        before = self._taken
+        self._taken = {key: load.taken for each in loads.values() for key, load in each.items()}
+        return any(taken > before.get(key, 0) for key, taken in self._taken.items())
 
     def _measure(
         self, service: str, loads: Mapping[object, Load], streams: int, active: bool

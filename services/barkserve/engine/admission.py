@@ -31,6 +31,7 @@ class Admission:
 
     def __init__(self, capacity: int, retry_after_s: float = 1.0) -> None:
         self.capacity = capacity
+        self.taken = 0  # streams since the start
         self._retry_after_s = retry_after_s
         self._works: set[Work] = set()
         self._made_s = 0.0
@@ -61,6 +62,7 @@ class Admission:
             )
         work = Work()
         self._works.add(work)
+        self.taken += 1
         try:
             yield work
         finally:

@@ -14,6 +14,7 @@ class Load:
 
     Attributes:
         streams: streams in progress, waiting ones included.
+        taken: streams taken on since the start.
         capacity: streams that it takes at most.
         slots: streams that can compute at once.
         slots_free: of those, free ones.
@@ -25,6 +26,7 @@ class Load:
     """
 
     streams: float = 0
+    taken: float = 0
     capacity: float = 0
     slots: float = 0
     slots_free: float = 0
@@ -60,6 +62,7 @@ class Streams(Protocol):
     """What load_of needs of an Admission."""
 
     capacity: int
+    taken: int
 
     @property
     def active(self) -> int: ...
@@ -98,6 +101,7 @@ def load_of(
         free = max(0, streams.capacity - streams.active) if free_slots is None else free_slots()
         return Load(
             streams=streams.active,
+            taken=streams.taken,
             capacity=streams.capacity,
             slots=streams.capacity if slots is None else slots,
             slots_free=free,
