@@ -15,6 +15,7 @@ from training.config import (
     CODEBOOK_SIZE,
     FRAME_RATE,
     SEMANTIC_RATE,
+    SPEAKERS,
     CoarseLayout,
     PitchClock,
 )
@@ -23,13 +24,15 @@ from training.first_weights import Look, Slices, circles, look_before, look_in_t
 from training.progress import TrainOptions, parse_options, train
 from training.stretch import stretched
 from training.transformer import CausalTransformer
-from training.windows import Utterance, Window, flat_codes, stream
+from training.windows import Tokens, Utterance, Window, flat_codes, stream
 
 BATCH = 3
 DEFAULT_SPEAKER = "rms"
 NO_HISTORY = 0.3  # share of windows
 SHARES = {"rms": 0.34, "slt": 0.36, "awb": 0.3}  # of the windows with a history
 STRETCHED = 0.6  # of the utterances after a history: said at another pace
+SLIPS = 0.08  # of the codes of codebook 0 that a window begins with or goes on from: a near code
+NEAR = 8  # codes that may stand in for one
 CLOCK_WEIGHT = 0.5  # of codebook 1 in the loss
 IGNORED = -100
 PERIODS = (1.5, 400.0)  # of time, in semantic tokens
@@ -107,13 +110,39 @@ def start(
     look_in_time(model, Look(1, 1, -2.0), *PERIODS, copies=False)
 
 
-class WindowSource:
-    """Draws windows the way they come at inference."""
+def near_codes(spectrum: torch.Tensor) -> Tokens:
+    """The NEAR nearest others of every code of codebook 0 among its speaker's, (1024, NEAR)."""
+    near = []
+    for speaker in SPEAKERS:
+        own = spectrum[speaker.first_code : speaker.first_code + speaker.codes]
+        nearest = torch.cdist(own, own).topk(NEAR + 1, largest=False).indices[:, 1:]
+        near.append(nearest + speaker.first_code)
+    result: Tokens = torch.cat(near).numpy()
+    return result
 
-    def __init__(self, every: dict[str, list[Spoken]], layout: CoarseLayout, seed: int) -> None:
+
+class WindowSource:
+    """Draws windows the way they come at inference.
+
+    Args:
+        every: utterances by speaker.
+        layout: of the tokens.
+        seed: of all draws.
+        near: codes that stand in for each other, see near_codes: a model that is only ever shown
+            the teacher's codes does not learn to go on from its own slips. None: no slips.
+    """
+
+    def __init__(
+        self,
+        every: dict[str, list[Spoken]],
+        layout: CoarseLayout,
+        seed: int,
+        near: Tokens | None = None,
+    ) -> None:
         self._random = np.random.default_rng(seed)
         self._layout = layout
         self._every = every
+        self._near = near
 
     def _draw(self, name: str, stretch: float = 0.0) -> Utterance:
         spoken = self._every[name][self._random.integers(len(self._every[name]))]
@@ -134,13 +163,26 @@ class WindowSource:
             index = int(self._random.integers(cut.windows(self._layout)))
         return cut.window(index, self._layout)
 
+    def _with_slips(self, codes: Tokens) -> Tokens:
+        """The same coarse tokens, a few of codebook 0 replaced by near ones."""
+        if self._near is None:
+            return codes
+        first = self._layout.semantic_vocab
+        spectral = (codes >= first) & (codes < first + CODEBOOK_SIZE)
+        slips = np.flatnonzero(spectral & (self._random.random(len(codes)) < SLIPS))
+        which = self._random.integers(NEAR, size=len(slips))
+        slipped = codes.copy()
+        slipped[slips] = self._near[codes[slips] - first, which] + first
+        return slipped
+
     def batch(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Input ids and the ids to predict (IGNORED where none), both (count, length)."""
         windows = [self.window() for _ in range(count)]
         rows, wanted = [], []
         for window in windows:
             codes = np.concatenate((window.context, window.target))
-            rows.append(np.concatenate((window.semantic, [self._layout.infer], codes[:-1])))
+            seen = self._with_slips(codes[:-1])
+            rows.append(np.concatenate((window.semantic, [self._layout.infer], seen)))
             ignored = np.full(len(window.semantic), IGNORED)
             wanted.append(np.concatenate((ignored, codes)))
         length = max(map(len, rows))
@@ -173,14 +215,15 @@ def new_model(layout: CoarseLayout) -> CausalTransformer:
 def run(options: TrainOptions) -> None:
     """Train on every encoded shard."""
     work, layout = options.work, CoarseLayout()
-    corpus, model = load_corpus(work), new_model(layout)
+    corpus, model, books = load_corpus(work), new_model(layout), load_codebooks(work)
     if options.start:
         adopt(model, options.start, "coarse_acoustics")
     else:
-        start(model, corpus, load_codebooks(work), layout)
+        start(model, corpus, books, layout)
     model.to(options.device)
     fresh = int(options.work.checkpoint(options.name).exists())
-    source = WindowSource(corpus.train, layout, options.seed + fresh)
+    near = near_codes(books["0"])
+    source = WindowSource(corpus.train, layout, options.seed + fresh, near)
     held = WindowSource(corpus.validation, layout, 1)
     checks = [held.batch(8) for _ in range(4)]
 
