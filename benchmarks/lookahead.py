@@ -44,7 +44,8 @@ from barkserve.semantic.generator import (
 from barkserve.semantic.head_choice import HeadChoice
 from barkserve.semantic.text import TextEncoder
 from barkserve.voices import Voice, VoiceLibrary
-from training.recogniser import Recogniser, edits, words
+from training.recogniser import Recogniser
+from training.word_errors import edits, words
 
 LOOKAHEADS = (0, 4, 8, 16, 32)
 FIRST, CHUNK = 22, 30  # frames, as `barkserve fine` has them

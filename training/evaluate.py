@@ -25,14 +25,16 @@ from transformers.models.bark.generation_configuration_bark import (
 )
 
 from training.alignment import phone_runs
-from training.config import SAMPLE_RATE, SPEAKERS, Speaker
+from training.config import PHONES, SAMPLE_RATE, SPEAKERS, Speaker
 from training.features import phone_thirds, resampled, trim
 from training.pitch import TRACK_SAMPLES
-from training.recogniser import Recogniser, edits, words
+from training.recogniser import Recogniser
 from training.sound import Wave, mel_distance, pitch, pitch_correlation, timbre
 from training.teacher import Flite
 from training.texts import HELD_OUT
+from training.word_errors import edits, words, words_after
 
+PAUSE = PHONES.index("pau")
 Voice = str | dict[str, NDArray[np.int64]] | None
 
 
@@ -75,8 +77,11 @@ class Score:
     teacher_errors: int
     errors: int
     heard: str
+    words_after: int  # heard behind the last word of the text
     phones: int
     phone_errors: int
+    pauses: int  # within the sentence
+    teacher_pauses: int
     ended: bool
     seconds: float
     teacher_seconds: float
@@ -209,6 +214,7 @@ class Judge:
         self._keep(index, made, truth)
         said, heard = words(text), self._hear(made.wave)
         sounds = phone_runs(truth.semantic)[0].tolist()
+        spoken = phone_runs(made.semantic)[0].tolist()
         own = made.codes[0] - options.speaker.first_code
         away = {name: speaker_distance(made.wave, one.wave) for name, one in truths.items()}
         return Score(
@@ -217,8 +223,11 @@ class Judge:
             teacher_errors=edits(said, words(self._hear(truth.wave))),
             errors=edits(said, words(heard)),
             heard=heard,
+            words_after=words_after(said, words(heard)),
             phones=len(sounds),
-            phone_errors=edits(sounds, phone_runs(made.semantic)[0].tolist()),
+            phone_errors=edits(sounds, spoken),
+            pauses=inner_pauses(spoken),
+            teacher_pauses=inner_pauses(sounds),
             ended=made.ended,
             seconds=len(made.wave) / SAMPLE_RATE,
             teacher_seconds=len(truth.wave) / SAMPLE_RATE,
@@ -254,6 +263,12 @@ class Judge:
         if self._options.audio:
             for name, audio in (("mini", made.wave), ("teacher", truth.wave)):
                 save_wave(self._options.audio / f"{index:03d}_{name}.wav", audio)
+
+
+def inner_pauses(phones: list[int]) -> int:
+    """Pauses that have speech on both sides."""
+    spoken = [index for index, phone in enumerate(phones) if phone != PAUSE]
+    return phones[spoken[0] : spoken[-1]].count(PAUSE) if spoken else 0
 
 
 def median_pitch(wave: Wave) -> float:
@@ -293,6 +308,10 @@ def summary(scores: list[Score]) -> dict[str, float]:
         "accuracy_of_teachers": (1 - errors) / (1 - teacher),
         "phone_error_rate": sum(s.phone_errors for s in scores) / sum(s.phones for s in scores),
         "ended": mean("ended"),
+        "babbled": float(np.mean([score.words_after > 0 for score in scores])),
+        "pauses": sum(min(s.pauses, s.teacher_pauses) for s in scores)
+        / max(1, sum(s.teacher_pauses for s in scores)),
+        "needless_pauses": sum(max(0, s.pauses - s.teacher_pauses) for s in scores) / len(scores),
         "length_of_teachers": mean("seconds") / mean("teacher_seconds"),
         "own_codes": mean("own_codes"),
         "speaker_distance": mean("speaker_distance"),

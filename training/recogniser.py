@@ -1,9 +1,4 @@
-"""What is understood: pocketsphinx with its own English models, and how its errors are counted.
-
-Knows no checkpoint and no teacher.
-"""
-
-import re
+"""What is understood: pocketsphinx with its own English models. Knows no checkpoint."""
 
 import numpy as np
 from pocketsphinx import Decoder
@@ -29,17 +24,3 @@ class Recogniser:
         self._decoder.end_utt()
         hypothesis = self._decoder.hyp()
         return hypothesis.hypstr if hypothesis else ""
-
-
-def edits(a: list[str] | list[int], b: list[str] | list[int]) -> int:
-    """Levenshtein distance."""
-    row = list(range(len(b) + 1))
-    for i, one in enumerate(a, 1):
-        last, row[0] = row[0], i
-        for j, other in enumerate(b, 1):
-            last, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, last + (one != other))
-    return row[-1]
-
-
-def words(text: str) -> list[str]:
-    return re.sub(r"[^a-z' ]", " ", text.lower()).split()
