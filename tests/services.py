@@ -1,4 +1,4 @@
-"""The five services on real localhost ports, inside this process, built by the composition root."""
+"""The five services on real localhost ports, inside this process, built as on the command line."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -8,8 +8,8 @@ from typing import Any
 
 import grpc
 
-from barkserve import __main__ as root
 from barkserve import config, wiring
+from barkserve.building import coarse, codec, fine, orchestrator, semantic
 from barkserve.constants import STAGES
 from barkserve.serving.channel import Dialer
 from barkserve.serving.interceptors import RpcInterceptor
@@ -22,11 +22,11 @@ from barkserve.v1 import speech_pb2_grpc
 Build = Callable[[Any, Metrics], Service]
 
 BUILDERS: dict[str, tuple[type[Any], Build]] = {
-    "semantic": (config.SemanticOptions, root.semantic),
-    "coarse": (config.CoarseOptions, root.coarse),
-    "fine": (config.FineOptions, root.fine),
-    "codec": (config.CodecOptions, root.codec),
-    "orchestrator": (config.OrchestratorOptions, root.orchestrator),
+    "semantic": (config.SemanticOptions, semantic.build),
+    "coarse": (config.CoarseOptions, coarse.build),
+    "fine": (config.FineOptions, fine.build),
+    "codec": (config.CodecOptions, codec.build),
+    "orchestrator": (config.OrchestratorOptions, orchestrator.build),
 }
 
 

@@ -259,11 +259,12 @@ sys.modules["torch"] = sys.modules["tokenizers"] = None  # as after a plain `pip
 BUILD_ORCHESTRATOR = """
 import asyncio
 import barkclient, barkserve.up
-from barkserve.__main__ import config, orchestrator
+from barkserve.building import orchestrator
+from barkserve.config import OrchestratorOptions
 from barkserve.serving.metrics import Metrics
 
 async def build():
-    orchestrator(config.OrchestratorOptions(), Metrics("orchestrator"))
+    orchestrator.build(OrchestratorOptions(), Metrics("orchestrator"))
 
 asyncio.run(build())
 """

@@ -10,7 +10,7 @@ import grpc
 import numpy as np
 import pytest
 
-from barkserve import __main__ as root
+from barkserve.building import orchestrator
 from barkserve.checkpoint_folder import CheckpointFolder
 from barkserve.coarse.generator import CoarseGenerator, coarse_heads
 from barkserve.coarse.servicer import CoarseServicer
@@ -143,7 +143,7 @@ async def running_fakes(fakes: Fakes) -> AsyncIterator[Chain]:
         addresses = {stage: services[stage].address for stage in STAGES}
         options = OrchestratorOptions(checkpoint=str(fakes.folder.path), port=0, **addresses)
         services["orchestrator"] = await stack.enter_async_context(
-            running_built("orchestrator", lambda metrics: root.orchestrator(options, metrics))
+            running_built("orchestrator", lambda metrics: orchestrator.build(options, metrics))
         )
         yield Chain(services)
 

@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 import pytest
 
-from barkserve import wiring
+from barkserve.building import autoscaler
 from barkserve.config import AutoscalerOptions
 from barkserve.constants import STAGES
 from barkserve.errors import StartupError
@@ -49,8 +49,8 @@ async def running_system(folder: Path, **options: Any) -> AsyncIterator[System]:
         chain = await stack.enter_async_context(running_chain(folder))
         addresses = {name: service.address for name, service in chain.services.items()}
         chosen = AutoscalerOptions(**addresses, **options)
-        autoscaler = running_built("autoscaler", lambda m: wiring.autoscaler(chosen, m))
-        yield System(chain, await stack.enter_async_context(autoscaler))
+        scaler = running_built("autoscaler", lambda m: autoscaler.build(chosen, m))
+        yield System(chain, await stack.enter_async_context(scaler))
 
 
 async def test_keda_is_told_when_streams_come_and_go(
@@ -133,4 +133,4 @@ async def _status(chain: Chain) -> status_pb2.GetStatusResponse:
 def test_impossible_policies_are_refused() -> None:
     for wrong in ({"target_utilization": 0.0}, {"target_utilization": 2.0}, {"assumed_streams": 0}):
         with pytest.raises(StartupError, match="--target-utilization"):
-            wiring.autoscaler(AutoscalerOptions(**wrong), Metrics("autoscaler"))
+            autoscaler.build(AutoscalerOptions(**wrong), Metrics("autoscaler"))

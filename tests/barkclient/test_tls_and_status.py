@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import barkclient
-from barkserve import wiring
+from barkserve.building import autoscaler
 from barkserve.config import AutoscalerOptions
 from barkserve.constants import STAGES
 from tests.barkclient.command_line import Command
@@ -65,7 +65,7 @@ async def test_status_tells_of_every_service_and_why(
     async with running_chain(checkpoint_of(TINY)) as chain:
         addresses: dict[str, Any] = {n: service.address for n, service in chain.services.items()}
         options = AutoscalerOptions(**addresses)
-        async with running_built("autoscaler", lambda m: wiring.autoscaler(options, m)) as scaler:
+        async with running_built("autoscaler", lambda m: autoscaler.build(options, m)) as scaler:
             command = Command(tmp_path, chain.address)
             await asyncio.sleep(0.5)
             table = (await command("status")).stdout.decode().splitlines()

@@ -12,7 +12,7 @@
 {{- toJson $names }}
 {{- end }}
 
-{{/* Ports and health name: constants of the program (barkserve.config, barkserve.__main__). */}}
+{{/* Ports and health name: constants of the program (barkserve.config, barkserve.building). */}}
 {{- define "barkserve.facts" -}}
 orchestrator: {port: 50051, metricsPort: 9464, health: barkserve.v1.SpeechService}
 semantic: {port: 50052, metricsPort: 9465, health: barkserve.v1.SemanticService}

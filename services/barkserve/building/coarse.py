@@ -1,0 +1,40 @@
+"""Builds the coarse service: semantic tokens to the first two codebooks."""
+
+from barkserve.building.stage import (
+    graphs_of,
+    open_checkpoint,
+    prefill_positions,
+    thread_plan,
+    watch_engine,
+)
+from barkserve.coarse.generator import CoarseGenerator, coarse_heads
+from barkserve.coarse.servicer import CoarseServicer
+from barkserve.config import CoarseOptions
+from barkserve.engine.admission import Admission
+from barkserve.engine.engine import Engine
+from barkserve.engine.model_runner import ModelRunner
+from barkserve.engine.warm_up import started_warm
+from barkserve.models.loading import load_coarse
+from barkserve.serving.metrics import Metrics
+from barkserve.serving.server import Service, register_with
+from barkserve.v1 import coarse_pb2_grpc
+from barkserve.wiring import engine_load
+
+
+def build(options: CoarseOptions, metrics: Metrics) -> Service:
+    """The service, its network loaded."""
+    begin = thread_plan(options)
+    checkpoint, placement = open_checkpoint(options)
+    bark = checkpoint.bark
+    model = load_coarse(checkpoint, placement)
+    runner = ModelRunner(model, coarse_heads(bark), options.slots, graphs_of(placement))
+    runner.capture(ids_a_position=1)
+    engine = Engine(runner, prefill_positions(options), begin)
+    watch_engine(metrics, engine)
+    admission = Admission(options.max_streams)
+    generator = CoarseGenerator(engine, bark)
+    servicer = CoarseServicer(generator, bark, admission, metrics)
+    register = register_with(coarse_pb2_grpc.add_CoarseServiceServicer_to_server, servicer)
+    start = started_warm(engine.start, generator.warm_up, runner.memory)
+    load = engine_load(admission, engine)
+    return Service("barkserve.v1.CoarseService", register, start, engine.stop, load)

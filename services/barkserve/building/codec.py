@@ -1,0 +1,36 @@
+"""Builds the codec service: codes to samples."""
+
+from functools import partial
+
+from barkserve.building.stage import max_batch_of, open_checkpoint, thread_plan
+from barkserve.codec.decoder import Decoder
+from barkserve.codec.generator import CodecGenerator
+from barkserve.codec.servicer import CodecServicer
+from barkserve.config import CodecOptions
+from barkserve.engine.admission import Admission
+from barkserve.engine.batcher import Batcher
+from barkserve.engine.warm_up import started_warm
+from barkserve.models.loading import load_codec
+from barkserve.models.memory import memory_report
+from barkserve.serving.load import load_of
+from barkserve.serving.metrics import Metrics
+from barkserve.serving.server import Service, register_with
+from barkserve.v1 import codec_pb2_grpc
+
+
+def build(options: CodecOptions, metrics: Metrics) -> Service:
+    """The service, its network loaded."""
+    begin = thread_plan(options)
+    checkpoint, placement = open_checkpoint(options)
+    model = load_codec(checkpoint, placement)
+    batcher = Batcher(Decoder(model).decode, max_batch_of(options), begin)
+    metrics.watch("queue_depth", "Chunks waiting for the network", lambda: batcher.waiting)
+    generator = CodecGenerator(batcher, model.first_frames, checkpoint.bark.sample_rate)
+    admission = Admission(options.max_streams)
+    servicer = CodecServicer(generator, checkpoint.bark, admission, metrics)
+    register = register_with(codec_pb2_grpc.add_CodecServiceServicer_to_server, servicer)
+    books = checkpoint.bark.fine_generation.n_fine_codebooks
+    warm_up = partial(generator.warm_up, books)
+    start = started_warm(batcher.start, warm_up, memory_report(model))
+    load = load_of(admission, batcher)
+    return Service("barkserve.v1.CodecService", register, start, batcher.stop, load)

@@ -1,0 +1,38 @@
+"""Builds the fine service: two codebooks to all of them."""
+
+from barkserve.building.stage import graphs_of, max_batch_of, open_checkpoint, thread_plan
+from barkserve.config import FineOptions
+from barkserve.engine.admission import Admission
+from barkserve.engine.batcher import Batcher
+from barkserve.engine.warm_up import started_warm
+from barkserve.fine.filler import Filler
+from barkserve.fine.generator import FineGenerator
+from barkserve.fine.servicer import FineServicer
+from barkserve.fine.windows import ChunkPlan
+from barkserve.models.loading import load_fine
+from barkserve.models.memory import memory_report
+from barkserve.serving.load import load_of
+from barkserve.serving.metrics import Metrics
+from barkserve.serving.server import Service, register_with
+from barkserve.v1 import fine_pb2_grpc
+
+
+def build(options: FineOptions, metrics: Metrics) -> Service:
+    """The service, its network loaded."""
+    begin = thread_plan(options)
+    checkpoint, placement = open_checkpoint(options)
+    bark = checkpoint.bark
+    given, books = bark.coarse_generation.n_coarse_codebooks, bark.fine_generation.n_fine_codebooks
+    model = load_fine(checkpoint, placement)
+    filler = Filler(model, given, books, bark.codebook_size, graphs_of(placement))
+    batcher = Batcher(filler.fill, max_batch_of(options), begin)
+    filler.capture(max_batch_of(options), bark.fine_generation.max_fine_input_length)
+    metrics.watch("queue_depth", "Windows waiting for the network", lambda: batcher.waiting)
+    chunks = ChunkPlan(options.first_chunk_frames, options.chunk_frames, options.lookahead_frames)
+    admission = Admission(options.max_streams)
+    generator = FineGenerator(batcher, bark)
+    servicer = FineServicer(generator, bark, chunks, admission, metrics)
+    register = register_with(fine_pb2_grpc.add_FineServiceServicer_to_server, servicer)
+    start = started_warm(batcher.start, generator.warm_up, memory_report(model))
+    load = load_of(admission, batcher)
+    return Service("barkserve.v1.FineService", register, start, batcher.stop, load)

@@ -1,0 +1,125 @@
+"""Builds the orchestrator, the public service. Needs no torch."""
+
+import asyncio
+
+from barkserve.checkpoint_folder import CheckpointFolder, embedded_checkpoint
+from barkserve.config import OrchestratorOptions
+from barkserve.constants import NO_VOICE, StageName
+from barkserve.engine.admission import Admission
+from barkserve.external import riva_tts_pb2_grpc
+from barkserve.orchestrator.limits import Limits
+from barkserve.orchestrator.pipeline import Chain
+from barkserve.orchestrator.pool import StagePool
+from barkserve.orchestrator.riva.servicer import RivaServicer
+from barkserve.orchestrator.riva.voices import RivaVoices
+from barkserve.orchestrator.server_info import server_info
+from barkserve.orchestrator.servicer import SpeechServicer
+from barkserve.orchestrator.status_servicer import StatusServicer
+from barkserve.orchestrator.talk import Studio
+from barkserve.orchestrator.text.budget import Budget, spells_out
+from barkserve.orchestrator.text.sentences import LANGUAGES
+from barkserve.orchestrator.voice_catalog import StoredVoices, VoiceCatalog
+from barkserve.orchestrator.voice_files import open_files
+from barkserve.orchestrator.voice_handles import VoiceHandles
+from barkserve.orchestrator.voice_rpcs import VoiceRpcs
+from barkserve.orchestrator.voice_selection import VoiceSelector
+from barkserve.orchestrator.voice_store import VoiceStore
+from barkserve.serving.load import ReadLoad, load_of
+from barkserve.serving.metrics import Metrics
+from barkserve.serving.server import Service, register_with
+from barkserve.v1 import speech_pb2, speech_pb2_grpc, status_pb2_grpc
+from barkserve.voices import VoiceLibrary
+from barkserve.wiring import pools_of
+
+
+def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
+    """The service; it connects to its stages when it starts."""
+    folder = CheckpointFolder.open(options.checkpoint or embedded_checkpoint())
+    library = VoiceLibrary(folder)
+    catalog = VoiceCatalog(library, _stored_voices(options, folder))
+    default = options.voice or library.default or NO_VOICE
+    pools = pools_of(options)
+    selector = VoiceSelector(catalog, folder.bark, default)
+    admission = Admission(options.max_streams)
+    studio = Studio(
+        chain=Chain(pools, folder.bark),
+        folder=folder,
+        voices=selector,
+        budget=Budget.of(folder.bark, spelled=spells_out(folder.path)),
+        limits=Limits(
+            options.max_text_characters,
+            options.max_contexts,
+            options.max_streams,
+            options.max_seconds_per_character,
+        ),
+        metrics=metrics,
+    )
+    info = _server_info(options, folder, default)
+    servicer = SpeechServicer(studio, VoiceRpcs(catalog, selector), info, admission)
+    sweeping: list[asyncio.Task[None]] = []
+
+    async def start() -> None:
+        if default != NO_VOICE:
+            await catalog.get(default)  # a mistyped default must fail now, not at the first request
+        sweeping.append(asyncio.create_task(catalog.sweep_forever()))
+        for pool in pools.values():
+            pool.start()
+
+    async def stop() -> None:
+        for task in sweeping:
+            task.cancel()
+        for pool in pools.values():
+            await pool.close()
+
+    register = register_with(speech_pb2_grpc.add_SpeechServiceServicer_to_server, servicer)
+    load = load_of(admission)
+    beside = (_status_service(options, pools, load), _riva_service(studio, catalog, admission))
+    return Service("barkserve.v1.SpeechService", register, start, stop, load, beside)
+
+
+def _stored_voices(options: OrchestratorOptions, folder: CheckpointFolder) -> StoredVoices | None:
+    """The voice store, if there is to be one."""
+    if not options.voice_store:
+        return None
+    files = open_files(options.voice_store)
+    named = VoiceStore(files, folder.bark, folder.name, options.max_stored_voices)
+    handles = VoiceHandles(files.child("handles"), named, options.voice_handle_seconds)
+    return StoredVoices(named, handles)
+
+
+def _server_info(
+    options: OrchestratorOptions, folder: CheckpointFolder, default_voice: str
+) -> speech_pb2.GetServerInfoResponse:
+    """What GetServerInfo says of these options."""
+    limits = speech_pb2.ServerLimits(
+        max_text_characters=options.max_text_characters,
+        max_contexts=options.max_contexts,
+        max_streams=options.max_streams,
+        max_stored_voices=options.max_stored_voices if options.voice_store else 0,
+        voice_handle_seconds=int(options.voice_handle_seconds) if options.voice_store else 0,
+    )
+    return server_info(
+        model=folder.name,
+        model_revision=folder.fingerprint,
+        sample_rate=folder.bark.sample_rate,
+        default_voice=default_voice,
+        languages=LANGUAGES,
+        limits=limits,
+    )
+
+
+def _status_service(
+    options: OrchestratorOptions, pools: dict[StageName, StagePool], load: ReadLoad
+) -> Service:
+    """What the orchestrator tells of the others; it has nothing to start and to stop."""
+    servicer = StatusServicer(pools, load, f"{options.host}:{options.port}")
+    register = register_with(status_pb2_grpc.add_StatusServiceServicer_to_server, servicer)
+    return Service("barkserve.v1.StatusService", register)
+
+
+def _riva_service(studio: Studio, catalog: VoiceCatalog, admission: Admission) -> Service:
+    """The orchestrator under NVIDIA Riva's contract; it has nothing to start and to stop."""
+    voices = RivaVoices(catalog, studio.folder.name, studio.voices.default)
+    servicer = RivaServicer(studio, voices, admission)
+    add = riva_tts_pb2_grpc.add_RivaSpeechSynthesisServicer_to_server
+    return Service("nvidia.riva.tts.RivaSpeechSynthesis", register_with(add, servicer))

@@ -1,0 +1,44 @@
+"""Builds the semantic service: text to semantic tokens."""
+
+from barkserve.building.stage import (
+    graphs_of,
+    open_checkpoint,
+    prefill_positions,
+    thread_plan,
+    watch_engine,
+)
+from barkserve.config import SemanticOptions
+from barkserve.engine.admission import Admission
+from barkserve.engine.engine import Engine
+from barkserve.engine.model_runner import ModelRunner
+from barkserve.engine.warm_up import started_warm
+from barkserve.models.loading import load_semantic
+from barkserve.semantic.generator import SemanticGenerator, semantic_head
+from barkserve.semantic.head_choice import HeadChoice
+from barkserve.semantic.servicer import SemanticServicer
+from barkserve.semantic.text import TextEncoder
+from barkserve.serving.metrics import Metrics
+from barkserve.serving.server import Service, register_with
+from barkserve.v1 import semantic_pb2_grpc
+from barkserve.wiring import engine_load
+
+
+def build(options: SemanticOptions, metrics: Metrics) -> Service:
+    """The service, its network loaded."""
+    begin = thread_plan(options)
+    checkpoint, placement = open_checkpoint(options)
+    bark = checkpoint.bark
+    model = load_semantic(checkpoint, placement)
+    runner = ModelRunner(model, [semantic_head(bark)], options.slots, graphs_of(placement))
+    runner.capture(ids_a_position=2)
+    engine = Engine(runner, prefill_positions(options), begin)
+    watch_engine(metrics, engine)
+    encoder = TextEncoder(checkpoint)
+    heads = HeadChoice(engine, bark, encoder.encode)
+    generator = SemanticGenerator(engine, bark, heads)
+    admission = Admission(options.max_streams)
+    servicer = SemanticServicer(generator, encoder, bark, admission, metrics)
+    register = register_with(semantic_pb2_grpc.add_SemanticServiceServicer_to_server, servicer)
+    start = started_warm(engine.start, generator.warm_up, runner.memory)
+    load = engine_load(admission, engine)
+    return Service("barkserve.v1.SemanticService", register, start, engine.stop, load)

@@ -1,0 +1,58 @@
+"""What the builders of the four stages share: the checkpoint, the threads, the sizes of steps."""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+
+from barkserve.checkpoint_folder import embedded_checkpoint
+from barkserve.config import CodecOptions, FineOptions, StageOptions
+from barkserve.engine.engine import Engine
+from barkserve.engine.graphs import Graphs, cuda_capture
+from barkserve.models.checkpoint import Checkpoint
+from barkserve.models.loading import Placement
+from barkserve.serving.metrics import Metrics
+
+
+def thread_plan(options: StageOptions) -> Callable[[], None]:
+    """Keeps this thread, which only loads, to one core; returns what gives the network's own thread
+    its cores. With a team of OpenMP threads for each, the two would be more than there are cores,
+    and every layer would wait for sleepers to wake: half as long again for a step of bark-small."""
+    threads = options.threads or torch.get_num_threads()
+    torch.set_num_threads(1)
+    return partial(torch.set_num_threads, threads)
+
+
+def open_checkpoint(options: StageOptions) -> tuple[Checkpoint, Placement]:
+    """The checkpoint, and where its networks go."""
+    placement = Placement.of(options.device, options.dtype, options.attention)  # type: ignore[arg-type]
+    return Checkpoint.open(options.checkpoint or embedded_checkpoint()), placement
+
+
+def max_batch_of(options: FineOptions | CodecOptions) -> int:
+    """Jobs in one pass: what was asked for, or what suits the device."""
+    return options.max_batch or (1 if options.device == "cpu" else 8)
+
+
+def graphs_of(placement: Placement) -> Graphs | None:
+    """Captured graphs, where there is something to gain: on a GPU."""
+    if placement.device.type != "cuda" or placement.attention == "eager":
+        return None
+    return Graphs(cuda_capture(placement.device))
+
+
+def prefill_positions(options: StageOptions) -> int:
+    """A CPU gains nothing from more than fills its cores; a GPU needs many to be filled."""
+    return 512 if options.device == "cpu" else 8192
+
+
+def watch_engine(metrics: Metrics, engine: Engine) -> None:
+    """Report the engine's slots and queue."""
+    metrics.watch("slots", "Slots of the key/value cache", lambda: engine.slots)
+    metrics.watch(
+        "slots_free", "Slots that a new sequence could have now", lambda: engine.free_slots
+    )
+    metrics.watch(
+        "slots_running", "Slots of sequences that are being continued", lambda: engine.running
+    )
+    metrics.watch("queue_depth", "Sequences waiting for a slot", lambda: engine.waiting)
