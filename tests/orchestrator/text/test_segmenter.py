@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from barkserve.orchestrator.text.budget import Budget
-from barkserve.orchestrator.text.segmenter import FlushMark, Piece, Segmenter, halves
+from barkserve.orchestrator.text.segmenter import FlushMark, PassedOver, Piece, Segmenter, halves
 from barkserve.speakable import speakable
 
 BUDGET = Budget(160)
@@ -16,7 +16,8 @@ BUDGET = Budget(160)
 def drain(segmenter: Segmenter) -> list[Piece | FlushMark]:
     found = []
     while (item := segmenter.next()) is not None:
-        found.append(item)
+        if not isinstance(item, PassedOver):
+            found.append(item)
     return found
 
 

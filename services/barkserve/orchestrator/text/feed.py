@@ -9,7 +9,7 @@ import codecs
 
 from barkserve.errors import InvalidArgument
 from barkserve.orchestrator.listener import Listener
-from barkserve.orchestrator.text.segmenter import FlushMark, Piece, Segmenter
+from barkserve.orchestrator.text.segmenter import FlushMark, PassedOver, Piece, Segmenter
 
 EARLY_S = 1.0
 """Whole sentences that wait to be joined leave so long before the listener would wait."""
@@ -69,6 +69,9 @@ class TextFeed:
         while True:
             self._listener.changed.clear()
             item = self._segmenter.next()
+            if isinstance(item, PassedOver):
+                await asyncio.sleep(0)
+                continue
             if item is None and not self._ended:
                 item = await self._more_or_hurry()
             if item is not None:

@@ -34,6 +34,12 @@ class FlushMark:
     flush_id: str
 
 
+@dataclass(frozen=True)
+class PassedOver:
+    """Some text without anything to speak has been dropped: ask again, after whoever else waits.
+    There may be a million characters of it."""
+
+
 class Segmenter:
     """Text in, pieces out.
 
@@ -66,8 +72,9 @@ class Segmenter:
         """There is no more text."""
         self._ended = True
 
-    def next(self) -> Piece | FlushMark | None:
-        """The next piece or mark; None if there is none, for now or, behind `end`, for good."""
+    def next(self) -> Piece | FlushMark | PassedOver | None:
+        """The next piece or mark, or a part of the way there; None if there is none, for now or,
+        behind `end`, for good."""
         self._join_incoming()
         piece = self._next_piece()
         if piece is not None or not self._incoming:
@@ -102,16 +109,12 @@ class Segmenter:
             texts.append(self._incoming.popleft())
         self._text += "".join(map(str, texts))
 
-    def _next_piece(self) -> Piece | None:
-        """The next piece of the known text that is worth speaking."""
-        while self._without_leading_space():
-            end = self._piece_end()
-            if end is None:
-                return None
-            piece = self._take(end)
-            if piece is not None:
-                return piece
-        return None
+    def _next_piece(self) -> Piece | PassedOver | None:
+        """The next piece of the known text, if it is worth speaking."""
+        if not self._without_leading_space():
+            return None
+        end = self._piece_end()
+        return None if end is None else self._take(end) or PassedOver()
 
     def _without_leading_space(self) -> str:
         """The known text. Space before a piece is dropped, for it has no length at which it would
