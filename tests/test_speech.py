@@ -228,6 +228,7 @@ async def test_a_client_that_does_not_read_holds_nobody_up_and_little_memory(
         (ask("😀"), "text"),
         (ask("x" * 1_000_001), "text"),
         (ask(language_code="x" * 36), "language_code"),
+        (ask(language_code="xx-!!"), "language_code"),
         (ask(seed=-1), "seed"),
         (ask(request_id="x" * 200), "request_id"),
         (ask(audio_format=speech_pb2.AudioFormat(encoding=9)), "audio_format.encoding"),

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from barkserve.constants import NO_VOICE
 from barkserve.errors import InvalidArgument
 from barkserve.orchestrator.audio.output_format import OutputFormat, resolve_format
+from barkserve.orchestrator.language import checked_language
 from barkserve.orchestrator.tail import Tail, resolve_tail
 from barkserve.speakable import speakable
 from barkserve.v1 import common_pb2, speech_pb2
 from barkserve.voices import Voice
 
 MAX_REQUEST_ID_CHARACTERS = 128
-MAX_LANGUAGE_CHARACTERS = 35  # what BCP 47 promises to be enough
 NOTHING = "holds nothing to speak: no letter, digit, note sign or [cue]"
 MAX_SEED = 2**32  # of those we draw: short enough to be read out
 
@@ -76,8 +76,7 @@ def make_plan(
         raise InvalidArgument(
             "request_id", f"must be at most {MAX_REQUEST_ID_CHARACTERS} characters"
         )
-    if len(request.language_code) > MAX_LANGUAGE_CHARACTERS:
-        raise InvalidArgument("language_code", 'must be a BCP 47 code such as "en" or "pt-BR"')
+    checked_language(request.language_code)
     if request.HasField("seed") and request.seed < 0:
         raise InvalidArgument("seed", "must be 0 to 2^63 - 1")
     if request.semantic.HasField("max_tokens") and request.semantic.max_tokens < 1:

@@ -1,15 +1,13 @@
 """The voice RPCs of SpeechService: messages in, messages out. Knows no files and no streams."""
 
-import re
-
 from barkserve.errors import InvalidArgument
+from barkserve.orchestrator.language import checked_language
 from barkserve.orchestrator.voice_catalog import VoiceCatalog
 from barkserve.orchestrator.voice_selection import VoiceSelector, history_prompt
 from barkserve.v1 import speech_pb2
 from barkserve.voice_card import VoiceCard
 
 MAX_DESCRIPTION_CHARACTERS = 500
-_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,4}")
 
 
 class VoiceRpcs:
@@ -26,7 +24,7 @@ class VoiceRpcs:
 
     async def list(self, request: speech_pb2.ListVoicesRequest) -> speech_pb2.ListVoicesResponse:
         """ListVoices."""
-        language = _checked_language(request.language_code)
+        language = checked_language(request.language_code)
         cards = await self._catalog.cards(language)
         return speech_pb2.ListVoicesResponse(voices=map(self._message, cards))
 
@@ -48,7 +46,7 @@ class VoiceRpcs:
             raise InvalidArgument(
                 "description", f"must be at most {MAX_DESCRIPTION_CHARACTERS} characters"
             )
-        language = _checked_language(request.language_code)
+        language = checked_language(request.language_code)
         if request.source.WhichOneof("voice") is None:
             raise InvalidArgument("source", "must be tokens, an .npz file, a handle or a name")
         voice = await self._selector.select(request.source, "source")
@@ -76,11 +74,3 @@ class VoiceRpcs:
             if card.stored
             else speech_pb2.VOICE_ORIGIN_CHECKPOINT,
         )
-
-
-def _checked_language(code: str) -> str:
-    if code and not _LANGUAGE.fullmatch(code):
-        raise InvalidArgument(
-            "language_code", 'must be a BCP 47 code, "en" or "pt-BR" for instance'
-        )
-    return code
