@@ -56,8 +56,8 @@ class Admission:
         """Hold a place for one stream. Raises Overloaded when there is none."""
         if self.active >= self.capacity:
             raise Overloaded(
-                f"{self.active} streams are in this stage and {self.capacity} is its limit; "
-                f"try again in {self._retry_after_s:g} s or add a replica",
+                f"{self.active} streams are in this service and {self.capacity} is its limit; "
+                "for more at once it needs another replica",
                 self._retry_after_s,
             )
         work = Work()
