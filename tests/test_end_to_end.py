@@ -95,6 +95,15 @@ def started(checkpoint_of: Callable[[CheckpointSpec], Path]) -> Iterator[Up]:
     wait_until(lambda: all(map(gone, up_.services)))
 
 
+def test_a_command_that_does_not_exist_starts_nothing(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
+    result = run(up(checkpoint_of(TINY), "--", "no-such-command", "x"))
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith("barkserve up: 'no-such-command' cannot be run")
+    assert result.stderr.count("\n") == 1
+
+
 def test_five_processes_equal_transformers(
     checkpoint_of: Callable[[CheckpointSpec], Path], tmp_path: Path
 ) -> None:

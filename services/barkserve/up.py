@@ -7,6 +7,7 @@ process goes away, however it goes: they stop when their standard input closes.
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -50,8 +51,10 @@ async def up(options: UpOptions, command: Sequence[str]) -> int:
     """Run the five until told to stop, or until `command` ends. Returns the exit code.
 
     Raises:
-        StartupError: a service ended or did not become healthy in time; the others are stopped.
+        StartupError: the command does not exist, or a service ended or did not become healthy in
+            time; then the others are stopped.
     """
+    _check_command(command)
     members = plan_members(options)
     stop = _stop_signal()
     async with _running(members, options.drain_seconds) as children:
@@ -72,6 +75,15 @@ async def up(options: UpOptions, command: Sequence[str]) -> int:
             return await _run_command(command, address, stop, deaths, options.drain_seconds)
         finally:
             deaths.cancel()
+
+
+def _check_command(command: Sequence[str]) -> None:
+    """What cannot be run is said before anything is loaded."""
+    if command and shutil.which(command[0]) is None:
+        raise StartupError(
+            f"{command[0]!r} cannot be run: no program of that name is on the PATH, or it may not"
+            " be executed. Behind -- stands a program and its arguments: -- barkclient say Hello"
+        )
 
 
 def plan_members(options: UpOptions) -> list[Member]:
