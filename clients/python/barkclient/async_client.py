@@ -8,7 +8,12 @@ from typing import Any, Self, Unpack
 import grpc
 
 from barkclient.async_speech import AsyncSpeechStream
-from barkclient.channel import DEFAULT_TARGET, open_async_channel, speech_stub
+from barkclient.channel import (
+    DEFAULT_TARGET,
+    checked_target,
+    open_async_channel,
+    speech_stub,
+)
 from barkclient.errors import Cancelled, map_errors
 from barkclient.options import StreamOptions, SynthesisOptions, build_config, build_request
 from barkclient.responses import AudioChunk
@@ -44,7 +49,7 @@ class AsyncClient:
         tls: Tls | None = None,
     ) -> None:
         self._tls = tls
-        self._target = target
+        self._target = checked_target(target)
         self._timeout = timeout
         self._channel: grpc.aio.Channel | None = None
 

@@ -1,9 +1,11 @@
 """Where the server is, and how gRPC is to hold the connection to it."""
 
+import re
 from typing import Any
 
 import grpc
 
+from barkclient.errors import InvalidRequest
 from barkclient.tls import Tls
 from barkserve.v1 import speech_pb2_grpc
 
@@ -11,6 +13,20 @@ DEFAULT_TARGET = "localhost:50051"
 
 _MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 _LOOPBACK = ("localhost:", "127.", "[::1]", "unix:")
+_HOST_AND_PORT = re.compile(r"(?:\[[^\]\s]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
+_LAST_PORT = 65535
+_GRPC_SCHEMES = ("dns:", "unix:", "unix-abstract:", "vsock:", "ipv4:", "ipv6:", "xds:")
+
+
+def checked_target(target: str) -> str:
+    """A server's address, HOST:PORT or one of gRPC's own forms. Raises InvalidRequest for what gRPC
+    would take for some other place, or complain of in its own words."""
+    match = _HOST_AND_PORT.fullmatch(target)
+    if target.startswith(_GRPC_SCHEMES) or (match and 0 < int(match[1]) <= _LAST_PORT):
+        return target
+    raise InvalidRequest(
+        f"{target!r} is no address of a server: give HOST:PORT, {DEFAULT_TARGET} for instance"
+    )
 
 
 def channel_options(target: str) -> list[tuple[str, int]]:
@@ -26,8 +42,9 @@ def channel_options(target: str) -> list[tuple[str, int]]:
 
 
 def open_channel(target: str, tls: Tls | None) -> grpc.Channel:
-    """A channel for blocking calls; plaintext without `tls`."""
-    options: list[Any] = [*channel_options(target)]
+    """A channel for blocking calls; plaintext without `tls`. Raises InvalidRequest for an address
+    that is none."""
+    options: list[Any] = [*channel_options(checked_target(target))]
     if tls is None:
         return grpc.insecure_channel(target, options=options)
     return grpc.secure_channel(target, tls.credentials(), options=options + tls.options())
