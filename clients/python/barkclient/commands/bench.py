@@ -1,7 +1,5 @@
 """`barkclient bench`: measures a server under load and reports it, also when interrupted."""
 
-import asyncio
-import signal
 import sys
 from pathlib import Path
 
@@ -11,6 +9,7 @@ from barkclient.bench.report import render_json
 from barkclient.bench.table import render
 from barkclient.commands.bench_arguments import BenchArguments
 from barkclient.commands.files import check_folder
+from barkclient.commands.interruptible import run_to_end_or_interrupt
 from barkclient.errors import ServerError
 
 
@@ -21,13 +20,10 @@ def bench(arguments: BenchArguments) -> None:
     check_folder(arguments.plot)
     if arguments.plot is not None:
         check_matplotlib()
-    try:
-        asyncio.run(benchmark.run())
-    except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a second one must not break the report
-        _report(arguments, benchmark, interrupted=True)
-        raise
-    _report(arguments, benchmark, interrupted=False)
+    interrupted = run_to_end_or_interrupt(benchmark.run())
+    _report(arguments, benchmark, interrupted=interrupted)
+    if interrupted:
+        raise KeyboardInterrupt
     failure = benchmark.failure()
     if failure is not None:
         raise ServerError(f"every stream failed: {failure}")
