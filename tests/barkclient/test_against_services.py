@@ -63,7 +63,10 @@ async def test_files_of_every_format_hold_the_same_speech(services: Command, suf
     assert abs(len(samples) - len(plain)) < 2500  # a codec's padding
     loudness = np.sqrt(np.mean(samples**2)) / np.sqrt(np.mean(plain**2))
     assert 0.4 < loudness < 1.6  # random weights are noisy
+    with av.open(services.folder / f"file.{suffix}") as file:
+        length = file.streams.audio[0].duration
     if suffix in ("wav", "flac"):
+        assert length == len(plain)  # the header says so
         np.testing.assert_allclose(samples, plain, atol=1e-6)
 
 

@@ -7,6 +7,7 @@ from typing import BinaryIO
 
 from barkclient.commands.formats import Target
 from barkclient.commands.player import Player
+from barkclient.flac import HEAD_BYTES, with_length
 from barkclient.responses import AudioChunk
 from barkclient.wav import WavWriter
 
@@ -19,6 +20,10 @@ class Sink(ABC):
     @abstractmethod
     def write(self, chunk: AudioChunk) -> None:
         """The next one."""
+
+    def finish(self) -> None:
+        """All chunks have come."""
+        return None
 
 
 class Sinks:
@@ -38,6 +43,11 @@ class Sinks:
                 self._file = self._open(self._target.output, chunk)
             self._file.write(chunk)
 
+    def finish(self) -> None:
+        """The speech is whole: so is the file."""
+        if self._file is not None:
+            self._file.finish()
+
     def play(self, chunk: AudioChunk) -> None:
         """On the device, if it is to be heard; waits while there is enough to play."""
         if self._player is not None:
@@ -49,7 +59,8 @@ class Sinks:
             writer = WavWriter(output, chunk.sample_rate, chunk.encoding)
             return _WavSink(self._stack.enter_context(writer))
         if output != STANDARD:
-            return _FileSink(self._stack.enter_context(open(output, "wb")))
+            kind = _FlacSink if self._target.format == "flac" else _FileSink
+            return kind(self._stack.enter_context(open(output, "wb")))
         # An own file object: Python's would try once more to write what a closed pipe has refused.
         stdout = self._stack.enter_context(os.fdopen(1, "wb", closefd=False))
         if not wav:
@@ -73,3 +84,24 @@ class _FileSink(Sink):
     def write(self, chunk: AudioChunk) -> None:
         self._file.write(chunk.audio)
         self._file.flush()
+
+
+class _FlacSink(_FileSink):
+    """Of a file that can seek, the header says in the end how long it is; one that was broken off
+    is of unknown length, as a pipe is."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(file)
+        self._head = b""
+        self._samples = 0
+
+    def write(self, chunk: AudioChunk) -> None:
+        super().write(chunk)
+        self._head += chunk.audio[: HEAD_BYTES - len(self._head)]
+        self._samples += chunk.sample_count
+
+    def finish(self) -> None:
+        if self._file.seekable():
+            self._file.seek(0)
+            self._file.write(with_length(self._head, self._samples))
+            self._file.flush()

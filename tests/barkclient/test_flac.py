@@ -1,0 +1,27 @@
+"""The length in a FLAC file's header."""
+
+import io
+
+import numpy as np
+import soundfile
+
+from barkclient.flac import HEAD_BYTES, with_length
+
+
+def test_a_decoder_reads_the_length_and_nothing_else_has_changed() -> None:
+    samples = np.arange(-5000, 5000, dtype=np.int16)
+    file = io.BytesIO()
+    soundfile.write(file, samples, 22_050, format="FLAC", subtype="PCM_16")
+    content = file.getvalue()
+    open_end = with_length(content[:HEAD_BYTES], 0)
+    assert open_end != content[:HEAD_BYTES]
+    assert with_length(open_end, len(samples)) == content[:HEAD_BYTES]
+    shorter = soundfile.info(io.BytesIO(with_length(open_end, 7) + content[HEAD_BYTES:]))
+    assert (shorter.frames, shorter.samplerate) == (7, 22_050)
+
+
+def test_what_cannot_be_told_stays_as_it_was() -> None:
+    head = b"fLaC" + bytes(HEAD_BYTES - 4)
+    assert with_length(head, 1 << 36) == head
+    assert with_length(head[:-1], 1) == head[:-1]
+    assert with_length(bytes(HEAD_BYTES), 1) == bytes(HEAD_BYTES)
