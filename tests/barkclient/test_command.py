@@ -83,6 +83,7 @@ async def test_json_is_one_line_with_all_that_a_script_wants(command: Command) -
         "model_revision": "",
         "encoding": "pcm16",
         "voice_handle": None,
+        "voice_handle_error": "",
         "pieces": [],
         "stages": {"semantic": {"outputs": 7, "queue_ms": 0.0, "compute_ms": 1.5}},
     }
@@ -222,6 +223,16 @@ async def test_exit_codes(
     speech.failure = failure
     assert await command.inside("voices") == code
     assert capsys.readouterr() == ("", f"barkclient: {message}\n")
+
+
+@pytest.mark.parametrize("server", ["", " ", "localhost", "http://localhost:1", ":1", "a:99999"])
+@pytest.mark.parametrize("words", [("voices",), ("bench",), ("status",), ("say", TEXT)])
+async def test_what_is_no_address_is_said(
+    command: Command, capfd: pytest.CaptureFixture[str], server: str, words: tuple[str, ...]
+) -> None:
+    assert await command.inside(*words, "--server", server) == 2
+    told = f"{server!r} is no address of a server: give HOST:PORT, localhost:50051 for instance"
+    assert capfd.readouterr() == ("", f"barkclient: {told}\n")
 
 
 async def test_exit_code_of_a_timeout(command: Command, speech: ScriptedSpeech) -> None:

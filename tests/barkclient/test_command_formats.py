@@ -82,6 +82,30 @@ async def test_text_is_spoken_as_it_is_typed(command: Command, speech: ScriptedS
     assert [request.WhichOneof("request") for request in speech.heard][-1] == "end"
 
 
+async def test_a_flac_that_was_broken_off_or_piped_is_of_unknown_length(
+    command: Command, speech: ScriptedSpeech
+) -> None:
+    piped = await command("say", TEXT, "--format", "flac", "-o", "-", "-q")
+    assert piped.stdout == BYTES
+    speech.finishes = False
+    assert (await command("say", TEXT, "-o", "a.flac", "-q")).code == 1
+    assert (command.folder / "a.flac").read_bytes() == BYTES
+
+
+async def test_a_voice_that_could_not_be_kept_costs_nothing_else(
+    command: Command, speech: ScriptedSpeech, capsys: pytest.CaptureFixture[str]
+) -> None:
+    speech.finished.voice_handle_error = "the disk is full"
+    saved = str(command.folder / "me.npz")
+    speech.finished.voice.CopyFrom(VOICE)
+    options = ("-o", "/dev/null", "--keep-voice", "--save-voice", saved, "--json")
+    assert await command.inside("say", TEXT, *options) == 1
+    stdout, stderr = capsys.readouterr()
+    assert stderr.endswith("\nbarkclient: the voice was not kept: the disk is full\n")
+    assert json.loads(stdout)["voice_handle_error"] == "the disk is full"
+    assert np.load(saved)["semantic_prompt"].tolist() == list(VOICE.semantic_prompt)
+
+
 async def test_a_kept_voice_is_named(
     command: Command, speech: ScriptedSpeech, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -204,6 +204,40 @@ async def test_without_a_store_there_are_the_checkpoints_voices_and_what_to_do(
         assert (info.limits.max_stored_voices, info.limits.voice_handle_seconds) == (0, 0)
 
 
+async def test_a_store_that_cannot_be_written_refuses_before_anything_is_spoken(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (tmp_path / "file").touch()
+    store = str(tmp_path / "file" / "voices")
+    async with running("orchestrator", checkpoint_of(TINY), voice_store=store) as service:
+        await until(lambda: "file is no folder" in caplog.text)  # said at start, too
+        speech = speech_pb2_grpc.SpeechServiceStub(service.channel)
+        error = await refusal(
+            speech.Synthesize(speech_pb2.SynthesizeRequest(text="hello", keep_voice=True))
+        )
+    assert error.code() is grpc.StatusCode.UNAVAILABLE
+    assert "file is no folder" in (error.details() or "")
+    assert "Traceback" not in caplog.text
+
+
+async def test_a_store_that_fails_in_the_end_costs_the_handle_only(
+    replicas: Replicas, tmp_path: Path
+) -> None:
+    call = replicas.first.Synthesize(
+        speech_pb2.SynthesizeRequest(text="hello world", seed=3, keep_voice=True, return_voice=True)
+    )
+    responses = aiter(call)
+    assert (await anext(responses)).HasField("started")
+    (tmp_path / "voices").mkdir(exist_ok=True)
+    (tmp_path / "voices" / "handles").touch()
+    finished = [response async for response in responses][-1].finished
+    assert (finished.voice_handle, finished.HasField("voice")) == ("", True)
+    assert "handles cannot be written" in finished.voice_handle_error
+    assert finished.sample_count > 0
+
+
 async def test_the_server_tells_what_it_is(replicas: Replicas) -> None:
     info = await replicas.first.GetServerInfo(speech_pb2.GetServerInfoRequest())
     assert (info.model, info.default_voice, info.sample_rate_hertz) == (

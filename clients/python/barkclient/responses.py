@@ -122,6 +122,7 @@ class Finished:
     stages: tuple[StageReport, ...]
     voice: HistoryPrompt | None  # continues this speech, if return_voice was set
     voice_handle: VoiceHandle | None = None  # names such a voice, if keep_voice was set
+    voice_handle_error: str = ""  # why there is none although keep_voice was set
     pieces: tuple[PieceReport, ...] = ()  # the last 1000 at most
 
 
@@ -189,6 +190,7 @@ def decode_finished(message: speech_pb2.SynthesisFinished) -> Finished:
         ),
         voice=decode_history_prompt(message.voice) if message.HasField("voice") else None,
         voice_handle=VoiceHandle(message.voice_handle) if message.voice_handle else None,
+        voice_handle_error=message.voice_handle_error,
         pieces=tuple(
             PieceReport(
                 text_start=piece.text_span.start,

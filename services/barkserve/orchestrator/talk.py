@@ -5,6 +5,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from barkserve.checkpoint_folder import CheckpointFolder
+from barkserve.errors import BarkserveError, InvalidArgument
 from barkserve.orchestrator.delivery import Delivery, Message
 from barkserve.orchestrator.in_time import in_time
 from barkserve.orchestrator.limits import Limits
@@ -83,7 +84,7 @@ class Talk:
         """
         studio, request = self._studio, self._request
         if request.keep_voice:
-            studio.voices.require_store()
+            await studio.voices.check_keeping()
         voice = await studio.voices.select(request.voice)
         plan = make_plan(
             request,
@@ -110,9 +111,7 @@ class Talk:
             yield message
         finished = delivery.finished()
         if request.keep_voice:
-            finished.voice_handle = await studio.voices.keep(
-                delivery.continuing_voice(), plan.language
-            )
+            await self._keep_voice(delivery, plan, finished)
         yield finished
 
     def cancelled(self) -> speech_pb2.SynthesisFinished:
@@ -120,6 +119,18 @@ class Talk:
         if self._delivery is None:
             return speech_pb2.SynthesisFinished(finish_reason=common_pb2.FINISH_REASON_CANCELLED)
         return self._delivery.finished(cancelled=True)
+
+    async def _keep_voice(
+        self, delivery: Delivery, plan: Plan, finished: speech_pb2.SynthesisFinished
+    ) -> None:
+        """What has been spoken is not lost with it."""
+        try:
+            voice = delivery.continuing_voice()
+            finished.voice_handle = await self._studio.voices.keep(voice, plan.language)
+        except InvalidArgument as error:
+            finished.voice_handle_error = f"the speech is too short: {error.description}"
+        except BarkserveError as error:
+            finished.voice_handle_error = str(error)
 
     def _count(self, message: Message, plan: Plan) -> None:
         if isinstance(message, speech_pb2.AudioChunk):

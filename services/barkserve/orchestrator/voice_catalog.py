@@ -14,6 +14,7 @@ from barkserve.errors import (
     BarkserveError,
     FailedPrecondition,
     NotFound,
+    StoreUnavailable,
 )
 from barkserve.orchestrator.voice_handles import VoiceHandles
 from barkserve.orchestrator.voice_store import VoiceStore
@@ -85,8 +86,14 @@ class VoiceCatalog:
         await asyncio.to_thread(stored.named.delete, name)
 
     def require_store(self) -> None:
-        """Raise FailedPrecondition where voices cannot be kept; to be asked before speaking."""
+        """Raise FailedPrecondition where there is no voice store."""
         self._require_store()
+
+    async def check_keeping(self) -> None:
+        """Raise FailedPrecondition where voices cannot be kept, StoreUnavailable where it shows
+        that they cannot now; to be asked before speaking."""
+        handles = self._require_store().handles
+        await asyncio.to_thread(handles.check_keeping, thoroughly=False)
 
     async def keep(self, voice: Voice) -> str:
         """Keep a voice for a while; returns its handle."""
@@ -97,7 +104,10 @@ class VoiceCatalog:
         return await asyncio.to_thread(self._require_store().handles.get, handle)
 
     async def sweep_forever(self) -> None:
-        """Delete what expires, until cancelled."""
+        """Delete what expires, until cancelled; warn at once if nothing can be stored."""
+        if self._stored is not None:
+            with suppress(StoreUnavailable):  # it is in the log
+                await asyncio.to_thread(self._stored.handles.check_keeping, thoroughly=True)
         while self._stored is not None:
             try:
                 await asyncio.to_thread(self._stored.handles.sweep)

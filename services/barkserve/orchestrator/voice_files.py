@@ -4,6 +4,7 @@ A file is there whole or not at all, and of those who create the same name at on
 Knows bytes and file names, which it trusts; knows nothing of voices.
 """
 
+import errno
 import logging
 import os
 import secrets
@@ -65,6 +66,11 @@ class VoiceFiles(ABC):
     def child(self, name: str) -> "VoiceFiles":
         """A folder in this one."""
 
+    @abstractmethod
+    def check_writable(self, *, thoroughly: bool) -> None:
+        """Raise StoreUnavailable if it shows that nothing can be written; `thoroughly` may take a
+        while."""
+
     @contextmanager
     def _reading(self) -> Iterator[None]:
         """What is not there reads as nothing; what fails is reported."""
@@ -84,11 +90,13 @@ class VoiceFiles(ABC):
         except expected:
             raise
         except Exception as error:
-            _log.warning("the voice store failed", exc_info=error)
+            _log.debug("the voice store failed", exc_info=error)
             reason = getattr(error, "strerror", None) or str(error).partition("\n")[0][:200]
-            raise StoreUnavailable(
+            failure = StoreUnavailable(
                 f"the voice store {self.shown} cannot be {doing} ({type(error).__name__}: {reason})"
-            ) from error
+            )
+            _log.warning("%s", failure)
+            raise failure from error
 
 
 def open_files(location: str) -> VoiceFiles:
@@ -159,6 +167,14 @@ class FolderFiles(VoiceFiles):
 
     def child(self, name: str) -> VoiceFiles:
         return FolderFiles(self._folder / name)
+
+    def check_writable(self, *, thoroughly: bool) -> None:
+        there = next(path for path in (self._folder, *self._folder.parents) if path.exists())
+        with self._writing():
+            if not there.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, f"{there} is no folder")
+            if not os.access(there, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, f"{there} is read-only for this service")
 
     def _file(self, name: str) -> Path:
         return self._folder / name
@@ -237,6 +253,12 @@ class ObjectFiles(VoiceFiles):
 
     def child(self, name: str) -> VoiceFiles:
         return ObjectFiles(self._filesystem, f"{self._root}/{name}")
+
+    def check_writable(self, *, thoroughly: bool) -> None:
+        if thoroughly:  # only writing tells
+            name = f"{_TEMPORARY}{secrets.token_hex(8)}"
+            self.replace(name, b"")
+            self.delete(name)
 
     def _file(self, name: str) -> str:
         return f"{self._root}/{name}"

@@ -41,6 +41,10 @@ class VoiceHandles:
         self._clock = clock
         self.seconds = seconds
 
+    def check_keeping(self, *, thoroughly: bool) -> None:
+        """Raise StoreUnavailable if it shows that nothing can be kept."""
+        self._files.check_writable(thoroughly=thoroughly)
+
     def keep(self, voice: Voice) -> str:
         """Store a voice; returns its handle."""
         handle = f"{int(self._clock() + self.seconds):010x}-{secrets.token_hex(16)}"

@@ -63,17 +63,18 @@ class VoiceSelector:
         name = selection.name or self.default
         return None if name == NO_VOICE else await self._catalog.get(name)
 
-    def require_store(self) -> None:
-        """Raise FailedPrecondition where `keep` cannot work; to be asked before speaking."""
-        self._catalog.require_store()
+    async def check_keeping(self) -> None:
+        """Raise what `keep` would, as far as that shows before anything is spoken."""
+        await self._catalog.check_keeping()
 
     async def keep(self, continuing: common_pb2.HistoryPrompt, language: str) -> str:
-        """Keep the voice that an utterance leaves behind, and its language; returns its handle, ""
-        if the utterance was too short to be a voice."""
-        try:
-            voice = self._from_message(continuing, "voice.history_prompt")
-        except InvalidArgument:
-            return ""
+        """Keep the voice that an utterance leaves behind, and its language; returns its handle.
+
+        Raises:
+            InvalidArgument: the utterance was too short to be a voice.
+            BarkserveError: what the voice store said.
+        """
+        voice = self._from_message(continuing, "voice.history_prompt")
         return await self._catalog.keep(replace(voice, language=language))
 
     def _from_message(self, message: common_pb2.HistoryPrompt, field: str) -> Voice:

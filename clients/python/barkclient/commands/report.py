@@ -55,6 +55,7 @@ def json_summary(
             "model_revision": started.model_revision,
             "encoding": started.encoding,
             "voice_handle": _handle(finished.voice_handle if finished else None),
+            "voice_handle_error": finished.voice_handle_error if finished else "",
             "pieces": _pieces(finished),
             "stages": _stages(finished),
         }

@@ -36,6 +36,7 @@ def say(arguments: SayArguments) -> None:
                 sinks.record(chunk)
                 meter.add(chunk)
                 sinks.play(chunk)
+            sinks.finish()
             _save(synthesis, arguments, text)
         except (BarkClientError, OSError, KeyboardInterrupt) as error:
             if isinstance(error, KeyboardInterrupt):  # a second one must not break the farewell
@@ -50,6 +51,8 @@ def say(arguments: SayArguments) -> None:
             raise
         meter.end()
         _report(arguments, target, synthesis, meter, None)
+        if synthesis.finished.voice_handle_error:
+            raise ServerError(f"the voice was not kept: {synthesis.finished.voice_handle_error}")
 
 
 def _begin(client: Client, arguments: SayArguments, text: str | TypedText) -> Synthesis:
