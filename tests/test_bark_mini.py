@@ -9,6 +9,7 @@ from transformers import AutoProcessor
 
 from barkserve.checkpoint_folder import CheckpointFolder, embedded_checkpoint
 from barkserve.v1 import common_pb2, speech_pb2
+from barkserve.voices import VoiceLibrary
 from tests.checkpoints import reference
 from tests.services import running_chain
 
@@ -29,6 +30,10 @@ def test_it_has_barks_layout(folder: CheckpointFolder) -> None:
     bark = folder.bark
     assert (bark.sample_rate, bark.coarse_generation.coarse_rate_hz) == (24_000, 75)
     assert (bark.fine_generation.n_fine_codebooks, bark.codec.hop_length) == (8, 320)
+
+
+def test_it_says_that_it_speaks_english(folder: CheckpointFolder) -> None:
+    assert VoiceLibrary(folder).languages() == ("en",)
 
 
 async def test_greedy_speech_equals_transformers(folder: CheckpointFolder) -> None:

@@ -102,6 +102,10 @@ class VoiceLibrary:
         """All names, sorted."""
         return tuple(sorted(self._paths))
 
+    def languages(self) -> tuple[str, ...]:
+        """The languages that the voices speak, as far as that is known; BCP 47 codes, sorted."""
+        return tuple(sorted({self.card(name).language for name in self._paths} - {""}))
+
     def card(self, name: str) -> VoiceCard:
         """What is known of a voice without reading it: what the checkpoint says, else its name."""
         known, entry = preset_card(name), self._paths[name]

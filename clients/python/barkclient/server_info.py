@@ -33,7 +33,7 @@ class ServerInfo:
     sample_rate: int
     default_voice: str
     encodings: tuple[Encoding, ...]
-    languages: tuple[str, ...]  # whose sentence ends are known
+    languages: tuple[str, ...]  # of the checkpoint's voices; empty if it does not say
     limits: ServerLimits
 
 

@@ -1,6 +1,7 @@
 """Builds the orchestrator, the public service. Needs no torch."""
 
 import asyncio
+from collections.abc import Sequence
 
 from barkserve.checkpoint_folder import CheckpointFolder, embedded_checkpoint
 from barkserve.config import OrchestratorOptions
@@ -17,7 +18,6 @@ from barkserve.orchestrator.servicer import SpeechServicer
 from barkserve.orchestrator.status_servicer import StatusServicer
 from barkserve.orchestrator.talk import Studio
 from barkserve.orchestrator.text.budget import Budget, spells_out
-from barkserve.orchestrator.text.sentences import LANGUAGES
 from barkserve.orchestrator.voice_catalog import StoredVoices, VoiceCatalog
 from barkserve.orchestrator.voice_files import open_files
 from barkserve.orchestrator.voice_handles import VoiceHandles
@@ -54,7 +54,7 @@ def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
         ),
         metrics=metrics,
     )
-    info = _server_info(options, folder, default)
+    info = _server_info(options, folder, default, library.languages())
     servicer = SpeechServicer(studio, VoiceRpcs(catalog, selector), info, admission)
     sweeping: list[asyncio.Task[None]] = []
 
@@ -88,7 +88,10 @@ def _stored_voices(options: OrchestratorOptions, folder: CheckpointFolder) -> St
 
 
 def _server_info(
-    options: OrchestratorOptions, folder: CheckpointFolder, default_voice: str
+    options: OrchestratorOptions,
+    folder: CheckpointFolder,
+    default_voice: str,
+    languages: Sequence[str],
 ) -> speech_pb2.GetServerInfoResponse:
     """What GetServerInfo says of these options."""
     limits = speech_pb2.ServerLimits(
@@ -103,7 +106,7 @@ def _server_info(
         model_revision=folder.fingerprint,
         sample_rate=folder.bark.sample_rate,
         default_voice=default_voice,
-        languages=LANGUAGES,
+        languages=languages,
         limits=limits,
     )
 

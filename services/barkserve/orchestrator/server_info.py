@@ -30,7 +30,7 @@ def server_info(
         model_revision: which state of it.
         sample_rate: the checkpoint's own.
         default_voice: a name, or "none".
-        languages: those whose sentence ends are known, BCP 47.
+        languages: those that the checkpoint's voices speak, BCP 47.
         limits: without those of uploads and of audio, which are the same everywhere.
     """
     response = speech_pb2.GetServerInfoResponse(

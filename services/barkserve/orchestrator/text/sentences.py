@@ -15,9 +15,6 @@ import sentencex
 
 from barkserve.orchestrator.text.budget import Budget
 
-LANGUAGES = ("de", "en", "es", "fr", "hi", "it", "ja", "ko", "pl", "pt", "ru", "tr", "zh")
-"""Languages that Bark speaks, whose sentence ends are known."""
-
 _FULL = "。！？｡．।॥"  # end a sentence without a space behind them
 _SPACED = ".!?…؟۔‽⁇⁈⁉"
 _ASKING = "!?؟‽⁇⁈⁉"  # end a sentence unless it goes on with a small letter
