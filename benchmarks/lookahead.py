@@ -44,11 +44,11 @@ from barkserve.semantic.generator import (
 from barkserve.semantic.head_choice import HeadChoice
 from barkserve.semantic.text import TextEncoder
 from barkserve.voices import Voice, VoiceLibrary
+from benchmarks.report import default_chunks
 from training.recogniser import Recogniser
 from training.word_errors import edits, words
 
 LOOKAHEADS = (0, 4, 8, 16, 32)
-FIRST, CHUNK = 22, 30  # frames, as `barkserve fine` has them
 SENTENCES = Path(__file__).parents[1] / "tests" / "training" / "held_out_sentences.txt"
 Codes = NDArray[np.int64]
 
@@ -185,7 +185,7 @@ async def measure(speaker: Speaker, texts: list[str]) -> Report:
         said += len(words(text))
         exactly.errors += edits(words(text), words(hear(audio)))
         for lookahead, tally in tallies.items():
-            streamed = await speaker.fill(frames, ChunkPlan(FIRST, CHUNK, lookahead))
+            streamed = await speaker.fill(frames, default_chunks(lookahead))
             audio = speaker.samples(streamed)
             tally.equal.append((streamed == exact)[:, given:])
             away = log_mel(torch.from_numpy(audio), rate) - mel

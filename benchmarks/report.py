@@ -11,6 +11,8 @@ from pathlib import Path
 import torch
 import transformers
 
+from barkserve.config import FineOptions
+from barkserve.fine.windows import ChunkPlan
 from tests.checkpoints import SUNO_SHAPED, CheckpointSpec, never_ending
 
 SHAPES = {"small": (12, 12, 768), "large": (24, 16, 1024)}
@@ -22,6 +24,17 @@ def spec_of(shape: str) -> CheckpointSpec:
     layers, heads, hidden = SHAPES[shape]
     spec = replace(never_ending(SUNO_SHAPED), layers=layers, heads=heads, hidden=hidden)
     return replace(spec, num_filters=32, codec_hidden=128)
+
+
+def default_chunks(lookahead: int | None = None) -> ChunkPlan:
+    """When `barkserve fine` fills while streaming, if nobody says otherwise."""
+    options = FineOptions()
+    return ChunkPlan(
+        options.first_chunk_frames,
+        options.chunk_growth,
+        options.max_chunk_frames,
+        options.lookahead_frames if lookahead is None else lookahead,
+    )
 
 
 def write_report(out: Path | None, report: dict[str, object]) -> None:

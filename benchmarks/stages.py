@@ -42,7 +42,6 @@ from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.sequence import SamplingParams
 from barkserve.fine.filler import Filler
 from barkserve.fine.generator import FineGenerator, FineRequest, FineRun
-from barkserve.fine.windows import ChunkPlan
 from barkserve.models.checkpoint import Checkpoint
 from barkserve.models.loading import Placement, load_coarse, load_codec, load_fine, load_semantic
 from barkserve.semantic.generator import (
@@ -54,7 +53,7 @@ from barkserve.semantic.generator import (
 )
 from barkserve.semantic.head_choice import HeadChoice
 from barkserve.semantic.text import TextEncoder
-from benchmarks.report import SHAPES, spec_of, write_report
+from benchmarks.report import SHAPES, default_chunks, spec_of, write_report
 from tests.checkpoints import build_checkpoint, reference
 
 PARTS = ("semantic", "coarse", "fine", "codec", "chain")
@@ -172,7 +171,7 @@ class Ours:
         code = CoarseRequest(no_history(), GREEDY, 0, np.empty((0, 2), dtype=np.int64))
         coarse = CoarseGenerator(self._coarse, bark).generate(code, _tokens(semantic), CoarseRun())
         nothing = np.empty((0, 8), dtype=np.int64)
-        fill = FineRequest(nothing, None, 0, ChunkPlan(22, 30, 8), nothing)
+        fill = FineRequest(nothing, None, 0, default_chunks(), nothing)
         fine = FineGenerator(self._fine, bark).generate(fill, coarse, FineRun())
         decode = CodecGenerator(self._codec_batches, self._first_frames, bark.sample_rate)
         return decode.generate(fine, 0, CodecRun())

@@ -61,6 +61,12 @@ def test_what_does_not_fit_is_named(
         read(CoarseOptions, words, environment)
 
 
+@pytest.mark.parametrize("words", [["--chunk-growth", "0.9"], ["--max-chunk-frames", "0"]])
+def test_what_is_too_little_is_named(words: list[str]) -> None:
+    with pytest.raises(StartupError, match=rf"{words[0]}: '{words[1]}' is not a .*number of 1 to"):
+        read(FineOptions, words, {})
+
+
 def test_unknown_variables_are_found() -> None:
     environment = {"BARKSERVE_THREADS": "1", "BARKSERVE_THREDS": "1", "PATH": ""}
     assert unknown_variables(environment, [UpOptions]) == ["BARKSERVE_THREDS"]

@@ -80,7 +80,7 @@ class Fakes:
                 servicer = CoarseServicer(CoarseGenerator(engine, bark), bark, admission, metrics)
                 add = coarse_pb2_grpc.add_CoarseServiceServicer_to_server
             case "fine":
-                chunks, generator = ChunkPlan(10, 6, 3), FineGenerator(batcher, bark)
+                chunks, generator = ChunkPlan(5, 1.5, 9, 3), FineGenerator(batcher, bark)
                 servicer = FineServicer(generator, bark, chunks, admission, metrics)
                 add = fine_pb2_grpc.add_FineServiceServicer_to_server
             case "codec":

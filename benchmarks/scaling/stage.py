@@ -36,7 +36,7 @@ from benchmarks.scaling.slow_model import (
 )
 
 SLOTS = 16
-CHUNKS = ChunkPlan(8, 10, 3)
+CHUNKS = ChunkPlan(8, 1.25, 10, 3)
 DRAIN_S = 30.0
 
 
@@ -53,7 +53,7 @@ def build(stage: str, folder: CheckpointFolder, metrics: Metrics) -> Service:
 
 def _fine(folder: CheckpointFolder, admission: Admission, metrics: Metrics) -> tuple[Any, Any]:
     bark = folder.bark
-    window_s = seconds_a_step("fine", bark) * CHUNKS.chunk
+    window_s = seconds_a_step("fine", bark) * CHUNKS.most
     batcher: Any = Batcher(SlowFiller(window_s, bark.codebook_size).fill, 1)
     generator = FineGenerator(batcher, bark)
     servicer = FineServicer(generator, bark, CHUNKS, admission, metrics)

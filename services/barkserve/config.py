@@ -8,7 +8,7 @@ come from there.
 import argparse
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from typing import Any, TypeVar
 
 from barkserve.constants import STAGES
@@ -42,6 +42,10 @@ _MOST = 1e9
 _PORT = "port to listen on; 0 takes a free one"
 _METRICS_PORT = "port of the Prometheus endpoint /metrics; 0 for none"
 _SLOTS = "utterances in the key/value cache at once"
+_CHUNK_GROWTH = (
+    "STREAMING: how many times longer each chunk is than the one before; no player runs dry while "
+    "a second of audio takes less than 1/this of a second to make; 1: all as long as the first"
+)
 _BATCH = "0: 1 on a CPU, where that keeps every stream equal to the bit, 8 on a GPU"
 _DTYPE = "of weights and activations; bfloat16 on a CPU: of the linear layers' weights only"
 _DTYPES = ("float32", "float16", "bfloat16")
@@ -67,9 +71,16 @@ _REPLICAS = (
 _VOICE = 'voice of requests that name none; empty: the checkpoint\'s default, "none": no voice'
 
 
-def option(default: Any, text: str, choices: tuple[str, ...] = (), most: float = _MOST) -> Any:
-    """A dataclass field that is also a command-line option; a number may be 0 to `most`."""
-    return field(default=default, metadata={"help": text, "choices": choices, "most": most})
+def option(
+    default: Any,
+    text: str,
+    choices: tuple[str, ...] = (),
+    most: float = _MOST,
+    least: float = 0,
+) -> Any:
+    """A dataclass field that is also a command-line option; a number may be `least` to `most`."""
+    limits = {"least": least, "most": most}
+    return field(default=default, metadata={"help": text, "choices": choices, **limits})
 
 
 def port_option(default: int, text: str, count: int = 1) -> Any:
@@ -148,9 +159,12 @@ class FineOptions(StageOptions):
     metrics_port: int = port_option(METRICS_PORTS["fine"], _METRICS_PORT)
     max_batch: int = option(0, "windows of different streams in one pass; " + _BATCH)
     first_chunk_frames: int = option(
-        22, "STREAMING: frames of 1/75 s in an utterance's first chunk"
+        22, "STREAMING: frames of 1/75 s in an utterance's first chunk", least=1
     )
-    chunk_frames: int = option(30, "STREAMING: frames in each later chunk")
+    chunk_growth: float = option(1.25, _CHUNK_GROWTH, least=1)
+    max_chunk_frames: int = option(
+        75, "STREAMING: frames in a later chunk, and no more than a window decides", least=1
+    )
     lookahead_frames: int = option(8, "STREAMING: frames to the right that a frame must have seen")
 
 
@@ -160,7 +174,7 @@ class CodecOptions(StageOptions):
 
     port: int = port_option(PORTS["codec"], _PORT)
     metrics_port: int = port_option(METRICS_PORTS["codec"], _METRICS_PORT)
-    max_batch: int = option(0, "equally long chunks of different streams in one pass; " + _BATCH)
+    max_batch: int = option(0, "chunks of different streams in one pass; " + _BATCH)
 
 
 @dataclass(frozen=True)
@@ -282,7 +296,7 @@ def add_options(parser: argparse.ArgumentParser, kind: type[Options]) -> None:
             parser.add_argument(flag_of(entry.name), action="store_const", const="true", **common)
         else:
             choices = metadata["choices"]
-            metavar = "{" + ",".join(choices) + "}" if choices else _metavar(entry.default)
+            metavar = "{" + ",".join(choices) + "}" if choices else _metavar(entry)
             parser.add_argument(flag_of(entry.name), metavar=metavar, **common)
 
 
@@ -320,18 +334,21 @@ def _parse(text: str, default: object, metadata: Mapping[str, Any], source: str)
             raise StartupError(f"{source}: {text!r} is neither true nor false")
         return text.lower() in ("true", "1")
     if isinstance(default, int | float):
-        return _number(text, type(default), metadata["most"], source)
+        return _number(text, type(default), metadata["least"], metadata["most"], source)
     return text
 
 
-def _number(text: str, kind: type[int] | type[float], most: float, source: str) -> int | float:
+def _number(
+    text: str, kind: type[int] | type[float], least: float, most: float, source: str
+) -> int | float:
     try:
         number = kind(text)
     except ValueError:
         number = kind(-1)
-    if not 0 <= number <= most:  # also refuses NaN
+    if not least <= number <= most:  # also refuses NaN
         whole = "whole " if kind is int else ""
-        raise StartupError(f"{source}: {text!r} is not a {whole}number of 0 to {most:.0f}")
+        limits = f"{least:.0f} to {most:.0f}"
+        raise StartupError(f"{source}: {text!r} is not a {whole}number of {limits}")
     return number
 
 
@@ -345,8 +362,9 @@ def _shown(default: object) -> str:
     )
 
 
-def _metavar(default: object) -> str:
-    return {int: "N", float: "SECONDS", str: "TEXT"}[type(default)]
+def _metavar(entry: Field[Any]) -> str:
+    real = "SECONDS" if entry.name.endswith("_seconds") else "X"
+    return {int: "N", float: real, str: "TEXT"}[type(entry.default)]
 
 
 def environment() -> Mapping[str, str]:

@@ -1,6 +1,6 @@
 """Which windows fill which frames."""
 
-from itertools import islice
+from itertools import islice, pairwise
 
 import numpy as np
 import pytest
@@ -81,10 +81,30 @@ def test_windows_beyond_leaves_out_only_what_decides_nothing_new(
     assert all(window.start + geometry.length <= history + known for window in left_out)
 
 
-def test_chunks_are_filled_at_counts_of_frames_only() -> None:
-    assert list(islice(ChunkPlan(first=22, chunk=38, lookahead=30).fills(), 4)) == [
-        52,
-        90,
-        128,
-        166,
-    ]
+@pytest.mark.parametrize(
+    ("plan", "fills"),
+    [
+        (ChunkPlan(first=22, growth=1.5, most=60, lookahead=30), [52, 85, 134, 194, 254]),
+        (ChunkPlan(first=3, growth=1.2, most=99, lookahead=0), [3, 6, 10, 15, 21]),  # from 1.2 ** n
+        (ChunkPlan(first=20, growth=1, most=60, lookahead=8), [28, 48, 68, 88, 108]),
+        (ChunkPlan(first=20, growth=2, most=5, lookahead=0), [20, 25, 30, 35, 40]),
+    ],
+)
+def test_chunks_are_filled_at_counts_of_frames_only(plan: ChunkPlan, fills: list[int]) -> None:
+    assert list(islice(plan.fills(), len(fills))) == fills
+
+
+@given(
+    first=st.integers(1, 60),
+    growth=st.floats(1, 4),
+    most=st.integers(1, 512),
+    lookahead=st.integers(0, 60),
+)
+def test_nobody_runs_dry_while_audio_is_made_in_less_than_its_time_over_the_growth(
+    first: int, growth: float, most: int, lookahead: int
+) -> None:
+    """A frame is made every `took` frames' time; a listener begins with the first chunk."""
+    fills = list(islice(ChunkPlan(first, growth, most, lookahead).fills(), 20))
+    took = 0.999 / growth * first / (first + 1)  # chunks are whole frames
+    for heard, fill in pairwise(fills):
+        assert (fill - fills[0]) * took <= heard - lookahead

@@ -8,7 +8,7 @@ from barkserve.engine.warm_up import started_warm
 from barkserve.fine.filler import Filler
 from barkserve.fine.generator import FineGenerator
 from barkserve.fine.servicer import FineServicer
-from barkserve.fine.windows import ChunkPlan
+from barkserve.fine.windows import ChunkPlan, FineGeometry
 from barkserve.models.loading import load_fine
 from barkserve.models.memory import memory_report
 from barkserve.serving.load import load_of
@@ -28,7 +28,12 @@ def build(options: FineOptions, metrics: Metrics) -> Service:
     batcher = Batcher(filler.fill, max_batch_of(options), begin)
     filler.capture(max_batch_of(options), bark.fine_generation.max_fine_input_length)
     metrics.watch("queue_depth", "Windows waiting for the network", lambda: batcher.waiting)
-    chunks = ChunkPlan(options.first_chunk_frames, options.chunk_frames, options.lookahead_frames)
+    chunks = ChunkPlan(
+        options.first_chunk_frames,
+        options.chunk_growth,
+        min(options.max_chunk_frames, FineGeometry.of(bark.fine_generation).most_fresh),
+        options.lookahead_frames,
+    )
     admission = Admission(options.max_streams)
     generator = FineGenerator(batcher, bark)
     servicer = FineServicer(generator, bark, chunks, admission, metrics)

@@ -1,7 +1,9 @@
 """When a stream's listener runs dry, as far as one stage can tell from what it has made itself.
 
 Every stage hands on in the order of playing, so what it has made, in seconds of audio since its
-first output, is the most that the listener can have. Knows no clock and no tokens' meaning.
+first output, is the most that the listener can have. It is too much by what a later stage holds
+back: the fine one up to a chunk, one reason why those have a limit. Knows no clock and no tokens'
+meaning.
 """
 
 from dataclasses import dataclass, field

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +96,7 @@ class FineServicer(fine_pb2_grpc.FineServiceServicer):
         convert.require(
             0 <= lookahead <= MAX_LOOKAHEAD, "lookahead_frames", f"must be 0 to {MAX_LOOKAHEAD}"
         )
-        return ChunkPlan(self._chunks.first, self._chunks.chunk, lookahead)
+        return replace(self._chunks, lookahead=lookahead)
 
     def _frames(self, values: Iterable[int], field: str) -> NDArray[np.int64]:
         books = self._config.fine_generation.n_fine_codebooks

@@ -34,6 +34,11 @@ class FineGeometry:
         """The geometry of a checkpoint."""
         return cls(generation.max_fine_input_length, generation.max_fine_history_length)
 
+    @property
+    def most_fresh(self) -> int:
+        """Frames that every window decides, however long the history."""
+        return self.length - self.hop
+
     def windows(self, history: int, frames: int) -> list[Window]:
         """The passes that fill an utterance of `frames` frames behind `history` frames of voice."""
         total = max(history + frames, self.length)  # short ones are padded to one window
@@ -57,20 +62,30 @@ class ChunkPlan:
     """When a streaming utterance is filled, a pure function of frame counts, never of arrival
     times.
 
+    Every chunk costs at least a whole window, however few frames it releases: so they grow. While a
+    second of audio takes r seconds to make, a listener who has heard nothing but the chunks up to
+    the k-th waits for the next until (S(k+1) - S(1)) * r behind the first, S(k) being their sum,
+    and has until S(k). With chunks that are each `growth` times the one before, S(k+1) - S(1) is
+    growth * S(k): nobody runs dry while r < 1 / growth. A look-ahead shifts all of them alike.
+
     Attributes:
         first: frames released by the first chunk.
-        chunk: frames released by each later one.
+        growth: how many times longer each chunk is than the one before, 1 at least.
+        most: frames released by a later one, at most.
         lookahead: frames that a released frame has to its right, unless the utterance ends.
     """
 
     first: int
-    chunk: int
+    growth: float
+    most: int
     lookahead: int
 
     def fills(self) -> Iterator[int]:
         """Numbers of known frames at which the utterance is filled: each time as if it ended
         there."""
         frames = self.first + self.lookahead
+        chunk = float(self.first)
         while True:
             yield frames
-            frames += self.chunk
+            chunk = min(chunk * self.growth, self.most)
+            frames += int(chunk)
