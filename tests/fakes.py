@@ -231,5 +231,5 @@ class FakeDecoder:
     def _decode(self, job: DecodeJob) -> Decoded:
         before = 0 if job.state is None else int(job.state[0])
         samples = self.samples(job.codes) + np.float32(before * 2.0**-20)
-        total = torch.tensor([[before + int(job.codes.sum())]])
-        return Decoded(samples.astype(np.float32), (total,))
+        total = torch.tensor([before + int(job.codes.sum())])
+        return Decoded(samples.astype(np.float32), total)

@@ -11,8 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from barkserve.codec.decoder import Decoded, DecodeJob, Decoder
-from barkserve.codec.generator import MAX_FRAMES, CodecGenerator, CodecRun
+from barkserve.codec.decoder import MAX_FRAMES, Decoded, DecodeJob, Decoder
+from barkserve.codec.generator import CodecGenerator, CodecRun
 from barkserve.engine.batcher import Batcher
 from barkserve.models.checkpoint import Checkpoint
 from barkserve.models.encodec import EncodecDecoder
@@ -111,6 +111,47 @@ def test_streams_beside_each_other_equal_transformers(codec: Codec) -> None:
         np.testing.assert_allclose(samples, transformers_samples(folder, codes), atol=2e-6)
 
 
+@settings(max_examples=5, deadline=None)
+@given(sizes=st.lists(st.lists(st.integers(1, MAX_FRAMES), min_size=3), min_size=2, max_size=4))
+def test_chunks_of_all_lengths_in_one_pass_equal_chunks_alone(
+    codec: Codec, sizes: list[list[int]]
+) -> None:
+    """Pass after pass, each row as it would have been alone, however much it is padded."""
+    spec, _, model = codec
+    decoder = Decoder(model)
+    books, size = spec.n_fine_codebooks, spec.codebook_size
+    begun = [
+        decoder.decode([DecodeJob(random_codes(20, books, size, row), None)])[0]
+        for row in range(len(sizes))
+    ]
+    together, alone = [each.state for each in begun], [each.state for each in begun]
+    for turn, lengths in enumerate(zip(*sizes, strict=False)):
+        codes = [random_codes(n, books, size, 99 * turn + row) for row, n in enumerate(lengths)]
+        passed = decoder.decode([DecodeJob(*job) for job in zip(codes, together, strict=True)])
+        for row, job in enumerate(zip(codes, alone, strict=True)):
+            (expected,) = decoder.decode([DecodeJob(*job)])
+            np.testing.assert_allclose(passed[row].samples, expected.samples, atol=1e-6)
+            torch.testing.assert_close(passed[row].state, expected.state, atol=1e-5, rtol=1e-5)
+            together[row], alone[row] = passed[row].state, expected.state
+
+
+@given(st.integers(1, MAX_FRAMES), st.integers(1, MAX_FRAMES))
+def test_chunks_share_a_pass_unless_much_would_be_padded(one: int, other: int) -> None:
+    keys = {DecodeJob(random_codes(n), torch.zeros(1)).shape_key for n in (one, other)}
+    short, long = sorted((one, other))
+    if len(keys) == 1:
+        assert long <= max(16, 2 * short)
+    elif long <= 16:
+        raise AssertionError("a few frames cost nothing")
+    assert all(frames >= short for frames, _ in keys)
+
+
+def test_first_chunks_share_a_pass_only_with_their_like() -> None:
+    jobs = [DecodeJob(random_codes(n), None) for n in (22, 23)]
+    assert jobs[0].shape_key != jobs[1].shape_key
+    assert jobs[0].shape_key != DecodeJob(random_codes(22), torch.zeros(1)).shape_key
+
+
 @settings(deadline=None)
 @given(
     frames=st.integers(0, 200),
@@ -132,7 +173,7 @@ class ShapeRecorder(FakeDecoder):
     shapes: list[tuple[int, bool]] = field(default_factory=list)
 
     def decode(self, jobs: list[DecodeJob]) -> list[Decoded]:
-        self.shapes += [job.shape_key for job in jobs]
+        self.shapes += [(len(job.codes), job.state is None) for job in jobs]
         return super().decode(jobs)
 
 

@@ -3,19 +3,20 @@ were there."""
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
-from barkserve.engine.graphs import Graphs, bucket_of, buckets
+from barkserve.codec.decoder import DecodeJob, Decoder
+from barkserve.engine.graphs import Graphs, Out, bucket_of, buckets
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.scheduler import Scheduler
 from barkserve.fine.filler import Filler
 from barkserve.fine.job import FillJob
 from barkserve.models.checkpoint import Checkpoint
-from barkserve.models.loading import Placement, load_fine
+from barkserve.models.loading import Placement, load_codec, load_fine
 from tests.checkpoints import TINY, CheckpointSpec
 from tests.engine.test_model_runner import (
     GREEDY,
@@ -34,15 +35,23 @@ class FakeCapture:
         self.captured = 0
         self.replayed = 0
 
-    def __call__(self, forward: Callable[[], Tensor]) -> Callable[[], Tensor]:
+    def __call__(self, forward: Callable[[], Out]) -> Callable[[], Out]:
         self.captured += 1
-        out = forward().clone()
+        out: Any = forward()
+        places = [each.clone() for each in _tensors(out)]
 
-        def replay() -> Tensor:
+        def replay() -> Out:
             self.replayed += 1
-            return out.copy_(forward())
+            for place, value in zip(places, _tensors(forward()), strict=True):
+                place.copy_(value)
+            same: Any = tuple(places) if isinstance(out, tuple) else places[0]
+            return same
 
         return replay
+
+
+def _tensors(out: Any) -> tuple[Any, ...]:
+    return out if isinstance(out, tuple) else (out,)
 
 
 @pytest.mark.parametrize(
@@ -111,3 +120,25 @@ def test_replayed_passes_fill_the_same_codes(checkpoint_of: CheckpointOf) -> Non
     for ours, expected in zip(replayed.fill(jobs), plain.fill(jobs), strict=True):
         assert np.array_equal(ours, expected)
     assert capture.captured == captured == 3 * (books - 2)
+
+
+def test_replayed_passes_decode_the_same_samples(checkpoint_of: CheckpointOf) -> None:
+    checkpoint = Checkpoint.open(checkpoint_of(TINY))
+    model = load_codec(checkpoint, Placement(torch.device("cpu"), torch.float32, "sdpa"))
+    capture, draws = FakeCapture(), np.random.default_rng(5)
+    plain, replayed = Decoder(model), Decoder(model, Graphs(capture))
+    replayed.capture(4)
+    captured = capture.captured
+    books, size = len(model.codebooks), TINY.codebook_size
+    states: list[list[Any]] = [[None] * 3, [None] * 3]
+    for lengths in ((22, 22, 22), (40, 33, 64), (75, 70, 66), (3, 16, 1), (30,)):
+        codes = [draws.integers(0, size, (length, books)) for length in lengths]
+        made = [
+            decoder.decode([DecodeJob(*job) for job in zip(codes, before, strict=False)])
+            for decoder, before in zip((plain, replayed), states, strict=True)
+        ]
+        for ours, expected in zip(made[1], made[0], strict=True):
+            np.testing.assert_allclose(ours.samples, expected.samples, atol=1e-6)
+        states = [[each.state for each in decoded] for decoded in made]
+    assert capture.captured == captured == 2 * 4 * len(buckets(4))  # nothing while streams run
+    assert capture.replayed == captured + 2 * 4

@@ -65,6 +65,23 @@ def test_the_state_is_one_row_an_utterance(layer: nn.Module) -> None:
 
 
 @pytest.mark.parametrize("layer", LAYERS)
+@settings(max_examples=15, deadline=None)
+@given(ends=st.lists(st.integers(1, LENGTH - 10), min_size=3, max_size=3))
+def test_padded_rows_equal_rows_alone(layer: nn.Module, ends: list[int]) -> None:
+    x = signal(3)
+    known = ends if isinstance(layer, StreamingLSTM) else torch.tensor(ends)
+    with torch.inference_mode():
+        _, state = layer(x[..., :10], None)
+        together, after = layer(x[..., 10:], state, known)
+        for row, end in enumerate(ends):
+            just = slice(row, row + 1)
+            alone, state_alone = layer(x[just, :, 10 : 10 + end], state[just])
+            exactly = {"atol": 1e-6, "rtol": 0}
+            torch.testing.assert_close(together[just, :, : alone.shape[-1]], alone, **exactly)
+            torch.testing.assert_close(after[just], state_alone, **exactly)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
 def test_a_state_can_be_used_twice(layer: nn.Module) -> None:
     x = signal()
     with torch.inference_mode():

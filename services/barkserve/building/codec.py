@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from barkserve.building.stage import max_batch_of, open_checkpoint, thread_plan
+from barkserve.building.stage import graphs_of, max_batch_of, open_checkpoint, thread_plan
 from barkserve.codec.decoder import Decoder
 from barkserve.codec.generator import CodecGenerator
 from barkserve.codec.servicer import CodecServicer
@@ -23,7 +23,9 @@ def build(options: CodecOptions, metrics: Metrics) -> Service:
     begin = thread_plan(options)
     checkpoint, placement = open_checkpoint(options)
     model = load_codec(checkpoint, placement)
-    batcher = Batcher(Decoder(model).decode, max_batch_of(options), begin)
+    decoder = Decoder(model, graphs_of(placement))
+    batcher = Batcher(decoder.decode, max_batch_of(options), begin)
+    decoder.capture(max_batch_of(options))
     metrics.watch("queue_depth", "Chunks waiting for the network", lambda: batcher.waiting)
     generator = CodecGenerator(batcher, model.first_frames, checkpoint.bark.sample_rate)
     admission = Admission(options.max_streams)

@@ -6,17 +6,12 @@ from dataclasses import dataclass
 from time import monotonic, perf_counter
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from barkserve.codec.decoder import Decoded, DecodeJob
+from barkserve.codec.decoder import MAX_FRAMES, Decoded, DecodeJob
 from barkserve.engine.batcher import Batcher
 from barkserve.engine.playback import Playback
-from barkserve.models.encodec import DecoderState
-
-MAX_FRAMES = 75
-"""Most frames of one pass: a second of audio, so that a stream can be cancelled and others get
-their turn."""
-
 
 _WARM_FRAMES = (1, 30)
 
@@ -55,7 +50,7 @@ class CodecGenerator:
             produced: samples of this utterance that exist already.
             run: gets the counts.
         """
-        state: DecoderState | None = None
+        state: torch.Tensor | None = None
         skip = run.made = produced
         playback = Playback(self._sample_rate)
         async for codes in self._pieces(frames):

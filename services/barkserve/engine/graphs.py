@@ -6,19 +6,24 @@ The capture itself is handed in, so that this is tested without a GPU. Knows no 
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
-Forward = Callable[..., Tensor]
-Capture = Callable[[Callable[[], Tensor]], Callable[[], Tensor]]
-"""Takes work over tensors that stay where they are; gives what does the same work again."""
+Out = TypeVar("Out")  # a tensor, or a tuple of them
+
+
+class Capture(Protocol):
+    """Takes work over tensors that stay where they are; gives what does the same work again."""
+
+    def __call__(self, forward: Callable[[], Out]) -> Callable[[], Out]: ...
 
 
 @dataclass(frozen=True)
 class _Captured:
     inputs: tuple[Tensor, ...]
-    replay: Callable[[], Tensor]
+    replay: Callable[[], Any]
 
 
 class Graphs:
@@ -32,7 +37,7 @@ class Graphs:
         self._capture = capture
         self._captured: dict[Hashable, _Captured] = {}
 
-    def run(self, key: Hashable, inputs: tuple[Tensor, ...], forward: Forward) -> Tensor:
+    def run(self, key: Hashable, inputs: tuple[Tensor, ...], forward: Callable[..., Out]) -> Out:
         """What forward(*inputs) gives; the next run of this key overwrites it.
 
         Args:
@@ -47,14 +52,15 @@ class Graphs:
             self._captured[key] = held
         for place, value in zip(held.inputs, inputs, strict=True):
             place.copy_(value, non_blocking=True)
-        return held.replay()
+        out: Out = held.replay()
+        return out
 
 
 def cuda_capture(device: torch.device) -> Capture:
     """CUDA graphs that share one memory pool; they must not be replayed at the same time."""
     pool = torch.cuda.graph_pool_handle()
 
-    def capture(forward: Callable[[], Tensor]) -> Callable[[], Tensor]:
+    def capture(forward: Callable[[], Out]) -> Callable[[], Out]:
         side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream(device))
         with torch.cuda.stream(side):  # libraries set themselves up outside of the capture
@@ -65,7 +71,7 @@ def cuda_capture(device: torch.device) -> Capture:
         with torch.cuda.graph(graph, pool=pool):
             out = forward()
 
-        def replay() -> Tensor:
+        def replay() -> Out:
             graph.replay()
             return out
 

@@ -85,7 +85,8 @@ class Filler:
             logits: Tensor = self._model(codes, codebook, first, self._codebook_size)
             return logits
         whole = partial(self._model, codebook=codebook, start=0, codebook_size=self._codebook_size)
-        return self._graphs.run((codebook, codes.shape), (codes,), whole)[:, first:]
+        every: Tensor = self._graphs.run((codebook, codes.shape), (codes,), whole)
+        return every[:, first:]
 
     def _choose(self, logits: Tensor, jobs: list[FillJob], uniforms: Tensor) -> Tensor:
         """(B, T, V) logits to (B, T) codes."""

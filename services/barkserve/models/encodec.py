@@ -1,13 +1,12 @@
 """The EnCodec decoder: codes to samples, chunk by chunk, with its state handed in and out.
 
 Source: "High Fidelity Neural Audio Compression" (Defossez et al. 2022); transformers EncodecDecoder
-    and
-EncodecResidualVectorQuantizer.decode. Knows no streams and no stream's beginning but a state of
+and EncodecResidualVectorQuantizer.decode. Knows no streams and no stream's beginning but a state of
 None.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -15,9 +14,6 @@ from torch import Tensor, nn
 from barkserve.bark_config import EncodecConfig
 from barkserve.errors import CheckpointError
 from barkserve.models.streaming import StreamingConv1d, StreamingConvTranspose1d, StreamingLSTM
-
-DecoderState = tuple[Tensor, ...]
-"""The states of all stateful layers in order, each with the batch row first."""
 
 StatefulLayer = StreamingConv1d | StreamingConvTranspose1d | StreamingLSTM
 
@@ -45,7 +41,13 @@ class ResidualBlock(nn.Module):
 
 
 class EncodecDecoder(nn.Module):
-    """Sums the codes' vectors and runs them through SEANet, carrying the state of every layer."""
+    """Sums the codes' vectors and runs them through SEANet, carrying the state of every layer.
+
+    Attributes:
+        hop_length: samples a frame.
+        first_frames: fewest frames to begin an utterance with, that it may equal the whole.
+        state_sizes: values of a row's state: those of `enter`, of `recur` and of `leave`.
+    """
 
     def __init__(self, config: EncodecConfig, num_codebooks: int) -> None:
         super().__init__()
@@ -57,43 +59,98 @@ class EncodecDecoder(nn.Module):
         )
         self.layers = nn.ModuleList(_decoder_layers(config))
         self.first_frames = config.first_frames
+        parts = (self.layers[:1], self.layers[1:2], self.layers[2:])
+        self.state_sizes = [_state_size(part) for part in parts]
 
-    def forward(self, codes: Tensor, state: DecoderState | None) -> tuple[Tensor, DecoderState]:
+    def forward(
+        self, codes: Tensor, state: Tensor | None, lengths: Sequence[int] | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Decode the next frames.
 
         Args:
             codes: (B, T, num_codebooks) int64. At the very start T is first_frames at least, unless
                 the utterance is shorter than that; later any T >= 1.
             state: what the previous call returned, None at the start of an utterance.
+            lengths: frames of each row, if they differ, where there is a state; codes behind a
+                row's last frame can be any, samples there mean nothing.
 
         Returns:
-            (B, T * hop_length) samples, and the next state.
+            (B, T * hop_length) samples, and the next state, (B, sum of state_sizes).
         """
-        x = torch.stack(
-            [book[codes[:, :, index]] for index, book in enumerate(self.codebooks)]
-        ).sum(dim=0)
-        cursor = _StateCursor(state)
-        x = x.transpose(1, 2)  # (B, codebook_dim, T)
-        for layer in self.layers:
-            x = _run(layer, x, cursor)
-        return x[:, 0], tuple(cursor.after)
+        before = self.split(state)
+        ends = None if lengths is None else torch.tensor(lengths, device=codes.device)
+        x, first = self.enter(codes, before[0], ends)
+        x, second = self.recur(x, before[1], lengths)
+        samples, third = self.leave(x, before[2], ends)
+        return samples, torch.cat([first, second, third], dim=1)
+
+    def split(self, state: Tensor | None) -> Sequence[Tensor | None]:
+        """A state's three parts."""
+        return [None] * 3 if state is None else torch.split(state, self.state_sizes, dim=1)
+
+    def enter(
+        self, codes: Tensor, state: Tensor | None, ends: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """What is before the LSTM: (B, T, num_codebooks) to (B, C, T)."""
+        vectors = [book[codes[:, :, index]] for index, book in enumerate(self.codebooks)]
+        x = torch.stack(vectors).sum(dim=0).transpose(1, 2)  # (B, codebook_dim, T)
+        return _run_all(self.layers[:1], x, state, ends)
+
+    def recur(
+        self, x: Tensor, state: Tensor | None, lengths: Sequence[int] | None
+    ) -> tuple[Tensor, Tensor]:
+        """The LSTM: (B, C, T) to the same. It must know on the host how long rows are."""
+        lstm = self.layers[1]
+        assert isinstance(lstm, StreamingLSTM)
+        before = None if state is None else state.reshape(-1, *lstm.state_shape)
+        x, after = lstm(x, before, lengths)
+        return x, after.flatten(1)
+
+    def leave(self, x: Tensor, state: Tensor | None, ends: Tensor | None) -> tuple[Tensor, Tensor]:
+        """What is behind the LSTM: (B, C, T) to (B, T * hop_length)."""
+        x, after = _run_all(self.layers[2:], x, state, ends)
+        return x[:, 0], after
 
 
-class _StateCursor:
-    """Walks through the layers' states in order, collecting the next ones."""
+class _Cursor:
+    """Walks through the layers' states in order, collecting the next ones, and knows where each row
+    ends."""
 
-    def __init__(self, state: DecoderState | None) -> None:
-        self._before: Iterator[Tensor] | None = None if state is None else iter(state)
+    def __init__(self, state: Tensor | None, ends: Tensor | None) -> None:
+        self._before = state
+        self._ends = ends
+        self._at = 0
         self.after: list[Tensor] = []
 
-    def step(self, layer: nn.Module, x: Tensor) -> Tensor:
-        before = None if self._before is None else next(self._before)
-        x, after = layer(x, before)
-        self.after.append(after)
+    def step(self, layer: StatefulLayer, x: Tensor) -> Tensor:
+        before = None
+        if self._before is not None:
+            size = math.prod(layer.state_shape)
+            own = self._before.narrow(1, self._at, size)
+            before = own.reshape(len(own), *layer.state_shape)
+            self._at += size
+        x, after = layer(x, before, self._ends)
+        self.after.append(after.flatten(1))
+        if self._ends is not None and isinstance(layer, StreamingConvTranspose1d):
+            self._ends = self._ends * layer.stride
         return x
 
 
-def _run(layer: nn.Module, x: Tensor, cursor: _StateCursor) -> Tensor:
+def _run_all(
+    layers: nn.ModuleList, x: Tensor, state: Tensor | None, ends: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    cursor = _Cursor(state, ends)
+    for layer in layers:
+        x = _run(layer, x, cursor)
+    return x, torch.cat(cursor.after, dim=1)
+
+
+def _state_size(layers: nn.ModuleList) -> int:
+    stateful = (part for part in layers.modules() if isinstance(part, StatefulLayer))
+    return sum(math.prod(part.state_shape) for part in stateful)
+
+
+def _run(layer: nn.Module, x: Tensor, cursor: _Cursor) -> Tensor:
     if isinstance(layer, ResidualBlock):
         y = x
         for inner in layer.block:

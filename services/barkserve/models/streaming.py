@@ -2,13 +2,18 @@
 equals the whole.
 
 Weights live in the module, state never does: a state is a tensor with the batch row first, None at
-the very start. Design after Kyutai's pocket-tts; the arithmetic is transformers' EncodecConv1d,
+the very start. Rows of different lengths are padded on the right, by anything: told where each row
+ends, a layer leaves each the state that it has there, and what is behind touches nothing before.
+Design after Kyutai's pocket-tts; the arithmetic is transformers' EncodecConv1d,
 EncodecConvTranspose1d, EncodecLSTM.
 """
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 
 class StreamingConv1d(nn.Module):
@@ -21,11 +26,17 @@ class StreamingConv1d(nn.Module):
         self.conv = nn.Conv1d(channels_in, channels_out, kernel_size, dilation=dilation)
         self.pad_mode = pad_mode
         self.context = (kernel_size - 1) * dilation
+        self.state_shape = (channels_in, self.context)
 
-    def forward(self, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
-        """x: (B, C_in, T); state: (B, C_in, context). Returns (B, C_out, T) and the next state."""
+    def forward(
+        self, x: Tensor, state: Tensor | None, ends: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """x: (B, C_in, T); state: (B, C_in, context); ends: (B,) int64, 1 to T, where there is a
+        state. Returns (B, C_out, T) and the next state."""
         padded = self._pad_start(x) if state is None else torch.cat([state, x], dim=-1)
-        return self.conv(padded), padded[..., padded.shape[-1] - self.context :]
+        if ends is None:
+            return self.conv(padded), padded[..., padded.shape[-1] - self.context :]
+        return self.conv(padded), _from(padded, ends, self.context)
 
     def _pad_start(self, x: Tensor) -> Tensor:
         """Left padding at the very start; short inputs as transformers' EncodecConv1d._pad1d does
@@ -47,18 +58,26 @@ class StreamingConvTranspose1d(nn.Module):
         super().__init__()
         self.conv = nn.ConvTranspose1d(channels_in, channels_out, 2 * stride, stride)
         self.stride = stride
+        self.state_shape = (channels_out, stride)
 
-    def forward(self, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
-        """x: (B, C_in, T); state: (B, C_out, stride). Returns (B, C_out, T * stride) and the next
-        state."""
+    def forward(
+        self, x: Tensor, state: Tensor | None, ends: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """x: (B, C_in, T); state: (B, C_out, stride); ends: (B,) int64, 1 to T. Returns
+        (B, C_out, T * stride) and the next state."""
         bias = self.conv.bias
         assert bias is not None
+        if ends is not None:  # the padding must not reach into the overlap
+            x = x.masked_fill(torch.arange(x.shape[-1], device=x.device) >= _column(ends), 0)
         full = functional.conv_transpose1d(
             x, self.conv.weight, None, self.stride
         )  # (B, C_out, (T + 1) * stride)
         if state is not None:
             full = torch.cat([full[..., : self.stride] + state, full[..., self.stride :]], dim=-1)
-        return full[..., : -self.stride] + bias[:, None], full[..., -self.stride :]
+        samples = full[..., : -self.stride] + bias[:, None]
+        if ends is None:
+            return samples, full[..., -self.stride :]
+        return samples, _from(full, ends * self.stride, self.stride)
 
 
 class StreamingLSTM(nn.Module):
@@ -67,13 +86,32 @@ class StreamingLSTM(nn.Module):
     def __init__(self, channels: int, num_layers: int) -> None:
         super().__init__()
         self.lstm = nn.LSTM(channels, channels, num_layers)
+        self.state_shape = (2, num_layers, channels)
 
-    def forward(self, x: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
-        """x: (B, C, T); state: (B, 2, layers, C). Returns (B, C, T) and the next state."""
+    def forward(
+        self, x: Tensor, state: Tensor | None, ends: Sequence[int] | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """x: (B, C, T); state: (B, 2, layers, C); ends: of each row, 1 to T, known to the host,
+        which tells the kernel. Returns (B, C, T) and the next state."""
         inputs = x.permute(2, 0, 1)  # (T, B, C)
         carried = None
         if state is not None:
             h, c = state.permute(1, 2, 0, 3).contiguous()  # each (layers, B, C)
             carried = (h, c)
-        outputs, (h, c) = self.lstm(inputs, carried)
+        if ends is None:
+            outputs, (h, c) = self.lstm(inputs, carried)
+        else:
+            packed = pack_padded_sequence(inputs, torch.tensor(ends), enforce_sorted=False)
+            packed, (h, c) = self.lstm(packed, carried)
+            outputs, _ = pad_packed_sequence(packed, total_length=len(inputs))
         return (outputs + inputs).permute(1, 2, 0), torch.stack([h, c]).permute(2, 0, 1, 3)
+
+
+def _from(x: Tensor, starts: Tensor, width: int) -> Tensor:
+    """(B, C, width): of each row of (B, C, T) as many values, from its own start on."""
+    places = _column(starts) + torch.arange(width, device=x.device)  # (B, 1, width)
+    return x.gather(-1, places.expand(-1, x.shape[1], -1))
+
+
+def _column(values: Tensor) -> Tensor:
+    return values[:, None, None]
