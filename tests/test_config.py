@@ -67,6 +67,12 @@ def test_what_is_too_little_is_named(words: list[str]) -> None:
         read(FineOptions, words, {})
 
 
+def test_a_stage_has_room_for_something() -> None:
+    for option in ("--slots", "--max-streams"):
+        with pytest.raises(StartupError, match=f"{option}: '0' is not a whole number of 1 to"):
+            read(CoarseOptions, [option, "0"], {})
+
+
 def test_unknown_variables_are_found() -> None:
     environment = {"BARKSERVE_THREADS": "1", "BARKSERVE_THREDS": "1", "PATH": ""}
     assert unknown_variables(environment, [UpOptions]) == ["BARKSERVE_THREDS"]

@@ -129,7 +129,9 @@ class StageOptions(CommonOptions):
     attention: str = option("sdpa", _ATTENTION, _ATTENTIONS)
     threads: int = option(0, "CPU threads of the network; 0 for torch's own choice")
     max_streams: int = option(
-        64, "streams taken on at once, waiting ones included; more are told to come back"
+        64,
+        "streams taken on at once, waiting ones included; more are told to come back",
+        least=1,
     )
 
 
@@ -139,7 +141,7 @@ class SemanticOptions(StageOptions):
 
     port: int = port_option(PORTS["semantic"], _PORT)
     metrics_port: int = port_option(METRICS_PORTS["semantic"], _METRICS_PORT)
-    slots: int = option(16, _SLOTS)
+    slots: int = option(16, _SLOTS, least=1)
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,7 @@ class CoarseOptions(StageOptions):
 
     port: int = port_option(PORTS["coarse"], _PORT)
     metrics_port: int = port_option(METRICS_PORTS["coarse"], _METRICS_PORT)
-    slots: int = option(16, _SLOTS)
+    slots: int = option(16, _SLOTS, least=1)
 
 
 @dataclass(frozen=True)
@@ -188,16 +190,20 @@ class OrchestratorOptions(CommonOptions):
     fine: str = option(f"127.0.0.1:{PORTS['fine']}", _REPLICAS.format("fine"))
     codec: str = option(f"127.0.0.1:{PORTS['codec']}", _REPLICAS.format("codec"))
     voice: str = option("", _VOICE)
-    max_streams: int = option(64, "texts and contexts spoken at once; more are told to come back")
+    max_streams: int = option(
+        64, "texts and contexts spoken at once; more are told to come back", least=1
+    )
     max_text_characters: int = option(
-        1_000_000, "characters of a text, or of all text of a context; more are refused"
+        1_000_000, "characters of a text, or of all text of a context; more are refused", least=1
     )
     max_seconds_per_character: float = option(
         0.5,
         "of speech, on top of 2, for a piece of text without [cues] and notes; it ends there unless"
         " the request says otherwise; 0 for no limit",
     )
-    max_contexts: int = option(16, "contexts that may be open in one StreamingSynthesize call")
+    max_contexts: int = option(
+        16, "contexts that may be open in one StreamingSynthesize call", least=1
+    )
     voice_store: str = option("", _VOICE_STORE + "empty: only the checkpoint's voices")
     max_stored_voices: int = option(1000, "voices that may be created in all")
     voice_handle_seconds: float = option(
@@ -261,7 +267,7 @@ class UpOptions:
     dtype: str = option("float32", _DTYPE, _DTYPES)
     attention: str = option("sdpa", _ATTENTION, _ATTENTIONS)
     threads: int = option(0, "CPU threads of each network; 0 shares the cores among two")
-    slots: int = option(16, "utterances in each key/value cache at once")
+    slots: int = option(16, "utterances in each key/value cache at once", least=1)
     voice: str = option("", _VOICE)
     voice_store: str = option(
         "", _VOICE_STORE + 'empty: barkserve/voices in your data folder, "none": nowhere'

@@ -267,6 +267,8 @@ async def test_exit_code_of_a_server_that_speaks_no_tls(
         ["sing", TEXT],
         ["say", TEXT, "--delivery", "fast"],
         ["say", TEXT, "--timeout", "0"],
+        ["say", TEXT, "--timeout", "inf"],
+        ["say", TEXT, "--rate", "99999999999"],
         ["say", TEXT, "--seed", "99999999999999999999"],
         ["say", TEXT, "--voice", "nowhere.npz"],
         ["say", TEXT, "-o", "nowhere/out.wav"],
@@ -296,10 +298,34 @@ async def test_help_tells_the_exit_codes(command: Command) -> None:
 
 
 async def test_output_that_cannot_be_written(command: Command) -> None:
-    (command.folder / "taken").mkdir()
-    result = await command("say", TEXT, "-o", "taken")
+    result = await command("say", TEXT, "-o", "/dev/full")
     assert result.code == 1
-    assert result.stderr == "barkclient: cannot write taken: Is a directory\n"
+    assert result.stderr == "barkclient: cannot write /dev/full: No space left on device\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("say", TEXT, "-o", "{}"), "is a folder"),
+        (("say", TEXT, "-o", ""), "empty name"),
+        (("say", TEXT, "-o", "{}/a.wav", "--save-voice", "{}/b/../a.wav"), "two things"),
+        (("voices", "show", "announcer", "--save", "{}"), "is a folder"),
+        (("bench", "--json", "{}"), "is a folder"),
+    ],
+)
+async def test_files_that_cannot_be_meant_are_refused_before_any_work(
+    command: Command,
+    speech: ScriptedSpeech,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    reason: str,
+) -> None:
+    (command.folder / "a.wav").touch()
+    (command.folder / "b").mkdir()
+    assert await command.inside(*(word.format(command.folder) for word in words)) == 2
+    assert reason in capsys.readouterr().err
+    assert (command.folder / "a.wav").read_bytes() == b""
+    assert speech.requests == []
 
 
 async def test_a_reader_of_the_pipe_that_goes_away(
@@ -315,7 +341,7 @@ async def test_a_reader_of_the_pipe_that_goes_away(
         assert process.stderr is not None
         stderr = (await process.stderr.read()).decode()
         assert await process.wait() == 1
-    message = "barkclient: cannot write the output: Broken pipe"
+    message = "barkclient: cannot write standard output: Broken pipe"
     assert stderr.startswith(message)
     assert len(stderr.splitlines()) == 1
 
@@ -342,6 +368,8 @@ async def test_a_server_without_named_voices(
     speech.voices = []
     assert await command.inside("voices") == 0
     assert "--voice FILE.npz" in capsys.readouterr().err
+    assert await command.inside("voices", "--language", "zz") == 0
+    assert "no voices of language zz" in capsys.readouterr().err
 
 
 async def test_speech_that_was_cut_off_is_pointed_out(

@@ -1,6 +1,9 @@
 """What every service offers beside its own RPCs: health, reflection, metrics; and how it drains."""
 
 import asyncio
+import socket
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -144,3 +147,38 @@ def test_a_busy_metrics_port_is_named() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(StartupError, match=f"{port}.*--metrics-port"):
             Metrics("codec").serve("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("option", ["--port", "--health-port"])
+def test_a_port_in_use_is_one_line_before_anything_is_loaded(
+    checkpoint_of: Callable[[CheckpointSpec], Path], option: str
+) -> None:
+    ports = {"--port": 0, "--metrics-port": 0}
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        ports[option] = taken.getsockname()[1]
+        words = [f"{name}={port}" for name, port in ports.items()]
+        result = subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "barkserve",
+                "codec",
+                f"--checkpoint={checkpoint_of(TINY)}",
+                *words,
+            ],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == (
+        f"barkserve codec: cannot listen on port {ports[option]} of 127.0.0.1 (Address already in"
+        f" use): stop what listens there, or choose another with {option} or --host\n"
+    )
+
+
+async def test_a_host_that_does_not_exist_is_not_called_a_busy_port() -> None:
+    with pytest.raises(StartupError, match=r"999\.1\.1\.1 \(Name or service not known\)"):
+        bind(grpc.aio.server(), "999.1.1.1", 0)

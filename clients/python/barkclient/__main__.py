@@ -48,6 +48,7 @@ _EXIT_CODES: Mapping[type[BarkClientError], int] = {
 
 def main() -> None:
     """What the installed command runs."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what its core logs, we say in a line
     sys.exit(run(sys.argv[1:], os.environ))
 
 

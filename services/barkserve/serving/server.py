@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -115,14 +116,16 @@ async def serve(options: ServerOptions, metrics: Metrics, build: Callable[[], Se
         stack.push_async_callback(calls_ended)
         interceptor = RpcInterceptor(metrics)
         server = grpc.aio.server(interceptors=[interceptor], options=_options(options))
+        stack.push_async_callback(server.stop, None)
         port = bind(server, options.host, options.port, _credentials(options))
+        probed = await stack.enter_async_context(_health_server(options))
         stack.callback(metrics.serve(options.host, options.metrics_port))
         service = build()
         await service.start()
         stack.push_async_callback(service.stop)
         published = await publish(server, service)
         await server.start()
-        await stack.enter_async_context(_health_server(options, published.health))
+        await probed(published.health)
         _log.info("%s listens on %s:%d", service.full_name, options.host, port)
         await _told_to_stop(options.exit_on_stdin_close)
         _log.info("%s finishes its streams, %g s at most", service.full_name, options.drain_s)
@@ -148,16 +151,32 @@ def bind(
     credentials: grpc.ServerCredentials | None = None,
     option: str = "--port",
 ) -> int:
-    """Take the port; 0 takes any. Returns the port. Raises StartupError when it is taken."""
+    """Take the port; 0 takes any. Returns the port. Raises StartupError when it cannot be had."""
+    _try(host, port, option)
     try:
         if credentials is None:
             return server.add_insecure_port(f"{host}:{port}")
         return server.add_secure_port(f"{host}:{port}", credentials)
-    except RuntimeError as error:
-        raise StartupError(
-            f"port {port} on {host} cannot be used, most likely something else listens there; "
-            f"stop that or choose another with {option}"
-        ) from error
+    except RuntimeError as error:  # somebody was quicker
+        raise _cannot_listen(host, port, option, str(error)) from error
+
+
+def _try(host: str, port: int, option: str) -> None:
+    """What gRPC would say in its log, and to us only that it failed."""
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+        with socket.socket(found[0][0]) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(found[0][4])
+    except OSError as error:
+        raise _cannot_listen(host, port, option, error.strerror or str(error)) from error
+
+
+def _cannot_listen(host: str, port: int, option: str, reason: str) -> StartupError:
+    return StartupError(
+        f"cannot listen on port {port} of {host} ({reason}): stop what listens there, or choose"
+        f" another with {option} or --host"
+    )
 
 
 async def publish(server: grpc.aio.Server, service: Service) -> Published:
@@ -179,17 +198,22 @@ async def publish(server: grpc.aio.Server, service: Service) -> Published:
 
 
 @asynccontextmanager
-async def _health_server(options: ServerOptions, servicer: Any) -> AsyncIterator[None]:
-    """The plaintext health port, if one is wanted."""
-    if options.health_port == 0:
-        yield
-        return
+async def _health_server(
+    options: ServerOptions,
+) -> AsyncIterator[Callable[[Any], Awaitable[None]]]:
+    """The plaintext health port, if one is wanted: taken now, and answered once what is given here
+    can be asked for its health."""
     server = grpc.aio.server(options=SERVER_OPTIONS)
-    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    bind(server, options.host, options.health_port, option="--health-port")
-    await server.start()
+    if options.health_port:
+        bind(server, options.host, options.health_port, option="--health-port")
+
+    async def answer(servicer: Any) -> None:
+        health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+        if options.health_port:
+            await server.start()
+
     try:
-        yield
+        yield answer
     finally:
         await server.stop(grace=None)
 

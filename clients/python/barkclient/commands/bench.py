@@ -8,7 +8,7 @@ from barkclient.bench.plot import check_matplotlib, draw
 from barkclient.bench.report import render_json
 from barkclient.bench.table import render
 from barkclient.commands.bench_arguments import BenchArguments
-from barkclient.commands.files import check_folder
+from barkclient.commands.files import check_files, naming
 from barkclient.commands.interruptible import run_to_end_or_interrupt
 from barkclient.errors import ServerError
 
@@ -16,8 +16,7 @@ from barkclient.errors import ServerError
 def bench(arguments: BenchArguments) -> None:
     """Measures and reports; raises if no stream at all has finished."""
     benchmark = Benchmark(arguments.plan(), arguments.server, sys.stderr, arguments.secured())
-    check_folder(arguments.json)
-    check_folder(arguments.plot)
+    check_files(arguments.json, arguments.plot)
     if arguments.plot is not None:
         check_matplotlib()
     interrupted = run_to_end_or_interrupt(benchmark.run())
@@ -34,9 +33,11 @@ def _report(arguments: BenchArguments, benchmark: Benchmark, *, interrupted: boo
     try:
         if arguments.json is not None:
             report = render_json(benchmark, raw=arguments.raw, interrupted=interrupted)
-            Path(arguments.json).write_text(report, "utf-8")
+            with naming(arguments.json):
+                Path(arguments.json).write_text(report, "utf-8")
         if arguments.plot is not None:
-            draw(benchmark.summaries(), arguments.plot, _title(benchmark))
+            with naming(arguments.plot):
+                draw(benchmark.summaries(), arguments.plot, _title(benchmark))
     finally:
         if benchmark.runs:
             print(render(benchmark.summaries()), *_verdict(benchmark), sep="\n", flush=True)

@@ -8,6 +8,8 @@ from barkclient.tls import Tls
 
 SERVER_VARIABLE = "BARKCLIENT_SERVER"
 
+_LONGEST_S = 1e8  # three years; gRPC would take much more for no time at all
+
 
 def option(help_text: str, *flags: str, **keywords: Any) -> dict[str, Any]:
     """A field's metadata; without flags it is a positional argument."""
@@ -17,7 +19,24 @@ def option(help_text: str, *flags: str, **keywords: Any) -> dict[str, Any]:
 def seconds(text: str) -> float:
     """A timeout; argparse shows this function's name when it raises."""
     value = float(text)
-    if not value > 0:
+    if not 0 < value <= _LONGEST_S:
+        raise ValueError
+    return value
+
+
+def number(text: str) -> int:
+    """A whole number that fits the request: 32 bits."""
+    return _whole(text, 31)
+
+
+def whole_seed(text: str) -> int:
+    """One of 64 bits; the server says which of them are seeds."""
+    return _whole(text, 63)
+
+
+def _whole(text: str, bits: int) -> int:
+    value = int(text)
+    if not -(1 << bits) <= value < 1 << bits:
         raise ValueError
     return value
 

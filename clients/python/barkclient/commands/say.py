@@ -5,7 +5,7 @@ import sys
 from contextlib import ExitStack
 
 from barkclient.client import Client, Synthesis
-from barkclient.commands.files import check_folder
+from barkclient.commands.files import check_files, naming
 from barkclient.commands.formats import Target
 from barkclient.commands.meter import Meter
 from barkclient.commands.report import human_summary, json_summary, name_of
@@ -20,8 +20,8 @@ def say(arguments: SayArguments) -> None:
     """Speaks; an error or Ctrl-C leaves a valid file of what came, and its note says so."""
     target = arguments.target()
     check_timestamps(arguments.timestamps)
-    for path in (target.output, arguments.save_voice, arguments.timestamps):
-        check_folder(path)
+    output = None if target.output == STANDARD else target.output
+    check_files(output, arguments.save_voice, arguments.timestamps)
     with ExitStack() as stack:
         sinks = Sinks(target, play=arguments.play, stack=stack)
         client = stack.enter_context(
@@ -66,14 +66,16 @@ def _save(synthesis: Synthesis, arguments: SayArguments, text: str | TypedText) 
     """What was asked for beside the audio."""
     if arguments.timestamps is not None:
         spoken = text if isinstance(text, str) else text.so_far
-        write_timestamps(arguments.timestamps, synthesis.words, spoken)
+        with naming(arguments.timestamps):
+            write_timestamps(arguments.timestamps, synthesis.words, spoken)
     if arguments.save_voice is not None:
         voice = synthesis.finished.voice
         if voice is None:
             raise ServerError(
                 f"the server sent no voice, so there is none in {arguments.save_voice}"
             )
-        voice.save(arguments.save_voice)
+        with naming(arguments.save_voice):
+            voice.save(arguments.save_voice)
 
 
 def _report(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import get_args
 
-from barkclient.commands.common import CommonArguments, option
+from barkclient.commands.common import CommonArguments, number, option, whole_seed
 from barkclient.commands.formats import FORMATS, Format, Samples, Target, choose_target
 from barkclient.errors import InvalidRequest
 from barkclient.options import (
@@ -49,7 +49,7 @@ class SayArguments(CommonArguments):
         metadata=option(
             "samples a second, 8000 to 48000 (default: the checkpoint's, 24000)",
             "--rate",
-            type=int,
+            type=number,
             metavar="HZ",
         ),
     )
@@ -74,7 +74,7 @@ class SayArguments(CommonArguments):
         metadata=option(
             "audio in a chunk, 20 to 5000 (default: as it is made)",
             "--chunk-ms",
-            type=int,
+            type=number,
             metavar="MS",
         ),
     )
@@ -120,7 +120,7 @@ class SayArguments(CommonArguments):
     )
     seed: int | None = field(
         default=None,
-        metadata=option("the same seed, the same audio", "--seed", type=int, metavar="N"),
+        metadata=option("the same seed, the same audio", "--seed", type=whole_seed, metavar="N"),
     )
     greedy: bool = field(
         default=False,
@@ -157,7 +157,7 @@ class SayArguments(CommonArguments):
         metadata=option(
             "with --delivery exact: other seeds for a piece that failed, 0 to 3",
             "--redraws",
-            type=int,
+            type=number,
             metavar="N",
         ),
     )
@@ -182,7 +182,7 @@ class SayArguments(CommonArguments):
         metadata=option(
             "draw among the K likeliest tokens (semantic, coarse)",
             "--top-k",
-            type=int,
+            type=number,
             metavar="K",
         ),
     )

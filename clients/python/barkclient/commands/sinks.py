@@ -2,11 +2,14 @@
 
 import os
 from abc import ABC, abstractmethod
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import BinaryIO
 
+from barkclient.commands.files import naming
 from barkclient.commands.formats import Target
 from barkclient.commands.player import Player
+from barkclient.commands.report import name_of
 from barkclient.flac import HEAD_BYTES, with_length
 from barkclient.responses import AudioChunk
 from barkclient.wav import WavWriter
@@ -38,7 +41,9 @@ class Sinks:
 
     def record(self, chunk: AudioChunk) -> None:
         """Into the file, if there is to be one."""
-        if self._target.output is not None:
+        if self._target.output is None:
+            return
+        with naming(name_of(self._target.output)):
             if self._file is None:
                 self._file = self._open(self._target.output, chunk)
             self._file.write(chunk)
@@ -46,7 +51,8 @@ class Sinks:
     def finish(self) -> None:
         """The speech is whole: so is the file."""
         if self._file is not None:
-            self._file.finish()
+            with naming(name_of(self._target.output)):
+                self._file.finish()
 
     def play(self, chunk: AudioChunk) -> None:
         """On the device, if it is to be heard; waits while there is enough to play."""
@@ -60,13 +66,24 @@ class Sinks:
             return _WavSink(self._stack.enter_context(writer))
         if output != STANDARD:
             kind = _FlacSink if self._target.format == "flac" else _FileSink
-            return kind(self._stack.enter_context(open(output, "wb")))
+            return kind(self._stack.enter_context(_closing(open(output, "wb"), output)))
         # An own file object: Python's would try once more to write what a closed pipe has refused.
-        stdout = self._stack.enter_context(os.fdopen(1, "wb", closefd=False))
+        stdout = os.fdopen(1, "wb", closefd=False)
+        self._stack.enter_context(_closing(stdout, name_of(output)))
         if not wav:
             return _FileSink(stdout)
         writer = WavWriter(stdout, chunk.sample_rate, chunk.encoding, patch_sizes=False)
         return _WavSink(self._stack.enter_context(writer))
+
+
+@contextmanager
+def _closing(file: BinaryIO, name: str) -> Iterator[BinaryIO]:
+    """What could not be written is tried once more at the end."""
+    try:
+        yield file
+    finally:
+        with naming(name):
+            file.close()
 
 
 class _WavSink(Sink):

@@ -5,7 +5,7 @@ import sys
 from dataclasses import asdict
 
 from barkclient.client import Client
-from barkclient.commands.files import check_folder
+from barkclient.commands.files import check_files, naming
 from barkclient.commands.voices_arguments import (
     CreateVoiceArguments,
     DeleteVoiceArguments,
@@ -26,16 +26,21 @@ def voices(arguments: VoicesArguments) -> None:
     for voice in known:
         print(_line(voice, width))
     if not known:
-        print("the server names no voices: give one as --voice FILE.npz", file=sys.stderr)
+        of_language = f" of language {arguments.language}" if arguments.language else ""
+        print(
+            f"the server names no voices{of_language}: give one as --voice FILE.npz",
+            file=sys.stderr,
+        )
 
 
 def show_voice(arguments: ShowVoiceArguments) -> None:
     """Prints what is known of one voice; saves its tokens if that is asked for."""
-    check_folder(arguments.save)
+    check_files(arguments.save)
     with Client(arguments.server, timeout=arguments.timeout, tls=arguments.secured()) as client:
         voice = client.get_voice(arguments.name)
         if arguments.save is not None:
-            client.get_voice_tokens(arguments.name).save(arguments.save)
+            with naming(arguments.save):
+                client.get_voice_tokens(arguments.name).save(arguments.save)
     _print(voice, as_json=arguments.json)
 
 
