@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from barkserve.codec.decoder import Decoded, DecodeJob
 from barkserve.engine.engine import Engine, Runner
+from barkserve.engine.residence import Residence
 from barkserve.engine.scheduler import Batch
 from barkserve.engine.sequence import SamplingParams, Sequence
 from barkserve.fine.job import FillJob
@@ -156,9 +157,9 @@ def fake_sequence(prompt: Rows[int], max_tokens: int, **options: object) -> Sequ
 
 
 @asynccontextmanager
-async def engine_over(runner: Runner) -> AsyncIterator[Engine]:
+async def engine_over(runner: Runner, residence: Residence | None = None) -> AsyncIterator[Engine]:
     """A started engine; at the end its runner's gate is opened."""
-    engine = Engine(runner)
+    engine = Engine(runner, residence=residence)
     await engine.start()
     try:
         yield engine
@@ -174,6 +175,52 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - another thread brings it about
             await asyncio.sleep(0.001)
+
+
+@dataclass
+class FakePlace:
+    """What a network gives up and takes again. `check` stands before a step as a Gate does, and
+    fails the test when a step finds the network away.
+
+    Attributes:
+        gate: called in the worker thread in the middle of each move.
+        raises: the error of move number n, counted from 0.
+        lost: called when the network leaves: what it forgets.
+        moves: all that have begun.
+        here: whether the network is there.
+    """
+
+    gate: Callable[[], object] | None = None
+    raises: Mapping[int, Exception] = field(default_factory=dict)
+    lost: Callable[[], object] = lambda: None
+    moves: list[str] = field(default_factory=list)
+    here: bool = True
+
+    def leave(self) -> int:
+        """Gives 1000 bytes back."""
+        self._move("leave")
+        assert self.here
+        self.here = False
+        self.lost()
+        return 1000
+
+    def come_back(self) -> None:
+        """Takes them again."""
+        self._move("come back")
+        assert not self.here
+        self.here = True
+
+    def check(self) -> None:
+        """A step is about to run."""
+        assert self.here, "a step while the network is away"
+
+    def _move(self, name: str) -> None:
+        number = len(self.moves)
+        self.moves.append(name)
+        if self.gate is not None:
+            self.gate()
+        if number in self.raises:
+            raise self.raises[number]
 
 
 @dataclass

@@ -58,6 +58,10 @@ _TLS_CA = (
     "and calls to other services use TLS too"
 )
 _TLS_CLIENTS = "whether clients must show a certificate of --tls-ca"
+_OFFLOAD = (
+    "how long no stream must have been in a stage before its network leaves the GPU for host"
+    " memory; the next stream brings it back; 0: never"
+)
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 _VOICE_STORE = (
     "folder or fsspec URL of created voices, the same for all replicas (s3:// needs s3fs, gs://"
@@ -133,6 +137,7 @@ class StageOptions(CommonOptions):
         "streams taken on at once, waiting ones included; more are told to come back",
         least=1,
     )
+    offload_idle_seconds: float = option(0.0, _OFFLOAD)
 
 
 @dataclass(frozen=True)
@@ -268,6 +273,7 @@ class UpOptions:
     attention: str = option("sdpa", _ATTENTION, _ATTENTIONS)
     threads: int = option(0, "CPU threads of each network; 0 shares the cores among two")
     slots: int = option(16, "utterances in each key/value cache at once", least=1)
+    offload_idle_seconds: float = option(0.0, _OFFLOAD)
     voice: str = option("", _VOICE)
     voice_store: str = option(
         "", _VOICE_STORE + 'empty: barkserve/voices in your data folder, "none": nowhere'
@@ -275,6 +281,15 @@ class UpOptions:
     startup_seconds: float = option(600.0, "how long the services may take to load")
     drain_seconds: float = option(5.0, "how long running streams may go on when stopped")
     log_level: str = option("warning", "how much the services log", _LOG_LEVELS)
+
+
+def check_offload(device: str, idle_seconds: float) -> None:
+    """Raise StartupError for a network that is to leave a device that it cannot leave."""
+    if idle_seconds and not device.startswith("cuda"):
+        raise StartupError(
+            f"--offload-idle-seconds: with --device {device} a network is in host memory already,"
+            " and leaving would free nothing; take --device cuda, or 0 seconds"
+        )
 
 
 def flag_of(name: str) -> str:

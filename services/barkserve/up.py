@@ -19,7 +19,7 @@ import grpc
 import platformdirs
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from barkserve.config import UpOptions, flag_of
+from barkserve.config import UpOptions, check_offload, flag_of
 from barkserve.constants import STAGES
 from barkserve.errors import StartupError
 
@@ -88,6 +88,7 @@ def _check_command(command: Sequence[str]) -> None:
 
 def plan_members(options: UpOptions) -> list[Member]:
     """The five services, the orchestrator last, with their ports and flags."""
+    check_offload(options.device, options.offload_idle_seconds)
     ports = _ports(options.port, len(STAGES) + 1)
     metrics = [
         options.metrics_port + index if options.metrics_port else 0 for index in range(len(ports))
@@ -103,6 +104,7 @@ def plan_members(options: UpOptions) -> list[Member]:
         "dtype": options.dtype,
         "attention": options.attention,
         "threads": threads,
+        "offload_idle_seconds": options.offload_idle_seconds,
     }
     members = []
     for stage, port, metrics_port in zip(STAGES, ports[1:], metrics[1:], strict=True):

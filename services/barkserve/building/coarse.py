@@ -4,6 +4,7 @@ from barkserve.building.stage import (
     graphs_of,
     open_checkpoint,
     prefill_positions,
+    residence_of,
     thread_plan,
     watch_engine,
 )
@@ -29,9 +30,10 @@ def build(options: CoarseOptions, metrics: Metrics) -> Service:
     model = load_coarse(checkpoint, placement)
     runner = ModelRunner(model, coarse_heads(bark), options.slots, graphs_of(placement))
     runner.capture(ids_a_position=1)
-    engine = Engine(runner, prefill_positions(options), begin)
+    residence = residence_of(options, runner.offload, metrics)
+    engine = Engine(runner, prefill_positions(options), begin, residence)
     watch_engine(metrics, engine)
-    admission = Admission(options.max_streams)
+    admission = Admission(options.max_streams, during=residence.expected)
     generator = CoarseGenerator(engine, bark)
     servicer = CoarseServicer(generator, bark, admission, metrics)
     register = register_with(coarse_pb2_grpc.add_CoarseServiceServicer_to_server, servicer)

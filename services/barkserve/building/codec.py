@@ -2,7 +2,13 @@
 
 from functools import partial
 
-from barkserve.building.stage import graphs_of, max_batch_of, open_checkpoint, thread_plan
+from barkserve.building.stage import (
+    graphs_of,
+    max_batch_of,
+    open_checkpoint,
+    residence_of,
+    thread_plan,
+)
 from barkserve.codec.decoder import Decoder
 from barkserve.codec.generator import CodecGenerator
 from barkserve.codec.servicer import CodecServicer
@@ -24,11 +30,12 @@ def build(options: CodecOptions, metrics: Metrics) -> Service:
     checkpoint, placement = open_checkpoint(options)
     model = load_codec(checkpoint, placement)
     decoder = Decoder(model, graphs_of(placement))
-    batcher = Batcher(decoder.decode, max_batch_of(options), begin)
     decoder.capture(max_batch_of(options))
+    residence = residence_of(options, decoder.offload, metrics)
+    batcher = Batcher(decoder.decode, max_batch_of(options), begin, residence)
     metrics.watch("queue_depth", "Chunks waiting for the network", lambda: batcher.waiting)
     generator = CodecGenerator(batcher, model.first_frames, checkpoint.bark.sample_rate)
-    admission = Admission(options.max_streams)
+    admission = Admission(options.max_streams, during=residence.expected)
     servicer = CodecServicer(generator, checkpoint.bark, admission, metrics)
     register = register_with(codec_pb2_grpc.add_CodecServiceServicer_to_server, servicer)
     books = checkpoint.bark.fine_generation.n_fine_codebooks

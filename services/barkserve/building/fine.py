@@ -1,6 +1,12 @@
 """Builds the fine service: two codebooks to all of them."""
 
-from barkserve.building.stage import graphs_of, max_batch_of, open_checkpoint, thread_plan
+from barkserve.building.stage import (
+    graphs_of,
+    max_batch_of,
+    open_checkpoint,
+    residence_of,
+    thread_plan,
+)
 from barkserve.config import FineOptions
 from barkserve.engine.admission import Admission
 from barkserve.engine.batcher import Batcher
@@ -25,8 +31,9 @@ def build(options: FineOptions, metrics: Metrics) -> Service:
     given, books = bark.coarse_generation.n_coarse_codebooks, bark.fine_generation.n_fine_codebooks
     model = load_fine(checkpoint, placement)
     filler = Filler(model, given, books, bark.codebook_size, graphs_of(placement))
-    batcher = Batcher(filler.fill, max_batch_of(options), begin)
     filler.capture(max_batch_of(options), bark.fine_generation.max_fine_input_length)
+    residence = residence_of(options, filler.offload, metrics)
+    batcher = Batcher(filler.fill, max_batch_of(options), begin, residence)
     metrics.watch("queue_depth", "Windows waiting for the network", lambda: batcher.waiting)
     chunks = ChunkPlan(
         options.first_chunk_frames,
@@ -34,7 +41,7 @@ def build(options: FineOptions, metrics: Metrics) -> Service:
         min(options.max_chunk_frames, FineGeometry.of(bark.fine_generation).most_fresh),
         options.lookahead_frames,
     )
-    admission = Admission(options.max_streams)
+    admission = Admission(options.max_streams, during=residence.expected)
     generator = FineGenerator(batcher, bark)
     servicer = FineServicer(generator, bark, chunks, admission, metrics)
     register = register_with(fine_pb2_grpc.add_FineServiceServicer_to_server, servicer)

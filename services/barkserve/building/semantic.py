@@ -4,6 +4,7 @@ from barkserve.building.stage import (
     graphs_of,
     open_checkpoint,
     prefill_positions,
+    residence_of,
     thread_plan,
     watch_engine,
 )
@@ -31,12 +32,13 @@ def build(options: SemanticOptions, metrics: Metrics) -> Service:
     model = load_semantic(checkpoint, placement)
     runner = ModelRunner(model, [semantic_head(bark)], options.slots, graphs_of(placement))
     runner.capture(ids_a_position=2)
-    engine = Engine(runner, prefill_positions(options), begin)
+    residence = residence_of(options, runner.offload, metrics)
+    engine = Engine(runner, prefill_positions(options), begin, residence)
     watch_engine(metrics, engine)
     encoder = TextEncoder(checkpoint)
     heads = HeadChoice(engine, bark, encoder.encode)
     generator = SemanticGenerator(engine, bark, heads)
-    admission = Admission(options.max_streams)
+    admission = Admission(options.max_streams, during=residence.expected)
     servicer = SemanticServicer(generator, encoder, bark, admission, metrics)
     register = register_with(semantic_pb2_grpc.add_SemanticServiceServicer_to_server, servicer)
     start = started_warm(engine.start, generator.warm_up, runner.memory)

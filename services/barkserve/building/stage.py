@@ -6,9 +6,10 @@ from functools import partial
 import torch
 
 from barkserve.checkpoint_folder import embedded_checkpoint
-from barkserve.config import CodecOptions, FineOptions, StageOptions
+from barkserve.config import CodecOptions, FineOptions, StageOptions, check_offload
 from barkserve.engine.engine import Engine
 from barkserve.engine.graphs import Graphs, cuda_capture
+from barkserve.engine.residence import Place, Residence, State
 from barkserve.models.checkpoint import Checkpoint
 from barkserve.models.loading import Placement
 from barkserve.serving.metrics import Metrics
@@ -24,7 +25,9 @@ def thread_plan(options: StageOptions) -> Callable[[], None]:
 
 
 def open_checkpoint(options: StageOptions) -> tuple[Checkpoint, Placement]:
-    """The checkpoint, and where its networks go."""
+    """The checkpoint, and where its networks go. Raises StartupError for options that do not go
+    together."""
+    check_offload(options.device, options.offload_idle_seconds)
     placement = Placement.of(options.device, options.dtype, options.attention)  # type: ignore[arg-type]
     return Checkpoint.open(options.checkpoint or embedded_checkpoint()), placement
 
@@ -39,6 +42,29 @@ def graphs_of(placement: Placement) -> Graphs | None:
     if placement.device.type != "cuda" or placement.attention == "eager":
         return None
     return Graphs(cuda_capture(placement.device))
+
+
+def residence_of(options: StageOptions, place: Callable[[], Place], metrics: Metrics) -> Residence:
+    """Whether the network may leave its device, and what is reported of that."""
+    if not options.offload_idle_seconds:
+        return Residence()
+    residence = Residence(place(), options.offload_idle_seconds)
+    metrics.watch(
+        "weights_resident",
+        "1 while the weights are on the device, 0 while they are in host memory or on the way",
+        lambda: residence.state is State.RESIDENT,
+    )
+    metrics.watch(
+        "offload_freed_bytes",
+        "Device memory that the last move to host memory gave back",
+        lambda: residence.freed_bytes,
+    )
+    metrics.watch(
+        "offload_return_seconds",
+        "How long the last return to the device took",
+        lambda: residence.return_s,
+    )
+    return residence
 
 
 def prefill_positions(options: StageOptions) -> int:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from barkserve.engine.graphs import Graphs, bucket_of, buckets
+from barkserve.engine.offload import Offload
 from barkserve.models.encodec import EncodecDecoder
 
 MAX_FRAMES = 75
@@ -78,6 +79,11 @@ class Decoder:
                 )
                 state = like.new_zeros(size, sum(self._model.state_sizes))
                 self._replay(self._graphs, codes, state, [frames] * size)
+
+    def offload(self) -> Offload:
+        """What takes the network from its device and brings it back."""
+        graphs = self._graphs
+        return Offload(self._model.parameters(), forget=graphs.forget if graphs else None)
 
     @torch.inference_mode()
     def decode(self, jobs: list[DecodeJob]) -> list[Decoded]:

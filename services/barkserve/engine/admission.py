@@ -1,8 +1,8 @@
 """How many streams a stage takes on at once, and how much they ask of it. Beyond that many it says
 so at once instead of letting them wait unseen."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 
 from barkserve.errors import Overloaded
@@ -27,12 +27,19 @@ class Admission:
     Args:
         capacity: streams that may be in the stage at once, those waiting for a slot included.
         retry_after_s: what to tell those who are turned away.
+        during: entered for each stream and left when it ends.
     """
 
-    def __init__(self, capacity: int, retry_after_s: float = 1.0) -> None:
+    def __init__(
+        self,
+        capacity: int,
+        retry_after_s: float = 1.0,
+        during: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self.capacity = capacity
         self.taken = 0  # streams since the start
         self._retry_after_s = retry_after_s
+        self._during = during
         self._works: set[Work] = set()
         self._made_s = 0.0
 
@@ -64,7 +71,8 @@ class Admission:
         self._works.add(work)
         self.taken += 1
         try:
-            yield work
+            with self._during():
+                yield work
         finally:
             self._works.remove(work)
             self._made_s += work.made_s

@@ -10,7 +10,10 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Generic, TypeVar
+
+from barkserve.engine.residence import Residence
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -32,6 +35,7 @@ class Batcher(Generic[Job, Result]):
         run: does the work, in a thread of its own: one result a job, in order.
         max_batch: most jobs at once.
         begin: called once in that thread, before the first batch.
+        residence: whether the network is on its device; None: always.
     """
 
     def __init__(
@@ -39,8 +43,10 @@ class Batcher(Generic[Job, Result]):
         run: Callable[[list[Job]], list[Result]],
         max_batch: int,
         begin: Callable[[], None] | None = None,
+        residence: Residence | None = None,
     ) -> None:
         self._run = run
+        self._residence = residence or Residence()
         self._max_batch = max_batch
         self._queue: deque[_Entry[Job, Result]] = deque()
         self._work = asyncio.Event()
@@ -55,6 +61,9 @@ class Batcher(Generic[Job, Result]):
 
     async def start(self) -> None:
         """Begin to run jobs whenever there are any."""
+        loop = asyncio.get_running_loop()
+        in_thread = partial(loop.run_in_executor, self._thread)
+        await self._residence.start(in_thread, leaving=lambda: None)
         self._task = asyncio.create_task(self._batches(), name="batcher")
 
     async def stop(self) -> None:
@@ -62,6 +71,7 @@ class Batcher(Generic[Job, Result]):
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        await self._residence.stop()
         self._thread.shutdown()
 
     async def submit(self, key: Hashable, job: Job, due: float = 0.0) -> Result:
@@ -74,10 +84,11 @@ class Batcher(Generic[Job, Result]):
             job: what to run.
             due: until when; the job that is due first leads the next batch.
         """
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Entry(key, job, future, due))
-        self._work.set()
-        return await future
+        async with self._residence.present():
+            future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+            self._queue.append(_Entry(key, job, future, due))
+            self._work.set()
+            return await future
 
     async def _batches(self) -> None:
         while True:

@@ -4,7 +4,8 @@ The scheduler is touched by the event loop's thread only, the runner by one work
 locks. While the worker has a batch it alone writes to its sequences, but for their state. It keeps
 a batch of decodes for several steps as long as nobody has anything to hear of them: waking a thread
 costs more than a step of a small network. Who joins or leaves makes it come back after the step in
-flight.
+flight. A sequence is added only while the network is on its device, which it does not leave before
+the sequence has ended.
 """
 
 import asyncio
@@ -13,13 +14,17 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
+from barkserve.engine.residence import Residence
 from barkserve.engine.scheduler import Batch, Scheduler
 from barkserve.engine.sequence import Sequence, State
 from barkserve.errors import StageFailed
 
 _log = logging.getLogger(__name__)
+
+_FAILED = "the network failed; see the stage's log"
 
 
 class Runner(Protocol):
@@ -49,6 +54,7 @@ class Engine:
         runner: the network.
         prefill_positions: most positions of one step of several prompts.
         begin: called once in the worker thread, before its first step.
+        residence: whether the network is on its device; None: always.
     """
 
     def __init__(
@@ -56,8 +62,10 @@ class Engine:
         runner: Runner,
         prefill_positions: int = 1,
         begin: Callable[[], None] | None = None,
+        residence: Residence | None = None,
     ) -> None:
         self._runner = runner
+        self._residence = residence or Residence()
         self._scheduler = Scheduler(runner.slots, prefill_positions)
         self._changed = False  # somebody joined or left since the worker was given a batch
         self._waiters: dict[Sequence, _Waiter] = {}
@@ -88,6 +96,9 @@ class Engine:
 
     async def start(self) -> None:
         """Begin to take steps whenever there is something to do."""
+        loop = asyncio.get_running_loop()
+        in_thread = partial(loop.run_in_executor, self._thread)
+        await self._residence.start(in_thread, self._scheduler.forget)
         self._loop_task = asyncio.create_task(self._steps(), name="engine steps")
 
     async def stop(self) -> None:
@@ -95,6 +106,7 @@ class Engine:
         if self._loop_task is not None:
             self._loop_task.cancel()
             await asyncio.gather(self._loop_task, return_exceptions=True)
+        await self._residence.stop()
         self._thread.shutdown()
 
     async def generate(self, sequence: Sequence) -> AsyncGenerator[list[int], None]:
@@ -104,35 +116,44 @@ class Engine:
         Leaving the iteration early aborts the sequence within one step.
 
         Raises:
-            StageFailed: the network failed in a step that this sequence took part in.
+            StageFailed: the network failed in a step that this sequence took part in, or could not
+                come back to its device.
         """
-        waiter = self._waiters[sequence] = _Waiter()
-        self._scheduler.add(sequence)
-        self._changed = True
-        self._work.set()
-        try:
-            while True:
-                ended = sequence.state not in (State.WAITING, State.RUNNING)
-                fresh = sequence.tokens[waiter.sent :]
-                if len(fresh) >= (1 if ended else sequence.report_every):
-                    waiter.sent += len(fresh)
-                    yield fresh
-                elif waiter.error is not None:
-                    raise StageFailed("the network failed; see the stage's log") from waiter.error
-                elif ended:
-                    return
-                else:
-                    await waiter.news.wait()
-                    waiter.news.clear()
-        finally:
-            del self._waiters[sequence]
-            if sequence.state is not State.FINISHED:
-                self._scheduler.abort(sequence)
-                self._changed = True
+        waiter = _Waiter()
+        async with self._residence.present():
+            self._add(sequence, waiter)
+            try:
+                while True:
+                    ended = sequence.state not in (State.WAITING, State.RUNNING)
+                    fresh = sequence.tokens[waiter.sent :]
+                    if len(fresh) >= (1 if ended else sequence.report_every):
+                        waiter.sent += len(fresh)
+                        yield fresh
+                    elif waiter.error is not None:
+                        raise StageFailed(_FAILED) from waiter.error
+                    elif ended:
+                        return
+                    else:
+                        await waiter.news.wait()
+                        waiter.news.clear()
+            finally:
+                self._remove(sequence)
 
     def release(self, sequence: Sequence) -> None:
         """Give up the slot that a finished sequence holds, if it still does."""
         self._scheduler.release(sequence)
+
+    def _add(self, sequence: Sequence, waiter: _Waiter) -> None:
+        self._waiters[sequence] = waiter
+        self._scheduler.add(sequence)
+        self._changed = True
+        self._work.set()
+
+    def _remove(self, sequence: Sequence) -> None:
+        del self._waiters[sequence]
+        if sequence.state is not State.FINISHED:
+            self._scheduler.abort(sequence)
+            self._changed = True
 
     async def _steps(self) -> None:
         while True:

@@ -7,6 +7,7 @@ The capture itself is handed in, so that this is tested without a GPU. Knows no 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
+from weakref import WeakSet
 
 import torch
 from torch import Tensor
@@ -55,10 +56,15 @@ class Graphs:
         out: Out = held.replay()
         return out
 
+    def forget(self) -> None:
+        """Drop all graphs and their memory: what they compute with is about to move. The next run
+        of each key captures it anew."""
+        self._captured.clear()
+
 
 def cuda_capture(device: torch.device) -> Capture:
     """CUDA graphs that share one memory pool; they must not be replayed at the same time."""
-    pool = torch.cuda.graph_pool_handle()
+    alive: WeakSet[torch.cuda.CUDAGraph] = WeakSet()
 
     def capture(forward: Callable[[], Out]) -> Callable[[], Out]:
         side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
@@ -68,8 +74,11 @@ def cuda_capture(device: torch.device) -> Capture:
                 forward()
         torch.cuda.current_stream(device).wait_stream(side)
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=pool):
+        # a pool that all its graphs have left cannot be shared again
+        pool = next(iter(alive)).pool() if alive else None
+        with torch.cuda.graph(graph, pool=pool, stream=side):  # on this device, not the first
             out = forward()
+        alive.add(graph)
 
         def replay() -> Out:
             graph.replay()

@@ -51,6 +51,11 @@ class SlotTable:
         sequence.slot = None
         return slot
 
+    def forget(self) -> None:
+        """Take all held slots from their sequences."""
+        for sequence in list(self._held.values()):
+            self.free(sequence)
+
     def free(self, sequence: Sequence) -> None:
         """Give a sequence's slot back, held or in use; does nothing if it has none."""
         if sequence.slot is None:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from barkserve.engine.attention_watch import note
 from barkserve.engine.graphs import Graphs, bucket_of, buckets
+from barkserve.engine.offload import Offload
 from barkserve.engine.sampler import SamplingBatch, sample
 from barkserve.engine.scheduler import Batch
 from barkserve.models.attention import CacheRows
@@ -55,6 +56,12 @@ class ModelRunner:
     def memory(self) -> str:
         """What the network and the cache take, for the log."""
         return memory_report(self._model, self._cache)
+
+    def offload(self) -> Offload:
+        """What takes the network and the cache from their device and brings them back."""
+        modules = (self._model, *self._heads)
+        weights = (part for module in modules for part in module.parameters())
+        return Offload(weights, [self._cache], self._graphs.forget if self._graphs else None)
 
     @torch.inference_mode()
     def run(self, batch: Batch) -> list[int]:

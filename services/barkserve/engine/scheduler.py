@@ -143,6 +143,11 @@ class Scheduler:
         """Give up the slot that a finished sequence holds, if it still does."""
         self._slots.free(sequence)
 
+    def forget(self) -> None:
+        """The cache is about to be lost: give up all slots that are held for sequences to come,
+        which will compute anew what they held."""
+        self._slots.forget()
+
     def _may_prefill(self, decodes: list[Sequence]) -> bool:
         if not self._prefilled:
             return True

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from barkserve.engine.graphs import Graphs, bucket_of, buckets
+from barkserve.engine.offload import Offload
 from barkserve.engine.sampler import draw
 from barkserve.fine.job import FillJob
 from barkserve.models.fine import FineModel
@@ -49,6 +50,11 @@ class Filler:
             codes = torch.zeros(shape, dtype=torch.int64, device=self._device)
             for codebook in self._decides:
                 self._logits(codes, codebook, 0)
+
+    def offload(self) -> Offload:
+        """What takes the network from its device and brings it back."""
+        graphs = self._graphs
+        return Offload(self._model.parameters(), forget=graphs.forget if graphs else None)
 
     @torch.inference_mode()
     def fill(self, jobs: list[FillJob]) -> list[NDArray[np.int64]]:

@@ -41,7 +41,7 @@ class Metrics:
         """Count tokens, codes, frames or samples."""
         self._outputs.labels(self._stage).inc(count)
 
-    def watch(self, name: str, description: str, read: Callable[[], int]) -> None:
+    def watch(self, name: str, description: str, read: Callable[[], float]) -> None:
         """Report a number that is read when Prometheus asks, for instance slots_free."""
         gauge = Gauge(f"barkserve_{name}", description, ["stage"], registry=self.registry)
         gauge.labels(self._stage).set_function(read)

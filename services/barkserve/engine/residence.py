@@ -1,0 +1,198 @@
+"""Whether a network is on its device, and when it leaves and comes back. Knows no tensors.
+
+    RESIDENT -- nobody for so long --> LEAVING --> AWAY -- somebody --> RETURNING --> RESIDENT
+
+One task walks this circle, so two moves never overlap. Both are done by the network's own thread,
+which is also the only one that takes steps. A move away begins only while nobody is counted, and
+whoever wants a step is counted from before it is planned until after it: so no step finds the
+network away.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from enum import Enum
+from typing import Protocol, TypeVar
+
+from barkserve.errors import NetworkFailed
+
+_log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+
+class Place(Protocol):
+    """What a network occupies. Its methods are called in the network's thread, in turn; one that
+    raises has changed nothing."""
+
+    def leave(self) -> int:
+        """Give the place up; returns how many bytes were given back."""
+
+    def come_back(self) -> None:
+        """Take the place again, with everything as it was."""
+
+
+class InThread(Protocol):
+    """Does work in the network's thread, behind what that was given before."""
+
+    def __call__(self, work: Callable[[], Result], /) -> Awaitable[Result]: ...
+
+
+class State(Enum):
+    """Where the network is."""
+
+    RESIDENT = "resident"
+    LEAVING = "leaving"
+    AWAY = "away"
+    RETURNING = "returning"
+
+
+class Residence:
+    """Counts who needs the network, and moves it.
+
+    Args:
+        place: what is given up and taken again; None: the network always stays.
+        idle_s: how long nobody must have needed the network before it leaves.
+
+    Attributes:
+        state: where it is.
+        freed_bytes: what the last move away gave back.
+        return_s: how long the last return took.
+    """
+
+    def __init__(self, place: Place | None = None, idle_s: float = 0.0) -> None:
+        self.state = State.RESIDENT
+        self.freed_bytes = 0
+        self.return_s = 0.0
+        self._place = place
+        self._idle_s = idle_s
+        self._users = 0
+        self._unused_since = time.monotonic()
+        self._changed = asyncio.Event()  # somebody came or the last one left
+        self._asked = asyncio.Event()  # somebody needs the network, which is not there
+        self._waiting: list[asyncio.Future[None]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self, in_thread: InThread, leaving: Callable[[], None]) -> None:
+        """Begin to move the network.
+
+        Args:
+            in_thread: the network's thread.
+            leaving: called right before the network leaves, in the event loop.
+        """
+        if self._place is not None:
+            circle = self._circle(self._place, in_thread, leaving)
+            self._task = asyncio.create_task(circle, name="residence")
+
+    async def stop(self) -> None:
+        """Move the network no more. A move that runs is finished by the thread."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    @contextmanager
+    def expected(self) -> Iterator[None]:
+        """Somebody is here who will need the network: it comes back, and does not leave."""
+        self._users += 1
+        self._changed.set()
+        self._ask()
+        try:
+            yield
+        finally:
+            self._users -= 1
+            if not self._users:
+                self._unused_since = time.monotonic()
+                self._changed.set()
+
+    @asynccontextmanager
+    async def present(self) -> AsyncIterator[None]:
+        """Wait until the network is there; it stays for as long as this is held.
+
+        Raises:
+            NetworkFailed: it could not come back. The next who asks makes it try again.
+        """
+        with self.expected():
+            while self.state is not State.RESIDENT:
+                self._ask()
+                arrival: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                self._waiting.append(arrival)
+                await arrival
+            yield
+
+    def _ask(self) -> None:
+        if self.state is not State.RESIDENT:
+            self._asked.set()
+
+    async def _circle(self, place: Place, in_thread: InThread, leaving: Callable[[], None]) -> None:
+        while True:
+            await self._unused()
+            self.state = State.LEAVING  # in the same turn: nobody came in between
+            self._asked.clear()
+            leaving()
+            await self._leave(place, in_thread)
+            while self.state is State.AWAY:
+                await self._asked.wait()
+                self._asked.clear()
+                if self._users:  # who asked may have gone again
+                    await self._come_back(place, in_thread)
+
+    async def _unused(self) -> None:
+        """Return when nobody has needed the network for idle_s."""
+        while self._users or self._left_s > 0:
+            self._changed.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if self._users else self._left_s):
+                    await self._changed.wait()
+
+    @property
+    def _left_s(self) -> float:
+        return self._unused_since + self._idle_s - time.monotonic()
+
+    async def _leave(self, place: Place, in_thread: InThread) -> None:
+        started = time.perf_counter()
+        try:
+            self.freed_bytes = await in_thread(place.leave)
+        except Exception:
+            _log.exception("the network could not leave its device and stays")
+            self._unused_since = time.monotonic()
+            self._arrived()
+            return
+        self.state = State.AWAY
+        _log.info(
+            "nobody for %g s: the network left its device in %.2f s, %.0f MB given back",
+            self._idle_s, time.perf_counter() - started, self.freed_bytes / 1e6,
+        )  # fmt: skip
+
+    async def _come_back(self, place: Place, in_thread: InThread) -> None:
+        self.state = State.RETURNING
+        started = time.perf_counter()
+        try:
+            await in_thread(place.come_back)
+        except Exception as error:
+            _log.exception("the network could not come back to its device")
+            self.state = State.AWAY
+            self._failed(error)
+            return
+        self.return_s = time.perf_counter() - started
+        _log.info("the network came back to its device in %.2f s", self.return_s)
+        self._arrived()
+
+    def _arrived(self) -> None:
+        self.state = State.RESIDENT
+        for arrival in self._taken_waiting():
+            arrival.set_result(None)
+
+    def _failed(self, error: Exception) -> None:
+        for arrival in self._taken_waiting():
+            failure = NetworkFailed(
+                "the network could not come back to its device, whose memory may be in use by"
+                " others; see the stage's log"
+            )
+            failure.__cause__ = error
+            arrival.set_exception(failure)
+
+    def _taken_waiting(self) -> list["asyncio.Future[None]"]:
+        waiting, self._waiting = self._waiting, []
+        return [arrival for arrival in waiting if not arrival.done()]

@@ -1,0 +1,118 @@
+"""Memory that leaves its device and comes back: every view of it is right again. The CPU plays the
+GPU, whose memory these tests cannot have."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from barkserve.codec.decoder import DecodeJob, Decoder
+from barkserve.engine.graphs import Graphs, buckets
+from barkserve.engine.model_runner import ModelRunner
+from barkserve.engine.offload import Offload
+from barkserve.models.checkpoint import Checkpoint
+from barkserve.models.loading import Placement, load_codec
+from tests.checkpoints import TINY, CheckpointSpec
+from tests.engine.test_graphs import FakeCapture
+from tests.engine.test_model_runner import coarse_network, in_slots, random_prompt
+
+CheckpointOf = Callable[[CheckpointSpec], Path]
+
+
+@torch.no_grad()
+def test_views_and_shared_weights_come_back_as_they_were() -> None:
+    lstm, linear = nn.LSTM(8, 8, 2), nn.Linear(16, 64)
+    rows = nn.Parameter(linear.weight.detach()[5:21], requires_grad=False)
+    cache = torch.ones(2, 100)
+    weights = [*lstm.parameters(), *linear.parameters(), rows]
+    before = [weight.clone() for weight in weights]
+    x = torch.randn(3, 1, 8)
+    expected = lstm(x)[0]
+    offload = Offload(weights, [cache])
+    own = sum(weight.nbytes for weight in weights) - rows.nbytes
+    for _ in range(2):
+        assert offload.leave() == own + cache.nbytes
+        assert all(weight.untyped_storage().nbytes() == 0 for weight in (*weights, cache))
+        offload.come_back()
+        assert all(map(torch.equal, weights, before))
+        assert rows.data_ptr() == linear.weight[5].data_ptr()
+        assert torch.equal(lstm(x)[0], expected)
+        assert torch.equal(cache, torch.zeros(2, 100))
+
+
+def test_the_host_copy_is_made_once() -> None:
+    weight = torch.arange(8.0)
+    offload = Offload([weight])
+    offload.leave()
+    offload.come_back()
+    weight.zero_()  # nobody does: weights never change. Here it shows which copy comes back
+    offload.leave()
+    offload.come_back()
+    assert torch.equal(weight, torch.arange(8.0))
+
+
+class Scarce(torch.Tensor):
+    """A cache that there is no room for at first."""
+
+    short = True
+
+    def zero_(self) -> torch.Tensor:
+        if self.short:
+            raise torch.OutOfMemoryError("no room")
+        return super().zero_()
+
+
+def test_a_return_that_fails_takes_nothing_and_may_be_repeated() -> None:
+    weight, cache = torch.arange(8.0), torch.ones(100).as_subclass(Scarce)
+    offload = Offload([weight], [cache])
+    offload.leave()
+    with pytest.raises(torch.OutOfMemoryError):
+        offload.come_back()
+    assert (weight.untyped_storage().nbytes(), cache.untyped_storage().nbytes()) == (0, 0)
+    cache.short = False
+    offload.come_back()
+    assert torch.equal(weight, torch.arange(8.0))
+
+
+@pytest.mark.parametrize("graphs", [False, True], ids=["plain", "graphs"])
+def test_a_causal_network_says_the_same_again(checkpoint_of: CheckpointOf, graphs: bool) -> None:
+    model = coarse_network(checkpoint_of(TINY))
+    heads = [np.arange(10, 30), np.array([3, 40, 41, 90])]  # a view of the weights, and a copy
+    capture = FakeCapture()
+    runner = ModelRunner(model, heads, 4, Graphs(capture) if graphs else None)
+    runner.capture(ids_a_position=1)
+    captured = capture.captured
+    prompts = [random_prompt(model, 20, seed) for seed in range(3)]
+
+    def tokens() -> list[int]:
+        runner.run(in_slots([prompt[:19] for prompt in prompts], [2, 0, 1]))
+        batch = in_slots(prompts, [2, 0, 1], cached=19)
+        batch.sequences[1].heads = (1,)
+        return runner.run(batch)
+
+    expected = tokens()
+    offload = runner.offload()
+    assert offload.leave() > model.new_cache(4).nbytes
+    offload.come_back()
+    assert tokens() == expected
+    assert captured == (len(buckets(4)) if graphs else 0)
+    assert capture.captured == captured + graphs  # the size that was wanted, and no other
+
+
+def test_a_codec_makes_the_same_samples_again(checkpoint_of: CheckpointOf) -> None:
+    checkpoint = Checkpoint.open(checkpoint_of(TINY))
+    model = load_codec(checkpoint, Placement(torch.device("cpu"), torch.float32, "sdpa"))
+    decoder = Decoder(model)
+    books = checkpoint.bark.fine_generation.n_fine_codebooks
+    job = DecodeJob(np.arange(20 * books).reshape(20, books) % TINY.codebook_size, None)
+    expected = decoder.decode([job])[0].samples
+    offload = decoder.offload()
+    assert offload.leave() > 0
+    assert not any(parameter.untyped_storage().nbytes() for parameter in model.parameters())
+    with pytest.raises(RuntimeError):  # rather than noise
+        decoder.decode([job])
+    offload.come_back()
+    assert np.array_equal(decoder.decode([job])[0].samples, expected)
