@@ -44,6 +44,13 @@ def test_shares_and_slices_of_a_gpu_go_by_their_names(
     assert len(limits) == 2  # and memory
 
 
+def test_stages_that_share_a_gpu_give_its_memory_back_while_nobody_speaks() -> None:
+    release = Release(ci("one-gpu"))
+    for stage, seconds in (("semantic", 300), ("coarse", 300), ("fine", 300), ("codec", 0)):
+        assert f"--offload-idle-seconds={seconds}" in release.container(stage)["args"]
+    assert "offload" not in str(release.container("orchestrator")["args"])
+
+
 def test_a_gpu_that_all_pods_see_is_not_counted() -> None:
     release = Release(
         {

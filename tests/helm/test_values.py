@@ -22,6 +22,10 @@ from tests.helm.chart import CHART, STAGES, Release, ci, values_of
         ({"services": {"fine": {"options": {"slots": 4}}}}, ["/services/fine/options", "slots"]),
         ({"stages": {"options": {"dtype": "float8"}}}, ["/stages/options/dtype", "bfloat16"]),
         ({"stages": {"options": {"device": "gpu"}}}, ["/stages/options/device", "cuda"]),
+        (
+            {"services": {"fine": {"options": {"offload-idle-seconds": -1}}}},
+            ["/services/fine/options/offload-idle-seconds"],
+        ),
         ({"stages": {"gpu": {"resource": "gpu"}}}, ["/stages/gpu/resource"]),
         ({"autoscaling": {"mode": "auto"}}, ["/autoscaling/mode", "keda"]),
         ({"weights": {"source": "s3"}}, ["/weights/source", "hub"]),
@@ -43,6 +47,10 @@ def test_a_typo_is_refused(values: dict[str, Any], words: list[str]) -> None:
         ({"stages": {"gpu": {"count": 1}}}, "services.coarse.gpu.count is 1 but options.device"),
         ({"stages": {"options": {"device": "cuda"}}}, "services.fine.options.device is cuda but"),
         ({"stages": {"options": {"attention": "flash"}}}, "attention flash needs device cuda"),
+        (
+            {"services": {"fine": {"options": {"offload-idle-seconds": 60}}}},
+            "services.fine.options.offload-idle-seconds needs device cuda",
+        ),
         (
             {"defaults": {"strategy": {"maxSurge": 0, "maxUnavailable": 0}}},
             "services.codec.strategy",

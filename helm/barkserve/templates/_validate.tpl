@@ -24,6 +24,9 @@
 {{- if and (eq (dig "options" "attention" "" $service) "flash") (or (not $service.cuda) (eq $dtype "float32")) -}}
 {{- $complaints = append $complaints (printf "%s.options.attention flash needs device cuda and dtype float16 or bfloat16" $key) -}}
 {{- end -}}
+{{- if and (gt (float64 (dig "options" "offload-idle-seconds" 0 $service)) 0.0) (not $service.cuda) -}}
+{{- $complaints = append $complaints (printf "%s.options.offload-idle-seconds needs device cuda: on a CPU there is nothing to give back" $key) -}}
+{{- end -}}
 {{- if and (eq (toString $service.strategy.maxSurge) "0") (eq (toString $service.strategy.maxUnavailable) "0") -}}
 {{- $complaints = append $complaints (printf "%s.strategy: maxSurge and maxUnavailable cannot both be 0" $key) -}}
 {{- end -}}
