@@ -10,8 +10,10 @@ import grpc
 import numpy as np
 import pytest
 import pytest_asyncio
+import torch
 from google.rpc import error_details_pb2, status_pb2
 
+from barkserve.models.linear import can_pack
 from barkserve.v1 import common_pb2, speech_pb2
 from tests.checkpoints import TINY, CheckpointSpec, never_ending
 from tests.orchestrator.audio.ffmpeg import decode
@@ -325,7 +327,19 @@ async def _idle(chain: Chain) -> None:
             await asyncio.sleep(0.01)
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        "bfloat16",
+        "float16",
+        pytest.param(
+            "int8",
+            marks=pytest.mark.skipif(
+                not can_pack(torch.device("cpu"), torch.int8), reason="no VNNI instructions"
+            ),
+        ),
+    ],
+)
 async def test_reduced_precision_speaks(
     checkpoint_of: Callable[[CheckpointSpec], Path], dtype: str
 ) -> None:

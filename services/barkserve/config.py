@@ -47,8 +47,11 @@ _CHUNK_GROWTH = (
     "a second of audio takes less than 1/this of a second to make; 1: all as long as the first"
 )
 _BATCH = "0: 1 on a CPU, where that keeps every stream equal to the bit, 8 on a GPU"
-_DTYPE = "of weights and activations; bfloat16 on a CPU: of the linear layers' weights only"
-_DTYPES = ("float32", "float16", "bfloat16")
+_DTYPE = (
+    "of weights and activations; on a CPU bfloat16 is of the linear layers' weights only; "
+    "int8 too, it needs a CPU with AVX-512 VNNI"
+)
+_DTYPES = ("float32", "float16", "bfloat16", "int8")
 _ATTENTION = "flash needs CUDA, flash-attn and a 16-bit dtype"
 _ATTENTIONS = ("flash", "sdpa", "eager")
 _TLS_CERT = "PEM file with the certificate to show, to clients and to other services; empty: no TLS"

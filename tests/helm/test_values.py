@@ -52,6 +52,10 @@ def test_a_typo_is_refused(values: dict[str, Any], words: list[str]) -> None:
             "services.fine.options.offload-idle-seconds needs device cuda",
         ),
         (
+            {"stages": {"options": {"device": "cuda", "dtype": "int8"}, "gpu": {"count": 1}}},
+            "services.coarse.options.dtype int8 needs device cpu",
+        ),
+        (
             {"defaults": {"strategy": {"maxSurge": 0, "maxUnavailable": 0}}},
             "services.codec.strategy",
         ),

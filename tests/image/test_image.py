@@ -31,7 +31,9 @@ async def test_it_speaks_through_a_published_port_and_leaves_when_told() -> None
 
 def test_a_wrong_option_is_one_readable_line() -> None:
     said = inside("barkserve coarse --dtype float8 2>&1 || true").strip()
-    assert said == "barkserve coarse: --dtype: 'float8' is not one of float32, float16, bfloat16"
+    assert said == (
+        "barkserve coarse: --dtype: 'float8' is not one of float32, float16, bfloat16, int8"
+    )
 
 
 @pytest.mark.parametrize("service", ["orchestrator", "semantic", "coarse", "fine", "codec"])

@@ -4,11 +4,19 @@ import pytest
 import torch
 from torch import nn
 
-from barkserve.models.linear import GeluLinear, PackedLinear, can_pack, pack_linear
+from barkserve.models.linear import (
+    GeluLinear,
+    Int8Linear,
+    PackedLinear,
+    can_pack,
+    pack_linear,
+)
+from barkserve.models.memory import weight_bytes
 
 CPU = torch.device("cpu")
 SIZES = [pytest.param((24, 16), id="cached"), pytest.param((768, 640), id="large")]
 
+needs_vnni = pytest.mark.skipif(not can_pack(CPU, torch.int8), reason="no VNNI instructions")
 pytestmark = pytest.mark.skipif(not can_pack(CPU, torch.float32), reason="torch without oneDNN")
 
 
@@ -44,6 +52,50 @@ def test_bfloat16_weights_take_and_give_float32(size: tuple[int, int], rows: int
     assert got.dtype is torch.float32
     assert (got - expected).abs().max() < 0.03
     assert not torch.equal(got, expected)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("kind", [nn.Linear, GeluLinear])
+@needs_vnni
+def test_int8_is_off_by_no_more_than_what_was_rounded(
+    kind: type[nn.Linear], size: tuple[int, int], bias: bool
+) -> None:
+    layer = layer_of(kind, size, bias)
+    x = torch.randn(3, 7, size[1])
+    x[1] *= 100  # loud beside soft: each has a scale of its own
+    expected = layer(x)
+    whole = nn.Sequential(layer)
+    pack_linear(whole, torch.int8)
+    assert isinstance(whole[0], Int8Linear)
+    error = (whole(x) - expected).abs()
+    of_x = 0.5 / 127 * x.abs().amax(dim=-1, keepdim=True)
+    of_weight = 0.5 / 127 * layer.weight.abs().amax(dim=1)
+    bound = (
+        of_x * layer.weight.abs().sum(dim=1)
+        + of_weight * x.abs().sum(dim=-1, keepdim=True)
+        + of_x * of_weight * size[1]
+    )
+    slope = 1.13 if kind is GeluLinear else 1.0  # the steepest that GELU is
+    assert (error <= slope * bound + 1e-4).all()
+    assert error.max() > 0
+
+
+@needs_vnni
+def test_an_int8_row_does_not_depend_on_the_others() -> None:
+    layer = Int8Linear(layer_of(nn.Linear, (768, 640), True).weight, None)
+    x = torch.randn(19, 640)
+    x[3] = 0
+    together = layer(x)
+    assert all(torch.equal(layer(row[None])[0], out) for row, out in zip(x, together, strict=True))
+    assert torch.equal(together[3], torch.zeros(768))
+
+
+@needs_vnni
+def test_an_int8_weight_takes_a_quarter() -> None:
+    layer = Int8Linear(layer_of(nn.Linear, (768, 640), True).weight, None)
+    assert layer.nbytes == 768 * 640 + 768 * (4 + 8 + 4)
+    assert weight_bytes(nn.Sequential(layer)) == layer.nbytes
 
 
 def test_a_small_weight_is_counted_in_both_its_forms() -> None:

@@ -21,11 +21,14 @@
 {{- if and $service.cuda (eq (int $service.gpu.count) 0) (not $service.gpu.unaccounted) -}}
 {{- $complaints = append $complaints (printf "%s.options.device is cuda but gpu.count is 0: ask for a GPU, or set gpu.unaccounted where pods see it without asking" $key) -}}
 {{- end -}}
-{{- if and (eq (dig "options" "attention" "" $service) "flash") (or (not $service.cuda) (eq $dtype "float32")) -}}
+{{- if and (eq (dig "options" "attention" "" $service) "flash") (or (not $service.cuda) (has $dtype (list "float32" "int8"))) -}}
 {{- $complaints = append $complaints (printf "%s.options.attention flash needs device cuda and dtype float16 or bfloat16" $key) -}}
 {{- end -}}
 {{- if and (gt (float64 (dig "options" "offload-idle-seconds" 0 $service)) 0.0) (not $service.cuda) -}}
 {{- $complaints = append $complaints (printf "%s.options.offload-idle-seconds needs device cuda: on a CPU there is nothing to give back" $key) -}}
+{{- end -}}
+{{- if and $service.cuda (eq $dtype "int8") -}}
+{{- $complaints = append $complaints (printf "%s.options.dtype int8 needs device cpu: on a GPU use float16 or bfloat16" $key) -}}
 {{- end -}}
 {{- if and (eq (toString $service.strategy.maxSurge) "0") (eq (toString $service.strategy.maxUnavailable) "0") -}}
 {{- $complaints = append $complaints (printf "%s.strategy: maxSurge and maxUnavailable cannot both be 0" $key) -}}

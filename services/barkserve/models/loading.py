@@ -43,7 +43,8 @@ class Placement:
 
     @classmethod
     def of(cls, device: str, dtype: str, attention: Backend) -> "Placement":
-        """Parse option values. Raises StartupError for a device that is not there."""
+        """Parse option values. Raises StartupError for a device that is not there, and for a dtype
+        that it does not have."""
         try:
             chosen = torch.device(device)
         except RuntimeError as error:
@@ -54,7 +55,13 @@ class Placement:
                 "use --device cpu or a CUDA build of torch"
             )
         given = getattr(torch, dtype)
-        if given is torch.bfloat16 and can_pack(chosen, given):
+        packs = can_pack(chosen, given)
+        if given is torch.int8 and not packs:
+            raise StartupError(
+                "--dtype int8 needs --device cpu and a processor with AVX-512 VNNI; "
+                "use float16 or bfloat16 on a GPU, bfloat16 or float32 on another processor"
+            )
+        if packs and given in (torch.bfloat16, torch.int8):
             # on a CPU attention is faster in float32, and it costs nothing to be exact there
             return cls(chosen, torch.float32, attention, linear_dtype=given)
         return cls(chosen, given, attention)

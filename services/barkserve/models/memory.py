@@ -2,14 +2,14 @@
 
 from torch import Tensor, nn
 
-from barkserve.models.linear import PackedLinear
+from barkserve.models.linear import Int8Linear, PackedLinear
 
 
 def weight_bytes(model: nn.Module) -> int:
     """Bytes of all weights, each counted once however often it is used."""
     own = {parameter.data_ptr(): parameter.nbytes for parameter in model.parameters()}
-    packed = (layer.nbytes for layer in model.modules() if isinstance(layer, PackedLinear))
-    return sum(own.values()) + sum(packed)
+    packed = [each for each in model.modules() if isinstance(each, PackedLinear | Int8Linear)]
+    return sum(own.values()) + sum(layer.nbytes for layer in packed)
 
 
 def memory_report(model: nn.Module, cache: Tensor | None = None) -> str:
