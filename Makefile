@@ -18,7 +18,7 @@ BIN := .venv/bin
 PROTOS := protos/barkserve/v1/*.proto protos/barkserve/external/*.proto
 PROTOC := .venv-protos/bin/python -m grpc_tools.protoc -Iprotos
 
-.PHONY: demo test check format protos bench bench-scaling bench-long image test-image clean help
+.PHONY: demo test check format protos bench bench-scaling bench-long image test-image test-kubernetes clean help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -71,6 +71,10 @@ test-image: $(BIN)/.test ## build the image without Docker, run it, let it speak
 	$(BIN)/python tests/image/build.py localhost/barkserve:test
 	IMAGE=localhost/barkserve:test $(BIN)/pytest tests/image
 
+test-kubernetes: $(BIN)/.test ## chart, discovery and scaling on a real control plane, built the first time (needs Debian's apt, dpkg-dev, npm)
+	$(BIN)/python tests/kubernetes/build.py .kubernetes
+	CONTROL_PLANE=.kubernetes $(BIN)/pytest tests/kubernetes
+
 # train-texts train-pronounce train-teacher train-features train-codes, then train-codec train-coarse train-semantic train-fine
 # side by side, then train-export and train-evaluate; train-all is the middle of these in one command, from what train-pack
 # prepared. See training/README.md. Everything is written to WORK.
@@ -78,7 +82,7 @@ train-%: $(BIN)/.train
 	$(BIN)/python -m training.$* $(if $(filter evaluate,$*),$(WORK)/export/bark-mini,--work $(WORK)) $(ARGS)
 
 clean: ## remove what make made
-	rm -rf .venv .venv-protos .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-protos .kubernetes .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -2,14 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+from kubernetes.aio.config import kube_config
 
+from barkserve.discovery.endpoint import Endpoint
 from barkserve.discovery.endpoint_slices import EndpointSliceResolver
 from tests.discovery.api_server import ApiServer, endpoint, running_api_server
 from tests.fakes import until
+from tests.kubernetes.client import kubeconfig
 
 
 class Seen:
@@ -155,3 +159,16 @@ async def test_slices_larger_than_a_buffer_are_read(server: ApiServer) -> None:
         server.put("a", 50053, *(endpoint(host, ready=True, serving=True) for host in hosts))
         await seen.until(*(f"{host}:50053" for host in hosts))
     assert [len(addresses) for addresses in seen.all] == [0, 1000]
+
+
+async def test_outside_of_a_pod_kubectl_s_current_context_says_where(
+    server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    (tmp_path / "config").write_text(kubeconfig(server.url, "", "token", namespace="speech"))
+    monkeypatch.setattr(kube_config, "KUBE_CONFIG_DEFAULT_LOCATION", str(tmp_path / "config"))
+    server.put("a", 50053, endpoint("10.0.0.1"))
+    resolver = EndpointSliceResolver("bark-coarse", None, None, 50053)
+    assert resolver.server_name == "bark-coarse.speech.svc"
+    async with aclosing(resolver.watch()) as found:
+        assert await anext(found) == (Endpoint("10.0.0.1:50053"),)

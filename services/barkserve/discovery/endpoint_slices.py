@@ -35,7 +35,7 @@ class EndpointSliceResolver:
     """Replicas of a Service.
 
     Args:
-        service, namespace: which; None is the namespace of this pod.
+        service, namespace: which; None is the namespace of this pod, or kubectl's current one.
         port: where the replicas listen; None: as the slices say.
         default_port: for slices that do not say.
         connect: makes a `kubernetes.aio` ApiClient; None: as a pod does, else as kubectl does.
@@ -192,10 +192,18 @@ async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 def _own_namespace() -> str:
+    """As for the rights: this pod's, else that of kubectl's current context."""
     try:
         return NAMESPACE_FILE.read_text().strip()
     except OSError:
+        pass
+    from kubernetes.aio import config
+
+    try:
+        _, context = config.list_kube_config_contexts()
+    except config.ConfigException:  # there is none, as _connect will say
         return "default"
+    return str(context["context"].get("namespace") or "default")
 
 
 def _import_client() -> Any:

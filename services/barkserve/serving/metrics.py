@@ -31,6 +31,7 @@ class Metrics:
         self._active = Gauge(
             "barkserve_streams", "RPCs in progress", ["stage"], registry=self.registry
         )
+        self._active.labels(stage)  # 0, not absent: who scales by it must see the idle ones too
         self._outputs = Counter(
             "barkserve_outputs",
             "Semantic tokens, coarse codes, fine frames, codec or orchestrator samples made",

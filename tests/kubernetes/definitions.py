@@ -1,0 +1,42 @@
+"""The kinds of others that the chart makes objects of, so that the API server knows them: their
+names alone. What may stand in them is tests/helm's to check."""
+
+from typing import Any
+
+_KINDS = (
+    ("keda.sh", "v1alpha1", "ScaledObject"),
+    ("keda.sh", "v1alpha1", "TriggerAuthentication"),
+    ("monitoring.coreos.com", "v1", "ServiceMonitor"),
+    ("monitoring.coreos.com", "v1", "PodMonitor"),
+    ("cert-manager.io", "v1", "Certificate"),
+    ("gateway.networking.k8s.io", "v1", "GRPCRoute"),
+    ("gateway.networking.k8s.io", "v1", "BackendTLSPolicy"),
+    ("gateway.envoyproxy.io", "v1alpha1", "BackendTrafficPolicy"),
+)
+
+
+def definitions() -> list[dict[str, Any]]:
+    """Their CustomResourceDefinitions."""
+    return [_definition(*kind) for kind in _KINDS]
+
+
+def _definition(group: str, version: str, kind: str) -> dict[str, Any]:
+    singular = kind.lower()
+    plural = f"{singular[:-1]}ies" if singular.endswith("y") else f"{singular}s"
+    anything = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    served = {
+        "name": version,
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": anything},
+    }
+    names = {"kind": kind, "plural": plural, "singular": singular}
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": f"{plural}.{group}",
+            "annotations": {"api-approved.kubernetes.io": "unapproved, for tests"},
+        },
+        "spec": {"group": group, "scope": "Namespaced", "names": names, "versions": [served]},
+    }

@@ -1,0 +1,261 @@
+"""Plays a node: a stand-in for kubelet, container runtime and network.
+
+Each pod that the scheduler binds gets an address of its own on this machine, 127.0.x.y. A container
+whose image is PROGRAM runs as a process, `barkserve` of this checkout with the pod's own words, and
+is probed, asked to stop and killed as its spec says; a container of any other image does nothing
+and is ready. How a program ended is told in an Event, "Stopped".
+
+python -m tests.kubernetes.kubelet URL CA TOKEN FOLDER
+"""
+
+import asyncio
+import contextlib
+import datetime
+import itertools
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import aiohttp
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from tests.kubernetes.client import Api, ApiError, Json, kubeconfig
+
+NODE = "node"
+PROGRAM = "barkserve-of-this-checkout"
+
+_POLL_S = 0.1
+_LOST = (ApiError, aiohttp.ClientError, TimeoutError, OSError)
+_log = logging.getLogger(__name__)
+
+
+class Kubelet:
+    """All pods of the one node.
+
+    Args:
+        api: as an administrator.
+        folder: for logs and mounted tokens.
+    """
+
+    def __init__(self, api: Api, folder: Path) -> None:
+        self._api, self._folder = api, folder
+        self._pods: dict[str, Pod] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._addresses = _addresses()
+
+    async def run(self) -> None:
+        """Add the node, then follow its pods until cancelled."""
+        await self._api.post("/api/v1/nodes", _node())
+        try:
+            while True:
+                with contextlib.suppress(*_LOST):  # the API server may be away for a while
+                    await self._look()
+                await asyncio.sleep(_POLL_S)
+        finally:
+            for task in self._tasks.values():
+                task.cancel()
+            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _look(self) -> None:
+        found = await self._api.get("/api/v1/pods", fieldSelector=f"spec.nodeName={NODE}")
+        for body in found["items"]:
+            uid = body["metadata"]["uid"]
+            if uid not in self._pods:
+                self._pods[uid] = Pod(self._api, body, next(self._addresses), self._folder)
+                self._tasks[uid] = asyncio.create_task(self._pods[uid].live())
+            if "deletionTimestamp" in body["metadata"]:
+                self._pods[uid].grace = body["metadata"].get("deletionGracePeriodSeconds", 30)
+                self._pods[uid].leave.set()
+
+
+class Pod:
+    """One pod's life.
+
+    Attributes:
+        leave: set when it has been deleted.
+        grace: seconds from then to SIGKILL.
+    """
+
+    def __init__(self, api: Api, body: Json, address: str, folder: Path) -> None:
+        self._api, self._body, self._address, self._folder = api, body, address, folder
+        (self._container, *_) = body["spec"]["containers"]
+        self.leave = asyncio.Event()
+        self.grace: float = 0
+        self._process: asyncio.subprocess.Process | None = None
+        self._told: bool | None = None
+
+    async def live(self) -> None:
+        """From being bound to being gone."""
+        probing = None
+        try:
+            if self._container["image"].startswith(PROGRAM):
+                await self._start()
+            probing = asyncio.create_task(self._probe())
+            await self.leave.wait()
+            code = await self._stop()
+            probing.cancel()
+            await self._end(code)
+        except Exception:
+            _log.exception("%s is given up", self._name)
+        finally:
+            if probing is not None:
+                probing.cancel()
+            if self._process is not None and self._process.returncode is None:
+                self._process.kill()
+                await self._process.wait()
+
+    @property
+    def _name(self) -> str:
+        return str(self._body["metadata"]["name"])
+
+    @property
+    def _path(self) -> str:
+        return f"/api/v1/namespaces/{self._body['metadata']['namespace']}/pods/{self._name}"
+
+    async def _start(self) -> None:
+        words = [*self._container["args"], f"--host={self._address}", "--exit-on-stdin-close"]
+        environment = {
+            **os.environ,
+            **{e["name"]: e["value"] for e in self._container.get("env", [])},
+        }
+        if self._body["spec"].get("automountServiceAccountToken", True):
+            environment["KUBECONFIG"] = str(await self._mount_token())
+        with (self._folder / f"{self._name}.log").open("wb") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "barkserve", *words,
+                env=environment, stdin=asyncio.subprocess.PIPE, stdout=log, stderr=log,
+            )  # fmt: skip
+
+    async def _mount_token(self) -> Path:
+        """The account's token, of the TokenRequest API as in a real pod; as a kubeconfig, since a
+        process has no /var/run/secrets of its own."""
+        metadata, account = self._body["metadata"], self._body["spec"]["serviceAccountName"]
+        path = f"/api/v1/namespaces/{metadata['namespace']}/serviceaccounts/{account}/token"
+        answer = await self._api.post(path, {"spec": {"expirationSeconds": 3600}})
+        token = answer["status"]["token"]
+        file = self._folder / f"{self._name}.kubeconfig"
+        file.write_text(kubeconfig(self._api.url, self._api.ca, token, metadata["namespace"]))
+        return file
+
+    async def _probe(self) -> None:
+        """Keep the pod's conditions as its readiness probe says."""
+        probe = self._container.get("readinessProbe") or {}
+        while True:
+            with contextlib.suppress(*_LOST):
+                await self._tell(await self._ready(probe))
+            await asyncio.sleep(probe.get("periodSeconds", 1) if self._told else _POLL_S)
+
+    async def _ready(self, probe: Json) -> bool:
+        if self._process is None:
+            return True
+        if self._process.returncode is not None:
+            return False
+        address = f"{self._address}:{probe['grpc']['port']}"
+        async with grpc.aio.insecure_channel(address) as channel:
+            request = health_pb2.HealthCheckRequest(service=probe["grpc"].get("service", ""))
+            try:
+                stub = health_pb2_grpc.HealthStub(channel)
+                answer = await stub.Check(request, timeout=probe.get("timeoutSeconds", 1))
+            except grpc.aio.AioRpcError:
+                return False
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    async def _tell(self, ready: bool) -> None:
+        if ready == self._told:
+            return
+        now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        condition = {"status": str(ready), "lastTransitionTime": now}
+        status = {
+            "phase": "Running",
+            "podIP": self._address,
+            "podIPs": [{"ip": self._address}],
+            "conditions": [{"type": each, **condition} for each in ("Ready", "ContainersReady")],
+            "containerStatuses": [self._container_status(ready)],
+        }
+        await self._api.patch(f"{self._path}/status", {"status": status}, "strategic")
+        self._told = ready
+
+    def _container_status(self, ready: bool) -> Json:
+        started = self._body["metadata"]["creationTimestamp"]
+        return {
+            "name": self._container["name"], "image": self._container["image"], "imageID": "",
+            "restartCount": 0, "ready": ready, "state": {"running": {"startedAt": started}},
+        }  # fmt: skip
+
+    async def _stop(self) -> int:
+        """The preStop hook, SIGTERM, and SIGKILL when the grace period is over."""
+        clock = asyncio.get_running_loop()
+        until = clock.time() + self.grace
+        hook = (self._container.get("lifecycle") or {}).get("preStop") or {}
+        await asyncio.sleep(min(hook.get("sleep", {}).get("seconds", 0), self.grace))
+        if self._process is None:
+            return 0
+        with contextlib.suppress(ProcessLookupError):
+            self._process.terminate()
+        try:
+            await asyncio.wait_for(self._process.wait(), max(0.0, until - clock.time()))
+        except TimeoutError:
+            self._process.kill()
+            await self._process.wait()
+        return self._process.returncode or 0
+
+    async def _end(self, code: int) -> None:
+        metadata = self._body["metadata"]
+        event = {
+            "metadata": {"generateName": f"{self._name}.", "namespace": metadata["namespace"]},
+            "involvedObject": {
+                "apiVersion": "v1", "kind": "Pod", "name": self._name,
+                "namespace": metadata["namespace"], "uid": metadata["uid"],
+            },
+            "reason": "Stopped",
+            "message": str(code),
+            "type": "Normal",
+        }  # fmt: skip
+        delete = {"gracePeriodSeconds": 0, "preconditions": {"uid": metadata["uid"]}}
+        for attempt in itertools.count():
+            try:
+                if self._process is not None and event:
+                    await self._api.post(
+                        f"/api/v1/namespaces/{metadata['namespace']}/events", event
+                    )
+                    event = {}
+                await self._api.delete(self._path, delete)
+                return
+            except ApiError as error:
+                if error.status == 404 or attempt > 100:
+                    return
+            except _LOST:
+                pass
+            await asyncio.sleep(_POLL_S)
+
+
+def _node() -> Json:
+    capacity = {"cpu": "64", "memory": "256Gi", "pods": "500"}
+    ready = {"type": "Ready", "status": "True", "reason": "KubeletReady"}
+    return {
+        "metadata": {"name": NODE, "labels": {"kubernetes.io/hostname": NODE}},
+        "status": {"capacity": capacity, "allocatable": capacity, "conditions": [ready]},
+    }
+
+
+def _addresses() -> Iterator[str]:
+    for number in itertools.count(1):
+        yield f"127.0.{1 + number // 250}.{1 + number % 250}"
+
+
+async def main() -> None:
+    """Run until killed."""
+    url, ca, token, folder = sys.argv[1:]
+    async with Api(url, ca, token) as api:
+        running = asyncio.create_task(Kubelet(api, Path(folder)).run())
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+        await asyncio.gather(running, return_exceptions=True)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO)
+    asyncio.run(main())

@@ -1,0 +1,136 @@
+"""The watch of EndpointSlices as a pod of the release does it, with its account's token, against a
+real API server and the controller that writes the slices; the pods do nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from kubernetes.aio.config import incluster_config
+
+from barkserve.discovery import endpoint_slices
+from barkserve.discovery.endpoint_slices import EndpointSliceResolver
+from tests.fakes import until
+from tests.kubernetes.control_plane import ControlPlane
+from tests.kubernetes.release import InstalledRelease, namespace
+
+PRE_STOP_S = 5
+
+
+@pytest.fixture(scope="module")
+def release(
+    plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[InstalledRelease]:
+    with namespace(plane, "discovery", tmp_path_factory.mktemp("discovery")) as found:
+        idle = {"image": {"repository": "idle"}, "defaults": {"preStopSeconds": PRE_STOP_S}}
+        found.install(idle)
+        found.until(lambda: found.ready("coarse") == 1, "coarse is not ready")
+        yield found
+
+
+@pytest.fixture
+def enter(release: InstalledRelease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Enter":
+    return Enter(release, tmp_path, monkeypatch)
+
+
+class Enter:
+    """Gives this process the environment and the files by which it knows that it is in a pod."""
+
+    def __init__(
+        self, release: InstalledRelease, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self._release, self._folder, self._patch = release, folder, monkeypatch
+
+    def __call__(self, service: str) -> None:
+        host, _, port = self._release.plane.url.removeprefix("https://").partition(":")
+        self._patch.setenv("KUBERNETES_SERVICE_HOST", host)
+        self._patch.setenv("KUBERNETES_SERVICE_PORT", port)
+        token = self._release.kubectl("create", "token", f"bark-{service}").strip()
+        (self._folder / "token").write_text(token)
+        (self._folder / "namespace").write_text(self._release.namespace)
+        token_file = str(self._folder / "token")
+        self._patch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", token_file)
+        self._patch.setattr(incluster_config, "SERVICE_CERT_FILENAME", self._release.plane.ca)
+        self._patch.setattr(endpoint_slices, "NAMESPACE_FILE", self._folder / "namespace")
+
+
+@asynccontextmanager
+async def watching(service: str) -> AsyncIterator[list[set[str]]]:
+    """All that a resolver says; draining addresses are written with a "-" before them."""
+    resolver = EndpointSliceResolver(f"bark-{service}", None, None, 50053)
+    seen: list[set[str]] = []
+
+    async def follow() -> None:
+        async for endpoints in resolver.watch():
+            seen.append({"-" * each.draining + each.address for each in endpoints})
+
+    task = asyncio.create_task(follow())
+    try:
+        yield seen
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_pods_come_drain_and_go(release: InstalledRelease, enter: Enter) -> None:
+    enter("orchestrator")
+    async with watching("coarse") as seen:
+        await until(lambda: len(seen) == 1)
+        await _scale(release, "coarse", 2)
+        await until(lambda: len(seen) == 2)
+        await _scale(release, "coarse", 1)
+        await until(lambda: len(seen) == 4)
+    ((old,), both, draining, (last,)) = seen
+    (young,) = both - {old}
+    assert draining in ({old, f"-{young}"}, {f"-{old}", young})
+    assert last in both & draining
+
+
+async def test_the_api_server_is_killed_with_news_to_tell(
+    release: InstalledRelease, plane: ControlPlane, enter: Enter
+) -> None:
+    enter("orchestrator")
+    async with watching("coarse") as seen:
+        await until(lambda: len(seen) == 1)
+        await _scale(release, "coarse", 2)  # the controller may not have got to it when ...
+        plane.kill_api()
+        await asyncio.to_thread(plane.start_api)
+        await until(lambda: len(seen[-1]) == 2)
+        await _scale(release, "coarse", 1)
+        await until(lambda: len(seen[-1]) == 1)
+
+
+async def test_a_version_that_etcd_has_forgotten_is_listed_again(
+    release: InstalledRelease,
+    plane: ControlPlane,
+    enter: Enter,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "barkserve")
+    enter("orchestrator")
+    async with watching("coarse") as seen:
+        await until(lambda: len(seen) == 1)
+        plane.kill_api()
+        plane.forget()
+        await asyncio.to_thread(plane.start_api)
+        await until(lambda: "too far behind; listing again" in caplog.text)
+        await _scale(release, "coarse", 2)
+        await until(lambda: len(seen[-1]) == 2)
+        await _scale(release, "coarse", 1)
+        await until(lambda: len(seen[-1]) == 1)
+
+
+async def test_an_account_without_the_right_is_told_which_it_needs(
+    enter: Enter, caplog: pytest.LogCaptureFixture
+) -> None:
+    enter("coarse")
+    async with watching("coarse") as seen:
+        await until(lambda: "needs get, list and watch of endpointslices" in caplog.text)
+        assert 'User "system:serviceaccount:discovery:bark-coarse" cannot list' in caplog.text
+    assert not seen
+
+
+async def _scale(release: InstalledRelease, service: str, replicas: int) -> None:
+    words = ("scale", f"deployment/bark-{service}", f"--replicas={replicas}")
+    await asyncio.to_thread(release.kubectl, *words)
