@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+import pytest
+
 from barkserve.engine.batcher import Batcher
 from tests.fakes import Gate, until
 
@@ -125,6 +127,17 @@ async def test_a_failure_reaches_those_in_the_batch_and_nobody_else() -> None:
         results = await asyncio.gather(*tasks, return_exceptions=True)
     assert [type(result) for result in results] == [ValueError, ValueError, int, int]
     assert results[2:] == [4, 6]
+
+
+async def test_a_wrong_number_of_results_is_a_failure_of_that_batch() -> None:
+    batcher: Batcher[int, int] = Batcher(lambda jobs: [] if 13 in jobs else jobs, 2)
+    await batcher.start()
+    try:
+        with pytest.raises(ValueError, match="shorter"):
+            await batcher.submit("a", 13)
+        assert await batcher.submit("a", 2) == 2
+    finally:
+        await batcher.stop()
 
 
 async def test_stop_runs_no_further_batch() -> None:

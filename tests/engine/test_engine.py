@@ -1,6 +1,7 @@
 """The engine over a network whose tokens can be worked out by hand."""
 
 import asyncio
+import time
 from contextlib import aclosing
 
 import pytest
@@ -123,6 +124,23 @@ async def test_a_prefill_never_runs_twice_before_a_decode() -> None:
         runner.gate.open()
         await asyncio.gather(*tasks)
     assert [step.length for step in runner.steps[:8]] == [2, 1, 2, 1, 2, 1, 2, 1]
+
+
+async def test_who_is_late_to_read_takes_nothing_of_the_step_in_flight() -> None:
+    loop = asyncio.get_running_loop()
+
+    def be_busy() -> None:  # so that the worker is steps ahead when the reader wakes
+        nonlocal turn
+        time.sleep(0.002)
+        turn = loop.call_soon(be_busy)
+
+    turn = loop.call_soon(be_busy)
+    async with engine_over(FakeRunner(gate=lambda: time.sleep(0.0007))) as engine:
+        sequence = fake_sequence([1], 60, report_every=4)
+        pieces = [len(tokens) async for tokens in engine.generate(sequence)]
+    turn.cancel()
+    assert sum(pieces) == 60
+    assert all(piece % 4 == 0 for piece in pieces)  # else the next ones are told of late
 
 
 async def test_leaving_while_running_frees_the_slot() -> None:

@@ -114,12 +114,13 @@ class Batcher(Generic[Job, Result]):
             results = await loop.run_in_executor(
                 self._thread, self._run, [entry.job for entry in batch]
             )
+            answered = list(zip(batch, results, strict=True))
         except Exception as error:
             for entry in batch:
                 if not entry.future.done():
                     entry.future.set_exception(error)
             return
         self.busy_s += time.perf_counter() - started
-        for entry, result in zip(batch, results, strict=True):
+        for entry, result in answered:
             if not entry.future.done():
                 entry.future.set_result(result)

@@ -1,11 +1,11 @@
 """The loop that makes sequences advance: schedule, run, record, tell those who wait.
 
 The scheduler is touched by the event loop's thread only, the runner by one worker thread only: no
-locks. While the worker has a batch it alone writes to its sequences, but for their state. It keeps
-a batch of decodes for several steps as long as nobody has anything to hear of them: waking a thread
-costs more than a step of a small network. Who joins or leaves makes it come back after the step in
-flight. A sequence is added only while the network is on its device, which it does not leave before
-the sequence has ended.
+locks. While the worker has a batch it alone writes to its sequences, but for their state, and who
+waits for tokens reads those of steps that are over. It keeps a batch of decodes for several steps as
+long as nobody has anything to hear of them: waking a thread costs more than a step of a small
+network. Who joins or leaves makes it come back after the step in flight. A sequence is added only
+while the network is on its device, which it does not leave before the sequence has ended.
 """
 
 import asyncio
@@ -125,7 +125,7 @@ class Engine:
             try:
                 while True:
                     ended = sequence.state not in (State.WAITING, State.RUNNING)
-                    fresh = sequence.tokens[waiter.sent :]
+                    fresh = sequence.tokens[waiter.sent : sequence.settled]
                     if len(fresh) >= (1 if ended else sequence.report_every):
                         waiter.sent += len(fresh)
                         yield fresh
@@ -197,8 +197,6 @@ class Engine:
                 sequence.queue_s = now - self._waiters[sequence].added
 
     def _fail(self, batch: Batch, error: Exception) -> None:
-        for sequence in batch.sequences:
-            if sequence.state is State.RUNNING:
-                self._scheduler.abort(sequence)
-                self._waiters[sequence].error = error
-                self._waiters[sequence].news.set()
+        for sequence in self._scheduler.fail(batch):
+            self._waiters[sequence].error = error
+            self._waiters[sequence].news.set()

@@ -65,9 +65,9 @@ class Graphs:
 def cuda_capture(device: torch.device) -> Capture:
     """CUDA graphs that share one memory pool; they must not be replayed at the same time."""
     alive: WeakSet[torch.cuda.CUDAGraph] = WeakSet()
+    side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call] # the pool's memory is its own
 
     def capture(forward: Callable[[], Out]) -> Callable[[], Out]:
-        side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream(device))
         with torch.cuda.stream(side):  # libraries set themselves up outside of the capture
             for _ in range(2):

@@ -64,6 +64,7 @@ class Offload:
         for storage in (*self._weights, *(each.untyped_storage() for each, _ in self._scratch)):
             storage.resize_(0)
         if self._device.type == "cuda":
+            torch._C._cuda_clearCublasWorkspaces()  # up to 32 MB for each stream that was used
             torch.cuda.empty_cache()
 
     def _settle(self) -> None:

@@ -128,6 +128,16 @@ class Scheduler:
                 self._retire(sequence)
         return alive
 
+    def fail(self, batch: Batch) -> list[Sequence]:
+        """Abort all of a batch of which a step failed; returns the sequences that have news. What
+        the steps before it recorded is theirs."""
+        alive = [each for each in batch.sequences if each.state is State.RUNNING]
+        now = self._clock()
+        for sequence in alive:
+            sequence.hand_on(now)
+            self.abort(sequence)
+        return alive
+
     def abort(self, sequence: Sequence) -> None:
         """Forget a sequence in whatever state it is; its slot is free at once."""
         if sequence.state is State.WAITING:

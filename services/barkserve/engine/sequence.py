@@ -94,8 +94,7 @@ class Sequence:
     cached: int = field(default=0, init=False)  # positions that the slot holds
     tokens: list[int] = field(default_factory=list, init=False)
     stopped: bool = field(default=False, init=False)  # the stop token was drawn
-
-    _handed_on: int = field(default=0, init=False)
+    settled: int = field(default=0, init=False)  # tokens that others may read: their steps are over
 
     # Set by the runner: one (heads, positions, width) float32 for each step.
     seen: list[NDArray[np.float32]] = field(default_factory=list, init=False)
@@ -112,10 +111,11 @@ class Sequence:
             self.tokens.append(token)
 
     def hand_on(self, now: float) -> None:
-        """Account to the playback for the tokens recorded since the last call."""
+        """Let others read the tokens recorded since the last call, and account to the playback for
+        them."""
         if self.playback is not None:
-            self.playback.hand_on(len(self.tokens) - self._handed_on, now)
-        self._handed_on = len(self.tokens)
+            self.playback.hand_on(len(self.tokens) - self.settled, now)
+        self.settled = len(self.tokens)
 
     @property
     def complete(self) -> bool:
