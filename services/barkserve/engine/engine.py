@@ -2,8 +2,8 @@
 
 The scheduler is touched by the event loop's thread only, the runner by one worker thread only: no
 locks. While the worker has a batch it alone writes to its sequences, but for their state, and who
-waits for tokens reads those of steps that are over. It keeps a batch of decodes for several steps as
-long as nobody has anything to hear of them: waking a thread costs more than a step of a small
+waits for tokens reads those of steps that are over. It keeps a batch of decodes for several steps
+as long as nobody has anything to hear of them: waking a thread costs more than a step of a small
 network. Who joins or leaves makes it come back after the step in flight. A sequence is added only
 while the network is on its device, which it does not leave before the sequence has ended.
 """
