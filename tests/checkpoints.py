@@ -7,10 +7,9 @@ spec says.
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import pytest
 import torch
 from torch import nn
 from transformers import (
@@ -21,7 +20,7 @@ from transformers import (
     GenerationConfig,
 )
 
-WeightsFormat = Literal["safetensors", "safetensors_sharded", "bin", "bin_sharded"]
+from tests.random_weights import WeightsFormat, enliven, enliven_codec, save_weights
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -208,7 +207,7 @@ def build_checkpoint(
     model.generation_config = GenerationConfig(**generation_config(spec))
     model.config.save_pretrained(folder)
     model.generation_config.save_pretrained(folder)
-    _save_weights(model, folder, weights_format)
+    save_weights(model, folder, weights_format)
     _save_tokenizer(folder)
     _save_voices(folder, spec, seed)
     return folder
@@ -227,8 +226,8 @@ def random_model(spec: CheckpointSpec, seed: int) -> BarkModel:
         model = BarkModel(model_config(spec)).eval()
         model.requires_grad_(False)
         for network in (model.semantic, model.coarse_acoustics, model.fine_acoustics):
-            _enliven(network)
-        _enliven_codec(model.codec_model)
+            enliven(network)
+        enliven_codec(model.codec_model)
         _place_end(model.semantic, spec)
     return model
 
@@ -328,14 +327,6 @@ def as_history_prompt(voice: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
     return {key: torch.from_numpy(array.astype(np.int64)) for key, array in voice.items()}
 
 
-def suno_voices() -> Path:
-    """The folder of Suno's own voices (.npz), beside the repository; skips where it is absent."""
-    folder = Path(__file__).resolve().parents[2] / "shared" / "voices"
-    if not folder.is_dir():
-        pytest.skip(f"Suno's voices are not here: {folder} is absent")
-    return folder
-
-
 def _codec_config(spec: CheckpointSpec) -> EncodecConfig:
     hop = int(np.prod(spec.upsampling_ratios))
     bits = int(np.ceil(np.log2(spec.codebook_size)))
@@ -360,28 +351,6 @@ def _codec_config(spec: CheckpointSpec) -> EncodecConfig:
     )
 
 
-def _enliven(network: nn.Module) -> None:
-    """Weights at which logits have a standard deviation of about 3 and attention is not flat."""
-    for module in network.modules():
-        if isinstance(module, nn.Embedding):
-            nn.init.normal_(module.weight)
-        elif isinstance(module, nn.Linear):
-            nn.init.normal_(module.weight, std=1.0 / module.in_features**0.5)
-        elif isinstance(module, nn.LayerNorm):
-            nn.init.normal_(module.weight, mean=1.0, std=0.1)
-        if isinstance(module, nn.Linear | nn.LayerNorm) and module.bias is not None:
-            nn.init.normal_(module.bias, std=0.1)
-    head = getattr(network, "lm_head", None)
-    if head is not None:
-        nn.init.normal_(head.weight, std=3.0 / head.in_features**0.5)
-
-
-def _enliven_codec(codec: nn.Module) -> None:
-    for number, layer in enumerate(codec.quantizer.layers):
-        nn.init.normal_(layer.codebook.embed, std=0.7**number)
-        layer.codebook.embed_avg.copy_(layer.codebook.embed)
-
-
 def _place_end(semantic: nn.Module, spec: CheckpointSpec) -> None:
     """Makes the end-of-sequence token win from about eos_after tokens on, and lose before.
 
@@ -401,28 +370,6 @@ def _place_end(semantic: nn.Module, spec: CheckpointSpec) -> None:
     strength = 12 + slope * (torch.arange(spec.block_size) - first)  # (positions,)
     semantic.position_embeds_layer.weight += strength.clamp(-4, 40)[:, None] * direction
     head[spec.eos_token] = 4 * direction
-
-
-def _save_weights(model: BarkModel, folder: Path, weights_format: WeightsFormat) -> None:
-    if weights_format == "safetensors":
-        model.save_pretrained(folder)
-    elif weights_format == "safetensors_sharded":
-        model.save_pretrained(folder, max_shard_size="100KB")
-    elif weights_format == "bin":
-        torch.save(model.state_dict(), folder / "pytorch_model.bin")
-    else:
-        _save_bin_shards(model.state_dict(), folder)
-
-
-def _save_bin_shards(state: dict[str, torch.Tensor], folder: Path) -> None:
-    """Two .bin files and their index, the stages' tensors mixed."""
-    files = [f"pytorch_model-0000{part}-of-00002.bin" for part in (1, 2)]
-    weight_map = {name: files[number % 2] for number, name in enumerate(state)}
-    for file in files:
-        shard = {name: tensor for name, tensor in state.items() if weight_map[name] == file}
-        torch.save(shard, folder / file)
-    index = {"metadata": {}, "weight_map": weight_map}
-    (folder / "pytorch_model.bin.index.json").write_text(json.dumps(index))
 
 
 def _save_tokenizer(folder: Path) -> None:

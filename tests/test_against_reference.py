@@ -16,10 +16,10 @@ from tests.checkpoints import (
     CheckpointSpec,
     never_ending,
     random_voice,
-    suno_voices,
 )
 from tests.reference import Reference, generate
 from tests.services import running_chain
+from tests.suno_voices import suno_voices
 
 BARK_SMALL_LAYERS = replace(TINY, layers=2, heads=12, hidden=768, bias=False, eos_after=60)
 ENDS_EARLY = replace(TINY, eos_after=4, eos_spread=2)
