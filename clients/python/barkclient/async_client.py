@@ -14,6 +14,7 @@ from barkclient.channel import (
     open_async_channel,
     speech_stub,
 )
+from barkclient.closing import AsyncClosing
 from barkclient.errors import Cancelled, map_errors
 from barkclient.options import StreamOptions, SynthesisOptions, build_config, build_request
 from barkclient.responses import AudioChunk
@@ -158,7 +159,7 @@ class AsyncClient:
         return speech_stub(self._channel)
 
 
-class AsyncSynthesis(Progress):
+class AsyncSynthesis(AsyncClosing, Progress):
     """One text being spoken: an async iterator of its audio.
 
     Closing it, dropping it, or cancelling the task that reads it cancels the call on the server.
@@ -202,17 +203,6 @@ class AsyncSynthesis(Progress):
     async def aclose(self) -> None:
         """Stops speaking. Whoever is reading at this moment gets Cancelled."""
         self._call.cancel()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
     def __del__(self) -> None:
         self._call.cancel()  # `break` out of a loop leaves nobody to listen

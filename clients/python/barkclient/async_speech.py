@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Any, Self, Unpack
 
+from barkclient.closing import AsyncClosing
 from barkclient.context import ContextState, Request
 from barkclient.conversation import Conversation
 from barkclient.errors import ServerError, map_errors
@@ -16,7 +17,7 @@ from barkclient.options import StreamOptions
 from barkclient.responses import AudioChunk
 
 
-class AsyncSpeechStream:
+class AsyncSpeechStream(AsyncClosing):
     """One call with any number of contexts. Closing or dropping it cancels them all.
 
     Args:
@@ -49,17 +50,6 @@ class AsyncSpeechStream:
     async def aclose(self) -> None:
         """Stops all that is being spoken."""
         self._call.cancel()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
     def __del__(self) -> None:
         self._call.cancel()

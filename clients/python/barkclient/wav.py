@@ -6,9 +6,9 @@ go back (a pipe) the sizes are 0xFFFFFFFF, which players read as "until the end"
 
 import os
 import struct
-from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO
 
+from barkclient.closing import Closing
 from barkclient.options import SAMPLE_BYTES, Encoding
 
 UNKNOWN_SIZE = 0xFFFFFFFF
@@ -16,7 +16,7 @@ _FORMAT_PCM = 1
 _FORMAT_IEEE_FLOAT = 3
 
 
-class WavWriter:
+class WavWriter(Closing):
     """A mono WAV file that grows.
 
     Args:
@@ -65,17 +65,6 @@ class WavWriter:
         finally:
             if self._owns_file:
                 self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def _patch_header(self) -> None:
         if self._patches:
