@@ -130,7 +130,7 @@ def test_one_that_dies_is_named_and_stops_the_rest(started: Up) -> None:
         pid for pid in started.services if b"coarse" in Path(f"/proc/{pid}/cmdline").read_bytes()
     )
     os.kill(victim, signal.SIGKILL)
-    assert "the coarse service ended" in started.rest_of_stderr()
+    assert "the coarse service was killed by SIGKILL" in started.rest_of_stderr()
     assert started.process.returncode == 1
     assert all(map(gone, started.services))
 

@@ -211,9 +211,16 @@ def _raise_death(deaths: "asyncio.Task[Child]") -> None:
     if deaths.done():
         child = deaths.result()
         raise StartupError(
-            f"the {child.member.name} service ended with exit code {child.process.returncode}; "
-            "the others were stopped. Its message stands above"
+            f"the {child.member.name} service {_how_it_ended(child.process.returncode or 0)}; "
+            "the others were stopped"
         )
+
+
+def _how_it_ended(code: int) -> str:
+    if code >= 0:
+        return f"ended with exit code {code}, its message stands above"
+    name = signal.Signals(-code).name
+    return f"was killed by {name}{', most likely for want of memory' if name == 'SIGKILL' else ''}"
 
 
 async def _all_healthy(children: list[Child], timeout_s: float) -> None:

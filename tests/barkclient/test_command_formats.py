@@ -106,6 +106,17 @@ async def test_a_voice_that_could_not_be_kept_costs_nothing_else(
     assert np.load(saved)["semantic_prompt"].tolist() == list(VOICE.semantic_prompt)
 
 
+async def test_subtitles_that_cannot_be_written_do_not_cost_the_voice(
+    command: Command, speech: ScriptedSpeech, capsys: pytest.CaptureFixture[str]
+) -> None:
+    speech.finished.voice.CopyFrom(VOICE)
+    saved, subtitles = str(command.folder / "me.npz"), str(command.folder / "words.srt")
+    options = ("-o", "/dev/null", "--save-voice", saved, "--timestamps", subtitles, "-q")
+    assert await command.inside("say", TEXT, *options) == 1  # it sends no word times
+    assert "no word times" in capsys.readouterr().err
+    assert np.load(saved)["semantic_prompt"].tolist() == list(VOICE.semantic_prompt)
+
+
 async def test_a_kept_voice_is_named(
     command: Command, speech: ScriptedSpeech, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -64,18 +64,22 @@ def _begin(client: Client, arguments: SayArguments, text: str | TypedText) -> Sy
 
 def _save(synthesis: Synthesis, arguments: SayArguments, text: str | TypedText) -> None:
     """What was asked for beside the audio."""
-    if arguments.timestamps is not None:
-        spoken = text if isinstance(text, str) else text.so_far
-        with naming(arguments.timestamps):
-            write_timestamps(arguments.timestamps, synthesis.words, spoken)
-    if arguments.save_voice is not None:
-        voice = synthesis.finished.voice
-        if voice is None:
-            raise ServerError(
-                f"the server sent no voice, so there is none in {arguments.save_voice}"
-            )
-        with naming(arguments.save_voice):
-            voice.save(arguments.save_voice)
+    try:
+        if arguments.timestamps is not None:
+            spoken = text if isinstance(text, str) else text.so_far
+            with naming(arguments.timestamps):
+                write_timestamps(arguments.timestamps, synthesis.words, spoken)
+    finally:  # what fails of one must not cost the other
+        if arguments.save_voice is not None:
+            _save_voice(synthesis, arguments.save_voice)
+
+
+def _save_voice(synthesis: Synthesis, path: str) -> None:
+    voice = synthesis.finished.voice
+    if voice is None:
+        raise ServerError(f"the server sent no voice, so there is none in {path}")
+    with naming(path):
+        voice.save(path)
 
 
 def _report(
