@@ -56,7 +56,7 @@ bench-long: $(BIN)/.train ## ten minutes of text as one speech: memory, voice, n
 		python -m benchmarks.long_text --out benchmarks/results/long-text.json
 
 bench: $(BIN)/.test ## each stage beside transformers' (takes minutes; nothing else should run)
-	$(BIN)/python -W ignore -m benchmarks.stages --out benchmarks/results/stages-cpu.json
+	$(BIN)/python -W ignore -m benchmarks.stages --out benchmarks/results/stages-cpu
 	$(BIN)/python -W ignore -m benchmarks.steps --out benchmarks/results/steps-cpu.json
 
 bench-scaling: $(BIN)/.test ## load rises and falls, the stages follow (four minutes; nothing else should run)

@@ -44,7 +44,7 @@ from barkserve.semantic.generator import (
 from barkserve.semantic.head_choice import HeadChoice
 from barkserve.semantic.text import TextEncoder
 from barkserve.voices import Voice, VoiceLibrary
-from benchmarks.report import default_chunks
+from benchmarks.ours import default_chunks
 from training.recogniser import Recogniser
 from training.word_errors import edits, words
 

@@ -7,12 +7,11 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
 
-from barkserve.config import FineOptions
-from barkserve.fine.windows import ChunkPlan
 from tests.checkpoints import SUNO_SHAPED, CheckpointSpec, never_ending
 
 SHAPES = {"small": (12, 12, 768), "large": (24, 16, 1024)}
@@ -26,29 +25,19 @@ def spec_of(shape: str) -> CheckpointSpec:
     return replace(spec, num_filters=32, codec_hidden=128)
 
 
-def default_chunks(lookahead: int | None = None) -> ChunkPlan:
-    """When `barkserve fine` fills while streaming, if nobody says otherwise."""
-    options = FineOptions()
-    return ChunkPlan(
-        options.first_chunk_frames,
-        options.chunk_growth,
-        options.max_chunk_frames,
-        options.lookahead_frames if lookahead is None else lookahead,
-    )
-
-
-def write_report(out: Path | None, report: dict[str, object]) -> None:
+def write_report(out: Path | None, report: dict[str, Any]) -> dict[str, Any]:
     """Print a report, with the machine, and write it where asked; what an earlier run found and
-    this one did not look at stays."""
+    this one did not look at stays. Returns all results."""
     if out and out.exists():
         earlier = json.loads(out.read_text())["results"]
-        assert isinstance(report["results"], dict)
         report["results"] = earlier | report["results"]
     text = json.dumps({"machine": machine(), **report}, indent=2)
     print(text)
     if out:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text + "\n")
+    results: dict[str, Any] = report["results"]
+    return results
 
 
 def machine() -> dict[str, object]:

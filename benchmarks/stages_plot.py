@@ -1,0 +1,57 @@
+"""Draws what `benchmarks.stages` found: time and memory of each part, and many streams at once."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+Rows = Mapping[str, Mapping[str, float]]
+COLOURS = {"transformers": "#b0b7bf", "barkserve": "#2a6f97", "barkserve, first audio": "#8ecae6"}
+
+
+def plot(rows: Rows, file: Path) -> None:
+    """Three panels: seconds alone, memory alone, seconds of audio a second by streams."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, (left, middle, right) = pyplot.subplots(1, 3, figsize=(14, 4), layout="constrained")
+    alone = {name: row for name, row in rows.items() if not name.endswith("streams")}
+    bars = {"transformers": "transformers_s", "barkserve": "barkserve_s"}
+    _bars(left, alone, bars | {"barkserve, first audio": "barkserve_first_s"})
+    left.set(xlabel="seconds", xscale="log")
+    left.legend(fontsize="small")
+    bars = {"transformers": "transformers_peak_mb", "barkserve": "barkserve_peak_mb"}
+    _bars(middle, alone, bars)
+    middle.set(xlabel="peak resident memory of the process (MB)", yticklabels=[])
+    _lines(right, {name: row for name, row in rows.items() if name not in alone})
+    right.set(xlabel="streams at once", ylabel="seconds of audio a second", xscale="log")
+    right.set(yscale="log")
+    right.legend(fontsize="small")
+    figure.savefig(file, dpi=90)
+    pyplot.close(figure)
+
+
+def _bars(axes: Any, rows: Rows, sides: Mapping[str, str]) -> None:
+    height = 0.8 / len(sides)
+    for index, (label, key) in enumerate(sides.items()):
+        places = [row + index * height for row in range(len(rows))]
+        values = [row.get(key, 0) for row in rows.values()]
+        axes.barh(places, values, height, label=label, color=COLOURS[label])
+    axes.set_yticks([row + 0.4 - height / 2 for row in range(len(rows))], list(rows))
+    axes.invert_yaxis()
+
+
+def _lines(axes: Any, rows: Rows) -> None:
+    parts = sorted({name.split(",")[0] for name in rows})
+    for part, marker in zip(parts, "osD^v", strict=False):
+        mine = [row for name, row in rows.items() if name.startswith(f"{part},")]
+        mine.sort(key=lambda row: row["streams"])
+        for side, style in (("transformers", "--"), ("barkserve", "-")):
+            known = [row for row in mine if f"{side}_s" in row]
+            rates = [row["streams"] * row["audio_s"] / row[f"{side}_s"] for row in known]
+            streams = [row["streams"] for row in known]
+            look = {"marker": marker, "color": COLOURS[side], "linestyle": style}
+            axes.plot(streams, rates, label=f"{side}, {part}", **look)
+    every = sorted({int(row["streams"]) for row in rows.values()})
+    axes.set_xticks(every, list(map(str, every)), minor=False)
