@@ -53,11 +53,13 @@ class Work:
 
 @dataclass(frozen=True)
 class Taken:
-    """Seconds that all streams took and that passed until their first output (median), and the most
-    memory that the process ever had, in MB."""
+    """Seconds that all streams took and that passed until their first output (median), and the
+    memory that the process has afterwards and the most that it ever had, in MB, as Linux counts it:
+    mapped files included."""
 
     seconds: float
     first_s: float
+    resident_mb: float
     peak_mb: float
 
 
@@ -111,10 +113,11 @@ async def serve(run: Callable[[int], Awaitable[tuple[float, float]]]) -> None:
     print("ready", flush=True)
     while line := await asyncio.to_thread(sys.stdin.readline):
         seconds, first_s = await run(int(line))
-        print(json.dumps(asdict(Taken(seconds, first_s, _peak_mb()))), flush=True)
+        taken = Taken(seconds, first_s, _memory_mb("VmRSS"), _memory_mb("VmHWM"))
+        print(json.dumps(asdict(taken)), flush=True)
 
 
-def _peak_mb() -> float:
-    """As Linux counts it, mapped files included; getrusage would count the parent's too."""
+def _memory_mb(name: str) -> float:
+    """Of this process; getrusage would count the parent's too."""
     status = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM"))
+    return next(int(line.split()[1]) / 1024 for line in status if line.startswith(name))

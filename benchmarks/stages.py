@@ -75,6 +75,7 @@ def measure(case: Case, pairs: int) -> Row:
         "audio_s": round(case.work.seconds, 2),
         "barkserve_s": _median(our_times, lambda taken: taken.seconds),
         "barkserve_first_s": _median(our_times, lambda taken: taken.first_s),
+        "barkserve_mb": round(our_times[-1].resident_mb),
         "barkserve_peak_mb": round(our_times[-1].peak_mb),
     }
     if their_times:
@@ -82,6 +83,7 @@ def measure(case: Case, pairs: int) -> Row:
         first = [a.seconds / b.first_s for a, b in zip(their_times, our_times, strict=True)]
         row |= {
             "transformers_s": _median(their_times, lambda taken: taken.seconds),
+            "transformers_mb": round(their_times[-1].resident_mb),
             "transformers_peak_mb": round(their_times[-1].peak_mb),
             "ratio": round(statistics.median(ratios), 2),
             "ratio_min": round(min(ratios), 2),

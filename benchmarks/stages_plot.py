@@ -21,9 +21,9 @@ def plot(rows: Rows, file: Path) -> None:
     _bars(left, alone, bars | {"barkserve, first audio": "barkserve_first_s"})
     left.set(xlabel="seconds", xscale="log")
     left.legend(fontsize="small")
-    bars = {"transformers": "transformers_peak_mb", "barkserve": "barkserve_peak_mb"}
+    bars = {"transformers": "transformers_mb", "barkserve": "barkserve_mb"}
     _bars(middle, alone, bars)
-    middle.set(xlabel="peak resident memory of the process (MB)", yticklabels=[])
+    middle.set(xlabel="resident memory of the process (MB)", yticklabels=[])
     _lines(right, {name: row for name, row in rows.items() if name not in alone})
     right.set(xlabel="streams at once", ylabel="seconds of audio a second", xscale="log")
     right.set(yscale="log")
