@@ -59,13 +59,16 @@ def _name(part: Part, given: argparse.Namespace) -> str:
     return f"{part}, {given.seconds:g} s of audio{how}"
 
 
-def measure(case: Case, pairs: int) -> Row:
+def measure(case: Case, pairs: int, warmups: int) -> Row:
     """Both sides in turn."""
     with ExitStack() as stack:
         theirs = stack.enter_context(Side("benchmarks.theirs", case.work)) if case.both else None
         ours = stack.enter_context(Side("benchmarks.ours", case.work))
         their_times: list[Taken] = []
         our_times: list[Taken] = []
+        for side in [theirs, ours] * warmups:
+            if side is not None:
+                side.run(case.streams)
         for _ in range(pairs):
             if theirs is not None:
                 their_times.append(theirs.run(case.streams))
@@ -102,6 +105,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shape", choices=SHAPES, default="small")
     parser.add_argument("--pairs", type=int, default=1)
+    parser.add_argument("--warmups", type=int, default=0, help="pairs that do not count")
     parser.add_argument("--tokens", type=int, default=250, help="semantic tokens of one stream")
     parser.add_argument("--seconds", type=float, default=5.0, help="audio of one stream")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS)
@@ -118,7 +122,7 @@ def main() -> None:
             _say(f"building a random checkpoint of bark-{given.shape}'s shapes ...")
             build_checkpoint(folder, spec_of(given.shape))
         for case in cases(str(folder), given):
-            results[case.name] = measure(case, given.pairs)
+            results[case.name] = measure(case, given.pairs, given.warmups)
             _say(f"{case.name}: {results[case.name]}")
     out = given.out and given.out.with_suffix(".json")
     every = write_report(out, {"shape": given.shape, "results": results})
