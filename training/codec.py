@@ -36,7 +36,7 @@ USED_BOOKS = 2 + FineLayout().residual_books
 CROP = 60  # frames
 BATCH = 4
 HELD_BACK = 24  # utterances of each speaker, for validation
-SHARES = {"rms": 0.3, "slt": 0.4, "awb": 0.3}  # of the crops: the higher voice is the harder one
+SHARES = {"rms": 0.2, "slt": 0.5, "awb": 0.3}  # of the crops: the hardest voice to decode most
 CONTEXT = 6  # first frames of a crop lack their past and are not judged
 
 Codes = NDArray[np.generic]
