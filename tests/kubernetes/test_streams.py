@@ -2,6 +2,7 @@
 through a real API server by the real orchestrator with its own account's token."""
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -108,7 +109,9 @@ async def test_an_eviction_beyond_the_budget_is_refused(release: InstalledReleas
         await _scale(release, listeners, "fine", 1)
 
 
-async def test_every_stage_is_rolled_out_and_no_stream_fails(release: InstalledRelease) -> None:
+async def test_every_stage_is_rolled_out_and_no_stream_fails(
+    release: InstalledRelease, plane: ControlPlane
+) -> None:
     before = {stage: set(release.pods(stage)) for stage in STAGES}
     async with listening(_door(release)) as listeners:
         names = [f"deployment/bark-{stage}" for stage in STAGES]
@@ -121,6 +124,8 @@ async def test_every_stage_is_rolled_out_and_no_stream_fails(release: InstalledR
         await listeners.more()
     for stage in STAGES:
         assert not before[stage] & set(release.pods(stage))
+    old = set().union(*before.values())
+    assert sum(_streams_left(plane.log(pod)) for pod in old) > 0, "nothing ran when they had to go"
     assert _exit_codes(release) == {0}, "a pod was killed before its streams had ended"
 
 
@@ -166,3 +171,9 @@ def _ready(seen: list[ReplicaStatus]) -> int:
 def _exit_codes(release: InstalledRelease) -> set[int]:
     events = release.objects("events", "--field-selector=reason=Stopped")
     return {int(each["message"]) for each in events}
+
+
+def _streams_left(log: str) -> int:
+    """Streams that a service had when it got SIGTERM, as it wrote then."""
+    (count,) = re.findall(r"ends after its (\d+) streams", log)
+    return int(count)

@@ -128,7 +128,8 @@ async def serve(options: ServerOptions, metrics: Metrics, build: Callable[[], Se
         await probed(published.health)
         _log.info("%s listens on %s:%d", service.full_name, options.host, port)
         await _told_to_stop(options.exit_on_stdin_close)
-        _log.info("%s finishes its streams, %g s at most", service.full_name, options.drain_s)
+        left = service.load().streams
+        _log.info("%s ends after its %d streams or %g s", service.full_name, left, options.drain_s)
         await published.drain(interceptor, options.drain_s)
         await server.stop(_FAREWELL_S)
 
