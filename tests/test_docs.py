@@ -53,7 +53,7 @@ def test_every_barkclient_line_is_understood() -> None:
 
 def test_every_barkserve_line_is_understood() -> None:
     lines = list(commands("barkserve"))
-    assert len(lines) > 5
+    assert len(lines) >= 5
     for words in lines:
         own, command = _split_command(words)
         _parser().parse_args(own)
