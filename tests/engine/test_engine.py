@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from barkserve.engine.engine import Engine
+from barkserve.engine.scheduler import Scheduler
 from barkserve.engine.sequence import Sequence, State
 from barkserve.errors import StageFailed
 from tests.fakes import FakeRunner, Gate, engine_over, fake_sequence, fake_tokens, until
@@ -311,6 +312,29 @@ async def test_leaving_a_sequence_whose_step_then_fails_is_quiet() -> None:
         await asyncio.gather(task, return_exceptions=True)
         runner.gate.open()
         assert await collect(engine, fake_sequence([5, 6, 7], 3)) == [21, 43, 87]
+
+
+async def test_a_defect_beside_the_network_ends_the_streams_and_not_the_engine(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settle, defects = Scheduler.settle, [ArithmeticError("a defect")]
+
+    def defective(scheduler: Scheduler, *arguments: object) -> list[Sequence]:
+        news = settle(scheduler, *arguments)  # type: ignore[arg-type]
+        if defects and len(news) == 2:
+            raise defects.pop()
+        return news
+
+    monkeypatch.setattr(Scheduler, "settle", defective)
+    async with engine_over(FakeRunner(slots=2)) as engine:
+        lengths = (1, 50, 50)  # one has just ended, one goes on, one waits
+        results = await asyncio.gather(
+            *(collect(engine, fake_sequence([n], count)) for n, count in enumerate(lengths)),
+            return_exceptions=True,
+        )
+        assert [type(result) for result in results] == [list, StageFailed, StageFailed]
+        assert await collect(engine, fake_sequence([5, 6, 7], 3)) == [21, 43, 87]
+        assert (engine.free_slots, engine.running, engine.waiting) == (2, 0, 0)
 
 
 async def test_a_slow_reader_gets_everything_in_order() -> None:

@@ -195,7 +195,8 @@ async def test_what_a_sequence_left_for_the_next_is_computed_anew() -> None:
 @pytest.mark.parametrize("state", list(State))
 async def test_it_can_be_stopped_wherever_it_is(state: State) -> None:
     place = FakePlace(gate=(gate := Gate()))
-    async with moving(place, idle_s=0.02) as (residence, engine):
+    idle_s = 60.0 if state is State.RESIDENT else SOON
+    async with moving(place, idle_s) as (residence, engine):
         if state in (State.AWAY, State.RETURNING):
             gate.let()
             await in_state(residence, State.AWAY)

@@ -157,12 +157,16 @@ class Engine:
 
     async def _steps(self) -> None:
         while True:
-            batch = self._scheduler.next_batch()
-            if batch is None:
-                self._work.clear()
-                await self._work.wait()
-            else:
-                await self._step(batch)
+            try:
+                batch = self._scheduler.next_batch()
+                if batch is None:
+                    self._work.clear()
+                    await self._work.wait()
+                else:
+                    await self._step(batch)
+            except Exception as error:  # a defect of ours: nobody may wait for a loop that is gone
+                _log.exception("the engine failed; all its streams end")
+                self._fail_all(error)
 
     async def _step(self, batch: Batch) -> None:
         started = time.perf_counter()
@@ -195,6 +199,13 @@ class Engine:
         for sequence in batch.sequences:
             if sequence.compute_s == 0.0 and sequence in self._waiters:
                 sequence.queue_s = now - self._waiters[sequence].added
+
+    def _fail_all(self, error: Exception) -> None:
+        for sequence, waiter in self._waiters.items():
+            if sequence.state is not State.FINISHED:
+                self._scheduler.abort(sequence)
+                waiter.error = error
+            waiter.news.set()
 
     def _fail(self, batch: Batch, error: Exception) -> None:
         for sequence in self._scheduler.fail(batch):
