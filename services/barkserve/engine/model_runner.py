@@ -92,7 +92,7 @@ class ModelRunner:
         watched = any(sequence.watch is not None for sequence in batch.sequences)
         if self._graphs is not None and batch.length == 1 and not watched:
             return self._replay(ids, slots, starts)
-        rows = CacheRows.of(slots, starts, batch.length, self._device)
+        rows = CacheRows.of(slots, starts, batch.length, self._cache)
         queries: dict[int, Tensor] = {}
         hidden: Tensor = self._model(
             to_device(ids, self._device),

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from barkserve.errors import StartupError
+from barkserve.models.ragged import Bags
 
 Backend = Literal["flash", "sdpa", "eager"]
 
@@ -29,6 +30,7 @@ class CacheRows:
         first: the lowest slot, meaningful when contiguous.
         captured: slots and starts will change in place while all else stays, so that nothing may be
             taken from the host but shapes.
+        bags: the same for a decode of several rows on a CPU in float32, else None.
     """
 
     slots: Tensor
@@ -37,6 +39,7 @@ class CacheRows:
     contiguous: bool
     first: int
     captured: bool = False
+    bags: Bags | None = None
 
     @classmethod
     def anywhere(cls, slots: Tensor, starts: Tensor, positions: int) -> "CacheRows":
@@ -49,17 +52,22 @@ class CacheRows:
         return len(self.slots) == 1 and not self.captured
 
     @classmethod
-    def of(
-        cls, slots: list[int], starts: list[int], length: int, device: torch.device
-    ) -> "CacheRows":
-        """Rows that each append `length` positions behind `starts`."""
+    def of(cls, slots: list[int], starts: list[int], length: int, cache: Tensor) -> "CacheRows":
+        """Rows that each append `length` positions behind `starts`, to a cache from
+        CausalModel.new_cache."""
         ordered = all(slot == slots[0] + row for row, slot in enumerate(slots))
+        taken, device = torch.tensor(slots, device=cache.device), cache.device
+        decode = length == 1 and len(slots) > 1
+        bags = None
+        if decode and device.type == "cpu" and cache.dtype is torch.float32:
+            bags = Bags.of(taken, [start + 1 for start in starts], cache.shape[3], cache.shape[4])
         return cls(
-            slots=torch.tensor(slots, device=device),
+            slots=taken,
             starts=torch.tensor(starts, device=device),
             longest=max(starts) + length,
             contiguous=ordered,
             first=slots[0],
+            bags=bags,
         )
 
     def mask(self, length: int) -> Tensor:
@@ -85,9 +93,8 @@ class FullAttention(Protocol):
         """q, k, v: (B, H, T, D). Returns (B, H, T, D)."""
 
 
-def _store(k: Tensor, v: Tensor, cache: Tensor, rows: CacheRows) -> tuple[Tensor, Tensor]:
-    """Write k and v behind each row's start and return that row's keys and values, (B, H, longest,
-    D)."""
+def _store(k: Tensor, v: Tensor, cache: Tensor, rows: CacheRows) -> None:
+    """Write k and v behind each row's start."""
     length = k.shape[2]
     if rows.single:
         end = rows.longest
@@ -98,6 +105,10 @@ def _store(k: Tensor, v: Tensor, cache: Tensor, rows: CacheRows) -> tuple[Tensor
         index = (rows.slots[:, None], slice(None), positions)
         cache[0][index] = k.transpose(1, 2)
         cache[1][index] = v.transpose(1, 2)
+
+
+def _held(cache: Tensor, rows: CacheRows) -> tuple[Tensor, Tensor]:
+    """The rows' keys and values, (B, H, longest, D)."""
     if rows.contiguous:
         held = cache[:, rows.first : rows.first + len(rows.slots), :, : rows.longest]
     else:
@@ -114,7 +125,8 @@ def eager_full(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 def eager_cached(q: Tensor, k: Tensor, v: Tensor, cache: Tensor, rows: CacheRows) -> Tensor:
     """The same formula, masked causally, over the rows' slots."""
-    keys, values = _store(k, v, cache, rows)
+    _store(k, v, cache, rows)
+    keys, values = _held(cache, rows)
     weights = torch.matmul(q, keys.transpose(-1, -2)) * (1.0 / math.sqrt(q.shape[-1]))
     weights = weights.masked_fill(~rows.mask(q.shape[2]), torch.finfo(weights.dtype).min)
     return torch.matmul(functional.softmax(weights, dim=-1).to(values.dtype), values)
@@ -126,8 +138,12 @@ def sdpa_full(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 
 def sdpa_cached(q: Tensor, k: Tensor, v: Tensor, cache: Tensor, rows: CacheRows) -> Tensor:
-    """torch's scaled_dot_product_attention over the rows' slots."""
-    keys, values = _store(k, v, cache, rows)
+    """torch's scaled_dot_product_attention over the rows' slots; several rows' decodes on a CPU by
+    bags."""
+    _store(k, v, cache, rows)
+    if rows.bags is not None:
+        return rows.bags.attend(q, cache[0], cache[1])
+    keys, values = _held(cache, rows)
     length = q.shape[2]
     if rows.single and length in (1, rows.longest):  # nothing to mask, or plainly triangular
         return functional.scaled_dot_product_attention(q, keys, values, is_causal=length > 1)

@@ -19,13 +19,21 @@ NoteQueries = Callable[[int, Tensor], None]
 
 
 class CausalModel(nn.Module):
-    """transformers BarkCausalModel, with the cache handed in and only the wanted logits
-    computed."""
+    """transformers BarkCausalModel, with the cache handed in and only the wanted logits computed.
 
-    def __init__(self, config: CausalConfig, attention: CachedAttention) -> None:
+    Args:
+        config: the shapes.
+        attention: how attention is computed.
+        linear_dtype: of the weights of heads.
+    """
+
+    def __init__(
+        self, config: CausalConfig, attention: CachedAttention, linear_dtype: torch.dtype
+    ) -> None:
         super().__init__()
         self.config = config
         self._attention = attention
+        self._linear_dtype = linear_dtype
         self.input_embeds_layer = nn.Embedding(config.input_vocab_size, config.hidden_size)
         self.position_embeds_layer = nn.Embedding(config.block_size, config.hidden_size)
         self.layers = nn.ModuleList(
@@ -73,8 +81,8 @@ class CausalModel(nn.Module):
         weight = self.lm_head.weight.detach()
         first, last = int(ids[0]), int(ids[-1])
         if last - first + 1 == len(ids):
-            return linear_of(weight[first : last + 1])
-        return linear_of(weight[ids.to(weight.device)])
+            return linear_of(weight[first : last + 1], self._linear_dtype)
+        return linear_of(weight[ids.to(weight.device)], self._linear_dtype)
 
     def logits(self, hidden: Tensor, head: nn.Module) -> Tensor:
         """Logits of chosen ids only.

@@ -126,13 +126,12 @@ def can_pack(device: torch.device, dtype: torch.dtype) -> bool:
     return dtype is torch.float32
 
 
-def linear_of(weight: Tensor) -> nn.Module:
-    """A linear layer without bias over this (out, in) weight, packed where that can be."""
-    if can_pack(weight.device, weight.dtype):
-        return PackedLinear(weight, None)
+def linear_of(weight: Tensor, dtype: torch.dtype) -> nn.Module:
+    """A linear layer without bias over this (out, in) weight, packed in that dtype where that can
+    be."""
     layer = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device="meta")
     layer.weight = nn.Parameter(weight, requires_grad=False)
-    return layer
+    return _packed(layer, dtype) if can_pack(weight.device, dtype) else layer
 
 
 def pack_linear(module: nn.Module, dtype: torch.dtype) -> None:

@@ -112,7 +112,7 @@ def _load_causal(
     checkpoint: Checkpoint, prefix: str, config: CausalConfig, placement: Placement
 ) -> CausalModel:
     attention = cached_attention(placement.attention, placement.device, placement.dtype)
-    model = CausalModel(config, attention)
+    model = CausalModel(config, attention, placement.weights)
     model = _place(model, checkpoint.tensors(prefix), prefix, placement)
     pack_linear(model.layers, placement.weights)  # lm_head stays: CausalModel.head takes it apart
     return model
