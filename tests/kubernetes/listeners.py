@@ -10,7 +10,7 @@ import grpc
 from barkserve.v1 import speech_pb2, speech_pb2_grpc, status_pb2, status_pb2_grpc
 
 _TEXT = "hello the world. the brown fox. hello."
-_PACE_S = 0.1  # a listener reads no faster, so that streams outlast a preStop hook
+_PACE_S = 0.2  # a listener reads no faster, so that streams outlast a preStop hook
 
 
 @dataclass

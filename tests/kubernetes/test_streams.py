@@ -19,7 +19,7 @@ from tests.kubernetes.kubelet import PROGRAM
 from tests.kubernetes.listeners import Listeners, listening
 from tests.kubernetes.release import InstalledRelease, namespace
 
-SPEC = replace(never_ending(TINY), max_new_tokens=300, block_size=1024)
+SPEC = replace(never_ending(TINY), max_new_tokens=700, block_size=1024)
 
 
 def values(checkpoint: Path) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def values(checkpoint: Path) -> dict[str, Any]:
     words = [f"--checkpoint={checkpoint}"]
     return {
         "image": {"repository": PROGRAM},
-        "defaults": {"extraArgs": words, "preStopSeconds": 2, "drainSeconds": 40},
+        "defaults": {"extraArgs": words, "preStopSeconds": 1, "drainSeconds": 40},
         "services": {"orchestrator": {"options": {"replica-wait-seconds": 60}}},
     }
 
