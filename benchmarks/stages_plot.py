@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+ORDER = ("semantic", "coarse", "fine", "codec", "chain")
 Rows = Mapping[str, Mapping[str, float]]
-COLOURS = {"transformers": "#b0b7bf", "barkserve": "#2a6f97", "barkserve, first audio": "#8ecae6"}
+COLOURS = {"transformers": "#b0b7bf", "barkserve": "#2a6f97", "barkserve, first output": "#8ecae6"}
 
 
 def plot(rows: Rows, file: Path) -> None:
@@ -15,19 +16,21 @@ def plot(rows: Rows, file: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, (left, middle, right) = pyplot.subplots(1, 3, figsize=(14, 4), layout="constrained")
-    alone = {name: row for name, row in rows.items() if not name.endswith("streams")}
+    figure, (left, middle, right) = pyplot.subplots(1, 3, figsize=(15, 4), layout="constrained")
+    several = {name: row for name, row in rows.items() if name.endswith("streams")}
+    alone = {name: row for name, row in rows.items() if name not in several}
+    alone = dict(sorted(alone.items(), key=lambda item: ORDER.index(_part(item[0]))))
     bars = {"transformers": "transformers_s", "barkserve": "barkserve_s"}
-    _bars(left, alone, bars | {"barkserve, first audio": "barkserve_first_s"})
+    _bars(left, alone, bars | {"barkserve, first output": "barkserve_first_s"})
     left.set(xlabel="seconds", xscale="log")
-    left.legend(fontsize="small")
+    left.legend(fontsize="small", loc=(0.5, 0.22))  # beside the codec, which is soon done
     bars = {"transformers": "transformers_mb", "barkserve": "barkserve_mb"}
     _bars(middle, alone, bars)
     middle.set(xlabel="resident memory of the process (MB)", yticklabels=[])
-    _lines(right, {name: row for name, row in rows.items() if name not in alone})
     right.set(xlabel="streams at once", ylabel="seconds of audio a second", xscale="log")
     right.set(yscale="log")
-    right.legend(fontsize="small")
+    _lines(right, several)
+    right.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
     figure.savefig(file, dpi=90)
     pyplot.close(figure)
 
@@ -43,15 +46,20 @@ def _bars(axes: Any, rows: Rows, sides: Mapping[str, str]) -> None:
 
 
 def _lines(axes: Any, rows: Rows) -> None:
-    parts = sorted({name.split(",")[0] for name in rows})
-    for part, marker in zip(parts, "osD^v", strict=False):
-        mine = [row for name, row in rows.items() if name.startswith(f"{part},")]
+    for part, marker in zip(ORDER, "osD^v", strict=True):
+        mine = [row for name, row in rows.items() if _part(name) == part]
         mine.sort(key=lambda row: row["streams"])
         for side, style in (("transformers", "--"), ("barkserve", "-")):
-            known = [row for row in mine if f"{side}_s" in row]
+            if not (known := [row for row in mine if f"{side}_s" in row]):
+                continue
             rates = [row["streams"] * row["audio_s"] / row[f"{side}_s"] for row in known]
             streams = [row["streams"] for row in known]
             look = {"marker": marker, "color": COLOURS[side], "linestyle": style}
             axes.plot(streams, rates, label=f"{side}, {part}", **look)
     every = sorted({int(row["streams"]) for row in rows.values()})
-    axes.set_xticks(every, list(map(str, every)), minor=False)
+    axes.set_xticks(every, list(map(str, every)))
+    axes.minorticks_off()
+
+
+def _part(name: str) -> str:
+    return name.split(",")[0]
