@@ -1,0 +1,67 @@
+"""How long the parts of a network take, each without the parts inside it. Knows modules, not what
+they are for."""
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import nn
+from torch.nn.modules.module import (
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+)
+
+PARTS = {
+    "PackedLinear": "linear",
+    "Int8Linear": "linear",
+    "SelfAttention": "attention",
+    "LayerNorm": "norms",
+}
+
+
+class ModuleTimes:
+    """Sums up, over decode steps, the time in each kind of module and outside of all."""
+
+    def __init__(self) -> None:
+        self._open: list[list[float]] = []  # of each module that runs: start, and time inside it
+        self._step: Counter[str] = Counter()
+        self._steps: list[tuple[float, Counter[str]]] = []
+
+    @contextmanager
+    def hooked(self) -> Iterator[None]:
+        """All modules are timed inside."""
+        hooks = (
+            register_module_forward_pre_hook(self._enter),
+            register_module_forward_hook(self._leave),
+        )
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def step(self, elapsed: float | None) -> None:
+        """A step ended, of so many milliseconds; None: it does not count."""
+        if elapsed is not None:
+            self._steps.append((elapsed, self._step))
+        self._step = Counter()
+
+    def milliseconds(self) -> dict[str, float]:
+        """Of the median step: each part, and what is left (embeddings, sampling, Python)."""
+        elapsed, parts = sorted(self._steps, key=lambda step: step[0])[len(self._steps) // 2]
+        found = {f"{part}_ms": round(parts[part], 2) for part in sorted(set(PARTS.values()))}
+        return found | {"rest_ms": round(elapsed - sum(parts.values()), 2)}
+
+    def _enter(self, _module: nn.Module, _given: Any) -> None:
+        self._open.append([time.perf_counter(), 0.0])
+
+    def _leave(self, module: nn.Module, _given: Any, _made: Any) -> None:
+        started, inside = self._open.pop()
+        took = 1e3 * (time.perf_counter() - started)
+        if self._open:
+            self._open[-1][1] += took
+        part = PARTS.get(type(module).__name__)
+        if part is not None:
+            self._step[part] += took - inside
