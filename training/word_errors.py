@@ -16,7 +16,7 @@ def edits(a: list[str] | list[int], b: list[str] | list[int]) -> int:
 def words_after(said: list[str], heard: list[str]) -> int:
     """How many words were heard behind what best fits all that was said."""
     distances = [edits(said, heard[:end]) for end in range(len(heard) + 1)]
-    return len(heard) - distances.index(min(distances))
+    return distances[::-1].index(min(distances))  # a wrong last word is wrong, not one behind
 
 
 def words(text: str) -> list[str]:
