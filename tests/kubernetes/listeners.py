@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import grpc
 
+from barkclient import AsyncClient
 from barkserve.v1 import speech_pb2, speech_pb2_grpc, status_pb2, status_pb2_grpc
 
 _TEXT = "hello the world. the brown fox. hello."
@@ -89,3 +90,18 @@ async def listening(address: str, count: int = 3) -> AsyncIterator[Listeners]:
     assert listeners.samples.keys() == set(range(count))
     for counts in listeners.samples.values():
         assert len(set(counts)) == 1, f"a stream lost or repeated samples: {counts}"
+
+
+@asynccontextmanager
+async def talking(address: str) -> AsyncIterator[None]:
+    """Somebody who has said a sentence and not yet all; at the end the rest is heard too."""
+    async with AsyncClient(address) as client, client.stream() as stream:
+        talk = stream.speak(seed=1)
+        talk.send(_TEXT)
+        heard = len((await anext(talk)).samples())
+        yield
+        talk.send(_TEXT)
+        talk.end()
+        async for chunk in talk:
+            heard += len(chunk.samples())
+        assert talk.finished.sample_count == heard > 0
