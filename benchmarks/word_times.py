@@ -167,7 +167,7 @@ class Studio:
 def by_attention(spoken: Spoken, head: AlignmentHead, heads: int) -> Times:
     """What barkserve does."""
     width = len(spoken.characters)
-    alignment = TokenAlignment(width, head.lag, width - 1, 0)
+    alignment = TokenAlignment(width, head.lag, width - 1, 0, spoken.tokens)
     row = head.layer * heads + head.head
     alignment.see([spoken.attention[row : row + 1]])
     alignment.push(spoken.tokens)
