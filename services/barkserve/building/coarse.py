@@ -1,18 +1,9 @@
 """Builds the coarse service: semantic tokens to the first two codebooks."""
 
-from barkserve.building.stage import (
-    graphs_of,
-    open_checkpoint,
-    prefill_positions,
-    residence_of,
-    thread_plan,
-    watch_engine,
-)
+from barkserve.building.stage import engine_of, graphs_of, open_checkpoint, thread_plan
 from barkserve.coarse.generator import CoarseGenerator, coarse_heads
 from barkserve.coarse.servicer import CoarseServicer
 from barkserve.config import CoarseOptions
-from barkserve.engine.admission import Admission
-from barkserve.engine.engine import Engine
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.warm_up import started_warm
 from barkserve.models.loading import load_coarse
@@ -30,10 +21,7 @@ def build(options: CoarseOptions, metrics: Metrics) -> Service:
     model = load_coarse(checkpoint, placement)
     runner = ModelRunner(model, coarse_heads(bark), options.slots, graphs_of(placement))
     runner.capture(ids_a_position=1)
-    residence = residence_of(options, runner.offload, metrics)
-    engine = Engine(runner, prefill_positions(options), begin, residence)
-    watch_engine(metrics, engine)
-    admission = Admission(options.max_streams, during=residence.expected)
+    engine, admission = engine_of(options, runner, begin, metrics)
     generator = CoarseGenerator(engine, bark)
     servicer = CoarseServicer(generator, bark, admission, metrics)
     register = register_with(coarse_pb2_grpc.add_CoarseServiceServicer_to_server, servicer)

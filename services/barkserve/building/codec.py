@@ -3,18 +3,16 @@
 from functools import partial
 
 from barkserve.building.stage import (
+    batcher_of,
     graphs_of,
     max_batch_of,
     open_checkpoint,
-    residence_of,
     thread_plan,
 )
 from barkserve.codec.decoder import Decoder
 from barkserve.codec.generator import CodecGenerator
 from barkserve.codec.servicer import CodecServicer
 from barkserve.config import CodecOptions
-from barkserve.engine.admission import Admission
-from barkserve.engine.batcher import Batcher
 from barkserve.engine.warm_up import started_warm
 from barkserve.models.loading import load_codec
 from barkserve.models.memory import memory_report
@@ -31,11 +29,8 @@ def build(options: CodecOptions, metrics: Metrics) -> Service:
     model = load_codec(checkpoint, placement)
     decoder = Decoder(model, graphs_of(placement))
     decoder.capture(max_batch_of(options))
-    residence = residence_of(options, decoder.offload, metrics)
-    batcher = Batcher(decoder.decode, max_batch_of(options), begin, residence)
-    metrics.watch("queue_depth", "Chunks waiting for the network", lambda: batcher.waiting)
+    batcher, admission = batcher_of(options, decoder.decode, decoder.offload, begin, metrics)
     generator = CodecGenerator(batcher, model.first_frames, checkpoint.bark.sample_rate)
-    admission = Admission(options.max_streams, during=residence.expected)
     servicer = CodecServicer(generator, checkpoint.bark, admission, metrics)
     register = register_with(codec_pb2_grpc.add_CodecServiceServicer_to_server, servicer)
     books = checkpoint.bark.fine_generation.n_fine_codebooks

@@ -1,15 +1,13 @@
 """Builds the fine service: two codebooks to all of them."""
 
 from barkserve.building.stage import (
+    batcher_of,
     graphs_of,
     max_batch_of,
     open_checkpoint,
-    residence_of,
     thread_plan,
 )
 from barkserve.config import FineOptions
-from barkserve.engine.admission import Admission
-from barkserve.engine.batcher import Batcher
 from barkserve.engine.warm_up import started_warm
 from barkserve.fine.filler import Filler
 from barkserve.fine.generator import FineGenerator
@@ -32,16 +30,13 @@ def build(options: FineOptions, metrics: Metrics) -> Service:
     model = load_fine(checkpoint, placement)
     filler = Filler(model, given, books, bark.codebook_size, graphs_of(placement))
     filler.capture(max_batch_of(options), bark.fine_generation.max_fine_input_length)
-    residence = residence_of(options, filler.offload, metrics)
-    batcher = Batcher(filler.fill, max_batch_of(options), begin, residence)
-    metrics.watch("queue_depth", "Windows waiting for the network", lambda: batcher.waiting)
+    batcher, admission = batcher_of(options, filler.fill, filler.offload, begin, metrics)
     chunks = ChunkPlan(
         options.first_chunk_frames,
         options.chunk_growth,
         min(options.max_chunk_frames, FineGeometry.of(bark.fine_generation).most_fresh),
         options.lookahead_frames,
     )
-    admission = Admission(options.max_streams, during=residence.expected)
     generator = FineGenerator(batcher, bark)
     servicer = FineServicer(generator, bark, chunks, admission, metrics)
     register = register_with(fine_pb2_grpc.add_FineServiceServicer_to_server, servicer)

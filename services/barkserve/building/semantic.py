@@ -1,16 +1,7 @@
 """Builds the semantic service: text to semantic tokens."""
 
-from barkserve.building.stage import (
-    graphs_of,
-    open_checkpoint,
-    prefill_positions,
-    residence_of,
-    thread_plan,
-    watch_engine,
-)
+from barkserve.building.stage import engine_of, graphs_of, open_checkpoint, thread_plan
 from barkserve.config import SemanticOptions
-from barkserve.engine.admission import Admission
-from barkserve.engine.engine import Engine
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.warm_up import started_warm
 from barkserve.models.loading import load_semantic
@@ -32,13 +23,10 @@ def build(options: SemanticOptions, metrics: Metrics) -> Service:
     model = load_semantic(checkpoint, placement)
     runner = ModelRunner(model, [semantic_head(bark)], options.slots, graphs_of(placement))
     runner.capture(ids_a_position=2)
-    residence = residence_of(options, runner.offload, metrics)
-    engine = Engine(runner, prefill_positions(options), begin, residence)
-    watch_engine(metrics, engine)
+    engine, admission = engine_of(options, runner, begin, metrics)
     encoder = TextEncoder(checkpoint)
     heads = HeadChoice(engine, bark, encoder.encode)
     generator = SemanticGenerator(engine, bark, heads)
-    admission = Admission(options.max_streams, during=residence.expected)
     servicer = SemanticServicer(generator, encoder, bark, admission, metrics)
     register = register_with(semantic_pb2_grpc.add_SemanticServiceServicer_to_server, servicer)
     start = started_warm(engine.start, generator.warm_up, runner.memory)

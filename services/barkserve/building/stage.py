@@ -1,18 +1,26 @@
-"""What the builders of the four stages share: the checkpoint, the threads, the sizes of steps."""
+"""What the builders of the four stages share: the checkpoint, the threads, and what runs a network,
+beside who is let in to it."""
 
 from collections.abc import Callable
 from functools import partial
+from typing import TypeVar
 
 import torch
 
 from barkserve.checkpoint_folder import embedded_checkpoint
 from barkserve.config import CodecOptions, FineOptions, StageOptions, check_offload
+from barkserve.engine.admission import Admission
+from barkserve.engine.batcher import Batcher
 from barkserve.engine.engine import Engine
 from barkserve.engine.graphs import Graphs, cuda_capture
+from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.residence import Place, Residence, State
 from barkserve.models.checkpoint import Checkpoint
 from barkserve.models.loading import Placement
 from barkserve.serving.metrics import Metrics
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
 
 
 def thread_plan(options: StageOptions) -> Callable[[], None]:
@@ -44,7 +52,53 @@ def graphs_of(placement: Placement) -> Graphs | None:
     return Graphs(cuda_capture(placement.device))
 
 
-def residence_of(options: StageOptions, place: Callable[[], Place], metrics: Metrics) -> Residence:
+def engine_of(
+    options: StageOptions, runner: ModelRunner, begin: Callable[[], None], metrics: Metrics
+) -> tuple[Engine, Admission]:
+    """What runs a causal network, and who is let in to it.
+
+    Args:
+        options: the stage's.
+        runner: the network.
+        begin: from thread_plan().
+        metrics: get the slots and the queue.
+    """
+    residence = _residence_of(options, runner.offload, metrics)
+    engine = Engine(runner, _prefill_positions(options), begin, residence)
+    metrics.watch("slots", "Slots of the key/value cache", lambda: engine.slots)
+    metrics.watch(
+        "slots_free", "Slots that a new sequence could have now", lambda: engine.free_slots
+    )
+    metrics.watch(
+        "slots_running", "Slots of sequences that are being continued", lambda: engine.running
+    )
+    metrics.watch("queue_depth", "Sequences waiting for a slot", lambda: engine.waiting)
+    return engine, Admission(options.max_streams, during=residence.expected)
+
+
+def batcher_of(
+    options: FineOptions | CodecOptions,
+    run: Callable[[list[Job]], list[Result]],
+    place: Callable[[], Place],
+    begin: Callable[[], None],
+    metrics: Metrics,
+) -> tuple[Batcher[Job, Result], Admission]:
+    """What runs a network that keeps nothing between calls, and who is let in to it.
+
+    Args:
+        options: the stage's.
+        run: does the work of some jobs.
+        place: makes what the network occupies.
+        begin: from thread_plan().
+        metrics: get the queue.
+    """
+    residence = _residence_of(options, place, metrics)
+    batcher = Batcher(run, max_batch_of(options), begin, residence)
+    metrics.watch("queue_depth", "Jobs waiting for the network", lambda: batcher.waiting)
+    return batcher, Admission(options.max_streams, during=residence.expected)
+
+
+def _residence_of(options: StageOptions, place: Callable[[], Place], metrics: Metrics) -> Residence:
     """Whether the network may leave its device, and what is reported of that."""
     if not options.offload_idle_seconds:
         return Residence()
@@ -67,18 +121,6 @@ def residence_of(options: StageOptions, place: Callable[[], Place], metrics: Met
     return residence
 
 
-def prefill_positions(options: StageOptions) -> int:
+def _prefill_positions(options: StageOptions) -> int:
     """A CPU gains nothing from more than fills its cores; a GPU needs many to be filled."""
     return 512 if options.device == "cpu" else 8192
-
-
-def watch_engine(metrics: Metrics, engine: Engine) -> None:
-    """Report the engine's slots and queue."""
-    metrics.watch("slots", "Slots of the key/value cache", lambda: engine.slots)
-    metrics.watch(
-        "slots_free", "Slots that a new sequence could have now", lambda: engine.free_slots
-    )
-    metrics.watch(
-        "slots_running", "Slots of sequences that are being continued", lambda: engine.running
-    )
-    metrics.watch("queue_depth", "Sequences waiting for a slot", lambda: engine.waiting)
