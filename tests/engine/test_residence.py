@@ -175,7 +175,9 @@ async def test_a_stream_calls_the_network_back_before_its_first_step() -> None:
         await in_state(residence, State.AWAY)
         with admission.stream():
             await in_state(residence, State.RESIDENT)
+            assert place.moves == ["leave", "come back"]
         await in_state(residence, State.AWAY)
+        assert place.moves == ["leave", "come back", "leave"]
 
 
 async def test_what_a_sequence_left_for_the_next_is_computed_anew() -> None:

@@ -7,7 +7,6 @@ python -m tests.kubernetes.metrics_adapter URL CA TOKEN PORT CERTIFICATE KEY
 
 import asyncio
 import datetime
-import ssl
 import sys
 from collections.abc import AsyncIterator
 
@@ -16,6 +15,7 @@ from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.kubernetes.client import Api, Json
+from tests.kubernetes.https import serve
 
 METRIC = "barkserve_streams"
 GROUP = "custom.metrics.k8s.io"
@@ -101,13 +101,7 @@ class Adapter:
 def main() -> None:
     """Serve until killed."""
     url, ca, token, port, certificate, key = sys.argv[1:]
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate, key)
-    app = Adapter(Api(url, ca, token)).app()
-    web.run_app(
-        app, host="127.0.0.1", port=int(port), ssl_context=context, print=lambda _: None,
-        shutdown_timeout=0.1, handler_cancellation=True,
-    )  # fmt: skip
+    serve(Adapter(Api(url, ca, token)).app(), int(port), certificate, key)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,13 @@ python -m tests.kubernetes.modern_api PORT CERTIFICATE KEY UPSTREAM_PORT
 """
 
 import json
-import ssl
 import sys
 from typing import Any
 
 import aiohttp
 from aiohttp import web
+
+from tests.kubernetes.https import serve
 
 _OLD = {
     "discovery.k8s.io/v1": "discovery.k8s.io/v1beta1",
@@ -176,13 +177,7 @@ def _translated(body: bytes, translate: Any) -> bytes:
 def main() -> None:
     """Serve until killed."""
     port, certificate, key, upstream = sys.argv[1:]
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(certificate, key)
-    app = ModernApi(f"https://127.0.0.1:{upstream}").app()
-    web.run_app(
-        app, host="127.0.0.1", port=int(port), ssl_context=context, print=lambda _: None,
-        shutdown_timeout=0.1, handler_cancellation=True,
-    )  # fmt: skip
+    serve(ModernApi(f"https://127.0.0.1:{upstream}").app(), int(port), certificate, key)
 
 
 if __name__ == "__main__":

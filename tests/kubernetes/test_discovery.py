@@ -99,6 +99,7 @@ async def test_the_api_server_is_killed_with_news_to_tell(
         await until(lambda: len(seen[-1]) == 2)
         await _scale(release, "coarse", 1)
         await until(lambda: len(seen[-1]) == 1)
+    assert _is_story_of_two(seen)
 
 
 async def test_a_version_that_etcd_has_forgotten_is_listed_again(
@@ -119,6 +120,7 @@ async def test_a_version_that_etcd_has_forgotten_is_listed_again(
         await until(lambda: len(seen[-1]) == 2)
         await _scale(release, "coarse", 1)
         await until(lambda: len(seen[-1]) == 1)
+    assert _is_story_of_two(seen)
 
 
 async def test_an_account_without_the_right_is_told_which_it_needs(
@@ -129,6 +131,14 @@ async def test_an_account_without_the_right_is_told_which_it_needs(
         await until(lambda: "needs get, list and watch of endpointslices" in caplog.text)
         assert 'User "system:serviceaccount:discovery:bark-coarse" cannot list' in caplog.text
     assert not seen
+
+
+def _is_story_of_two(seen: list[set[str]]) -> bool:
+    """Whether one replica was joined by another, and one of the two drained and went; what was said
+    twice, for the API server came back, counts once."""
+    told = [now for before, now in zip([set(), *seen], seen, strict=False) if now != before]
+    first, both, draining, last = told
+    return first < both and len(both) == 2 and last < draining and last < both and len(last) == 1
 
 
 async def _scale(release: InstalledRelease, service: str, replicas: int) -> None:

@@ -65,6 +65,8 @@ async def test_a_pod_that_drains_is_seen_so_and_gets_no_new_streams(
         )
         await listeners.until("coarse", lambda seen: old not in _states(seen) and len(seen) == 1)
         await listeners.more()
+    assert name not in release.pods("coarse")
+    assert _exit_codes(release) == {0}
 
 
 async def test_the_api_server_dies_and_comes_back(
