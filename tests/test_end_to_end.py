@@ -279,8 +279,8 @@ asyncio.run(build())
 """
 
 START_CODEC = """
-from barkserve.__main__ import main
-sys.exit(main(["codec", "--port", "0"]))
+from barkserve.__main__ import run
+sys.exit(run(["codec", "--port", "0"]))
 """
 
 

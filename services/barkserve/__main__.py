@@ -9,10 +9,12 @@ barkserve fetch --stage STAGE --to FOLDER [--checkpoint NAME]
 import argparse
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 from barkserve import config
 from barkserve.errors import BarkserveError, StartupError
@@ -33,11 +35,21 @@ _SERVICES: dict[str, tuple[type[Any], str]] = {
 }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main() -> NoReturn:
+    """What the installed command runs. Ends the process as it stands: the interpreter's own end
+    would tear down what gRPC's threads may still be using, which now and then aborts a service that
+    has drained."""
+    code = run(sys.argv[1:])
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(code)
+
+
+def run(argv: Sequence[str]) -> int:
     """Run the command line; returns the exit code. Never shows a traceback for a foreseen
     failure."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    words, command = _split_command(words)
+    words, command = _split_command(argv)
     arguments = _parser().parse_args(words)
     environment = config.environment()
     try:
@@ -112,13 +124,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _split_command(words: list[str]) -> tuple[list[str], list[str]]:
+def _split_command(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """What stands before `--` and what stands behind it."""
     if "--" not in words:
-        return words, []
+        return list(words), []
     at = words.index("--")
-    return words[:at], words[at + 1 :]
+    return list(words[:at]), list(words[at + 1 :])
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

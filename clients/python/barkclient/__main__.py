@@ -3,6 +3,8 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import NoReturn
 
 from barkclient.commands.arguments import Arguments, parse
 from barkclient.commands.bench import bench
@@ -49,7 +51,7 @@ _EXIT_CODES: Mapping[type[BarkClientError], int] = {
 def main() -> None:
     """What the installed command runs."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what its core logs, we say in a line
-    sys.exit(run(sys.argv[1:], os.environ))
+    _leave(run(sys.argv[1:], os.environ))
 
 
 def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
@@ -96,6 +98,15 @@ def _farewell(message: str, error: BaseException, code: int) -> int:
     """One line for a person: what went wrong, and what is left of the work."""
     print("; ".join([f"barkclient: {message}", *getattr(error, "__notes__", [])]), file=sys.stderr)
     return code
+
+
+def _leave(code: int) -> NoReturn:
+    """Ends the process as it stands. The interpreter's own end would tear down what gRPC's threads
+    may still be using, which now and then aborts a command that has done its work."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":
