@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from barkserve.bark_config import CausalConfig
 from barkserve.models.attention import CachedAttention, CacheRows
 from barkserve.models.linear import linear_of
-from barkserve.models.transformer import Attend, Block
+from barkserve.models.transformer import Attend, Block, embedding
 
 NoteQueries = Callable[[int, Tensor], None]
 """Takes a layer's number and its queries, (B, heads, T, head_dim)."""
@@ -34,8 +34,8 @@ class CausalModel(nn.Module):
         self.config = config
         self._attention = attention
         self._linear_dtype = linear_dtype
-        self.input_embeds_layer = nn.Embedding(config.input_vocab_size, config.hidden_size)
-        self.position_embeds_layer = nn.Embedding(config.block_size, config.hidden_size)
+        self.input_embeds_layer = embedding(config.input_vocab_size, config.hidden_size)
+        self.position_embeds_layer = embedding(config.block_size, config.hidden_size)
         self.layers = nn.ModuleList(
             Block(config.hidden_size, config.num_heads, config.bias, norm_bias=config.bias)
             for _ in range(config.num_layers)

@@ -30,6 +30,15 @@ _RENAMED = {
 }
 
 
+# Tensors that are read while a file is mapped: its pages count as ours until it is let go.
+_MAPPED_TOGETHER = 16
+
+To = tuple[torch.device, torch.dtype | None]
+"""Where tensors are to be and as what; None: as stored."""
+
+_AS_STORED: To = (torch.device("cpu"), None)
+
+
 @dataclass(frozen=True)
 class Checkpoint(CheckpointFolder):
     """A checkpoint folder whose tensors can be read too."""
@@ -39,12 +48,15 @@ class Checkpoint(CheckpointFolder):
         """Opens a folder or fetches a hub name, as CheckpointFolder.open does, with its weights."""
         return super().open(name_or_path, weights=weights)
 
-    def tensors(self, prefix: str, only: tuple[str, ...] = ()) -> dict[str, torch.Tensor]:
-        """Reads the tensors whose name starts with prefix, as stored, on the CPU.
+    def tensors(
+        self, prefix: str, only: tuple[str, ...] = (), to: To = _AS_STORED
+    ) -> dict[str, torch.Tensor]:
+        """Reads the tensors whose name starts with prefix, each into memory of its own.
 
         Args:
             prefix: SEMANTIC, COARSE, FINE or CODEC; taken off the names.
             only: starts of names to keep, prefix off: ("decoder.", "quantizer."). Empty: all.
+            to: each is moved and converted as soon as it is read.
 
         Returns:
             Name to tensor. Attention masks and training statistics are left out; weight-normalised
@@ -55,7 +67,7 @@ class Checkpoint(CheckpointFolder):
             wanted = {
                 name: _short_name(name, prefix) for name in names if _is_wanted(name, prefix, only)
             }
-            found |= _read(file, wanted)
+            found |= _read(file, wanted, to)
         if not found:
             raise CheckpointError(
                 f"checkpoint {self.path} holds no tensor {prefix}*: it is not Bark's, or incomplete"
@@ -120,24 +132,37 @@ def _names(file: Path) -> list[str]:
         raise _broken(file, error) from error
 
 
-def _read(file: Path, wanted: dict[str, str]) -> dict[str, torch.Tensor]:
+def _read(file: Path, wanted: dict[str, str], to: To) -> dict[str, torch.Tensor]:
     """Reads tensors from one file.
 
     Args:
         file: .safetensors or .bin.
         wanted: name in the file to name in the result.
+        to: where they are to be.
     """
+    device, dtype = to
+    found: dict[str, torch.Tensor] = {}
+    names = list(wanted)
+    for start in range(0, len(names), _MAPPED_TOGETHER):
+        some = names[start : start + _MAPPED_TOGETHER]
+        for name, mapped in zip(some, _mapped(file, some), strict=True):
+            found[wanted[name]] = mapped.to(device, dtype, copy=True)
+    return found
+
+
+def _mapped(file: Path, names: list[str]) -> Iterator[torch.Tensor]:
+    """These tensors of a file, which stays mapped into memory while any of them is held."""
     if file.suffix == ".bin":
         stored = _load_bin(file)
-        missing = [name for name in wanted if name not in stored]
-        if missing:
-            raise CheckpointError(
-                f"{file} lacks the tensor {missing[0]}: fetch the checkpoint again"
-            )
-        return {short: stored[name] for name, short in wanted.items()}
+        for name in names:
+            if name not in stored:
+                raise CheckpointError(f"{file} lacks the tensor {name}: fetch the checkpoint again")
+            yield stored[name]
+        return
     try:
         with safe_open(file, framework="pt") as tensors:
-            return {short: tensors.get_tensor(name) for name, short in wanted.items()}
+            for name in names:
+                yield tensors.get_tensor(name)
     except (SafetensorError, OSError) as error:
         raise _broken(file, error) from error
 

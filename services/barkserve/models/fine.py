@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from barkserve.bark_config import FineNetworkConfig
 from barkserve.models.attention import FullAttention
-from barkserve.models.transformer import Block
+from barkserve.models.transformer import Block, embedding
 
 
 class FineModel(nn.Module):
@@ -21,10 +21,10 @@ class FineModel(nn.Module):
         self.config = config
         self._attention = attention
         self.input_embeds_layers = nn.ModuleList(
-            nn.Embedding(config.input_vocab_size, config.hidden_size)
+            embedding(config.input_vocab_size, config.hidden_size)
             for _ in range(config.n_codes_total)
         )
-        self.position_embeds_layer = nn.Embedding(config.block_size, config.hidden_size)
+        self.position_embeds_layer = embedding(config.block_size, config.hidden_size)
         self.layers = nn.ModuleList(
             Block(config.hidden_size, config.num_heads, config.bias, norm_bias=True)
             for _ in range(config.num_layers)

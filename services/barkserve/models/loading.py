@@ -1,6 +1,11 @@
 """A stage's network from a checkpoint: shapes from its config, tensors by name, strictly. Knows no
-requests."""
+requests.
 
+A network is made without memory and takes the tensors that are read as they are: at no time is it
+there twice.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -81,13 +86,13 @@ def load_fine(checkpoint: Checkpoint, placement: Placement) -> FineModel:
     """The fine network; heads that the file leaves out are tied to the next codebook's
     embedding."""
     attention = full_attention(placement.attention, placement.device, placement.dtype)
-    tensors = checkpoint.tensors(FINE)
     config = checkpoint.bark.fine
+    tensors = checkpoint.tensors(FINE, to=(placement.device, placement.dtype))
     for head in range(config.n_codes_total - config.n_codes_given):
         tied = tensors.get(f"input_embeds_layers.{head + 1}.weight")
         if tied is not None:
             tensors.setdefault(f"lm_heads.{head}.weight", tied)
-    model = _place(FineModel(config, attention), tensors, FINE, placement)
+    model = _filled(lambda: FineModel(config, attention), tensors, FINE, placement)
     pack_linear(model, placement.weights)
     return model
 
@@ -97,7 +102,6 @@ def load_codec(checkpoint: Checkpoint, placement: Placement) -> EncodecDecoder:
     config = checkpoint.bark
     tensors = _fold_weight_norm(checkpoint.tensors(CODEC, ("decoder.", "quantizer.")))
     books = config.fine_generation.n_fine_codebooks
-    model = EncodecDecoder(config.codec, books)
     renamed = {
         name.removeprefix("decoder."): value
         for name, value in tensors.items()
@@ -105,28 +109,36 @@ def load_codec(checkpoint: Checkpoint, placement: Placement) -> EncodecDecoder:
     }
     for book in range(books):
         renamed[f"codebooks.{book}"] = tensors[f"quantizer.layers.{book}.codebook.embed"]
-    return _place(model, renamed, CODEC, placement)
+    return _filled(lambda: EncodecDecoder(config.codec, books), renamed, CODEC, placement)
 
 
 def _load_causal(
     checkpoint: Checkpoint, prefix: str, config: CausalConfig, placement: Placement
 ) -> CausalModel:
     attention = cached_attention(placement.attention, placement.device, placement.dtype)
-    model = CausalModel(config, attention, placement.weights)
-    model = _place(model, checkpoint.tensors(prefix), prefix, placement)
+    tensors = checkpoint.tensors(prefix, to=(placement.device, placement.dtype))
+    model = _filled(
+        lambda: CausalModel(config, attention, placement.weights), tensors, prefix, placement
+    )
     pack_linear(model.layers, placement.weights)  # lm_head stays: CausalModel.head takes it apart
     return model
 
 
-def _place(model: Network, tensors: Tensors, prefix: str, placement: Placement) -> Network:
-    """Load strictly by name, convert, move, freeze."""
+def _filled(
+    build: Callable[[], Network], tensors: Tensors, prefix: str, placement: Placement
+) -> Network:
+    """A network with these tensors, strictly by name: in its place and dtype, frozen. Takes the
+    tensors out of the dictionary, so that whoever replaces one in the network frees its memory."""
+    with torch.device("meta"):
+        model = build()
     try:
-        model.load_state_dict(tensors, strict=True)
+        model.load_state_dict(tensors, strict=True, assign=True)
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise CheckpointError(
             f"the checkpoint's {prefix}* tensors do not fit its config.json: {reason}"
         ) from error
+    tensors.clear()
     return model.to(placement.device, placement.dtype).requires_grad_(False).eval()
 
 

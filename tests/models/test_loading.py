@@ -1,0 +1,84 @@
+"""Networks take the tensors that are read: nothing is left without memory, nothing is copied, and
+no file stays mapped."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from barkserve.models import loading
+from barkserve.models.checkpoint import Checkpoint, To
+from barkserve.models.linear import can_pack
+from tests.checkpoints import TINY, CheckpointSpec, build_checkpoint
+
+CPU = torch.device("cpu")
+STAGES = ("semantic", "coarse", "fine", "codec")
+DTYPES = [
+    "float32",
+    "float16",
+    "bfloat16",
+    pytest.param(
+        "int8",
+        marks=pytest.mark.skipif(not can_pack(CPU, torch.int8), reason="needs AVX-512 VNNI"),
+    ),
+]
+
+
+def loaded(stage: str, checkpoint: Checkpoint, dtype: str) -> nn.Module:
+    network: nn.Module = getattr(loading, f"load_{stage}")(
+        checkpoint, loading.Placement.of("cpu", dtype, "sdpa")
+    )
+    return network
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_everything_is_in_its_place(
+    checkpoint_of: Callable[[CheckpointSpec], Path], stage: str, dtype: str
+) -> None:
+    network = loaded(stage, Checkpoint.open(checkpoint_of(TINY)), dtype)
+    placed = loading.Placement.of("cpu", dtype, "sdpa")
+    held = [*network.parameters(), *network.buffers()]
+    assert held
+    assert {each.device for each in held} == {CPU}
+    assert {each.dtype for each in held} == {placed.dtype}
+    assert not any(each.requires_grad for each in held)
+    for lstm in (each for each in network.modules() if isinstance(each, nn.LSTM)):
+        assert {weight.device for weight in lstm._flat_weights if weight is not None} == {CPU}
+
+
+@pytest.mark.parametrize("stage", ["semantic", "coarse", "fine"])
+def test_a_network_is_made_of_the_tensors_that_were_read(
+    checkpoint_of: Callable[[CheckpointSpec], Path], stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: set[int] = set()
+    tensors = Checkpoint.tensors
+
+    def recording(self: Checkpoint, prefix: str, only: tuple[str, ...] = (), *, to: To) -> object:
+        found = tensors(self, prefix, only, to)
+        read.update(each.data_ptr() for each in found.values())
+        return found
+
+    monkeypatch.setattr(Checkpoint, "tensors", recording)
+    network = loaded(stage, Checkpoint.open(checkpoint_of(TINY)), "float16")
+    assert {each.data_ptr() for each in network.parameters()} == read
+
+
+def test_tied_heads_stay_tied(checkpoint_of: Callable[[CheckpointSpec], Path]) -> None:
+    network = loaded("fine", Checkpoint.open(checkpoint_of(TINY)), "float16")
+    weights: dict[str, Tensor] = dict(network.named_parameters(remove_duplicate=False))
+    for head in range(TINY.n_fine_codebooks - 1):
+        embedding = weights[f"input_embeds_layers.{head + 1}.weight"]
+        assert weights[f"lm_heads.{head}.weight"].data_ptr() == embedding.data_ptr()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux tells of mapped files")
+@pytest.mark.parametrize("kind", ["safetensors", "bin"])
+def test_no_file_stays_mapped(tmp_path: Path, kind: str) -> None:
+    folder = build_checkpoint(tmp_path, TINY, weights_format=kind)
+    networks = [loaded(stage, Checkpoint.open(folder), "float32") for stage in STAGES]
+    assert networks
+    assert str(folder) not in Path("/proc/self/maps").read_text()
