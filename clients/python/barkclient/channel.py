@@ -1,5 +1,6 @@
 """Where the server is, and how gRPC is to hold the connection to it."""
 
+import json
 import re
 from typing import Any
 
@@ -17,6 +18,27 @@ _HOST_AND_PORT = re.compile(r"(?:\[[^\]\s]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
 _LAST_PORT = 65535
 _GRPC_SCHEMES = ("dns:", "unix:", "unix-abstract:", "vsock:", "ipv4:", "ipv6:", "xds:")
 
+_SPEECH_SERVICE = "barkserve.v1.SpeechService"
+_REPEATABLE = ("Synthesize", "StreamingSynthesize", "ListVoices", "GetVoice", "GetServerInfo")
+_SERVICE_CONFIG = {
+    "methodConfig": [
+        {
+            "name": [{"service": _SPEECH_SERVICE, "method": method} for method in _REPEATABLE],
+            "retryPolicy": {
+                "maxAttempts": 3,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "1s",
+                "backoffMultiplier": 3,
+                # CANCELLED is what gRPC's core answers to a call that meets a server's goodbye.
+                "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
+            },
+        }
+    ],
+    "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
+}
+"""A call that fails before its first answer is made again, by gRPC itself: the server behind the
+address was going away, and another is behind it now."""
+
 
 def checked_target(target: str) -> str:
     """A server's address, HOST:PORT or one of gRPC's own forms. Raises InvalidRequest for what gRPC
@@ -29,14 +51,16 @@ def checked_target(target: str) -> str:
     )
 
 
-def channel_options(target: str) -> list[tuple[str, int]]:
-    """Options of every channel: a dead peer is noticed, a slow listener is felt by the server."""
+def channel_options(target: str) -> list[tuple[str, int | str]]:
+    """Options of every channel: a dead peer is noticed and tried once more, a slow listener is felt
+    by the server."""
     return [
         ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),
         ("grpc.http2.bdp_probe", 0),  # windows stay at 64 KiB: a second or so of audio
+        ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
         ("grpc.enable_http_proxy", 0 if target.startswith(_LOOPBACK) else 1),
     ]
 

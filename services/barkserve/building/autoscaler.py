@@ -46,4 +46,11 @@ def build(options: AutoscalerOptions, metrics: Metrics) -> Service:
     register = register_with(
         externalscaler_pb2_grpc.add_ExternalScalerServicer_to_server, keda.ScalerServicer(observer)
     )
-    return Service(keda.SERVICE_NAME, register, observer.start, observer.stop, beside=(explaining,))
+    return Service(
+        keda.SERVICE_NAME,
+        register,
+        observer.start,
+        observer.stop,
+        beside=(explaining,),
+        one_address=True,
+    )

@@ -74,7 +74,9 @@ def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
     register = register_with(speech_pb2_grpc.add_SpeechServiceServicer_to_server, servicer)
     load = load_of(admission)
     beside = (_status_service(options, pools, load), _riva_service(studio, catalog, admission))
-    return Service("barkserve.v1.SpeechService", register, start, stop, load, beside)
+    return Service(
+        "barkserve.v1.SpeechService", register, start, stop, load, beside, one_address=True
+    )
 
 
 def _stored_voices(options: OrchestratorOptions, folder: CheckpointFolder) -> StoredVoices | None:

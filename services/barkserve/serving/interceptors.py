@@ -38,9 +38,12 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         self._idle = asyncio.Event()
         self._idle.set()
 
-    async def drain(self, at_most_s: float) -> None:
-        """Refuse new RPCs of our own services, and wait until those that run have ended."""
+    def refuse(self) -> None:
+        """From now on let no RPC of our own services begin."""
         self._refusing = True
+
+    async def idle(self, at_most_s: float) -> None:
+        """Wait until no RPC of our own services runs."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), at_most_s)
 

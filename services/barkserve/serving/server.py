@@ -78,6 +78,8 @@ class Service:
         load: reads how busy it is, for load reports.
         start, stop: run before the first and after the last RPC.
         beside: further services on the same port, which share its fate.
+        one_address: its clients know an address and not the replicas behind it, as those of a
+            Kubernetes Service do. Others know each replica, and go to the next if one refuses.
     """
 
     full_name: str
@@ -86,6 +88,7 @@ class Service:
     stop: Callable[[], Awaitable[None]] = _nothing
     load: ReadLoad = Load
     beside: "tuple[Service, ...]" = ()
+    one_address: bool = False
 
     @property
     def everything(self) -> "tuple[Service, ...]":
@@ -101,13 +104,12 @@ class Published:
     health: Any
     reporter: LoadReporter
 
-    async def drain(self, interceptor: RpcInterceptor, at_most_s: float) -> None:
-        """Say that no further stream is wanted, refuse those that come nevertheless, and wait for
-        those that run. The process itself stays healthy: it must not be killed for draining."""
+    async def say_draining(self) -> None:
+        """Say that no further stream is wanted. The process itself stays healthy: it must not be
+        killed for draining."""
         for service in self.service.everything:
             await self.health.set(service.full_name, health_pb2.HealthCheckResponse.NOT_SERVING)
         self.reporter.drain()
-        await interceptor.drain(at_most_s)
 
 
 async def serve(options: ServerOptions, metrics: Metrics, build: Callable[[], Service]) -> None:
@@ -130,8 +132,23 @@ async def serve(options: ServerOptions, metrics: Metrics, build: Callable[[], Se
         await _told_to_stop(options.exit_on_stdin_close)
         left = service.load().streams
         _log.info("%s ends after its %d streams or %g s", service.full_name, left, options.drain_s)
-        await published.drain(interceptor, options.drain_s)
-        await server.stop(_FAREWELL_S)
+        await published.say_draining()
+        await _drain(server, interceptor, service.one_address, options.drain_s)
+
+
+async def _drain(
+    server: grpc.aio.Server, interceptor: RpcInterceptor, one_address: bool, at_most_s: float
+) -> None:
+    """Begin no further streams, and let those that run end."""
+    if one_address:
+        # Connections are told to go (GOAWAY): a client's next stream begins where its address leads
+        # to then. What was let in before needs a moment to be counted.
+        closing = asyncio.create_task(server.stop(at_most_s))
+        await asyncio.wait([closing], timeout=_FAREWELL_S)
+    else:
+        interceptor.refuse()
+    await interceptor.idle(at_most_s)
+    await server.stop(_FAREWELL_S)
 
 
 async def calls_ended() -> None:

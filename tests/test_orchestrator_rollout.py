@@ -1,0 +1,112 @@
+"""An orchestrator is replaced while clients speak through one address, a Kubernetes Service say:
+connections stay where they were made, and only new ones reach the new replica."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from barkclient import AsyncClient
+from barkserve.constants import STAGES
+from tests.checkpoints import TINY, CheckpointSpec, never_ending
+from tests.processes import ServiceProcess, service_process
+from tests.services import running
+
+SPEC = replace(never_ending(TINY), max_new_tokens=120, block_size=1024)
+
+
+@dataclass
+class Door:
+    """One address in front of replicas: a connection stays with the replica that it was given to.
+
+    Attributes:
+        behind: the address of the replica that new connections are given to.
+    """
+
+    behind: str
+    port: int = 0
+
+    async def admit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Carry bytes both ways until one side ends."""
+        host, _, port = self.behind.rpartition(":")
+        inner_reader, inner_writer = await asyncio.open_connection(host, int(port))
+        await asyncio.gather(_carry(reader, inner_writer), _carry(inner_reader, writer))
+
+
+async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(ConnectionError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+@asynccontextmanager
+async def open_door(behind: str) -> AsyncIterator[Door]:
+    """A door that connections can be made to."""
+    door = Door(behind)
+    server = await asyncio.start_server(door.admit, "127.0.0.1", 0)
+    door.port = server.sockets[0].getsockname()[1]
+    async with server:
+        yield door
+
+
+class Caller:
+    """Says the same again and again over a client's one connection, until a rollout is over and
+    once more.
+
+    Attributes:
+        spoken: samples of each utterance.
+        begun: set when the second utterance has begun to sound.
+    """
+
+    def __init__(self, client: AsyncClient, seed: int) -> None:
+        self._client, self._seed = client, seed
+        self.spoken: list[int] = []
+        self.begun = asyncio.Event()
+
+    async def call(self, rolling: "asyncio.Task[None]") -> None:
+        """Speak; raises what the client raises."""
+        last = False
+        while not last:
+            last = rolling.done()
+            samples = 0
+            async for chunk in self._client.synthesize("hello the world", seed=self._seed):
+                samples += chunk.sample_count
+                if self.spoken:
+                    self.begun.set()
+            self.spoken.append(samples)
+
+
+async def test_an_orchestrator_is_replaced_and_no_stream_fails(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
+    folder = checkpoint_of(SPEC)
+    async with AsyncExitStack() as stack:
+        stages = [await stack.enter_async_context(running(name, folder)) for name in STAGES]
+        words = [f"--{name}={stage.address}" for name, stage in zip(STAGES, stages, strict=True)]
+        words.append("--drain-seconds=60")
+        old, new = [
+            await stack.enter_async_context(service_process("orchestrator", folder, *words))
+            for _ in range(2)
+        ]
+        door = await stack.enter_async_context(open_door(old.address))
+        client = await stack.enter_async_context(AsyncClient(f"127.0.0.1:{door.port}"))
+        callers = [Caller(client, seed) for seed in range(3)]
+        rolling = asyncio.create_task(_roll(door, old, new, callers))
+        await asyncio.gather(rolling, *(caller.call(rolling) for caller in callers))
+    for caller in callers:
+        assert len(caller.spoken) >= 3
+        assert len(set(caller.spoken)) == 1, "a stream lost or repeated samples"
+
+
+async def _roll(
+    door: Door, old: ServiceProcess, new: ServiceProcess, callers: list[Caller]
+) -> None:
+    """Tell the old one to go while all speak, and wait for it."""
+    for caller in callers:
+        await caller.begun.wait()
+    door.behind = new.address
+    old.process.terminate()
+    assert await old.process.wait() == 0
