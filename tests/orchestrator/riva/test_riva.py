@@ -11,6 +11,7 @@ import pytest_asyncio
 
 from barkserve.external import riva_pb2, riva_tts_pb2, riva_tts_pb2_grpc
 from tests.checkpoints import TINY, CheckpointSpec
+from tests.fakes import until
 from tests.orchestrator.audio.ffmpeg import decode
 from tests.orchestrator.riva.client import Outcome, call
 from tests.services import Chain, running_chain
@@ -94,6 +95,39 @@ async def test_voices_are_listed_as_rivas_clients_parse_them_and_speak(chain: Ch
     )
     assert of_model.responses == listed.responses
     assert of_another.responses == [{}]
+
+
+async def test_the_voice_that_plugins_ask_for_by_themselves_is_ours(chain: Chain) -> None:
+    """LiveKit's and Pipecat's name a voice of NVIDIA's where nobody has chosen one."""
+    asked = {"Leo": "en-US", "Aria": "de-DE", "Aria.Calm": ""}
+    outcomes = await call(
+        chain.address,
+        *(
+            (
+                "synthesize_online",
+                {
+                    "text": "hello",
+                    "voice_name": f"Magpie-Multilingual.EN-US.{name}",
+                    "language_code": language,
+                },
+            )
+            for name, language in asked.items()
+        ),
+    )
+    assert [outcome.error for outcome in outcomes] == [""] * 3
+    assert all(len(pcm(outcome.audio)) for outcome in outcomes)
+
+
+async def test_a_listener_who_hangs_up_frees_the_stream(chain: Chain) -> None:
+    """Barge-in, as Pipecat's plugin does it."""
+    orchestrator = chain.services["orchestrator"]
+    stub = riva_tts_pb2_grpc.RivaSpeechSynthesisStub(orchestrator.channel)
+    request = riva_tts_pb2.SynthesizeSpeechRequest(text="The fox is here. " * 50)
+    call = stub.SynthesizeOnline(iter([request]))
+    assert (await call.read()).audio
+    assert orchestrator.metric("barkserve_streams", stage="orchestrator") == 1
+    call.cancel()
+    await until(lambda: orchestrator.metric("barkserve_streams", stage="orchestrator") == 0)
 
 
 async def test_several_requests_are_one_text(chain: Chain) -> None:

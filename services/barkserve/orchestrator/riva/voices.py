@@ -11,6 +11,9 @@ from barkserve.voice_card import VoiceCard, preset_card
 _log = logging.getLogger(__name__)
 
 FAMILY = "Bark"
+_NOT_CHOSEN = "Magpie-Multilingual."
+"""Behind it come the voices of NVIDIA's own model: what the plugins that are built on Riva's client
+ask for where nobody has chosen a voice."""
 _ANY_LANGUAGE = "en"  # Riva's clients know no voice without a language
 _REGIONS = {
     "de": "de-DE",
@@ -60,8 +63,8 @@ class RivaVoices:
 
     async def name_of(self, asked: str, language: str) -> str:
         """Our name of the voice that a request asks for: by our name, behind "Bark." or not, or by
-        its language alone."""
-        name = asked.removeprefix(f"{FAMILY}.")
+        its language alone, as do those that no voice was chosen for."""
+        name = "" if asked.startswith(_NOT_CHOSEN) else asked.removeprefix(f"{FAMILY}.")
         if name or not language or self._default == NO_VOICE:
             return name or self._default
         spoken = language.split("-")[0]
