@@ -24,6 +24,7 @@ from barkserve.engine.sequence import SamplingParams
 from barkserve.fine.filler import Filler
 from barkserve.fine.generator import FineGenerator, FineRequest, FineRun
 from barkserve.fine.windows import ChunkPlan
+from barkserve.models.attention import Backend
 from barkserve.models.checkpoint import Checkpoint
 from barkserve.models.loading import Placement, load_coarse, load_codec, load_fine, load_semantic
 from barkserve.semantic.generator import (
@@ -37,7 +38,7 @@ from barkserve.semantic.head_choice import HeadChoice
 from barkserve.semantic.text import TextEncoder
 from benchmarks.side import Work, serve
 
-PLACEMENT = ("cpu", "float32", "sdpa")
+PLACEMENT: tuple[str, str, Backend] = ("cpu", "float32", "sdpa")
 PREFILL_POSITIONS = 512  # as a stage has it on a CPU
 GREEDY = SamplingParams(greedy=True)
 NOTHING = np.empty(0, dtype=np.int64)

@@ -2,7 +2,7 @@
 they are for."""
 
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,8 +26,8 @@ class ModuleTimes:
 
     def __init__(self) -> None:
         self._open: list[list[float]] = []  # of each module that runs: start, and time inside it
-        self._step: Counter[str] = Counter()
-        self._steps: list[tuple[float, Counter[str]]] = []
+        self._step: defaultdict[str, float] = defaultdict(float)
+        self._steps: list[tuple[float, dict[str, float]]] = []
 
     @contextmanager
     def hooked(self) -> Iterator[None]:
@@ -46,7 +46,7 @@ class ModuleTimes:
         """A step ended, of so many milliseconds; None: it does not count."""
         if elapsed is not None:
             self._steps.append((elapsed, self._step))
-        self._step = Counter()
+        self._step = defaultdict[str, float](float)
 
     def milliseconds(self) -> dict[str, float]:
         """Of the median step: each part, and what is left (embeddings, sampling, Python)."""

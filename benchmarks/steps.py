@@ -98,7 +98,7 @@ def step_ms(
     scheduler = Scheduler(max(STREAMS))
     for seed in range(streams):
         scheduler.add(sequence_of(network, seed))
-    prompts, decodes = [], []
+    prompts, decodes = list[float](), list[float]()
     while len(decodes) < STEPS:
         batch = scheduler.next_batch()
         assert batch is not None

@@ -122,6 +122,8 @@ class Codec(nn.Module):
 class SpectralLoss(nn.Module):
     """How unlike two pieces of speech are; see the module for what is compared how."""
 
+    mel: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
         for size in (256, 512, 1024, 2048):

@@ -8,6 +8,7 @@ import argparse
 import io
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,7 +101,7 @@ def unpack(file: Path, work: Work) -> None:
     work.root.mkdir(parents=True, exist_ok=True)
     with tarfile.open(file) as archive:
         # Python 3.11 has filters since 3.11.4 only; the file is one that we made ourselves.
-        safe = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+        safe: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
         archive.extractall(work.root, **safe)
     for path in work.shards(AUDIO):
         with np.load(path) as data:

@@ -10,6 +10,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from training.config import SHARD_TEXTS, Work, shard_speaker
 from training.features import phone_thirds, trim
@@ -22,7 +23,7 @@ def pronounce_shard(work: Work, index: int) -> str:
     if path.exists():
         return f"{path.name} exists"
     texts = work.texts.read_text().splitlines()[index * SHARD_TEXTS : (index + 1) * SHARD_TEXTS]
-    flite, tokens = SilentFlite(shard_speaker(index).name), []
+    flite, tokens = SilentFlite(shard_speaker(index).name), list[NDArray[np.generic]]()
     for text in texts:
         phones, ends = flite.spell(text)
         first, last = trim(ends)

@@ -58,7 +58,8 @@ def timbre(wave: Wave) -> NDArray[np.float64]:
     logs = log_mel(wave, 40)
     level = logs.mean(1)
     mean: NDArray[np.float64] = logs[level >= np.median(level)].mean(0)
-    return mean - mean.mean()
+    mean -= mean.mean()
+    return mean
 
 
 def mel_distance(a: Wave, b: Wave) -> float:

@@ -60,7 +60,7 @@ async def run(folder: Path) -> dict[str, object]:
         if scaling.done():
             scaling.result()
         audience.want(wanted(now))
-        replicas = {stage: cluster.count(stage) for stage in STAGES}
+        replicas: dict[str, int] = {stage: cluster.count(stage) for stage in STAGES}
         moments.append(Moment(now, wanted(now), audience.speaking, replicas))
         await asyncio.sleep(SAMPLE_S)
     await audience.leave()

@@ -58,7 +58,7 @@ class Cluster:
 
     def __init__(self, folder: Path, checkpoint: Path) -> None:
         self.api = ApiServer()
-        self.workloads = {stage: Workload(stage) for stage in STAGES}
+        self.workloads: dict[str, Workload] = {stage: Workload(stage) for stage in STAGES}
         self.exit_codes: list[int] = []
         self._checkpoint = checkpoint
         self._kubeconfig = folder / "kubeconfig"

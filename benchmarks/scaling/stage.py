@@ -68,7 +68,8 @@ def _codec(folder: CheckpointFolder, admission: Admission, metrics: Metrics) -> 
     bark = folder.bark
     decoder = SlowDecoder(seconds_a_step("codec", bark), bark.codec.hop_length)
     batcher: Any = Batcher(decoder.decode, 1)
-    servicer = CodecServicer(CodecGenerator(batcher, 4), bark, admission, metrics)
+    generator = CodecGenerator(batcher, bark.codec.first_frames, bark.sample_rate)
+    servicer = CodecServicer(generator, bark, admission, metrics)
     return batcher, register_with(codec_pb2_grpc.add_CodecServiceServicer_to_server, servicer)
 
 
