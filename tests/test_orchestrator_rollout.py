@@ -2,12 +2,15 @@
 connections stay where they were made, and only new ones reach the new replica."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from barkclient import AsyncClient
+import pytest
+
+from barkclient import AsyncClient, ServerUnavailable
+from barkclient.async_speech import AsyncSpeechStream
 from barkserve.constants import STAGES
 from tests.checkpoints import TINY, CheckpointSpec, never_ending
 from tests.processes import ServiceProcess, service_process
@@ -82,15 +85,9 @@ class Caller:
 async def test_an_orchestrator_is_replaced_and_no_stream_fails(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
-    folder = checkpoint_of(SPEC)
     async with AsyncExitStack() as stack:
-        stages = [await stack.enter_async_context(running(name, folder)) for name in STAGES]
-        words = [f"--{name}={stage.address}" for name, stage in zip(STAGES, stages, strict=True)]
-        words.append("--drain-seconds=60")
-        old, new = [
-            await stack.enter_async_context(service_process("orchestrator", folder, *words))
-            for _ in range(2)
-        ]
+        start = await _orchestrators(checkpoint_of(SPEC), stack)
+        old, new = await start(), await start()
         door = await stack.enter_async_context(open_door(old.address))
         client = await stack.enter_async_context(AsyncClient(f"127.0.0.1:{door.port}"))
         callers = [Caller(client, seed) for seed in range(3)]
@@ -99,6 +96,47 @@ async def test_an_orchestrator_is_replaced_and_no_stream_fails(
     for caller in callers:
         assert len(caller.spoken) >= 3
         assert len(set(caller.spoken)) == 1, "a stream lost or repeated samples"
+
+
+async def test_a_call_is_left_when_what_it_speaks_is_spoken(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
+    async with AsyncExitStack() as stack:
+        orchestrator = await (await _orchestrators(checkpoint_of(SPEC), stack))()
+        client = await stack.enter_async_context(AsyncClient(orchestrator.address))
+        call = await stack.enter_async_context(client.stream())
+        answer = call.speak(seed=1)
+        answer.send("hello the world. the")
+        heard = (await anext(answer)).sample_count
+        orchestrator.process.terminate()
+        with pytest.raises(ServerUnavailable, match="shutting down"):
+            await _speak_until_refused(call)
+        answer.send(" brown fox.")
+        answer.end()
+        heard += sum([chunk.sample_count async for chunk in answer])
+        assert (answer.finished.finish_reason, answer.finished.sample_count) == ("length", heard)
+        assert answer.finished.pieces[-1].text_end == len("hello the world. the brown fox.")
+        assert await orchestrator.process.wait() == 0
+
+
+async def _orchestrators(
+    folder: Path, stack: AsyncExitStack
+) -> Callable[[], Awaitable[ServiceProcess]]:
+    """Four stages, and what starts an orchestrator of them."""
+    stages = [await stack.enter_async_context(running(name, folder)) for name in STAGES]
+    words = [f"--{name}={stage.address}" for name, stage in zip(STAGES, stages, strict=True)]
+    words.append("--drain-seconds=600")
+    return lambda: stack.enter_async_context(service_process("orchestrator", folder, *words))
+
+
+async def _speak_until_refused(call: AsyncSpeechStream) -> None:
+    """One context after the other."""
+    while True:
+        context = call.speak(seed=2)
+        context.send("hello.")
+        context.end()
+        async for _ in context:
+            pass
 
 
 async def _roll(

@@ -75,7 +75,14 @@ def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
     load = load_of(admission)
     beside = (_status_service(options, pools, load), _riva_service(studio, catalog, admission))
     return Service(
-        "barkserve.v1.SpeechService", register, start, stop, load, beside, one_address=True
+        "barkserve.v1.SpeechService",
+        register,
+        start,
+        stop,
+        load,
+        beside,
+        leave=servicer.leave,
+        one_address=True,
     )
 
 

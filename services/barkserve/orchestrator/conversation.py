@@ -12,7 +12,7 @@ from contextlib import aclosing
 from typing import Any
 
 from barkserve.engine.admission import Admission
-from barkserve.errors import BarkserveError, InvalidArgument, Overloaded, StageFailed
+from barkserve.errors import BarkserveError, InvalidArgument, Overloaded, ShuttingDown, StageFailed
 from barkserve.orchestrator.context import Context, ContextMessage, CutShort, failed
 from barkserve.orchestrator.talk import Studio, Talk
 from barkserve.v1 import speech_pb2
@@ -26,6 +26,7 @@ MAX_ID_CHARACTERS = 128
 MAX_DELAY_MS = 60_000
 DEFAULT_DELAY_MS = 400
 _CLOSED_IDS = 1000  # how many ended contexts are remembered, to pass over what comes late for them
+_GOODBYE = "this replica is shutting down: call again, another one will answer"
 _KINDS = {
     speech_pb2.SynthesisStarted: "started",
     speech_pb2.AudioChunk: "audio",
@@ -43,27 +44,38 @@ class Conversation:
         studio: the server's.
         admission: how many talks the server takes on.
         deadline: the event loop's time at which the client gives up, None for never.
+        leaving: set when the server is to end: contexts that are open are spoken to their end, new
+            ones are refused, and then the call ends, so that its client calls another server.
     """
 
-    def __init__(self, studio: Studio, admission: Admission, deadline: float | None) -> None:
+    def __init__(
+        self,
+        studio: Studio,
+        admission: Admission,
+        deadline: float | None,
+        leaving: asyncio.Event,
+    ) -> None:
         self._studio = studio
         self._admission = admission
         self._deadline = deadline
+        self._leaving = leaving
+        self._half_closed = False
         self._outgoing: asyncio.Queue[Response | Exception | None] = asyncio.Queue(1)
         self._contexts: dict[str, Context] = {}
         self._closed: OrderedDict[str, None] = OrderedDict()
 
     async def responses(self, requests: AsyncIterator[Request]) -> AsyncGenerator[Response, None]:
         """Yields the messages of all contexts as they come, until the client has half-closed the
-        call and all of them have ended."""
+        call and all of them have ended. Raises ShuttingDown when the server is to end."""
         reading = asyncio.create_task(self._read(requests))
+        parting = asyncio.create_task(self._part())
         try:
             while (item := await self._outgoing.get()) is not None:
                 if isinstance(item, Exception):
                     raise item
                 yield item
         finally:
-            tasks = [reading, *(context.task for context in self._contexts.values())]
+            tasks = [reading, parting, *(context.task for context in self._contexts.values())]
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
@@ -73,13 +85,24 @@ class Conversation:
         try:
             async for request in requests:
                 await self._handle(request)
+            self._half_closed = True
             for context in self._contexts.values():
                 context.end()
-            while self._contexts:
-                await asyncio.wait([context.task for context in self._contexts.values()])
+            await self._all_ended()
             await self._outgoing.put(None)
         except Exception as error:
             await self._outgoing.put(error)
+
+    async def _part(self) -> None:
+        """When the server is to end, wait for what is being spoken, and say goodbye."""
+        await self._leaving.wait()
+        await self._all_ended()
+        if not self._half_closed:
+            await self._outgoing.put(ShuttingDown(_GOODBYE))
+
+    async def _all_ended(self) -> None:
+        while self._contexts:
+            await asyncio.wait([context.task for context in self._contexts.values()])
 
     async def _handle(self, request: Request) -> None:
         id_, kind = request.context_id, request.WhichOneof("request")
@@ -104,6 +127,8 @@ class Conversation:
     def _open(self, id_: str, config: speech_pb2.StreamingConfig) -> None:
         if len(id_) > MAX_ID_CHARACTERS:
             raise InvalidArgument("context_id", f"must be at most {MAX_ID_CHARACTERS} characters")
+        if self._leaving.is_set():
+            raise ShuttingDown(_GOODBYE)
         most = self._studio.limits.max_contexts
         if len(self._contexts) >= most:
             raise Overloaded(f"{most} contexts are open, which is the limit of one call", 1.0)

@@ -1,5 +1,6 @@
 """SpeechService over gRPC: hands each call to what answers it."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
@@ -42,6 +43,11 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
         self._voice_rpcs = voice_rpcs
         self._info = info
         self._admission = admission
+        self._leaving = asyncio.Event()
+
+    def leave(self) -> None:
+        """From now on begin no further context, and end each call that has none any more."""
+        self._leaving.set()
 
     async def Synthesize(
         self, request: speech_pb2.SynthesizeRequest, context: Context
@@ -63,7 +69,7 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
         context: Context,
     ) -> AsyncGenerator[speech_pb2.StreamingSynthesizeResponse, None]:
         """Texts that are still being written."""
-        conversation = Conversation(self._studio, self._admission, deadline(context))
+        conversation = Conversation(self._studio, self._admission, deadline(context), self._leaving)
         async with aclosing(conversation.responses(request_iterator)) as responses:
             async for response in responses:
                 yield response

@@ -68,6 +68,9 @@ class ServerOptions:
 async def _nothing() -> None: ...
 
 
+def _stay() -> None: ...
+
+
 @dataclass(frozen=True)
 class Service:
     """What a server serves.
@@ -78,6 +81,7 @@ class Service:
         load: reads how busy it is, for load reports.
         start, stop: run before the first and after the last RPC.
         beside: further services on the same port, which share its fate.
+        leave: called when the service has been told to stop, before it waits for what runs.
         one_address: its clients know an address and not the replicas behind it, as those of a
             Kubernetes Service do. Others know each replica, and go to the next if one refuses.
     """
@@ -88,6 +92,7 @@ class Service:
     stop: Callable[[], Awaitable[None]] = _nothing
     load: ReadLoad = Load
     beside: "tuple[Service, ...]" = ()
+    leave: Callable[[], None] = _stay
     one_address: bool = False
 
     @property
@@ -133,6 +138,7 @@ async def serve(options: ServerOptions, metrics: Metrics, build: Callable[[], Se
         left = service.load().streams
         _log.info("%s ends after its %d streams or %g s", service.full_name, left, options.drain_s)
         await published.say_draining()
+        service.leave()
         await _drain(server, interceptor, service.one_address, options.drain_s)
 
 
