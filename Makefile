@@ -8,7 +8,7 @@ WORK ?= training-run
 # The oldest grpcio-tools we support: code that it generates runs under every newer runtime.
 GRPCIO_TOOLS := grpcio-tools==1.71.2
 
-# The image: cpu needs PIP_EXTRA_INDEX_URL set to an index with a torch for CPUs, see the README.
+# The image: cpu needs PIP_EXTRA_INDEX_URL set to an index with a torch for CPUs, see docs/kubernetes.md.
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 VARIANT ?= cpu
 IMAGE ?= barkserve:$(VERSION)-$(VARIANT)
