@@ -1,12 +1,12 @@
 """`barkclient say`: speaks a text into a file as the audio comes, and says how it went."""
 
-import signal
 import sys
 from contextlib import ExitStack
 
 from barkclient.client import Client, Synthesis
 from barkclient.commands.files import check_files, naming
 from barkclient.commands.formats import Target
+from barkclient.commands.interruptible import Interrupt
 from barkclient.commands.meter import Meter
 from barkclient.commands.report import human_summary, json_summary, name_of
 from barkclient.commands.say_arguments import SayArguments
@@ -28,11 +28,12 @@ def say(arguments: SayArguments) -> None:
             Client(arguments.server, timeout=arguments.timeout, tls=arguments.secured())
         )
         text = TypedText(arguments.text) if arguments.stream_text else read_text(arguments.text)
+        interrupt = Interrupt()
         synthesis = _begin(client, arguments, text)
         characters = len(text) if isinstance(text, str) else None
         meter = Meter(None if arguments.quiet else sys.stderr, characters)
         try:
-            for chunk in synthesis:
+            for chunk in interrupt.chunks(synthesis):
                 sinks.record(chunk)
                 meter.add(chunk)
                 sinks.play(chunk)
@@ -40,7 +41,7 @@ def say(arguments: SayArguments) -> None:
             _save(synthesis, arguments, text)
         except (BarkClientError, OSError, KeyboardInterrupt) as error:
             if isinstance(error, KeyboardInterrupt):  # a second one must not break the farewell
-                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                interrupt.is_over()
             synthesis.close()
             meter.end()
             if meter.chunks:
