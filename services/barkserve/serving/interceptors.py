@@ -94,17 +94,17 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
                 raise
             except grpc.aio.InternalError:
                 outcome = "CANCELLED"  # a write found nobody listening any more
+                return None
             except BarkserveError as error:
-                outcome = error.status
-                await abort(context, error)
+                failure = error
+                outcome = failure.status
             except Exception:
-                outcome = "INTERNAL"
                 _log.exception("an RPC failed unexpectedly")
-                await abort(
-                    context, StageFailed("unexpected failure; the service's log has the details")
-                )
+                failure = StageFailed("unexpected failure; the service's log has the details")
+                outcome = failure.status
             finally:
                 rpc.end(outcome)
+            await abort(context, failure)  # counted before: who hears of an end finds it counted
 
         return guarded
 
