@@ -59,7 +59,9 @@ async def test_reflection_describes_the_service(
     assert "audio" in fields if name == "orchestrator" else "finished" in fields
 
 
-def test_no_call_is_interrupted_by_the_end_of_the_loop() -> None:
+def test_no_call_is_interrupted_by_the_end_of_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("barkserve.serving.server._LAST_TURNS_S", 60.0)
+
     async def run(stack: ExitStack) -> "set[asyncio.Task[Any]]":
         server = grpc.aio.server()
         port = bind(server, "127.0.0.1", 0)

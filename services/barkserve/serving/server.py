@@ -34,8 +34,11 @@ SERVER_OPTIONS = (
 )
 
 
-_FAREWELL_S = 0.5
+_FAREWELL_S = 1.0
 """For what has ended to reach its clients; whoever only watches health is not waited for longer."""
+
+_LAST_TURNS_S = 2.0
+"""For gRPC's tasks to end, which they do at once unless the machine is very busy."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +168,7 @@ async def calls_ended() -> None:
     """
     others = asyncio.all_tasks() - {asyncio.current_task()}
     if others:
-        await asyncio.wait(others, timeout=_FAREWELL_S)
+        await asyncio.wait(others, timeout=_LAST_TURNS_S)
 
 
 def bind(
