@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,10 +20,9 @@ import pytest
 from tests.checkpoints import TINY, CheckpointSpec, never_ending
 from tests.reference import generate
 
-pytestmark = pytest.mark.timeout(120)
-
 LONG = replace(never_ending(TINY), max_new_tokens=700, block_size=1024)
 READY = "barkserve is up at "
+AT_MOST_S = 200  # for what takes a second or two, on a machine that has other things to do
 
 
 def command(*words: str) -> list[str]:
@@ -36,7 +35,7 @@ def up(folder: Path, *behind: str, **options: object) -> list[str]:
 
 
 def run(words: list[str], **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(words, capture_output=True, text=True, timeout=200, **options)  # type: ignore[call-overload]
+    return subprocess.run(words, capture_output=True, text=True, timeout=AT_MOST_S, **options)  # type: ignore[call-overload]
 
 
 def children_of(pid: int) -> list[int]:
@@ -45,18 +44,30 @@ def children_of(pid: int) -> list[int]:
     return [child for child, parent in pairs if parent == pid]
 
 
+def words_of(pid: int) -> list[str]:
+    return run(["ps", "-o", "args=", "-p", str(pid)]).stdout.split()
+
+
 def gone(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    return Path(f"/proc/{pid}/stat").exists() and " Z " in Path(f"/proc/{pid}/stat").read_text()
+    """Whether it has ended, even if nobody has asked yet how."""
+    state = run(["ps", "-o", "stat=", "-p", str(pid)]).stdout
+    return not state.strip() or state.startswith("Z")
+
+
+def wait_until_gone(pids: Iterable[int]) -> None:
+    """For those that nobody waits for: a signal is sent before it is felt."""
+    left = list(pids)
+    wait_until(lambda: all(map(gone, left)))
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
     """The test's own timeout bounds it."""
     while not condition():
         time.sleep(0.05)
+
+
+def size_of(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
 
 
 @dataclass
@@ -71,7 +82,7 @@ class Up:
         assert self.process.stderr is not None
         if self.process.stderr.closed:
             return ""
-        return self.process.communicate(timeout=60)[1]
+        return self.process.communicate(timeout=AT_MOST_S)[1]
 
 
 def start_up(folder: Path, **options: object) -> Up:
@@ -92,7 +103,7 @@ def started(checkpoint_of: Callable[[CheckpointSpec], Path]) -> Iterator[Up]:
     yield up_
     up_.process.kill()
     up_.rest_of_stderr()
-    wait_until(lambda: all(map(gone, up_.services)))
+    wait_until_gone(up_.services)
 
 
 def test_a_command_that_does_not_exist_starts_nothing(
@@ -126,9 +137,7 @@ def test_five_processes_equal_transformers(
 
 
 def test_one_that_dies_is_named_and_stops_the_rest(started: Up) -> None:
-    victim = next(
-        pid for pid in started.services if b"coarse" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    )
+    (victim,) = (pid for pid in started.services if "coarse" in words_of(pid))
     os.kill(victim, signal.SIGKILL)
     assert "the coarse service was killed by SIGKILL" in started.rest_of_stderr()
     assert started.process.returncode == 1
@@ -138,8 +147,9 @@ def test_one_that_dies_is_named_and_stops_the_rest(started: Up) -> None:
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_all_and_leaves_no_process(started: Up, signum: signal.Signals) -> None:
     started.process.send_signal(signum)
-    assert "Traceback" not in started.rest_of_stderr()
-    assert started.process.returncode in (0, 130)
+    stderr = started.rest_of_stderr()
+    assert "Traceback" not in stderr
+    assert started.process.returncode in (0, 130), stderr
     assert all(map(gone, started.services))
     assert len(started.services) == 5
 
@@ -149,12 +159,12 @@ def test_a_stop_lets_a_text_of_many_pieces_end(
 ) -> None:
     file = tmp_path / "whole.wav"
     text = "hello the world. " * 12
-    up_ = start_up(checkpoint_of(TINY), **{"drain-seconds": 60})
+    up_ = start_up(checkpoint_of(TINY), **{"drain-seconds": AT_MOST_S})
     say = command("barkclient", "say", text, f"--server={up_.address}", "-o", str(file), "--json")
     client = subprocess.Popen(say, stdout=subprocess.PIPE, text=True)
-    wait_until(file.exists)
+    wait_until(lambda: file.exists() or client.poll() is not None)
     up_.process.terminate()
-    pieces = json.loads(client.communicate(timeout=60)[0])["pieces"]
+    pieces = json.loads(client.communicate(timeout=AT_MOST_S)[0])["pieces"]
     assert client.returncode == 0
     assert len(pieces) > 3
     assert "Traceback" not in up_.rest_of_stderr()
@@ -163,18 +173,18 @@ def test_a_stop_lets_a_text_of_many_pieces_end(
 
 def test_children_go_when_up_is_killed(started: Up) -> None:
     started.process.kill()
-    wait_until(lambda: all(map(gone, started.services)))
+    wait_until_gone(started.services)
     assert len(started.services) == 5
 
 
 def test_interrupting_the_client_leaves_a_whole_wav(started: Up, tmp_path: Path) -> None:
-    file = tmp_path / "cut.wav"
-    say = command("barkclient", "say", "hello", f"--server={started.address}", "-o", str(file))
+    file, text = tmp_path / "cut.wav", "hello the world. " * 300  # goes on for many minutes
+    say = command("barkclient", "say", text, f"--server={started.address}", "-o", str(file))
     client = subprocess.Popen(say, stderr=subprocess.PIPE, text=True)
-    wait_until(lambda: file.exists() and file.stat().st_size > 20_000)
+    wait_until(lambda: client.poll() is not None or size_of(file) > 20_000)
     client.send_signal(signal.SIGINT)
-    assert "Traceback" not in client.communicate(timeout=60)[1]
-    assert client.returncode == 130
+    stderr = client.communicate(timeout=AT_MOST_S)[1]
+    assert (client.returncode, "Traceback" in stderr) == (130, False), stderr
     with wave.open(str(file)) as audio:
         assert audio.getnframes() * 2 + 44 == file.stat().st_size
 
@@ -186,8 +196,8 @@ def test_ctrl_c_while_loading_leaves_no_process(
     wait_until(lambda: len(children_of(process.pid)) == 5)
     children = children_of(process.pid)
     process.send_signal(signal.SIGINT)
-    assert "Traceback" not in process.communicate(timeout=100)[1]
-    assert process.returncode == 130
+    stderr = process.communicate(timeout=AT_MOST_S)[1]
+    assert (process.returncode, "Traceback" in stderr) == (130, False), stderr
     assert all(map(gone, children))
 
 
@@ -209,9 +219,9 @@ def test_ctrl_c_reaches_what_a_command_runs_and_ends_what_does_not_listen(
         process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
         wait_until(lambda note=note: note.exists() and note.read_text() != "")  # type: ignore[misc]
         process.send_signal(signal.SIGINT)
-        assert "Traceback" not in process.communicate(timeout=60)[1]
+        assert "Traceback" not in process.communicate(timeout=AT_MOST_S)[1]
         assert process.returncode in (130, 137)
-        assert gone(int(note.read_text()))
+        wait_until_gone([int(note.read_text())])
 
 
 def test_a_busy_port_is_one_line(checkpoint_of: Callable[[CheckpointSpec], Path]) -> None:
@@ -279,8 +289,9 @@ asyncio.run(build())
 """
 
 START_CODEC = """
-from barkserve.__main__ import run
-sys.exit(run(["codec", "--port", "0"]))
+from barkserve.__main__ import main
+sys.argv = ["barkserve", "codec", "--port", "0"]
+main()
 """
 
 
