@@ -43,7 +43,7 @@ class Replica:
     Attributes:
         load: its last report, None before the first and while it cannot be reached.
         busy: share of the last seconds in which its network computed, 0 to 1.
-        given: streams begun here since the last report.
+        given: streams begun here that the last report may not know of.
         failures: streams in a row that broke off or could not begin.
         avoided_until: time.monotonic() until which others are preferred.
     """
@@ -61,6 +61,7 @@ class Replica:
         self._loop: asyncio.AbstractEventLoop | None = None  # the connections'
         self._closing: set[asyncio.Task[None]] = set()
         self._retired = False
+        self._given_before = 0  # of those given, the ones from before the last report
         self._marks: list[tuple[float, float]] = []  # (when, busy_seconds), oldest first
         self._listening: asyncio.Task[None] | None = None
 
@@ -164,8 +165,15 @@ class Replica:
         then, before = self._marks[0]
         elapsed = now - then
         self.busy = min(1.0, (load.busy_seconds - before) / elapsed) if elapsed > 0 else 0.0
+        taken = load.taken - (0 if self.load is None else self.load.taken)
+        self._note_taken(round(taken))
         self.load = load
-        self.given = 0
+
+    def _note_taken(self, taken: int) -> None:
+        """Of the streams given while a report was on its way it does not know: those that it has
+        not counted stay given until the next one, by which one that never came is forgotten."""
+        since_last = self.given - self._given_before
+        self.given = self._given_before = min(since_last, max(0, self.given - taken))
 
 
 def _reports(channel: grpc.aio.Channel) -> Any:
