@@ -1,6 +1,7 @@
 """Services as real processes, for what only a process can show: signals, exits, kills."""
 
 import asyncio
+import re
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -8,9 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-
-from barkserve.serving.channel import open_channel
+LISTENS = re.compile(rb" listens on (\S+:\d+)\n")
 
 
 @dataclass
@@ -22,22 +21,32 @@ class ServiceProcess:
 
 
 @asynccontextmanager
-async def service_process(
-    name: str, folder: Path, *flags: str, port: int = 0
-) -> AsyncIterator[ServiceProcess]:
-    """One service on a free port, killed in the end if it still runs."""
-    port = port or free_port()
-    words = (name, f"--checkpoint={folder}", f"--port={port}", "--metrics-port=0", *flags)
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "barkserve", *words)
+async def service_process(name: str, folder: Path, *flags: str) -> AsyncIterator[ServiceProcess]:
+    """One service on a port of its own choice, killed in the end if it still runs."""
+    words = (name, f"--checkpoint={folder}", "--port=0", "--metrics-port=0", *flags)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "barkserve", *words, stderr=asyncio.subprocess.PIPE
+    )
+    address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    log = asyncio.create_task(_follow(process, address))
     try:
-        async with open_channel(f"127.0.0.1:{port}") as channel:
-            await channel.channel_ready()
-            await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
-        yield ServiceProcess(process, f"127.0.0.1:{port}")
+        yield ServiceProcess(process, await address)
     finally:
         if process.returncode is None:
             process.kill()
         await process.wait()
+        await log
+
+
+async def _follow(process: asyncio.subprocess.Process, address: "asyncio.Future[str]") -> None:
+    """Shows what it logs, and finds in it where it listens."""
+    assert process.stderr is not None
+    async for line in process.stderr:
+        sys.stderr.write(line.decode())
+        if (found := LISTENS.search(line)) and not address.done():
+            address.set_result(found[1].decode())
+    if not address.done():
+        address.set_exception(AssertionError(f"it ended with {await process.wait()} before that"))
 
 
 def free_port() -> int:

@@ -11,7 +11,6 @@ from typing import Any
 from aiohttp import web
 
 from tests.fakes import until
-from tests.processes import free_port
 
 LABEL = "kubernetes.io/service-name"
 PATH = "/apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
@@ -26,7 +25,7 @@ class ApiServer:
         refuse: answer everything with this status while it is not 0.
     """
 
-    port: int = field(default_factory=free_port)
+    port: int = 0  # chosen at the first start
     version: int = 100
     oldest: int = 0  # a watch from before this one is answered with 410
     slices: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -111,6 +110,7 @@ class ApiServer:
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
+        self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
         if self._runner is not None:

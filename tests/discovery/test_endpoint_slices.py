@@ -19,7 +19,8 @@ from tests.kubernetes.client import kubeconfig
 class Seen:
     """What a resolver has said so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, resolver: EndpointSliceResolver) -> None:
+        self.resolver = resolver
         self.all: list[set[str]] = []
 
     async def until(self, *addresses: str) -> None:
@@ -44,10 +45,10 @@ def resolver_for(server: ApiServer) -> EndpointSliceResolver:
 
 @asynccontextmanager
 async def watching(server: ApiServer) -> AsyncIterator[Seen]:
-    seen = Seen()
+    seen = Seen(resolver_for(server))
 
     async def follow() -> None:
-        async for endpoints in resolver_for(server).watch():
+        async for endpoints in seen.resolver.watch():
             seen.all.append({"-" * each.draining + each.address for each in endpoints})
 
     task = asyncio.create_task(follow())
@@ -132,7 +133,7 @@ async def test_a_bookmark_spares_listing_again(server: ApiServer) -> None:
         await until(lambda: server.watching)
         server.bookmark()
         server.compact()
-        await asyncio.sleep(0.3)  # for the bookmark to arrive: nothing else shows it
+        await until(lambda: seen.resolver._version == str(server.version))
         await server.cut()
         server.put("b", 50053, endpoint("10.0.0.2"))
         await seen.until("10.0.0.1:50053", "10.0.0.2:50053")

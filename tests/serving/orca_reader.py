@@ -5,6 +5,7 @@ in a process that knows nothing of barkserve.
 """
 
 import json
+import os
 import sys
 
 import grpc
@@ -30,3 +31,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+    os._exit(0)  # all is printed; the interpreter's end may abort what gRPC's threads still do

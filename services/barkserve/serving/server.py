@@ -134,10 +134,11 @@ async def serve(options: ServerOptions, metrics: Metrics, build: Callable[[], Se
         await service.start()
         stack.push_async_callback(service.stop)
         published = await publish(server, service)
+        told_to_stop = _told_to_stop(options.exit_on_stdin_close)  # before anybody sees it serve
         await server.start()
         await probed(published.health)
         _log.info("%s listens on %s:%d", service.full_name, options.host, port)
-        await _told_to_stop(options.exit_on_stdin_close)
+        await told_to_stop.wait()
         left = service.load().streams
         _log.info("%s ends after its %d streams or %g s", service.full_name, left, options.drain_s)
         await published.say_draining()
@@ -258,9 +259,9 @@ def _credentials(options: ServerOptions) -> grpc.ServerCredentials | None:
     return options.tls.server_credentials(options.clients_need_certificate)
 
 
-async def _told_to_stop(exit_on_stdin_close: bool) -> None:
-    """Return at the first SIGINT, SIGTERM or (if asked) end of standard input; a second signal
-    exits at once."""
+def _told_to_stop(exit_on_stdin_close: bool) -> asyncio.Event:
+    """Set at the first SIGINT, SIGTERM or (if asked) end of standard input; a second signal exits
+    at once."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
 
@@ -278,7 +279,7 @@ async def _told_to_stop(exit_on_stdin_close: bool) -> None:
         loop.add_signal_handler(signum, on_signal)
     if exit_on_stdin_close:
         loop.add_reader(sys.stdin.fileno(), on_stdin)
-    await stop.wait()
+    return stop
 
 
 def register_with(

@@ -7,6 +7,7 @@ Run as a script: ADDRESS, then a JSON list of [method, arguments]; prints a JSON
 import asyncio
 import base64
 import json
+import os
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -53,7 +54,8 @@ def _main() -> None:
         answer = getattr(service, method)(**arguments)
         return [answer] if method == "synthesize" else list(answer)
 
-    print(json.dumps([_outcome(answers, *each) for each in json.loads(sys.argv[2])]))
+    outcomes = [_outcome(answers, *each) for each in json.loads(sys.argv[2])]
+    print(json.dumps(outcomes), flush=True)
 
 
 def _outcome(answers: Any, method: str, arguments: dict[str, Any]) -> tuple[Any, ...]:
@@ -78,3 +80,4 @@ def _outcome(answers: Any, method: str, arguments: dict[str, Any]) -> tuple[Any,
 
 if __name__ == "__main__":
     _main()
+    os._exit(0)  # the interpreter's end may abort what gRPC's threads still do
