@@ -1,13 +1,22 @@
-"""Checkpoints that many tests read, built once, and one thread for torch: tests must not fight over
-two cores."""
+"""Checkpoints that many tests read, built once; one thread for torch: tests must not fight over two
+cores; and examples that are the same in every run, however long they take."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 
 from tests.checkpoints import CheckpointSpec, build_checkpoint
+
+
+def pytest_configure() -> None:
+    """--hypothesis-profile=default draws other examples."""
+    hypothesis.settings.register_profile("suite", deadline=None, derandomize=True, database=None)
+    hypothesis.settings.load_profile("suite")
+    os.environ.setdefault("PYTHONFAULTHANDLER", "1")  # a child that crashes says where
 
 
 @pytest.fixture(scope="session", autouse=True)

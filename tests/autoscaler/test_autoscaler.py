@@ -84,12 +84,19 @@ async def test_an_unknown_stage_is_refused_by_name(
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
+def settled(service: autoscaler_pb2.ServiceScaling) -> bool:
+    """Whether its replicas have reported the stream, and its end."""
+    ready = status_pb2.ReplicaStatus.STATE_READY
+    reported = all(replica.state == ready for replica in service.replicas)
+    return service.active and service.demand == 0 and reported
+
+
 async def test_it_says_why(checkpoint_of: Callable[[CheckpointSpec], Path]) -> None:
     async with running_system(checkpoint_of(SPEC)) as system:
         call = system.chain.speech.Synthesize(speech_pb2.SynthesizeRequest(text="hello", seed=1))
         assert [response async for response in call]
         scaling = await system.scaling()
-        while not scaling["coarse"].active:  # until the stages have reported
+        while not all(map(settled, scaling.values())):
             await asyncio.sleep(0.05)
             scaling = await system.scaling()
         metrics = system.autoscaler.metrics.registry
@@ -113,7 +120,7 @@ async def test_the_orchestrator_tells_of_everybody(
     async with running_chain(checkpoint_of(TINY)) as chain:
         [r async for r in chain.speech.Synthesize(speech_pb2.SynthesizeRequest(text="hello"))]
         response = await _status(chain)
-        while any(replica.streams for replica in response.replicas):
+        while any(r.streams or not r.slots for r in response.replicas):
             await asyncio.sleep(0.05)  # the last reports may be older than the stream's end
             response = await _status(chain)
     assert [replica.service for replica in response.replicas] == ["orchestrator", *STAGES]
