@@ -20,6 +20,7 @@ from barkserve.config import FineOptions
 from barkserve.engine.batcher import Batcher
 from barkserve.engine.engine import Engine
 from barkserve.engine.model_runner import ModelRunner
+from barkserve.engine.network_thread import NetworkThread
 from barkserve.engine.sequence import SamplingParams
 from barkserve.fine.filler import Filler
 from barkserve.fine.generator import FineGenerator, FineRequest, FineRun
@@ -83,7 +84,7 @@ class Semantic:
         self._encode = TextEncoder(checkpoint).encode
         model = load_semantic(checkpoint, Placement.of(*PLACEMENT))
         runner = ModelRunner(model, [semantic_head(self._bark)], work.most_streams)
-        self._engine = Engine(runner, PREFILL_POSITIONS, _cores)
+        self._engine = Engine(runner, PREFILL_POSITIONS, NetworkThread(_cores))
         self.loops = (self._engine,)
 
     def outputs(self) -> AsyncIterator[SemanticStep]:
@@ -103,7 +104,7 @@ class Coarse:
         self._given = [(7 * i) % 10_000 for i in range(work.semantic_for_coarse)]
         model = load_coarse(checkpoint, Placement.of(*PLACEMENT))
         runner = ModelRunner(model, coarse_heads(self._bark), work.most_streams)
-        self._engine = Engine(runner, PREFILL_POSITIONS, _cores)
+        self._engine = Engine(runner, PREFILL_POSITIONS, NetworkThread(_cores))
         self.loops = (self._engine,)
 
     def outputs(self) -> AsyncIterator[Any]:
@@ -124,7 +125,7 @@ class Fine:
         self._frames = work.frames
         model = load_fine(checkpoint, Placement.of(*PLACEMENT))
         filler = Filler(model, 2, 8, self._bark.codebook_size)
-        self._batcher = Batcher(filler.fill, 1, _cores)
+        self._batcher = Batcher(filler.fill, 1, NetworkThread(_cores))
         self.loops = (self._batcher,)
 
     def outputs(self) -> AsyncIterator[Any]:
@@ -145,7 +146,7 @@ class Codec:
     def __init__(self, checkpoint: Checkpoint, work: Work) -> None:
         self._frames = work.frames
         model = load_codec(checkpoint, Placement.of(*PLACEMENT))
-        self._batcher = Batcher(Decoder(model).decode, 1, _cores)
+        self._batcher = Batcher(Decoder(model).decode, 1, NetworkThread(_cores))
         rate = checkpoint.bark.sample_rate
         self._generator = CodecGenerator(self._batcher, model.first_frames, rate)
         self.loops = (self._batcher,)

@@ -4,7 +4,7 @@ import asyncio
 import re
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +21,13 @@ class ServiceProcess:
 
 
 @asynccontextmanager
-async def service_process(name: str, folder: Path, *flags: str) -> AsyncIterator[ServiceProcess]:
+async def service_process(
+    name: str, folder: Path, *flags: str, launch: Sequence[str] = ("-m", "barkserve")
+) -> AsyncIterator[ServiceProcess]:
     """One service on a port of its own choice, killed in the end if it still runs."""
     words = (name, f"--checkpoint={folder}", "--port=0", "--metrics-port=0", *flags)
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "barkserve", *words, stderr=asyncio.subprocess.PIPE
+        sys.executable, *launch, *words, stderr=asyncio.subprocess.PIPE
     )
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     log = asyncio.create_task(_follow(process, address))

@@ -27,4 +27,6 @@ def build(options: CoarseOptions, metrics: Metrics) -> Service:
     register = register_with(coarse_pb2_grpc.add_CoarseServiceServicer_to_server, servicer)
     start = started_warm(engine.start, generator.warm_up, runner.memory)
     load = engine_load(admission, engine)
-    return Service("barkserve.v1.CoarseService", register, start, engine.stop, load)
+    return Service(
+        "barkserve.v1.CoarseService", register, start, engine.stop, load, lost=engine.lost
+    )

@@ -37,4 +37,6 @@ def build(options: CodecOptions, metrics: Metrics) -> Service:
     warm_up = partial(generator.warm_up, books)
     start = started_warm(batcher.start, warm_up, memory_report(model))
     load = load_of(admission, batcher)
-    return Service("barkserve.v1.CodecService", register, start, batcher.stop, load)
+    return Service(
+        "barkserve.v1.CodecService", register, start, batcher.stop, load, lost=batcher.lost
+    )

@@ -42,4 +42,6 @@ def build(options: FineOptions, metrics: Metrics) -> Service:
     register = register_with(fine_pb2_grpc.add_FineServiceServicer_to_server, servicer)
     start = started_warm(batcher.start, generator.warm_up, memory_report(model))
     load = load_of(admission, batcher)
-    return Service("barkserve.v1.FineService", register, start, batcher.stop, load)
+    return Service(
+        "barkserve.v1.FineService", register, start, batcher.stop, load, lost=batcher.lost
+    )

@@ -31,4 +31,6 @@ def build(options: SemanticOptions, metrics: Metrics) -> Service:
     register = register_with(semantic_pb2_grpc.add_SemanticServiceServicer_to_server, servicer)
     start = started_warm(engine.start, generator.warm_up, runner.memory)
     load = engine_load(admission, engine)
-    return Service("barkserve.v1.SemanticService", register, start, engine.stop, load)
+    return Service(
+        "barkserve.v1.SemanticService", register, start, engine.stop, load, lost=engine.lost
+    )

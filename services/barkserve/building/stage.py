@@ -14,6 +14,7 @@ from barkserve.engine.batcher import Batcher
 from barkserve.engine.engine import Engine
 from barkserve.engine.graphs import Graphs, cuda_capture
 from barkserve.engine.model_runner import ModelRunner
+from barkserve.engine.network_thread import NetworkThread
 from barkserve.engine.residence import Place, Residence, State
 from barkserve.models.checkpoint import Checkpoint
 from barkserve.models.loading import Placement
@@ -64,7 +65,8 @@ def engine_of(
         metrics: get the slots and the queue.
     """
     residence = _residence_of(options, runner.offload, metrics)
-    engine = Engine(runner, _prefill_positions(options), begin, residence)
+    thread = NetworkThread(begin, _touch_of(options))
+    engine = Engine(runner, _prefill_positions(options), thread, residence)
     metrics.watch("slots", "Slots of the key/value cache", lambda: engine.slots)
     metrics.watch(
         "slots_free", "Slots that a new sequence could have now", lambda: engine.free_slots
@@ -93,9 +95,16 @@ def batcher_of(
         metrics: get the queue.
     """
     residence = _residence_of(options, place, metrics)
-    batcher = Batcher(run, max_batch_of(options), begin, residence)
+    thread = NetworkThread(begin, _touch_of(options))
+    batcher = Batcher(run, max_batch_of(options), thread, residence)
     metrics.watch("queue_depth", "Jobs waiting for the network", lambda: batcher.waiting)
     return batcher, Admission(options.max_streams, during=residence.expected)
+
+
+def _touch_of(options: StageOptions) -> Callable[[], None] | None:
+    """CUDA tells of a kernel that went wrong whenever it is asked, from then on."""
+    on_gpu = options.device.startswith("cuda")
+    return partial(torch.cuda.synchronize, options.device) if on_gpu else None
 
 
 def _residence_of(options: StageOptions, place: Callable[[], Place], metrics: Metrics) -> Residence:

@@ -8,11 +8,10 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import Generic, TypeVar
 
+from barkserve.engine.network_thread import NetworkThread
 from barkserve.engine.residence import Residence
 
 Job = TypeVar("Job")
@@ -34,7 +33,7 @@ class Batcher(Generic[Job, Result]):
     Args:
         run: does the work, in a thread of its own: one result a job, in order.
         max_batch: most jobs at once.
-        begin: called once in that thread, before the first batch.
+        thread: that thread.
         residence: whether the network is on its device; None: always.
     """
 
@@ -42,7 +41,7 @@ class Batcher(Generic[Job, Result]):
         self,
         run: Callable[[list[Job]], list[Result]],
         max_batch: int,
-        begin: Callable[[], None] | None = None,
+        thread: NetworkThread | None = None,
         residence: Residence | None = None,
     ) -> None:
         self._run = run
@@ -50,7 +49,7 @@ class Batcher(Generic[Job, Result]):
         self._max_batch = max_batch
         self._queue: deque[_Entry[Job, Result]] = deque()
         self._work = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, "batcher", initializer=begin)
+        self._thread = thread or NetworkThread()
         self._task: asyncio.Task[None] | None = None
         self.busy_s = 0.0  # seconds in which the network computed, since the start
 
@@ -61,9 +60,7 @@ class Batcher(Generic[Job, Result]):
 
     async def start(self) -> None:
         """Begin to run jobs whenever there are any."""
-        loop = asyncio.get_running_loop()
-        in_thread = partial(loop.run_in_executor, self._thread)
-        await self._residence.start(in_thread, leaving=lambda: None)
+        await self._residence.start(self._thread.run, leaving=lambda: None)
         self._task = asyncio.create_task(self._batches(), name="batcher")
 
     async def stop(self) -> None:
@@ -73,6 +70,10 @@ class Batcher(Generic[Job, Result]):
             await asyncio.gather(self._task, return_exceptions=True)
         await self._residence.stop()
         self._thread.shutdown()
+
+    async def lost(self) -> None:
+        """Return once the network's device works no more."""
+        await self._thread.lost()
 
     async def submit(self, key: Hashable, job: Job, due: float = 0.0) -> Result:
         """Run one job.
@@ -108,12 +109,9 @@ class Batcher(Generic[Job, Result]):
         return batch
 
     async def _run_batch(self, batch: list[_Entry[Job, Result]]) -> None:
-        loop = asyncio.get_running_loop()
         started = time.perf_counter()
         try:
-            results = await loop.run_in_executor(
-                self._thread, self._run, [entry.job for entry in batch]
-            )
+            results = await self._thread.run(self._run, [entry.job for entry in batch])
             answered = list(zip(batch, results, strict=True))
         except Exception as error:
             for entry in batch:

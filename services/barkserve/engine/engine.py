@@ -11,12 +11,11 @@ while the network is on its device, which it does not leave before the sequence 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Protocol
 
+from barkserve.engine.network_thread import NetworkThread
 from barkserve.engine.residence import Residence
 from barkserve.engine.scheduler import Batch, Scheduler
 from barkserve.engine.sequence import Sequence, State
@@ -53,7 +52,7 @@ class Engine:
     Args:
         runner: the network.
         prefill_positions: most positions of one step of several prompts.
-        begin: called once in the worker thread, before its first step.
+        thread: the worker.
         residence: whether the network is on its device; None: always.
     """
 
@@ -61,7 +60,7 @@ class Engine:
         self,
         runner: Runner,
         prefill_positions: int = 1,
-        begin: Callable[[], None] | None = None,
+        thread: NetworkThread | None = None,
         residence: Residence | None = None,
     ) -> None:
         self._runner = runner
@@ -70,7 +69,7 @@ class Engine:
         self._changed = False  # somebody joined or left since the worker was given a batch
         self._waiters: dict[Sequence, _Waiter] = {}
         self._work = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, "engine", initializer=begin)
+        self._thread = thread or NetworkThread()
         self._loop_task: asyncio.Task[None] | None = None
         self.busy_s = 0.0  # seconds in which the network computed, since the start
 
@@ -96,9 +95,7 @@ class Engine:
 
     async def start(self) -> None:
         """Begin to take steps whenever there is something to do."""
-        loop = asyncio.get_running_loop()
-        in_thread = partial(loop.run_in_executor, self._thread)
-        await self._residence.start(in_thread, self._scheduler.forget)
+        await self._residence.start(self._thread.run, self._scheduler.forget)
         self._loop_task = asyncio.create_task(self._steps(), name="engine steps")
 
     async def stop(self) -> None:
@@ -108,6 +105,10 @@ class Engine:
             await asyncio.gather(self._loop_task, return_exceptions=True)
         await self._residence.stop()
         self._thread.shutdown()
+
+    async def lost(self) -> None:
+        """Return once the network's device works no more."""
+        await self._thread.lost()
 
     async def generate(self, sequence: Sequence) -> AsyncGenerator[list[int], None]:
         """Run a sequence; yields the tokens drawn since the last yield: at least
@@ -173,9 +174,8 @@ class Engine:
         self._note_start(batch, started)
         steps = self._scheduler.steps(batch)
         self._changed = False
-        loop = asyncio.get_running_loop()
         try:
-            await loop.run_in_executor(self._thread, self._run, batch, steps)
+            await self._thread.run(self._run, batch, steps)
         except Exception as error:
             _log.exception("a step of %d sequences failed", len(batch.sequences))
             self._fail(batch, error)

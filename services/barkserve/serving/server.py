@@ -15,7 +15,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from barkserve.errors import StartupError
+from barkserve.errors import NetworkFailed, StartupError
 from barkserve.external import orca_pb2_grpc
 from barkserve.serving import orca
 from barkserve.serving.interceptors import RpcInterceptor
@@ -74,6 +74,10 @@ async def _nothing() -> None: ...
 def _stay() -> None: ...
 
 
+async def _never() -> None:
+    await asyncio.Event().wait()
+
+
 @dataclass(frozen=True)
 class Service:
     """What a server serves.
@@ -87,6 +91,7 @@ class Service:
         leave: called when the service has been told to stop, before it waits for what runs.
         one_address: its clients know an address and not the replicas behind it, as those of a
             Kubernetes Service do. Others know each replica, and go to the next if one refuses.
+        lost: returns once this process cannot serve any more, and only another one can.
     """
 
     full_name: str
@@ -97,6 +102,7 @@ class Service:
     beside: "tuple[Service, ...]" = ()
     leave: Callable[[], None] = _stay
     one_address: bool = False
+    lost: Callable[[], Awaitable[None]] = _never
 
     @property
     def everything(self) -> "tuple[Service, ...]":
@@ -121,7 +127,12 @@ class Published:
 
 
 async def serve(options: ServerOptions, metrics: Metrics, build: Callable[[], Service]) -> None:
-    """Serve until SIGINT or SIGTERM (twice: at once). Raises StartupError when it cannot begin."""
+    """Serve until SIGINT or SIGTERM (twice: at once).
+
+    Raises:
+        StartupError: it cannot begin.
+        NetworkFailed: its device is lost to this process.
+    """
     async with AsyncExitStack() as stack:
         stack.push_async_callback(calls_ended)
         interceptor = RpcInterceptor(metrics)
@@ -138,12 +149,14 @@ async def serve(options: ServerOptions, metrics: Metrics, build: Callable[[], Se
         await server.start()
         await probed(published.health)
         _log.info("%s listens on %s:%d", service.full_name, options.host, port)
-        await told_to_stop.wait()
-        left = service.load().streams
-        _log.info("%s ends after its %d streams or %g s", service.full_name, left, options.drain_s)
+        lost = await _ending(told_to_stop, service.lost)
+        left, drain_s = service.load().streams, 0.0 if lost else options.drain_s
+        _log.info("%s ends after its %d streams or %g s", service.full_name, left, drain_s)
         await published.say_draining()
         service.leave()
-        await _drain(server, interceptor, service.one_address, options.drain_s)
+        await _drain(server, interceptor, service.one_address, drain_s)
+    if lost:
+        raise NetworkFailed("the device is lost to this process, which ends: start it again")
 
 
 async def _drain(
@@ -159,6 +172,17 @@ async def _drain(
         interceptor.refuse()
     await interceptor.idle(at_most_s)
     await server.stop(_FAREWELL_S)
+
+
+async def _ending(told_to_stop: asyncio.Event, lost: Callable[[], Awaitable[None]]) -> bool:
+    """Return when told to stop, or True as soon as lost() returns."""
+    told, losing = (asyncio.ensure_future(each()) for each in (told_to_stop.wait, lost))
+    try:
+        await asyncio.wait([told, losing], return_when=asyncio.FIRST_COMPLETED)
+        return losing.done()
+    finally:
+        told.cancel()
+        losing.cancel()
 
 
 async def calls_ended() -> None:
