@@ -78,6 +78,7 @@ async def test_audio_after_the_networks_were_away_is_the_same(checkpoint_of: Che
             for stage in STAGES:
                 service = chain.services[stage]
                 assert await healthy(service)
+                assert service.load().away == 1
                 assert service.metric("barkserve_offload_freed_bytes", stage=stage) > 10_000
             assert await spoken(chain, 3) == expected[3]
         await all_away(chain)

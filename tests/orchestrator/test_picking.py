@@ -1,6 +1,7 @@
 """Whose turn it is."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -61,6 +62,15 @@ def test_a_full_house_is_passed_over_while_there_is_room_elsewhere() -> None:
     queueing = replica("b:1", Load(streams=20, capacity=64, slots=16, slots_free=0, queue=4))
     assert chosen(full, queueing) == "b:1"
     assert chosen(full) == "a:1"
+
+
+def test_a_network_is_left_to_sleep_until_those_awake_are_half_full() -> None:
+    asleep = replica("a:1", replace(IDLE, away=1))
+    quiet = replica("b:1", replace(IDLE, streams=7, slots_free=9))
+    half_full = replica("b:1", replace(IDLE, streams=8, slots_free=8))
+    assert chosen(asleep, quiet) == "b:1"
+    assert chosen(asleep, half_full) == "a:1"
+    assert chosen(asleep) == "a:1"
 
 
 def test_draining_ones_get_nothing() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from barkserve.engine.network_thread import NetworkThread
-from barkserve.engine.residence import Residence
+from barkserve.engine.residence import Residence, State
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -57,6 +57,11 @@ class Batcher(Generic[Job, Result]):
     def waiting(self) -> int:
         """Jobs that are not running yet."""
         return len(self._queue)
+
+    @property
+    def away(self) -> bool:
+        """Whether the network is not on its device."""
+        return self._residence.state is not State.RESIDENT
 
     async def start(self) -> None:
         """Begin to run jobs whenever there are any."""

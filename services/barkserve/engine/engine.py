@@ -17,6 +17,7 @@ from typing import Protocol
 
 from barkserve.engine.network_thread import NetworkThread
 from barkserve.engine.residence import Residence
+from barkserve.engine.residence import State as Residing
 from barkserve.engine.scheduler import Batch, Scheduler
 from barkserve.engine.sequence import Sequence, State
 from barkserve.errors import StageFailed
@@ -92,6 +93,11 @@ class Engine:
     def waiting(self) -> int:
         """Sequences that wait for a slot."""
         return self._scheduler.waiting
+
+    @property
+    def away(self) -> bool:
+        """Whether the network is not on its device."""
+        return self._residence.state is not Residing.RESIDENT
 
     async def start(self) -> None:
         """Begin to take steps whenever there is something to do."""

@@ -8,6 +8,9 @@ from barkserve.discovery.replica import Replica
 BACKLOG_S = 10.0
 """Seconds of audio to be made that weigh as much as a full house."""
 
+AWAKE_ENOUGH = 0.5
+"""Up to this pressure a replica has a stream sooner than one whose network has to come back."""
+
 UNKNOWN_SLOTS = 16
 """Assumed of a replica that has not said how many it has."""
 
@@ -28,6 +31,11 @@ def has_room(replica: Replica) -> bool:
     return load is None or not load.slots or load.streams + replica.given < load.capacity
 
 
+def away(replica: Replica) -> bool:
+    """Whether its network would have to come back to its device first."""
+    return replica.load is not None and bool(replica.load.away)
+
+
 def choose(
     candidates: Sequence[Replica],
     tried: frozenset[str],
@@ -37,8 +45,9 @@ def choose(
     """The replica for the next stream, None if there is none that may have it.
 
     Draining ones never. Otherwise those that are better in the first of these respects go before
-    all others: not tried for this very stream, not avoided, reachable, with room. Among the best
-    two are drawn, and the less busy one is chosen.
+    all others: not tried for this very stream, not avoided, reachable, with room, and awake while
+    one that is awake has not much to do. Among the best two are drawn, and the less busy one is
+    chosen.
 
     Args:
         candidates: all replicas.
@@ -50,12 +59,15 @@ def choose(
     if not able:
         return None
 
+    awake_will_do = any(not away(each) and pressure(each) < AWAKE_ENOUGH for each in able)
+
     def rank(replica: Replica) -> tuple[bool, ...]:
         return (
             replica.address in tried,
             replica.avoided_until > now,
             replica.silent and replica.failures > 0,
             not has_room(replica),
+            awake_will_do and away(replica),
         )
 
     best = min(map(rank, able))

@@ -22,6 +22,7 @@ class Load:
         backlog_seconds: audio that it was given to make and has not made yet.
         busy_seconds: time in which the network computed since the start.
         audio_seconds: audio made since the start.
+        away: 1 while its network is not on its device, and has to come back for a stream.
         draining: 1 while it only finishes what it has.
     """
 
@@ -34,6 +35,7 @@ class Load:
     backlog_seconds: float = 0
     busy_seconds: float = 0
     audio_seconds: float = 0
+    away: float = 0
     draining: float = 0
 
     @property
@@ -82,6 +84,9 @@ class Network(Protocol):
     @property
     def waiting(self) -> int: ...
 
+    @property
+    def away(self) -> bool: ...
+
 
 def load_of(
     streams: Streams,
@@ -109,6 +114,7 @@ def load_of(
             backlog_seconds=streams.backlog_s,
             busy_seconds=0 if network is None else network.busy_s,
             audio_seconds=streams.made_s,
+            away=network is not None and network.away,
         )
 
     return read
