@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from training.config import PHONES, THIRDS
+from training.pauses import unmarked
 
 ROUNDS = 4
 LETTERS = 64  # ids of the letter tokenizer
@@ -17,8 +18,9 @@ BATCH = 256
 
 
 def phone_runs(semantic: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Phones of a token sequence, and for every token the index of its phone."""
-    phone, third = semantic // THIRDS, semantic % THIRDS
+    """Phones of a token sequence, whoever speaks, and for every token the index of its phone."""
+    plain = unmarked(semantic)
+    phone, third = plain // THIRDS, plain % THIRDS
     starts = np.ones(len(semantic), bool)
     starts[1:] = (phone[1:] != phone[:-1]) | (third[1:] < third[:-1])
     return phone[starts], np.cumsum(starts) - 1

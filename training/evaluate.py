@@ -25,8 +25,9 @@ from transformers.models.bark.generation_configuration_bark import (
 )
 
 from training.alignment import phone_runs
-from training.config import PHONES, SAMPLE_RATE, SPEAKERS, Speaker
+from training.config import SAMPLE_RATE, SPEAKERS, Speaker
 from training.features import phone_thirds, resampled, trim
+from training.pauses import PAUSE
 from training.pitch import TRACK_SAMPLES
 from training.recogniser import Recogniser
 from training.sound import Wave, mel_distance, pitch, pitch_correlation, timbre
@@ -34,7 +35,6 @@ from training.teacher import Flite
 from training.texts import HELD_OUT
 from training.word_errors import edits, words, words_after
 
-PAUSE = PHONES.index("pau")
 Voice = str | dict[str, NDArray[np.int64]] | None
 
 

@@ -37,6 +37,7 @@ from training.config import (
     Work,
 )
 from training.corpus import Spoken, load_corpus
+from training.pauses import marked, unmarked
 from training.tokens import SPECIALS, save_vocabulary
 
 CARD = Path(__file__).parent / "model_card.md"
@@ -145,12 +146,18 @@ def _adopt(target: nn.Module, source: nn.Module) -> None:
 
 @torch.no_grad()
 def _speaker(source: Source) -> nn.Module:
-    """The coarse model; the reference may choose padding at odd steps: make that unlikely."""
+    """The coarse model, to which all pauses are one.
+
+    The reference may choose padding at odd steps: make that unlikely.
+    """
     layout = CoarseLayout()
     model = coarse.new_model(layout)
     source.fill(model, "coarse", "coarse_acoustics")
     head = model.lm_head.weight
     head[layout.pad :] = head[layout.pad - 1]  # a code that never came in training
+    every = np.arange(layout.semantic_vocab)
+    embeds = model.input_embeds_layer.weight
+    embeds[every] = embeds[unmarked(every)]
     return model
 
 
@@ -240,7 +247,7 @@ def save_voices(work: Work, folder: Path) -> None:
         spoken = _history(corpus.validation[speaker.name])
         codes = np.pad(spoken.codes, ((0, 0), (0, CODEBOOKS - spoken.codes.shape[1]))).T
         arrays = {
-            "semantic_prompt": spoken.semantic,
+            "semantic_prompt": marked(spoken.semantic, speaker.name),
             "coarse_prompt": np.ascontiguousarray(codes[:2]),
             "fine_prompt": np.ascontiguousarray(codes),
         }
@@ -254,9 +261,12 @@ def save_voices(work: Work, folder: Path) -> None:
 
 
 def copy_voices(start: Path, folder: Path) -> None:
-    """The voices of the checkpoint that training went on from."""
+    """The voices of the checkpoint that training went on from, their pauses marked."""
     shutil.copytree(start / "speaker_embeddings", folder / "speaker_embeddings")
     shutil.copy(start / "speaker_embeddings_path.json", folder)
+    for speaker in SPEAKERS:
+        path = folder / f"speaker_embeddings/v2/{speaker.name}_semantic_prompt.npy"
+        np.save(path, marked(np.load(path), speaker.name), allow_pickle=False)
 
 
 def export(source: Source, folder: Path) -> None:

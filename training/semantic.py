@@ -16,15 +16,16 @@ from training.checkpoint import adopt
 from training.config import SEMANTIC_SIZE, THIRDS, SemanticLayout
 from training.corpus import VALIDATION, Spoken, load_corpus
 from training.first_weights import Look, Slices, circles, look_before, look_in_time
+from training.pauses import marked
 from training.progress import TrainOptions, parse_options, train
 from training.tokens import LetterTokenizer
 from training.transformer import CausalTransformer
 
 BATCH = 6
 DEFAULT_SPEAKER = "rms"
-NO_HISTORY = 0.5  # share of batches; these speak as the default voice
+NO_HISTORY = 0.3  # share of batches; these speak as the default voice
 FULL_SLOT = 0.15  # of the batches without a history: padded as at inference
-SHARES = {"rms": 0.4, "slt": 0.3, "awb": 0.3}  # of the batches with a history
+SHARES = {"rms": 0.3, "slt": 0.35, "awb": 0.35}  # of the batches with a history
 GUIDES = ((2, 0, 0), (3, 0, 1), (3, 1, 2))  # layer, head, phones ahead
 GUIDE_WEIGHT = 0.1
 CHOICE_WEIGHT = 0.5  # of which phone comes next, wherever one begins
@@ -46,14 +47,14 @@ class Sentence:
     last: NDArray[np.int64]  # past its last letter
 
 
-def sentences(spoken: list[Spoken]) -> list[Sentence]:
-    """Tokenize and align."""
+def sentences(spoken: list[Spoken], speaker: str) -> list[Sentence]:
+    """Tokenize and align what `speaker` says."""
     tokenize = LetterTokenizer()
     letters = [[index for index, _ in tokenize(one.text)] for one in spoken]
     runs = [phone_runs(one.semantic) for one in spoken]
     paths = align(letters, [phones for phones, _ in runs])
     return [
-        _sentence(text, one.semantic, phone, path)
+        _sentence(text, marked(one.semantic, speaker), phone, path)
         for text, one, (_, phone), path in zip(letters, spoken, runs, paths, strict=True)
     ]
 
@@ -219,7 +220,7 @@ def run(options: TrainOptions) -> None:
     model.to(options.device)
     every, held = {}, {}
     for name, spoken in corpus.train.items():  # aligned together: a few alone align badly
-        rows = sentences(corpus.validation[name] + spoken)
+        rows = sentences(corpus.validation[name] + spoken, name)
         held[name], every[name] = rows[:VALIDATION], rows[VALIDATION:]
     fresh = int(options.work.checkpoint(options.name).exists())
     source = BatchSource(every, layout, options.seed + fresh)
