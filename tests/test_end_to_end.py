@@ -247,6 +247,10 @@ def test_a_busy_port_is_one_line(checkpoint_of: Callable[[CheckpointSpec], Path]
         (("coarse", "--attention=flash"), "--attention sdpa"),
         (("orchestrator", "--coarse=nowhere"), "--coarse"),
         (("orchestrator", "--voice=v2/nobody"), "v2/nobody"),
+        (
+            ("codec", "--", "barkclient", "say"),
+            "codec: 'barkclient' stands behind --",
+        ),
         ((), "required"),
     ],
 )
@@ -265,7 +269,7 @@ def test_a_broken_checkpoint_is_one_message(
     (broken / "model.safetensors").write_bytes(b"\0" * 100)
     result = run(up(broken))
     assert result.returncode == 1
-    assert "model.safetensors" in result.stderr
+    assert result.stderr.count("model.safetensors") == 1  # though four services cannot read it
     assert "service ended with exit code 1" in result.stderr
     assert "Traceback" not in result.stderr
 

@@ -60,6 +60,10 @@ def run(argv: Sequence[str]) -> int:
             raise StartupError(
                 f"{name} is set but is no option of barkserve; see `barkserve SERVICE --help`"
             )
+        if command and arguments.service != "up":
+            raise StartupError(
+                f"{command[0]!r} stands behind --, and only `barkserve up` runs a command"
+            )
         if arguments.service == "up":
             from barkserve.up import up
 
@@ -73,7 +77,10 @@ def run(argv: Sequence[str]) -> int:
             return 0
         return _run_service(arguments, environment)
     except BarkserveError as error:
-        print(f"barkserve {arguments.service}: {error}", file=sys.stderr)
+        if getattr(arguments, "exit_on_stdin_close", None):
+            print(error)  # to `barkserve up`, which says it once for all services
+        else:
+            print(f"barkserve {arguments.service}: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

@@ -116,7 +116,9 @@ class ServiceOptions:
     tls_ca: str = option("", _TLS_CA)
     log_level: str = option("info", "how much to log", _LOG_LEVELS)
     exit_on_stdin_close: bool = option(
-        False, "stop when standard input closes (set by `barkserve up`)"
+        False,
+        "stop when standard input closes, and say on standard output why it cannot serve (set by"
+        " `barkserve up`)",
     )
 
 

@@ -2,7 +2,8 @@
 together.
 
 Knows processes, ports and health; knows nothing of what the services do. Children notice when this
-process goes away, however it goes: they stop when their standard input closes.
+process goes away, however it goes: they stop when their standard input closes. Their last words
+come on their standard output, so that what stops all of them is said once.
 """
 
 import asyncio
@@ -64,13 +65,13 @@ async def up(options: UpOptions, command: Sequence[str]) -> int:
             await _first_of(stop, deaths, ready)
             if stop.done():
                 return 130
-            _raise_death(deaths)
+            await _raise_death(deaths)
             await ready
             address = f"{options.host}:{members[-1].port}"
             if not command:
                 _say(f"barkserve is up at {address}; Ctrl-C stops it")
                 await _first_of(stop, deaths)
-                _raise_death(deaths)
+                await _raise_death(deaths)
                 return 0
             return await _run_command(command, address, stop, deaths, options.drain_seconds)
         finally:
@@ -168,7 +169,7 @@ async def _running(members: list[Member], drain_s: float) -> AsyncIterator[list[
         for member in members:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "barkserve", *member.arguments,
-                stdin=asyncio.subprocess.PIPE, stdout=sys.stderr,
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
                 start_new_session=True,  # Ctrl-C reaches this process only, which stops them
             )  # fmt: skip
             children.append(Child(member, process))
@@ -207,18 +208,18 @@ async def _first_death(children: list[Child]) -> Child:
     return waits[done.pop()]
 
 
-def _raise_death(deaths: "asyncio.Task[Child]") -> None:
+async def _raise_death(deaths: "asyncio.Task[Child]") -> None:
     if deaths.done():
         child = deaths.result()
-        raise StartupError(
-            f"the {child.member.name} service {_how_it_ended(child.process.returncode or 0)}; "
-            "the others were stopped"
-        )
+        how = await _how_it_ended(child.process)
+        raise StartupError(f"the {child.member.name} service {how}; the others were stopped")
 
 
-def _how_it_ended(code: int) -> str:
+async def _how_it_ended(process: asyncio.subprocess.Process) -> str:
+    assert process.stdout is not None
+    code, words = process.returncode or 0, (await process.stdout.read()).decode().strip()
     if code >= 0:
-        return f"ended with exit code {code}, its message stands above"
+        return f"ended with exit code {code}" + (f": {words}" if words else "")
     name = signal.Signals(-code).name
     return f"was killed by {name}{', most likely for want of memory' if name == 'SIGKILL' else ''}"
 
@@ -268,7 +269,7 @@ async def _run_command(
     if not ended.done():
         await _interrupt(process, ended, drain_s)
         if not stop.done():
-            _raise_death(deaths)
+            await _raise_death(deaths)
     return ended.result() if ended.result() >= 0 else 128 - ended.result()
 
 
