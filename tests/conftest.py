@@ -2,6 +2,7 @@
 cores; and examples that are the same in every run, however long they take."""
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import hypothesis
 import pytest
 import torch
 
-from tests.checkpoints import CheckpointSpec, build_checkpoint
+from tests.checkpoints import TINY, CheckpointSpec, build_checkpoint
 
 
 def pytest_configure() -> None:
@@ -37,3 +38,15 @@ def checkpoint_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Checkpo
         return built[spec]
 
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(checkpoint_of: Callable[[CheckpointSpec], Path]) -> Path:
+    """The smallest checkpoint; a test that changes anything takes `folder`."""
+    return checkpoint_of(TINY)
+
+
+@pytest.fixture
+def folder(tiny_folder: Path, tmp_path: Path) -> Path:
+    """A copy of the smallest checkpoint, to change and to break."""
+    return Path(shutil.copytree(tiny_folder, tmp_path / "tiny"))

@@ -13,21 +13,10 @@ from huggingface_hub import errors
 
 from barkserve.checkpoint_folder import CheckpointFolder, embedded_checkpoint, fetch_file
 from barkserve.errors import CheckpointError
-from tests.checkpoints import TINY, build_checkpoint
+from tests.checkpoints import TINY
 from tests.hub import Hub
 
 LIGHT_MODULES = ("bark_config", "checkpoint_folder", "voices", "speakable")
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_checkpoint(tmp_path_factory.mktemp("checkpoint") / "tiny", TINY)
-
-
-@pytest.fixture
-def folder(built: Path, tmp_path: Path) -> Path:
-    """A copy to break."""
-    return Path(shutil.copytree(built, tmp_path / "tiny"))
 
 
 @pytest.fixture
@@ -37,19 +26,19 @@ def hub(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
     return hub
 
 
-def test_a_folder_is_read(built: Path) -> None:
-    folder = CheckpointFolder.open(built)
-    assert (folder.path, folder.name, folder.revision) == (built, "tiny", None)
+def test_a_folder_is_read(tiny_folder: Path) -> None:
+    folder = CheckpointFolder.open(tiny_folder)
+    assert (folder.path, folder.name, folder.revision) == (tiny_folder, "bark-test", None)
     assert folder.config["model_type"] == "bark"
     assert folder.generation["codebook_size"] == TINY.codebook_size
     assert folder.bark.semantic.hidden_size == TINY.hidden
 
 
 def test_a_folder_is_named_after_itself_however_it_is_given(
-    built: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(built)
-    assert CheckpointFolder.open(".").name == "tiny"
+    monkeypatch.chdir(tiny_folder)
+    assert CheckpointFolder.open(".").name == "bark-test"
 
 
 @pytest.mark.parametrize(
@@ -65,9 +54,9 @@ def test_what_is_neither_folder_nor_hub_name_is_refused(
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_is_refused(built: Path) -> None:
+def test_a_file_is_refused(tiny_folder: Path) -> None:
     with pytest.raises(CheckpointError, match="is no folder"):
-        CheckpointFolder.open(built / "config.json")
+        CheckpointFolder.open(tiny_folder / "config.json")
 
 
 @pytest.mark.parametrize("file", ["config.json", "generation_config.json"])
@@ -122,9 +111,9 @@ def test_the_hub_gives_bin_files_where_there_are_no_others(hub: Hub) -> None:
 
 
 def test_a_folder_goes_before_the_hub(
-    hub: Hub, built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hub: Hub, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copytree(built, tmp_path / "suno" / "tiny")
+    shutil.copytree(tiny_folder, tmp_path / "suno" / "tiny")
     monkeypatch.chdir(tmp_path)
     assert CheckpointFolder.open("suno/tiny").revision is None
     assert hub.requests == []

@@ -19,17 +19,6 @@ from barkserve.voices import (
 from tests.checkpoints import TINY, build_checkpoint, random_voice
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_checkpoint(tmp_path_factory.mktemp("checkpoint") / "tiny", TINY)
-
-
-@pytest.fixture
-def folder(built: Path, tmp_path: Path) -> Path:
-    """A copy to break."""
-    return Path(shutil.copytree(built, tmp_path / "tiny"))
-
-
 def _library(folder: Path) -> VoiceLibrary:
     return VoiceLibrary(CheckpointFolder.open(folder))
 
@@ -39,8 +28,8 @@ def _edit_paths(folder: Path, change: dict[str, Any]) -> None:
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
 
 
-def test_a_library_names_its_voices(built: Path) -> None:
-    library = _library(built)
+def test_a_library_names_its_voices(tiny_folder: Path) -> None:
+    library = _library(tiny_folder)
     assert library.names() == ("v2/test_speaker_0", "v2/test_speaker_1")
     assert library.default == "v2/test_speaker_0"
 
@@ -77,9 +66,9 @@ def test_a_default_voice_must_exist(folder: Path) -> None:
         _library(folder)
 
 
-def test_an_unknown_name_is_answered_with_near_ones(built: Path) -> None:
+def test_an_unknown_name_is_answered_with_near_ones(tiny_folder: Path) -> None:
     with pytest.raises(NotFound) as caught:
-        _library(built).get("v2/test_speaker")
+        _library(tiny_folder).get("v2/test_speaker")
     assert "v2/test_speaker_0, v2/test_speaker_1" in str(caught.value)
     assert "barkclient voices" in str(caught.value)
 
@@ -87,9 +76,9 @@ def test_an_unknown_name_is_answered_with_near_ones(built: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["", "repo_or_path", "../tiny/v2/test_speaker_0", "/etc/passwd", "x" * 10**6]
 )
-def test_strange_names_are_unknown(name: str, built: Path) -> None:
+def test_strange_names_are_unknown(name: str, tiny_folder: Path) -> None:
     with pytest.raises(NotFound) as caught:
-        _library(built).get(name)
+        _library(tiny_folder).get(name)
     assert len(str(caught.value)) < 400
 
 
@@ -155,14 +144,14 @@ def test_a_broken_list_of_voices_is_said(content: str, folder: Path) -> None:
 
 
 def test_a_hub_checkpoint_fetches_just_the_three_files(
-    built: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_folder: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.rmtree(folder / "speaker_embeddings")
     fetched: list[tuple[str, str, str]] = []
 
     def fetch(repository: str, filename: str, revision: str) -> Path:
         fetched.append((repository, filename, revision))
-        return built / filename
+        return tiny_folder / filename
 
     monkeypatch.setattr(voices, "fetch_file", fetch)
     here = CheckpointFolder.open(folder)
@@ -175,7 +164,7 @@ def test_a_hub_checkpoint_fetches_just_the_three_files(
 
 
 def test_the_130_presets_of_a_hub_checkpoint_have_names_and_load_on_first_use(
-    built: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_folder: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     languages = ["de", "en", "es", "fr", "hi", "it", "ja", "ko", "pl", "pt", "ru", "tr", "zh"]
     names = [f"v2/{language}_speaker_{n}" for language in languages for n in range(10)]
@@ -190,7 +179,7 @@ def test_the_130_presets_of_a_hub_checkpoint_have_names_and_load_on_first_use(
     def fetch(repository: str, filename: str, revision: str) -> Path:
         fetched.append(filename)
         prompt = next(prompt for prompt in PROMPTS if filename.endswith(f"{prompt}.npy"))
-        return built / f"speaker_embeddings/v2/test_speaker_0_{prompt}.npy"
+        return tiny_folder / f"speaker_embeddings/v2/test_speaker_0_{prompt}.npy"
 
     monkeypatch.setattr(voices, "fetch_file", fetch)
     here = CheckpointFolder.open(folder)

@@ -37,13 +37,8 @@ SUNO_VOICES = (
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_checkpoint(tmp_path_factory.mktemp("checkpoint") / "tiny", TINY)
-
-
-@pytest.fixture(scope="module")
-def config(built: Path) -> BarkConfig:
-    return CheckpointFolder.open(built).bark
+def config(tiny_folder: Path) -> BarkConfig:
+    return CheckpointFolder.open(tiny_folder).bark
 
 
 @pytest.fixture

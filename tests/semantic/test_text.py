@@ -15,7 +15,7 @@ from barkserve.checkpoint_folder import CheckpointFolder
 from barkserve.errors import CheckpointError, InvalidArgument
 from barkserve.semantic.text import TextEncoder, normalize
 from barkserve.speakable import speakable
-from tests.checkpoints import TINY, build_checkpoint, vocabulary
+from tests.checkpoints import TINY, vocabulary
 
 # Everything that protobuf lets through: all of Unicode but surrogates.
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
@@ -23,30 +23,19 @@ SPOKEN = st.text("Helo wrd,.[]♪é你1\t\n", min_size=1, max_size=40)
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_checkpoint(tmp_path_factory.mktemp("checkpoint") / "tiny", TINY)
+def encoder(tiny_folder: Path) -> TextEncoder:
+    return TextEncoder(CheckpointFolder.open(tiny_folder))
 
 
 @pytest.fixture(scope="module")
-def encoder(built: Path) -> TextEncoder:
-    return TextEncoder(CheckpointFolder.open(built))
-
-
-@pytest.fixture(scope="module")
-def reference_ids(built: Path) -> Callable[[str], list[int]]:
-    processor = AutoProcessor.from_pretrained(built)
+def reference_ids(tiny_folder: Path) -> Callable[[str], list[int]]:
+    processor = AutoProcessor.from_pretrained(tiny_folder)
 
     def ids(text: str) -> list[int]:
         inputs = processor(text, max_length=TINY.max_input_semantic_length)
         return inputs["input_ids"][inputs["attention_mask"].bool()].tolist()
 
     return ids
-
-
-@pytest.fixture
-def folder(built: Path, tmp_path: Path) -> Path:
-    """A copy to break."""
-    return Path(shutil.copytree(built, tmp_path / "tiny"))
 
 
 def _encoder(folder: Path) -> TextEncoder:
@@ -146,11 +135,11 @@ def test_a_vocabulary_alone_makes_the_same_tokenizer(
 
 @pytest.fixture(scope="module")
 def by_vocabulary(
-    built: Path, tmp_path_factory: pytest.TempPathFactory
+    tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[bool, tuple[TextEncoder, BertTokenizer]]:
     encoders = {}
     for lower in (False, True):
-        folder = Path(shutil.copytree(built, tmp_path_factory.mktemp("vocabulary") / "tiny"))
+        folder = Path(shutil.copytree(tiny_folder, tmp_path_factory.mktemp("vocabulary") / "tiny"))
         (folder / "tokenizer.json").unlink()
         _edit(folder / "tokenizer_config.json", do_lower_case=lower, unk_token={"content": "[UNK]"})
         theirs = BertTokenizer(str(folder / "vocab.txt"), do_lower_case=lower)

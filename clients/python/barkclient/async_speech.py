@@ -6,7 +6,6 @@ felt by the server; audio for other contexts that comes meanwhile waits for thei
 
 import asyncio
 from collections.abc import AsyncIterator
-from types import TracebackType
 from typing import Any, Self, Unpack
 
 from barkclient.closing import AsyncClosing
@@ -107,12 +106,7 @@ class AsyncSpeechContext(ContextState):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         self.cancel()
 
 

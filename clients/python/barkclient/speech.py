@@ -6,7 +6,6 @@ Contexts may be written to and read from different threads.
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from types import TracebackType
 from typing import Any, Self, Unpack
 
 from barkclient.closing import Closing
@@ -90,12 +89,7 @@ class SpeechContext(ContextState):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.cancel()
 
 
