@@ -2,57 +2,23 @@
 connections stay where they were made, and only new ones reach the new replica."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from barkclient import AsyncClient, ServerUnavailable
 from barkclient.async_speech import AsyncSpeechStream
 from barkserve.constants import STAGES
 from tests.checkpoints import TINY, CheckpointSpec, never_ending
+from tests.door import Door, open_door
 from tests.processes import ServiceProcess, service_process
 from tests.services import running
 
 SPEC = replace(never_ending(TINY), max_new_tokens=120, block_size=1024)
-
-
-@dataclass
-class Door:
-    """One address in front of replicas: a connection stays with the replica that it was given to.
-
-    Attributes:
-        behind: the address of the replica that new connections are given to.
-    """
-
-    behind: str
-    port: int = 0
-
-    async def admit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry bytes both ways until one side ends."""
-        host, _, port = self.behind.rpartition(":")
-        inner_reader, inner_writer = await asyncio.open_connection(host, int(port))
-        await asyncio.gather(_carry(reader, inner_writer), _carry(inner_reader, writer))
-
-
-async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(ConnectionError):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
-
-
-@asynccontextmanager
-async def open_door(behind: str) -> AsyncIterator[Door]:
-    """A door that connections can be made to."""
-    door = Door(behind)
-    server = await asyncio.start_server(door.admit, "127.0.0.1", 0)
-    door.port = server.sockets[0].getsockname()[1]
-    async with server:
-        yield door
 
 
 class Caller:
@@ -89,13 +55,38 @@ async def test_an_orchestrator_is_replaced_and_no_stream_fails(
         start = await _orchestrators(checkpoint_of(SPEC), stack)
         old, new = await start(), await start()
         door = await stack.enter_async_context(open_door(old.address))
-        client = await stack.enter_async_context(AsyncClient(f"127.0.0.1:{door.port}"))
+        client = await stack.enter_async_context(AsyncClient(door.address))
         callers = [Caller(client, seed) for seed in range(3)]
         rolling = asyncio.create_task(_roll(door, old, new, callers))
         await asyncio.gather(rolling, *(caller.call(rolling) for caller in callers))
     for caller in callers:
         assert len(caller.spoken) >= 3
         assert len(set(caller.spoken)) == 1, "a stream lost or repeated samples"
+
+
+async def test_an_orchestrator_is_killed_and_another_goes_on(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
+    async with AsyncExitStack() as stack:
+        start = await _orchestrators(checkpoint_of(SPEC), stack)
+        doomed, other = await start(), await start()
+        door = await stack.enter_async_context(open_door(doomed.address))
+        client = await stack.enter_async_context(AsyncClient(door.address))
+        undisturbed = client.synthesize("hello the world", seed=1, word_times=True)
+        whole = await undisturbed.read()
+        synthesis = client.synthesize("hello the world", seed=1, word_times=True)
+        chunks = [await anext(synthesis)]
+        doomed.process.kill()
+        door.behind = other.address
+        chunks += [chunk async for chunk in synthesis]
+    assert chunks[0].sample_count < whole.sample_count
+    assert door.connections == 2
+    heard = np.concatenate([chunk.samples() for chunk in chunks])
+    np.testing.assert_allclose(heard, whole.samples(), atol=2 / 32768)
+    assert synthesis.words == undisturbed.words
+    assert synthesis.started == replace(
+        undisturbed.started, request_id=synthesis.started.request_id
+    )
 
 
 async def test_a_call_is_left_when_what_it_speaks_is_spoken(

@@ -14,8 +14,9 @@ from barkclient.channel import (
     speech_stub,
 )
 from barkclient.closing import AsyncClosing
-from barkclient.errors import Cancelled, map_errors
+from barkclient.errors import BarkClientError, map_errors
 from barkclient.options import StreamOptions, SynthesisOptions, build_config, build_request
+from barkclient.repetition import Repetition
 from barkclient.responses import AudioChunk
 from barkclient.server_info import ServerInfo, decode_server_info
 from barkclient.tls import Tls
@@ -57,9 +58,11 @@ class AsyncClient:
         self, text: str, *, timeout: float | None = None, **options: Unpack[SynthesisOptions]
     ) -> "AsyncSynthesis":
         """Sends the request at once; iterate over what is returned to hear it."""
-        request = build_request(text, **options)
-        call = self._stub().Synthesize(request, timeout=self._time(timeout))
-        return AsyncSynthesis(call, self, self._target)
+        request, synthesize = build_request(text, **options), self._stub().Synthesize
+        repetition = Repetition(
+            request, lambda request, left: synthesize(request, timeout=left), self._time(timeout)
+        )
+        return AsyncSynthesis(repetition.call(), self, self._target, repetition=repetition)
 
     def synthesize_stream(
         self,
@@ -72,7 +75,7 @@ class AsyncClient:
         what is returned to hear it. What `texts` raises is raised there."""
         source = _TextSource(build_config(**options), texts)
         call = self._stub().StreamingSynthesize(source.requests(), timeout=self._time(timeout))
-        return AsyncSynthesis(call, self, self._target, source)
+        return AsyncSynthesis(call, self, self._target, source=source)
 
     def stream(self, *, timeout: float | None = None) -> AsyncSpeechStream:
         """A call for several contexts, with flush and cancel; `speak` opens one."""
@@ -164,10 +167,13 @@ class AsyncSynthesis(AsyncClosing, Progress):
         call: Any,
         client: AsyncClient,
         target: str,
+        *,
         source: "_TextSource | None" = None,
+        repetition: Repetition | None = None,
     ) -> None:
-        super().__init__(target)
+        super().__init__(target, repetition)
         self._call = call
+        self._closed = False
         self._responses: AsyncIterator[Response] = aiter(call)
         self._client = client  # keeps the channel open
         self._target = target
@@ -177,18 +183,29 @@ class AsyncSynthesis(AsyncClosing, Progress):
         return self
 
     async def __anext__(self) -> AudioChunk:
-        try:
-            with map_errors(self._target):
-                async for response in self._responses:
-                    chunk = self._transcript.push(response)
-                    if chunk is not None:
-                        return chunk
-        except Cancelled:
-            if self._source is not None and self._source.failure is not None:
-                raise self._source.failure from None
-            raise
+        while True:
+            try:
+                with map_errors(self._target):
+                    async for response in self._responses:
+                        chunk = self._push(response)
+                        if chunk is not None:
+                            return chunk
+                break
+            except BarkClientError as error:
+                if self._source is not None and self._source.failure is not None:
+                    raise self._source.failure from None
+                if not self._goes_on(error):
+                    raise
         self._transcript.end()
         raise StopAsyncIteration
+
+    def _goes_on(self, error: BarkClientError) -> bool:
+        """Whether another call takes over from one that has failed."""
+        call = None if self._closed else self._call_again(error)
+        if call is None:
+            return False
+        self._call, self._responses = call, aiter(call)
+        return True
 
     async def read(self) -> AudioChunk:
         """All audio that has not been read yet, as one chunk."""
@@ -196,6 +213,7 @@ class AsyncSynthesis(AsyncClosing, Progress):
 
     async def aclose(self) -> None:
         """Stops speaking. Whoever is reading at this moment gets Cancelled."""
+        self._closed = True
         self._call.cancel()
 
     def __del__(self) -> None:

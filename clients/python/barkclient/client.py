@@ -7,6 +7,7 @@ from barkclient.channel import DEFAULT_TARGET, open_channel, speech_stub
 from barkclient.closing import Closing
 from barkclient.errors import BarkClientError, map_errors
 from barkclient.options import StreamOptions, SynthesisOptions, build_config, build_request
+from barkclient.repetition import Repetition
 from barkclient.responses import AudioChunk
 from barkclient.server_info import ServerInfo, decode_server_info
 from barkclient.speech import SpeechStream
@@ -42,9 +43,11 @@ class Client(Closing):
         self, text: str, *, timeout: float | None = None, **options: Unpack[SynthesisOptions]
     ) -> "Synthesis":
         """Sends the request at once; iterate over what is returned to hear it."""
-        request = build_request(text, **options)
-        call = self._stub.Synthesize(request, timeout=self._time(timeout))
-        return Synthesis(call, self, self._target)
+        request, synthesize = build_request(text, **options), self._stub.Synthesize
+        repetition = Repetition(
+            request, lambda request, left: synthesize(request, timeout=left), self._time(timeout)
+        )
+        return Synthesis(repetition.call(), self, self._target, repetition=repetition)
 
     def synthesize_stream(
         self,
@@ -57,7 +60,7 @@ class Client(Closing):
         thread of gRPC's. What it raises is raised to who reads."""
         source = _TextSource(build_config(**options), texts)
         call = self._stub.StreamingSynthesize(source.requests(), timeout=self._time(timeout))
-        return Synthesis(call, self, self._target, source)
+        return Synthesis(call, self, self._target, source=source)
 
     def stream(self, *, timeout: float | None = None) -> SpeechStream:
         """A call for several contexts, with flush and cancel; `speak` opens one."""
@@ -120,10 +123,17 @@ class Synthesis(Closing, Progress):
     """One text being spoken: an iterator of its audio. Closing or dropping it cancels the call."""
 
     def __init__(
-        self, call: Any, client: Client, target: str, source: "_TextSource | None" = None
+        self,
+        call: Any,
+        client: Client,
+        target: str,
+        *,
+        source: "_TextSource | None" = None,
+        repetition: Repetition | None = None,
     ) -> None:
-        super().__init__(target)
+        super().__init__(target, repetition)
         self._call = call
+        self._closed = False
         self._client = client  # keeps the channel open
         self._target = target
         self._source = source
@@ -132,18 +142,31 @@ class Synthesis(Closing, Progress):
         return self
 
     def __next__(self) -> AudioChunk:
-        try:
-            with map_errors(self._target):
-                for response in self._call:
-                    chunk = self._transcript.push(response)
-                    if chunk is not None:
-                        return chunk
-        except BarkClientError:
-            if self._source is not None and self._source.failure is not None:
-                raise self._source.failure from None
-            raise
+        while True:
+            try:
+                with map_errors(self._target):
+                    for response in self._call:
+                        chunk = self._push(response)
+                        if chunk is not None:
+                            return chunk
+                break
+            except BarkClientError as error:
+                if self._source is not None and self._source.failure is not None:
+                    raise self._source.failure from None
+                if not self._goes_on(error):
+                    raise
         self._transcript.end()
         raise StopIteration
+
+    def _goes_on(self, error: BarkClientError) -> bool:
+        """Whether another call takes over from one that has failed."""
+        call = None if self._closed else self._call_again(error)
+        if call is None:
+            return False
+        self._call = call
+        if self._closed:  # just now, by a signal or another thread
+            call.cancel()
+        return True
 
     def read(self) -> AudioChunk:
         """All audio that has not been read yet, as one chunk."""
@@ -151,6 +174,7 @@ class Synthesis(Closing, Progress):
 
     def close(self) -> None:
         """Stops speaking."""
+        self._closed = True
         self._call.cancel()
 
 

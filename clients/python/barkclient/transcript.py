@@ -1,6 +1,9 @@
 """One synthesis as its messages come, and the check that nothing is missing. Knows no channel."""
 
-from barkclient.errors import ServerError, from_failed
+from typing import Any
+
+from barkclient.errors import BarkClientError, ServerError, from_failed
+from barkclient.repetition import Heard, Repetition
 from barkclient.responses import (
     AudioChunk,
     Finished,
@@ -75,10 +78,16 @@ class Transcript:
 
 
 class Progress:
-    """The side of a synthesis that does not wait: what is known of it so far."""
+    """The side of a synthesis that does not wait: what is known of it so far.
 
-    def __init__(self, target: str) -> None:
+    Args:
+        target: the server, for errors.
+        repetition: makes its call again when the connection is lost; None: nothing does.
+    """
+
+    def __init__(self, target: str, repetition: Repetition | None = None) -> None:
         self._transcript = Transcript(target)
+        self._repetition = repetition
 
     @property
     def started(self) -> Started:
@@ -98,6 +107,19 @@ class Progress:
     def words(self) -> tuple[WordTime, ...]:
         """When words are spoken, as far as the server has told; with word_times."""
         return tuple(self._transcript.words)
+
+    def _push(self, response: Any) -> AudioChunk | None:
+        """Takes the next response; returns its audio, if that is what it is, and new."""
+        news = response if self._repetition is None else self._repetition.news(response)
+        return None if news is None else self._transcript.push(news)
+
+    def _call_again(self, error: BarkClientError) -> Any | None:
+        """A call that takes over from one that has failed, if there can be one."""
+        started = self._transcript.started
+        if self._repetition is None or started is None:
+            return None
+        heard = Heard(started, self._transcript.sample_count, len(self._transcript.words))
+        return self._repetition.call_again(error, heard)
 
     def _join(self, chunks: list[AudioChunk]) -> AudioChunk:
         """One chunk of all that was read just now."""

@@ -1,0 +1,152 @@
+"""A connection that is lost in the middle of a synthesis: the next one brings the rest, and nothing
+twice."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from barkclient import AsyncClient, AudioChunk, Cancelled, Client, ServerError, ServerUnavailable
+from barkclient.errors import from_rpc_error
+from barkclient.options import SAMPLE_BYTES, Encoding
+from barkclient.repetition import Heard, Repetition
+from barkclient.responses import Started
+from barkserve.v1 import speech_pb2
+from tests.barkclient.scripted_server import SAMPLE_COUNT, TEXT, ScriptedSpeech, grpc
+from tests.door import Door, open_door
+
+STARTED = Started("id", 42, "announcer", "pcm16", 24000, "bark-mini")
+
+
+@pytest_asyncio.fixture
+async def door(speech: ScriptedSpeech) -> AsyncIterator[Door]:
+    async with open_door(speech.target) as opened:
+        yield opened
+
+
+async def lose(door: Door, speech: ScriptedSpeech) -> None:
+    """Cut the connection when the server has seen the client, and let it speak on."""
+    door.cut()
+    await speech.cancelled.wait()
+    speech.allow(1000)
+
+
+@pytest.mark.parametrize("encoding", SAMPLE_BYTES)
+async def test_the_rest_comes_over_the_next_connection(
+    door: Door, speech: ScriptedSpeech, encoding: Encoding
+) -> None:
+    async with AsyncClient(door.address) as client:
+        whole = await client.synthesize(TEXT, encoding=encoding).read()
+        speech.allow(2)
+        synthesis = client.synthesize(TEXT, encoding=encoding, request_id="mine")
+        chunks = [await anext(synthesis), await anext(synthesis)]
+        await lose(door, speech)
+        chunks += [chunk async for chunk in synthesis]
+    assert b"".join(chunk.audio for chunk in chunks) == whole.audio
+    assert [chunk.first_sample for chunk in chunks] == [0, 3, 5]
+    assert synthesis.finished.sample_count == SAMPLE_COUNT
+    again = speech.requests[-1]
+    assert (len(speech.requests), again.seed, again.request_id) == (3, 42, "mine")
+
+
+async def test_the_blocking_client_does_the_same(door: Door, speech: ScriptedSpeech) -> None:
+    def speak() -> list[AudioChunk]:
+        with Client(door.address) as client:
+            synthesis = client.synthesize(TEXT)
+            first = next(synthesis)
+            asyncio.run_coroutine_threadsafe(lose(door, speech), loop).result()
+            return [first, *synthesis]
+
+    loop = asyncio.get_running_loop()
+    speech.allow(1)
+    chunks = await asyncio.to_thread(speak)
+    assert sum(chunk.sample_count for chunk in chunks) == SAMPLE_COUNT
+
+
+async def test_a_server_that_does_not_come_back_is_told_of(
+    door: Door, speech: ScriptedSpeech
+) -> None:
+    speech.allow(1)
+    async with AsyncClient(door.address) as client:
+        synthesis = client.synthesize(TEXT)
+        await anext(synthesis)
+        door.behind = "127.0.0.1:1"
+        await lose(door, speech)
+        with pytest.raises(ServerUnavailable):
+            await anext(synthesis)
+
+
+async def test_compressed_audio_cannot_be_continued(door: Door, speech: ScriptedSpeech) -> None:
+    speech.allow(1)
+    async with AsyncClient(door.address) as client:
+        synthesis = client.synthesize(TEXT, encoding="mp3")
+        await anext(synthesis)
+        await lose(door, speech)
+        with pytest.raises(ServerUnavailable):
+            await anext(synthesis)
+    assert len(speech.requests) == 1
+
+
+async def test_closing_is_no_loss(door: Door, speech: ScriptedSpeech) -> None:
+    def speak() -> None:
+        with Client(door.address) as client:
+            synthesis = client.synthesize(TEXT)
+            next(synthesis)
+            synthesis.close()
+            with pytest.raises(Cancelled):
+                next(synthesis)
+
+    speech.allow(1)
+    await asyncio.to_thread(speak)
+    assert len(speech.requests) == 1
+
+
+def repetition(samples: int, words: int = 0) -> Repetition:
+    """One that has been called again behind so many samples and words."""
+    made = Repetition(speech_pb2.SynthesizeRequest(), lambda request, timeout: object(), None)
+    cause = grpc.aio.AioRpcError(
+        grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), "socket closed"
+    )
+    error = from_rpc_error(cause, "here")
+    error.__cause__ = cause
+    heard = Heard(STARTED, samples, words)
+    assert made.call_again(error, heard) is not None
+    assert made.call_again(error, heard) is None, "nothing has come since"
+    return made
+
+
+def test_a_chunk_is_cut_between_two_samples() -> None:
+    chunk = speech_pb2.AudioChunk(audio=b"aabbccdd", first_sample=8, sample_count=4)
+    chunk.text_span.end = 7
+    news = repetition(samples=10).news(speech_pb2.SynthesizeResponse(audio=chunk))
+    assert news is not None
+    assert (news.audio.audio, news.audio.first_sample, news.audio.sample_count) == (b"ccdd", 10, 2)
+    assert news.audio.text_span.end == 7
+    assert repetition(samples=12).news(speech_pb2.SynthesizeResponse(audio=chunk)) is None
+
+
+def test_words_come_once() -> None:
+    made = repetition(samples=1, words=3)
+    told = []
+    for words in (["one", "two"], ["three", "four"], ["five"]):
+        message = speech_pb2.WordTimes(words=[speech_pb2.WordTime(word=word) for word in words])
+        news = made.news(speech_pb2.SynthesizeResponse(words=message))
+        told.append([word.word for word in news.words.words] if news is not None else None)
+    assert told == [None, ["four"], ["five"]]
+
+
+def test_another_model_does_not_go_on() -> None:
+    started = speech_pb2.SynthesisStarted(
+        seed=42,
+        voice="announcer",
+        encoding=speech_pb2.AUDIO_ENCODING_PCM16,
+        sample_rate_hertz=24000,
+        model="bark-mini",
+    )
+    response = speech_pb2.SynthesizeResponse(started=started)
+    assert repetition(samples=1).news(response) is None
+    started.model_revision = "newer"
+    response = speech_pb2.SynthesizeResponse(started=started)
+    with pytest.raises(ServerError, match="model_revision 'newer' in place of ''"):
+        repetition(samples=1).news(response)
