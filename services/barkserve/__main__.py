@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 from barkserve import config
 from barkserve.errors import BarkserveError, StartupError
+from barkserve.options import add_options, environment, read_options, unknown_variables
 from barkserve.serving.metrics import Metrics
 from barkserve.serving.server import Service, serve
 from barkserve.wiring import server_options
@@ -51,10 +52,10 @@ def run(argv: Sequence[str]) -> int:
     failure."""
     words, command = _split_command(argv)
     arguments = _parser().parse_args(words)
-    environment = config.environment()
+    variables = environment()
     try:
-        for name in config.unknown_variables(
-            environment,
+        for name in unknown_variables(
+            variables,
             [config.UpOptions, config.FetchOptions, *(kind for kind, _ in _SERVICES.values())],
         ):
             raise StartupError(
@@ -67,15 +68,13 @@ def run(argv: Sequence[str]) -> int:
         if arguments.service == "up":
             from barkserve.up import up
 
-            return asyncio.run(
-                up(config.read_options(config.UpOptions, arguments, environment), command)
-            )
+            return asyncio.run(up(read_options(config.UpOptions, arguments, variables), command))
         if arguments.service == "fetch":
             from barkserve.fetch.command import fetch
 
-            fetch(config.read_options(config.FetchOptions, arguments, environment), sys.stderr)
+            fetch(read_options(config.FetchOptions, arguments, variables), sys.stderr)
             return 0
-        return _run_service(arguments, environment)
+        return _run_service(arguments, variables)
     except BarkserveError as error:
         if getattr(arguments, "exit_on_stdin_close", None):
             print(error)  # to `barkserve up`, which says it once for all services
@@ -86,9 +85,9 @@ def run(argv: Sequence[str]) -> int:
         return 130
 
 
-def _run_service(arguments: argparse.Namespace, environment: Mapping[str, str]) -> int:
+def _run_service(arguments: argparse.Namespace, variables: Mapping[str, str]) -> int:
     kind, _ = _SERVICES[arguments.service]
-    options = config.read_options(kind, arguments, environment)
+    options = read_options(kind, arguments, variables)
     logging.basicConfig(
         level=options.log_level.upper(),
         format=f"%(asctime)s {arguments.service} %(levelname)s %(message)s",
@@ -118,16 +117,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="service", required=True, metavar="SERVICE")
     summary = "all five services on this machine; with `-- COMMAND`, until that command ends"
-    config.add_options(
-        commands.add_parser("up", help=summary, description=summary), config.UpOptions
-    )
+    add_options(commands.add_parser("up", help=summary, description=summary), config.UpOptions)
     summary = "write what one service needs of a checkpoint into a folder, for a volume"
-    config.add_options(
+    add_options(
         commands.add_parser("fetch", help=summary, description=summary), config.FetchOptions
     )
     for name, (kind, summary) in _SERVICES.items():
         command = commands.add_parser(name, help=summary, description=summary)
-        config.add_options(command, kind)
+        add_options(command, kind)
     return parser
 
 

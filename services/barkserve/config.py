@@ -1,20 +1,11 @@
-"""The options of every service, read once from flags and environment. Knows no service and opens
-nothing.
+"""The options of every service: one dataclass field each, from which its flag, its environment
+variable, its help and its default come. Knows no service and opens nothing."""
 
-Each option is one dataclass field; its flag, its environment variable, its help and its default all
-come from there.
-"""
-
-import argparse
-import os
-from collections.abc import Mapping, Sequence
-from dataclasses import Field, dataclass, field, fields
-from typing import Any, TypeVar
+from dataclasses import dataclass
 
 from barkserve.constants import STAGES
 from barkserve.errors import StartupError
-
-Options = TypeVar("Options", bound="ServiceOptions | UpOptions | FetchOptions")
+from barkserve.options import option, port_option
 
 PORTS = {
     "orchestrator": 50051,
@@ -37,8 +28,6 @@ _CHECKPOINT = (
     "folder in the Hugging Face layout, or hub name such as suno/bark-small; "
     "empty: the embedded bark-mini"
 )
-_LAST_PORT = 65535
-_MOST = 1e9
 _PORT = "port to listen on; 0 takes a free one"
 _METRICS_PORT = "port of the Prometheus endpoint /metrics; 0 for none"
 _SLOTS = "utterances in the key/value cache at once"
@@ -76,23 +65,6 @@ _REPLICAS = (
     "or kubernetes:SERVICE[.NAMESPACE][:PORT]"
 )
 _VOICE = 'voice of requests that name none; empty: the checkpoint\'s default, "none": no voice'
-
-
-def option(
-    default: Any,
-    text: str,
-    choices: tuple[str, ...] = (),
-    most: float = _MOST,
-    least: float = 0,
-) -> Any:
-    """A dataclass field that is also a command-line option; a number may be `least` to `most`."""
-    limits = {"least": least, "most": most}
-    return field(default=default, metadata={"help": text, "choices": choices, **limits})
-
-
-def port_option(default: int, text: str, count: int = 1) -> Any:
-    """The option of a port, or of the first of several."""
-    return option(default, text, most=_LAST_PORT + 1 - count)
 
 
 @dataclass(frozen=True)
@@ -295,104 +267,3 @@ def check_offload(device: str, idle_seconds: float) -> None:
             f"--offload-idle-seconds: with --device {device} a network is in host memory already,"
             " and leaving would free nothing; take --device cuda, or 0 seconds"
         )
-
-
-def flag_of(name: str) -> str:
-    """--metrics-port for metrics_port."""
-    return "--" + name.replace("_", "-")
-
-
-def variable_of(name: str) -> str:
-    """BARKSERVE_METRICS_PORT for metrics_port."""
-    return "BARKSERVE_" + name.upper()
-
-
-def add_options(parser: argparse.ArgumentParser, kind: type[Options]) -> None:
-    """One argument for each field of an options class."""
-    for entry in fields(kind):
-        metadata = entry.metadata
-        origin = f"default: {_shown(entry.default)}; environment: {variable_of(entry.name)}"
-        text = f"{metadata['help']} ({origin})"
-        common: dict[str, Any] = {
-            "dest": entry.name,
-            "default": None,
-            "help": text.replace("%", "%%"),
-        }
-        if isinstance(entry.default, bool):
-            parser.add_argument(flag_of(entry.name), action="store_const", const="true", **common)
-        else:
-            choices = metadata["choices"]
-            metavar = "{" + ",".join(choices) + "}" if choices else _metavar(entry)
-            parser.add_argument(flag_of(entry.name), metavar=metavar, **common)
-
-
-def read_options(
-    kind: type[Options], arguments: argparse.Namespace, environment: Mapping[str, str]
-) -> Options:
-    """Flags first, environment second, defaults last. Raises StartupError for values that do not
-    fit."""
-    values: dict[str, Any] = {}
-    for entry in fields(kind):
-        given = getattr(arguments, entry.name)
-        source = flag_of(entry.name)
-        if given is None:
-            given, source = environment.get(variable_of(entry.name)), variable_of(entry.name)
-        if given is not None:
-            values[entry.name] = _parse(given, entry.default, entry.metadata, source)
-    return kind(**values)
-
-
-def unknown_variables(environment: Mapping[str, str], kinds: Sequence[type[Any]]) -> list[str]:
-    """Variables that look like ours and set nothing: a mistyped name must not be ignored in
-    silence."""
-    known = {variable_of(entry.name) for kind in kinds for entry in fields(kind)}
-    return sorted(
-        name for name in environment if name.startswith("BARKSERVE_") and name not in known
-    )
-
-
-def _parse(text: str, default: object, metadata: Mapping[str, Any], source: str) -> object:
-    choices = metadata["choices"]
-    if choices and text not in choices:
-        raise StartupError(f"{source}: {text!r} is not one of {', '.join(choices)}")
-    if isinstance(default, bool):
-        if text.lower() not in ("true", "false", "1", "0"):
-            raise StartupError(f"{source}: {text!r} is neither true nor false")
-        return text.lower() in ("true", "1")
-    if isinstance(default, int | float):
-        return _number(text, type(default), metadata["least"], metadata["most"], source)
-    return text
-
-
-def _number(
-    text: str, kind: type[int] | type[float], least: float, most: float, source: str
-) -> int | float:
-    try:
-        number = kind(text)
-    except ValueError:
-        number = kind(-1)
-    if not least <= number <= most:  # also refuses NaN
-        whole = "whole " if kind is int else ""
-        limits = f"{least:.0f} to {most:.0f}"
-        raise StartupError(f"{source}: {text!r} is not a {whole}number of {limits}")
-    return number
-
-
-def _shown(default: object) -> str:
-    return (
-        repr(default)
-        if default == ""
-        else str(default).lower()
-        if isinstance(default, bool)
-        else str(default)
-    )
-
-
-def _metavar(entry: Field[Any]) -> str:
-    real = "SECONDS" if entry.name.endswith("_seconds") else "X"
-    return {int: "N", float: real, str: "TEXT"}[type(entry.default)]
-
-
-def environment() -> Mapping[str, str]:
-    """The process's environment; the only place that reads it."""
-    return os.environ

@@ -20,9 +20,10 @@ import grpc
 import platformdirs
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from barkserve.config import UpOptions, check_offload, flag_of
+from barkserve.config import UpOptions, check_offload
 from barkserve.constants import STAGES
 from barkserve.errors import StartupError
+from barkserve.options import flag_of
 
 SERVER_VARIABLE = "BARKCLIENT_SERVER"
 """Tells a command run by `barkserve up -- COMMAND` where the orchestrator listens."""

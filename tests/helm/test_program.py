@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from barkserve import config
+from barkserve import config, options
 from tests.helm.chart import CHART, VALUES_FILES, Release, values_of
 
 _OPTIONS: dict[str, type[Any]] = {
@@ -21,8 +21,8 @@ _OPTIONS: dict[str, type[Any]] = {
 
 def _parsed(kind: type[Any], words: list[str]) -> Any:
     parser = argparse.ArgumentParser(exit_on_error=False)
-    config.add_options(parser, kind)
-    return config.read_options(kind, parser.parse_args(words), {})
+    options.add_options(parser, kind)
+    return options.read_options(kind, parser.parse_args(words), {})
 
 
 @pytest.mark.parametrize("path", VALUES_FILES, ids=lambda path: path.stem)

@@ -9,11 +9,9 @@ from barkserve.config import (
     FineOptions,
     SemanticOptions,
     UpOptions,
-    add_options,
-    read_options,
-    unknown_variables,
 )
 from barkserve.errors import StartupError
+from barkserve.options import add_options, read_options, unknown_variables
 
 
 def read(kind: type, words: list[str], environment: dict[str, str]) -> object:
