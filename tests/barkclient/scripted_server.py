@@ -248,9 +248,9 @@ async def serve(
     server = grpc.aio.server(options=list(options))
     if speech is not None:
         speech_pb2_grpc.add_SpeechServiceServicer_to_server(speech, server)
-    port = server.add_insecure_port("localhost:0")
+    port = server.add_insecure_port("127.0.0.1:0")  # one address: of two, one may be taken
     await server.start()
     try:
-        yield f"localhost:{port}"
+        yield f"127.0.0.1:{port}"
     finally:
         await server.stop(grace=None)

@@ -246,8 +246,8 @@ async def test_exit_code_of_a_server_that_is_not_there(
     command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with socket.socket() as taken:
-        taken.bind(("localhost", 0))
-        server = f"localhost:{taken.getsockname()[1]}"
+        taken.bind(("127.0.0.1", 0))
+        server = f"127.0.0.1:{taken.getsockname()[1]}"
         assert await command.inside("say", TEXT, "--server", server) == 3
     message = f"barkclient: nothing answers at {server}: start one with `barkserve up`\n"
     assert capsys.readouterr() == ("", message)

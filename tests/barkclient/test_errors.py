@@ -102,8 +102,8 @@ async def test_details_of_another_making_are_passed_over(speech: ScriptedSpeech)
 
 async def test_nobody_at_the_target() -> None:
     with socket.socket() as taken:  # bound, and not listening
-        taken.bind(("localhost", 0))
-        target = f"localhost:{taken.getsockname()[1]}"
+        taken.bind(("127.0.0.1", 0))
+        target = f"127.0.0.1:{taken.getsockname()[1]}"
         async with AsyncClient(target) as client:
             expected = f"nothing answers at {target}: start one with `barkserve up`"
             with pytest.raises(ServerUnavailable) as raised:

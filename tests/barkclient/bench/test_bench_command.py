@@ -184,8 +184,8 @@ async def test_a_server_that_is_not_there(
     command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with socket.socket() as taken:
-        taken.bind(("localhost", 0))
-        server = f"localhost:{taken.getsockname()[1]}"
+        taken.bind(("127.0.0.1", 0))
+        server = f"127.0.0.1:{taken.getsockname()[1]}"
         assert await command.inside("bench", "--server", server) == 1
     reason = f"nothing answers at {server}: start one with `barkserve up`"
     last = capsys.readouterr().err.splitlines()[-1]
