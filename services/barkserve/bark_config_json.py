@@ -190,9 +190,7 @@ def _semantic_generation(section: _Section) -> SemanticGeneration:
     return SemanticGeneration(
         text_encoding_offset=section.integer("text_encoding_offset", 10_048),
         text_pad_token=section.integer("text_pad_token", 129_595),
-        semantic_pad_token=section.integer(
-            "eos_token_id", 10_000
-        ),  # the reference reads no other key
+        semantic_pad_token=section.integer("eos_token_id", 10_000),  # as in the reference
         semantic_infer_token=section.integer("semantic_infer_token", 129_599),
         semantic_vocab_size=section.integer("semantic_vocab_size", 10_000, least=1),
         max_input_semantic_length=section.integer("max_input_semantic_length", 256, least=1),

@@ -41,49 +41,74 @@ def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
     pools = pools_of(options)
     selector = VoiceSelector(catalog, folder.bark, default)
     admission = Admission(options.max_streams)
-    studio = Studio(
-        chain=Chain(pools, folder.bark),
-        folder=folder,
-        voices=selector,
-        budget=Budget.of(folder.bark, spelled=spells_out(folder.path)),
-        limits=Limits(
-            options.max_text_characters,
-            options.max_contexts,
-            options.max_streams,
-            options.max_seconds_per_character,
-        ),
-        metrics=metrics,
-    )
+    studio = _studio(options, pools, folder, selector, metrics)
     info = _server_info(options, folder, default, library.languages())
     servicer = SpeechServicer(studio, VoiceRpcs(catalog, selector), info, admission)
-    sweeping: list[asyncio.Task[None]] = []
-
-    async def start() -> None:
-        if default != NO_VOICE:
-            await catalog.get(default)  # a mistyped default must fail now, not at the first request
-        sweeping.append(asyncio.create_task(catalog.sweep_forever()))
-        for pool in pools.values():
-            pool.start()
-
-    async def stop() -> None:
-        for task in sweeping:
-            task.cancel()
-        for pool in pools.values():
-            await pool.close()
-
+    life = _Life(catalog, default, pools)
     register = register_with(speech_pb2_grpc.add_SpeechServiceServicer_to_server, servicer)
     load = load_of(admission)
     beside = (_status_service(options, pools, load), _riva_service(studio, catalog, admission))
     return Service(
         "barkserve.v1.SpeechService",
         register,
-        start,
-        stop,
+        life.start,
+        life.stop,
         load,
         beside,
         leave=servicer.leave,
         one_address=True,
     )
+
+
+class _Life:
+    """What begins and ends with the service: the expiry of voices, and the look-out for replicas.
+
+    Args:
+        catalog: the voices.
+        default: the voice of requests that name none.
+        pools: the replicas.
+    """
+
+    def __init__(
+        self, catalog: VoiceCatalog, default: str, pools: dict[StageName, StagePool]
+    ) -> None:
+        self._catalog = catalog
+        self._default = default
+        self._pools = pools
+        self._sweeping: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin. Raises NotFound: a mistyped default must fail now, not at the first request."""
+        if self._default != NO_VOICE:
+            await self._catalog.get(self._default)
+        self._sweeping = asyncio.create_task(self._catalog.sweep_forever())
+        for pool in self._pools.values():
+            pool.start()
+
+    async def stop(self) -> None:
+        """End, with all connections."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        for pool in self._pools.values():
+            await pool.close()
+
+
+def _studio(
+    options: OrchestratorOptions,
+    pools: dict[StageName, StagePool],
+    folder: CheckpointFolder,
+    voices: VoiceSelector,
+    metrics: Metrics,
+) -> Studio:
+    """What all talks have in common."""
+    limits = Limits(
+        options.max_text_characters,
+        options.max_contexts,
+        options.max_streams,
+        options.max_seconds_per_character,
+    )
+    budget = Budget.of(folder.bark, spelled=spells_out(folder.path))
+    return Studio(Chain(pools, folder.bark), folder, voices, budget, limits, metrics)
 
 
 def _stored_voices(options: OrchestratorOptions, folder: CheckpointFolder) -> StoredVoices | None:

@@ -60,34 +60,20 @@ class CoarseGenerator:
         self, request: CoarseRequest, semantic: AsyncIterator[list[int]], run: CoarseRun
     ) -> AsyncGenerator[NDArray[np.int64], None]:
         """Yields (n, codebooks) frames as they are made. Fills `run`."""
-        geometry = self.geometry
-        plan = WindowPlan(geometry, request.history)
-        offsets = geometry.semantic_vocab_size + geometry.codebook_size * np.arange(
-            geometry.codebooks
-        )
-        made = list(map(int, (request.produced + offsets).reshape(-1)))
-        sent = run.made = len(made)
+        plan, codes = WindowPlan(self.geometry, request.history), _Codes(self.geometry)
+        codes.take_over(request.produced)
+        run.made = len(codes.tokens)
         previous: Sequence | None = None
         playback = Playback(self._rate)
         try:
-            while await self._window_comes(plan, len(made), semantic):
-                sequence = self._sequence(request, plan, made, previous, playback)
+            while await self._window_comes(plan, len(codes.tokens), semantic):
+                sequence = self._sequence(request, plan, codes.tokens, previous, playback)
                 if previous is not None and sequence.continues is None:
                     self._engine.release(previous)  # the window slid: its cache is of no use
                 previous = sequence
-                async with aclosing(self._engine.generate(sequence)) as steps:
-                    async for tokens in steps:
-                        made += tokens
-                        whole = len(made) - len(made) % geometry.codebooks
-                        if whole > sent:
-                            codes = (
-                                np.array(made[sent:whole]).reshape(-1, geometry.codebooks) - offsets
-                            )
-                            run.made += whole - sent
-                            sent = whole
-                            yield codes
-                run.queue_s += sequence.queue_s
-                run.compute_s += sequence.compute_s
+                async with aclosing(self._window(sequence, codes, run)) as parts:
+                    async for frames in parts:
+                        yield frames
         finally:
             if previous is not None:
                 self._engine.release(previous)
@@ -97,6 +83,19 @@ class CoarseGenerator:
         nothing = np.empty((0, self.geometry.codebooks), dtype=np.int64)
         request = CoarseRequest(no_history(), SamplingParams(), 0, nothing)
         return self.generate(request, once([0] * 2 * FRAMES_A_MESSAGE), CoarseRun())
+
+    async def _window(
+        self, sequence: Sequence, codes: "_Codes", run: CoarseRun
+    ) -> AsyncGenerator[NDArray[np.int64], None]:
+        """Yields the frames of one window."""
+        async with aclosing(self._engine.generate(sequence)) as steps:
+            async for tokens in steps:
+                frames = codes.push(tokens)
+                run.made += frames.size
+                if len(frames):
+                    yield frames
+        run.queue_s += sequence.queue_s
+        run.compute_s += sequence.compute_s
 
     async def _window_comes(
         self, plan: WindowPlan, made: int, semantic: AsyncIterator[list[int]]
@@ -135,6 +134,34 @@ class CoarseGenerator:
             hold=True,
             playback=playback,
         )
+
+
+class _Codes:
+    """An utterance's codes as the network counts them, and how many of them were handed on.
+
+    Attributes:
+        tokens: of all frames so far, and of one that is not whole.
+    """
+
+    def __init__(self, geometry: CoarseGeometry) -> None:
+        self.tokens: list[int] = []
+        self._sent = 0
+        self._books = geometry.codebooks
+        books = np.arange(geometry.codebooks)
+        self._offsets = geometry.semantic_vocab_size + geometry.codebook_size * books
+
+    def take_over(self, frames: NDArray[np.int64]) -> None:
+        """(n, codebooks) frames that were made elsewhere."""
+        self.tokens += map(int, (frames + self._offsets).reshape(-1))
+        self._sent = len(self.tokens)
+
+    def push(self, tokens: list[int]) -> NDArray[np.int64]:
+        """More tokens; returns the (n, codebooks) frames that are whole with them."""
+        self.tokens += tokens
+        whole = len(self.tokens) - len(self.tokens) % self._books
+        fresh = np.array(self.tokens[self._sent : whole], dtype=np.int64)
+        self._sent = whole
+        return fresh.reshape(-1, self._books) - self._offsets
 
 
 def _grows_from(prompt: NDArray[np.int64], previous: Sequence) -> bool:

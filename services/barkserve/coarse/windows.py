@@ -1,10 +1,8 @@
 """The sliding windows of the coarse stage: which tokens each reads, and when it may run. Pure
 arithmetic.
 
-Source: transformers BarkCausalModel's BarkCoarseModel.preprocess_histories and
-    BarkCoarseModel.generate. A window runs as
-soon as everything it reads is known, so that a stream makes the very tokens that offline generation
-makes.
+A window runs as soon as everything it reads is known, so that a stream makes the very tokens that
+offline generation makes. Source: transformers BarkCoarseModel.preprocess_histories and generate.
 """
 
 import math

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from barkserve.engine.network_thread import NetworkThread
-from barkserve.engine.residence import Residence, State
+from barkserve.engine.residence import Residence
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -61,7 +61,7 @@ class Batcher(Generic[Job, Result]):
     @property
     def away(self) -> bool:
         """Whether the network is not on its device."""
-        return self._residence.state is not State.RESIDENT
+        return self._residence.away
 
     async def start(self) -> None:
         """Begin to run jobs whenever there are any."""

@@ -17,7 +17,6 @@ from typing import Protocol
 
 from barkserve.engine.network_thread import NetworkThread
 from barkserve.engine.residence import Residence
-from barkserve.engine.residence import State as Residing
 from barkserve.engine.scheduler import Batch, Scheduler
 from barkserve.engine.sequence import Sequence, State
 from barkserve.errors import StageFailed
@@ -97,7 +96,7 @@ class Engine:
     @property
     def away(self) -> bool:
         """Whether the network is not on its device."""
-        return self._residence.state is not Residing.RESIDENT
+        return self._residence.away
 
     async def start(self) -> None:
         """Begin to take steps whenever there is something to do."""

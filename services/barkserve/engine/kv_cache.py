@@ -17,9 +17,7 @@ class SlotTable:
     def __init__(self, slots: int) -> None:
         self.size = slots
         self._free = list(range(slots))
-        self._held: OrderedDict[int, Sequence] = (
-            OrderedDict()
-        )  # slot -> its finished sequence, oldest first
+        self._held = OrderedDict[int, Sequence]()  # slot -> its finished sequence, oldest first
 
     @property
     def available(self) -> int:

@@ -75,6 +75,11 @@ class Residence:
         self._waiting: list[asyncio.Future[None]] = []
         self._task: asyncio.Task[None] | None = None
 
+    @property
+    def away(self) -> bool:
+        """Whether the network is not on its device, or about to leave it."""
+        return self.state is not State.RESIDENT
+
     async def start(self, in_thread: InThread, leaving: Callable[[], None]) -> None:
         """Begin to move the network.
 

@@ -133,8 +133,6 @@ def draw(probabilities: Tensor, uniforms: Tensor) -> Tensor:
     """
     cumulated = probabilities.cumsum(dim=-1)
     total = cumulated[..., -1:]
-    at_most = torch.nextafter(
-        total, torch.zeros_like(total)
-    )  # rounding must not reach the very end
+    at_most = total.nextafter(torch.zeros_like(total))  # rounding must not reach the very end
     target = torch.minimum(uniforms * total, at_most)
     return torch.searchsorted(cumulated, target.contiguous(), right=True).squeeze(-1)

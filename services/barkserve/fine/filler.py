@@ -70,15 +70,13 @@ class Filler:
         asked = len(jobs)
         if self._graphs is not None:  # filled up to a size that is captured
             jobs = jobs + jobs[-1:] * (bucket_of(asked, max(asked, self._most)) - asked)
-        codes = torch.from_numpy(np.stack([job.codes for job in jobs])).to(
-            self._device
-        )  # (B, T, books)
-        uniforms = torch.from_numpy(np.stack([job.uniforms for job in jobs])).to(self._device)
-        starts = torch.tensor([job.fill_from for job in jobs], device=self._device)
+        device = self._device
+        codes = torch.from_numpy(np.stack([job.codes for job in jobs])).to(device)  # (B, T, books)
+        uniforms = torch.from_numpy(np.stack([job.uniforms for job in jobs])).to(device)
+        starts = torch.tensor([job.fill_from for job in jobs], device=device)
         first = min(job.fill_from for job in jobs)
-        decided = (
-            torch.arange(first, codes.shape[1], device=self._device) >= starts[:, None]
-        )  # (B, T - first)
+        frames = torch.arange(first, codes.shape[1], device=device)
+        decided = frames >= starts[:, None]  # (B, T - first)
         for codebook in self._decides:
             logits = self._logits(codes, codebook, first)
             chosen = self._choose(logits, jobs, uniforms[:, first:, codebook])

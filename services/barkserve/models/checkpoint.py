@@ -171,9 +171,7 @@ def _load_bin(file: Path) -> dict[str, torch.Tensor]:
     """Maps a .bin file into memory: the pages of a tensor are read when the tensor is."""
     try:
         stored = torch.load(file, map_location="cpu", mmap=True, weights_only=True)
-    except (
-        Exception
-    ) as error:  # torch names no type for a broken file: pickle's, zip's and its own come out
+    except Exception as error:  # pickle's, zip's and torch's own come out
         raise _broken(file, error) from error
     if not isinstance(stored, dict) or not all(
         isinstance(tensor, torch.Tensor) for tensor in stored.values()

@@ -69,9 +69,8 @@ class StreamingConvTranspose1d(nn.Module):
         assert bias is not None
         if ends is not None:  # the padding must not reach into the overlap
             x = x.masked_fill(torch.arange(x.shape[-1], device=x.device) >= _column(ends), 0)
-        full = functional.conv_transpose1d(
-            x, self.conv.weight, None, self.stride
-        )  # (B, C_out, (T + 1) * stride)
+        weight = self.conv.weight
+        full = functional.conv_transpose1d(x, weight, None, self.stride)  # (B, C_out, (T+1)*stride)
         if state is not None:
             full = torch.cat([full[..., : self.stride] + state, full[..., self.stride :]], dim=-1)
         samples = full[..., : -self.stride] + bias[:, None]

@@ -87,4 +87,5 @@ class Memory:
 def remember(before: Sequence[int], own: Sequence[int], most: int) -> Sequence[int]:
     """What is remembered after a piece: its own tokens, and as many of those before it as there is
     room for."""
-    return [*before[-max(0, most - len(own)) :], *own[-most:]] if most > len(own) else own[-most:]
+    room = most - len(own)
+    return own[-most:] if room <= 0 else [*before[-room:], *own]
