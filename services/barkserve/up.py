@@ -43,10 +43,11 @@ class Member:
 
 @dataclass
 class Child:
-    """A service that runs."""
+    """A service that runs, and what it says on its standard output: why it cannot serve."""
 
     member: Member
     process: asyncio.subprocess.Process
+    last_words: asyncio.Task[bytes]
 
 
 async def up(options: UpOptions, command: Sequence[str]) -> int:
@@ -173,7 +174,9 @@ async def _running(members: list[Member], drain_s: float) -> AsyncIterator[list[
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
                 start_new_session=True,  # Ctrl-C reaches this process only, which stops them
             )  # fmt: skip
-            children.append(Child(member, process))
+            assert process.stdout is not None
+            last_words = asyncio.create_task(process.stdout.read())
+            children.append(Child(member, process, last_words))
         yield children
     finally:
         await _stop(children, drain_s)
@@ -212,15 +215,14 @@ async def _first_death(children: list[Child]) -> Child:
 async def _raise_death(deaths: "asyncio.Task[Child]") -> None:
     if deaths.done():
         child = deaths.result()
-        how = await _how_it_ended(child.process)
+        words = (await child.last_words).decode().strip()
+        how = _how_it_ended(child.process.returncode or 0, words)
         raise StartupError(f"the {child.member.name} service {how}; the others were stopped")
 
 
-async def _how_it_ended(process: asyncio.subprocess.Process) -> str:
-    assert process.stdout is not None
-    code, words = process.returncode or 0, (await process.stdout.read()).decode().strip()
+def _how_it_ended(code: int, words: str) -> str:
     if code >= 0:
-        return f"ended with exit code {code}" + (f": {words}" if words else "")
+        return f"ended with exit code {code}" + (f": {words}" if words else ", as said above")
     name = signal.Signals(-code).name
     return f"was killed by {name}{', most likely for want of memory' if name == 'SIGKILL' else ''}"
 
