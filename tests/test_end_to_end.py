@@ -94,6 +94,7 @@ def start_up(folder: Path, **options: object) -> Up:
         if line.startswith(READY):
             address = line.removeprefix(READY).split(";")[0]
             return Up(process, address, children_of(process.pid))
+    process.communicate()
     pytest.fail("barkserve up did not become ready: " + "".join(lines))
 
 
