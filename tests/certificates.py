@@ -33,9 +33,11 @@ class Authority:
         constraints = x509.BasicConstraints(ca=True, path_length=0)
         usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
         builder = self._builder(self._name, self._key.public_key())
+        self._key_id = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
         certificate = (
             builder.add_extension(constraints, critical=True)
             .add_extension(usage, critical=True)
+            .add_extension(self._key_id, critical=False)
             .sign(self._key, hashes.SHA256())
         )
         self.path = folder / f"{name}.pem"
@@ -50,6 +52,10 @@ class Authority:
         certificate = (
             self._builder(subject, key.public_key())
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(self._key_id),
+                critical=False,
+            )
             .sign(self._key, hashes.SHA256())
         )
         chain, secret = self._folder / f"{name}.crt", self._folder / f"{name}.key"

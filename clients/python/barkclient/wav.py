@@ -1,11 +1,13 @@
 """Writes a WAV file while its audio is still being made. Knows samples and bytes, and no server.
 
-The header says at every moment what the file holds, so a reader, a crash or Ctrl-C finds a valid file. Where one cannot
-go back (a pipe) the sizes are 0xFFFFFFFF, which players read as "until the end".
-"""  # noqa: E501
+The header says at every moment what the file holds, so a reader, a crash or Ctrl-C finds a valid
+file. Where one cannot go back (a pipe) the sizes are 0xFFFFFFFF, which players read as "until the
+end".
+"""
 
 import os
 import struct
+from contextlib import suppress
 from typing import BinaryIO
 
 from barkclient.closing import Closing
@@ -41,8 +43,14 @@ class WavWriter(Closing):
         self._patches = self._file.seekable() if patch_sizes is None else patch_sizes
         self._start = self._file.tell() if self._patches else 0
         self._data_bytes = 0
-        self._file.write(self._header())
-        self._file.flush()
+        try:
+            self._file.write(self._header())
+            self._file.flush()
+        except OSError:
+            if self._owns_file:  # else Python would try once more, and complain, much later
+                with suppress(OSError):
+                    self._file.close()
+            raise
 
     @property
     def sample_count(self) -> int:
