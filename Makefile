@@ -28,7 +28,7 @@ demo: $(BIN)/.stages ## speak TEXT into OUT (demo.wav) with five services starte
 	@PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 -- barkclient say "$(TEXT)" -o "$(OUT)"
 
 test: check ## all checks and all tests
-	$(BIN)/pytest
+	$(BIN)/pytest --durations=10
 
 check: $(BIN)/.test .venv-protos/.done ## linters, types, import rules, protos and their generated code
 	$(BIN)/ruff check .
