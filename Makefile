@@ -18,7 +18,7 @@ BIN := .venv/bin
 PROTOS := protos/barkserve/v1/*.proto protos/barkserve/external/*.proto
 PROTOC := .venv-protos/bin/python -m grpc_tools.protoc -Iprotos
 
-.PHONY: demo test check format protos bench bench-scaling bench-long image test-image test-kubernetes clean help
+.PHONY: demo test check format protos bench bench-scaling bench-long image test-image test-kubernetes test-apps clean help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -75,6 +75,11 @@ test-kubernetes: $(BIN)/.test ## chart, discovery and scaling on a real control 
 	$(BIN)/python tests/kubernetes/build.py .kubernetes
 	CONTROL_PLANE=.kubernetes $(BIN)/pytest tests/kubernetes
 
+test-apps: $(BIN)/.stages .venv-apps/.done ## Pipecat and LiveKit speak through five services (installs a gigabyte the first time)
+	.venv-apps/bin/mypy -m barkclient.pipecat -m barkclient.livekit
+	PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 -- \
+		.venv-apps/bin/python -m pytest --confcutdir=tests/apps -W default::DeprecationWarning tests/apps
+
 # train-texts train-pronounce train-teacher train-features train-codes, then train-codec train-coarse train-semantic train-fine
 # side by side, then train-export and train-evaluate; train-all is the middle of these in one command, from what train-pack
 # prepared. See training/README.md. Everything is written to WORK.
@@ -82,7 +87,7 @@ train-%: $(BIN)/.train
 	$(BIN)/python -m training.$* $(if $(filter evaluate,$*),$(WORK)/export/bark-mini,--work $(WORK)) $(ARGS)
 
 clean: ## remove what make made
-	rm -rf .venv .venv-protos .kubernetes .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-protos .venv-apps .kubernetes .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -107,4 +112,9 @@ $(BIN)/.train: $(BIN)/.stages training/requirements.txt
 .venv-protos/.done:
 	$(PYTHON) -m venv .venv-protos
 	.venv-protos/bin/pip install --quiet '$(GRPCIO_TOOLS)'
+	@touch $@
+
+.venv-apps/.done: pyproject.toml
+	$(PYTHON) -m venv .venv-apps
+	.venv-apps/bin/pip install --quiet --progress-bar on -e '.[test-apps]'
 	@touch $@

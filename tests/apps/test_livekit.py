@@ -1,0 +1,138 @@
+"""barkclient.livekit and LiveKit's own NVIDIA plugin, alone and in an agent's session."""
+
+import asyncio
+from itertools import pairwise
+
+import pytest
+from livekit.agents import APIConnectionError, APIConnectOptions, APIStatusError, tts
+from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT, TimedString
+from livekit.plugins import nvidia
+
+import barkclient.livekit
+from tests.apps.line import Line
+from tests.apps.session import remembered, talking
+
+TOKENS = ("The fox", " is here. ", "The dog (old)", " is there, and", " it sleeps.")
+LONG = "This is a long answer that nobody wants to hear to its end. " * 6
+AT_ONCE = APIConnectOptions(max_retry=0)
+
+
+def speaking(service: tts.TTS, *tokens: str) -> tts.SynthesizeStream:
+    stream = service.stream(conn_options=AT_ONCE)
+    for token in tokens:
+        stream.push_text(token)
+    stream.end_input()
+    return stream
+
+
+async def collected(
+    stream: tts.SynthesizeStream | tts.ChunkedStream,
+) -> tuple[float, list[TimedString]]:
+    """Seconds of audio, and the timed words."""
+    seconds, words = 0.0, []
+    async with stream:
+        async for event in stream:
+            seconds += event.frame.duration
+            words += event.frame.userdata.get(USERDATA_TIMED_TRANSCRIPT, [])
+    return seconds, words
+
+
+@pytest.mark.parametrize("sample_rate", [8_000, 24_000])
+async def test_words_are_timed_and_are_the_text(server: str, sample_rate: int) -> None:
+    async with barkclient.livekit.TTS(server, voice="v2/slt", sample_rate=sample_rate) as service:
+        seconds, words = await collected(speaking(service, *TOKENS))
+        assert "".join(words) == "".join(TOKENS)
+        starts = [word.start_time for word in words]
+        assert len(starts) == len("".join(TOKENS).split())
+        assert all(first <= second for first, second in pairwise(starts))
+        assert 0.3 < starts[-1] < words[-1].end_time <= seconds + 0.1
+        whole = await service.synthesize("".join(TOKENS)).collect()
+        assert whole.sample_rate == sample_rate
+        assert whole.duration > 2
+
+
+async def test_the_first_sentence_is_heard_before_the_second_is_written(server: str) -> None:
+    async with barkclient.livekit.TTS(server) as service, service.stream() as stream:
+        stream.push_text("The fox is here. The")
+        await anext(stream)
+        stream.push_text(" dog is there.")
+        stream.end_input()
+        rest = [event async for event in stream]
+    assert rest[-1].is_final
+
+
+async def test_nothing_is_asked_of_the_server_for_no_text(server: str) -> None:
+    async with barkclient.livekit.TTS("localhost:1") as service:
+        assert await collected(speaking(service, " ", "\n")) == (0.0, [])
+
+
+async def test_who_stops_listening_stops_the_server(line: Line) -> None:
+    async with barkclient.livekit.TTS(line.address) as service:
+        async with speaking(service, LONG) as stream:
+            await anext(stream)
+        await line.idle()
+        seconds, _ = await collected(speaking(service, "Yes, I listen."))
+        assert seconds > 0.5
+
+
+async def test_what_is_wrong_is_not_tried_again(server: str) -> None:
+    async with barkclient.livekit.TTS(server, voice="nobody") as service:
+        with pytest.raises(APIStatusError, match="nobody") as caught:
+            await collected(speaking(service, "Hello."))
+        assert (caught.value.status_code, caught.value.retryable) == (404, False)
+        service.update_options(voice=None)
+        with pytest.raises(APIStatusError, match="nothing to speak") as caught:
+            await collected(speaking(service, "👍"))
+        assert (caught.value.status_code, caught.value.retryable) == (400, False)
+        assert (await collected(speaking(service, "Hello.")))[0] > 0.3
+
+
+async def test_text_that_is_no_unicode_ends_the_answer(server: str) -> None:
+    async with barkclient.livekit.TTS(server) as service:
+        with pytest.raises(ValueError, match="surrogates"):
+            await collected(speaking(service, "Hello ", "\ud800"))
+
+
+async def test_a_server_that_was_away_speaks_again(line: Line) -> None:
+    async with barkclient.livekit.TTS(line.address) as service:
+        await line.cut()
+        with pytest.raises(APIConnectionError) as caught:
+            await collected(speaking(service, "Nobody hears this."))
+        assert caught.value.retryable
+        stream = service.stream(conn_options=APIConnectOptions(max_retry=30, retry_interval=0.5))
+        stream.push_text("Somebody hears this, ")
+        await asyncio.sleep(1)
+        await line.mend()
+        stream.push_text("all of it.")
+        stream.end_input()
+        seconds, words = await collected(stream)
+        assert "".join(words) == "Somebody hears this, all of it."
+        assert seconds > 1
+
+
+async def test_an_agent_remembers_what_was_heard(line: Line) -> None:
+    async with talking(barkclient.livekit.TTS(line.address)) as (session, loudspeaker):
+        await session.say("".join(TOKENS))
+        loudspeaker.heard.clear()
+        handle = session.say(LONG)
+        await loudspeaker.heard.wait()
+        await asyncio.sleep(1)
+        await session.interrupt()
+        await handle
+        await line.idle()
+        await session.say("Yes, I listen.")
+        first, second, third = remembered(session)
+    assert (first, third) == ("".join(TOKENS), "Yes, I listen.")
+    assert LONG.startswith(second)
+    assert 0 < len(second) < len(LONG) / 2
+
+
+async def test_livekits_nvidia_plugin_speaks_with_nothing_but_our_address(server: str) -> None:
+    async with nvidia.TTS(server=server, use_ssl=False) as service:
+        assert service.list_voices() == {
+            "en-US": {"voices": ["Bark.v2/awb", "Bark.v2/rms", "Bark.v2/slt"]}
+        }
+        seconds, _ = await collected(speaking(service, *TOKENS))
+        assert seconds > 2
+    async with nvidia.TTS(server=server, use_ssl=False, voice="Bark.v2/awb") as service:
+        assert (await collected(service.synthesize("Hello.")))[0] > 0.3
