@@ -1,0 +1,125 @@
+"""The voice store in S3: files as in a folder, shared by two orchestrators, on a server that comes
+and goes."""
+
+import threading
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+
+import pytest
+import pytest_asyncio
+from s3fs import S3FileSystem
+
+from barkclient import AsyncClient, ServerUnavailable, VoiceExists, VoiceNotFound
+from barkclient.channel import open_async_channel
+from barkserve.checkpoint_folder import embedded_checkpoint
+from barkserve.orchestrator.voice_files import open_files
+from barkserve.v1 import status_pb2, status_pb2_grpc
+from tests.apps.s3_server import BUCKET, S3Server, running_s3
+from tests.processes import service_process
+
+STORE = f"s3://{BUCKET}/some/voices"
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "none")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with running_s3() as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
+        S3FileSystem.clear_instance_cache()  # of another server
+        yield server
+
+
+def test_files_are_as_in_a_folder(s3: S3Server) -> None:
+    files, other = open_files(STORE), open_files(STORE)
+    assert (files.list(), files.read("a.npz", 100), files.delete("a.npz")) == ({}, None, False)
+    files.check_writable(thoroughly=True)
+    assert files.create("a.npz", b"one")
+    assert (other.read("a.npz", 100), other.read("a.npz", 2)) == (b"one", b"on")
+    assert not other.create("a.npz", b"two")
+    before = files.list()
+    other.replace("a.npz", b"eno")
+    assert files.read("a.npz", 100) == b"eno"
+    assert files.list().keys() == before.keys() == {"a.npz"}
+    assert files.list() != before
+    files.child("b").create("c.npz", b"two")
+    assert (set(other.list()), set(other.child("b").list())) == ({"a.npz"}, {"c.npz"})
+    assert files.delete("a.npz")
+    assert other.list() == {}
+
+
+def test_of_many_that_create_one_wins(s3: S3Server) -> None:
+    begin = threading.Barrier(8)
+
+    def create(number: int) -> bool:
+        files = open_files(STORE)  # with a lock of its own: S3 decides
+        begin.wait()
+        return files.create("a.npz", bytes([number]) * 10_000)
+
+    with ThreadPoolExecutor(8) as threads:
+        won = list(threads.map(create, range(8)))
+    assert sum(won) == 1
+    assert open_files(STORE).read("a.npz", 20_000) == bytes([won.index(True)]) * 10_000
+
+
+@pytest_asyncio.fixture
+async def replicas(s3: S3Server, server: str) -> AsyncIterator[tuple[AsyncClient, AsyncClient]]:
+    """Two orchestrators over the server's stages, with one store."""
+    async with open_async_channel(server, None) as channel:
+        stub = status_pb2_grpc.StatusServiceStub(channel)
+        status = await stub.GetStatus(status_pb2.GetStatusRequest())
+    stages = [f"--{each.service}={each.address}" for each in status.replicas]
+    stages = [flag for flag in stages if not flag.startswith("--orchestrator")]
+    async with AsyncExitStack() as stack:
+        clients = []
+        for _ in range(2):
+            replica = await stack.enter_async_context(
+                service_process(
+                    "orchestrator", embedded_checkpoint(), f"--voice-store={STORE}", *stages
+                )
+            )
+            clients.append(await stack.enter_async_context(AsyncClient(replica.address)))
+        yield clients[0], clients[1]
+
+
+async def names(client: AsyncClient) -> list[str]:
+    return [voice.name for voice in await client.voices()]
+
+
+async def test_two_orchestrators_share_voices(replicas: tuple[AsyncClient, AsyncClient]) -> None:
+    first, second = replicas
+    own = await names(first)
+    speech = first.synthesize("Hello there.", seed=1, keep_voice=True)
+    await speech.read()
+    handle = speech.finished.voice_handle
+    await second.create_voice("ann", handle, description="kept by the other")
+    assert await names(first) == sorted([*own, "ann"])
+    with pytest.raises(VoiceExists):
+        await first.create_voice("ann", handle)
+    heard = [await each.synthesize("I am Ann.", voice="ann", seed=2).read() for each in replicas]
+    assert heard[0].audio == heard[1].audio
+    by_handle = await second.synthesize("I am Ann.", voice=handle, seed=2).read()
+    assert by_handle.audio == heard[0].audio
+    await first.delete_voice("ann")
+    assert await names(second) == own
+    with pytest.raises(VoiceNotFound):
+        await second.synthesize("I am Ann.", voice="ann").read()
+
+
+async def test_a_store_that_is_away_costs_its_voices_only(
+    s3: S3Server, replicas: tuple[AsyncClient, AsyncClient]
+) -> None:
+    first, second = replicas
+    await first.create_voice("ann", "v2/slt")
+    s3.leave()
+    assert (await first.synthesize("Hello.", voice="v2/rms").read()).sample_count > 0
+    with pytest.raises(ServerUnavailable, match="voice store s3://speech/some/voices"):
+        await first.synthesize("Hello.", voice="ann").read()
+    with pytest.raises(ServerUnavailable, match="voice store s3://speech/some/voices"):
+        await second.create_voice("bob", "v2/slt")
+    s3.come_back()
+    assert (await first.synthesize("Hello.", voice="ann").read()).sample_count > 0
+    await second.create_voice("bob", "v2/slt")
+    assert "bob" in await names(first)
