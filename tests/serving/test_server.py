@@ -182,5 +182,8 @@ def test_a_port_in_use_is_one_line_before_anything_is_loaded(
 
 
 async def test_a_host_that_does_not_exist_is_not_called_a_busy_port() -> None:
+    server = grpc.aio.server()
     with pytest.raises(StartupError, match=r"999\.1\.1\.1 \(Name or service not known\)"):
-        bind(grpc.aio.server(), "999.1.1.1", 0)
+        bind(server, "999.1.1.1", 0)
+    await server.start()  # one that never began cannot end, and would keep gRPC alive
+    await server.stop(grace=None)
