@@ -16,6 +16,7 @@ from barkclient import (
     SemanticOptions,
     TailOptions,
 )
+from barkserve.serving.server import calls_ended
 from barkserve.v1 import common_pb2, speech_pb2
 from tests.barkclient.scripted_server import (
     PCM,
@@ -306,6 +307,7 @@ def test_a_loop_that_ends_while_someone_speaks_ends_in_silence(
         async with serve(servicer) as target, contextlib.AsyncExitStack() as stack:
             client = await stack.enter_async_context(AsyncClient(target))
             await anext(client.synthesize(TEXT))
+        await calls_ended()  # the server's; the client has gone before
 
     asyncio.run(leave_in_the_middle())
     assert "Traceback" not in capfd.readouterr().err
