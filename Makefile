@@ -75,7 +75,7 @@ test-kubernetes: $(BIN)/.test ## chart, discovery and scaling on a real control 
 	$(BIN)/python tests/kubernetes/build.py .kubernetes
 	CONTROL_PLANE=.kubernetes $(BIN)/pytest tests/kubernetes
 
-test-apps: $(BIN)/.stages .venv-apps/.done ## Pipecat and LiveKit speak through five services, voices lie in S3 (installs a gigabyte the first time)
+test-apps: $(BIN)/.stages .venv-apps/.done ## Pipecat and LiveKit speak through five services, voices lie in S3, a device plays (installs a gigabyte the first time)
 	.venv-apps/bin/mypy -m barkclient.pipecat -m barkclient.livekit
 	PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 -- \
 		.venv-apps/bin/python -m pytest --confcutdir=tests/apps -W default::DeprecationWarning tests/apps
