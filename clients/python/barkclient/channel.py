@@ -59,6 +59,7 @@ def channel_options(target: str) -> list[tuple[str, int | str]]:
         ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.max_reconnect_backoff_ms", 2_000),  # else a server that was away is away for minutes
         ("grpc.http2.bdp_probe", 0),  # windows stay at 64 KiB: a second or so of audio
         ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
         ("grpc.enable_http_proxy", 0 if target.startswith(_LOOPBACK) else 1),
