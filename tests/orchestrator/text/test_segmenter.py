@@ -109,6 +109,15 @@ def test_what_cannot_be_spoken_is_no_piece() -> None:
     assert texts("😀 Hello. 😀😀 ...") == ["😀 Hello."]
 
 
+@pytest.mark.parametrize("space", ["\u00a0", "\u202f", "\u2009", "\u2028", "\u3000", "\t"])
+def test_a_space_of_any_kind_may_stand_before_a_full_stop(space: str) -> None:
+    text, budget = "We take plan B{}. Hello there. Yes.", Budget(160, joins=False)
+    found = pieces(text.format(space), budget=budget)
+    plain = pieces(text.format(" "), budget=budget)
+    assert [piece.text.replace(space, " ") for piece in found] == [piece.text for piece in plain]
+    assert len(found) == 2
+
+
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("joins", [True, False])
 def test_a_million_blanks_hold_nobody_up(joins: bool) -> None:
@@ -161,7 +170,7 @@ def test_held_sentences_go_first_in_a_hurry() -> None:
 
 
 ALPHABET = st.sampled_from(
-    [*"aB1.!?,;: \n\"')(", "Dr. ", "e.g. ", "Hi", "3.5", "你", "。", "」", "é", "\u0301", "😀", "।"]
+    [*"aB1.!?,;: \n\"')(\u00a0\u2028你。」é\u0301😀।", "Dr. ", "e.g. ", "Hi", "3.5"]
 )
 TEXT = st.one_of(st.lists(ALPHABET, max_size=120).map("".join), st.text(max_size=120))
 

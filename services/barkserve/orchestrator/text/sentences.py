@@ -29,6 +29,7 @@ _MORE_ABBREVIATIONS = frozenset(
 )
 _WORDS_TOO = ("may", "no")  # abbreviations to sentencex; with a number behind them to us
 _LAST_WORD = re.compile(r"([^\s.(\[{\"'“‘«„¿¡]+)[.]$")
+_ODD_SPACE = re.compile(r"[^\S \n]")
 _BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 
 
@@ -161,8 +162,19 @@ def _is_end(text: str, pending: _Pending, language: str) -> bool:
             return False
         if word.lower() in _WORDS_TOO:
             return not text[-1].isdecimal()
-    ends = (b["end_index"] for b in sentencex.get_sentence_boundaries(known, text))
-    return any(pending.sign < end < len(text) for end in ends)
+    return any(pending.sign < end < len(text) for end in _ends(text, known))
+
+
+def _ends(text: str, language: str) -> list[int]:
+    """Where sentencex sees sentences end. It takes every space for one byte and panics when it cuts
+    a longer one in two, and a panic passes through every `except Exception`."""
+    plain = _ODD_SPACE.sub(" ", text)
+    try:
+        return [each["end_index"] for each in sentencex.get_sentence_boundaries(language, plain)]
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        return []
 
 
 def _abbreviates(word: str, before: str, language: str) -> bool:
