@@ -44,6 +44,7 @@ _PAUSE = re.compile("[;:]")
 _INITIAL = re.compile(r"(?<![a-zA-Z])([a-zA-Z])\.(?= ?[a-zA-Z])")
 _END_INSIDE = re.compile(r"(?<=[a-zA-Z])[.?!,]*[.?!][.?!, ]*(?=[a-zA-Z])")
 _CURRENCIES = {"$": "USD", "€": "EUR", "£": "GBP"}
+_MANY = {"$": "dollars", "€": "euros", "£": "pounds"}
 _GROUPED = r"\d{1,3}(?:,\d{3})+"
 _MONEY = re.compile(rf"([$€£]) ?({_GROUPED}(?:\.\d\d)?|\d+(?:\.\d\d)?)(?!\d)")
 _GROUPED_NUMBER = re.compile(rf"\b{_GROUPED}\b")
@@ -72,8 +73,10 @@ def spell_out(text: str) -> Traced:
 
 
 def _money(match: re.Match[str]) -> str:
-    amount = float(match[2].replace(",", ""))
-    words = num2words(amount, to="currency", currency=_CURRENCIES[match[1]])
+    figures = match[2].replace(",", "")
+    if len(figures) > _LONGEST_NUMBER:
+        return f"{_digit_by_digit(figures)} {_MANY[match[1]]}"
+    words = num2words(float(figures), to="currency", currency=_CURRENCIES[match[1]])
     return _NO_CENTS.sub("", str(words))
 
 
@@ -84,17 +87,26 @@ def _time(match: re.Match[str]) -> str:
     return f"{hour} {'oh ' if minute < 10 else ''}{num2words(minute)}"
 
 
+def _grouped(match: re.Match[str]) -> str:
+    digits = match[0].replace(",", "")
+    return _digit_by_digit(digits) if len(digits) > _LONGEST_NUMBER else num2words(int(digits))
+
+
 def _number(match: re.Match[str]) -> str:
     digits = match[0]
     if len(digits) > _LONGEST_NUMBER or (
         digits.startswith("0") and digits.isdigit() and len(digits) > 1
     ):
-        return " ".join(num2words(int(digit)) for digit in digits if digit.isdigit())
+        return _digit_by_digit(digits)
     return f" {num2words(float(digits) if '.' in digits else int(digits))} "
 
 
+def _digit_by_digit(figures: str) -> str:
+    return " ".join(num2words(int(digit)) for digit in figures if digit.isdigit())
+
+
 _READINGS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
-    (_GROUPED_NUMBER, lambda match: str(num2words(int(match[0].replace(",", ""))))),
+    (_GROUPED_NUMBER, _grouped),
     (_TIME, _time),
     (_ORDINAL, lambda match: str(num2words(int(match[1]), to="ordinal"))),
     (_YEAR, lambda match: str(num2words(int(match[1]), to="year"))),
