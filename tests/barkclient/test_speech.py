@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from barkclient import AsyncClient, AudioChunk, Cancelled, Client, InvalidRequest, ServerUnavailable
+from barkclient.context import ContextState
+from barkserve.v1 import common_pb2, speech_pb2
 from tests.barkclient.scripted_server import ScriptedSpeech, serve
 
 
@@ -53,6 +55,15 @@ async def test_contexts_of_one_call_do_not_disturb_each_other(speech: ScriptedSp
         second.send("to nobody")  # who writes need not know yet
         assert first.started.voice == "a"
         assert third.started.voice == "c"
+
+
+def test_what_is_cancelled_before_it_starts_is_over() -> None:
+    context = ContextState("1", "localhost:1", lambda request: None)
+    context.cancel()
+    finished = speech_pb2.SynthesisFinished(finish_reason=common_pb2.FINISH_REASON_CANCELLED)
+    context.push(speech_pb2.StreamingSynthesizeResponse(context_id="1", finished=finished))
+    assert not context.waits
+    assert (context.finished.finish_reason, context.finished.sample_count) == ("cancelled", 0)
 
 
 async def test_cancel_drops_what_is_unread_and_tells_how_much_was_sent(

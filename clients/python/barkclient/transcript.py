@@ -14,7 +14,9 @@ from barkclient.responses import (
     decode_started,
     decode_words,
 )
-from barkserve.v1 import speech_pb2
+from barkserve.v1 import common_pb2, speech_pb2
+
+_CANCELLED = common_pb2.FINISH_REASON_CANCELLED
 
 Response = speech_pb2.SynthesizeResponse | speech_pb2.StreamingSynthesizeResponse
 
@@ -44,7 +46,7 @@ class Transcript:
             if kind == "flush_done":
                 self.flushed.append(response.flush_done.flush_id)
                 return None
-        if self.finished is not None or (kind == "started") != (self.started is None):
+        if not self._belongs(response):
             raise ServerError(f"the server sent {kind!r} where it does not belong")
         if kind == "started":
             self.started = decode_started(response.started)
@@ -60,6 +62,16 @@ class Transcript:
         """Takes the end of an OK stream."""
         if self.finished is None:
             raise ServerError("the server ended the stream without finishing it")
+
+    def _belongs(self, response: Response) -> bool:
+        """Whether it may come now: `started` is first, unless it was cancelled before that."""
+        kind = response.WhichOneof("response")
+        if self.finished is not None:
+            return False
+        if kind == "finished" and response.finished.finish_reason == _CANCELLED:
+            return True
+        starts: bool = kind == "started"
+        return starts == (self.started is None)
 
     def _audio(self, message: speech_pb2.AudioChunk, started: Started) -> AudioChunk:
         chunk = decode_audio(message, started, tuple(self.words[self._words_told :]))
