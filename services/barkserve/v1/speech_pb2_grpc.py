@@ -93,7 +93,8 @@ class SpeechServiceServicer(object):
         `cancel`. Speech starts with the first sentence, or clause when the listener waits. The messages of a context come
         in order and end with exactly one `finished` or `failed`; contexts speak side by side, and what is wrong with one
         disturbs no other. Half-closing the call ends all contexts that are open. Errors of the call itself are those of
-        Synthesize.
+        Synthesize. A server that is being shut down speaks the contexts that are open, refuses new ones, and ends the call
+        with UNAVAILABLE when all are spoken: call again, and another replica answers.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
