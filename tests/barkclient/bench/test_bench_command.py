@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,12 @@ from tests.barkclient.scripted_server import (
 )
 
 AUDIO_S = SAMPLE_COUNT / SAMPLE_RATE
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _fonts() -> None:
+    """The first to draw on a machine looks for fonts, and says so if that takes long."""
+    import_module("matplotlib.font_manager")
 
 
 @pytest.fixture(autouse=True)
