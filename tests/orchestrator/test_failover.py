@@ -1,17 +1,23 @@
 """A replica that goes away in the middle of an utterance is not heard: another goes on with the
 very next token."""
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 
+from barkserve.coarse.servicer import CoarseServicer
+from barkserve.codec.servicer import CodecServicer
 from barkserve.constants import STAGES
+from barkserve.fine.servicer import FineServicer
+from barkserve.semantic.servicer import SemanticServicer
 from barkserve.v1 import speech_pb2, speech_pb2_grpc
 from tests.checkpoints import TINY, CheckpointSpec, never_ending
 from tests.processes import service_process
@@ -25,6 +31,16 @@ REQUEST = speech_pb2.SynthesizeRequest(
     word_times=True,
     audio_format=speech_pb2.AudioFormat(encoding=speech_pb2.AUDIO_ENCODING_FLOAT32),
 )
+
+
+METHODS = {
+    "semantic": (SemanticServicer, "Generate"),
+    "coarse": (CoarseServicer, "Generate"),
+    "fine": (FineServicer, "Generate"),
+    "codec": (CodecServicer, "Decode"),
+}
+MIDDLE = {"semantic": 30, "coarse": 45, "fine": 4, "codec": 4}
+"""Responses of a stage behind which it has more to say, and enough has been said to be heard."""
 
 
 @dataclass
@@ -73,16 +89,38 @@ def words(responses: list[speech_pb2.SynthesizeResponse]) -> list[speech_pb2.Wor
     return [word for response in responses for word in response.words.words]
 
 
+def held(monkeypatch: pytest.MonkeyPatch, stage: str) -> asyncio.Event:
+    """Has every call to a stage stand still in its middle until this is set: a reader who is late
+    would find it over."""
+    go_on = asyncio.Event()
+    servicer, name = METHODS[stage]
+    method = getattr(servicer, name)
+
+    async def holding(self: Any, requests: Any, context: Any) -> AsyncIterator[Any]:
+        made = 0
+        async with aclosing(method(self, requests, context)) as responses:
+            async for response in responses:
+                made += 1
+                if made == MIDDLE[stage]:
+                    await go_on.wait()
+                yield response
+
+    monkeypatch.setattr(servicer, name, holding)
+    return go_on
+
+
 @pytest.mark.parametrize("stage", STAGES)
 async def test_a_lost_replica_is_not_heard(
-    checkpoint_of: Callable[[CheckpointSpec], Path], stage: str
+    checkpoint_of: Callable[[CheckpointSpec], Path], stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = checkpoint_of(SPEC)
     expected = await uninterrupted(folder)
+    go_on = held(monkeypatch, stage)
     async with running_pairs(folder) as pair:
         responses = aiter(pair.speech.Synthesize(REQUEST))
         heard = [await anext(responses), await anext(responses)]
         await pair.stop_the_busy_replica(stage)
+        go_on.set()
         heard += [response async for response in responses]
     assert_same_tokens(heard, expected)
 
