@@ -337,6 +337,19 @@ async def test_a_defect_beside_the_network_ends_the_streams_and_not_the_engine(
         assert (engine.free_slots, engine.running, engine.waiting) == (2, 0, 0)
 
 
+async def test_a_defect_that_stays_ends_every_stream_and_leaves_others_their_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def defective(scheduler: Scheduler) -> None:
+        raise ArithmeticError("a defect")
+
+    async with engine_over(FakeRunner()) as engine:
+        monkeypatch.setattr(Scheduler, "next_batch", defective)
+        for _ in range(2):
+            with pytest.raises(StageFailed):
+                await collect(engine, fake_sequence([1], 5))
+
+
 async def test_a_slow_reader_gets_everything_in_order() -> None:
     async with engine_over(FakeRunner()) as engine:
         got: list[int] = []

@@ -24,6 +24,7 @@ from barkserve.errors import StageFailed
 _log = logging.getLogger(__name__)
 
 _FAILED = "the network failed; see the stage's log"
+_PAUSE_S = 0.1  # behind a defect: one that stays must leave a turn to health and to who stops us
 
 
 class Runner(Protocol):
@@ -173,6 +174,7 @@ class Engine:
             except Exception as error:  # a defect of ours: nobody may wait for a loop that is gone
                 _log.exception("the engine failed; all its streams end")
                 self._fail_all(error)
+                await asyncio.sleep(_PAUSE_S)
 
     async def _step(self, batch: Batch) -> None:
         started = time.perf_counter()
