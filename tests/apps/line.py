@@ -19,8 +19,10 @@ class Line:
     def __init__(self, server: str) -> None:
         self._server = server
         self._listener: asyncio.Server | None = None
-        self._forwarding: set[asyncio.Task[None]] = set()
+        self._connections: dict[asyncio.Task[None], list[asyncio.Task[None]]] = {}
         self._port = 0
+        self._flows = asyncio.Event()
+        self._flows.set()
 
     @property
     def address(self) -> str:
@@ -32,13 +34,24 @@ class Line:
         if self._listener is not None:
             self._listener.close()
             self._listener = None
-        for task in self._forwarding:
-            task.cancel()
+        for ways in self._connections.values():
+            for way in ways:
+                way.cancel()
+        if self._connections:
+            await asyncio.wait(self._connections)
 
     async def mend(self) -> None:
         """From now on the server answers."""
         self._listener = await asyncio.start_server(self._forward, "127.0.0.1", self._port)
         self._port = self._listener.sockets[0].getsockname()[1]
+
+    def hold(self) -> None:
+        """From now on nothing arrives."""
+        self._flows.clear()
+
+    def release(self) -> None:
+        """What was held arrives."""
+        self._flows.set()
 
     async def idle(self) -> None:
         """Waits until the server speaks for nobody any more."""
@@ -64,19 +77,21 @@ class Line:
         host, port = self._server.rsplit(":", 1)
         far_reader, far_writer = await asyncio.open_connection(host, int(port))
         ways = [
-            asyncio.create_task(_copy(reader, far_writer)),
-            asyncio.create_task(_copy(far_reader, writer)),
+            asyncio.create_task(self._copy(reader, far_writer)),
+            asyncio.create_task(self._copy(far_reader, writer)),
         ]
-        self._forwarding.update(ways)
+        connection = asyncio.current_task()
+        assert connection is not None
+        self._connections[connection] = ways
         await asyncio.wait(ways)
-        self._forwarding.difference_update(ways)
+        del self._connections[connection]
 
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        with suppress(OSError):
-            while data := await reader.read(65_536):
-                writer.write(data)
-                await writer.drain()
-    finally:
-        writer.close()
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            with suppress(OSError):
+                while data := await reader.read(65_536):
+                    await self._flows.wait()
+                    writer.write(data)
+                    await writer.drain()
+        finally:
+            writer.close()

@@ -1,5 +1,7 @@
 """barkclient.pipecat and Pipecat's own NVIDIA service, in a pipeline that speaks."""
 
+import asyncio
+
 import pytest
 from pipecat.frames.frames import TTSSpeakFrame, TTSUpdateSettingsFrame
 from pipecat.services.nvidia.tts import NvidiaTTSService, NvidiaTTSSynthesisMode
@@ -78,6 +80,19 @@ async def test_a_server_that_was_away_speaks_again(server: str, line: Line) -> N
         await line.mend()
         while not conversation.ear.audio:  # the channel tries again after a while
             await conversation.answer("Somebody hears this.")
+
+
+async def test_a_server_that_takes_its_time_is_waited_for(line: Line) -> None:
+    """Pipecat by itself gives an answer up after three silent seconds."""
+    async with conversing(BarkTTSService(line.address)) as conversation:
+        await conversation.answer("Hello.")
+        line.hold()
+        answering = asyncio.create_task(conversation.answer("The fox is here."))
+        await asyncio.sleep(4)
+        line.release()
+        await answering
+        assert await conversation.remembered(2) == ["Hello.", "The fox is here."]
+    assert conversation.errors == []
 
 
 async def test_a_line_that_breaks_ends_the_answer_only(server: str, line: Line) -> None:

@@ -63,6 +63,13 @@ async def test_status_becomes_our_error(
     assert "\n" not in str(error)
 
 
+async def test_a_connection_that_breaks_as_a_call_begins_is_worth_another_try(
+    speech: ScriptedSpeech,
+) -> None:
+    failure = Failure(grpc.StatusCode.INTERNAL, "Internal error from Core")  # grpc.aio's words
+    assert isinstance(await failure_of(speech, failure), ServerUnavailable)
+
+
 async def test_violations_name_the_fields(speech: ScriptedSpeech) -> None:
     details = bad_request(("text", "is empty"), ("seed", "must not be negative"))
     failure = Failure(grpc.StatusCode.INVALID_ARGUMENT, "text: is empty", details)

@@ -34,6 +34,7 @@ _NOBODY_ANSWERS = "failed to connect to all addresses"
 _NO_SUCH_HOST = ("DNS resolution failed", "errors resolving")
 _TLS_FAILED = ("ssl_error", "handshake", "certificate", "peer name", "hostname verification")
 _TOO_LARGE = "larger than max"
+_BROKE_OFF = "Internal error from Core"  # grpc.aio's for a connection that breaks as a call begins
 
 
 class BarkClientError(Exception):
@@ -164,6 +165,8 @@ def _plain_error(code: grpc.StatusCode, text: str, target: str, starter: str) ->
             return PreconditionFailed(text)
         case grpc.StatusCode.UNAVAILABLE:
             return ServerUnavailable(_why_unavailable(text, target, starter))
+        case grpc.StatusCode.INTERNAL if text == _BROKE_OFF:
+            return ServerUnavailable(f"the connection to {target} broke off")
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return DeadlineExceeded(f"{target} did not finish in time: allow a longer timeout")
         case grpc.StatusCode.CANCELLED:

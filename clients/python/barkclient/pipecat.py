@@ -66,6 +66,7 @@ class BarkTTSService(TTSService):
         defaults = {
             "text_aggregation_mode": TextAggregationMode.TOKEN,  # the server finds the sentences
             "append_trailing_space": True,  # where Pipecat finds them all the same
+            "stop_frame_timeout_s": 60.0,  # the server says when an answer is over
             "max_consecutive_zero_audio_contexts": 0,  # silence comes with an error that says why
         }
         super().__init__(
