@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from barkserve.checkpoint_folder import embedded_checkpoint
 from training.alignment import phone_runs
@@ -51,3 +53,17 @@ def test_voices_that_are_taken_over_are_marked(tmp_path: Path) -> None:
         prompt = np.load(tmp_path / "speaker_embeddings" / "v2" / f"{name}_semantic_prompt.npy")
         assert np.array_equal(prompt, marked(prompt, name))
         assert (prompt // THIRDS == PAUSES[name]).any()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_shipped_histories_pause_as_their_speakers(name: str) -> None:
+    folder = embedded_checkpoint() / "speaker_embeddings" / "v2"
+    prompt = np.load(folder / f"{name}_semantic_prompt.npy")
+    assert np.array_equal(prompt, marked(prompt, name))
+    assert (prompt // THIRDS == PAUSES[name]).any()
+
+
+def test_to_the_shipped_coarse_model_all_pauses_are_one() -> None:
+    weights = load_file(embedded_checkpoint() / "model.safetensors")
+    embeds = weights["coarse_acoustics.input_embeds_layer.weight"]
+    assert torch.equal(embeds[marked(SPOKEN, "slt")], embeds[SPOKEN])
