@@ -14,6 +14,7 @@ from tests.apps.conversation import conversing
 from tests.apps.line import Line
 
 TOKENS = ("The fox", " is here. ", "The dog (old)", " is there, and", " it sleeps.")
+PATIENT = {"stop_frame_timeout_s": 60.0}  # by itself it drops what a busy machine sends after 3 s
 LONG = "This is a long answer that nobody wants to hear to its end. " * 6
 
 
@@ -144,7 +145,7 @@ async def test_pipecats_nvidia_service_speaks_with_nothing_but_our_address(
     mode: NvidiaTTSSynthesisMode, server: str, line: Line
 ) -> None:
     settings = NvidiaTTSService.Settings(synthesis_mode=mode)
-    service = NvidiaTTSService(server=server, use_ssl=False, settings=settings)
+    service = NvidiaTTSService(server=server, use_ssl=False, settings=settings, **PATIENT)
     async with conversing(service) as conversation:
         ear = conversation.ear
         await conversation.answer(*TOKENS)
@@ -163,7 +164,9 @@ async def test_pipecats_nvidia_service_speaks_with_nothing_but_our_address(
 
 async def test_pipecats_nvidia_service_names_the_voices_that_we_name(server: str) -> None:
     settings = NvidiaTTSService.Settings(voice="Bark.v2/awb")
-    service = NvidiaTTSService(server=server, use_ssl=False, settings=settings, sample_rate=8_000)
+    service = NvidiaTTSService(
+        server=server, use_ssl=False, settings=settings, sample_rate=8_000, **PATIENT
+    )
     async with conversing(service) as conversation:
         await conversation.answer("Hello.")
     assert {frame.sample_rate for frame in conversation.ear.audio} == {8_000}
