@@ -10,7 +10,8 @@ COLOURS = {"transformers": "#b0b7bf", "barkserve": "#2a6f97", "barkserve, first 
 
 
 def plot(rows: Rows, file: Path) -> None:
-    """Three panels: seconds alone, memory alone, seconds of audio a second by streams."""
+    """Three panels: seconds alone, memory alone, seconds of audio a second by streams; of a run of
+    some parts only those that it has."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -20,19 +21,24 @@ def plot(rows: Rows, file: Path) -> None:
     several = {name: row for name, row in rows.items() if name.endswith("streams")}
     alone = {name: row for name, row in rows.items() if name not in several}
     alone = dict(sorted(alone.items(), key=lambda item: ORDER.index(_part(item[0]))))
+    if alone:
+        _plot_alone(left, middle, alone)
+    if several:
+        _lines(right, several)
+    for axes in (left, middle, right):
+        axes.set_visible(axes.has_data())
+    figure.savefig(file, dpi=90)
+    pyplot.close(figure)
+
+
+def _plot_alone(left: Any, middle: Any, rows: Rows) -> None:
     bars = {"transformers": "transformers_s", "barkserve": "barkserve_s"}
-    _bars(left, alone, bars | {"barkserve, first output": "barkserve_first_s"})
+    _bars(left, rows, bars | {"barkserve, first output": "barkserve_first_s"})
     left.set(xlabel="seconds", xscale="log")
     left.legend(fontsize="small", loc=(0.5, 0.22))  # beside the codec, which is soon done
     bars = {"transformers": "transformers_mb", "barkserve": "barkserve_mb"}
-    _bars(middle, alone, bars)
+    _bars(middle, rows, bars)
     middle.set(xlabel="resident memory of the process (MB)", yticklabels=[])
-    right.set(xlabel="streams at once", ylabel="seconds of audio a second", xscale="log")
-    right.set(yscale="log")
-    _lines(right, several)
-    right.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
-    figure.savefig(file, dpi=90)
-    pyplot.close(figure)
 
 
 def _bars(axes: Any, rows: Rows, sides: Mapping[str, str]) -> None:
@@ -57,8 +63,11 @@ def _lines(axes: Any, rows: Rows) -> None:
             look = {"marker": marker, "color": COLOURS[side], "linestyle": style}
             axes.plot(streams, rates, label=f"{side}, {part}", **look)
     every = sorted({int(row["streams"]) for row in rows.values()})
+    axes.set(xlabel="streams at once", ylabel="seconds of audio a second", xscale="log")
+    axes.set(yscale="log")
     axes.set_xticks(every, list(map(str, every)))
     axes.minorticks_off()
+    axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
 
 
 def _part(name: str) -> str:
