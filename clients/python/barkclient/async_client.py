@@ -171,13 +171,11 @@ class AsyncSynthesis(AsyncClosing, Progress):
         source: "_TextSource | None" = None,
         repetition: Repetition | None = None,
     ) -> None:
-        super().__init__(target, repetition)
+        super().__init__(target, source, repetition)
         self._call = call
-        self._closed = False
         self._responses: AsyncIterator[Response] = aiter(call)
         self._client = client  # keeps the channel open
         self._target = target
-        self._source = source
 
     def __aiter__(self) -> Self:
         return self
@@ -185,27 +183,19 @@ class AsyncSynthesis(AsyncClosing, Progress):
     async def __anext__(self) -> AudioChunk:
         while True:
             try:
-                with map_errors(self._target):
-                    async for response in self._responses:
-                        chunk = self._push(response)
-                        if chunk is not None:
-                            return chunk
-                break
+                return await self._next_chunk()
             except BarkClientError as error:
-                if self._source is not None and self._source.failure is not None:
-                    raise self._source.failure from None
-                if not self._goes_on(error):
-                    raise
+                self._call = self._call_again(error)
+                self._responses = aiter(self._call)
+
+    async def _next_chunk(self) -> AudioChunk:
+        with map_errors(self._target):
+            async for response in self._responses:
+                chunk = self._push(response)
+                if chunk is not None:
+                    return chunk
         self._transcript.end()
         raise StopAsyncIteration
-
-    def _goes_on(self, error: BarkClientError) -> bool:
-        """Whether another call takes over from one that has failed."""
-        call = None if self._closed else self._call_again(error)
-        if call is None:
-            return False
-        self._call, self._responses = call, aiter(call)
-        return True
 
     async def read(self) -> AudioChunk:
         """All audio that has not been read yet, as one chunk."""

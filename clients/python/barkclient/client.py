@@ -131,12 +131,10 @@ class Synthesis(Closing, Progress):
         source: "_TextSource | None" = None,
         repetition: Repetition | None = None,
     ) -> None:
-        super().__init__(target, repetition)
+        super().__init__(target, source, repetition)
         self._call = call
-        self._closed = False
         self._client = client  # keeps the channel open
         self._target = target
-        self._source = source
 
     def __iter__(self) -> Iterator[AudioChunk]:
         return self
@@ -144,29 +142,20 @@ class Synthesis(Closing, Progress):
     def __next__(self) -> AudioChunk:
         while True:
             try:
-                with map_errors(self._target):
-                    for response in self._call:
-                        chunk = self._push(response)
-                        if chunk is not None:
-                            return chunk
-                break
+                return self._next_chunk()
             except BarkClientError as error:
-                if self._source is not None and self._source.failure is not None:
-                    raise self._source.failure from None
-                if not self._goes_on(error):
-                    raise
+                self._call = self._call_again(error)
+                if self._closed:  # just now, by a signal or another thread
+                    self._call.cancel()
+
+    def _next_chunk(self) -> AudioChunk:
+        with map_errors(self._target):
+            for response in self._call:
+                chunk = self._push(response)
+                if chunk is not None:
+                    return chunk
         self._transcript.end()
         raise StopIteration
-
-    def _goes_on(self, error: BarkClientError) -> bool:
-        """Whether another call takes over from one that has failed."""
-        call = None if self._closed else self._call_again(error)
-        if call is None:
-            return False
-        self._call = call
-        if self._closed:  # just now, by a signal or another thread
-            call.cancel()
-        return True
 
     def read(self) -> AudioChunk:
         """All audio that has not been read yet, as one chunk."""

@@ -1,6 +1,6 @@
 """One synthesis as its messages come, and the check that nothing is missing. Knows no channel."""
 
-from typing import Any
+from typing import Any, Protocol
 
 from barkclient.errors import BarkClientError, ServerError, from_failed
 from barkclient.repetition import Heard, Repetition
@@ -89,17 +89,32 @@ class Transcript:
         self.finished = finished
 
 
+class Source(Protocol):
+    """Where text comes from that is still being written.
+
+    Attributes:
+        failure: what went wrong with it.
+    """
+
+    failure: Exception | None
+
+
 class Progress:
     """The side of a synthesis that does not wait: what is known of it so far.
 
     Args:
         target: the server, for errors.
+        source: of the text; None: it is all there.
         repetition: makes its call again when the connection is lost; None: nothing does.
     """
 
-    def __init__(self, target: str, repetition: Repetition | None = None) -> None:
+    def __init__(
+        self, target: str, source: Source | None = None, repetition: Repetition | None = None
+    ) -> None:
         self._transcript = Transcript(target)
+        self._source = source
         self._repetition = repetition
+        self._closed = False
 
     @property
     def started(self) -> Started:
@@ -125,13 +140,17 @@ class Progress:
         news = response if self._repetition is None else self._repetition.news(response)
         return None if news is None else self._transcript.push(news)
 
-    def _call_again(self, error: BarkClientError) -> Any | None:
-        """A call that takes over from one that has failed, if there can be one."""
-        started = self._transcript.started
-        if self._repetition is None or started is None:
-            return None
-        heard = Heard(started, self._transcript.sample_count, len(self._transcript.words))
-        return self._repetition.call_again(error, heard)
+    def _call_again(self, error: BarkClientError) -> Any:
+        """The call that takes over from one that has failed; if there can be none, raises why."""
+        if self._source is not None and self._source.failure is not None:
+            raise self._source.failure from None
+        started, call = self._transcript.started, None
+        if self._repetition is not None and started is not None and not self._closed:
+            heard = Heard(started, self._transcript.sample_count, len(self._transcript.words))
+            call = self._repetition.call_again(error, heard)
+        if call is None:
+            raise error
+        return call
 
     def _join(self, chunks: list[AudioChunk]) -> AudioChunk:
         """One chunk of all that was read just now."""
