@@ -53,7 +53,7 @@ protos: .venv-protos/.done ## generate services/barkserve/v1 and external from p
 
 bench-long: $(BIN)/.train ## ten minutes of text as one speech: memory, voice, no sentence lost (Linux; takes half an hour)
 	PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 -- \
-		python -m benchmarks.long_text --out benchmarks/results/long-text.json
+		python -m benchmarks.quality.long_text --out benchmarks/results/long-text.json
 
 bench: $(BIN)/.test ## each stage beside transformers' (takes minutes; nothing else should run)
 	$(BIN)/python -W ignore -m benchmarks.stages --out benchmarks/results/stages-cpu
@@ -76,7 +76,7 @@ test-kubernetes: $(BIN)/.test ## chart, discovery and scaling on a real control 
 	CONTROL_PLANE=.kubernetes $(BIN)/pytest tests/kubernetes
 
 test-apps: $(BIN)/.stages .venv-apps/.done ## Pipecat and LiveKit speak through five services, voices lie in S3, a device plays (installs a gigabyte the first time)
-	.venv-apps/bin/mypy -m barkclient.pipecat -m barkclient.livekit
+	.venv-apps/bin/mypy -m barkclient.integrations.pipecat -m barkclient.integrations.livekit
 	PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 -- \
 		.venv-apps/bin/python -m pytest --confcutdir=tests/apps -W default::DeprecationWarning tests/apps
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 import transformers
 
-from tests.checkpoints import SUNO_SHAPED, CheckpointSpec, never_ending
+from fixtures.checkpoints import SUNO_SHAPED, CheckpointSpec, never_ending
 
 SHAPES = {"small": (12, 12, 768), "large": (24, 16, 1024)}
 """Layers, heads and width of suno/bark-small and suno/bark."""

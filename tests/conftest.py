@@ -10,7 +10,7 @@ import hypothesis
 import pytest
 import torch
 
-from tests.checkpoints import TINY, CheckpointSpec, build_checkpoint
+from fixtures.checkpoints import TINY, CheckpointSpec, build_checkpoint
 
 
 def pytest_configure() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from barkclient.commands.arguments import parse
+from barkclient.cli.arguments import parse
 from barkserve.__main__ import _parser, _split_command
 
 ROOT = Path(__file__).parent.parent

@@ -17,9 +17,9 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from barkserve.constants import STAGES
-from tests.autoscaler.keda_client import Keda
-from tests.discovery.api_server import ApiServer, endpoint
-from tests.processes import free_port
+from fixtures.keda_client import Keda
+from fixtures.kubernetes_api import ApiServer, endpoint
+from fixtures.processes import free_port
 
 SYNC_S = 2.0  # Kubernetes: 15 s
 STABILIZATION_S = 10.0  # Kubernetes: 300 s

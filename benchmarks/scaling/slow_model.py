@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from barkserve.bark_config import BarkConfig
-from barkserve.checkpoint_folder import embedded_checkpoint
+from barkserve.checkpoint.bark_config import BarkConfig
+from barkserve.checkpoint.folder import embedded_checkpoint
 from barkserve.engine.scheduler import Batch
 from barkserve.fine.job import FillJob
 

@@ -10,19 +10,19 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from barkserve.checkpoint_folder import CheckpointFolder
+from barkserve.checkpoint.folder import CheckpointFolder
 from barkserve.coarse.generator import CoarseGenerator, coarse_heads
 from barkserve.coarse.servicer import CoarseServicer
-from barkserve.engine.admission import Admission
 from barkserve.engine.batcher import Batcher
 from barkserve.engine.engine import Engine
 from barkserve.fine.generator import FineGenerator
 from barkserve.fine.servicer import FineServicer
 from barkserve.fine.windows import ChunkPlan
+from barkserve.semantic.alignment_head import HeadChoice
 from barkserve.semantic.generator import SemanticGenerator, semantic_head
-from barkserve.semantic.head_choice import HeadChoice
 from barkserve.semantic.servicer import SemanticServicer
 from barkserve.semantic.text import TextEncoder
+from barkserve.serving.admission import Admission
 from barkserve.serving.load import load_of
 from barkserve.serving.metrics import Metrics
 from barkserve.serving.server import ServerOptions, Service, register_with, serve

@@ -66,11 +66,11 @@ def run(argv: Sequence[str]) -> int:
                 f"{command[0]!r} stands behind --, and only `barkserve up` runs a command"
             )
         if arguments.service == "up":
-            from barkserve.up import up
+            from barkserve.up.command import up
 
             return asyncio.run(up(read_options(config.UpOptions, arguments, variables), command))
         if arguments.service == "fetch":
-            from barkserve.fetch.command import fetch
+            from barkserve.checkpoint.fetch.command import fetch
 
             fetch(read_options(config.FetchOptions, arguments, variables), sys.stderr)
             return 0
@@ -93,7 +93,7 @@ def _run_service(arguments: argparse.Namespace, variables: Mapping[str, str]) ->
         format=f"%(asctime)s {arguments.service} %(levelname)s %(message)s",
     )
     # A first download takes minutes: it is said at any level.
-    logging.getLogger("barkserve.download").setLevel(logging.INFO)
+    logging.getLogger("barkserve.checkpoint.download_progress").setLevel(logging.INFO)
     metrics = Metrics(arguments.service)
 
     def build() -> Service:

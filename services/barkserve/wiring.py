@@ -12,9 +12,9 @@ from barkserve.serving.server import ServerOptions
 from barkserve.serving.tls import TlsFiles
 
 if TYPE_CHECKING:
-    from barkserve.engine.admission import Admission
     from barkserve.engine.engine import Engine
-    from barkserve.orchestrator.pool import StagePool
+    from barkserve.orchestrator.stages.pool import StagePool
+    from barkserve.serving.admission import Admission
 
 
 def server_options(options: config.ServiceOptions) -> ServerOptions:
@@ -47,7 +47,7 @@ def dialer_of(options: config.ServiceOptions) -> Dialer:
 
 def pools_of(options: config.OrchestratorOptions) -> "dict[StageName, StagePool]":
     """The replicas of every stage, for streams."""
-    from barkserve.orchestrator.pool import StagePool
+    from barkserve.orchestrator.stages.pool import StagePool
 
     dialer = dialer_of(options)
     return {

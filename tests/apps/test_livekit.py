@@ -1,4 +1,4 @@
-"""barkclient.livekit and LiveKit's own NVIDIA plugin, alone and in an agent's session."""
+"""barkclient.integrations.livekit and LiveKit's own NVIDIA plugin, alone and in an agent's session."""
 
 import asyncio
 from itertools import pairwise
@@ -8,7 +8,7 @@ from livekit.agents import APIConnectionError, APIConnectOptions, APIStatusError
 from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT, TimedString
 from livekit.plugins import nvidia
 
-import barkclient.livekit
+import barkclient.integrations.livekit
 from tests.apps.line import Line
 from tests.apps.session import remembered, talking
 
@@ -39,7 +39,9 @@ async def collected(
 
 @pytest.mark.parametrize("sample_rate", [8_000, 24_000])
 async def test_words_are_timed_and_are_the_text(server: str, sample_rate: int) -> None:
-    async with barkclient.livekit.TTS(server, voice="v2/slt", sample_rate=sample_rate) as service:
+    async with barkclient.integrations.livekit.TTS(
+        server, voice="v2/slt", sample_rate=sample_rate
+    ) as service:
         seconds, words = await collected(speaking(service, *TOKENS))
         assert "".join(words) == "".join(TOKENS)
         starts = [word.start_time for word in words]
@@ -52,7 +54,7 @@ async def test_words_are_timed_and_are_the_text(server: str, sample_rate: int) -
 
 
 async def test_the_first_sentence_is_heard_before_the_second_is_written(server: str) -> None:
-    async with barkclient.livekit.TTS(server) as service, service.stream() as stream:
+    async with barkclient.integrations.livekit.TTS(server) as service, service.stream() as stream:
         stream.push_text("The fox is here. The")
         await anext(stream)
         stream.push_text(" dog is there.")
@@ -62,12 +64,12 @@ async def test_the_first_sentence_is_heard_before_the_second_is_written(server: 
 
 
 async def test_nothing_is_asked_of_the_server_for_no_text(server: str) -> None:
-    async with barkclient.livekit.TTS("localhost:1") as service:
+    async with barkclient.integrations.livekit.TTS("localhost:1") as service:
         assert await collected(speaking(service, " ", "\n")) == (0.0, [])
 
 
 async def test_who_stops_listening_stops_the_server(line: Line) -> None:
-    async with barkclient.livekit.TTS(line.address) as service:
+    async with barkclient.integrations.livekit.TTS(line.address) as service:
         async with speaking(service, LONG) as stream:
             await anext(stream)
         await line.idle()
@@ -76,7 +78,7 @@ async def test_who_stops_listening_stops_the_server(line: Line) -> None:
 
 
 async def test_what_is_wrong_is_not_tried_again(server: str) -> None:
-    async with barkclient.livekit.TTS(server, voice="nobody") as service:
+    async with barkclient.integrations.livekit.TTS(server, voice="nobody") as service:
         with pytest.raises(APIStatusError, match="nobody") as caught:
             await collected(speaking(service, "Hello."))
         assert (caught.value.status_code, caught.value.retryable) == (404, False)
@@ -88,13 +90,13 @@ async def test_what_is_wrong_is_not_tried_again(server: str) -> None:
 
 
 async def test_text_that_is_no_unicode_ends_the_answer(server: str) -> None:
-    async with barkclient.livekit.TTS(server) as service:
+    async with barkclient.integrations.livekit.TTS(server) as service:
         with pytest.raises(ValueError, match="surrogates"):
             await collected(speaking(service, "Hello ", "\ud800"))
 
 
 async def test_a_server_that_was_away_speaks_again(line: Line) -> None:
-    async with barkclient.livekit.TTS(line.address) as service:
+    async with barkclient.integrations.livekit.TTS(line.address) as service:
         await line.cut()
         with pytest.raises(APIConnectionError) as caught:
             await collected(speaking(service, "Nobody hears this."))
@@ -111,7 +113,7 @@ async def test_a_server_that_was_away_speaks_again(line: Line) -> None:
 
 
 async def test_an_agent_remembers_what_was_heard(line: Line) -> None:
-    async with talking(barkclient.livekit.TTS(line.address)) as (session, loudspeaker):
+    async with talking(barkclient.integrations.livekit.TTS(line.address)) as (session, loudspeaker):
         await session.say("".join(TOKENS))
         loudspeaker.heard.clear()
         handle = session.say(LONG)

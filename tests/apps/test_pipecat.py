@@ -1,4 +1,4 @@
-"""barkclient.pipecat and Pipecat's own NVIDIA service, in a pipeline that speaks."""
+"""barkclient.integrations.pipecat and Pipecat's own NVIDIA service, in a pipeline that speaks."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from pipecat.services.settings import TTSSettings
 from pipecat.services.tts_service import TextAggregationMode
 from pipecat.utils.errors import ErrorCategory
 
-from barkclient.pipecat import BarkTTSService
+from barkclient.integrations.pipecat import BarkTTSService
 from tests.apps.conversation import conversing
 from tests.apps.line import Line
 

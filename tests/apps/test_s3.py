@@ -12,11 +12,11 @@ from s3fs import S3FileSystem
 
 from barkclient import AsyncClient, ServerUnavailable, VoiceExists, VoiceNotFound
 from barkclient.channel import open_async_channel
-from barkserve.checkpoint_folder import embedded_checkpoint
-from barkserve.orchestrator.voice_files import open_files
+from barkserve.checkpoint.folder import embedded_checkpoint
+from barkserve.orchestrator.voices.blobs import open_files
 from barkserve.v1 import status_pb2, status_pb2_grpc
+from fixtures.processes import service_process
 from tests.apps.s3_server import BUCKET, S3Server, running_s3
-from tests.processes import service_process
 
 STORE = f"s3://{BUCKET}/some/voices"
 

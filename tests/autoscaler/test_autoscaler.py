@@ -22,9 +22,9 @@ from barkserve.v1 import (
     status_pb2,
     status_pb2_grpc,
 )
-from tests.autoscaler.keda_client import Keda
-from tests.checkpoints import TINY, CheckpointSpec, never_ending
-from tests.services import Chain, RunningService, running_built, running_chain
+from fixtures.checkpoints import TINY, CheckpointSpec, never_ending
+from fixtures.keda_client import Keda
+from tests.support.services import Chain, RunningService, running_built, running_chain
 
 SPEC = replace(never_ending(TINY), max_new_tokens=400, block_size=1024)
 

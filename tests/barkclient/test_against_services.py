@@ -17,11 +17,11 @@ from barkclient.__main__ import run
 from barkclient.options import Encoding
 from barkclient.responses import AudioChunk
 from barkserve.config import UpOptions
-from barkserve.up import plan_members
+from barkserve.up.command import plan_members
+from fixtures.checkpoints import TINY, CheckpointSpec
 from tests.barkclient.command_line import Command
 from tests.barkclient.wav_reader import read_wav
-from tests.checkpoints import TINY, CheckpointSpec
-from tests.services import Chain, running_chain
+from tests.support.services import Chain, running_chain
 
 TEXT = "hello the world. the brown fox speaks! hello."
 OWN = ["v2/test_speaker_0", "v2/test_speaker_1"]

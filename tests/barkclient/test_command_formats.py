@@ -11,7 +11,7 @@ import pytest
 
 from barkclient import WordTime
 from barkclient.__main__ import run
-from barkclient.commands import timestamps
+from barkclient.cli import timestamps
 from barkserve.v1 import speech_pb2
 from tests.barkclient.command_line import Command
 from tests.barkclient.scripted_server import PCM, TEXT, VOICE, ScriptedSpeech

@@ -8,8 +8,8 @@ from typing import cast
 import pytest
 
 from barkclient import Cancelled
+from barkclient.cli.interruptible import Interrupt
 from barkclient.client import Synthesis
-from barkclient.commands.interruptible import Interrupt
 
 
 class Speech:

@@ -4,7 +4,7 @@ import dataclasses
 import io
 
 from barkclient import AudioChunk
-from barkclient.commands.meter import Meter
+from barkclient.cli.meter import Meter
 
 QUARTER_SECOND = AudioChunk(
     audio=bytes(12000),

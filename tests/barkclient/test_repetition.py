@@ -14,7 +14,7 @@ from barkclient.repetition import Heard, Repetition
 from barkclient.responses import Started
 from barkserve.v1 import speech_pb2
 from tests.barkclient.scripted_server import SAMPLE_COUNT, TEXT, ScriptedSpeech, grpc
-from tests.door import Door, open_door
+from tests.support.tcp_proxy import Door, open_door
 
 STARTED = Started("id", 42, "announcer", "pcm16", 24000, "bark-mini")
 

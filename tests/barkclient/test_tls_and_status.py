@@ -14,10 +14,10 @@ from barkserve.building import autoscaler
 from barkserve.config import AutoscalerOptions
 from barkserve.constants import STAGES
 from barkserve.v1 import autoscaler_pb2, autoscaler_pb2_grpc
+from fixtures.checkpoints import TINY, CheckpointSpec
 from tests.barkclient.command_line import Command
-from tests.certificates import Authority
-from tests.checkpoints import TINY, CheckpointSpec
-from tests.services import RunningService, running_built, running_chain
+from tests.support.certificates import Authority
+from tests.support.services import RunningService, running_built, running_chain
 
 
 async def test_a_whole_chain_speaks_tls(

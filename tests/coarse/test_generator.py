@@ -12,18 +12,18 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from barkserve.bark_config import BarkConfig
+from barkserve.checkpoint.bark_config import BarkConfig
+from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.coarse.generator import CoarseGenerator, CoarseRequest, CoarseRun, coarse_heads
 from barkserve.coarse.windows import CoarseGeometry, CoarseHistory, cut_history, no_history
 from barkserve.engine.engine import Engine
 from barkserve.engine.model_runner import ModelRunner
+from barkserve.engine.request import SamplingParams
 from barkserve.engine.scheduler import Batch
-from barkserve.engine.sequence import SamplingParams
 from barkserve.models.causal import CausalModel
-from barkserve.models.checkpoint import Checkpoint
 from barkserve.models.loading import Placement, load_coarse
-from tests.checkpoints import ODD, TINY, CheckpointSpec, random_voice
-from tests.fakes import engine_over
+from fixtures.checkpoints import ODD, TINY, CheckpointSpec, random_voice
+from tests.support.fakes import engine_over
 
 GREEDY = SamplingParams(greedy=True)
 SAMPLED = SamplingParams(temperature=0.8, top_k=30)

@@ -11,14 +11,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.codec.decoder import MAX_FRAMES, Decoded, DecodeJob, Decoder
 from barkserve.codec.generator import CodecGenerator, CodecRun
 from barkserve.engine.batcher import Batcher
-from barkserve.models.checkpoint import Checkpoint
 from barkserve.models.encodec import EncodecDecoder
 from barkserve.models.loading import Placement, load_codec
-from tests.checkpoints import ODD, TINY, CheckpointSpec, reference
-from tests.fakes import FakeDecoder, Gate, until
+from fixtures.checkpoints import ODD, TINY, CheckpointSpec, reference
+from tests.support.fakes import FakeDecoder, Gate, until
 
 CheckpointOf = Callable[[CheckpointSpec], Path]
 Codec = tuple[CheckpointSpec, Path, EncodecDecoder]

@@ -11,9 +11,9 @@ from kubernetes.aio.config import kube_config
 
 from barkserve.discovery.endpoint import Endpoint
 from barkserve.discovery.endpoint_slices import EndpointSliceResolver
-from tests.discovery.api_server import ApiServer, endpoint, running_api_server
-from tests.fakes import until
+from fixtures.kubernetes_api import ApiServer, endpoint, running_api_server
 from tests.kubernetes.client import kubeconfig
+from tests.support.fakes import until
 
 
 class Seen:

@@ -6,7 +6,7 @@ import pytest
 
 from barkserve.discovery.endpoint import Endpoint
 from barkserve.discovery.slice_state import endpoints_of
-from tests.discovery.api_server import endpoint
+from fixtures.kubernetes_api import endpoint
 
 
 def one_slice(*endpoints: dict[str, Any], ports: Any = ()) -> dict[str, Any]:

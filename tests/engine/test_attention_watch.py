@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.engine.draws import uniforms
 from barkserve.engine.model_runner import ModelRunner
+from barkserve.engine.request import SamplingParams, Sequence, Watch
 from barkserve.engine.scheduler import Scheduler
-from barkserve.engine.sequence import SamplingParams, Sequence, Watch
 from barkserve.models.causal import CausalModel
-from barkserve.models.checkpoint import Checkpoint
 from barkserve.models.loading import Placement, load_semantic
-from tests.checkpoints import TINY, reference
+from fixtures.checkpoints import TINY, reference
 
 WATCH = Watch(heads=((1, 0), (0, 1)), first=9, width=6)
 CPU = torch.device("cpu")

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from barkserve.engine.batcher import Batcher
-from tests.fakes import Gate, until
+from tests.support.fakes import Gate, until
 
 
 class Doubler:

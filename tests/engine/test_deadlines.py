@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from barkserve.engine.engine import Engine
 from barkserve.engine.playback import FIRST_SOUND_S, Playback
+from barkserve.engine.request import Sequence
 from barkserve.engine.scheduler import Batch, Scheduler
-from barkserve.engine.sequence import Sequence
-from tests.fakes import FakeRunner, Gate, engine_over, fake_sequence, fake_tokens, until
+from tests.support.fakes import FakeRunner, Gate, engine_over, fake_sequence, fake_tokens, until
 
 
 @dataclass

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from barkserve.engine.engine import Engine
+from barkserve.engine.request import Sequence, State
 from barkserve.engine.scheduler import Scheduler
-from barkserve.engine.sequence import Sequence, State
 from barkserve.errors import StageFailed
-from tests.fakes import FakeRunner, Gate, engine_over, fake_sequence, fake_tokens, until
+from tests.support.fakes import FakeRunner, Gate, engine_over, fake_sequence, fake_tokens, until
 
 
 async def collect(engine: Engine, sequence: Sequence) -> list[int]:

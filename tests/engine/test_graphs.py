@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 import torch
 
+from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.codec.decoder import DecodeJob, Decoder
 from barkserve.engine.graphs import Graphs, Out, bucket_of, buckets
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.scheduler import Scheduler
 from barkserve.fine.filler import Filler
 from barkserve.fine.job import FillJob
-from barkserve.models.checkpoint import Checkpoint
 from barkserve.models.loading import Placement, load_codec, load_fine
-from tests.checkpoints import TINY, CheckpointSpec
+from fixtures.checkpoints import TINY, CheckpointSpec
 from tests.engine.test_model_runner import (
     GREEDY,
     coarse_network,

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from barkserve.engine.kv_cache import SlotTable
-from barkserve.engine.sequence import Sequence
-from tests.fakes import fake_sequence
+from barkserve.engine.request import Sequence
+from tests.support.fakes import fake_sequence
 
 
 def taken(table: SlotTable) -> Sequence:

@@ -9,15 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.engine.draws import uniforms
 from barkserve.engine.model_runner import ModelRunner
+from barkserve.engine.request import SamplingParams, Sequence
 from barkserve.engine.scheduler import Batch, Scheduler
-from barkserve.engine.sequence import SamplingParams, Sequence
 from barkserve.models.attention import Backend
 from barkserve.models.causal import CausalModel
-from barkserve.models.checkpoint import Checkpoint
 from barkserve.models.loading import Placement, load_coarse, load_semantic
-from tests.checkpoints import ODD, TINY, CheckpointSpec, reference
+from fixtures.checkpoints import ODD, TINY, CheckpointSpec, reference
 
 CheckpointOf = Callable[[CheckpointSpec], Path]
 SPECS = [pytest.param(TINY, id="tiny"), pytest.param(ODD, id="odd")]

@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import nn
 
+from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.codec.decoder import DecodeJob, Decoder
 from barkserve.engine.graphs import Graphs, buckets
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.offload import Offload
-from barkserve.models.checkpoint import Checkpoint
 from barkserve.models.loading import Placement, load_codec
-from tests.checkpoints import TINY, CheckpointSpec
+from fixtures.checkpoints import TINY, CheckpointSpec
 from tests.engine.test_graphs import FakeCapture
 from tests.engine.test_model_runner import coarse_network, in_slots, random_prompt
 

@@ -14,6 +14,7 @@ from transformers import (
 )
 from transformers.generation.logits_process import BarkEosPrioritizerLogitsProcessor
 
+from barkserve.engine.request import SamplingParams
 from barkserve.engine.sampler import (
     SamplingBatch,
     draw,
@@ -22,8 +23,7 @@ from barkserve.engine.sampler import (
     prioritise_stop,
     sample,
 )
-from barkserve.engine.sequence import SamplingParams
-from tests.fakes import MODULO
+from tests.support.fakes import MODULO
 
 CPU = torch.device("cpu")
 SEEDS = st.integers(0, 2**31)

@@ -1,8 +1,8 @@
 """Which sequences run next, in which slot, and what becomes of them."""
 
+from barkserve.engine.request import Sequence, State
 from barkserve.engine.scheduler import Batch, Scheduler
-from barkserve.engine.sequence import Sequence, State
-from tests.fakes import fake_sequence
+from tests.support.fakes import fake_sequence
 
 
 def step(scheduler: Scheduler, token: int = 1) -> Batch:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from barkserve.engine.warm_up import started_warm
-from tests.checkpoints import TINY, CheckpointSpec
-from tests.services import running
+from fixtures.checkpoints import TINY, CheckpointSpec
+from tests.support.services import running
 
 
 async def test_one_generation_runs_behind_the_start_and_the_memory_is_told(

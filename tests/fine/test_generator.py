@@ -12,7 +12,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from barkserve.bark_config import BarkConfig
+from barkserve.checkpoint.bark_config import BarkConfig
+from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.constants import DrawStream
 from barkserve.engine.batcher import Batcher
 from barkserve.engine.draws import uniforms
@@ -20,10 +21,9 @@ from barkserve.fine.filler import Filler
 from barkserve.fine.generator import Codes, FineGenerator, FineRequest, FineRun
 from barkserve.fine.job import FillJob
 from barkserve.fine.windows import ChunkPlan
-from barkserve.models.checkpoint import Checkpoint
 from barkserve.models.loading import Placement, load_fine
-from tests.checkpoints import ODD, TINY, CheckpointSpec, random_voice, reference
-from tests.fakes import FakeFiller, Gate, until
+from fixtures.checkpoints import ODD, TINY, CheckpointSpec, random_voice, reference
+from tests.support.fakes import FakeFiller, Gate, until
 
 Fill = Callable[[list[FillJob]], list[Codes]]
 CheckpointOf = Callable[[CheckpointSpec], Path]

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from barkclient.commands.arguments import SayArguments, parse
+from barkclient.cli.arguments import SayArguments, parse
 from tests.helm.chart import STAGES, Release, ci
 
 

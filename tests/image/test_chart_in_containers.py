@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from barkserve.checkpoint_folder import embedded_checkpoint
+from barkserve.checkpoint.folder import embedded_checkpoint
 from tests.helm.chart import STAGES, Release
 from tests.image.container import IMAGE
 from tests.image.pods import Pods, pods

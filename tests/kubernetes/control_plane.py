@@ -17,9 +17,9 @@ from typing import IO
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from tests.certificates import Authority, Files
+from fixtures.processes import free_port
 from tests.kubernetes.client import Api, kubeconfig
-from tests.processes import free_port
+from tests.support.certificates import Authority, Files
 
 BINARIES = Path(os.environ.get("CONTROL_PLANE", "")).resolve() / "bin"
 BUILT = "CONTROL_PLANE" in os.environ

@@ -11,9 +11,9 @@ from kubernetes.aio.config import incluster_config
 
 from barkserve.discovery import endpoint_slices
 from barkserve.discovery.endpoint_slices import EndpointSliceResolver
-from tests.fakes import until
 from tests.kubernetes.control_plane import ControlPlane
 from tests.kubernetes.release import InstalledRelease, namespace
+from tests.support.fakes import until
 
 PRE_STOP_S = 5
 

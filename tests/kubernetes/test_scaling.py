@@ -18,13 +18,13 @@ import yaml
 
 from barkserve.constants import STAGES
 from barkserve.v1 import speech_pb2, speech_pb2_grpc
-from tests.certificates import Authority
-from tests.checkpoints import TINY, CheckpointSpec, never_ending
+from fixtures.checkpoints import TINY, CheckpointSpec, never_ending
+from fixtures.processes import free_port
 from tests.kubernetes.control_plane import TOKEN, ControlPlane
 from tests.kubernetes.kubelet import PROGRAM
 from tests.kubernetes.metrics_adapter import GROUP
 from tests.kubernetes.release import InstalledRelease, namespace
-from tests.processes import free_port
+from tests.support.certificates import Authority
 
 SPEC = replace(never_ending(TINY), max_new_tokens=700, block_size=1024)
 STREAMS = 3

@@ -12,7 +12,7 @@ import pytest
 
 from barkserve.constants import STAGES
 from barkserve.v1.status_pb2 import ReplicaStatus
-from tests.checkpoints import TINY, CheckpointSpec, never_ending
+from fixtures.checkpoints import TINY, CheckpointSpec, never_ending
 from tests.kubernetes.client import ApiError
 from tests.kubernetes.control_plane import ControlPlane
 from tests.kubernetes.kubelet import PROGRAM

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.errors import CheckpointError
-from barkserve.models.checkpoint import Checkpoint
 from barkserve.models.encodec import EncodecDecoder
 from barkserve.models.loading import Placement, load_codec
-from tests.checkpoints import ODD, TINY, CheckpointSpec, reference
+from fixtures.checkpoints import ODD, TINY, CheckpointSpec, reference
 
 CheckpointOf = Callable[[CheckpointSpec], Path]
 Codec = tuple[CheckpointSpec, Path, EncodecDecoder]

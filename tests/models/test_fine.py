@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.models.attention import Backend
-from barkserve.models.checkpoint import Checkpoint
 from barkserve.models.fine import FineModel
 from barkserve.models.loading import Placement, load_fine
-from tests.checkpoints import ODD, TINY, CheckpointSpec, reference
+from fixtures.checkpoints import ODD, TINY, CheckpointSpec, reference
 
 CheckpointOf = Callable[[CheckpointSpec], Path]
 SPECS = [pytest.param(TINY, id="tiny"), pytest.param(ODD, id="odd")]

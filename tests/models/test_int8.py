@@ -6,18 +6,18 @@ import pytest
 import torch
 from torch import Tensor
 
-from barkserve.checkpoint_folder import CheckpointFolder, embedded_checkpoint
+from barkserve.checkpoint.folder import CheckpointFolder, embedded_checkpoint
+from barkserve.checkpoint.tensors import Checkpoint
+from barkserve.checkpoint.voices import VoiceLibrary
 from barkserve.coarse.generator import coarse_heads
 from barkserve.coarse.windows import CoarseGeometry, WindowPlan, cut_history
 from barkserve.engine.draws import uniforms
 from barkserve.engine.model_runner import ModelRunner
+from barkserve.engine.request import SamplingParams, Sequence
 from barkserve.engine.scheduler import Batch
-from barkserve.engine.sequence import SamplingParams, Sequence
 from barkserve.errors import StartupError
-from barkserve.models.checkpoint import Checkpoint
 from barkserve.models.linear import can_pack
 from barkserve.models.loading import Placement, load_coarse, load_fine
-from barkserve.voices import VoiceLibrary
 
 CPU = torch.device("cpu")
 TOKENS = 120

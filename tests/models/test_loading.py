@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from barkserve.checkpoint.tensors import Checkpoint, To
 from barkserve.models import loading
-from barkserve.models.checkpoint import Checkpoint, To
 from barkserve.models.linear import can_pack
-from tests.checkpoints import TINY, CheckpointSpec, build_checkpoint
+from fixtures.checkpoints import TINY, CheckpointSpec, build_checkpoint
 
 CPU = torch.device("cpu")
 STAGES = ("semantic", "coarse", "fine", "codec")

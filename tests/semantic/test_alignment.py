@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from barkserve.bark_config import AlignmentHead
+from barkserve.checkpoint.bark_config import AlignmentHead
 from barkserve.semantic.alignment import MOST_ON, MonotonePath, TokenAlignment
-from barkserve.semantic.head_choice import LEAD, TAIL, choose_head
+from barkserve.semantic.alignment_head import LEAD, TAIL, choose_head
 
 RANDOM = np.random.default_rng(0)
 SHAPES = st.tuples(st.integers(1, 40), st.integers(1, 12))

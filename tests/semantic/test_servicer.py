@@ -12,10 +12,10 @@ from typing import Any
 import grpc
 import pytest
 
-from barkserve.checkpoint_folder import embedded_checkpoint
+from barkserve.checkpoint.folder import embedded_checkpoint
 from barkserve.v1 import common_pb2, semantic_pb2, semantic_pb2_grpc
-from tests.checkpoints import TINY, CheckpointSpec, never_ending
-from tests.services import RunningService, running
+from fixtures.checkpoints import TINY, CheckpointSpec, never_ending
+from tests.support.services import RunningService, running
 
 TEXTS = ("The 2 dogs ran, and then they slept.", "Hello there.", "Where is my red coat?")
 

@@ -11,11 +11,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from transformers import AutoProcessor, BertTokenizer
 
-from barkserve.checkpoint_folder import CheckpointFolder
+from barkserve.checkpoint.folder import CheckpointFolder
 from barkserve.errors import CheckpointError, InvalidArgument
 from barkserve.semantic.text import TextEncoder, normalize
 from barkserve.speakable import speakable
-from tests.checkpoints import TINY, vocabulary
+from fixtures.checkpoints import TINY, vocabulary
 
 # Everything that protobuf lets through: all of Unicode but surrogates.
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)

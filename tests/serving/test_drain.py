@@ -15,9 +15,9 @@ from barkserve.discovery.endpoint import Endpoint
 from barkserve.discovery.replica import Replica
 from barkserve.serving.channel import Dialer
 from barkserve.v1 import codec_pb2, codec_pb2_grpc
-from tests.checkpoints import TINY, CheckpointSpec
-from tests.fakes import until
-from tests.processes import free_port, service_process
+from fixtures.checkpoints import TINY, CheckpointSpec
+from fixtures.processes import free_port, service_process
+from tests.support.fakes import until
 
 HOP = math.prod(TINY.upsampling_ratios)
 NAME = "barkserve.v1.CodecService"

@@ -10,8 +10,8 @@ import grpc
 import pytest
 
 from barkserve.v1 import coarse_pb2, coarse_pb2_grpc, codec_pb2, codec_pb2_grpc
-from tests.checkpoints import TINY, CheckpointSpec
-from tests.processes import service_process
+from fixtures.checkpoints import TINY, CheckpointSpec
+from fixtures.processes import service_process
 
 BREAKING = """
 import pathlib, sys, torch

@@ -14,9 +14,9 @@ from barkserve.external import orca_pb2
 from barkserve.serving.load import Load
 from barkserve.serving.orca import LoadReporter
 from barkserve.v1 import coarse_pb2, coarse_pb2_grpc
-from tests.checkpoints import TINY, CheckpointSpec, never_ending
-from tests.fakes import until
-from tests.services import RunningService, running
+from fixtures.checkpoints import TINY, CheckpointSpec, never_ending
+from tests.support.fakes import until
+from tests.support.services import RunningService, running
 
 READER = Path(__file__).with_name("orca_reader.py")
 COARSE = replace(never_ending(TINY), max_new_tokens=400, block_size=1024)

@@ -22,8 +22,8 @@ from barkserve.external import orca_pb2, orca_pb2_grpc
 from barkserve.serving.metrics import Metrics
 from barkserve.serving.server import Service, bind, calls_ended, publish
 from barkserve.v1 import speech_pb2
-from tests.checkpoints import TINY, CheckpointSpec
-from tests.services import running, running_chain
+from fixtures.checkpoints import TINY, CheckpointSpec
+from tests.support.services import running, running_chain
 
 SERVICES = {
     "semantic": "barkserve.v1.SemanticService",

@@ -20,8 +20,8 @@ from barkserve.serving.channel import Dialer
 from barkserve.serving.load import Load
 from barkserve.serving.server import Service, bind, publish
 from barkserve.serving.tls import TlsFiles
-from tests.certificates import Authority, Files
-from tests.fakes import until
+from tests.support.certificates import Authority, Files
+from tests.support.fakes import until
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from barkserve.checkpoint_folder import embedded_checkpoint
-from tests.checkpoints import reference
+from barkserve.checkpoint.folder import embedded_checkpoint
+from fixtures.checkpoints import reference
 from training import coarse
 from training.checkpoint import adopt
 from training.codec import Codec

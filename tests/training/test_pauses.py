@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from barkserve.checkpoint_folder import embedded_checkpoint
+from barkserve.checkpoint.folder import embedded_checkpoint
 from training.alignment import phone_runs
 from training.config import SPEAKERS, THIRDS, SemanticLayout
 from training.corpus import Spoken

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import NoReturn
 
-from barkclient.commands.arguments import Arguments, parse
-from barkclient.commands.bench import bench
-from barkclient.commands.info import info
-from barkclient.commands.say import say
-from barkclient.commands.say_arguments import SayArguments
-from barkclient.commands.status import status
-from barkclient.commands.status_arguments import StatusArguments
-from barkclient.commands.voices import create_voice, delete_voice, show_voice, voices
-from barkclient.commands.voices_arguments import (
+from barkclient.cli.arguments import Arguments, parse
+from barkclient.cli.bench import bench
+from barkclient.cli.info import info
+from barkclient.cli.say import say
+from barkclient.cli.say_arguments import SayArguments
+from barkclient.cli.status import status
+from barkclient.cli.status_arguments import StatusArguments
+from barkclient.cli.voices import create_voice, delete_voice, show_voice, voices
+from barkclient.cli.voices_arguments import (
     CreateVoiceArguments,
     DeleteVoiceArguments,
     InfoArguments,

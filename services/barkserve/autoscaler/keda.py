@@ -10,7 +10,7 @@ from barkserve.autoscaler.observer import Observer, Scaling
 from barkserve.errors import InvalidArgument
 from barkserve.external import externalscaler_pb2 as pb2
 from barkserve.external import externalscaler_pb2_grpc
-from barkserve.serving.context import Context
+from barkserve.serving.rpc_context import Context
 from barkserve.serving.status import abort
 
 SERVICE_NAME = "externalscaler.ExternalScaler"

@@ -7,8 +7,8 @@ from prometheus_client import Gauge
 
 from barkserve.autoscaler.observer import Observer, Scaling
 from barkserve.discovery.describe import describe
-from barkserve.serving.context import Context
 from barkserve.serving.metrics import Metrics
+from barkserve.serving.rpc_context import Context
 from barkserve.v1 import autoscaler_pb2, autoscaler_pb2_grpc
 
 

@@ -3,32 +3,32 @@
 import asyncio
 from collections.abc import Sequence
 
-from barkserve.checkpoint_folder import CheckpointFolder, embedded_checkpoint
+from barkserve.checkpoint.folder import CheckpointFolder, embedded_checkpoint
+from barkserve.checkpoint.voices import VoiceLibrary
 from barkserve.config import OrchestratorOptions
 from barkserve.constants import NO_VOICE, StageName
-from barkserve.engine.admission import Admission
 from barkserve.external import riva_tts_pb2_grpc
-from barkserve.orchestrator.limits import Limits
-from barkserve.orchestrator.pipeline import Chain
-from barkserve.orchestrator.pool import StagePool
 from barkserve.orchestrator.riva.servicer import RivaServicer
 from barkserve.orchestrator.riva.voices import RivaVoices
 from barkserve.orchestrator.server_info import server_info
 from barkserve.orchestrator.servicer import SpeechServicer
+from barkserve.orchestrator.session.limits import Limits
+from barkserve.orchestrator.session.session import Studio
+from barkserve.orchestrator.stages.pool import StagePool
 from barkserve.orchestrator.status_servicer import StatusServicer
-from barkserve.orchestrator.talk import Studio
+from barkserve.orchestrator.synthesis.pipeline import Chain
 from barkserve.orchestrator.text.budget import Budget, spells_out
-from barkserve.orchestrator.voice_catalog import StoredVoices, VoiceCatalog
-from barkserve.orchestrator.voice_files import open_files
-from barkserve.orchestrator.voice_handles import VoiceHandles
-from barkserve.orchestrator.voice_rpcs import VoiceRpcs
-from barkserve.orchestrator.voice_selection import VoiceSelector
-from barkserve.orchestrator.voice_store import VoiceStore
+from barkserve.orchestrator.voices.blobs import open_files
+from barkserve.orchestrator.voices.catalog import StoredVoices, VoiceCatalog
+from barkserve.orchestrator.voices.handles import VoiceHandles
+from barkserve.orchestrator.voices.rpcs import VoiceRpcs
+from barkserve.orchestrator.voices.selection import VoiceSelector
+from barkserve.orchestrator.voices.store import VoiceStore
+from barkserve.serving.admission import Admission
 from barkserve.serving.load import ReadLoad, load_of
 from barkserve.serving.metrics import Metrics
 from barkserve.serving.server import Service, register_with
 from barkserve.v1 import speech_pb2, speech_pb2_grpc, status_pb2_grpc
-from barkserve.voices import VoiceLibrary
 from barkserve.wiring import pools_of
 
 

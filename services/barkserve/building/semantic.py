@@ -5,8 +5,8 @@ from barkserve.config import SemanticOptions
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.warm_up import started_warm
 from barkserve.models.loading import load_semantic
+from barkserve.semantic.alignment_head import HeadChoice
 from barkserve.semantic.generator import SemanticGenerator, semantic_head
-from barkserve.semantic.head_choice import HeadChoice
 from barkserve.semantic.servicer import SemanticServicer
 from barkserve.semantic.text import TextEncoder
 from barkserve.serving.metrics import Metrics

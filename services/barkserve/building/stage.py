@@ -7,17 +7,17 @@ from typing import TypeVar
 
 import torch
 
-from barkserve.checkpoint_folder import embedded_checkpoint
+from barkserve.checkpoint.folder import embedded_checkpoint
+from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.config import CodecOptions, FineOptions, StageOptions, check_offload
-from barkserve.engine.admission import Admission
 from barkserve.engine.batcher import Batcher
+from barkserve.engine.device_residency import Place, Residence, State
 from barkserve.engine.engine import Engine
 from barkserve.engine.graphs import Graphs, cuda_capture
 from barkserve.engine.model_runner import ModelRunner
-from barkserve.engine.network_thread import NetworkThread
-from barkserve.engine.residence import Place, Residence, State
-from barkserve.models.checkpoint import Checkpoint
+from barkserve.engine.model_thread import NetworkThread
 from barkserve.models.loading import Placement
+from barkserve.serving.admission import Admission
 from barkserve.serving.metrics import Metrics
 
 Job = TypeVar("Job")

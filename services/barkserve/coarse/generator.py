@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from barkserve.bark_config import BarkConfig
+from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.coarse.windows import CoarseGeometry, CoarseHistory, WindowPlan, no_history
 from barkserve.constants import DrawStream
 from barkserve.engine.draws import uniforms
 from barkserve.engine.engine import Engine
 from barkserve.engine.playback import Playback
-from barkserve.engine.sequence import SamplingParams, Sequence
+from barkserve.engine.request import SamplingParams, Sequence
 from barkserve.engine.warm_up import once
 
 FRAMES_A_MESSAGE = 5

@@ -6,13 +6,13 @@ from contextlib import aclosing
 import numpy as np
 from numpy.typing import NDArray
 
-from barkserve.bark_config import BarkConfig
+from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.coarse.generator import CoarseGenerator, CoarseRequest, CoarseRun
 from barkserve.coarse.windows import CoarseHistory, cut_history, no_history
-from barkserve.engine.admission import Admission, Work
 from barkserve.serving import convert
-from barkserve.serving.context import Context
+from barkserve.serving.admission import Admission, Work
 from barkserve.serving.metrics import Metrics
+from barkserve.serving.rpc_context import Context
 from barkserve.v1 import coarse_pb2, coarse_pb2_grpc, common_pb2
 
 Response = coarse_pb2.CoarseServiceGenerateResponse

@@ -6,12 +6,12 @@ from contextlib import aclosing
 import numpy as np
 from numpy.typing import NDArray
 
-from barkserve.bark_config import BarkConfig
+from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.codec.generator import CodecGenerator, CodecRun
-from barkserve.engine.admission import Admission, Work
 from barkserve.serving import convert
-from barkserve.serving.context import Context
+from barkserve.serving.admission import Admission, Work
 from barkserve.serving.metrics import Metrics
+from barkserve.serving.rpc_context import Context
 from barkserve.v1 import codec_pb2, codec_pb2_grpc, common_pb2
 
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from barkserve.engine.request import Sequence, Watch
 from barkserve.engine.scheduler import Batch
-from barkserve.engine.sequence import Sequence, Watch
 
 Queries = Mapping[int, Tensor]
 """Layer -> (B, H, T, D): what the positions of a step asked."""

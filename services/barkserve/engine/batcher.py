@@ -11,8 +11,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from barkserve.engine.network_thread import NetworkThread
-from barkserve.engine.residence import Residence
+from barkserve.engine.device_residency import Residence
+from barkserve.engine.model_thread import NetworkThread
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")

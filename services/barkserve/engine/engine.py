@@ -15,10 +15,10 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from barkserve.engine.network_thread import NetworkThread
-from barkserve.engine.residence import Residence
+from barkserve.engine.device_residency import Residence
+from barkserve.engine.model_thread import NetworkThread
+from barkserve.engine.request import Sequence, State
 from barkserve.engine.scheduler import Batch, Scheduler
-from barkserve.engine.sequence import Sequence, State
 from barkserve.errors import StageFailed
 
 _log = logging.getLogger(__name__)

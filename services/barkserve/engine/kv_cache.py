@@ -8,7 +8,7 @@ fixed row. Knows numbers only; the tensor lives in the model runner.
 import heapq
 from collections import OrderedDict
 
-from barkserve.engine.sequence import Sequence
+from barkserve.engine.request import Sequence
 
 
 class SlotTable:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from barkserve.engine.sequence import SamplingParams
+from barkserve.engine.request import SamplingParams
 
 
 @dataclass(frozen=True)

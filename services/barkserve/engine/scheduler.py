@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from barkserve.engine.kv_cache import SlotTable
 from barkserve.engine.playback import FIRST_SOUND_S
-from barkserve.engine.sequence import Sequence, State
+from barkserve.engine.request import Sequence, State
 
 _FORGET = 0.8  # what a step of prompts took counts this much less at each that follows
 

@@ -8,7 +8,7 @@ from time import monotonic, perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from barkserve.bark_config import BarkConfig
+from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.constants import DrawStream
 from barkserve.engine.batcher import Batcher
 from barkserve.engine.draws import uniforms

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from barkserve.bark_config import BarkConfig, SamplingDefaults
-from barkserve.engine.admission import Admission, Work
+from barkserve.checkpoint.bark_config import BarkConfig, SamplingDefaults
 from barkserve.fine.generator import FineGenerator, FineRequest, FineRun
 from barkserve.fine.windows import ChunkPlan
 from barkserve.serving import convert
-from barkserve.serving.context import Context
+from barkserve.serving.admission import Admission, Work
 from barkserve.serving.metrics import Metrics
+from barkserve.serving.rpc_context import Context
 from barkserve.v1 import common_pb2, fine_pb2, fine_pb2_grpc
 
 Response = fine_pb2.FineServiceGenerateResponse

@@ -6,7 +6,7 @@ Source of the offline loops: transformers BarkFineModel.generate.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from barkserve.bark_config import FineGeneration
+from barkserve.checkpoint.bark_config import FineGeneration
 
 
 @dataclass(frozen=True)

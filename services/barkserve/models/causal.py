@@ -9,7 +9,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from barkserve.bark_config import CausalConfig
+from barkserve.checkpoint.bark_config import CausalConfig
 from barkserve.models.attention import CachedAttention, CacheRows
 from barkserve.models.linear import linear_of
 from barkserve.models.transformer import Attend, Block, embedding

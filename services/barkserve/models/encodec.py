@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from barkserve.bark_config import EncodecConfig
+from barkserve.checkpoint.bark_config import EncodecConfig
 from barkserve.errors import CheckpointError
 from barkserve.models.streaming import StreamingConv1d, StreamingConvTranspose1d, StreamingLSTM
 

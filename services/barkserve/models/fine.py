@@ -8,7 +8,7 @@ are drawn.
 import torch
 from torch import Tensor, nn
 
-from barkserve.bark_config import FineNetworkConfig
+from barkserve.checkpoint.bark_config import FineNetworkConfig
 from barkserve.models.attention import FullAttention
 from barkserve.models.transformer import Block, embedding
 

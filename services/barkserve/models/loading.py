@@ -12,11 +12,11 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from barkserve.bark_config import CausalConfig
+from barkserve.checkpoint.bark_config import CausalConfig
+from barkserve.checkpoint.tensors import COARSE, CODEC, FINE, SEMANTIC, Checkpoint
 from barkserve.errors import CheckpointError, StartupError
 from barkserve.models.attention import Backend, cached_attention, full_attention
 from barkserve.models.causal import CausalModel
-from barkserve.models.checkpoint import COARSE, CODEC, FINE, SEMANTIC, Checkpoint
 from barkserve.models.encodec import EncodecDecoder
 from barkserve.models.fine import FineModel
 from barkserve.models.linear import can_pack, pack_linear

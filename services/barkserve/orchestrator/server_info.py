@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from importlib.metadata import version
 
+from barkserve.checkpoint.voices import MAX_NPZ_BYTES
 from barkserve.orchestrator.audio.output_format import (
     ENCODINGS,
     MAX_CHUNK_MS,
@@ -11,7 +12,6 @@ from barkserve.orchestrator.audio.output_format import (
     MIN_SAMPLE_RATE,
 )
 from barkserve.v1 import speech_pb2
-from barkserve.voices import MAX_NPZ_BYTES
 
 
 def server_info(

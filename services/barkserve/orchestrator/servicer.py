@@ -5,13 +5,13 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
-from barkserve.engine.admission import Admission
-from barkserve.orchestrator.conversation import Conversation
-from barkserve.orchestrator.delivery import Message
-from barkserve.orchestrator.plan import check_text
-from barkserve.orchestrator.talk import Studio, Talk
-from barkserve.orchestrator.voice_rpcs import VoiceRpcs
-from barkserve.serving.context import Context, deadline
+from barkserve.orchestrator.session.responses import Message
+from barkserve.orchestrator.session.session import Studio, Talk
+from barkserve.orchestrator.session.streaming_call import Conversation
+from barkserve.orchestrator.synthesis.plan import check_text
+from barkserve.orchestrator.voices.rpcs import VoiceRpcs
+from barkserve.serving.admission import Admission
+from barkserve.serving.rpc_context import Context, deadline
 from barkserve.v1 import speech_pb2, speech_pb2_grpc
 
 _KINDS: dict[type[Message], str] = {

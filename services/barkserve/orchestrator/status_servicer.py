@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from barkserve.constants import StageName
 from barkserve.discovery.describe import describe, describe_load
-from barkserve.orchestrator.pool import StagePool
-from barkserve.serving.context import Context
+from barkserve.orchestrator.stages.pool import StagePool
 from barkserve.serving.load import ReadLoad
+from barkserve.serving.rpc_context import Context
 from barkserve.v1 import status_pb2, status_pb2_grpc
 
 

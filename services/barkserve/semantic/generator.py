@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from barkserve.bark_config import BarkConfig
+from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.constants import DrawStream
 from barkserve.engine.draws import uniforms
 from barkserve.engine.engine import Engine
 from barkserve.engine.playback import Playback
-from barkserve.engine.sequence import SamplingParams, Sequence, Watch
+from barkserve.engine.request import SamplingParams, Sequence, Watch
 from barkserve.semantic.alignment import TokenAlignment
-from barkserve.semantic.head_choice import HeadChoice
+from barkserve.semantic.alignment_head import HeadChoice
 from barkserve.semantic.prompt import append_produced, build_prompt
 
 TOKENS_A_MESSAGE = 4

@@ -7,7 +7,7 @@ Source: transformers BarkSemanticModel.generate.
 import numpy as np
 from numpy.typing import NDArray
 
-from barkserve.bark_config import SemanticGeneration
+from barkserve.checkpoint.bark_config import SemanticGeneration
 
 
 def build_prompt(

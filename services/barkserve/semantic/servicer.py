@@ -6,8 +6,7 @@ from contextlib import aclosing
 import numpy as np
 from numpy.typing import NDArray
 
-from barkserve.bark_config import BarkConfig
-from barkserve.engine.admission import Admission
+from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.semantic.generator import (
     AlignmentRequest,
     SemanticGenerator,
@@ -17,8 +16,9 @@ from barkserve.semantic.generator import (
 )
 from barkserve.semantic.text import TextEncoder
 from barkserve.serving import convert
-from barkserve.serving.context import Context
+from barkserve.serving.admission import Admission
 from barkserve.serving.metrics import Metrics
+from barkserve.serving.rpc_context import Context
 from barkserve.v1 import common_pb2, semantic_pb2, semantic_pb2_grpc
 
 Response = semantic_pb2.SemanticServiceGenerateResponse

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from anyascii import anyascii
 from num2words import num2words
 
-from barkserve.semantic.traced import Traced
+from barkserve.semantic.text_with_offsets import Traced
 
 _CUE = re.compile(r"\[[^\]]*\]|[♩♪♫♬]")
 _EMOJI_NAME = re.compile(r":[a-z0-9_]+:")  # what anyascii makes of an emoji

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Encoding, Tokenizer, models, normalizers, pre_tokenizers
 
-from barkserve.checkpoint_folder import CheckpointFolder, read_json_object
+from barkserve.checkpoint.folder import CheckpointFolder, read_json_object
 from barkserve.errors import CheckpointError, NothingToSpeak, TextTooLong
 from barkserve.semantic.spelling import spell_out
-from barkserve.semantic.traced import Traced
+from barkserve.semantic.text_with_offsets import Traced
 from barkserve.speakable import speakable
 
 _FIELD = "text"

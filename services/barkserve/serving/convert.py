@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from barkserve.bark_config import SamplingDefaults
-from barkserve.engine.sequence import SamplingParams
+from barkserve.checkpoint.bark_config import SamplingDefaults
+from barkserve.engine.request import SamplingParams
 from barkserve.errors import InvalidArgument
-from barkserve.serving.context import Context
+from barkserve.serving.rpc_context import Context
 from barkserve.v1 import common_pb2
 
 Request = TypeVar("Request")

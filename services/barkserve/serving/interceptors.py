@@ -10,8 +10,8 @@ from typing import Any
 import grpc
 
 from barkserve.errors import BarkserveError, ShuttingDown, StageFailed
-from barkserve.serving.context import Context
 from barkserve.serving.metrics import Metrics, RpcMetrics
+from barkserve.serving.rpc_context import Context
 from barkserve.serving.status import abort
 
 _log = logging.getLogger(__name__)

@@ -7,8 +7,8 @@ from contextlib import suppress
 from dataclasses import replace
 
 from barkserve.external import orca_load_report_pb2, orca_pb2, orca_pb2_grpc
-from barkserve.serving.context import Context
 from barkserve.serving.load import ReadLoad
+from barkserve.serving.rpc_context import Context
 
 SERVICE_NAME = "xds.service.orca.v3.OpenRcaService"
 MIN_INTERVAL_S = 0.1

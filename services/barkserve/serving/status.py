@@ -22,7 +22,7 @@ from barkserve.errors import (
     StoreFull,
     TextTooLong,
 )
-from barkserve.serving.context import Context
+from barkserve.serving.rpc_context import Context
 
 _DOMAIN = "barkserve"
 _INVALID = {kind.reason: kind for kind in (InvalidArgument, TextTooLong, NothingToSpeak)}

@@ -7,8 +7,8 @@ import pytest
 from barkclient.bench.level import Level
 from barkclient.bench.plan import Plan
 from barkclient.bench.texts import SENTENCES
-from barkclient.commands.arguments import parse
-from barkclient.commands.bench_arguments import BenchArguments
+from barkclient.cli.arguments import parse
+from barkclient.cli.bench_arguments import BenchArguments
 from barkclient.errors import InvalidRequest
 
 

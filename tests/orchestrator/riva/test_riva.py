@@ -10,11 +10,11 @@ import pytest
 import pytest_asyncio
 
 from barkserve.external import riva_pb2, riva_tts_pb2, riva_tts_pb2_grpc
-from tests.checkpoints import TINY, CheckpointSpec
-from tests.fakes import until
+from fixtures.checkpoints import TINY, CheckpointSpec
 from tests.orchestrator.audio.ffmpeg import decode
 from tests.orchestrator.riva.client import Outcome, call
-from tests.services import Chain, running_chain
+from tests.support.fakes import until
+from tests.support.services import Chain, running_chain
 
 TWO = "The fox is here. The dog is there, and it sleeps."
 

@@ -5,7 +5,7 @@ from itertools import count
 
 import pytest
 
-from barkserve.orchestrator.listener import Listener
+from barkserve.orchestrator.audio.playout_clock import Listener
 from barkserve.orchestrator.text.budget import Budget
 from barkserve.orchestrator.text.feed import TextFeed
 from barkserve.orchestrator.text.segmenter import Piece, Segmenter

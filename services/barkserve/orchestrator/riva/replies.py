@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
 
 from barkserve.external import riva_pb2, riva_tts_pb2
-from barkserve.orchestrator.delivery import Message
+from barkserve.orchestrator.session.responses import Message
 from barkserve.v1 import speech_pb2
 
 Reply = riva_tts_pb2.SynthesizeSpeechResponse

@@ -4,15 +4,15 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
-from barkserve.engine.admission import Admission
 from barkserve.errors import BarkserveError, InvalidArgument
 from barkserve.external import riva_tts_pb2, riva_tts_pb2_grpc
-from barkserve.orchestrator.plan import check_text
 from barkserve.orchestrator.riva.options import named_as_in_riva, to_options
 from barkserve.orchestrator.riva.replies import Reply, replies
 from barkserve.orchestrator.riva.voices import RivaVoices
-from barkserve.orchestrator.talk import Studio, Talk
-from barkserve.serving.context import Context, deadline
+from barkserve.orchestrator.session.session import Studio, Talk
+from barkserve.orchestrator.synthesis.plan import check_text
+from barkserve.serving.admission import Admission
+from barkserve.serving.rpc_context import Context, deadline
 
 Request = riva_tts_pb2.SynthesizeSpeechRequest
 

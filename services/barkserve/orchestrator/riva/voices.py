@@ -3,10 +3,10 @@
 import logging
 from collections import defaultdict
 
+from barkserve.checkpoint.voice_card import VoiceCard, preset_card
 from barkserve.constants import NO_VOICE
 from barkserve.errors import BarkserveError
-from barkserve.orchestrator.voice_catalog import VoiceCatalog
-from barkserve.voice_card import VoiceCard, preset_card
+from barkserve.orchestrator.voices.catalog import VoiceCatalog
 
 _log = logging.getLogger(__name__)
 

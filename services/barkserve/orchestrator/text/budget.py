@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from barkserve.bark_config import BarkConfig
+from barkserve.checkpoint.bark_config import BarkConfig
 
 LETTERS_A_SECOND = 12.5  # of unhurried speech in Latin script
 LONGEST_S = 13.0  # of speech that Bark holds together in one generation

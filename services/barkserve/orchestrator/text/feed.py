@@ -8,7 +8,7 @@ import asyncio
 import codecs
 
 from barkserve.errors import InvalidArgument
-from barkserve.orchestrator.listener import Listener
+from barkserve.orchestrator.audio.playout_clock import Listener
 from barkserve.orchestrator.text.segmenter import FlushMark, PassedOver, Piece, Segmenter
 
 EARLY_S = 1.0

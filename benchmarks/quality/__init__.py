@@ -1,0 +1,1 @@
+"""What streaming and long texts cost in quality."""

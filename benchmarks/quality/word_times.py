@@ -1,0 +1,300 @@
+"""How well word times are found: attention, an even pace and an aligner of audio, held against what
+the embedded voice says.
+
+    python -m benchmarks.quality.word_times --sentences 112 --out benchmarks/results/word-times.json
+
+bark-mini's semantic tokens are thirds of phones, so its own tokens tell when each phone is spoken;
+which word a phone belongs to is known from its teacher, flite, whose phones of the same text are
+matched with those that were spoken. Needs what training needs (libflite) and pocketsphinx.
+"""
+
+import argparse
+import asyncio
+import ctypes
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pocketsphinx import Decoder as Sphinx
+
+from barkserve.checkpoint.bark_config import AlignmentHead
+from barkserve.checkpoint.folder import embedded_checkpoint
+from barkserve.checkpoint.tensors import Checkpoint
+from barkserve.checkpoint.voices import VoiceLibrary
+from barkserve.engine.request import SamplingParams, Sequence, Watch
+from barkserve.orchestrator.text.word_timer import TimedWord, WordTimer
+from barkserve.orchestrator.text.words import Word, words_of
+from barkserve.semantic.alignment import TokenAlignment
+from barkserve.semantic.alignment_head import choose_head
+from barkserve.semantic.prompt import append_produced, build_prompt
+from barkserve.semantic.text import TextEncoder
+from benchmarks.quality.lookahead import SENTENCES, Speaker
+from training.alignment import phone_runs
+from training.config import SEMANTIC_RATE
+from training.semantic import GUIDES
+from training.teacher import Flite
+
+CALIBRATION = 6  # sentences that a head is chosen with; they are not measured
+MS_A_TOKEN = 1000 / SEMANTIC_RATE
+Times = NDArray[np.float64]
+"""(words, 2): start and end in ms, NaN where unknown."""
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """One sentence as bark-mini spoke it.
+
+    Attributes:
+        text: the sentence.
+        words: of the text.
+        truth: when they are spoken.
+        tokens: how many semantic tokens.
+        characters: of the text, one for each id.
+        attention: (heads of all layers, tokens + 1, ids).
+        samples: the audio, 24 kHz; empty where it is not needed.
+    """
+
+    text: str
+    words: list[Word]
+    truth: Times
+    tokens: int
+    characters: NDArray[np.int64]
+    attention: NDArray[np.float32]
+    samples: NDArray[np.float32]
+
+
+def teacher_words(flite: Flite, text: str) -> tuple[list[int], list[int]]:
+    """flite's phones of a text, and of each the number of its word, -1 in pauses."""
+    lib: Any = flite._lib
+    lib.path_to_item.restype = ctypes.c_void_p
+    lib.path_to_item.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
+    utterance = lib.flite_synth_text(text.lower().encode("ascii"), flite._voice)
+    try:
+        phones, _ = flite._segments(utterance)
+        item, seen, numbers = lib.utt_relation(utterance, b"Segment").contents.head, [], []
+        while item:
+            token = lib.path_to_item(item, b"R:SylStructure.parent.parent.R:Token.parent")
+            contents = ctypes.cast(token, ctypes.POINTER(ctypes.c_void_p))[0] if token else None
+            if contents is not None and contents not in seen:
+                seen.append(contents)
+            numbers.append(-1 if contents is None else seen.index(contents))
+            item = lib.item_next(item)
+        return phones.tolist(), numbers
+    finally:
+        lib.delete_utterance(utterance)
+
+
+def matched(ours: list[int], theirs: list[int]) -> list[int]:
+    """For each of our phones the index of its fellow in theirs, by least edits; -1 for none."""
+    table = np.zeros((len(ours) + 1, len(theirs) + 1))
+    table[:, 0], table[0] = range(len(ours) + 1), range(len(theirs) + 1)
+    for i, one in enumerate(ours):
+        for j, other in enumerate(theirs):
+            best = min(table[i, j] + (one != other), table[i, j + 1] + 1, table[i + 1, j] + 1)
+            table[i + 1, j + 1] = best
+    fellows, i, j = [-1] * len(ours), len(ours), len(theirs)
+    while i and j:
+        if table[i, j] == table[i - 1, j - 1] + (ours[i - 1] != theirs[j - 1]):
+            i, j = i - 1, j - 1
+            fellows[i] = j
+        elif table[i, j] == table[i - 1, j] + 1:
+            i -= 1
+        else:
+            j -= 1
+    return fellows
+
+
+def true_times(flite: Flite, text: str, tokens: NDArray[np.int64], words: int) -> Times:
+    """When the words of a text begin and end in tokens that are thirds of phones."""
+    theirs, numbers = teacher_words(flite, text)
+    phones, runs = phone_runs(tokens)
+    word_of = [numbers[at] if at >= 0 else -1 for at in matched(phones.tolist(), theirs)]
+    times = np.full((words, 2), np.nan)
+    for word in range(words):
+        inside = np.flatnonzero(np.isin(runs, np.flatnonzero(np.array(word_of) == word)))
+        if len(inside):
+            times[word] = inside[0] * MS_A_TOKEN, (inside[-1] + 1) * MS_A_TOKEN
+    return times
+
+
+class Studio:
+    """bark-mini speaking sentences."""
+
+    def __init__(self, checkpoint: Checkpoint, speaker: Speaker) -> None:
+        self._speaker = speaker
+        self._bark = checkpoint.bark
+        self._encoder = TextEncoder(checkpoint)
+        self._flite = Flite("rms")
+
+    async def speak(self, text: str, seed: int, audio: bool) -> Spoken:
+        """One sentence, every head's attention, and its audio."""
+        ids, words = self._encoder.encode(text), words_of(text)
+        tokens = np.array(await self._speaker.tokens(text, seed))
+        samples = np.empty(0, dtype=np.float32)
+        if audio:
+            frames = await self._speaker.frames(text, seed)
+            samples = self._speaker.samples(await self._speaker.fill(frames, None))
+        truth = true_times(self._flite, text, tokens, len(words))
+        attention = await self._attention(ids, tokens)
+        characters = self._encoder.locate(text)
+        return Spoken(text, words, truth, len(tokens), characters, attention, samples)
+
+    async def _attention(
+        self, ids: NDArray[np.int64], tokens: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        network, generation = self._bark.semantic, self._bark.semantic_generation
+        prompt = build_prompt(ids, self._speaker.voice.semantic_prompt.astype(np.int64), generation)
+        layers, heads = range(network.num_layers), range(network.num_heads)
+        every = tuple((layer, head) for layer in layers for head in heads)
+        sequence = Sequence(
+            append_produced(prompt, tokens),
+            1,
+            SamplingParams(greedy=True),
+            np.zeros(1, dtype=np.float32),
+            watch=Watch(every, len(prompt) - 1, len(ids)),
+        )
+        async for _ in self._speaker.semantic.generate(sequence):
+            pass
+        return sequence.seen[0]
+
+
+def by_attention(spoken: Spoken, head: AlignmentHead, heads: int) -> Times:
+    """What barkserve does."""
+    width = len(spoken.characters)
+    alignment = TokenAlignment(width, head.lag, width - 1, 0, spoken.tokens)
+    row = head.layer * heads + head.head
+    alignment.see([spoken.attention[row : row + 1]])
+    alignment.push(spoken.tokens)
+    return _times(spoken, alignment.rest())
+
+
+def by_even_pace(spoken: Spoken) -> Times:
+    """Every letter takes as long as any other."""
+    share = (np.arange(spoken.tokens) + 0.5) / spoken.tokens
+    return _times(spoken, (share * len(spoken.characters)).astype(int).tolist())
+
+
+def _times(spoken: Spoken, places: list[int]) -> Times:
+    timer = WordTimer(spoken.words)
+    told = timer.push(spoken.characters[places].tolist()) + timer.rest()
+    return _table(spoken.words, told)
+
+
+def _table(words: list[Word], told: Iterable[TimedWord]) -> Times:
+    times = np.full((len(words), 2), np.nan)
+    for each in told:
+        times[words.index(each.word)] = each.first_token, each.end_token
+    return times * MS_A_TOKEN
+
+
+class AudioAligner:
+    """pocketsphinx, which is told the text."""
+
+    def __init__(self) -> None:
+        self._decoder = Sphinx(loglevel="FATAL")
+
+    def __call__(self, spoken: Spoken) -> Times:
+        """NaN for all words if one is not in its dictionary, or if it finds no way through."""
+        times = np.full((len(spoken.words), 2), np.nan)
+        said = [word.text.lower() for word in spoken.words]
+        if not len(spoken.samples) or any(self._decoder.lookup_word(word) is None for word in said):
+            return times
+        self._decoder.set_align_text(" ".join(said))
+        spectrum = np.fft.rfft(spoken.samples)
+        length = len(spoken.samples) * 2 // 3
+        low = np.fft.irfft(spectrum[: length // 2 + 1], length) * 2 / 3  # 16 kHz
+        self._decoder.start_utt()
+        self._decoder.process_raw(
+            (low.clip(-1, 1) * 32767).astype(np.int16).tobytes(), full_utt=True
+        )
+        self._decoder.end_utt()
+        found = [s for s in self._decoder.seg() or () if s.word[0] not in "<["]
+        if len(found) == len(said):
+            times[:] = [(s.start_frame * 10, (s.end_frame + 1) * 10) for s in found]
+        return times
+
+
+def figures(pairs: Iterable[tuple[Times, Times]]) -> dict[str, float]:
+    """Of (found, true) times: absolute errors in ms."""
+    found, true = (np.concatenate(each) for each in zip(*pairs, strict=True))
+    known = ~np.isnan(true[:, 0])
+    error = (found - true)[known & ~np.isnan(found[:, 0])]
+    result: dict[str, float] = {
+        "words": len(error),
+        "not_found": int(known.sum() - len(error)),
+        "within_50_ms": round(float((np.abs(error) <= 50).mean()), 3),
+    }
+    for name, column in (("start", error[:, 0]), ("end", error[:, 1])):
+        result[f"{name}_median_ms"] = round(float(np.median(np.abs(column))), 1)
+        result[f"{name}_mean_ms"] = round(float(np.abs(column).mean()), 1)
+        result[f"{name}_p90_ms"] = round(float(np.percentile(np.abs(column), 90)), 1)
+        result[f"{name}_bias_ms"] = round(float(np.median(column)), 1)
+    return result
+
+
+def compare(spoken: list[Spoken], checkpoint: Checkpoint) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The figures of each way, on the sentences that no head was chosen with."""
+    heads, named = checkpoint.bark.semantic.num_heads, checkpoint.bark.alignment_head
+    learning, rest = spoken[:CALIBRATION], spoken[CALIBRATION:]
+    attention = [each.attention[:, : each.tokens] for each in learning]
+    untaught = [_without_guided(each, heads) for each in attention]
+    ways = {"named": named, "found": choose_head(attention, heads)}
+    ways["found among heads that were not guided"] = choose_head(untaught, heads)
+    for name, head in ways.items():
+        if head is not None:
+            pairs = [(by_attention(each, head, heads), each.truth) for each in rest]
+            yield f"attention, head {name}", vars(head) | figures(pairs)
+    yield "even pace", dict(figures((by_even_pace(each), each.truth) for each in rest))
+    aligner, heard = AudioAligner(), [each for each in rest if len(each.samples)]
+    yield "pocketsphinx on the audio", dict(figures((aligner(e), e.truth) for e in heard))
+
+
+def _without_guided(attention: NDArray[np.float32], heads: int) -> NDArray[np.float32]:
+    blind = attention.copy()
+    for layer, head, _ in GUIDES:
+        blind[layer * heads + head] = 1e-6
+    return blind
+
+
+async def _run(checkpoint: Checkpoint, texts: list[str], audio: int) -> list[Spoken]:
+    speaker = Speaker(checkpoint, VoiceLibrary(checkpoint).get("v2/rms"))
+    studio, parts = Studio(checkpoint, speaker), (speaker.semantic, speaker.coarse, speaker.fine)
+    for part in parts:
+        await part.start()
+    try:
+        spoken = []
+        for number, text in enumerate(texts):
+            print(f"[{number + 1}/{len(texts)}] {text}", file=sys.stderr, flush=True)
+            wanted = CALIBRATION <= number < CALIBRATION + audio
+            spoken.append(await studio.speak(text, number, wanted))
+        return spoken
+    finally:
+        for part in parts:
+            await part.stop()
+
+
+def main() -> None:
+    """Measure and write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sentences", type=int, default=112)
+    parser.add_argument("--audio", type=int, default=40, help="sentences that are aligned by sound")
+    parser.add_argument("--out", type=Path, default=Path("word-times.json"))
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    checkpoint = Checkpoint.open(embedded_checkpoint())
+    texts = SENTENCES.read_text().splitlines()[: given.sentences]
+    spoken = asyncio.run(_run(checkpoint, texts, given.audio))
+    report = dict(compare(spoken, checkpoint))
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    given.out.write_text(json.dumps(report, indent=2) + "\n")
+    print(json.dumps(report, indent=2))
+
+
+if __name__ == "__main__":
+    main()

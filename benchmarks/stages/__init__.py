@@ -1,0 +1,1 @@
+"""Each stage beside the same stage of transformers."""

@@ -1,0 +1,234 @@
+"""One step of the semantic and the coarse network against what the machine allows, for 1 to 16
+streams at once, in float32 and with bfloat16 and int8 weights: where its time goes, and how far the
+reduced weights' logits are from float32's.
+
+    python -m benchmarks.steps --shape small --out benchmarks/results/steps-cpu.json
+
+Runs the networks behind a scheduler, without gRPC and threads of its own.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence as Rows
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import torch
+from matplotlib import pyplot
+
+from barkserve.checkpoint.tensors import Checkpoint
+from barkserve.coarse.generator import coarse_heads
+from barkserve.engine.draws import uniforms
+from barkserve.engine.model_runner import ModelRunner
+from barkserve.engine.request import SamplingParams, Sequence
+from barkserve.engine.scheduler import Batch, Scheduler
+from barkserve.models.loading import Placement, load_coarse, load_semantic
+from barkserve.models.memory import weight_bytes
+from barkserve.semantic.generator import semantic_head
+from benchmarks.report import SHAPES, bandwidth, peak_flops, spec_of, write_report
+from benchmarks.steps.profile import ModuleTimes
+from fixtures.checkpoints import build_checkpoint
+
+STREAMS = (1, 4, 8, 16)
+NETWORKS = ("semantic", "coarse")
+DTYPES = ("float32", "bfloat16", "int8")
+PROMPT = 257
+STEPS = 30
+FORCED = 200
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network in one dtype."""
+
+    name: str
+    dtype: str
+    runner: ModelRunner
+    heads: int
+    bytes_read: int  # of weights, by one decode step
+    position_bytes: int  # of keys and values, for each position that a stream holds
+
+    def floor_ms(self, streams: int, bytes_a_second: float) -> float:
+        """Milliseconds in which a step could read its weights, and all keys and values, once."""
+        return 1e3 * (self.bytes_read + self.held_bytes(streams)) / bytes_a_second
+
+    def held_bytes(self, streams: int) -> int:
+        """Keys and values that a step reads, halfway through the measured steps."""
+        return streams * self.position_bytes * (PROMPT + STEPS // 2)
+
+
+def networks(folder: Path, only: Rows[str]) -> list[Network]:
+    """Those of semantic and coarse, in each dtype, float32 first."""
+    checkpoint = Checkpoint.open(folder)
+    found = []
+    for dtype in DTYPES:
+        placement = Placement.of("cpu", dtype, "sdpa")
+        for name, load, heads in (
+            ("semantic", load_semantic, [semantic_head(checkpoint.bark)]),
+            ("coarse", load_coarse, coarse_heads(checkpoint.bark)),
+        ):
+            if name not in only:
+                continue
+            model = load(checkpoint, placement)
+            layers = weight_bytes(model.layers)
+            head = model.config.hidden_size * len(heads[0]) * placement.weights.itemsize
+            held = 8 * model.config.num_layers * model.config.hidden_size
+            runner = ModelRunner(model, heads, max(STREAMS))
+            found.append(Network(name, dtype, runner, len(heads), layers + head, held))
+    return found
+
+
+def sequence_of(network: Network, seed: int, length: int = PROMPT, most: int = 600) -> Sequence:
+    """Greedy, behind a random prompt."""
+    prompt = np.random.default_rng(seed).integers(0, 10_000, (length, 1))
+    heads = tuple(range(network.heads))
+    return Sequence(prompt, most, SamplingParams(greedy=True), uniforms(0, 1, 0, most), heads=heads)
+
+
+def step_ms(
+    network: Network, streams: int, times: ModuleTimes | None = None
+) -> tuple[float, float]:
+    """Milliseconds of a decode step and of one prompt: of the faster half, the median, so that what
+    else the machine had to do does not count. `times` are told of each decode."""
+    scheduler = Scheduler(max(STREAMS))
+    for seed in range(streams):
+        scheduler.add(sequence_of(network, seed))
+    prompts, decodes = list[float](), list[float]()
+    while len(decodes) < STEPS:
+        batch = scheduler.next_batch()
+        assert batch is not None
+        full = batch.length == 1 and len(batch.sequences) == streams
+        started = time.perf_counter()
+        batch.record(network.runner.run(batch))
+        elapsed = 1e3 * (time.perf_counter() - started)
+        if times is not None:
+            times.step(elapsed if full else None)
+        scheduler.settle(batch, 0.0)
+        if batch.length > 1:
+            prompts.append(elapsed)
+        elif full:
+            decodes.append(elapsed)
+    return _typical(decodes), _typical(prompts)
+
+
+def _typical(times: list[float]) -> float:
+    return statistics.median(sorted(times)[: (len(times) + 1) // 2])
+
+
+def distance(exact: Network, near: Network) -> dict[str, float]:
+    """Both networks read the same tokens: how far the logits of each position are apart, and how
+    often both would choose the same token."""
+    same, worst, spread = 0, 0.0, 0.0
+    fed = [sequence_of(exact, 99, length=64, most=FORCED) for _ in range(2)]
+    for sequence in fed:
+        sequence.slot = 0
+    for _ in range(FORCED):
+        logits = [
+            network.runner.logits(Batch((sequence,), (0,), sequence.pending_count))[0]
+            for network, sequence in zip((exact, near), fed, strict=True)
+        ]
+        same += int(logits[0].argmax() == logits[1].argmax())
+        worst = max(worst, float((logits[0] - logits[1]).abs().max()))
+        spread = max(spread, float(logits[0].std()))
+        token = int(logits[0].argmax())
+        for sequence in fed:
+            sequence.record(token, sequence.pending_count)
+    return {
+        "largest_logit_difference": round(worst, 4),
+        "logit_standard_deviation": round(spread, 3),
+        "same_greedy_choice": round(same / FORCED, 3),
+    }
+
+
+def measure(network: Network, bytes_a_second: float) -> dict[str, dict[str, float]]:
+    """A network's steps, by name."""
+    results: dict[str, dict[str, float]] = {}
+    step_ms(network, 1)  # warm
+    for streams in STREAMS:
+        step, prompt = step_ms(network, streams)
+        alone = results[_name(network, 1)]["step_ms"] if results else step
+        results[_name(network, streams)] = {
+            "step_ms": round(step, 2),
+            "floor_ms": round(network.floor_ms(streams, bytes_a_second), 2),
+            "prompt_ms": round(prompt, 1),
+            "tokens_a_second_against_one_stream": round(streams * alone / step, 2),
+        }
+    return results
+
+
+def profile(network: Network, streams: int, bytes_a_second: float) -> dict[str, float]:
+    """Where a step's milliseconds go, and the least that its reading would take."""
+    times = ModuleTimes()
+    with times.hooked():
+        step_ms(network, streams, times)
+    parts = times.milliseconds()
+    return parts | {
+        "linear_floor_ms": round(1e3 * network.bytes_read / bytes_a_second, 2),
+        "attention_floor_ms": round(1e3 * network.held_bytes(streams) / bytes_a_second, 2),
+    }
+
+
+def _name(network: Network, streams: int) -> str:
+    return f"{network.name}, {network.dtype}, {streams} streams"
+
+
+def measure_all(found: Rows[Network], bytes_a_second: float) -> dict[str, dict[str, float]]:
+    """Steps, profiles and distances."""
+    results: dict[str, dict[str, float]] = {}
+    for network in found:
+        results |= measure(network, bytes_a_second)
+        for streams in (1, max(STREAMS)):
+            name = f"profile: {_name(network, streams)}"
+            results[name] = profile(network, streams, bytes_a_second)
+    exact = {network.name: network for network in found if network.dtype == "float32"}
+    for near in found:
+        if near.dtype != "float32":
+            name = f"{near.name}, {near.dtype} against float32"
+            results[name] = distance(exact[near.name], near)
+    return results
+
+
+def plot(results: dict[str, dict[str, float]], path: Path) -> None:
+    """Step time against streams, with the floor; of the networks that were measured."""
+    names = [name for name in NETWORKS if f"{name}, float32, 1 streams" in results]
+    figure, grid = pyplot.subplots(1, len(names), squeeze=False, figsize=(5 * len(names), 4))
+    axes = grid[0]
+    for axis, name in zip(axes, names, strict=True):
+        for dtype in DTYPES:
+            rows = [results[f"{name}, {dtype}, {streams} streams"] for streams in STREAMS]
+            (line,) = axis.plot(STREAMS, [row["step_ms"] for row in rows], "o-", label=dtype)
+            floor = [row["floor_ms"] for row in rows]
+            axis.plot(STREAMS, floor, "--", color=line.get_color(), label=f"{dtype}, floor")
+        axis.set(title=name, xlabel="streams at once", xticks=STREAMS, ylim=(0, None))
+    axes[0].set_ylabel("ms a step")
+    axes[0].legend()
+    figure.tight_layout()
+    figure.savefig(path, dpi=110)
+
+
+def main() -> None:
+    """Build the checkpoint, measure, write."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--shape", choices=SHAPES, default="small")
+    parser.add_argument("--only", nargs="+", choices=NETWORKS, default=NETWORKS)
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    mpl.use("agg")
+    with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
+        build_checkpoint(Path(folder), spec_of(given.shape))
+        found = networks(Path(folder), given.only)
+        rate = bandwidth()
+        results = measure_all(found, rate)
+    peak = {"GB_a_second": round(rate / 1e9, 1), "float32_GFLOP_s": round(peak_flops() / 1e9)}
+    write_report(given.out, {"shape": given.shape, "peak": peak, "results": results})
+    if given.out:
+        plot(json.loads(given.out.read_text())["results"], given.out.with_suffix(".png"))
+
+
+if __name__ == "__main__":
+    main()

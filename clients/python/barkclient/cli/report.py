@@ -1,0 +1,85 @@
+"""How a synthesis went, in a line for a person and in a line for a script."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from barkclient.cli.meter import Meter
+from barkclient.client import Synthesis
+from barkclient.responses import Finished
+from barkclient.voices import VoiceHandle
+
+
+def name_of(output: str | None) -> str:
+    """An output, for a person."""
+    return {"-": "standard output", None: "played"}.get(output, str(output))
+
+
+def human_summary(synthesis: Synthesis, meter: Meter, file: str | None) -> str:
+    """The line for a person, after a synthesis that went well."""
+    started, finished = synthesis.started, synthesis.finished
+    parts = [
+        f"{name_of(file)}: {meter.audio_seconds:.2f} s of audio",
+        f"first after {meter.ttfa_ms:.0f} ms",
+        "" if meter.rtf is None else f"real-time factor {meter.rtf:.2f}",
+        f"seed {started.seed}",
+        f"voice {started.voice}",
+        f"finish reason {finished.finish_reason}",
+        "the end of the text may be missing" if finished.finish_reason == "length" else "",
+        f"voice kept as {finished.voice_handle}" if finished.voice_handle else "",
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def json_summary(
+    synthesis: Synthesis, meter: Meter, file: str | None, error: BaseException | None
+) -> str:
+    """The line for a script, after any audio came: `error` is what broke it off."""
+    started = synthesis.started
+    finished = None if error else synthesis.finished
+    return json.dumps(
+        {
+            "file": file,
+            "finish_reason": finished.finish_reason if finished else _broken_off(error),
+            "error": None if error is None else str(error) or "interrupted",
+            "ttfa_ms": round(meter.ttfa_ms, 3),
+            "rtf": None if meter.rtf is None else round(meter.rtf, 4),
+            "audio_seconds": meter.audio_seconds,
+            "samples": meter.samples,
+            "sample_rate": started.sample_rate,
+            "chunks": meter.chunks,
+            "seed": started.seed,
+            "voice": started.voice,
+            "request_id": started.request_id,
+            "model": started.model,
+            "model_revision": started.model_revision,
+            "encoding": started.encoding,
+            "voice_handle": _handle(finished.voice_handle if finished else None),
+            "voice_handle_error": finished.voice_handle_error if finished else "",
+            "pieces": _pieces(finished),
+            "stages": _stages(finished),
+        }
+    )
+
+
+def _broken_off(error: BaseException | None) -> str:
+    return "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+
+
+def _handle(handle: VoiceHandle | None) -> str | None:
+    return None if handle is None else str(handle)
+
+
+def _pieces(finished: Finished | None) -> list[dict[str, Any]]:
+    return [asdict(piece) for piece in (finished.pieces if finished else ())]
+
+
+def _stages(finished: Finished | None) -> dict[str, dict[str, float]]:
+    return {
+        report.stage: {
+            "outputs": report.output_count,
+            "queue_ms": report.queue_ms,
+            "compute_ms": report.compute_ms,
+        }
+        for report in (finished.stages if finished else ())
+    }

@@ -1,0 +1,258 @@
+"""What `barkclient say` takes, and the options of a synthesis that it asks for."""
+
+from dataclasses import dataclass, field
+from typing import get_args
+
+from barkclient.cli.common import CommonArguments, number, option, whole_seed
+from barkclient.cli.formats import FORMATS, Format, Samples, Target, choose_target
+from barkclient.errors import InvalidRequest
+from barkclient.options import (
+    Delivery,
+    FineOptions,
+    Sampling,
+    SemanticOptions,
+    SynthesisOptions,
+    TailOptions,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SayArguments(CommonArguments):
+    """`barkclient say`"""
+
+    text: str = field(metadata=option("what to say; - reads standard input", metavar="TEXT"))
+    stream_text: bool = field(
+        default=False,
+        metadata=option(
+            "speak while the text is being written: with -, as it is typed or piped in",
+            "--stream-text",
+            action="store_true",
+        ),
+    )
+    output: str | None = field(
+        default=None,
+        metadata=option(
+            "the file to write; - is standard output (default: speech.FORMAT, none with --play)",
+            "-o",
+            "--output",
+            metavar="FILE",
+        ),
+    )
+    format: Format | None = field(
+        default=None,
+        metadata=option(
+            "of the file (default: as its name ends, else wav)", "--format", choices=FORMATS
+        ),
+    )
+    rate: int = field(
+        default=0,
+        metadata=option(
+            "samples a second, 8000 to 48000 (default: the checkpoint's, 24000)",
+            "--rate",
+            type=number,
+            metavar="HZ",
+        ),
+    )
+    encoding: Samples = field(
+        default="pcm16",
+        metadata=option("of samples in wav and pcm", "--encoding", choices=get_args(Samples)),
+    )
+    gain: float = field(
+        default=0.0,
+        metadata=option("louder or softer, -40 to 40", "--gain", type=float, metavar="DB"),
+    )
+    limit_peaks: bool = field(
+        default=False,
+        metadata=option(
+            "hold peaks that --gain lifts too high, in place of clipping them",
+            "--limit-peaks",
+            action="store_true",
+        ),
+    )
+    chunk_ms: int | None = field(
+        default=None,
+        metadata=option(
+            "audio in a chunk, 20 to 5000 (default: as it is made)",
+            "--chunk-ms",
+            type=number,
+            metavar="MS",
+        ),
+    )
+    play: bool = field(
+        default=False,
+        metadata=option("play it on the sound device as it comes", "--play", action="store_true"),
+    )
+    voice: str | None = field(
+        default=None,
+        metadata=option(
+            "who speaks: a name, none, handle:... of --keep-voice, or an .npz file",
+            "--voice",
+            metavar="VOICE",
+        ),
+    )
+    save_voice: str | None = field(
+        default=None,
+        metadata=option(
+            "save a voice that continues this speech", "--save-voice", metavar="FILE.npz"
+        ),
+    )
+    keep_voice: bool = field(
+        default=False,
+        metadata=option(
+            "keep such a voice on the server for a while; the summary names its handle",
+            "--keep-voice",
+            action="store_true",
+        ),
+    )
+    language: str = field(
+        default="",
+        metadata=option(
+            "of the text, to find where sentences end: en, pt-BR (default: the voice's)",
+            "--language",
+            metavar="CODE",
+        ),
+    )
+    timestamps: str | None = field(
+        default=None,
+        metadata=option(
+            "write when each word is spoken, as .srt, .vtt or .json", "--timestamps", metavar="FILE"
+        ),
+    )
+    seed: int | None = field(
+        default=None,
+        metadata=option("the same seed, the same audio", "--seed", type=whole_seed, metavar="N"),
+    )
+    greedy: bool = field(
+        default=False,
+        metadata=option("take the most likely token always", "--greedy", action="store_true"),
+    )
+    delivery: Delivery = field(
+        default="streaming",
+        metadata=option(
+            "exact equals offline generation and starts later",
+            "--delivery",
+            choices=get_args(Delivery),
+        ),
+    )
+    max_silence: float | None = field(
+        default=None,
+        metadata=option(
+            "keep so much silence at the end of a piece, cut the rest",
+            "--max-silence",
+            type=float,
+            metavar="SECONDS",
+        ),
+    )
+    max_seconds_per_character: float | None = field(
+        default=None,
+        metadata=option(
+            "end a piece that goes on for longer, 0 for never",
+            "--max-seconds-per-character",
+            type=float,
+            metavar="SECONDS",
+        ),
+    )
+    redraws: int = field(
+        default=0,
+        metadata=option(
+            "with --delivery exact: other seeds for a piece that failed, 0 to 3",
+            "--redraws",
+            type=number,
+            metavar="N",
+        ),
+    )
+    semantic_temperature: float | None = field(
+        default=None,
+        metadata=option(
+            "liveliness of the words", "--semantic-temperature", type=float, metavar="T"
+        ),
+    )
+    coarse_temperature: float | None = field(
+        default=None,
+        metadata=option(
+            "liveliness of the timbre", "--coarse-temperature", type=float, metavar="T"
+        ),
+    )
+    fine_temperature: float | None = field(
+        default=None,
+        metadata=option("liveliness of the detail", "--fine-temperature", type=float, metavar="T"),
+    )
+    top_k: int | None = field(
+        default=None,
+        metadata=option(
+            "draw among the K likeliest tokens (semantic, coarse)",
+            "--top-k",
+            type=number,
+            metavar="K",
+        ),
+    )
+    top_p: float | None = field(
+        default=None,
+        metadata=option(
+            "draw among the likeliest tokens that sum to P (semantic, coarse)",
+            "--top-p",
+            type=float,
+            metavar="P",
+        ),
+    )
+    min_eos_p: float | None = field(
+        default=None,
+        metadata=option(
+            "stop when the end is at least this probable", "--min-eos-p", type=float, metavar="P"
+        ),
+    )
+    quiet: bool = field(
+        default=False,
+        metadata=option("no progress and no summary", "-q", "--quiet", action="store_true"),
+    )
+
+    def target(self) -> Target:
+        """Where the audio goes. Raises InvalidRequest for what does not go together."""
+        return choose_target(self.output, self.format, self.encoding, play=self.play)
+
+    def synthesis_options(self) -> SynthesisOptions:
+        """The keywords of `synthesize` that the command line asks for."""
+        return {
+            "voice": self.voice,
+            "seed": self.seed,
+            "greedy": self.greedy,
+            "delivery": self.delivery,
+            "encoding": self.target().encoding,
+            "sample_rate": _not_negative("--rate", self.rate),
+            "gain_db": self.gain,
+            "limit_peaks": self.limit_peaks,
+            "chunk_ms": self.chunk_ms,
+            "language": self.language,
+            "word_times": self.timestamps is not None,
+            "tail": self._tail(),
+            "return_voice": self.save_voice is not None,
+            "keep_voice": self.keep_voice,
+            **self._sampling(),
+        }
+
+    def _tail(self) -> TailOptions | None:
+        tail = TailOptions(
+            max_seconds_per_character=self.max_seconds_per_character,
+            max_silence_s=self.max_silence,
+            max_redraws=self.redraws,
+        )
+        return None if tail == TailOptions() else tail
+
+    def _sampling(self) -> SynthesisOptions:
+        top_k, top_p = self.top_k, self.top_p
+        return {
+            "semantic": SemanticOptions(
+                temperature=self.semantic_temperature,
+                top_k=top_k,
+                top_p=top_p,
+                min_eos_p=self.min_eos_p,
+            ),
+            "coarse": Sampling(temperature=self.coarse_temperature, top_k=top_k, top_p=top_p),
+            "fine": FineOptions(temperature=self.fine_temperature),
+        }
+
+
+def _not_negative(flag: str, value: int) -> int:
+    if value < 0:
+        raise InvalidRequest(f"{flag}: {value} is below 0")
+    return value

@@ -1,0 +1,1 @@
+"""Voice-app frameworks that speak through barkserve."""

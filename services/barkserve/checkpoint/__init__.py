@@ -1,0 +1,1 @@
+"""Reads a Bark checkpoint: its folder, configuration, weights and voices."""

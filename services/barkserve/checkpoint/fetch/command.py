@@ -1,0 +1,144 @@
+"""`barkserve fetch`: one service's share of a checkpoint into a folder that this service's
+--checkpoint takes.
+
+May be run again at any time: what is there and whole stays, what is not is fetched. Each file
+appears whole or not at all, and the manifest with its checksums last.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TextIO
+
+from barkserve.checkpoint.fetch.manifest import Manifest, part_of, sha256
+from barkserve.checkpoint.fetch.progress import ProgressLine
+from barkserve.checkpoint.fetch.tensors import Progress, write_tensors
+from barkserve.checkpoint.fetch.weight_files import WeightFile, hub_files, local_files
+from barkserve.checkpoint.folder import MANIFEST_FILE, CheckpointFolder, embedded_checkpoint
+from barkserve.checkpoint.voices import VoiceLibrary
+from barkserve.config import FetchOptions
+from barkserve.errors import CheckpointError, StartupError
+
+TENSORS = "model.safetensors"
+PREFIXES = {
+    "semantic": ("semantic.",),
+    "coarse": ("coarse_acoustics.",),
+    "fine": ("fine_acoustics.",),
+    "codec": ("codec_model.decoder.", "codec_model.quantizer."),
+}
+_CONFIGURATIONS = ("config.json", "generation_config.json")
+_TOKENIZER = ("tokenizer*.json", "special_tokens_map.json", "vocab.txt")
+_VOICES = "speaker_embeddings_path.json"
+
+Write = Callable[[Path], None]
+
+
+def fetch(options: FetchOptions, out: TextIO) -> None:
+    """Fetch or verify. Raises StartupError, or CheckpointError for what is wrong with a
+    checkpoint."""
+    if not options.to or not (options.stage or options.verify):
+        raise StartupError("give --to FOLDER and --stage (or --verify)")
+    folder = Path(options.to).expanduser()
+    if options.verify:
+        _verify(folder)
+        print(f"{folder}: every file has its checksum", file=out)
+        return
+    source = options.checkpoint or str(embedded_checkpoint())
+    name = options.checkpoint or embedded_checkpoint().name
+    if _is_there(folder, name, options.stage):
+        print(f"{folder} holds the {options.stage} part of {name} already", file=out)
+        return
+    checkpoint, weights = _open(source, options.stage)
+    files = dict(_shares(checkpoint, weights, options.stage, ProgressLine(options.stage, out).show))
+    _write_all(folder, files, Manifest(name, checkpoint.revision or "", options.stage))
+    print(f"{folder} holds the {options.stage} part of {name}", file=out)
+
+
+def _open(source: str, stage: str) -> tuple[CheckpointFolder, list[WeightFile]]:
+    """The checkpoint, and its safetensors files if the stage has weights and they are in such."""
+    checkpoint = CheckpointFolder.open(source)
+    if stage not in PREFIXES:
+        return checkpoint, []
+    if checkpoint.revision is not None:
+        files = hub_files(checkpoint)
+        if files:
+            return checkpoint, files
+        checkpoint = CheckpointFolder.open(source, weights=True)  # .bin: the whole file
+    return checkpoint, local_files(checkpoint.path)
+
+
+def _verify(folder: Path) -> None:
+    manifest = Manifest.read(folder)
+    if manifest is None:
+        raise CheckpointError(
+            f"{folder} has no {MANIFEST_FILE}: barkserve fetch has not finished it"
+        )
+    broken = manifest.broken(folder)
+    if broken:
+        raise CheckpointError(
+            f"{folder}: {', '.join(broken)} missing or changed: run barkserve fetch again"
+        )
+
+
+def _is_there(folder: Path, name: str, stage: str) -> bool:
+    try:
+        manifest = Manifest.read(folder)
+    except CheckpointError:
+        return False
+    if manifest is None or (manifest.checkpoint, manifest.stage) != (name, stage):
+        return False
+    return not manifest.broken(folder)
+
+
+def _shares(
+    checkpoint: CheckpointFolder, weights: list[WeightFile], stage: str, progress: Progress
+) -> Iterator[tuple[str, Write]]:
+    """Files of the new folder, and what writes each."""
+    patterns = _CONFIGURATIONS + _TOKENIZER * (stage in ("semantic", "orchestrator"))
+    for pattern in patterns:
+        for path in sorted(checkpoint.path.glob(pattern)):
+            yield path.name, _copier(path)
+    if stage == "orchestrator":
+        yield from _voices(checkpoint)
+    else:
+        prefixes = PREFIXES[stage]
+
+        def write(target: Path) -> None:
+            write_tensors(checkpoint.path, weights, prefixes, target, progress)
+
+        yield TENSORS, write
+
+
+def _voices(checkpoint: CheckpointFolder) -> Iterator[tuple[str, Write]]:
+    if (checkpoint.path / _VOICES).exists():
+        yield _VOICES, _copier(checkpoint.path / _VOICES)
+    for name, path in VoiceLibrary(checkpoint).files():
+        yield name, _copier(path)
+
+
+def _copier(source: Path) -> Write:
+    def write(target: Path) -> None:
+        shutil.copyfile(source, target)
+
+    return write
+
+
+def _write_all(folder: Path, files: dict[str, Write], manifest: Manifest) -> None:
+    """Write what is not whole yet; the manifest goes first out and last in."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / MANIFEST_FILE).unlink(missing_ok=True)
+        for name, write in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = part_of(path)
+            try:
+                write(part)
+                manifest.files[name] = sha256(part)
+                os.replace(part, path)
+            finally:
+                part.unlink(missing_ok=True)
+        manifest.write(folder)
+    except OSError as error:
+        raise StartupError(f"--to: {folder} cannot be written ({error.strerror})") from error

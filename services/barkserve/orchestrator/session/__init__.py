@@ -1,0 +1,1 @@
+"""One text or context of a call, from its first message to its last."""

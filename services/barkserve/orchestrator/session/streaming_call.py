@@ -1,0 +1,190 @@
+"""One StreamingSynthesize call: its contexts, side by side, each of which ends on its own.
+
+A context is a task that speaks; its messages meet those of the others in one short queue, so that a
+client that does not read stops them all.
+"""
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+from barkserve.errors import BarkserveError, InvalidArgument, Overloaded, ShuttingDown, StageFailed
+from barkserve.orchestrator.session.session import Studio, Talk
+from barkserve.orchestrator.session.speech_context import Context, ContextMessage, CutShort, failed
+from barkserve.serving.admission import Admission
+from barkserve.v1 import speech_pb2
+
+_log = logging.getLogger(__name__)
+
+Request = speech_pb2.StreamingSynthesizeRequest
+Response = speech_pb2.StreamingSynthesizeResponse
+
+MAX_ID_CHARACTERS = 128
+MAX_DELAY_MS = 60_000
+DEFAULT_DELAY_MS = 400
+_CLOSED_IDS = 1000  # how many ended contexts are remembered, to pass over what comes late for them
+_GOODBYE = "this replica is shutting down: call again, another one will answer"
+_KINDS = {
+    speech_pb2.SynthesisStarted: "started",
+    speech_pb2.AudioChunk: "audio",
+    speech_pb2.WordTimes: "words",
+    speech_pb2.FlushDone: "flush_done",
+    speech_pb2.SynthesisFinished: "finished",
+    speech_pb2.SynthesisFailed: "failed",
+}
+
+
+class Conversation:
+    """All contexts of one call.
+
+    Args:
+        studio: the server's.
+        admission: how many talks the server takes on.
+        deadline: the event loop's time at which the client gives up, None for never.
+        leaving: set when the server is to end: contexts that are open are spoken to their end, new
+            ones are refused, and then the call ends, so that its client calls another server.
+    """
+
+    def __init__(
+        self,
+        studio: Studio,
+        admission: Admission,
+        deadline: float | None,
+        leaving: asyncio.Event,
+    ) -> None:
+        self._studio = studio
+        self._admission = admission
+        self._deadline = deadline
+        self._leaving = leaving
+        self._half_closed = False
+        self._outgoing: asyncio.Queue[Response | Exception | None] = asyncio.Queue(1)
+        self._contexts: dict[str, Context] = {}
+        self._closed: OrderedDict[str, None] = OrderedDict()
+
+    async def responses(self, requests: AsyncIterator[Request]) -> AsyncGenerator[Response, None]:
+        """Yields the messages of all contexts as they come, until the client has half-closed the
+        call and all of them have ended. Raises ShuttingDown when the server is to end."""
+        reading = asyncio.create_task(self._read(requests))
+        parting = asyncio.create_task(self._part())
+        try:
+            while (item := await self._outgoing.get()) is not None:
+                if isinstance(item, Exception):
+                    raise item
+                yield item
+        finally:
+            tasks = [reading, parting, *(context.task for context in self._contexts.values())]
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    async def _read(self, requests: AsyncIterator[Request]) -> None:
+        """Hand each request to its context; at the end, end them all."""
+        try:
+            async for request in requests:
+                await self._handle(request)
+            self._half_closed = True
+            for context in self._contexts.values():
+                context.end()
+            await self._all_ended()
+            await self._outgoing.put(None)
+        except Exception as error:
+            await self._outgoing.put(error)
+
+    async def _part(self) -> None:
+        """When the server is to end, wait for what is being spoken, and say goodbye."""
+        await self._leaving.wait()
+        await self._all_ended()
+        if not self._half_closed:
+            await self._outgoing.put(ShuttingDown(_GOODBYE))
+
+    async def _all_ended(self) -> None:
+        while self._contexts:
+            await asyncio.wait([context.task for context in self._contexts.values()])
+
+    async def _handle(self, request: Request) -> None:
+        id_, kind = request.context_id, request.WhichOneof("request")
+        context = self._contexts.get(id_)
+        if context is not None and context.says_goodbye and kind == "config":
+            await asyncio.wait([context.task])  # the client need not wait to use the id again
+            context = None
+        try:
+            if context is not None:
+                context.take(request)
+            elif kind == "config":
+                self._open(id_, request.config)
+            elif id_ not in self._closed:
+                raise InvalidArgument("config", "must be a context's first message")
+        except BarkserveError as error:
+            if context is not None:
+                context.cut(error)
+            else:
+                self._close(id_)
+                await self._send(id_, failed(error, 0))
+
+    def _open(self, id_: str, config: speech_pb2.StreamingConfig) -> None:
+        if len(id_) > MAX_ID_CHARACTERS:
+            raise InvalidArgument("context_id", f"must be at most {MAX_ID_CHARACTERS} characters")
+        if self._leaving.is_set():
+            raise ShuttingDown(_GOODBYE)
+        most = self._studio.limits.max_contexts
+        if len(self._contexts) >= most:
+            raise Overloaded(f"{most} contexts are open, which is the limit of one call", 1.0)
+        self._closed.pop(id_, None)
+        talk = Talk(self._studio, config.options, self._deadline, _max_delay_s(config))
+        talk.feed.push(config.options.text)
+        context = Context(talk)
+        context.task = asyncio.create_task(self._speak(id_, context))
+        self._contexts[id_] = context
+
+    async def _speak(self, id_: str, context: Context) -> None:
+        """One context from its first message to its last."""
+        unsent: ContextMessage | None = None
+        try:
+            with self._admission.stream():
+                async with aclosing(context.talk.messages()) as messages:
+                    async for unsent in messages:
+                        await self._send(id_, unsent)
+                        unsent = None
+        except asyncio.CancelledError:
+            if context.cut_short is None:
+                raise  # the call itself has ended
+            await self._say_goodbye(id_, context, context.cut_short, unsent)
+        except BarkserveError as error:
+            await self._send(id_, context.last_word(error))
+        except Exception:
+            _log.exception("a context failed unexpectedly")
+            unexpected = StageFailed("unexpected failure; the service's log has the details")
+            await self._send(id_, context.last_word(unexpected))
+        finally:
+            self._close(id_)
+
+    async def _say_goodbye(
+        self, id_: str, context: Context, why: CutShort, unsent: ContextMessage | None
+    ) -> None:
+        """The end of a context that was cut short, behind the message that was waiting to leave: it
+        is counted already."""
+        if unsent is not None:
+            await self._send(id_, unsent)
+        if not isinstance(unsent, speech_pb2.SynthesisFinished):
+            await self._send(id_, context.last_word(why))
+
+    def _close(self, id_: str) -> None:
+        self._contexts.pop(id_, None)
+        self._closed[id_] = None
+        if len(self._closed) > _CLOSED_IDS:
+            self._closed.popitem(last=False)
+
+    async def _send(self, id_: str, message: ContextMessage) -> None:
+        part: dict[str, Any] = {_KINDS[type(message)]: message}
+        await self._outgoing.put(Response(context_id=id_, **part))
+
+
+def _max_delay_s(config: speech_pb2.StreamingConfig) -> float:
+    if not config.HasField("max_delay_ms"):
+        return DEFAULT_DELAY_MS / 1000
+    if not 0 <= config.max_delay_ms <= MAX_DELAY_MS:
+        raise InvalidArgument("max_delay_ms", f"must be 0 to {MAX_DELAY_MS}")
+    return config.max_delay_ms / 1000

@@ -1,0 +1,1 @@
+"""Calls the replicas of a stage."""

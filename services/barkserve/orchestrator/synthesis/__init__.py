@@ -1,0 +1,1 @@
+"""Speaks one text through the four stages."""

@@ -1,0 +1,1 @@
+"""The voices that requests may name."""

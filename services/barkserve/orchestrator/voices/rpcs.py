@@ -1,0 +1,76 @@
+"""The voice RPCs of SpeechService: messages in, messages out. Knows no files and no streams."""
+
+from barkserve.checkpoint.voice_card import VoiceCard
+from barkserve.errors import InvalidArgument
+from barkserve.orchestrator.text.language import checked_language
+from barkserve.orchestrator.voices.catalog import VoiceCatalog
+from barkserve.orchestrator.voices.selection import VoiceSelector, history_prompt
+from barkserve.v1 import speech_pb2
+
+MAX_DESCRIPTION_CHARACTERS = 500
+
+
+class VoiceRpcs:
+    """Lists, describes, creates and deletes voices.
+
+    Args:
+        catalog: the voices.
+        selector: finds what a voice is made from.
+    """
+
+    def __init__(self, catalog: VoiceCatalog, selector: VoiceSelector) -> None:
+        self._catalog = catalog
+        self._selector = selector
+
+    async def list(self, request: speech_pb2.ListVoicesRequest) -> speech_pb2.ListVoicesResponse:
+        """ListVoices."""
+        language = checked_language(request.language_code)
+        cards = await self._catalog.cards(language)
+        return speech_pb2.ListVoicesResponse(voices=map(self._message, cards))
+
+    async def get(self, request: speech_pb2.GetVoiceRequest) -> speech_pb2.GetVoiceResponse:
+        """GetVoice."""
+        card = await self._catalog.card(request.name)
+        response = speech_pb2.GetVoiceResponse(voice=self._message(card))
+        if request.include_history_prompt:
+            voice = await self._catalog.get(request.name)
+            response.history_prompt.CopyFrom(history_prompt(voice))
+        return response
+
+    async def create(
+        self, request: speech_pb2.CreateVoiceRequest
+    ) -> speech_pb2.CreateVoiceResponse:
+        """CreateVoice."""
+        self._catalog.require_store()
+        if len(request.description) > MAX_DESCRIPTION_CHARACTERS:
+            raise InvalidArgument(
+                "description", f"must be at most {MAX_DESCRIPTION_CHARACTERS} characters"
+            )
+        language = checked_language(request.language_code)
+        if request.source.WhichOneof("voice") is None:
+            raise InvalidArgument("source", "must be tokens, an .npz file, a handle or a name")
+        voice = await self._selector.select(request.source, "source")
+        if voice is None:
+            raise InvalidArgument("source.name", "must name a voice; that of no voice is none")
+        language = language or voice.language
+        card = VoiceCard(request.name, language, request.description, stored=True)
+        await self._catalog.create(card, voice, replace=request.replace)
+        return speech_pb2.CreateVoiceResponse(voice=self._message(card))
+
+    async def delete(
+        self, request: speech_pb2.DeleteVoiceRequest
+    ) -> speech_pb2.DeleteVoiceResponse:
+        """DeleteVoice."""
+        await self._catalog.delete(request.name)
+        return speech_pb2.DeleteVoiceResponse()
+
+    def _message(self, card: VoiceCard) -> speech_pb2.Voice:
+        return speech_pb2.Voice(
+            name=card.name,
+            is_default=card.name == self._selector.default,
+            language_code=card.language,
+            description=card.description,
+            origin=speech_pb2.VOICE_ORIGIN_STORED
+            if card.stored
+            else speech_pb2.VOICE_ORIGIN_CHECKPOINT,
+        )

@@ -1,0 +1,218 @@
+"""A stage's replicas come, drain and go, and the API server that tells of them restarts: streams go
+on."""
+
+import asyncio
+import math
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from barkserve.discovery.endpoint import Endpoint, Endpoints
+from barkserve.discovery.endpoint_slices import EndpointSliceResolver
+from barkserve.errors import StageUnavailable
+from barkserve.orchestrator.stages.call import StageCall
+from barkserve.orchestrator.stages.pool import StagePool
+from barkserve.orchestrator.stages.retry import Patience
+from barkserve.serving.channel import Dialer
+from barkserve.v1 import codec_pb2, codec_pb2_grpc
+from fixtures.checkpoints import TINY, CheckpointSpec
+from fixtures.kubernetes_api import ApiServer, endpoint, running_api_server
+from tests.support.fakes import until
+from tests.support.services import RunningService, running
+
+HOP = math.prod(TINY.upsampling_ratios)
+
+
+class Told:
+    """A resolver that says what the test tells it to."""
+
+    server_name = ""
+
+    def __init__(self, *addresses: str) -> None:
+        self._news: asyncio.Queue[Endpoints] = asyncio.Queue()
+        self.say(*map(Endpoint, addresses))
+
+    def say(self, *endpoints: Endpoint) -> None:
+        self._news.put_nowait(endpoints)
+
+    async def watch(self) -> AsyncGenerator[Endpoints, None]:
+        while True:
+            yield await self._news.get()
+
+
+@asynccontextmanager
+async def pool_of(resolver: Any, wait_s: float = 0.0) -> AsyncIterator[StagePool]:
+    pool = StagePool("codec", resolver, Dialer(), wait_s)
+    pool.start()
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+class Stream:
+    """One codec stream that the test feeds, on whichever replica the pool picks."""
+
+    def __init__(self, pool: StagePool) -> None:
+        self._feed: asyncio.Queue[int] = asyncio.Queue()
+        self.samples = 0
+        self._call = StageCall(pool, self._method, self._requests, Patience(None, lambda: 0.0))
+        self.done = asyncio.create_task(self._run())
+
+    def frames(self, count: int) -> None:
+        """Feed so many frames; 0 ends the stream."""
+        self._feed.put_nowait(count)
+
+    def _method(self, channel: grpc.aio.Channel) -> Any:
+        return codec_pb2_grpc.CodecServiceStub(channel).Decode
+
+    async def _requests(self) -> AsyncIterator[codec_pb2.DecodeRequest]:
+        yield codec_pb2.DecodeRequest(config=codec_pb2.CodecConfig())
+        while count := await self._feed.get():
+            codes = [1] * TINY.n_fine_codebooks * count
+            yield codec_pb2.DecodeRequest(frames=codec_pb2.FineInput(codes=codes))
+
+    async def _run(self) -> None:
+        async for response in self._call.responses():
+            self.samples += len(response.samples.pcm) // 4
+
+
+def streams(service: RunningService) -> float:
+    return service.metric("barkserve_streams", stage="codec")
+
+
+@pytest.fixture
+async def codecs(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> AsyncIterator[list[RunningService]]:
+    """Two codec replicas."""
+    folder = checkpoint_of(TINY)
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(running("codec", folder)) for _ in range(2)]
+
+
+async def test_a_replica_that_drains_keeps_its_streams_and_gets_no_new_ones(
+    codecs: list[RunningService],
+) -> None:
+    first, second = codecs
+    resolver = Told(first.address)
+    async with pool_of(resolver) as pool:
+        running_stream = Stream(pool)
+        running_stream.frames(40)
+        await until(lambda: running_stream.samples > 0)
+        resolver.say(Endpoint(first.address, draining=True), Endpoint(second.address))
+        await until(lambda: len(pool.replicas) == 2)
+        later = [Stream(pool) for _ in range(4)]
+        for stream in later:
+            stream.frames(40)
+        await until(lambda: all(stream.samples > 0 for stream in later))
+        assert (streams(first), streams(second)) == (1, 4)
+        resolver.say(Endpoint(second.address))  # gone from the list, and still not cut off
+        await until(lambda: len(pool.replicas) == 1)
+        for stream in (running_stream, *later):
+            stream.frames(40)
+            stream.frames(0)
+            await stream.done
+        assert {stream.samples for stream in (running_stream, *later)} == {80 * HOP}
+
+
+async def test_new_streams_go_to_the_replica_with_less_to_do(
+    codecs: list[RunningService],
+) -> None:
+    async with pool_of(Told(*(codec.address for codec in codecs))) as pool:
+        await until(lambda: len(pool.replicas) == 2 and not any(r.silent for r in pool.replicas))
+        held = []
+        for _ in range(8):
+            held.append(Stream(pool))
+            held[-1].frames(40)
+            await until(lambda: held[-1].samples > 0)
+        assert [streams(codec) for codec in codecs] == [4, 4]
+        for stream in held:
+            stream.frames(0)
+            await stream.done
+
+
+async def test_a_stream_waits_for_a_stage_that_is_scaled_to_zero(
+    codecs: list[RunningService],
+) -> None:
+    resolver = Told()
+    async with pool_of(resolver, wait_s=20) as pool:
+        stream = Stream(pool)
+        stream.frames(40)
+        stream.frames(0)
+        await asyncio.sleep(0.1)
+        assert not stream.done.done()
+        resolver.say(Endpoint(codecs[0].address))
+        await stream.done
+        assert stream.samples == 40 * HOP
+
+
+async def test_without_a_wait_an_empty_stage_is_an_error_that_names_it() -> None:
+    async with pool_of(Told()) as pool:
+        with pytest.raises(StageUnavailable, match="the codec stage has no replica"):
+            await pool.pick()
+
+
+def test_each_failure_doubles_the_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    from barkserve.discovery.replica import Replica
+
+    monkeypatch.setattr("time.monotonic", lambda: 100.0)
+    pool = StagePool("codec", Told(), Dialer())
+    replica = Replica(Endpoint("a:1"), Dialer(), "")
+    pauses = []
+    for _ in range(7):
+        pool.failed(replica)
+        pauses.append(replica.avoided_until - 100.0)
+    assert pauses == [1, 2, 4, 8, 16, 30, 30]
+    pool.answered(replica)
+    assert (replica.failures, replica.avoided_until) == (0, 0)
+
+
+async def test_pods_come_drain_and_vanish_and_the_api_server_restarts(
+    codecs: list[RunningService],
+) -> None:
+    """EndpointSlices from an API server, streams to real services."""
+    ports = [int(codec.address.rpartition(":")[2]) for codec in codecs]
+
+    async with running_api_server() as server, pool_of(slices(server)) as pool:
+        server.put("old", ports[0], endpoint("127.0.0.1", ready=True))
+        await until(lambda: len(pool.replicas) == 1)
+        stream = Stream(pool)
+        stream.frames(40)
+        await until(lambda: stream.samples > 0)
+        await server.stop()
+        during = Stream(pool)  # with the last known state
+        during.frames(40)
+        during.frames(0)
+        await during.done
+        leaving = endpoint("127.0.0.1", ready=False, serving=True, terminating=True)
+        server.put("old", ports[0], leaving)
+        server.put("new", ports[1], endpoint("127.0.0.1", ready=True))
+        await server.start()
+        await until(lambda: [r.draining for r in pool.replicas] == [True, False])
+        after = Stream(pool)
+        after.frames(40)
+        await until(lambda: after.samples > 0)
+        assert (streams(codecs[0]), streams(codecs[1])) == (1, 1)
+        server.delete("old")
+        await until(lambda: len(pool.replicas) == 1)
+        for each in (stream, after):
+            each.frames(40)
+            each.frames(0)
+            await each.done
+        assert (stream.samples, after.samples) == (80 * HOP, 80 * HOP)
+        assert [codec.metric("barkserve_requests_total", stage="codec", outcome="OK")
+                for codec in codecs] == [2, 1]  # fmt: skip
+
+
+def slices(server: ApiServer) -> EndpointSliceResolver:
+    async def connect() -> Any:
+        from kubernetes.aio import client
+
+        return client.ApiClient(client.Configuration(host=server.url))
+
+    return EndpointSliceResolver("bark-codec", "speech", None, 50055, connect)

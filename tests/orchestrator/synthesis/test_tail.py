@@ -1,0 +1,191 @@
+"""How pieces end: limits by their text, silence that is cut, and what failed drawn anew; through
+the whole chain around networks whose output is worked out by hand."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+
+from barkserve.checkpoint.bark_config import SemanticGeneration
+from barkserve.checkpoint.folder import CheckpointFolder, embedded_checkpoint
+from barkserve.codec.decoder import Decoded, DecodeJob
+from barkserve.engine.scheduler import Batch
+from barkserve.errors import InvalidArgument
+from barkserve.orchestrator.synthesis.seeds import piece_seed
+from barkserve.orchestrator.synthesis.tail import Tail, resolve_tail
+from barkserve.v1 import common_pb2, speech_pb2
+from fixtures.checkpoints import TINY, CheckpointSpec, never_ending
+from tests.support.services import Chain, running_chain
+from tests.system.test_with_fakes import HOP, Fakes, ask, fakes, running_fakes
+
+assert fakes  # a fixture
+EXACT = common_pb2.DELIVERY_MODE_EXACT
+LENGTH, STOP = common_pb2.FINISH_REASON_LENGTH, common_pb2.FINISH_REASON_STOP
+SILENCE = common_pb2.FINISH_REASON_SILENCE
+
+
+@pytest.fixture
+def generation() -> SemanticGeneration:
+    return CheckpointFolder.open(embedded_checkpoint()).bark.semantic_generation
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text", "asked", "tokens"),
+    [
+        (0.5, "Hello", 0, 225),  # (2 + 5 x 0.5) x 49.9
+        (0.5, "Hello", 100, 100),
+        (0.5, "Hello", 300, 225),
+        (0.5, "Hello there, how are you?", 0, 0),  # 14.5 s: the checkpoint ends before
+        (0.0, "Hello", 0, 0),
+        (0.0, "Hello", 7, 7),
+        (0.1, "[laughs]", 0, 0),
+        (0.1, "♪ la ♪", 50, 50),
+    ],
+)
+def test_tokens_for_a_text(
+    generation: SemanticGeneration, seconds: float, text: str, asked: int, tokens: int
+) -> None:
+    assert Tail(seconds, None, 0).max_tokens(text, asked, generation) == tokens
+
+
+def test_the_servers_default_holds_where_nothing_is_said() -> None:
+    assert resolve_tail(speech_pb2.TailOptions(), 0.5) == Tail(0.5, None, 0)
+    said = speech_pb2.TailOptions(
+        max_seconds_per_character=0, max_silence_seconds=0.25, max_redraws=3
+    )
+    assert resolve_tail(said, 0.5) == Tail(0.0, 0.25, 3)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("max_seconds_per_character", -0.1),
+        ("max_seconds_per_character", 10.1),
+        ("max_silence_seconds", float("nan")),
+        ("max_redraws", -1),
+        ("max_redraws", 4),
+    ],
+)
+def test_what_cannot_be_is_refused_by_name(field: str, value: Any) -> None:
+    with pytest.raises(InvalidArgument, match=f"tail.{field}"):
+        resolve_tail(speech_pb2.TailOptions(**{field: value}), 0.5)
+
+
+async def speak(
+    chain: Chain, request: speech_pb2.SynthesizeRequest
+) -> tuple[np.ndarray, speech_pb2.SynthesisFinished]:
+    responses = [response async for response in chain.speech.Synthesize(request)]
+    audio = b"".join(response.audio.audio for response in responses)
+    return np.frombuffer(audio, dtype="<f4"), responses[-1].finished
+
+
+def with_tail(delivery: int = EXACT, **options: Any) -> speech_pb2.SynthesizeRequest:
+    request = ask(delivery)
+    request.seed = 5
+    request.tail.CopyFrom(speech_pb2.TailOptions(**options))
+    return request
+
+
+def end_after(fakes: Fakes, tokens: int) -> None:
+    """Let every utterance end by itself."""
+    run = fakes.semantic.run
+
+    def ending(batch: Batch) -> list[int]:
+        return [
+            TINY.eos_token if len(sequence.tokens) == tokens else token
+            for sequence, token in zip(batch.sequences, run(batch), strict=True)
+        ]
+
+    fakes.semantic.run = ending  # type: ignore[method-assign]
+
+
+def silence_takes(fakes: Fakes, takes: range, level: float = 0.1) -> None:
+    """Let the codec be silent in these takes, and loud in the others; each begins without state."""
+    decode, begun = fakes.codec.decode, -1
+
+    def quiet(jobs: list[DecodeJob]) -> list[Decoded]:
+        nonlocal begun
+        begun += sum(job.state is None for job in jobs)
+        factor = 0.0 if begun in takes else level
+        return [Decoded(np.full_like(each.samples, factor), each.state) for each in decode(jobs)]
+
+    fakes.codec.decode = quiet  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("delivery", [1, 2])
+async def test_a_silent_piece_is_drawn_anew(fakes: Fakes, delivery: int) -> None:
+    end_after(fakes, 40)
+    silence_takes(fakes, range(2))
+    async with running_fakes(fakes) as chain:
+        audio, finished = await speak(chain, with_tail(delivery, max_redraws=3))
+    assert len(audio) == 60 * HOP
+    assert (audio == np.float32(0.1)).all()
+    report = finished.pieces[0]
+    assert (report.redraws, report.seed) == (2, piece_seed(5, 0, 2))
+    assert finished.finish_reason == report.finish_reason == STOP
+
+
+async def test_without_redraws_silence_is_named_and_sent(fakes: Fakes) -> None:
+    silence_takes(fakes, range(9))
+    async with running_fakes(fakes) as chain:
+        audio, finished = await speak(chain, with_tail())
+        assert len(audio) == len(fakes.samples())
+        assert finished.finish_reason == finished.pieces[0].finish_reason == SILENCE
+        audio, finished = await speak(chain, with_tail(max_silence_seconds=0.05, max_redraws=1))
+        assert len(audio) == 1200
+        assert (finished.finish_reason, finished.pieces[0].redraws) == (SILENCE, 1)
+
+
+async def test_a_text_of_which_nothing_is_heard_is_an_error(fakes: Fakes) -> None:
+    silence_takes(fakes, range(9))
+    async with running_fakes(fakes) as chain:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await speak(chain, with_tail(max_silence_seconds=0))
+    assert caught.value.code() is grpc.StatusCode.INTERNAL
+    assert "another seed" in (caught.value.details() or "")
+
+
+@pytest.mark.parametrize("redraws", [0, 2])
+async def test_a_piece_that_is_too_long_is_drawn_anew_while_nothing_has_left(
+    fakes: Fakes, redraws: int
+) -> None:
+    silence_takes(fakes, range(0))
+    request = with_tail(max_redraws=redraws)
+    request.semantic.max_tokens = 20
+    async with running_fakes(fakes) as chain:
+        audio, finished = await speak(chain, request)
+    assert len(audio) == finished.sample_count > 0
+    assert finished.finish_reason == LENGTH
+    assert [(p.redraws, p.seed) for p in finished.pieces] == [(redraws, piece_seed(5, 0, redraws))]
+    assert finished.stages[0].output_count == 20
+
+
+async def test_pieces_behind_one_that_was_drawn_anew_go_on_from_what_was_heard(
+    fakes: Fakes,
+) -> None:
+    end_after(fakes, 40)
+    silence_takes(fakes, range(1))
+    request = with_tail(max_redraws=1)
+    request.text = "hello the world. hello hello the world."
+    async with running_fakes(fakes) as chain:
+        audio, finished = await speak(chain, request)
+    assert [piece.redraws for piece in finished.pieces] == [1, 0]
+    assert sum(piece.sample_count for piece in finished.pieces) == len(audio)
+    assert finished.finish_reason == STOP
+
+
+async def test_a_piece_ends_where_its_text_lets_it(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
+    folder = checkpoint_of(replace(never_ending(TINY), max_new_tokens=400, block_size=1024))
+    request = speech_pb2.SynthesizeRequest(
+        text="hello the world", tail=speech_pb2.TailOptions(max_seconds_per_character=0.01)
+    )
+    async with running_chain(folder) as chain:
+        _, finished = await speak(chain, request)
+    assert finished.finish_reason == LENGTH
+    assert finished.stages[0].output_count == 108  # (2 + 15 x 0.01) x 49.9

@@ -1,0 +1,280 @@
+"""What a client sees of voices: listing, creating, going on with an earlier one, on any replica."""
+
+import io
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+import pytest_asyncio
+from google.rpc import error_details_pb2, status_pb2
+
+from barkserve.constants import STAGES
+from barkserve.v1 import common_pb2, speech_pb2, speech_pb2_grpc
+from fixtures.checkpoints import TINY, CheckpointSpec, random_voice
+from tests.support.fakes import until
+from tests.support.services import running, running_chain
+
+Selection = speech_pb2.VoiceSelection
+Create = speech_pb2.CreateVoiceRequest
+OWN = ["v2/test_speaker_0", "v2/test_speaker_1"]
+
+
+@dataclass
+class Replicas:
+    """Two orchestrators over the same stages and the same voice store."""
+
+    first: Any
+    second: Any
+
+
+@pytest_asyncio.fixture
+async def replicas(
+    checkpoint_of: Callable[[CheckpointSpec], Path], tmp_path: Path
+) -> AsyncIterator[Replicas]:
+    checkpoint, store = checkpoint_of(TINY), str(tmp_path / "voices")
+    async with AsyncExitStack() as stack:
+        chain = await stack.enter_async_context(
+            running_chain(checkpoint, voice_store=store, max_stored_voices=2)
+        )
+        stages = {stage: chain.services[stage].address for stage in STAGES}
+        second = await stack.enter_async_context(
+            running("orchestrator", checkpoint, voice_store=store, **stages)
+        )
+        yield Replicas(chain.speech, speech_pb2_grpc.SpeechServiceStub(second.channel))
+
+
+async def names(speech: Any, language: str = "") -> list[str]:
+    listed = await speech.ListVoices(speech_pb2.ListVoicesRequest(language_code=language))
+    return [voice.name for voice in listed.voices]
+
+
+async def spoken(speech: Any, **fields: Any) -> tuple[bytes, speech_pb2.SynthesisFinished]:
+    request = speech_pb2.SynthesizeRequest(text="hello world", seed=3, **fields)
+    responses = [response async for response in speech.Synthesize(request)]
+    return b"".join(response.audio.audio for response in responses), responses[-1].finished
+
+
+async def refusal(call: Any) -> grpc.aio.AioRpcError:
+    async def end() -> None:
+        if hasattr(call, "__aiter__"):
+            _ = [response async for response in call]
+        else:
+            await call
+
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await end()
+    return caught.value
+
+
+def npz() -> bytes:
+    stream = io.BytesIO()
+    np.savez(stream, **random_voice(TINY, 50, seed=5))
+    return stream.getvalue()
+
+
+async def test_an_utterance_becomes_a_voice_by_its_handle_on_any_replica(
+    replicas: Replicas,
+) -> None:
+    _, finished = await spoken(replicas.first, keep_voice=True, return_voice=True)
+    by_handle = Selection(handle=finished.voice_handle)
+    expected, _ = await spoken(
+        replicas.second, voice=Selection(history_prompt=finished.voice), return_voice=True
+    )
+    assert (await spoken(replicas.second, voice=by_handle))[0] == expected
+    create = Create(name="mine", source=by_handle, description="d", language_code="en-GB")
+    created = await replicas.second.CreateVoice(create)
+    assert created.voice == speech_pb2.Voice(
+        name="mine", language_code="en-GB", description="d", origin=speech_pb2.VOICE_ORIGIN_STORED
+    )
+    assert (await spoken(replicas.first, voice=Selection(name="mine")))[0] == expected
+    described = await replicas.first.GetVoice(
+        speech_pb2.GetVoiceRequest(name="mine", include_history_prompt=True)
+    )
+    assert described.voice == created.voice
+    assert described.history_prompt == finished.voice
+    copy = await replicas.first.CreateVoice(Create(name="copy", source=Selection(name="mine")))
+    assert copy.voice.language_code == "en-GB"
+
+
+async def test_voices_come_and_go_for_all_replicas(replicas: Replicas) -> None:
+    first, second = replicas.first, replicas.second
+    await first.CreateVoice(Create(name="ann", source=Selection(npz=npz()), language_code="de"))
+    await second.CreateVoice(Create(name="z", source=Selection(name=OWN[1])))
+    assert await names(second) == ["ann", *OWN, "z"]
+    assert await names(first, "de") == ["ann"]
+    full = await refusal(first.CreateVoice(Create(name="more", source=Selection(npz=npz()))))
+    assert full.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    quota = error_details_pb2.QuotaFailure()
+    details = dict(full.trailing_metadata() or ())["grpc-status-details-bin"]
+    assert status_pb2.Status.FromString(details).details[0].Unpack(quota)
+    await second.DeleteVoice(speech_pb2.DeleteVoiceRequest(name="ann"))
+    assert await names(first) == [*OWN, "z"]
+    gone = await refusal(second.Synthesize(speech_pb2.SynthesizeRequest(
+        text="hello", voice=Selection(name="ann"),
+    )))  # fmt: skip
+    assert gone.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_voice_is_told_with_what_is_known_of_it(replicas: Replicas) -> None:
+    listed = await replicas.first.ListVoices(speech_pb2.ListVoicesRequest())
+    assert listed.voices[0] == speech_pb2.Voice(
+        name=OWN[0], is_default=True, origin=speech_pb2.VOICE_ORIGIN_CHECKPOINT
+    )
+    described = await replicas.first.GetVoice(
+        speech_pb2.GetVoiceRequest(name=OWN[0], include_history_prompt=True)
+    )
+    assert described.voice == listed.voices[0]
+    assert len(described.history_prompt.fine_prompt) > 0
+
+
+@pytest.mark.parametrize(
+    ("request_", "code", "says"),
+    [
+        (Create(name="../x", source=Selection(npz=npz())), "INVALID_ARGUMENT", "name: must be"),
+        (Create(name="x.npz", source=Selection(npz=npz())), "INVALID_ARGUMENT", ".npz is for"),
+        (Create(name="x"), "INVALID_ARGUMENT", "source: must be"),
+        (Create(name="x", source=Selection(name="none")), "INVALID_ARGUMENT", "source.name"),
+        (Create(name="x", source=Selection(npz=b"PK")), "INVALID_ARGUMENT", "source.npz"),
+        (
+            Create(
+                name="x",
+                source=Selection(history_prompt=common_pb2.HistoryPrompt(coarse_prompt=[1])),
+            ),
+            "INVALID_ARGUMENT",
+            "source.history_prompt.coarse_prompt",
+        ),
+        (Create(name="x", source=Selection(npz=npz()), language_code="?"), "INVALID_ARGUMENT", "l"),
+        (
+            Create(name="x", source=Selection(npz=npz()), description="x" * 501),
+            "INVALID_ARGUMENT",
+            "description",
+        ),
+        (Create(name="x", source=Selection(name="nobody")), "NOT_FOUND", "nobody"),
+        (Create(name="x", source=Selection(handle="nothing")), "NOT_FOUND", "handle"),
+        (Create(name="none", source=Selection(npz=npz())), "ALREADY_EXISTS", "checkpoint's own"),
+        (
+            Create(name=OWN[0], source=Selection(npz=npz()), replace=True),
+            "ALREADY_EXISTS",
+            "checkpoint's own",
+        ),
+        (speech_pb2.DeleteVoiceRequest(name=OWN[0]), "FAILED_PRECONDITION", "checkpoint's own"),
+        (speech_pb2.DeleteVoiceRequest(name="nobody"), "NOT_FOUND", "nobody"),
+        (speech_pb2.GetVoiceRequest(name="v2/test_speaker"), "NOT_FOUND", OWN[1]),
+    ],
+)
+async def test_what_is_wrong_is_said(
+    request_: Any,
+    code: str,
+    says: str,
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+    tmp_path: Path,
+) -> None:
+    async with running("orchestrator", checkpoint_of(TINY), voice_store=str(tmp_path)) as service:
+        method = type(request_).__name__.removesuffix("Request")
+        speech = speech_pb2_grpc.SpeechServiceStub(service.channel)
+        error = await refusal(getattr(speech, method)(request_))
+    assert (error.code().name, says in (error.details() or "")) == (code, True), error.details()
+    assert os.listdir(tmp_path) == []
+
+
+async def test_without_a_store_there_are_the_checkpoints_voices_and_what_to_do(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
+    async with running("orchestrator", checkpoint_of(TINY)) as service:
+        speech = speech_pb2_grpc.SpeechServiceStub(service.channel)
+        assert await names(speech) == OWN
+        for call in (
+            speech.CreateVoice(Create(name="x", source=Selection(npz=npz()))),
+            speech.DeleteVoice(speech_pb2.DeleteVoiceRequest(name="x")),
+            speech.Synthesize(speech_pb2.SynthesizeRequest(text="hello", keep_voice=True)),
+            speech.Synthesize(
+                speech_pb2.SynthesizeRequest(text="hello", voice=Selection(handle="x"))
+            ),
+        ):
+            error = await refusal(call)
+            assert error.code() is grpc.StatusCode.FAILED_PRECONDITION
+            assert "--voice-store" in (error.details() or "")
+        info = await speech.GetServerInfo(speech_pb2.GetServerInfoRequest())
+        assert (info.limits.max_stored_voices, info.limits.voice_handle_seconds) == (0, 0)
+
+
+async def test_a_store_that_cannot_be_written_refuses_before_anything_is_spoken(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (tmp_path / "file").touch()
+    store = str(tmp_path / "file" / "voices")
+    async with running("orchestrator", checkpoint_of(TINY), voice_store=store) as service:
+        await until(lambda: "file is no folder" in caplog.text)  # said at start, too
+        speech = speech_pb2_grpc.SpeechServiceStub(service.channel)
+        error = await refusal(
+            speech.Synthesize(speech_pb2.SynthesizeRequest(text="hello", keep_voice=True))
+        )
+    assert error.code() is grpc.StatusCode.UNAVAILABLE
+    assert "file is no folder" in (error.details() or "")
+    assert "Traceback" not in caplog.text
+
+
+async def test_a_store_that_fails_in_the_end_costs_the_handle_only(
+    replicas: Replicas, tmp_path: Path
+) -> None:
+    call = replicas.first.Synthesize(
+        speech_pb2.SynthesizeRequest(text="hello world", seed=3, keep_voice=True, return_voice=True)
+    )
+    responses = aiter(call)
+    assert (await anext(responses)).HasField("started")
+    (tmp_path / "voices").mkdir(exist_ok=True)
+    (tmp_path / "voices" / "handles").touch()
+    finished = [response async for response in responses][-1].finished
+    assert (finished.voice_handle, finished.HasField("voice")) == ("", True)
+    assert "handles cannot be written" in finished.voice_handle_error
+    assert finished.sample_count > 0
+
+
+async def test_the_server_tells_what_it_is(replicas: Replicas) -> None:
+    info = await replicas.first.GetServerInfo(speech_pb2.GetServerInfoRequest())
+    assert (info.model, info.default_voice, info.sample_rate_hertz) == (
+        "bark-test",
+        OWN[0],
+        TINY.sample_rate,
+    )
+    assert list(info.encodings) == list(range(1, 9))
+    limits = info.limits
+    assert (limits.max_stored_voices, limits.max_voice_bytes) == (2, 1 << 20)
+    assert (limits.voice_handle_seconds, limits.max_streams) == (3600, 64)
+    assert limits.max_text_characters >= 20_000
+    assert (limits.min_sample_rate_hertz, limits.max_sample_rate_hertz) == (8_000, 48_000)
+    assert (limits.min_chunk_ms, limits.max_chunk_ms) == (20, 5_000)
+
+
+async def test_expired_handles_are_cleaned_up(
+    checkpoint_of: Callable[[CheckpointSpec], Path], tmp_path: Path
+) -> None:
+    handles = tmp_path / "handles"
+    handles.mkdir()
+    expired, alive = (handles / f"{time}-{'0' * 32}.npz" for time in ("0000000001", "f" * 10))
+    expired.touch()
+    alive.touch()
+    async with running("orchestrator", checkpoint_of(TINY), voice_store=str(tmp_path)):
+        await until(lambda: not expired.exists())
+    assert alive.exists()
+
+
+async def test_a_stored_voice_may_be_the_default(
+    checkpoint_of: Callable[[CheckpointSpec], Path], tmp_path: Path
+) -> None:
+    options = {"checkpoint": checkpoint_of(TINY), "voice_store": str(tmp_path)}
+    async with running("orchestrator", **options) as service:
+        speech = speech_pb2_grpc.SpeechServiceStub(service.channel)
+        await speech.CreateVoice(Create(name="ann", source=Selection(npz=npz())))
+    async with running("orchestrator", voice="ann", **options) as service:
+        speech = speech_pb2_grpc.SpeechServiceStub(service.channel)
+        listed = await speech.ListVoices(speech_pb2.ListVoicesRequest())
+    assert [voice.name for voice in listed.voices if voice.is_default] == ["ann"]

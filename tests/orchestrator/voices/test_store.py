@@ -1,0 +1,205 @@
+"""Created voices and kept ones: names, limits, what fits the checkpoint, what expires."""
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from barkserve.checkpoint.bark_config import BarkConfig
+from barkserve.checkpoint.folder import CheckpointFolder
+from barkserve.checkpoint.voice_card import VoiceCard
+from barkserve.checkpoint.voices import PROMPTS, Voice, parse_voice
+from barkserve.errors import (
+    AlreadyExists,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    StoreFull,
+)
+from barkserve.orchestrator.voices import store as voice_store
+from barkserve.orchestrator.voices.blobs import FolderFiles, open_files
+from barkserve.orchestrator.voices.handles import VoiceHandles
+from barkserve.orchestrator.voices.store import VoiceStore
+from fixtures.checkpoints import ODD, TINY, build_checkpoint, random_voice
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> BarkConfig:
+    return CheckpointFolder.open(build_checkpoint(tmp_path_factory.mktemp("tiny"), TINY)).bark
+
+
+@pytest.fixture(scope="module")
+def voice(config: BarkConfig) -> Voice:
+    return parse_voice(random_voice(TINY, 50, seed=5), config, "inline")
+
+
+@pytest.fixture
+def store(config: BarkConfig, tmp_path: Path) -> VoiceStore:
+    return VoiceStore(FolderFiles(tmp_path), config, "tiny", 3)
+
+
+def _card(name: str, language: str = "en", description: str = "") -> VoiceCard:
+    return VoiceCard(name, language, description, stored=True)
+
+
+def _assert_equal(one: Voice, other: Voice) -> None:
+    for prompt in PROMPTS:
+        np.testing.assert_array_equal(getattr(one, prompt), getattr(other, prompt))
+
+
+def test_a_voice_is_there_for_every_replica(
+    store: VoiceStore, voice: Voice, config: BarkConfig, tmp_path: Path
+) -> None:
+    card = _card("team/Ann.v1", "en-GB", "Ünïcode, a \U0001f600")
+    store.create(card, voice, replace=False)
+    other = VoiceStore(FolderFiles(tmp_path), config, "tiny", 3)
+    assert other.cards() == [card]
+    found, tokens = other.get("team/Ann.v1")
+    assert (found, tokens.name) == (card, "team/Ann.v1")
+    _assert_equal(tokens, voice)
+    other.delete("team/Ann.v1")
+    assert store.cards() == []
+    with pytest.raises(NotFound, match="team/Ann"):
+        store.get("team/Ann.v1")
+
+
+def test_a_name_is_taken_unless_it_is_to_be_replaced(store: VoiceStore, voice: Voice) -> None:
+    store.create(_card("ann"), voice, replace=False)
+    with pytest.raises(AlreadyExists, match="set `replace`"):
+        store.create(_card("ann", "de"), voice, replace=False)
+    assert store.cards()[0].language == "en"
+    store.create(_card("ann", "de"), voice, replace=True)
+    assert store.cards()[0].language == "de"
+
+
+def test_a_full_store_says_so_and_still_replaces(store: VoiceStore, voice: Voice) -> None:
+    for name in ("a", "b", "c"):
+        store.create(_card(name), voice, replace=False)
+    with pytest.raises(StoreFull, match=r"3 are stored and 3 is the limit; delete one"):
+        store.create(_card("d"), voice, replace=False)
+    store.create(_card("c", "fr"), voice, replace=True)
+    store.delete("a")
+    store.create(_card("d"), voice, replace=False)
+    assert [card.name for card in store.cards()] == ["b", "c", "d"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("", ".", "..", "/", "/a", "a/", "a//b", "../a", "a/../b", "a/.b", "-a", "a b", "a\\b"),
+        *("~a", "a~b", "a\0b", "a\n", "ä", "s3://a", "a::b", "file:a", "a%2F..%2Fb", "a?b", "a*"),
+        "x" * 65,
+    ],
+)
+def test_names_that_are_none_are_refused(name: str, store: VoiceStore, voice: Voice) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        store.create(_card(name), voice, replace=True)
+    assert caught.value.field == "name"
+    for use in (store.get, store.delete):
+        with pytest.raises(NotFound):
+            use(name)
+
+
+@given(name=st.text(alphabet="aB0._-/~:%\\ ", max_size=12))
+def test_no_name_leads_out_of_the_folder(name: str, voice: Voice, config: BarkConfig) -> None:
+    files = open_files("memory://hypothesis/voices")
+    store = VoiceStore(files, config, "tiny", 10)
+    try:
+        store.create(_card(name), voice, replace=False)
+    except InvalidArgument:
+        assert files.list() == {}
+        return
+    assert len(files.list()) == 1  # in the folder itself, not below it or beside it
+    assert [card.name for card in store.cards()] == [name]
+    store.delete(name)
+
+
+def test_voices_of_another_kind_of_checkpoint_are_refused(
+    store: VoiceStore, voice: Voice, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    store.create(_card("ann"), voice, replace=False)
+    odd = CheckpointFolder.open(build_checkpoint(tmp_path_factory.mktemp("odd"), ODD)).bark
+    other = VoiceStore(FolderFiles(tmp_path), odd, "odd", 3)
+    assert other.cards() == []
+    with pytest.raises(
+        FailedPrecondition, match=r"does not fit odd.*made with the checkpoint tiny"
+    ):
+        other.get("ann")
+    with pytest.raises(AlreadyExists):  # the name is taken all the same
+        other.create(
+            _card("ann"), parse_voice(random_voice(ODD, 9, seed=0), odd, "x"), replace=False
+        )
+
+
+def test_suno_files_that_were_put_there_by_hand_are_voices(
+    store: VoiceStore, voice: Voice, tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "plain.npz", **random_voice(TINY, 50, seed=5))
+    (tmp_path / "broken.npz").write_bytes(b"no archive")
+    (tmp_path / "notes.txt").write_text("no voice")
+    (tmp_path / "handles").mkdir()
+    with zipfile.ZipFile(tmp_path / "odd.npz", "w") as archive:
+        archive.comment = b'{"name": 3}'
+    assert store.cards() == [VoiceCard("plain", stored=True)]
+    _assert_equal(store.get("plain")[1], voice)
+    with pytest.raises(FailedPrecondition, match=r"no valid \.npz"):
+        store.get("broken")
+
+
+def test_a_stored_voice_is_a_file_that_numpy_reads(
+    store: VoiceStore, voice: Voice, tmp_path: Path
+) -> None:
+    store.create(_card("a/b"), voice, replace=False)
+    (file,) = tmp_path.iterdir()
+    with np.load(file, allow_pickle=False) as arrays:
+        assert set(arrays) == set(PROMPTS)
+        np.testing.assert_array_equal(arrays["fine_prompt"], voice.fine_prompt)
+
+
+def test_too_large_a_voice_is_refused(
+    store: VoiceStore, voice: Voice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(voice_store, "MAX_NPZ_BYTES", 100)
+    with pytest.raises(InvalidArgument, match="100 is the limit"):
+        store.create(_card("ann"), voice, replace=False)
+    assert store.cards() == []
+
+
+def test_a_handle_lives_for_a_while_on_every_replica(
+    store: VoiceStore, voice: Voice, tmp_path: Path
+) -> None:
+    now = [1_800_000_000.0]
+    files = FolderFiles(tmp_path / "handles")
+    first, second = (VoiceHandles(files, store, 60.0, lambda: now[0]) for _ in range(2))
+    handle = first.keep(voice)
+    assert handle != first.keep(voice)
+    _assert_equal(second.get(handle), voice)
+    assert store.cards() == []
+    now[0] += 59
+    assert second.sweep() == 0
+    _assert_equal(second.get(handle), voice)
+    now[0] += 1
+    with pytest.raises(NotFound, match="handles live 60 s"):
+        first.get(handle)
+    assert second.sweep() == 2
+    assert files.list() == {}
+
+
+@pytest.mark.parametrize("handle", ["", "x", "../ann", "0" * 43, "7" * 10 + "-" + "0" * 32])
+def test_other_handles_name_nothing(
+    handle: str, store: VoiceStore, voice: Voice, tmp_path: Path
+) -> None:
+    store.create(_card("ann"), voice, replace=False)
+    handles = VoiceHandles(FolderFiles(tmp_path / "handles"), store, 60.0)
+    with pytest.raises(NotFound, match="no voice has this handle"):
+        handles.get(handle)
+
+
+def test_a_voice_keeps_its_language(store: VoiceStore, voice: Voice, tmp_path: Path) -> None:
+    store.create(_card("ann", "de"), voice, replace=False)
+    german = store.get("ann")[1]
+    handles = VoiceHandles(FolderFiles(tmp_path / "handles"), store, 60.0)
+    assert (german.language, handles.get(handles.keep(german)).language) == ("de", "de")

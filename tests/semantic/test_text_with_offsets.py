@@ -1,0 +1,90 @@
+"""Where each character of a spoken text stands in the text that was written."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from barkserve.checkpoint.folder import CheckpointFolder, embedded_checkpoint
+from barkserve.errors import InvalidArgument
+from barkserve.semantic.spelling import spell_out
+from barkserve.semantic.text import TextEncoder, normalize
+from barkserve.semantic.text_with_offsets import Traced
+from fixtures.checkpoints import TINY, CheckpointSpec
+
+WRITTEN = st.text(st.characters(exclude_categories=["Cs"]), max_size=80)
+LIKELY = st.text("Mr. 5$€%&@[la]ughs1,0:3️⃣-é你😀#th;\n", max_size=40)
+
+
+def origins(written: str, spoken: Traced, word: str) -> str:
+    """The part of what was written that a word of what is spoken came from."""
+    start = spoken.text.index(word)
+    source = spoken.source[start : start + len(word)]
+    return written[source[0] : source[-1] + 1]
+
+
+@pytest.mark.parametrize(
+    ("written", "word", "origin"),
+    [
+        ("I have 5 cats", "five", "5"),
+        ("I have 5 cats", "cats", "cats"),
+        ("It costs $5.20 now", "five dollars, twenty cents", "$5.20"),
+        ("Dr.  Smith", "doctor", "Dr."),
+        ("Dr.  Smith", "Smith", "Smith"),
+        ("[laughs] at 10:30 a.m.", "ten thirty", "10:30"),
+        ("in 1984, of course", "nineteen eighty-four", "1984"),
+        ("1,234 pages", "pages", "pages"),
+        ("😀 café, 你好!", "cafe", "café"),
+        ("😀 café, 你好!", "NiHao", "你好"),
+        ("the 21st of May", "twenty-first", "21st"),
+        ("50% & more", "percent", "%"),
+    ],
+)
+def test_a_spoken_word_comes_from_the_written_one(written: str, word: str, origin: str) -> None:
+    assert origins(written, spell_out(written), word) == origin
+
+
+@given(WRITTEN | LIKELY)
+@pytest.mark.parametrize("prepare", [spell_out, normalize])
+def test_every_character_comes_from_one_and_in_order(
+    prepare: Callable[[str], Traced], text: str
+) -> None:
+    spoken = prepare(text)
+    assert len(spoken.source) == len(spoken.text)
+    assert list(spoken.source) == sorted(spoken.source)
+    assert all(0 <= origin < len(text) for origin in spoken.source)
+
+
+@given(st.text("abc XYZ.,?!'", max_size=60))
+@pytest.mark.parametrize("prepare", [spell_out, normalize])
+def test_letters_that_stay_come_from_themselves(
+    prepare: Callable[[str], Traced], text: str
+) -> None:
+    spoken = prepare(text)
+    pairs = zip(spoken.text, spoken.source, strict=True)
+    assert all(text[origin] == sign for sign, origin in pairs if sign.isalpha())
+
+
+@pytest.fixture(scope="module", params=["letters", "word pieces"])
+def encoder(
+    request: pytest.FixtureRequest, checkpoint_of: Callable[[CheckpointSpec], Path]
+) -> TextEncoder:
+    mini = request.param == "letters"
+    return TextEncoder(
+        CheckpointFolder.open(embedded_checkpoint() if mini else checkpoint_of(TINY))
+    )
+
+
+@example("\N{EURO SIGN} 0")
+@given(WRITTEN | LIKELY)
+def test_every_token_has_a_place(encoder: TextEncoder, text: str) -> None:
+    try:
+        ids = encoder.encode(text)
+    except InvalidArgument:
+        return
+    places = encoder.locate(text).tolist()
+    assert len(places) == len(ids)
+    assert places == sorted(places)
+    assert all(0 <= place < len(text) and not text[place].isspace() for place in places)

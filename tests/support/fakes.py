@@ -1,0 +1,282 @@
+"""Networks whose output can be worked out by hand, so that everything around them is tested without
+weights; and the few lines that tests drive an engine with."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Sequence as Rows
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from barkserve.codec.decoder import Decoded, DecodeJob
+from barkserve.engine.device_residency import Residence
+from barkserve.engine.engine import Engine, Runner
+from barkserve.engine.request import SamplingParams, Sequence
+from barkserve.engine.scheduler import Batch
+from barkserve.fine.job import FillJob
+
+Ids = NDArray[np.int64]
+MODULO = 97
+
+
+class Gate:
+    """Stands before each step of a network and lets through as many as it is told to."""
+
+    def __init__(self) -> None:
+        self._permits = threading.Semaphore(0)
+        self._open = False
+
+    def let(self, steps: int = 1) -> None:
+        """Let so many further steps through."""
+        for _ in range(steps):
+            self._permits.release()
+
+    def open(self) -> None:
+        """Let all through from now on."""
+        self._open = True
+        self._permits.release()
+
+    def __call__(self) -> None:
+        if not self._open:
+            assert self._permits.acquire(timeout=60), "the test never opened its gate"
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a network was asked in one step: the slots, what each held before, positions appended to
+    each."""
+
+    slots: tuple[int, ...]
+    starts: tuple[int, ...]
+    length: int
+
+    @property
+    def positions(self) -> int:
+        """Positions computed."""
+        return len(self.slots) * self.length
+
+
+@dataclass
+class FakeRunner:
+    """An autoregressive network, an engine's Runner, that computes like this:
+
+    Behind a slot of n positions whose ids sum to s (an id of -1 counts as 0), the next token is the
+    head's entry number (s + n) % len(head). The default head is 0..96: behind the prompt [5, 6, 7]
+    comes (18 + 3) % 97 = 21, then (39 + 4) % 97 = 43, then (82 + 5) % 97 = 87. Sampling parameters
+    and uniforms are not looked at. So every token depends on everything that the slot holds.
+
+    It fails the test when a batch does not fit what the slots hold.
+
+    Attributes:
+        slots: how many.
+        heads: the ids of each head.
+        gate: called in the worker thread before each step.
+        raises: the error of step number n, counted from 0.
+        steps: all that have begun.
+        held: for each slot the sum of the ids of each of its positions.
+    """
+
+    slots: int = 4
+    heads: Rows[Rows[int]] = (range(MODULO),)
+    gate: Callable[[], object] | None = None
+    raises: Mapping[int, Exception] = field(default_factory=dict)
+    steps: list[Step] = field(default_factory=list)
+    held: dict[int, list[int]] = field(default_factory=dict)
+
+    @property
+    def positions(self) -> int:
+        """Positions computed in all."""
+        return sum(step.positions for step in self.steps)
+
+    def run(self, batch: Batch) -> list[int]:
+        """One step."""
+        number = len(self.steps)
+        self.steps.append(self._checked(batch))
+        if self.gate is not None:
+            self.gate()
+        if number in self.raises:
+            raise self.raises[number]
+        return [self._next(*row) for row in zip(batch.sequences, batch.slots, strict=True)]
+
+    def _checked(self, batch: Batch) -> Step:
+        assert len(set(batch.slots)) == len(batch.sequences), f"a slot twice: {batch.slots}"
+        for sequence, slot in zip(batch.sequences, batch.slots, strict=True):
+            assert slot in range(self.slots), f"no such slot: {slot}"
+            assert sequence.pending_count == batch.length, "the batch is ragged"
+            if sequence.cached == 0:
+                self.held[slot] = []
+            fed = [*sequence.prompt.tolist(), *([token] for token in sequence.tokens)]
+            assert len(self.held[slot]) == sequence.cached, "the slot holds another length"
+            assert self.held[slot] == _summed(fed[: sequence.cached]), "it holds another past"
+        starts = tuple(sequence.cached for sequence in batch.sequences)
+        return Step(batch.slots, starts, batch.length)
+
+    def _next(self, sequence: Sequence, slot: int) -> int:
+        held = self.held[slot]
+        held += _summed(sequence.pending().tolist())
+        head = self.heads[sequence.next_head]
+        return head[(sum(held) + len(held)) % len(head)]
+
+
+def _summed(positions: list[list[int]]) -> list[int]:
+    return [sum(max(0, id_) for id_ in ids) for ids in positions]
+
+
+def fake_tokens(
+    prompt: Rows[int],
+    count: int,
+    stop_token: int | None = None,
+    heads: Rows[Rows[int]] = (range(MODULO),),
+) -> list[int]:
+    """What FakeRunner says behind a prompt of one id a position, all heads in turn."""
+    ids = list(prompt)
+    tokens: list[int] = []
+    while len(tokens) < count:
+        head = heads[len(tokens) % len(heads)]
+        token = head[(sum(ids) + len(ids)) % len(head)]
+        if token == stop_token:
+            break
+        ids.append(token)
+        tokens.append(token)
+    return tokens
+
+
+def fake_sequence(prompt: Rows[int], max_tokens: int, **options: object) -> Sequence:
+    """A sequence of one id a position."""
+    return Sequence(
+        prompt=np.array(prompt, dtype=np.int64)[:, None],
+        max_tokens=max_tokens,
+        sampling=SamplingParams(greedy=True),
+        uniforms=np.zeros(max_tokens, dtype=np.float32),
+        **options,  # type: ignore[arg-type]
+    )
+
+
+@asynccontextmanager
+async def engine_over(runner: Runner, residence: Residence | None = None) -> AsyncIterator[Engine]:
+    """A started engine; at the end its runner's gate is opened."""
+    engine = Engine(runner, residence=residence)
+    await engine.start()
+    try:
+        yield engine
+    finally:
+        gate = getattr(runner, "gate", None)
+        if isinstance(gate, Gate):
+            gate.open()
+        await engine.stop()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what other tasks and threads do."""
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110 - another thread brings it about
+            await asyncio.sleep(0.001)
+
+
+@dataclass
+class FakePlace:
+    """What a network gives up and takes again. `check` stands before a step as a Gate does, and
+    fails the test when a step finds the network away.
+
+    Attributes:
+        gate: called in the worker thread in the middle of each move.
+        raises: the error of move number n, counted from 0.
+        lost: called when the network leaves: what it forgets.
+        moves: all that have begun.
+        here: whether the network is there.
+    """
+
+    gate: Callable[[], object] | None = None
+    raises: Mapping[int, Exception] = field(default_factory=dict)
+    lost: Callable[[], object] = lambda: None
+    moves: list[str] = field(default_factory=list)
+    here: bool = True
+
+    def leave(self) -> int:
+        """Gives 1000 bytes back."""
+        self._move("leave")
+        assert self.here
+        self.here = False
+        self.lost()
+        return 1000
+
+    def come_back(self) -> None:
+        """Takes them again."""
+        self._move("come back")
+        assert not self.here
+        self.here = True
+
+    def check(self) -> None:
+        """A step is about to run."""
+        assert self.here, "a step while the network is away"
+
+    def _move(self, name: str) -> None:
+        number = len(self.moves)
+        self.moves.append(name)
+        if self.gate is not None:
+            self.gate()
+        if number in self.raises:
+            raise self.raises[number]
+
+
+@dataclass
+class FakeFiller:
+    """A fine network: every frame to be decided gets code (code of codebook 0 + k) % codebook_size
+    in each codebook k from `first_codebook` on. So the frame (60, 3) becomes, with a size of 64,
+    (60, 3, 62, 63, 0, 1, 2, 3). `batches` are the sizes of the batches."""
+
+    first_codebook: int
+    codebooks: int
+    codebook_size: int
+    gate: Callable[[], object] | None = None
+    batches: list[int] = field(default_factory=list)
+
+    def fill(self, jobs: list[FillJob]) -> list[Ids]:
+        """One batch."""
+        self.batches.append(len(jobs))
+        if self.gate is not None:
+            self.gate()
+        return [self.filled(job.codes, job.fill_from) for job in jobs]
+
+    def filled(self, codes: Ids, fill_from: int = 0) -> Ids:
+        """The (T, codebooks) codes with every frame from fill_from on decided."""
+        decided = codes.copy()
+        books = np.arange(self.first_codebook, self.codebooks)
+        first = decided[fill_from:, :1]
+        decided[fill_from:, self.first_codebook :] = (first + books) % self.codebook_size
+        return decided
+
+
+@dataclass
+class FakeDecoder:
+    """A codec: all `hop_length` samples of a frame are the sum of all codes of the utterance up to
+    and with that frame, in units of 2**-20. So frames (1, 2), (3, 4) and a hop of 2 become
+    3, 3, 10, 10 units. The sum is the state; whoever loses it is heard. `batches` as FakeFiller's.
+    """
+
+    hop_length: int
+    gate: Callable[[], object] | None = None
+    batches: list[int] = field(default_factory=list)
+
+    def decode(self, jobs: list[DecodeJob]) -> list[Decoded]:
+        """One batch, of one shape."""
+        self.batches.append(len(jobs))
+        assert len({job.shape_key for job in jobs}) == 1, "jobs of several shapes in a batch"
+        if self.gate is not None:
+            self.gate()
+        return [self._decode(job) for job in jobs]
+
+    def samples(self, codes: Ids) -> NDArray[np.float32]:
+        """The samples of a whole utterance of (T, codebooks) codes."""
+        units = codes.sum(axis=1).cumsum().repeat(self.hop_length)
+        return (units * 2.0**-20).astype(np.float32)
+
+    def _decode(self, job: DecodeJob) -> Decoded:
+        before = 0 if job.state is None else int(job.state[0])
+        samples = self.samples(job.codes) + np.float32(before * 2.0**-20)
+        total = torch.tensor([before + int(job.codes.sum())])
+        return Decoded(samples.astype(np.float32), total)

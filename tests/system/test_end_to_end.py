@@ -1,0 +1,324 @@
+"""Five real processes started by `barkserve up`, spoken to by the real `barkclient`, as the README
+says."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import wave
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fixtures.checkpoints import TINY, CheckpointSpec, never_ending
+from tests.support.reference import generate
+
+LONG = replace(never_ending(TINY), max_new_tokens=700, block_size=1024)
+READY = "barkserve is up at "
+AT_MOST_S = 200  # for what takes a second or two, on a machine that has other things to do
+
+
+def command(*words: str) -> list[str]:
+    return [str(Path(sys.executable).with_name(words[0])), *words[1:]]
+
+
+def up(folder: Path, *behind: str, **options: object) -> list[str]:
+    flags = {"checkpoint": folder, "port": 0, "metrics-port": 0, "threads": 1} | options
+    return command("barkserve", "up", *(f"--{k}={v}" for k, v in flags.items()), *behind)
+
+
+def run(words: list[str], **options: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(words, capture_output=True, text=True, timeout=AT_MOST_S, **options)  # type: ignore[call-overload]
+
+
+def children_of(pid: int) -> list[int]:
+    found = run(["ps", "-o", "pid=,ppid=", "-A"]).stdout.split("\n")
+    pairs = [tuple(map(int, line.split())) for line in found if line.strip()]
+    return [child for child, parent in pairs if parent == pid]
+
+
+def words_of(pid: int) -> list[str]:
+    return run(["ps", "-o", "args=", "-p", str(pid)]).stdout.split()
+
+
+def gone(pid: int) -> bool:
+    """Whether it has ended, even if nobody has asked yet how."""
+    state = run(["ps", "-o", "stat=", "-p", str(pid)]).stdout
+    return not state.strip() or state.startswith("Z")
+
+
+def wait_until_gone(pids: Iterable[int]) -> None:
+    """For those that nobody waits for: a signal is sent before it is felt."""
+    left = list(pids)
+    wait_until(lambda: all(map(gone, left)))
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """The test's own timeout bounds it."""
+    while not condition():
+        time.sleep(0.05)
+
+
+def size_of(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
+
+
+@dataclass
+class Up:
+    """`barkserve up`, ready."""
+
+    process: subprocess.Popen[str]
+    address: str
+    services: list[int]
+
+    def rest_of_stderr(self) -> str:
+        assert self.process.stderr is not None
+        if self.process.stderr.closed:
+            return ""
+        return self.process.communicate(timeout=AT_MOST_S)[1]
+
+
+def start_up(folder: Path, **options: object) -> Up:
+    process = subprocess.Popen(up(folder, **options), stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    lines = []
+    for line in process.stderr:
+        lines.append(line)
+        if line.startswith(READY):
+            address = line.removeprefix(READY).split(";")[0]
+            return Up(process, address, children_of(process.pid))
+    process.communicate()
+    pytest.fail("barkserve up did not become ready: " + "".join(lines))
+
+
+@pytest.fixture
+def started(checkpoint_of: Callable[[CheckpointSpec], Path]) -> Iterator[Up]:
+    up_ = start_up(checkpoint_of(LONG))
+    yield up_
+    up_.process.kill()
+    up_.rest_of_stderr()
+    wait_until_gone(up_.services)
+
+
+def test_a_command_that_does_not_exist_starts_nothing(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
+    result = run(up(checkpoint_of(TINY), "--", "no-such-command", "x"))
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith("barkserve up: 'no-such-command' cannot be run")
+    assert result.stderr.count("\n") == 1
+
+
+def test_five_processes_equal_transformers(
+    checkpoint_of: Callable[[CheckpointSpec], Path], tmp_path: Path
+) -> None:
+    folder, file = checkpoint_of(TINY), tmp_path / "out.wav"
+    say = ("barkclient", "say", "hello the world", "--voice=none", "--greedy", "--json")
+    how = ("--delivery=exact", "--encoding=pcm16", f"--output={file}")
+    result = run(up(folder, "--", *command(*say, *how)))
+    assert result.returncode == 0, result.stderr
+    report = json.loads(result.stdout)
+    expected = generate(folder, TINY, "hello the world", None).samples
+    with wave.open(str(file)) as audio:
+        assert (audio.getframerate(), audio.getnchannels()) == (24_000, 1)
+        samples = np.frombuffer(audio.readframes(audio.getnframes()), dtype="<i2")
+    np.testing.assert_allclose(samples, np.clip(expected * 32767, -32768, 32767), atol=1.01)
+    assert report["samples"] == len(samples)
+    assert report["finish_reason"] == "stop"
+    assert "Traceback" not in result.stderr
+    for service in ("semantic", "coarse", "fine", "codec", "orchestrator"):
+        assert f"{service} is ready" in result.stderr
+
+
+def test_one_that_dies_is_named_and_stops_the_rest(started: Up) -> None:
+    (victim,) = (pid for pid in started.services if "coarse" in words_of(pid))
+    os.kill(victim, signal.SIGKILL)
+    assert "the coarse service was killed by SIGKILL" in started.rest_of_stderr()
+    assert started.process.returncode == 1
+    assert all(map(gone, started.services))
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_all_and_leaves_no_process(started: Up, signum: signal.Signals) -> None:
+    started.process.send_signal(signum)
+    stderr = started.rest_of_stderr()
+    assert "Traceback" not in stderr
+    assert started.process.returncode in (0, 130), stderr
+    assert all(map(gone, started.services))
+    assert len(started.services) == 5
+
+
+def test_a_stop_lets_a_text_of_many_pieces_end(
+    checkpoint_of: Callable[[CheckpointSpec], Path], tmp_path: Path
+) -> None:
+    file = tmp_path / "whole.wav"
+    text = "hello the world. " * 12
+    up_ = start_up(checkpoint_of(TINY), **{"drain-seconds": AT_MOST_S})
+    say = command("barkclient", "say", text, f"--server={up_.address}", "-o", str(file), "--json")
+    client = subprocess.Popen(say, stdout=subprocess.PIPE, text=True)
+    wait_until(lambda: file.exists() or client.poll() is not None)
+    up_.process.terminate()
+    pieces = json.loads(client.communicate(timeout=AT_MOST_S)[0])["pieces"]
+    assert client.returncode == 0
+    assert len(pieces) > 3
+    assert "Traceback" not in up_.rest_of_stderr()
+    assert all(map(gone, up_.services))
+
+
+def test_children_go_when_up_is_killed(started: Up) -> None:
+    started.process.kill()
+    wait_until_gone(started.services)
+    assert len(started.services) == 5
+
+
+def test_interrupting_the_client_leaves_a_whole_wav(started: Up, tmp_path: Path) -> None:
+    file, text = tmp_path / "cut.wav", "hello the world. " * 300  # goes on for many minutes
+    say = command("barkclient", "say", text, f"--server={started.address}", "-o", str(file))
+    client = subprocess.Popen(say, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: client.poll() is not None or size_of(file) > 20_000)
+    client.send_signal(signal.SIGINT)
+    stderr = client.communicate(timeout=AT_MOST_S)[1]
+    assert (client.returncode, "Traceback" in stderr) == (130, False), stderr
+    with wave.open(str(file)) as audio:
+        assert audio.getnframes() * 2 + 44 == file.stat().st_size
+
+
+def test_ctrl_c_while_loading_leaves_no_process(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
+    process = subprocess.Popen(up(checkpoint_of(TINY)), stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: len(children_of(process.pid)) == 5)
+    children = children_of(process.pid)
+    process.send_signal(signal.SIGINT)
+    stderr = process.communicate(timeout=AT_MOST_S)[1]
+    assert (process.returncode, "Traceback" in stderr) == (130, False), stderr
+    assert all(map(gone, children))
+
+
+def test_the_exit_code_of_a_command_is_ours(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
+    program = "import os, sys; sys.exit(40 + (':' in os.environ['BARKCLIENT_SERVER']))"
+    result = run(up(checkpoint_of(TINY), "--", sys.executable, "-c", program))
+    assert result.returncode == 41, result.stderr
+
+
+def test_ctrl_c_reaches_what_a_command_runs_and_ends_what_does_not_listen(
+    checkpoint_of: Callable[[CheckpointSpec], Path], tmp_path: Path
+) -> None:
+    for name, deaf in (("listens", ""), ("deaf", "trap '' INT; ")):
+        note = tmp_path / name
+        script = f"{deaf}sh -c 'echo $$ > {note}; exec sleep 600'; true"
+        words = up(checkpoint_of(TINY), "--", "sh", "-c", script, **{"drain-seconds": 1})
+        process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+        wait_until(lambda note=note: note.exists() and note.read_text() != "")  # type: ignore[misc]
+        process.send_signal(signal.SIGINT)
+        assert "Traceback" not in process.communicate(timeout=AT_MOST_S)[1]
+        assert process.returncode in (130, 137)
+        wait_until_gone([int(note.read_text())])
+
+
+def test_a_busy_port_is_one_line(checkpoint_of: Callable[[CheckpointSpec], Path]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        words = ("barkserve", "codec", f"--checkpoint={checkpoint_of(TINY)}", f"--port={port}")
+        result = run(command(*words))
+    assert result.returncode == 1
+    assert f"port {port}" in result.stderr
+    assert "--port" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("codec", "--checkpoint=/nowhere/at/all"), "/nowhere/at/all"),
+        (("semantic", "--device=tpu"), "--device"),
+        (("fine", "--slots=3"), "unrecognized arguments: --slots=3"),
+        (("coarse", "--slots=many"), "--slots"),
+        (("coarse", "--attention=flash"), "--attention sdpa"),
+        (("orchestrator", "--coarse=nowhere"), "--coarse"),
+        (("orchestrator", "--voice=v2/nobody"), "v2/nobody"),
+        (
+            ("codec", "--", "barkclient", "say"),
+            "codec: 'barkclient' stands behind --",
+        ),
+        ((), "required"),
+    ],
+)
+def test_a_wrong_start_is_one_message(words: tuple[str, ...], says: str) -> None:
+    result = run(command("barkserve", *words))
+    assert result.returncode in (1, 2)
+    assert says in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_broken_checkpoint_is_one_message(
+    checkpoint_of: Callable[[CheckpointSpec], Path], tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(checkpoint_of(TINY), broken)
+    (broken / "model.safetensors").write_bytes(b"\0" * 100)
+    result = run(up(broken))
+    assert result.returncode == 1
+    assert result.stderr.count("model.safetensors") == 1  # though four services cannot read it
+    assert "service ended with exit code 1" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+HIDE_TORCH = """
+import sys
+sys.modules["torch"] = sys.modules["tokenizers"] = None  # as after a plain `pip install .`
+"""
+
+BUILD_ORCHESTRATOR = """
+import asyncio
+import barkclient, barkserve.up.command
+from barkserve.building import orchestrator
+from barkserve.config import OrchestratorOptions
+from barkserve.serving.metrics import Metrics
+
+async def build():
+    orchestrator.build(OrchestratorOptions(), Metrics("orchestrator"))
+
+asyncio.run(build())
+"""
+
+START_CODEC = """
+from barkserve.__main__ import main
+sys.argv = ["barkserve", "codec", "--port", "0"]
+main()
+"""
+
+
+def test_a_stage_without_torch_says_what_to_install() -> None:
+    result = run([sys.executable, "-c", HIDE_TORCH + START_CODEC])
+    assert result.returncode == 1
+    assert "barkserve[stages]" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_the_orchestrator_and_the_client_need_no_torch() -> None:
+    result = run([sys.executable, "-c", HIDE_TORCH + BUILD_ORCHESTRATOR])
+    assert result.returncode == 0, result.stderr
+
+
+def test_mistyped_variables_are_refused() -> None:
+    result = run(command("barkserve", "codec"), env=os.environ | {"BARKSERVE_THREDS": "1"})
+    assert result.returncode == 1
+    assert "BARKSERVE_THREDS" in result.stderr
+
+
+def test_help_shows_every_option_with_default_and_variable() -> None:
+    text = " ".join(run(command("barkserve", "coarse", "--help")).stdout.split())
+    for part in ("--slots", "default: 16", "BARKSERVE_SLOTS", "--attention", "default: sdpa"):
+        assert part in text

@@ -1,0 +1,203 @@
+"""A replica that goes away in the middle of an utterance is not heard: another goes on with the
+very next token."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from barkserve.coarse.servicer import CoarseServicer
+from barkserve.codec.servicer import CodecServicer
+from barkserve.constants import STAGES
+from barkserve.fine.servicer import FineServicer
+from barkserve.semantic.servicer import SemanticServicer
+from barkserve.v1 import speech_pb2, speech_pb2_grpc
+from fixtures.checkpoints import TINY, CheckpointSpec, never_ending
+from fixtures.processes import service_process
+from tests.support.services import RunningService, running
+
+SPEC = replace(never_ending(TINY), max_new_tokens=400, block_size=1024)
+REQUEST = speech_pb2.SynthesizeRequest(
+    text="hello the world",
+    seed=4,
+    return_voice=True,
+    word_times=True,
+    audio_format=speech_pb2.AudioFormat(encoding=speech_pb2.AUDIO_ENCODING_FLOAT32),
+)
+
+
+METHODS = {
+    "semantic": (SemanticServicer, "Generate"),
+    "coarse": (CoarseServicer, "Generate"),
+    "fine": (FineServicer, "Generate"),
+    "codec": (CodecServicer, "Decode"),
+}
+MIDDLE = {"semantic": 30, "coarse": 45, "fine": 4, "codec": 4}
+"""Responses of a stage behind which it has more to say, and enough has been said to be heard."""
+
+
+@dataclass
+class Pair:
+    """A chain with two replicas of every stage."""
+
+    stages: dict[str, list[RunningService]]
+    orchestrator: RunningService
+
+    @property
+    def speech(self) -> speech_pb2_grpc.SpeechServiceStub:
+        return speech_pb2_grpc.SpeechServiceStub(self.orchestrator.channel)
+
+    async def stop_the_busy_replica(self, stage: str) -> None:
+        """What a pod's sudden end looks like to its streams."""
+        busy = [s for s in self.stages[stage] if s.metric("barkserve_streams", stage=stage)]
+        assert len(busy) == 1
+        await busy[0].server.stop(grace=None)
+
+
+@asynccontextmanager
+async def running_pairs(folder: Path) -> AsyncIterator[Pair]:
+    async with AsyncExitStack() as stack:
+        stages = {
+            stage: [await stack.enter_async_context(running(stage, folder)) for _ in range(2)]
+            for stage in STAGES
+        }
+        addresses = {
+            stage: ",".join(service.address for service in services)
+            for stage, services in stages.items()
+        }
+        orchestrator = running("orchestrator", folder, **addresses)
+        yield Pair(stages, await stack.enter_async_context(orchestrator))
+
+
+async def uninterrupted(folder: Path) -> list[speech_pb2.SynthesizeResponse]:
+    async with running_pairs(folder) as pair:
+        return [response async for response in pair.speech.Synthesize(REQUEST)]
+
+
+def audio(responses: list[speech_pb2.SynthesizeResponse]) -> bytes:
+    return b"".join(response.audio.audio for response in responses)
+
+
+def words(responses: list[speech_pb2.SynthesizeResponse]) -> list[speech_pb2.WordTime]:
+    return [word for response in responses for word in response.words.words]
+
+
+def held(monkeypatch: pytest.MonkeyPatch, stage: str) -> asyncio.Event:
+    """Has every call to a stage stand still in its middle until this is set: a reader who is late
+    would find it over."""
+    go_on = asyncio.Event()
+    servicer, name = METHODS[stage]
+    method = getattr(servicer, name)
+
+    async def holding(self: Any, requests: Any, context: Any) -> AsyncIterator[Any]:
+        made = 0
+        async with aclosing(method(self, requests, context)) as responses:
+            async for response in responses:
+                made += 1
+                if made == MIDDLE[stage]:
+                    await go_on.wait()
+                yield response
+
+    monkeypatch.setattr(servicer, name, holding)
+    return go_on
+
+
+@pytest.mark.parametrize("stage", STAGES)
+async def test_a_lost_replica_is_not_heard(
+    checkpoint_of: Callable[[CheckpointSpec], Path], stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = checkpoint_of(SPEC)
+    expected = await uninterrupted(folder)
+    go_on = held(monkeypatch, stage)
+    async with running_pairs(folder) as pair:
+        responses = aiter(pair.speech.Synthesize(REQUEST))
+        heard = [await anext(responses), await anext(responses)]
+        await pair.stop_the_busy_replica(stage)
+        go_on.set()
+        heard += [response async for response in responses]
+    assert_same_tokens(heard, expected)
+
+
+def assert_same_tokens(
+    heard: list[speech_pb2.SynthesizeResponse], expected: list[speech_pb2.SynthesizeResponse]
+) -> None:
+    assert words(heard) == words(expected) != []
+    ours, theirs = heard[-1].finished, expected[-1].finished
+    assert ours.voice == theirs.voice
+    assert ours.sample_count == theirs.sample_count
+    assert [r.output_count for r in ours.stages] == [r.output_count for r in theirs.stages]
+    samples = [memoryview(audio(part)).cast("f") for part in (heard, expected)]
+    assert max(abs(a - b) for a, b in zip(*samples, strict=True)) < 1e-5
+
+
+async def test_both_replicas_gone_is_an_error_that_names_the_stage(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
+    async with running_pairs(checkpoint_of(SPEC)) as pair:
+        for service in pair.stages["fine"]:
+            await service.server.stop(grace=None)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            async for _ in pair.speech.Synthesize(REQUEST):
+                pass
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+    assert "fine" in caught.value.details()
+
+
+async def test_a_replica_that_is_down_costs_later_streams_nothing(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
+    async with running_pairs(checkpoint_of(SPEC)) as pair:
+        await pair.stages["coarse"][0].server.stop(grace=None)
+        spoken = [
+            [response async for response in pair.speech.Synthesize(REQUEST)] for _ in range(3)
+        ]
+    assert len({audio(responses) for responses in spoken}) == 1
+
+
+async def test_a_full_replica_is_passed_over(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
+    folder = checkpoint_of(SPEC)
+    async with AsyncExitStack() as stack:
+        start = stack.enter_async_context
+        addresses = {stage: (await start(running(stage, folder))).address for stage in STAGES}
+        full = await start(running("fine", folder, max_streams=0))
+        addresses["fine"] = f"{full.address},{addresses['fine']}"
+        orchestrator = await start(running("orchestrator", folder, **addresses))
+        speech = speech_pb2_grpc.SpeechServiceStub(orchestrator.channel)
+        ends = [[r async for r in speech.Synthesize(REQUEST)][-1] for _ in range(4)]
+    assert all(end.finished.sample_count > 0 for end in ends)
+    assert not full.metric("barkserve_requests_total", stage="fine", outcome="OK")
+
+
+async def test_kill_9_of_a_process_is_not_heard(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
+    """A real coarse process, killed after the first audio; another process goes on."""
+    folder = checkpoint_of(SPEC)
+    async with AsyncExitStack() as stack:
+        start = stack.enter_async_context
+        addresses = {stage: (await start(running(stage, folder))).address for stage in STAGES}
+        orchestrator = await start(running("orchestrator", folder, **addresses))
+        expected = [
+            r
+            async for r in speech_pb2_grpc.SpeechServiceStub(orchestrator.channel).Synthesize(
+                REQUEST
+            )
+        ]
+        victim = await start(service_process("coarse", folder, "--threads=1"))
+        addresses["coarse"] = f"{victim.address},{addresses['coarse']}"
+        orchestrator = await start(running("orchestrator", folder, **addresses))
+        speech = speech_pb2_grpc.SpeechServiceStub(orchestrator.channel)
+        responses = aiter(speech.Synthesize(REQUEST))
+        heard = [await anext(responses), await anext(responses)]
+        os.kill(victim.process.pid, signal.SIGKILL)
+        heard += [response async for response in responses]
+    assert_same_tokens(heard, expected)

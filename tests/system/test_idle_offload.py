@@ -1,0 +1,187 @@
+"""Stages that give their memory up while nobody speaks, over gRPC. On a CPU they refuse, since it
+gains nothing; here they are let, and the CPU's memory plays the GPU's."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from barkserve import config
+from barkserve.building import stage as building_stage
+from barkserve.constants import STAGES
+from barkserve.engine.offload import Offload
+from barkserve.errors import StartupError
+from barkserve.up.command import plan_members
+from barkserve.v1 import coarse_pb2, coarse_pb2_grpc, common_pb2, speech_pb2
+from fixtures.checkpoints import TINY, CheckpointSpec
+from tests.support.fakes import Gate, until
+from tests.support.services import BUILDERS, Chain, Metrics, RunningService, running, running_chain
+
+CheckpointOf = Callable[[CheckpointSpec], Path]
+REQUEST = coarse_pb2.CoarseServiceGenerateRequest
+
+
+@pytest.fixture
+def on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(building_stage, "check_offload", lambda device, idle_seconds: None)
+
+
+def away(service: RunningService, stage: str) -> bool:
+    return service.metric("barkserve_weights_resident", stage=stage) == 0
+
+
+async def all_away(chain: Chain) -> None:
+    for stage in STAGES:
+        await until(lambda stage=stage: away(chain.services[stage], stage))
+
+
+async def spoken(chain: Chain, seed: int = 3, text: str = "hello world") -> bytes:
+    request = speech_pb2.SynthesizeRequest(text=text, seed=seed)
+    responses = [response async for response in chain.speech.Synthesize(request)]
+    return b"".join(response.audio.audio for response in responses)
+
+
+async def healthy(service: RunningService) -> bool:
+    stub = health_pb2_grpc.HealthStub(service.channel)
+    response = await stub.Check(health_pb2.HealthCheckRequest())
+    return response.status == health_pb2.HealthCheckResponse.SERVING
+
+
+@pytest.mark.parametrize("service", STAGES)
+def test_a_stage_on_a_cpu_says_that_it_would_gain_nothing(service: str) -> None:
+    kind, build = BUILDERS[service]
+    with pytest.raises(StartupError, match=r"--offload-idle-seconds.*--device cuda"):
+        build(kind(offload_idle_seconds=60.0), Metrics(service))
+
+
+def test_up_says_so_before_it_starts_anything_and_hands_the_option_on() -> None:
+    with pytest.raises(StartupError, match="--offload-idle-seconds"):
+        plan_members(config.UpOptions(port=0, offload_idle_seconds=60.0))
+    options = config.UpOptions(port=0, device="cuda", offload_idle_seconds=60.0)
+    for member in plan_members(options):
+        given = "--offload-idle-seconds=60.0" in member.arguments
+        assert given is (member.name in STAGES)
+
+
+@pytest.mark.usefixtures("on_a_cpu")
+async def test_audio_after_the_networks_were_away_is_the_same(checkpoint_of: CheckpointOf) -> None:
+    async with running_chain(checkpoint_of(TINY)) as chain:
+        expected = await asyncio.gather(*(spoken(chain, seed) for seed in range(6)))
+    async with running_chain(checkpoint_of(TINY), offload_idle_seconds=0.05) as chain:
+        for _ in range(2):
+            await all_away(chain)
+            for stage in STAGES:
+                service = chain.services[stage]
+                assert await healthy(service)
+                assert service.load().away == 1
+                assert service.metric("barkserve_offload_freed_bytes", stage=stage) > 10_000
+            assert await spoken(chain, 3) == expected[3]
+        await all_away(chain)
+        together = await asyncio.gather(*(spoken(chain, seed) for seed in range(6)))
+        assert together == expected
+        for stage in STAGES:
+            service = chain.services[stage]
+            assert service.metric("barkserve_offload_return_seconds", stage=stage) > 0
+            failed = service.metric("barkserve_requests_total", stage=stage, outcome="INTERNAL")
+            assert failed == 0
+
+
+async def coarse_codes(service: RunningService, seed: int = 1) -> list[int]:
+    async def requests() -> AsyncIterator[coarse_pb2.CoarseServiceGenerateRequest]:
+        config = coarse_pb2.CoarseConfig(seed=seed, sampling=common_pb2.Sampling(temperature=1.0))
+        yield REQUEST(config=config)
+        yield REQUEST(semantic=coarse_pb2.SemanticInput(tokens=range(20)))
+
+    stub = coarse_pb2_grpc.CoarseServiceStub(service.channel)
+    return [code async for response in stub.Generate(requests()) for code in response.frames.codes]
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
+    """Stands before each move of a network."""
+    gate = Gate()
+
+    def gated(move: Callable[[Offload], Any]) -> Callable[[Offload], Any]:
+        def moving(offload: Offload) -> Any:
+            gate()
+            return move(offload)
+
+        return moving
+
+    monkeypatch.setattr(Offload, "leave", gated(Offload.leave))
+    monkeypatch.setattr(Offload, "come_back", gated(Offload.come_back))
+    return gate
+
+
+@pytest.mark.usefixtures("on_a_cpu")
+async def test_streams_may_come_and_go_at_any_moment(
+    checkpoint_of: CheckpointOf, gate: Gate
+) -> None:
+    async with running("coarse", checkpoint_of(TINY)) as plain:
+        expected = await coarse_codes(plain)
+    assert len(expected) > 20
+    options = {"offload_idle_seconds": 0.05}
+    async with running("coarse", checkpoint_of(TINY), **options) as service:
+
+        def streams() -> float:
+            return service.metric("barkserve_streams", stage="coarse")
+
+        try:
+            await until(lambda: away(service, "coarse"))  # it stands at the gate, leaving
+            leaving = [asyncio.create_task(coarse_codes(service)) for _ in range(3)]
+            await until(lambda: streams() == 3)
+            gate.let()
+            returning = asyncio.create_task(coarse_codes(service))
+            await until(lambda: streams() == 4)
+            assert away(service, "coarse")
+            leaving[0].cancel()
+            await until(lambda: streams() == 3)
+            gate.let()
+            assert await asyncio.gather(*leaving[1:], returning) == [expected] * 3
+            assert service.metric("barkserve_slots_free", stage="coarse") == 16
+        finally:
+            gate.open()
+
+
+@pytest.mark.usefixtures("on_a_cpu")
+async def test_a_return_that_fails_is_an_error_of_that_stream_alone(
+    checkpoint_of: CheckpointOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    come_back, full = Offload.come_back, asyncio.Event()
+
+    def scarce(offload: Offload) -> None:
+        if full.is_set():
+            raise MemoryError("others have it")
+        come_back(offload)
+
+    full.set()
+
+    monkeypatch.setattr(Offload, "come_back", scarce)
+    async with running("coarse", checkpoint_of(TINY), offload_idle_seconds=0.05) as service:
+        await until(lambda: away(service, "coarse"))
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await coarse_codes(service)
+        assert caught.value.code() is grpc.StatusCode.INTERNAL
+        assert "could not come back" in caught.value.details()
+        full.clear()
+        assert len(await coarse_codes(service)) > 20
+
+
+@pytest.mark.usefixtures("on_a_cpu")
+async def test_a_stage_ends_while_its_network_returns(
+    checkpoint_of: CheckpointOf, gate: Gate
+) -> None:
+    async with running("coarse", checkpoint_of(TINY), offload_idle_seconds=0.05) as service:
+        gate.let()
+        await until(lambda: away(service, "coarse"))
+        task = asyncio.create_task(coarse_codes(service))
+        await until(lambda: service.metric("barkserve_streams", stage="coarse") == 1)
+        await service.server.stop(grace=None)
+        threading.Timer(0.05, gate.open).start()  # the move ends while the stage waits for it
+        with pytest.raises(grpc.aio.AioRpcError):
+            await task
