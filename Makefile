@@ -84,7 +84,7 @@ test-apps: $(BIN)/.stages .venv-apps/.done ## Pipecat and LiveKit speak through 
 # side by side, then train-export and train-evaluate; train-all is the middle of these in one command, from what train-pack
 # prepared. See training/README.md. Everything is written to WORK.
 train-%: $(BIN)/.train
-	$(BIN)/python -m training.$* $(if $(filter evaluate,$*),$(WORK)/export/bark-mini,--work $(WORK)) $(ARGS)
+	$(BIN)/python -m training $* $(if $(filter evaluate,$*),$(WORK)/export/bark-mini,--work $(WORK)) $(ARGS)
 
 clean: ## remove what make made
 	rm -rf .venv .venv-protos .venv-apps .kubernetes .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barkserve.v1 import speech_pb2, speech_pb2_grpc
-from training.evaluate import median_pitch
-from training.recogniser import Recogniser
-from training.texts import HELD_OUT
-from training.word_errors import edits, words
+from training.data.texts import HELD_OUT
+from training.evaluate.recognizer import Recogniser
+from training.evaluate.scores import median_pitch
+from training.evaluate.word_errors import edits, words
 
 RATE = 24_000
 LETTERS_A_MINUTE = 950  # of bark-mini

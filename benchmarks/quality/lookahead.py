@@ -45,8 +45,8 @@ from barkserve.semantic.generator import (
 )
 from barkserve.semantic.text import TextEncoder
 from benchmarks.stages.barkserve_runner import default_chunks
-from training.recogniser import Recogniser
-from training.word_errors import edits, words
+from training.evaluate.recognizer import Recogniser
+from training.evaluate.word_errors import edits, words
 
 LOOKAHEADS = (0, 4, 8, 16, 32)
 SENTENCES = Path(__file__).parents[2] / "tests" / "training" / "held_out_sentences.txt"

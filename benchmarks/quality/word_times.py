@@ -35,10 +35,10 @@ from barkserve.semantic.alignment_head import choose_head
 from barkserve.semantic.prompt import append_produced, build_prompt
 from barkserve.semantic.text import TextEncoder
 from benchmarks.quality.lookahead import SENTENCES, Speaker
-from training.alignment import phone_runs
 from training.config import SEMANTIC_RATE
-from training.semantic import GUIDES
-from training.teacher import Flite
+from training.data.alignment import phone_runs
+from training.data.teacher import Flite
+from training.train.semantic import GUIDES
 
 CALIBRATION = 6  # sentences that a head is chosen with; they are not measured
 MS_A_TOKEN = 1000 / SEMANTIC_RATE

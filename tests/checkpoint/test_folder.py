@@ -162,7 +162,7 @@ def test_one_file_is_fetched_at_the_checkpoints_revision(monkeypatch: pytest.Mon
 
 
 def test_the_embedded_checkpoint_lies_in_the_package() -> None:
-    assert embedded_checkpoint().parts[-3:] == ("barkserve", "checkpoints", "bark-mini")
+    assert embedded_checkpoint().parts[-3:] == ("barkserve", "bundled", "bark-mini")
 
 
 @pytest.mark.parametrize("module", LIGHT_MODULES)

@@ -104,7 +104,7 @@ def _safetensors_header(file: Path) -> bytes:
 
 def embedded_checkpoint() -> Path:
     """The folder of bark-mini, the checkpoint that comes with the package."""
-    return Path(str(importlib.resources.files("barkserve"))) / "checkpoints" / "bark-mini"
+    return Path(str(importlib.resources.files("barkserve"))) / "bundled" / "bark-mini"
 
 
 def read_json_object(path: Path) -> dict[str, Any]:

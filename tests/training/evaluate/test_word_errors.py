@@ -1,0 +1,14 @@
+"""What is counted of what was heard."""
+
+from training.evaluate.word_errors import edits, words, words_after
+
+
+def test_words_behind_the_sentence_are_babble_and_others_are_not() -> None:
+    said = words("The cat sat, on the mat.")
+    assert words_after(said, words("the cat sat on the mat")) == 0
+    assert words_after(said, words("the cat sat on the mat the")) == 1
+    assert words_after(said, words("a big cat sat on mat")) == 0
+    assert words_after(said, words("the cat sat on")) == 0
+    assert words_after(said, words("the cat sat on the map")) == 0
+    assert words_after(said, words("the cat sat on the mat and so on")) == 3
+    assert edits(said, words("the cat sat on mat")) == 1

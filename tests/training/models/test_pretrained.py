@@ -1,0 +1,37 @@
+"""Training goes on from an exported checkpoint with the very network that was exported."""
+
+import pytest
+import torch
+
+from barkserve.checkpoint.folder import embedded_checkpoint
+from fixtures.checkpoints import reference
+from training.config import CoarseLayout
+from training.models.pretrained import adopt
+from training.train import coarse
+from training.train.codec import Codec
+
+
+@torch.no_grad()
+def test_an_adopted_network_thinks_as_the_checkpoint_does() -> None:
+    folder, layout = embedded_checkpoint(), CoarseLayout()
+    ids = torch.tensor([[3, 40, 77, layout.infer, 200, 1300]])
+    model = coarse.new_model(layout)
+    adopt(model, folder, "coarse_acoustics")
+    hidden, _ = model(model.input_embeds_layer(ids), torch.arange(ids.shape[1]))
+    expected = reference(folder).coarse_acoustics(ids).logits
+    torch.testing.assert_close(model.lm_head(hidden), expected, atol=1e-4, rtol=1e-4)
+
+
+@torch.no_grad()
+def test_an_adopted_codec_speaks_as_the_checkpoint_does() -> None:
+    folder, codec = embedded_checkpoint(), Codec()
+    codec.go_on(folder)
+    codes = torch.tensor([[[5, 300], [5, 312], [90, 0], [600, 480]]])
+    encodec = reference(folder).codec_model
+    expected = encodec.decoder(encodec.quantizer.decode(codes.permute(2, 0, 1)))[:, 0]
+    torch.testing.assert_close(codec(codes), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_another_network_is_refused() -> None:
+    with pytest.raises(RuntimeError, match="input_embeds_layer"):
+        adopt(coarse.new_model(CoarseLayout()), embedded_checkpoint(), "semantic")

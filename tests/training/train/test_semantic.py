@@ -1,0 +1,28 @@
+"""The loss on the choice of the next phone says nothing about when it begins."""
+
+import torch
+
+from training.config import SemanticLayout
+from training.train.semantic import choice_loss
+
+LAYOUT = SemanticLayout()
+FIRST, SECOND, NEXT_PHONE, OTHER_PHONE = 30, 31, 45, 60  # thirds of phones
+
+
+def loss(logits: torch.Tensor) -> torch.Tensor:
+    """After FIRST comes SECOND (the phone goes on), after SECOND comes another phone."""
+    tokens, targets = torch.tensor([FIRST, SECOND]), torch.tensor([SECOND, NEXT_PHONE])
+    return choice_loss(logits, tokens, targets, LAYOUT)
+
+
+def test_going_on_does_not_count() -> None:
+    logits = torch.zeros(2, LAYOUT.output_vocab)
+    longer = logits.clone()
+    longer[:, [SECOND, SECOND + 1]] = 9.0
+    assert loss(longer) == loss(logits)
+
+
+def test_the_right_phone_counts() -> None:
+    right, wrong = torch.zeros(2, 2, LAYOUT.output_vocab)
+    right[1, NEXT_PHONE] = wrong[1, OTHER_PHONE] = 5.0
+    assert loss(right) < 1.0 < loss(wrong)

@@ -1,0 +1,1 @@
+"""Sentences, teachers and tokens: what the models learn from."""

@@ -1,0 +1,119 @@
+"""Learn the codebooks and write every utterance as codes.
+
+Codebook 0 is a k-means of the cepstra with a slice for each speaker (so a history that speaks from
+one slice keeps the voice in it), codebook 1 the pitch clock, codebooks 2 and 3 what 0 left over.
+Knows no network: the codec's decoder is trained from these codes, not the other way round.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from training.config import SPEAKERS, FineLayout, Speaker, Work, shard_speaker
+from training.data.teacher import load_shard, save_shard
+
+SAMPLE = 150_000  # frames that a codebook is learnt from
+ROUNDS = 30
+
+
+def nearest(points: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:
+    """Index of the nearest centre, (n,)."""
+    half = centres.square().sum(1) / 2
+    return torch.cat([(part @ centres.T - half).argmax(1) for part in torch.split(points, 20_000)])
+
+
+def k_means(points: torch.Tensor, count: int, generator: torch.Generator) -> torch.Tensor:
+    """Centres, (count, dimensions); a centre that lost all its points starts again at one."""
+    centres = points[torch.randperm(len(points), generator=generator)[:count]].clone()
+    for _ in range(ROUNDS):
+        index = nearest(points, centres)
+        sums = torch.zeros_like(centres).index_add_(0, index, points)
+        sizes = torch.bincount(index, minlength=count)
+        fresh = points[torch.randint(len(points), (count,), generator=generator)]
+        centres = torch.where(sizes[:, None] > 0, sums / sizes.clamp(min=1)[:, None], fresh)
+    return centres
+
+
+def sample_frames(work: Work, speaker: Speaker, generator: torch.Generator) -> torch.Tensor:
+    """Some cepstra of one speaker, (n, 24)."""
+    paths = [p for p in work.shards("features") if shard_speaker(int(p.stem)) == speaker][:4]
+    parts = [torch.from_numpy(np.load(path)["cepstrum"]).float() for path in paths]
+    frames = torch.cat(parts)
+    return frames[torch.randperm(len(frames), generator=generator)[:SAMPLE]]
+
+
+def learn_codebooks(work: Work, seed: int) -> dict[str, torch.Tensor]:
+    """Codebook 0 by speaker, then two codebooks of what is left over."""
+    generator = torch.Generator().manual_seed(seed)
+    fine, spectrum, left = FineLayout(), [], []
+    for speaker in SPEAKERS:
+        frames = sample_frames(work, speaker, generator)
+        centres = k_means(frames, speaker.codes, generator)
+        rest = frames - centres[nearest(frames, centres)]
+        share = float(rest.square().sum() / (frames - frames.mean(0)).square().sum())
+        print(f"{speaker.name}: {speaker.codes} codes leave {share:.1%}", flush=True)
+        spectrum.append(centres)
+        left.append(rest)
+    books, rest = {"0": torch.cat(spectrum)}, torch.cat(left)
+    for book in range(2, 2 + fine.residual_books):
+        books[str(book)] = k_means(rest[:SAMPLE], fine.residual_codes, generator)
+        rest = rest - books[str(book)][nearest(rest, books[str(book)])]
+    return books
+
+
+def encode(
+    cepstrum: torch.Tensor, clock: torch.Tensor, speaker: Speaker, books: dict[str, torch.Tensor]
+) -> torch.Tensor:
+    """Codes of codebooks 0 to 3, (frames, 4)."""
+    own = books["0"][speaker.first_code : speaker.first_code + speaker.codes]
+    index = nearest(cepstrum, own)
+    codes, rest = [index + speaker.first_code, clock], cepstrum - own[index]
+    for book in range(2, 2 + FineLayout().residual_books):
+        index = nearest(rest, books[str(book)])
+        rest = rest - books[str(book)][index]
+        codes.append(index)
+    return torch.stack(codes, 1)
+
+
+def encode_shard(work: Work, index: int, books: dict[str, torch.Tensor]) -> None:
+    """Write one shard's codes beside its letters and semantic tokens."""
+    if work.shard("codes", index).exists():
+        return
+    features = load_shard(work.shard("features", index))
+    lengths = [len(clock) for clock in features["clock"]]
+    cepstra = torch.from_numpy(np.concatenate(features["cepstrum"])).float()
+    clocks = torch.from_numpy(np.concatenate(features["clock"])).long()
+    codes = encode(cepstra, clocks, shard_speaker(index), books).to(torch.int16)
+    save_shard(
+        work.shard("codes", index),
+        text=features["text"],
+        semantic=features["semantic"],
+        codes=[part.numpy() for part in torch.split(codes, lengths)],
+    )
+
+
+def load_codebooks(work: Work) -> dict[str, torch.Tensor]:
+    return {k: torch.from_numpy(v) for k, v in np.load(work.root / "codebooks.npz").items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, default=Work().root)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    work = Work(options.work)
+    path = work.root / "codebooks.npz"
+    if not path.exists():
+        books = learn_codebooks(work, options.seed)
+        np.savez(path, **{name: book.numpy() for name, book in books.items()})  # type: ignore[arg-type]
+    books = load_codebooks(work)
+    for shard in work.shards("features"):
+        encode_shard(work, int(shard.stem), books)
+        print(f"{shard.stem} encoded", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""What is measured on audio: pitch, log-mel distance. Knows no model and no recogniser."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.config import SAMPLE_RATE
+from training.data.features import mel_filters
+
+Wave = NDArray[np.float32]
+PITCH_WINDOW = 1200  # 50 ms
+PITCH_HOP = 240  # 10 ms
+VOICED = 0.5  # of the normalised autocorrelation
+
+
+def pitch(wave: Wave, low: float = 60.0, high: float = 300.0) -> NDArray[np.float64]:
+    """Hz every 10 ms by autocorrelation below 1 kHz, 0 where there is none."""
+    count = max(0, (len(wave) - PITCH_WINDOW) // PITCH_HOP + 1)
+    index = np.arange(count)[:, None] * PITCH_HOP + np.arange(PITCH_WINDOW)
+    window = np.hanning(PITCH_WINDOW)
+    size = 4096
+    spectrum = np.abs(np.fft.rfft(wave[index] * window, size)) ** 2
+    spectrum[:, int(1000 / SAMPLE_RATE * size) :] = 0
+    correlation = np.fft.irfft(spectrum)
+    envelope = np.fft.irfft(np.abs(np.fft.rfft(window, size)) ** 2)
+    lags = np.arange(int(SAMPLE_RATE / high), int(SAMPLE_RATE / low))
+    share = correlation[:, lags] / envelope[lags]
+    share /= correlation[:, :1] / envelope[0] + 1e-9
+    share -= 0.0004 * lags * 0.5  # of octaves, the higher
+    best = share.argmax(1)
+    loud = correlation[:, 0] > 0.01 * correlation[:, 0].max(initial=0)
+    strength = np.take_along_axis(share, best[:, None], 1)[:, 0]
+    return np.where(loud & (strength > VOICED), SAMPLE_RATE / lags[best], 0.0)
+
+
+def pitch_correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[float, float]:
+    """Correlation of log f0 where both have one, and the share of frames voiced in both."""
+    size = min(len(a), len(b))
+    a, b = a[:size], b[:size]
+    both, either = (a > 0) & (b > 0), (a > 0) | (b > 0)
+    if both.sum() < 10:
+        return 0.0, 0.0
+    return float(np.corrcoef(np.log(a[both]), np.log(b[both]))[0, 1]), both.sum() / either.sum()
+
+
+def log_mel(wave: Wave, mels: int = 80) -> NDArray[np.float64]:
+    """(frames, mels) of a 1024 window every 10 ms, in natural logs."""
+    count = max(0, (len(wave) - 1024) // 240 + 1)
+    index = np.arange(count)[:, None] * 240 + np.arange(1024)
+    spectrum = np.abs(np.fft.rfft(wave[index] * np.hanning(1024), 2048))
+    filters = mel_filters(1025, mels, 30, 8000).numpy()
+    logs: NDArray[np.float64] = np.log(spectrum @ filters + 0.02)
+    return logs
+
+
+def timbre(wave: Wave) -> NDArray[np.float64]:
+    """What of a voice does not depend on what it says: the mean log-mel spectrum, (40,), of the
+    frames that are loud, its level taken off."""
+    logs = log_mel(wave, 40)
+    level = logs.mean(1)
+    mean: NDArray[np.float64] = logs[level >= np.median(level)].mean(0)
+    mean -= mean.mean()
+    return mean
+
+
+def mel_distance(a: Wave, b: Wave) -> float:
+    """Mean absolute log-mel difference."""
+    size = min(len(a), len(b))
+    return float(np.abs(log_mel(a[:size]) - log_mel(b[:size])).mean())

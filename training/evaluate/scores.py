@@ -1,0 +1,384 @@
+"""Judge an exported checkpoint: recogniser, phones, pitch, endings, on the held-out sentences.
+
+Sampling is chosen on `tuning_sentences.txt` (`--texts`), never on those.
+
+Generation is transformers' own, stage by stage; the recogniser is pocketsphinx. Knows nothing of
+how the checkpoint was trained, except what its semantic tokens stand for.
+"""
+
+import argparse
+import json
+import time
+import wave as wave_file
+from dataclasses import asdict, dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import AutoProcessor, BarkModel
+from transformers.models.bark.generation_configuration_bark import (
+    BarkCoarseGenerationConfig,
+    BarkFineGenerationConfig,
+    BarkSemanticGenerationConfig,
+)
+
+from training.config import SAMPLE_RATE, SPEAKERS, Speaker
+from training.data.alignment import phone_runs
+from training.data.features import phone_thirds, resampled, trim
+from training.data.pauses import PAUSE
+from training.data.pitch import TRACK_SAMPLES
+from training.data.sound import Wave, mel_distance, pitch, pitch_correlation, timbre
+from training.data.teacher import Flite
+from training.data.texts import HELD_OUT
+from training.evaluate.recognizer import Recogniser
+from training.evaluate.word_errors import edits, words, words_after
+
+Voice = str | dict[str, NDArray[np.int64]] | None
+
+
+@dataclass(frozen=True)
+class Made:
+    """One generation."""
+
+    semantic: NDArray[np.int64]  # without EOS
+    ended: bool
+    codes: NDArray[np.int64]  # (8, frames)
+    wave: Wave
+
+
+@dataclass(frozen=True)
+class Truth:
+    """The teacher's reading, cut as the training data was."""
+
+    semantic: NDArray[np.int64]
+    wave: Wave
+
+
+@dataclass(frozen=True)
+class Given:
+    """What was measured when the teacher's own semantic tokens were given, so that times agree."""
+
+    errors: int
+    pitch_correlation: float
+    voiced_overlap: float
+    mel_distance: float
+    mel_distance_coarse_only: float
+    errors_coarse_only: int
+
+
+@dataclass(frozen=True)
+class Score:
+    """What was measured on one sentence; counts are summed over sentences."""
+
+    text: str
+    words: int
+    teacher_errors: int
+    errors: int
+    heard: str
+    words_after: int  # heard behind the last word of the text
+    phones: int
+    phone_errors: int
+    pauses: int  # within the sentence
+    teacher_pauses: int
+    ended: bool
+    seconds: float
+    teacher_seconds: float
+    compute_seconds: float
+    own_codes: float  # share of codebook 0 from the speaker's slice
+    median_pitch: float
+    teacher_median_pitch: float
+    speaker_distance: float  # of timbre, to the teacher's own voice
+    other_distance: float  # and to the nearest of the teacher's other voices
+    given: Given | None
+
+
+class Mini:
+    """The checkpoint, run stage by stage by transformers."""
+
+    def __init__(self, folder: Path) -> None:
+        self._processor = AutoProcessor.from_pretrained(folder)
+        self._model = BarkModel.from_pretrained(folder, dtype=torch.float32).eval()
+        config = self._model.generation_config
+        self._semantic = BarkSemanticGenerationConfig(**config.semantic_config)
+        self._coarse = BarkCoarseGenerationConfig(**config.coarse_acoustics_config)
+        self._fine = BarkFineGenerationConfig(**config.fine_acoustics_config)
+
+    @torch.no_grad()
+    def speak(self, texts: list[str], voice: Voice) -> list[Made]:
+        """Texts to speech, drawn together."""
+        inputs = [self._processor(text, voice_preset=voice) for text in texts]
+        history = inputs[0].get("history_prompt")
+        tokens = self._model.semantic.generate(
+            torch.cat([one["input_ids"] for one in inputs]),
+            attention_mask=torch.cat([one["attention_mask"] for one in inputs]),
+            history_prompt=history,
+            semantic_generation_config=self._semantic,
+        )
+        ended = (tokens == self._semantic.eos_token_id).any(1).tolist()
+        return self._finish(tokens, history, ended)
+
+    @torch.no_grad()
+    def say_tokens(self, semantic: list[NDArray[np.int64]], voice: Voice) -> list[Made]:
+        """Semantic tokens to speech."""
+        history, longest = self._processor("a", voice_preset=voice), max(map(len, semantic))
+        pad = self._semantic.eos_token_id
+        rows = [np.pad(row, (0, longest - len(row)), constant_values=pad) for row in semantic]
+        tokens = torch.from_numpy(np.stack(rows))
+        return self._finish(tokens, history.get("history_prompt"), [True] * len(semantic))
+
+    def _finish(self, tokens: torch.Tensor, history: object, ended: list[bool]) -> list[Made]:
+        shared = {
+            "history_prompt": history,
+            "semantic_generation_config": self._semantic,
+            "coarse_generation_config": self._coarse,
+            "codebook_size": 1024,
+        }
+        drawn, lengths = self._model.coarse_acoustics.generate(
+            tokens.clone(), return_output_lengths=True, **shared
+        )
+        made = []
+        for row, coarse, length, end in zip(tokens, drawn, lengths.tolist(), ended, strict=True):
+            codes = self._model.fine_acoustics.generate(
+                coarse[None, :length], fine_generation_config=self._fine, **shared
+            )[0].numpy()
+            said = row[row != self._semantic.eos_token_id].numpy()
+            made.append(Made(said, end, codes, self.decode(codes)))
+        return made
+
+    @torch.no_grad()
+    def decode(self, codes: NDArray[np.int64]) -> Wave:
+        """Codes (8, frames), or the first few codebooks, to samples."""
+        missing = np.zeros((8 - len(codes), codes.shape[1]), np.int64)
+        if len(missing):
+            hidden = self._model.codec_model.quantizer.decode(torch.from_numpy(codes)[:, None])
+            audio = self._model.codec_model.decoder(hidden)
+        else:
+            audio = self._model.codec_decode(torch.from_numpy(codes)[None])
+        result: Wave = audio.flatten().numpy()
+        return result
+
+
+def teach(flite: Flite, text: str) -> Truth:
+    """The teacher's reading of a sentence."""
+    reading = flite.read(text.lower())
+    first, last = trim(reading.ends)
+    ends = np.clip(reading.ends - first / 200, 0, (last - first) / 200)
+    audio = resampled(reading.wave)[first * TRACK_SAMPLES : last * TRACK_SAMPLES]
+    return Truth(phone_thirds(reading.phones, ends).astype(np.int64), audio)
+
+
+@dataclass(frozen=True)
+class JudgeOptions:
+    """What is judged and how."""
+
+    voice: str | None
+    speaker: Speaker
+    given_sentences: int  # how many are also spoken from the teacher's semantic tokens
+    chain: bool  # every utterance is the history of the next
+    audio: Path | None
+
+
+class Judge:
+    """Scores sentences."""
+
+    def __init__(self, mini: Mini, options: JudgeOptions) -> None:
+        self._mini, self._options = mini, options
+        self._flites, self._hear = {one.name: Flite(one.name) for one in SPEAKERS}, Recogniser()
+        self._voice: Voice = options.voice
+
+    def scores(self, first: int, texts: list[str]) -> list[Score]:
+        """Let mini and teacher speak some sentences, and compare."""
+        options = self._options
+        truths = [{n: teach(flite, text) for n, flite in self._flites.items()} for text in texts]
+        own = [truth[options.speaker.name] for truth in truths]
+        begin = time.monotonic()
+        made = self._mini.speak(texts, self._voice)
+        compute = (time.monotonic() - begin) / len(texts)
+        asked = own[: max(0, options.given_sentences - first)]
+        given = self._mini.say_tokens([one.semantic for one in asked], self._voice) if asked else []
+        rows = zip_longest(range(first, first + len(texts)), texts, made, truths, given)
+        return [self._score(*row, compute) for row in rows]
+
+    def _score(
+        self,
+        index: int,
+        text: str,
+        made: Made,
+        truths: dict[str, Truth],
+        given: Made | None,
+        compute: float,
+    ) -> Score:
+        options, truth = self._options, truths[self._options.speaker.name]
+        self._keep(index, made, truth)
+        said, heard = words(text), self._hear(made.wave)
+        sounds = phone_runs(truth.semantic)[0].tolist()
+        spoken = phone_runs(made.semantic)[0].tolist()
+        own = made.codes[0] - options.speaker.first_code
+        away = {name: speaker_distance(made.wave, one.wave) for name, one in truths.items()}
+        return Score(
+            text=text,
+            words=len(said),
+            teacher_errors=edits(said, words(self._hear(truth.wave))),
+            errors=edits(said, words(heard)),
+            heard=heard,
+            words_after=words_after(said, words(heard)),
+            phones=len(sounds),
+            phone_errors=edits(sounds, spoken),
+            pauses=inner_pauses(spoken),
+            teacher_pauses=inner_pauses(sounds),
+            ended=made.ended,
+            seconds=len(made.wave) / SAMPLE_RATE,
+            teacher_seconds=len(truth.wave) / SAMPLE_RATE,
+            compute_seconds=compute,
+            own_codes=float(((own >= 0) & (own < options.speaker.codes)).mean()),
+            median_pitch=median_pitch(made.wave),
+            teacher_median_pitch=median_pitch(truth.wave),
+            speaker_distance=away.pop(options.speaker.name),
+            other_distance=min(away.values()),
+            given=self._given(said, truth, given) if given else None,
+        )
+
+    def _given(self, said: list[str], truth: Truth, made: Made) -> Given:
+        plain = self._mini.decode(made.codes[:2])
+        follows, overlap = pitch_correlation(pitch(truth.wave), pitch(made.wave))
+        return Given(
+            errors=edits(said, words(self._hear(made.wave))),
+            pitch_correlation=follows,
+            voiced_overlap=overlap,
+            mel_distance=mel_distance(truth.wave, made.wave),
+            mel_distance_coarse_only=mel_distance(truth.wave, plain),
+            errors_coarse_only=edits(said, words(self._hear(plain))),
+        )
+
+    def _keep(self, index: int, made: Made, truth: Truth) -> None:
+        if self._options.chain:
+            codes = made.codes
+            self._voice = {
+                "semantic_prompt": made.semantic,
+                "coarse_prompt": codes[:2],
+                "fine_prompt": codes,
+            }
+        if self._options.audio:
+            for name, audio in (("mini", made.wave), ("teacher", truth.wave)):
+                save_wave(self._options.audio / f"{index:03d}_{name}.wav", audio)
+
+
+def inner_pauses(phones: list[int]) -> int:
+    """Pauses that have speech on both sides."""
+    spoken = [index for index, phone in enumerate(phones) if phone != PAUSE]
+    return phones[spoken[0] : spoken[-1]].count(PAUSE) if spoken else 0
+
+
+def median_pitch(wave: Wave) -> float:
+    """Hz, over the frames that have a pitch."""
+    track = pitch(wave)
+    return float(np.median(track[track > 0])) if (track > 0).any() else 0.0
+
+
+def speaker_distance(a: Wave, b: Wave) -> float:
+    """Mean absolute difference of two voices' timbres, in nepers."""
+    return float(np.abs(timbre(a) - timbre(b)).mean())
+
+
+def save_wave(path: Path, wave: Wave) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with wave_file.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes((wave.clip(-1, 1) * 32767).astype(np.int16).tobytes())
+
+
+def summary(scores: list[Score]) -> dict[str, float]:
+    """Figures over all sentences."""
+    count = sum(score.words for score in scores)
+    teacher = sum(score.teacher_errors for score in scores) / count
+    errors = sum(score.errors for score in scores) / count
+
+    def mean(name: str) -> float:
+        return float(np.mean([getattr(score, name) for score in scores]))
+
+    return {
+        "sentences": len(scores),
+        "words": count,
+        "wer_teacher": teacher,
+        "wer": errors,
+        "accuracy_of_teachers": (1 - errors) / (1 - teacher),
+        "phone_error_rate": sum(s.phone_errors for s in scores) / sum(s.phones for s in scores),
+        "ended": mean("ended"),
+        "babbled": float(np.mean([score.words_after > 0 for score in scores])),
+        "pauses": sum(min(s.pauses, s.teacher_pauses) for s in scores)
+        / max(1, sum(s.teacher_pauses for s in scores)),
+        "needless_pauses": sum(max(0, s.pauses - s.teacher_pauses) for s in scores) / len(scores),
+        "length_of_teachers": mean("seconds") / mean("teacher_seconds"),
+        "own_codes": mean("own_codes"),
+        "speaker_distance": mean("speaker_distance"),
+        "other_distance": mean("other_distance"),
+        "nearest_is_own": float(np.mean([s.speaker_distance < s.other_distance for s in scores])),
+        "median_pitch": mean("median_pitch"),
+        "teacher_median_pitch": mean("teacher_median_pitch"),
+        "real_time_factor": sum(s.compute_seconds for s in scores) / sum(s.seconds for s in scores),
+        **given_summary([score for score in scores if score.given]),
+    }
+
+
+def given_summary(scores: list[Score]) -> dict[str, float]:
+    """Figures over the sentences that were also spoken from the teacher's semantic tokens."""
+    given = [score.given for score in scores if score.given]
+    if not given:
+        return {}
+    count = sum(score.words for score in scores)
+    names = ("pitch_correlation", "voiced_overlap", "mel_distance", "mel_distance_coarse_only")
+    means = {f"given_{name}": np.mean([getattr(one, name) for one in given]) for name in names}
+    return {
+        "given_sentences": len(given),
+        "given_wer_teacher": sum(score.teacher_errors for score in scores) / count,
+        "given_wer": sum(one.errors for one in given) / count,
+        "given_wer_coarse_only": sum(one.errors_coarse_only for one in given) / count,
+        **{name: float(value) for name, value in means.items()},
+    }
+
+
+def parse() -> argparse.Namespace:
+    """The flags."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--voice", help="v2/rms, v2/slt, v2/awb; default: no history")
+    parser.add_argument("--texts", type=Path, default=HELD_OUT, help="one sentence a line")
+    parser.add_argument("--first", type=int, default=0, help="sentence to begin with")
+    parser.add_argument("--sentences", type=int, default=1000, help="so many of them")
+    parser.add_argument("--given", type=int, default=0, help="also from the teacher's tokens")
+    parser.add_argument("--chain", action="store_true", help="each is the history of the next")
+    parser.add_argument("--audio", type=Path, help="folder for what was said")
+    parser.add_argument("--output", type=Path, help="JSON of all scores")
+    parser.add_argument("--batch", type=int, default=8, help="sentences drawn together")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    return parser.parse_args()
+
+
+def main() -> None:
+    flags = parse()
+    torch.set_num_threads(flags.threads)
+    torch.manual_seed(flags.seed)
+    name = flags.voice.removeprefix("v2/") if flags.voice else "rms"
+    speaker = next(speaker for speaker in SPEAKERS if speaker.name == name)
+    options = JudgeOptions(flags.voice, speaker, flags.given, flags.chain, flags.audio)
+    judge, scores = Judge(Mini(flags.checkpoint), options), []
+    texts = flags.texts.read_text().splitlines()[flags.first :][: flags.sentences]
+    size = 1 if flags.chain else flags.batch
+    for begin in range(0, len(texts), size):
+        scores += judge.scores(flags.first + begin, texts[begin : begin + size])
+        for last in scores[begin:]:
+            print(f"{last.errors}/{last.words} {last.text} -> {last.heard}", flush=True)
+    figures = summary(scores)
+    print(json.dumps(figures, indent=1))
+    if flags.output:
+        document = {"figures": figures, "scores": [asdict(score) for score in scores]}
+        flags.output.write_text(json.dumps(document, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

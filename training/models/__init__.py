@@ -1,0 +1,1 @@
+"""The models in the shape that is trained."""

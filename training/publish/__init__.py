@@ -1,0 +1,1 @@
+"""Writes the checkpoint and its card."""

@@ -1,0 +1,306 @@
+"""Write the checkpoint in the Hugging Face layout of Bark, with voices and a model card.
+
+Stages that were not trained in this work folder come from the checkpoint that the others went on
+from. Knows the layout of transformers' BarkModel; trains nothing.
+"""
+
+import argparse
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from transformers import BarkConfig, BarkModel, BertTokenizer, GenerationConfig
+
+from training.config import (
+    COARSE_SIZE,
+    CODEBOOK_SIZE,
+    CODEBOOKS,
+    FINE_SIZE,
+    FRAME_RATE,
+    SAMPLE_RATE,
+    SEMANTIC_RATE,
+    SEMANTIC_SIZE,
+    SPEAKERS,
+    CoarseLayout,
+    FineLayout,
+    SemanticLayout,
+    TransformerSize,
+    Work,
+)
+from training.data.corpus import Spoken, load_corpus
+from training.data.pauses import marked, unmarked
+from training.data.tokens import SPECIALS, save_vocabulary
+from training.models.pretrained import adopt
+from training.publish.calibration import calibrate
+from training.train import coarse, fine, semantic
+from training.train.codec import Codec, codec_config, to_encodec
+
+CARD = Path(__file__).parent / "model_card.md"
+STRIPPED = (".attn.bias", ".embed_avg", ".cluster_size")  # rebuilt by whoever loads the model
+CALIBRATION = 300  # utterances of each speaker
+ALIGNMENT_HEAD = [*semantic.GUIDES[0][:2], 1]  # looks at the letter of the token before
+VOICE_FRAMES = range(200, 330)  # of an utterance fit to be a history: 2.7 to 4.4 s
+
+
+def _sizes(size: TransformerSize, inputs: int, outputs: int) -> dict[str, object]:
+    return {
+        "num_layers": size.layers,
+        "hidden_size": size.width,
+        "num_heads": size.heads,
+        "block_size": size.block,
+        "input_vocab_size": inputs,
+        "output_vocab_size": outputs,
+        "dropout": 0.0,
+        "bias": False,
+    }
+
+
+def bark_config() -> BarkConfig:
+    """Sizes and vocabularies."""
+    text, codes, vocab = SemanticLayout(), CoarseLayout(), FineLayout().vocab
+    fine_size = _sizes(FINE_SIZE, vocab, vocab)
+    fine_size |= {"n_codes_total": CODEBOOKS, "n_codes_given": 1}
+    return BarkConfig(
+        semantic_config=_sizes(SEMANTIC_SIZE, text.input_vocab, text.output_vocab),
+        coarse_acoustics_config=_sizes(COARSE_SIZE, codes.vocab, codes.vocab),
+        fine_acoustics_config=fine_size,
+        codec_config=codec_config().to_dict(),
+    )
+
+
+def generation_config() -> GenerationConfig:
+    """Windows and sampling; plain dictionaries, which transformers reloads as they are."""
+    text, codes, fine_layout = SemanticLayout(), CoarseLayout(), FineLayout()
+    return GenerationConfig(
+        semantic_config={
+            "do_sample": True,
+            "temperature": 0.2,
+            "top_k": 20,
+            "max_new_tokens": 600,
+            "eos_token_id": text.pad,
+            "pad_token_id": text.pad,
+            "semantic_pad_token": text.pad,
+            "semantic_vocab_size": text.vocab_size,
+            "semantic_rate_hz": SEMANTIC_RATE,
+            "text_encoding_offset": text.text_offset,
+            "text_pad_token": text.text_pad,
+            "semantic_infer_token": text.infer,
+            "max_input_semantic_length": text.text_slot,
+        },
+        coarse_acoustics_config={
+            "do_sample": True,
+            "temperature": 0.25,
+            "top_k": 30,
+            "coarse_semantic_pad_token": codes.pad,
+            "coarse_infer_token": codes.infer,
+            "coarse_rate_hz": FRAME_RATE,
+            "n_coarse_codebooks": 2,
+            "max_coarse_input_length": codes.semantic_window,
+            "max_coarse_history": codes.history,
+            "sliding_window_len": codes.stride,
+        },
+        fine_acoustics_config={
+            "temperature": 1.0,
+            "max_fine_history_length": fine_layout.history,
+            "max_fine_input_length": fine_layout.window,
+            "n_fine_codebooks": CODEBOOKS,
+        },
+        sample_rate=SAMPLE_RATE,
+        codebook_size=CODEBOOK_SIZE,
+        alignment_head=ALIGNMENT_HEAD,  # read by barkserve: when words are spoken
+        default_voice="v2/rms",  # read by barkserve: with a history, sound can start sooner
+    )
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where weights come from: the work folder, and the checkpoint that training went on from."""
+
+    work: Work
+    start: Path | None
+
+    def fill(self, model: nn.Module, name: str, part: str) -> nn.Module:
+        """Give `model` the weights of stage `name`, which checkpoints call `part`."""
+        path = self.work.checkpoint(name)
+        if path.exists():
+            model.load_state_dict(torch.load(path, weights_only=True)["model"])
+        elif self.start:
+            adopt(model, self.start, part)
+        else:
+            raise SystemExit(f"{path} is missing: train {name}, or give --from")
+        return model
+
+
+def _adopt(target: nn.Module, source: nn.Module) -> None:
+    missing, unknown = target.load_state_dict(source.state_dict(), strict=False)
+    allowed = (".attn.bias", "lm_heads")
+    wrong = [name for name in missing if not any(part in f".{name}" for part in allowed)]
+    if wrong or unknown:
+        raise ValueError(f"missing {wrong}, unknown {unknown}")
+
+
+@torch.no_grad()
+def _speaker(source: Source) -> nn.Module:
+    """The coarse model, to which all pauses are one.
+
+    The reference may choose padding at odd steps: make that unlikely.
+    """
+    layout = CoarseLayout()
+    model = coarse.new_model(layout)
+    source.fill(model, "coarse", "coarse_acoustics")
+    head = model.lm_head.weight
+    head[layout.pad :] = head[layout.pad - 1]  # a code that never came in training
+    every = np.arange(layout.semantic_vocab)
+    embeds = model.input_embeds_layer.weight
+    embeds[every] = embeds[unmarked(every)]
+    return model
+
+
+def _codec(source: Source) -> Codec:
+    """The codec, its codebooks 2 and 3 as the fine model uses them."""
+    codec, path = Codec(), source.work.checkpoint("codec")
+    if path.exists():
+        codec.load_state_dict(torch.load(path, weights_only=True)["model"])
+    elif source.start:
+        codec.go_on(source.start)
+    if source.start:
+        return codec  # they were calibrated when the checkpoint was made
+    filler = fine.new_model(FineLayout())
+    source.fill(filler, "fine", "fine_acoustics")
+    corpus = load_corpus(source.work)
+    some = [one for spoken in corpus.train.values() for one in spoken[:CALIBRATION]]
+    books = [codec.book(index).detach() for index in range(len(codec.books))]
+    for index, vectors in enumerate(calibrate(books, filler, some), 2):
+        codec.book(index).detach().copy_(vectors)
+    return codec
+
+
+@torch.no_grad()
+def assemble(source: Source) -> BarkModel:
+    """A BarkModel with all trained weights."""
+    model, text = BarkModel(bark_config()), SemanticLayout()
+    reader = semantic.new_model(text)
+    source.fill(reader, "semantic", "semantic")
+    embeds = reader.input_embeds_layer.weight
+    specials = slice(text.text_offset, text.text_offset + len(SPECIALS))
+    embeds[specials] = embeds[text.text_pad]  # unknown letters are silent
+    _adopt(model.semantic, reader)
+    _adopt(model.coarse_acoustics, _speaker(source))
+    filler = fine.new_model(FineLayout())
+    _adopt(model.fine_acoustics, source.fill(filler, "fine", "fine_acoustics"))
+    model.fine_acoustics.tie_weights()
+    model.codec_model = to_encodec(_codec(source))
+    model.generation_config = generation_config()
+    return model.eval()
+
+
+def save_weights(model: BarkModel, folder: Path) -> None:
+    """float16 safetensors without what can be rebuilt."""
+    tied = {f"fine_acoustics.lm_heads.{i}.weight" for i in range(CODEBOOKS - 1)}
+    tensors = {
+        name: tensor.half().contiguous() if tensor.is_floating_point() else tensor.contiguous()
+        for name, tensor in model.state_dict().items()
+        if name not in tied and not name.endswith(STRIPPED)
+    }
+    path = folder / "model.safetensors"
+    save_file(tensors, path, metadata={"format": "pt"})
+    path.chmod(0o644)
+    model.config.dtype = torch.float16
+    model.config.save_pretrained(folder)
+    model.generation_config.save_pretrained(folder)
+
+
+def save_tokenizer(folder: Path) -> None:
+    """Letters as WordPiece; AutoTokenizer and AutoProcessor need no other file."""
+    vocabulary = folder / "vocab.txt"
+    save_vocabulary(vocabulary)
+    entries = vocabulary.read_text().split("\n")[:-1]
+    tokenizer = BertTokenizer(
+        vocab={entry: index for index, entry in enumerate(entries)}, do_lower_case=True
+    )
+    tokenizer.save_pretrained(folder)
+
+
+def _history(every: list[Spoken]) -> Spoken:
+    """An utterance of middling length that ends like a statement."""
+    fit = [
+        spoken
+        for spoken in every
+        if len(spoken.codes) in VOICE_FRAMES
+        and spoken.text.endswith(".")
+        and "," not in spoken.text
+    ]
+    return fit[0] if fit else max(every, key=lambda spoken: len(spoken.codes))
+
+
+def save_voices(work: Work, folder: Path) -> None:
+    """Each speaker as a history prompt, in Suno's layout."""
+    corpus, index = load_corpus(work), {"repo_or_path": "."}
+    presets: dict[str, dict[str, str]] = {}
+    (folder / "speaker_embeddings" / "v2").mkdir(parents=True)
+    for speaker in SPEAKERS:
+        spoken = _history(corpus.validation[speaker.name])
+        codes = np.pad(spoken.codes, ((0, 0), (0, CODEBOOKS - spoken.codes.shape[1]))).T
+        arrays = {
+            "semantic_prompt": marked(spoken.semantic, speaker.name),
+            "coarse_prompt": np.ascontiguousarray(codes[:2]),
+            "fine_prompt": np.ascontiguousarray(codes),
+        }
+        card = {"language": "en", "description": speaker.description}
+        presets[f"v2/{speaker.name}"] = card
+        for name, array in arrays.items():
+            path = f"speaker_embeddings/v2/{speaker.name}_{name}.npy"
+            np.save(folder / path, array.astype(np.int64), allow_pickle=False)
+            presets[f"v2/{speaker.name}"][name] = path
+    (folder / "speaker_embeddings_path.json").write_text(json.dumps(index | presets, indent=1))
+
+
+def copy_voices(start: Path, folder: Path) -> None:
+    """The voices of the checkpoint that training went on from, their pauses marked."""
+    shutil.copytree(start / "speaker_embeddings", folder / "speaker_embeddings")
+    shutil.copy(start / "speaker_embeddings_path.json", folder)
+    for speaker in SPEAKERS:
+        path = folder / f"speaker_embeddings/v2/{speaker.name}_semantic_prompt.npy"
+        np.save(path, marked(np.load(path), speaker.name), allow_pickle=False)
+
+
+def export(source: Source, folder: Path) -> None:
+    """Write all files to a temporary folder, then put it in place."""
+    temporary = folder.with_name(folder.name + ".new")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    save_weights(assemble(source), temporary)
+    save_tokenizer(temporary)
+    if source.start:
+        copy_voices(source.start, temporary)
+    else:
+        save_voices(source.work, temporary)
+    if CARD.exists():
+        shutil.copy(CARD, temporary / "README.md")
+    shutil.rmtree(folder, ignore_errors=True)
+    temporary.rename(folder)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, default=Work().root)
+    parser.add_argument("--output", type=Path, help="folder; default: export/bark-mini of the work")
+    parser.add_argument(
+        "--from", dest="start", type=Path, metavar="CHECKPOINT", help="for what was not trained"
+    )
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    folder = options.output or options.work / "export" / "bark-mini"
+    export(Source(Work(options.work), options.start), folder)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    print(f"{folder}: {size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,247 @@
+"""Train the coarse model: semantic tokens to codebooks 0 and 1, in the reference's windows.
+
+Histories fill most windows, so that voices and chained utterances are nothing new to it; windows
+without one always speak as the default voice. Knows no text.
+"""
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+
+from training.config import (
+    COARSE_SIZE,
+    CODEBOOK_SIZE,
+    FRAME_RATE,
+    SEMANTIC_RATE,
+    SPEAKERS,
+    CoarseLayout,
+    PitchClock,
+)
+from training.data.codes import load_codebooks
+from training.data.corpus import Corpus, Spoken, load_corpus
+from training.data.stretch import stretched
+from training.data.windows import Tokens, Utterance, Window, flat_codes, stream
+from training.models.first_weights import Look, Slices, circles, look_before, look_in_time
+from training.models.pretrained import adopt
+from training.models.transformer import CausalTransformer
+from training.train.loop import TrainOptions, parse_options, train
+
+BATCH = 3
+DEFAULT_SPEAKER = "rms"
+NO_HISTORY = 0.3  # share of windows
+SHARES = {"rms": 0.34, "slt": 0.36, "awb": 0.3}  # of the windows with a history
+STRETCHED = 0.6  # of the utterances after a history: said at another pace
+SLIPS = 0.08  # of the codes of codebook 0 that a window begins with or goes on from: a near code
+NEAR = 8  # codes that may stand in for one
+CLOCK_WEIGHT = 0.5  # of codebook 1 in the loss
+IGNORED = -100
+PERIODS = (1.5, 400.0)  # of time, in semantic tokens
+ORDER_PERIODS = (2.2, 1200.0)  # of the order of codes
+
+
+def spectrum_vectors(books: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Codebook 0 as embeddings, (1024, 24): equal energy, large dimensions toned down."""
+    centred = books["0"] - books["0"].mean(0)
+    toned = centred / centred.std(0).sqrt()
+    return toned / toned.square().mean().sqrt()
+
+
+def clock_rows(clock: PitchClock, shift: bool, count: int) -> torch.Tensor:
+    """Codebook 1 as (1024, count): the phase (of the next frame, if `shift`) and the step."""
+    code = torch.arange(CODEBOOK_SIZE)
+    step = (code - 1) // clock.phases
+    phase = (code - 1) % clock.phases + (step + clock.first_step if shift else 0)
+    harmonics = torch.arange(1, 10)
+    angle = 2 * torch.pi * phase[:, None] * harmonics / clock.phases
+    rings = torch.stack((angle.cos(), angle.sin()), 2).flatten(1)
+    bumps = count - rings.shape[1]
+    centres = torch.linspace(0, clock.steps - 1, bumps)
+    near = torch.exp(-0.5 * ((step[:, None] - centres) / 2).square())
+    rows = torch.cat((rings, 2 * near), 1)
+    rows[0] = 0
+    rows[clock.codes :] = 0
+    return rows
+
+
+def state_spectra(corpus: Corpus, vectors: torch.Tensor, layout: CoarseLayout) -> torch.Tensor:
+    """Mean spectrum vector of every semantic token, (160, 24)."""
+    sums, counts = torch.zeros(layout.semantic_vocab, vectors.shape[1]), torch.zeros(160)
+    for every in corpus.train.values():
+        for spoken in every[:400]:
+            at = ((torch.arange(len(spoken.codes)) + 1) * SEMANTIC_RATE / FRAME_RATE).long()
+            states = torch.from_numpy(spoken.semantic)[at.clamp(max=len(spoken.semantic) - 1)]
+            sums.index_add_(0, states, vectors[torch.from_numpy(spoken.codes[:, 0])])
+            counts += torch.bincount(states, minlength=160)
+    return sums / counts.clamp(min=1)[:, None]
+
+
+@torch.no_grad()
+def start(
+    model: CausalTransformer, corpus: Corpus, books: dict[str, torch.Tensor], layout: CoarseLayout
+) -> None:
+    """Set the first weights."""
+    at, clock = Slices(), PitchClock()
+    spectra = spectrum_vectors(books)
+    embeds, head = model.input_embeds_layer.weight, model.lm_head.weight
+    first = layout.semantic_vocab
+    c0, c1 = slice(first, first + CODEBOOK_SIZE), slice(first + CODEBOOK_SIZE, layout.pad)
+    width = at.clock.stop - at.clock.start
+    embeds[:first, at.acoustic] = state_spectra(corpus, spectra, layout)
+    embeds[:first, at.identity].normal_()
+    embeds[layout.pad :, at.identity].normal_()
+    embeds[:first, at.key_flag] = 1.0
+    embeds[first:, at.other_flag] = 1.0
+    embeds[c0, at.acoustic] = spectra
+    embeds[c1, at.clock] = clock_rows(clock, True, width)
+    head[c0, at.acoustic] = spectra
+    head[c0, at.other_flag] = -0.25 * spectra.square().sum(1)
+    head[c1, at.clock] = 0.5 * clock_rows(clock, False, width)
+    positions = model.position_embeds_layer.weight
+    semantic, codes = layout.semantic_window, torch.arange(COARSE_SIZE.block).float()
+    times = (codes - semantic) / 2 + 1  # frame that the token after this one belongs to
+    times = torch.where(codes < semantic, codes + 0.5, times * SEMANTIC_RATE / FRAME_RATE)
+    positions[:, at.time] = circles(times, at.time.stop - at.time.start, *PERIODS)
+    count = at.order.stop - at.order.start
+    positions[semantic:, at.order] = circles(codes[semantic:], count, *ORDER_PERIODS)
+    look_in_time(model, Look(0, 0, 0.0), *PERIODS, copies=True)
+    look_in_time(model, Look(0, 1, 3.5, 0.7), *PERIODS, copies=False)
+    look_before(model, Look(0, 2, -1.0, 2.0), *ORDER_PERIODS)
+    look_in_time(model, Look(1, 0, 1.5), *PERIODS, copies=False)
+    look_in_time(model, Look(1, 1, -2.0), *PERIODS, copies=False)
+
+
+def near_codes(spectrum: torch.Tensor) -> Tokens:
+    """The NEAR nearest others of every code of codebook 0 among its speaker's, (1024, NEAR)."""
+    near = []
+    for speaker in SPEAKERS:
+        own = spectrum[speaker.first_code : speaker.first_code + speaker.codes]
+        nearest = torch.cdist(own, own).topk(NEAR + 1, largest=False).indices[:, 1:]
+        near.append(nearest + speaker.first_code)
+    result: Tokens = torch.cat(near).numpy()
+    return result
+
+
+class WindowSource:
+    """Draws windows the way they come at inference.
+
+    Args:
+        every: utterances by speaker.
+        layout: of the tokens.
+        seed: of all draws.
+        near: codes that stand in for each other, see near_codes: a model that is only ever shown
+            the teacher's codes does not learn to go on from its own slips. None: no slips.
+    """
+
+    def __init__(
+        self,
+        every: dict[str, list[Spoken]],
+        layout: CoarseLayout,
+        seed: int,
+        near: Tokens | None = None,
+    ) -> None:
+        self._random = np.random.default_rng(seed)
+        self._layout = layout
+        self._every = every
+        self._near = near
+
+    def _draw(self, name: str, stretch: float = 0.0) -> Utterance:
+        spoken = self._every[name][self._random.integers(len(self._every[name]))]
+        if self._random.random() < stretch:
+            spoken = stretched(spoken, self._random)
+        return Utterance(spoken.semantic, flat_codes(spoken.codes, self._layout))
+
+    def window(self) -> Window:
+        """One window, with a history or without."""
+        if self._random.random() < NO_HISTORY:
+            cut = stream(self._draw(DEFAULT_SPEAKER), None, self._layout)
+            index = int(self._random.integers(cut.windows(self._layout)))
+            # The first windows see the same semantic tokens: the last of them holds them all.
+            index = max(index, min(3, cut.windows(self._layout) - 1))
+        else:
+            name = str(self._random.choice(list(SHARES), p=list(SHARES.values())))
+            cut = stream(self._draw(name, STRETCHED), self._draw(name), self._layout)
+            index = int(self._random.integers(cut.windows(self._layout)))
+        return cut.window(index, self._layout)
+
+    def _with_slips(self, codes: Tokens) -> Tokens:
+        """The same coarse tokens, a few of codebook 0 replaced by near ones."""
+        if self._near is None:
+            return codes
+        first = self._layout.semantic_vocab
+        spectral = (codes >= first) & (codes < first + CODEBOOK_SIZE)
+        slips = np.flatnonzero(spectral & (self._random.random(len(codes)) < SLIPS))
+        which = self._random.integers(NEAR, size=len(slips))
+        slipped = codes.copy()
+        slipped[slips] = self._near[codes[slips] - first, which] + first
+        return slipped
+
+    def batch(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Input ids and the ids to predict (IGNORED where none), both (count, length)."""
+        windows = [self.window() for _ in range(count)]
+        rows, wanted = [], []
+        for window in windows:
+            codes = np.concatenate((window.context, window.target))
+            seen = self._with_slips(codes[:-1])
+            rows.append(np.concatenate((window.semantic, [self._layout.infer], seen)))
+            ignored = np.full(len(window.semantic), IGNORED)
+            wanted.append(np.concatenate((ignored, codes)))
+        length = max(map(len, rows))
+        ids = np.stack([np.pad(row, (0, length - len(row))) for row in rows])
+        targets = np.stack(
+            [np.pad(row, (0, length - len(row)), constant_values=IGNORED) for row in wanted]
+        )
+        return torch.from_numpy(ids), torch.from_numpy(targets)
+
+
+def losses(
+    model: CausalTransformer, ids: torch.Tensor, targets: torch.Tensor, layout: CoarseLayout
+) -> dict[str, torch.Tensor]:
+    """Cross entropy of each codebook, over the codes that may be chosen in turn."""
+    positions = torch.arange(ids.shape[1], device=ids.device)
+    hidden, _ = model(model.input_embeds_layer(ids), positions)
+    result = {}
+    for book in range(2):
+        first = layout.semantic_vocab + book * CODEBOOK_SIZE
+        chosen = (targets >= first) & (targets < first + CODEBOOK_SIZE)
+        logits = hidden[chosen] @ model.lm_head.weight[first : first + CODEBOOK_SIZE].T
+        result[f"c{book}"] = functional.cross_entropy(logits, targets[chosen] - first)
+    return {"loss": result["c0"] + CLOCK_WEIGHT * result["c1"], **result}
+
+
+def new_model(layout: CoarseLayout) -> CausalTransformer:
+    return CausalTransformer(COARSE_SIZE, layout.vocab, layout.vocab)
+
+
+def run(options: TrainOptions) -> None:
+    """Train on every encoded shard."""
+    work, layout = options.work, CoarseLayout()
+    corpus, model, books = load_corpus(work), new_model(layout), load_codebooks(work)
+    if options.start:
+        adopt(model, options.start, "coarse_acoustics")
+    else:
+        start(model, corpus, books, layout)
+    model.to(options.device)
+    fresh = int(options.work.checkpoint(options.name).exists())
+    near = near_codes(books["0"])
+    source = WindowSource(corpus.train, layout, options.seed + fresh, near)
+    held = WindowSource(corpus.validation, layout, 1)
+    checks = [held.batch(8) for _ in range(4)]
+
+    def measure(ids: torch.Tensor, targets: torch.Tensor) -> dict[str, torch.Tensor]:
+        return losses(model, ids.to(options.device), targets.to(options.device), layout)
+
+    @torch.no_grad()
+    def validate() -> dict[str, float]:
+        results = [measure(*check) for check in checks]
+        return {n: sum(r[n].item() for r in results) / len(results) for n in ("c0", "c1")}
+
+    print(f"before training: {validate()}", flush=True)
+    train(options, model, lambda _: measure(*source.batch(BATCH * options.batch_scale)), validate)
+
+
+def main() -> None:
+    run(parse_options("coarse", 50, 1.5e-3))
+
+
+if __name__ == "__main__":
+    main()

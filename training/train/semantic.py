@@ -1,0 +1,249 @@
+"""Train the semantic model: letters to thirds of phones, with or without a history.
+
+While training, some heads are guided to the letters of the current, the next and the next but one
+phone; at inference they are heads like all others. Knows no audio.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+from numpy.typing import NDArray
+
+from training.config import SEMANTIC_SIZE, THIRDS, SemanticLayout
+from training.data.alignment import align, phone_runs
+from training.data.corpus import VALIDATION, Spoken, load_corpus
+from training.data.pauses import marked
+from training.data.tokens import LetterTokenizer
+from training.models.first_weights import Look, Slices, circles, look_before, look_in_time
+from training.models.pretrained import adopt
+from training.models.transformer import CausalTransformer
+from training.train.loop import TrainOptions, parse_options, train
+
+BATCH = 6
+DEFAULT_SPEAKER = "rms"
+NO_HISTORY = 0.3  # share of batches; these speak as the default voice
+FULL_SLOT = 0.15  # of the batches without a history: padded as at inference
+SHARES = {"rms": 0.3, "slt": 0.35, "awb": 0.35}  # of the batches with a history
+GUIDES = ((2, 0, 0), (3, 0, 1), (3, 1, 2))  # layer, head, phones ahead
+GUIDE_WEIGHT = 0.1
+CHOICE_WEIGHT = 0.5  # of which phone comes next, wherever one begins
+LETTER_TOKENS = 3.63  # semantic tokens that a letter lasts, on average
+FIRST_LETTER = 5.0  # token at which the first letter is spoken
+PERIODS = (24.0, 3000.0)
+ORDER_PERIODS = (2.2, 1200.0)
+IGNORED = -100
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence ready for the model."""
+
+    letters: NDArray[np.int64]  # ids of the tokenizer
+    semantic: NDArray[np.int64]
+    phone: NDArray[np.int64]  # phone index of every semantic token
+    first: NDArray[np.int64]  # of every phone: first letter, and two more phones at the end
+    last: NDArray[np.int64]  # past its last letter
+
+
+def sentences(spoken: list[Spoken], speaker: str) -> list[Sentence]:
+    """Tokenize and align what `speaker` says."""
+    tokenize = LetterTokenizer()
+    letters = [[index for index, _ in tokenize(one.text)] for one in spoken]
+    runs = [phone_runs(one.semantic) for one in spoken]
+    paths = align(letters, [phones for phones, _ in runs])
+    return [
+        _sentence(text, marked(one.semantic, speaker), phone, path)
+        for text, one, (_, phone), path in zip(letters, spoken, runs, paths, strict=True)
+    ]
+
+
+def _sentence(
+    letters: list[int],
+    semantic: NDArray[np.int64],
+    phone: NDArray[np.int64],
+    path: NDArray[np.int64],
+) -> Sentence:
+    end = len(letters)
+    first = np.concatenate((path, [end - 1, end - 1]))
+    last = np.maximum(np.concatenate((path[1:], [end, end, end])), first + 1)
+    return Sentence(np.array(letters), semantic, phone, first, np.minimum(last, end))
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Padded rows: the slot (text and history), then infer and semantic tokens."""
+
+    text: torch.Tensor  # (batch, slot) ids
+    history: torch.Tensor  # (batch, slot) ids
+    tokens: torch.Tensor  # (batch, steps): infer, then tokens
+    targets: torch.Tensor  # (batch, steps)
+    guides: torch.Tensor  # (guides, batch, steps, slot): letters to attend
+    spoken: torch.Tensor  # (batch, steps): steps that count
+
+
+class BatchSource:
+    """Draws batches of sentences of alike length."""
+
+    def __init__(self, every: dict[str, list[Sentence]], layout: SemanticLayout, seed: int) -> None:
+        self._random = np.random.default_rng(seed)
+        self._layout = layout
+        self._every = {
+            name: sorted(rows, key=lambda row: len(row.semantic) + len(row.letters))
+            for name, rows in every.items()
+        }
+
+    def batch(self, count: int) -> Batch:
+        """A batch with histories or one without."""
+        draw = self._random
+        with_history = draw.random() >= NO_HISTORY
+        names = list(SHARES) if with_history else [DEFAULT_SPEAKER]
+        name = str(draw.choice(names, p=list(SHARES.values()) if with_history else None))
+        rows = self._every[name]
+        begin = draw.integers(max(1, len(rows) - count))
+        chosen = rows[begin : begin + count]
+        full = with_history or draw.random() < FULL_SLOT
+        slot = self._layout.text_slot if full else max(len(row.letters) for row in chosen)
+        history = [rows[draw.integers(len(rows))].semantic for _ in chosen] if with_history else []
+        return self._assemble(chosen, history, slot)
+
+    def _assemble(
+        self, chosen: list[Sentence], history: list[NDArray[np.int64]], slot: int
+    ) -> Batch:
+        layout, count = self._layout, len(chosen)
+        steps = max(len(row.semantic) for row in chosen) + 1
+        text = np.full((count, slot), layout.text_pad)
+        past = np.full((count, slot), layout.pad)
+        tokens = np.full((count, steps), layout.pad)
+        targets = np.full((count, steps), IGNORED)
+        guides = np.zeros((len(GUIDES), count, steps, slot), bool)
+        for index, row in enumerate(chosen):
+            size = len(row.semantic)
+            text[index, : len(row.letters)] = row.letters + layout.text_offset
+            tokens[index, : size + 1] = np.concatenate(([layout.infer], row.semantic))
+            targets[index, : size + 1] = np.concatenate((row.semantic, [layout.pad]))
+            phone = np.concatenate(([-1], row.phone))
+            for guide, (_, _, ahead) in enumerate(GUIDES):
+                at = np.maximum(phone + ahead, 0)
+                places = np.arange(slot)
+                inside = (places >= row.first[at][:, None]) & (places < row.last[at][:, None])
+                guides[guide, index, : size + 1] = inside
+        for index, said in enumerate(history):
+            past[index, : len(said[-slot:])] = said[-slot:]
+        parts = (text, past, tokens, targets, guides, targets != IGNORED)
+        return Batch(*map(torch.from_numpy, parts))
+
+
+@torch.no_grad()
+def start(model: CausalTransformer, layout: SemanticLayout) -> None:
+    """Set the first weights: letters lie along time, and some heads look there."""
+    at, embeds = Slices(), model.input_embeds_layer.weight
+    embeds[:, at.clock].zero_()
+    embeds[layout.text_offset : layout.text_pad, at.acoustic].normal_()
+    embeds[layout.text_offset : layout.text_pad, at.identity].normal_()
+    embeds[layout.text_offset : layout.text_pad, at.key_flag] = 1.0
+    embeds[: layout.vocab_size, at.clock].normal_(std=0.7)
+    embeds[: layout.vocab_size, at.other_flag] = 1.0
+    embeds[layout.infer, at.other_flag] = 1.0
+    embeds[layout.pad].zero_()
+    same = 0.3 * embeds[: layout.vocab_size, at.clock]
+    model.lm_head.weight[: layout.vocab_size, at.clock] += same + same.roll(1, 0)
+    place = torch.arange(SEMANTIC_SIZE.block).float()
+    spoken = place - layout.text_slot
+    times = torch.where(spoken < 0, FIRST_LETTER + LETTER_TOKENS * place, spoken)
+    positions = model.position_embeds_layer.weight
+    positions[:, at.time] = circles(times, at.time.stop - at.time.start, *PERIODS)
+    order = at.order.stop - at.order.start
+    positions[:, at.order] = circles(place, order, *ORDER_PERIODS)
+    look_in_time(model, Look(0, 0, 0.0), *PERIODS, copies=True)
+    look_in_time(model, Look(1, 0, 6.0), *PERIODS, copies=False)
+    look_before(model, Look(0, 1, -1.0, 2.0), *ORDER_PERIODS, mixed=True)
+    look_before(model, Look(1, 1, -2.0, 2.0), *ORDER_PERIODS, mixed=True)
+
+
+def losses(
+    model: CausalTransformer, batch: Batch, layout: SemanticLayout
+) -> dict[str, torch.Tensor]:
+    """Cross entropy of the next token and phone, and how far the guided heads look away."""
+    device = batch.text.device
+    embed, slot = model.input_embeds_layer, batch.text.shape[1]
+    embeds = torch.cat((embed(batch.text) + embed(batch.history), embed(batch.tokens)), 1)
+    steps = torch.arange(batch.tokens.shape[1], device=device) + layout.text_slot
+    positions = torch.cat((torch.arange(slot, device=device), steps))
+    hidden, weights = model(embeds, positions, tuple({layer for layer, _, _ in GUIDES}))
+    counts = batch.spoken
+    logits = model.lm_head(hidden[:, slot:][counts])
+    token = functional.cross_entropy(logits, batch.targets[counts])
+    guide = torch.zeros((), device=device)
+    for wanted, (layer, head, _) in zip(batch.guides, GUIDES, strict=True):
+        mass = (weights[layer][:, head, slot:, :slot] * wanted).sum(2)
+        guide = guide - torch.log(mass[counts] + 1e-4).mean()
+    choice = choice_loss(logits, batch.tokens[counts], batch.targets[counts], layout)
+    loss = token + GUIDE_WEIGHT * guide + CHOICE_WEIGHT * choice
+    return {"loss": loss, "token": token, "guide": guide, "choice": choice}
+
+
+def choice_loss(
+    logits: torch.Tensor, tokens: torch.Tensor, targets: torch.Tensor, layout: SemanticLayout
+) -> torch.Tensor:
+    """Cross entropy of the next phone where one begins, given that it begins.
+
+    Most tokens only say that a phone goes on; this puts weight on spelling without a say in timing.
+    logits (n, vocabulary), tokens (n,) before and targets (n,).
+    """
+    phone, third = tokens[:, None] // THIRDS, tokens[:, None] % THIRDS
+    every = torch.arange(logits.shape[1], device=logits.device)
+    goes_on = (every // THIRDS == phone) & (every % THIRDS >= third)
+    begins = (tokens < layout.vocab_size) & ~goes_on.gather(1, targets[:, None])[:, 0]
+    return functional.cross_entropy(
+        logits.masked_fill(goes_on, float("-inf"))[begins], targets[begins]
+    )
+
+
+def new_model(layout: SemanticLayout) -> CausalTransformer:
+    return CausalTransformer(SEMANTIC_SIZE, layout.input_vocab, layout.output_vocab)
+
+
+def _to(batch: Batch, device: str) -> Batch:
+    return Batch(*(part.to(device) for part in vars(batch).values()))
+
+
+def run(options: TrainOptions) -> None:
+    """Train on every shard that was pronounced."""
+    layout = SemanticLayout()
+    corpus, model = load_corpus(options.work, "pronounced"), new_model(layout)
+    if options.start:
+        adopt(model, options.start, "semantic")
+    else:
+        start(model, layout)
+    model.to(options.device)
+    every, held = {}, {}
+    for name, spoken in corpus.train.items():  # aligned together: a few alone align badly
+        rows = sentences(corpus.validation[name] + spoken, name)
+        held[name], every[name] = rows[:VALIDATION], rows[VALIDATION:]
+    fresh = int(options.work.checkpoint(options.name).exists())
+    source = BatchSource(every, layout, options.seed + fresh)
+    judge = BatchSource(held, layout, 1)
+    checks = [_to(judge.batch(BATCH), options.device) for _ in range(12)]
+
+    @torch.no_grad()
+    def validate() -> dict[str, float]:
+        results = [losses(model, check, layout) for check in checks]
+        names = ("token", "guide", "choice")
+        return {n: sum(r[n].item() for r in results) / len(results) for n in names}
+
+    print(f"before training: {validate()}", flush=True)
+
+    def step(_: int) -> dict[str, torch.Tensor]:
+        return losses(model, _to(source.batch(BATCH * options.batch_scale), options.device), layout)
+
+    train(options, model, step, validate)
+
+
+def main() -> None:
+    run(parse_options("semantic", 60, 1.5e-3))
+
+
+if __name__ == "__main__":
+    main()
