@@ -1,4 +1,4 @@
-"""Every number the training stages share: speakers, token layout, windows, sizes of the networks.
+"""Every number the training stages share: speakers, token layout, windows, sizes of the models.
 
 Knows no torch and no files but the layout of the work folder. What the exported checkpoint says
 (vocabularies, windows) is derived from here, so that training and inference cannot disagree.

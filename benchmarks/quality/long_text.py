@@ -119,19 +119,19 @@ def speak(text: str, server: str, voice: str) -> Spoken:
 def score(spoken: Spoken, text: str, every: int) -> list[PieceScore]:
     """Every piece; each `every`th is recognised."""
     hear, scores = Recogniser(), list[PieceScore]()
-    for index, piece in enumerate(spoken.finished.pieces):
-        wave = spoken.audio[piece.first_sample :][: piece.sample_count]
-        said = words(text[piece.text_span.start : piece.text_span.end])
+    for index, segment in enumerate(spoken.finished.segments):
+        wave = spoken.audio[segment.first_sample :][: segment.sample_count]
+        said = words(text[segment.text_span.start : segment.text_span.end])
         heard = words(hear(wave)) if index % every == 0 else None
         scores.append(
             PieceScore(
-                text=text[piece.text_span.start : piece.text_span.end],
+                text=text[segment.text_span.start : segment.text_span.end],
                 seconds=len(wave) / RATE,
                 pitch=median_pitch(wave),
                 words=len(said),
                 errors=-1 if heard is None else edits(said, heard),
                 heard_words=-1 if heard is None else len(heard),
-                finish_reason=piece.finish_reason,
+                finish_reason=segment.finish_reason,
             )
         )
     return scores
@@ -152,7 +152,7 @@ def quarter(scores: list[PieceScore]) -> dict[str, float]:
 def report(spoken: Spoken, text: str, scores: list[PieceScore]) -> dict[str, object]:
     """All figures."""
     heard = [each for each in scores if each.errors >= 0]
-    spans = [(p.text_span.start, p.text_span.end) for p in spoken.finished.pieces]
+    spans = [(p.text_span.start, p.text_span.end) for p in spoken.finished.segments]
     size = -(-len(scores) // 4)
     memory = spoken.memory
     settled = memory[len(memory) // 4]

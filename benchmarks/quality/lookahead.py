@@ -3,7 +3,7 @@ look-aheads, on a real checkpoint.
 
     python -m benchmarks.quality.lookahead --sentences 20 --out benchmarks/results/lookahead
 
-The fine network reads to the right, so a frame that is released with few frames to its right may
+The fine model reads to the right, so a frame that is released with few frames to its right may
 get other codes than offline. Semantic and coarse tokens are made once a sentence; only the fine
 stage differs. Knows no gRPC.
 """
@@ -22,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 
 from barkserve.checkpoint.bark_config import SamplingDefaults
-from barkserve.checkpoint.folder import embedded_checkpoint
+from barkserve.checkpoint.folder import bundled_checkpoint
 from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.checkpoint.voices import Voice, VoiceLibrary
 from barkserve.coarse.generator import CoarseGenerator, CoarseRequest, CoarseRun, coarse_heads
@@ -246,7 +246,7 @@ def _params(defaults: SamplingDefaults) -> SamplingParams:
 def main() -> None:
     """Measure and write OUT.json and OUT.png."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--checkpoint", default=str(embedded_checkpoint()))
+    parser.add_argument("--checkpoint", default=str(bundled_checkpoint()))
     parser.add_argument("--voice", default="v2/rms")
     parser.add_argument("--sentences", type=int, default=20)
     parser.add_argument("--out", type=Path, default=Path("lookahead"))

@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 from pocketsphinx import Decoder as Sphinx
 
 from barkserve.checkpoint.bark_config import AlignmentHead
-from barkserve.checkpoint.folder import embedded_checkpoint
+from barkserve.checkpoint.folder import bundled_checkpoint
 from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.checkpoint.voices import VoiceLibrary
-from barkserve.engine.request import SamplingParams, Sequence, Watch
+from barkserve.engine.request import Request, SamplingParams, Watch
 from barkserve.orchestrator.text.word_timer import TimedWord, WordTimer
 from barkserve.orchestrator.text.words import Word, words_of
 from barkserve.semantic.alignment import TokenAlignment
@@ -123,7 +123,7 @@ def true_times(flite: Flite, text: str, tokens: NDArray[np.int64], words: int) -
     return times
 
 
-class Studio:
+class SpeechBackend:
     """bark-mini speaking sentences."""
 
     def __init__(self, checkpoint: Checkpoint, speaker: Speaker) -> None:
@@ -148,11 +148,11 @@ class Studio:
     async def _attention(
         self, ids: NDArray[np.int64], tokens: NDArray[np.int64]
     ) -> NDArray[np.float32]:
-        network, generation = self._bark.semantic, self._bark.semantic_generation
+        model, generation = self._bark.semantic, self._bark.semantic_generation
         prompt = build_prompt(ids, self._speaker.voice.semantic_prompt.astype(np.int64), generation)
-        layers, heads = range(network.num_layers), range(network.num_heads)
+        layers, heads = range(model.num_layers), range(model.num_heads)
         every = tuple((layer, head) for layer in layers for head in heads)
-        sequence = Sequence(
+        sequence = Request(
             append_produced(prompt, tokens),
             1,
             SamplingParams(greedy=True),
@@ -264,7 +264,10 @@ def _without_guided(attention: NDArray[np.float32], heads: int) -> NDArray[np.fl
 
 async def _run(checkpoint: Checkpoint, texts: list[str], audio: int) -> list[Spoken]:
     speaker = Speaker(checkpoint, VoiceLibrary(checkpoint).get("v2/rms"))
-    studio, parts = Studio(checkpoint, speaker), (speaker.semantic, speaker.coarse, speaker.fine)
+    backend, parts = (
+        SpeechBackend(checkpoint, speaker),
+        (speaker.semantic, speaker.coarse, speaker.fine),
+    )
     for part in parts:
         await part.start()
     try:
@@ -272,7 +275,7 @@ async def _run(checkpoint: Checkpoint, texts: list[str], audio: int) -> list[Spo
         for number, text in enumerate(texts):
             print(f"[{number + 1}/{len(texts)}] {text}", file=sys.stderr, flush=True)
             wanted = CALIBRATION <= number < CALIBRATION + audio
-            spoken.append(await studio.speak(text, number, wanted))
+            spoken.append(await backend.speak(text, number, wanted))
         return spoken
     finally:
         for part in parts:
@@ -287,7 +290,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("word-times.json"))
     given = parser.parse_args()
     torch.set_num_threads(1)
-    checkpoint = Checkpoint.open(embedded_checkpoint())
+    checkpoint = Checkpoint.open(bundled_checkpoint())
     texts = SENTENCES.read_text().splitlines()[: given.sentences]
     spoken = asyncio.run(_run(checkpoint, texts, given.audio))
     report = dict(compare(spoken, checkpoint))

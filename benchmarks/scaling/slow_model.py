@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barkserve.checkpoint.bark_config import BarkConfig
-from barkserve.checkpoint.folder import embedded_checkpoint
+from barkserve.checkpoint.folder import bundled_checkpoint
 from barkserve.engine.scheduler import Batch
 from barkserve.fine.job import FillJob
 
@@ -28,7 +28,7 @@ UTTERANCE_S = 4.0
 
 def write_checkpoint(folder: Path) -> None:
     """bark-mini's description without its weights, with slower rates."""
-    mini = embedded_checkpoint()
+    mini = bundled_checkpoint()
     folder.mkdir(parents=True)
     for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
         shutil.copy(mini / name, folder)

@@ -5,7 +5,7 @@ one random checkpoint of Bark's real shapes.
 
 Each row of the result has a process for each side, which takes its turn A B A B, so that a machine
 whose speed drifts is fair to both; its ratio is the median of the pairs' ratios. Knows no gRPC:
-what a network costs is measured here, what a stream costs by `barkclient bench`.
+what a model costs is measured here, what a stream costs by `barkclient bench`.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from benchmarks.report import SHAPES, spec_of, write_report
 from benchmarks.stages.plot import plot
-from benchmarks.stages.worker import Part, Side, Taken, Work
+from benchmarks.stages.worker import Part, Taken, Work, Worker
 from fixtures.checkpoints import build_checkpoint
 
 Row = dict[str, float]
@@ -63,11 +63,11 @@ def measure(case: Case, pairs: int, warmups: int) -> Row:
     """Both sides in turn."""
     with ExitStack() as stack:
         theirs = (
-            stack.enter_context(Side("benchmarks.stages.transformers_runner", case.work))
+            stack.enter_context(Worker("benchmarks.stages.transformers_runner", case.work))
             if case.both
             else None
         )
-        ours = stack.enter_context(Side("benchmarks.stages.barkserve_runner", case.work))
+        ours = stack.enter_context(Worker("benchmarks.stages.barkserve_runner", case.work))
         their_times: list[Taken] = []
         our_times: list[Taken] = []
         for side in [theirs, ours] * warmups:

@@ -1,4 +1,4 @@
-"""The work of `benchmarks.stages` by barkserve's networks, driven as its stages drive them, without
+"""The work of `benchmarks.stages` by barkserve's models, driven as its stages drive them, without
 gRPC. Runs in a process of its own, see `benchmarks.stages.worker`."""
 
 import asyncio
@@ -21,7 +21,7 @@ from barkserve.config import FineOptions
 from barkserve.engine.batcher import Batcher
 from barkserve.engine.engine import Engine
 from barkserve.engine.model_runner import ModelRunner
-from barkserve.engine.model_thread import NetworkThread
+from barkserve.engine.model_thread import ModelThread
 from barkserve.engine.request import SamplingParams
 from barkserve.fine.filler import Filler
 from barkserve.fine.generator import FineGenerator, FineRequest, FineRun
@@ -46,7 +46,7 @@ NOTHING = np.empty(0, dtype=np.int64)
 
 
 class Loop(Protocol):
-    """What runs a network."""
+    """What runs a model."""
 
     async def start(self) -> None: ...
 
@@ -84,7 +84,7 @@ class Semantic:
         self._encode = TextEncoder(checkpoint).encode
         model = load_semantic(checkpoint, Placement.of(*PLACEMENT))
         runner = ModelRunner(model, [semantic_head(self._bark)], work.most_streams)
-        self._engine = Engine(runner, PREFILL_POSITIONS, NetworkThread(_cores))
+        self._engine = Engine(runner, PREFILL_POSITIONS, ModelThread(_cores))
         self.loops = (self._engine,)
 
     def outputs(self) -> AsyncIterator[SemanticStep]:
@@ -104,7 +104,7 @@ class Coarse:
         self._given = [(7 * i) % 10_000 for i in range(work.semantic_for_coarse)]
         model = load_coarse(checkpoint, Placement.of(*PLACEMENT))
         runner = ModelRunner(model, coarse_heads(self._bark), work.most_streams)
-        self._engine = Engine(runner, PREFILL_POSITIONS, NetworkThread(_cores))
+        self._engine = Engine(runner, PREFILL_POSITIONS, ModelThread(_cores))
         self.loops = (self._engine,)
 
     def outputs(self) -> AsyncIterator[Any]:
@@ -125,7 +125,7 @@ class Fine:
         self._frames = work.frames
         model = load_fine(checkpoint, Placement.of(*PLACEMENT))
         filler = Filler(model, 2, 8, self._bark.codebook_size)
-        self._batcher = Batcher(filler.fill, 1, NetworkThread(_cores))
+        self._batcher = Batcher(filler.fill, 1, ModelThread(_cores))
         self.loops = (self._batcher,)
 
     def outputs(self) -> AsyncIterator[Any]:
@@ -146,7 +146,7 @@ class Codec:
     def __init__(self, checkpoint: Checkpoint, work: Work) -> None:
         self._frames = work.frames
         model = load_codec(checkpoint, Placement.of(*PLACEMENT))
-        self._batcher = Batcher(Decoder(model).decode, 1, NetworkThread(_cores))
+        self._batcher = Batcher(Decoder(model).decode, 1, ModelThread(_cores))
         rate = checkpoint.bark.sample_rate
         self._generator = CodecGenerator(self._batcher, model.first_frames, rate)
         self.loops = (self._batcher,)
@@ -224,5 +224,5 @@ def _cores() -> None:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)  # as in a stage: only the network's own thread has a team of threads
+    torch.set_num_threads(1)  # as in a stage: only the model's own thread has a team of threads
     asyncio.run(main(Work.of_command_line()))

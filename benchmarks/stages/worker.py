@@ -1,7 +1,7 @@
 """One side of a comparison: a process of its own, so that neither side's threads and memory are
 in the other's way, that does what it is told and says how long it took.
 
-Knows neither network: `benchmarks.stages.barkserve_runner` and `benchmarks.stages.transformers_runner` are what runs in the process.
+Knows neither model: `benchmarks.stages.barkserve_runner` and `benchmarks.stages.transformers_runner` are what runs in the process.
 """
 
 import asyncio
@@ -62,7 +62,7 @@ class Taken:
     peak_mb: float
 
 
-class Side:
+class Worker:
     """A process that does one work as often as it is asked; a context manager.
 
     Args:
@@ -87,7 +87,7 @@ class Side:
         print(streams, file=self._process.stdin, flush=True)
         return Taken(**json.loads(self._answer()))
 
-    def __enter__(self) -> "Side":
+    def __enter__(self) -> "Worker":
         return self
 
     def __exit__(self, *error: object) -> None:

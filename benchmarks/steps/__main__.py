@@ -1,10 +1,10 @@
-"""One step of the semantic and the coarse network against what the machine allows, for 1 to 16
+"""One step of the semantic and the coarse model against what the machine allows, for 1 to 16
 streams at once, in float32 and with bfloat16 and int8 weights: where its time goes, and how far the
 reduced weights' logits are from float32's.
 
     python -m benchmarks.steps --shape small --out benchmarks/results/steps-cpu.json
 
-Runs the networks behind a scheduler, without gRPC and threads of its own.
+Runs the models behind a scheduler, without gRPC and threads of its own.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence as Rows
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.coarse.generator import coarse_heads
 from barkserve.engine.draws import uniforms
 from barkserve.engine.model_runner import ModelRunner
-from barkserve.engine.request import SamplingParams, Sequence
+from barkserve.engine.request import Request, SamplingParams
 from barkserve.engine.scheduler import Batch, Scheduler
 from barkserve.models.loading import Placement, load_coarse, load_semantic
 from barkserve.models.memory import weight_bytes
@@ -35,7 +35,7 @@ from benchmarks.steps.profile import ModuleTimes
 from fixtures.checkpoints import build_checkpoint
 
 STREAMS = (1, 4, 8, 16)
-NETWORKS = ("semantic", "coarse")
+MODELS = ("semantic", "coarse")
 DTYPES = ("float32", "bfloat16", "int8")
 PROMPT = 257
 STEPS = 30
@@ -43,8 +43,8 @@ FORCED = 200
 
 
 @dataclass(frozen=True)
-class Network:
-    """One network in one dtype."""
+class Model:
+    """One model in one dtype."""
 
     name: str
     dtype: str
@@ -62,7 +62,7 @@ class Network:
         return streams * self.position_bytes * (PROMPT + STEPS // 2)
 
 
-def networks(folder: Path, only: Rows[str]) -> list[Network]:
+def models(folder: Path, only: Sequence[str]) -> list[Model]:
     """Those of semantic and coarse, in each dtype, float32 first."""
     checkpoint = Checkpoint.open(folder)
     found = []
@@ -79,32 +79,30 @@ def networks(folder: Path, only: Rows[str]) -> list[Network]:
             head = model.config.hidden_size * len(heads[0]) * placement.weights.itemsize
             held = 8 * model.config.num_layers * model.config.hidden_size
             runner = ModelRunner(model, heads, max(STREAMS))
-            found.append(Network(name, dtype, runner, len(heads), layers + head, held))
+            found.append(Model(name, dtype, runner, len(heads), layers + head, held))
     return found
 
 
-def sequence_of(network: Network, seed: int, length: int = PROMPT, most: int = 600) -> Sequence:
+def sequence_of(model: Model, seed: int, length: int = PROMPT, most: int = 600) -> Request:
     """Greedy, behind a random prompt."""
     prompt = np.random.default_rng(seed).integers(0, 10_000, (length, 1))
-    heads = tuple(range(network.heads))
-    return Sequence(prompt, most, SamplingParams(greedy=True), uniforms(0, 1, 0, most), heads=heads)
+    heads = tuple(range(model.heads))
+    return Request(prompt, most, SamplingParams(greedy=True), uniforms(0, 1, 0, most), heads=heads)
 
 
-def step_ms(
-    network: Network, streams: int, times: ModuleTimes | None = None
-) -> tuple[float, float]:
+def step_ms(model: Model, streams: int, times: ModuleTimes | None = None) -> tuple[float, float]:
     """Milliseconds of a decode step and of one prompt: of the faster half, the median, so that what
     else the machine had to do does not count. `times` are told of each decode."""
     scheduler = Scheduler(max(STREAMS))
     for seed in range(streams):
-        scheduler.add(sequence_of(network, seed))
+        scheduler.add(sequence_of(model, seed))
     prompts, decodes = list[float](), list[float]()
     while len(decodes) < STEPS:
         batch = scheduler.next_batch()
         assert batch is not None
         full = batch.length == 1 and len(batch.sequences) == streams
         started = time.perf_counter()
-        batch.record(network.runner.run(batch))
+        batch.record(model.runner.run(batch))
         elapsed = 1e3 * (time.perf_counter() - started)
         if times is not None:
             times.step(elapsed if full else None)
@@ -120,8 +118,8 @@ def _typical(times: list[float]) -> float:
     return statistics.median(sorted(times)[: (len(times) + 1) // 2])
 
 
-def distance(exact: Network, near: Network) -> dict[str, float]:
-    """Both networks read the same tokens: how far the logits of each position are apart, and how
+def distance(exact: Model, near: Model) -> dict[str, float]:
+    """Both models read the same tokens: how far the logits of each position are apart, and how
     often both would choose the same token."""
     same, worst, spread = 0, 0.0, 0.0
     fed = [sequence_of(exact, 99, length=64, most=FORCED) for _ in range(2)]
@@ -129,8 +127,8 @@ def distance(exact: Network, near: Network) -> dict[str, float]:
         sequence.slot = 0
     for _ in range(FORCED):
         logits = [
-            network.runner.logits(Batch((sequence,), (0,), sequence.pending_count))[0]
-            for network, sequence in zip((exact, near), fed, strict=True)
+            model.runner.logits(Batch((sequence,), (0,), sequence.pending_count))[0]
+            for model, sequence in zip((exact, near), fed, strict=True)
         ]
         same += int(logits[0].argmax() == logits[1].argmax())
         worst = max(worst, float((logits[0] - logits[1]).abs().max()))
@@ -145,47 +143,47 @@ def distance(exact: Network, near: Network) -> dict[str, float]:
     }
 
 
-def measure(network: Network, bytes_a_second: float) -> dict[str, dict[str, float]]:
-    """A network's steps, by name."""
+def measure(model: Model, bytes_a_second: float) -> dict[str, dict[str, float]]:
+    """A model's steps, by name."""
     results: dict[str, dict[str, float]] = {}
-    step_ms(network, 1)  # warm
+    step_ms(model, 1)  # warm
     for streams in STREAMS:
-        step, prompt = step_ms(network, streams)
-        alone = results[_name(network, 1)]["step_ms"] if results else step
-        results[_name(network, streams)] = {
+        step, prompt = step_ms(model, streams)
+        alone = results[_name(model, 1)]["step_ms"] if results else step
+        results[_name(model, streams)] = {
             "step_ms": round(step, 2),
-            "floor_ms": round(network.floor_ms(streams, bytes_a_second), 2),
+            "floor_ms": round(model.floor_ms(streams, bytes_a_second), 2),
             "prompt_ms": round(prompt, 1),
             "tokens_a_second_against_one_stream": round(streams * alone / step, 2),
         }
     return results
 
 
-def profile(network: Network, streams: int, bytes_a_second: float) -> dict[str, float]:
+def profile(model: Model, streams: int, bytes_a_second: float) -> dict[str, float]:
     """Where a step's milliseconds go, and the least that its reading would take."""
     times = ModuleTimes()
     with times.hooked():
-        step_ms(network, streams, times)
+        step_ms(model, streams, times)
     parts = times.milliseconds()
     return parts | {
-        "linear_floor_ms": round(1e3 * network.bytes_read / bytes_a_second, 2),
-        "attention_floor_ms": round(1e3 * network.held_bytes(streams) / bytes_a_second, 2),
+        "linear_floor_ms": round(1e3 * model.bytes_read / bytes_a_second, 2),
+        "attention_floor_ms": round(1e3 * model.held_bytes(streams) / bytes_a_second, 2),
     }
 
 
-def _name(network: Network, streams: int) -> str:
-    return f"{network.name}, {network.dtype}, {streams} streams"
+def _name(model: Model, streams: int) -> str:
+    return f"{model.name}, {model.dtype}, {streams} streams"
 
 
-def measure_all(found: Rows[Network], bytes_a_second: float) -> dict[str, dict[str, float]]:
+def measure_all(found: Sequence[Model], bytes_a_second: float) -> dict[str, dict[str, float]]:
     """Steps, profiles and distances."""
     results: dict[str, dict[str, float]] = {}
-    for network in found:
-        results |= measure(network, bytes_a_second)
+    for model in found:
+        results |= measure(model, bytes_a_second)
         for streams in (1, max(STREAMS)):
-            name = f"profile: {_name(network, streams)}"
-            results[name] = profile(network, streams, bytes_a_second)
-    exact = {network.name: network for network in found if network.dtype == "float32"}
+            name = f"profile: {_name(model, streams)}"
+            results[name] = profile(model, streams, bytes_a_second)
+    exact = {model.name: model for model in found if model.dtype == "float32"}
     for near in found:
         if near.dtype != "float32":
             name = f"{near.name}, {near.dtype} against float32"
@@ -194,8 +192,8 @@ def measure_all(found: Rows[Network], bytes_a_second: float) -> dict[str, dict[s
 
 
 def plot(results: dict[str, dict[str, float]], path: Path) -> None:
-    """Step time against streams, with the floor; of the networks that were measured."""
-    names = [name for name in NETWORKS if f"{name}, float32, 1 streams" in results]
+    """Step time against streams, with the floor; of the models that were measured."""
+    names = [name for name in MODELS if f"{name}, float32, 1 streams" in results]
     figure, grid = pyplot.subplots(1, len(names), squeeze=False, figsize=(5 * len(names), 4))
     axes = grid[0]
     for axis, name in zip(axes, names, strict=True):
@@ -215,13 +213,13 @@ def main() -> None:
     """Build the checkpoint, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shape", choices=SHAPES, default="small")
-    parser.add_argument("--only", nargs="+", choices=NETWORKS, default=NETWORKS)
+    parser.add_argument("--only", nargs="+", choices=MODELS, default=MODELS)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     mpl.use("agg")
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
         build_checkpoint(Path(folder), spec_of(given.shape))
-        found = networks(Path(folder), given.only)
+        found = models(Path(folder), given.only)
         rate = bandwidth()
         results = measure_all(found, rate)
     peak = {"GB_a_second": round(rate / 1e9, 1), "float32_GFLOP_s": round(peak_flops() / 1e9)}

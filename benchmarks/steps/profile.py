@@ -1,4 +1,4 @@
-"""How long the parts of a network take, each without the parts inside it. Knows modules, not what
+"""How long the parts of a model take, each without the parts inside it. Knows modules, not what
 they are for."""
 
 import time

@@ -97,7 +97,7 @@ def _run_service(arguments: argparse.Namespace, variables: Mapping[str, str]) ->
     metrics = Metrics(arguments.service)
 
     def build() -> Service:
-        # Only here, so that a service without a network never loads torch.
+        # Only here, so that a service without a model never loads torch.
         builder = import_module(f"barkserve.building.{arguments.service}")
         service: Service = builder.build(options, metrics)
         return service

@@ -51,7 +51,7 @@ _TLS_CA = (
 )
 _TLS_CLIENTS = "whether clients must show a certificate of --tls-ca"
 _OFFLOAD = (
-    "how long no stream must have been in a stage before its network leaves the GPU for host"
+    "how long no stream must have been in a stage before its model leaves the GPU for host"
     " memory; the next stream brings it back; 0: never"
 )
 _LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -103,12 +103,12 @@ class CommonOptions(ServiceOptions):
 
 @dataclass(frozen=True)
 class StageOptions(CommonOptions):
-    """What every service with a network takes."""
+    """What every service with a model takes."""
 
     device: str = option("cpu", "cpu, cuda or cuda:N")
     dtype: str = option("float32", _DTYPE, _DTYPES)
     attention: str = option("sdpa", _ATTENTION, _ATTENTIONS)
-    threads: int = option(0, "CPU threads of the network; 0 for torch's own choice")
+    threads: int = option(0, "CPU threads of the model; 0 for torch's own choice")
     max_streams: int = option(
         64,
         "streams taken on at once, waiting ones included; more are told to come back",
@@ -248,7 +248,7 @@ class UpOptions:
     device: str = option("cpu", "of all stages: cpu, cuda or cuda:N")
     dtype: str = option("float32", _DTYPE, _DTYPES)
     attention: str = option("sdpa", _ATTENTION, _ATTENTIONS)
-    threads: int = option(0, "CPU threads of each network; 0 shares the cores among two")
+    threads: int = option(0, "CPU threads of each model; 0 shares the cores among two")
     slots: int = option(16, "utterances in each key/value cache at once", least=1)
     offload_idle_seconds: float = option(0.0, _OFFLOAD)
     voice: str = option("", _VOICE)
@@ -261,9 +261,9 @@ class UpOptions:
 
 
 def check_offload(device: str, idle_seconds: float) -> None:
-    """Raise StartupError for a network that is to leave a device that it cannot leave."""
+    """Raise StartupError for a model that is to leave a device that it cannot leave."""
     if idle_seconds and not device.startswith("cuda"):
         raise StartupError(
-            f"--offload-idle-seconds: with --device {device} a network is in host memory already,"
+            f"--offload-idle-seconds: with --device {device} a model is in host memory already,"
             " and leaving would free nothing; take --device cuda, or 0 seconds"
         )

@@ -14,7 +14,7 @@ BarkserveError
 ├── StageUnavailable      a stage of the chain cannot be reached or broke off UNAVAILABLE
 ├── ShuttingDown          this service takes nothing new, it is about to end  UNAVAILABLE
 ├── StageFailed           a stage of the chain answered with an error of ours INTERNAL
-│   └── NetworkFailed     its network failed; another replica may do better    (the same)
+│   └── ModelExecutionFailed     its model failed; another replica may do better    (the same)
 └── StartupError          a service cannot start                              (process exit 1)
     └── CheckpointError   the checkpoint is missing, broken or of another kind
 """
@@ -130,8 +130,8 @@ class StageFailed(BarkserveError):
     status = "INTERNAL"
 
 
-class NetworkFailed(StageFailed):
-    """A stage whose network failed in the middle of a stream: memory, a device, a defect."""
+class ModelExecutionFailed(StageFailed):
+    """A stage whose model failed in the middle of a stream: memory, a device, a defect."""
 
 
 class StartupError(BarkserveError):

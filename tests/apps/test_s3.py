@@ -12,8 +12,8 @@ from s3fs import S3FileSystem
 
 from barkclient import AsyncClient, ServerUnavailable, VoiceExists, VoiceNotFound
 from barkclient.channel import open_async_channel
-from barkserve.checkpoint.folder import embedded_checkpoint
-from barkserve.orchestrator.voices.blobs import open_files
+from barkserve.checkpoint.folder import bundled_checkpoint
+from barkserve.orchestrator.voices.blobs import open_blob_store
 from barkserve.v1 import status_pb2, status_pb2_grpc
 from fixtures.processes import service_process
 from tests.apps.s3_server import BUCKET, S3Server, running_s3
@@ -33,7 +33,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
 
 
 def test_files_are_as_in_a_folder(s3: S3Server) -> None:
-    files, other = open_files(STORE), open_files(STORE)
+    files, other = open_blob_store(STORE), open_blob_store(STORE)
     assert (files.list(), files.read("a.npz", 100), files.delete("a.npz")) == ({}, None, False)
     files.check_writable(thoroughly=True)
     assert files.create("a.npz", b"one")
@@ -54,14 +54,14 @@ def test_of_many_that_create_one_wins(s3: S3Server) -> None:
     begin = threading.Barrier(8)
 
     def create(number: int) -> bool:
-        files = open_files(STORE)  # with a lock of its own: S3 decides
+        files = open_blob_store(STORE)  # with a lock of its own: S3 decides
         begin.wait()
         return files.create("a.npz", bytes([number]) * 10_000)
 
     with ThreadPoolExecutor(8) as threads:
         won = list(threads.map(create, range(8)))
     assert sum(won) == 1
-    assert open_files(STORE).read("a.npz", 20_000) == bytes([won.index(True)]) * 10_000
+    assert open_blob_store(STORE).read("a.npz", 20_000) == bytes([won.index(True)]) * 10_000
 
 
 @pytest_asyncio.fixture
@@ -77,7 +77,7 @@ async def replicas(s3: S3Server, server: str) -> AsyncIterator[tuple[AsyncClient
         for _ in range(2):
             replica = await stack.enter_async_context(
                 service_process(
-                    "orchestrator", embedded_checkpoint(), f"--voice-store={STORE}", *stages
+                    "orchestrator", bundled_checkpoint(), f"--voice-store={STORE}", *stages
                 )
             )
             clients.append(await stack.enter_async_context(AsyncClient(replica.address)))

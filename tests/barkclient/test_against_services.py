@@ -86,16 +86,16 @@ async def test_typed_text_is_spoken_as_if_it_had_been_there_at_once(services: Co
     await services("say", TEXT, "--seed", "3", "-o", "once.wav", "--quiet")
     typing = await services.start("say", "-", "--stream-text", "--seed", "3", "--json", "-q")
     assert typing.stdin is not None
-    for piece in (TEXT[:9], TEXT[9:17], TEXT[17:40]):
-        typing.stdin.write(piece.encode())
+    for segment in (TEXT[:9], TEXT[9:17], TEXT[17:40]):
+        typing.stdin.write(segment.encode())
         await typing.stdin.drain()
         await asyncio.sleep(0.05)
     result = await services.end(typing, TEXT[40:].encode())
     assert (result.code, result.stderr) == (0, "")
     once, typed = (read_wav((services.folder / n).read_bytes()) for n in ("once.wav", "speech.wav"))
     assert typed.audio == once.audio
-    pieces = json.loads(result.stdout)["pieces"]
-    assert (pieces[0]["text_start"], pieces[-1]["text_end"]) == (0, len(TEXT))
+    segments = json.loads(result.stdout)["segments"]
+    assert (segments[0]["text_start"], segments[-1]["text_end"]) == (0, len(TEXT))
 
 
 async def test_a_voice_is_kept_created_spoken_with_and_deleted(
@@ -122,13 +122,13 @@ async def test_a_voice_is_kept_created_spoken_with_and_deleted(
 
 
 async def test_contexts_speak_side_by_side_and_one_is_cancelled(chain: Chain) -> None:
-    async def pieces() -> AsyncIterator[str]:
+    async def segments() -> AsyncIterator[str]:
         for start in range(0, len(TEXT), 7):
             yield TEXT[start : start + 7]
 
     async with AsyncClient(chain.address) as client:
         expected = await client.synthesize(TEXT, seed=3).read()
-        by_iterator = await client.synthesize_stream(pieces(), seed=3).read()
+        by_iterator = await client.synthesize_stream(segments(), seed=3).read()
         assert by_iterator.audio == expected.audio
         async with client.stream() as stream:
             spoken, cut, wrong = (

@@ -118,14 +118,14 @@ async def test_compressed_audio_is_counted_by_what_it_stands_for(
 
 
 async def test_pieces_and_the_handle_are_told(speech: ScriptedSpeech) -> None:
-    piece = speech.finished.pieces.add(first_sample=3, sample_count=4, seed=5, redraws=1)
-    piece.text_span.end = 9
-    piece.finish_reason = common_pb2.FINISH_REASON_SILENCE
+    segment = speech.finished.segments.add(first_sample=3, sample_count=4, seed=5, redraws=1)
+    segment.text_span.end = 9
+    segment.finish_reason = common_pb2.FINISH_REASON_SILENCE
     speech.finished.voice_handle = "abc"
     async with AsyncClient(speech.target) as client:
         synthesis = client.synthesize(TEXT)
         await synthesis.read()
-    assert synthesis.finished.pieces == (barkclient.PieceReport(0, 9, "silence", 3, 4, 5, 1),)
+    assert synthesis.finished.segments == (barkclient.SegmentReport(0, 9, "silence", 3, 4, 5, 1),)
     assert synthesis.finished.voice_handle == barkclient.VoiceHandle("abc")
 
 

@@ -84,7 +84,7 @@ async def test_json_is_one_line_with_all_that_a_script_wants(command: Command) -
         "encoding": "pcm16",
         "voice_handle": None,
         "voice_handle_error": "",
-        "pieces": [],
+        "segments": [],
         "stages": {"semantic": {"outputs": 7, "queue_ms": 0.0, "compute_ms": 1.5}},
     }
 

@@ -72,8 +72,8 @@ async def test_text_is_spoken_as_it_is_typed(command: Command, speech: ScriptedS
     async with command.running("say", "-", "--stream-text", "-o", "-", "--format", "pcm") as typing:
         assert typing.stdin is not None
         assert typing.stdout is not None
-        for piece in ("Grü", "ße".encode()[:1], "ße".encode()[1:]):
-            spoken = piece if isinstance(piece, bytes) else piece.encode()
+        for segment in ("Grü", "ße".encode()[:1], "ße".encode()[1:]):
+            spoken = segment if isinstance(segment, bytes) else segment.encode()
             typing.stdin.write(spoken)
             await typing.stdin.drain()
             heard = await typing.stdout.readexactly(2 * len(spoken))  # before more is typed

@@ -49,9 +49,9 @@ def test_a_long_text_has_a_place() -> None:
     for end in (50, 50, 200):
         meter.add(dataclasses.replace(QUARTER_SECOND, text_end=end))
     assert terminal.getvalue().split("\r\x1b[K")[1:] == [
-        "0.2 s of audio, piece 1, 25% of the text",
-        "0.5 s of audio, piece 1, 25% of the text",
-        "0.8 s of audio, piece 2, 100% of the text",
+        "0.2 s of audio, segment 1, 25% of the text",
+        "0.5 s of audio, segment 1, 25% of the text",
+        "0.8 s of audio, segment 2, 100% of the text",
     ]
 
 

@@ -16,7 +16,7 @@ def heard(chunk: AudioChunk) -> str:
     return bytes(np.frombuffer(chunk.audio, "<i2").astype(np.uint8)).decode()
 
 
-async def pieces(*texts: str | bytes) -> AsyncIterator[str | bytes]:
+async def segments(*texts: str | bytes) -> AsyncIterator[str | bytes]:
     for text in texts:
         yield text
 
@@ -146,7 +146,9 @@ async def test_a_server_that_goes_away_is_an_error_for_every_context() -> None:
 
 async def test_an_iterator_of_text_is_spoken(speech: ScriptedSpeech) -> None:
     async with AsyncClient(speech.target) as client:
-        synthesis = client.synthesize_stream(pieces("Grü", "ß"[:1], "ße".encode()[2:]), voice="ann")
+        synthesis = client.synthesize_stream(
+            segments("Grü", "ß"[:1], "ße".encode()[2:]), voice="ann"
+        )
         assert "".join([heard(chunk) async for chunk in synthesis]) == "Grüße"
         assert synthesis.finished.finish_reason == "stop"
 
@@ -162,7 +164,7 @@ async def test_what_goes_wrong_with_the_text_is_raised_to_who_listens(
         with pytest.raises(LookupError, match="the model is gone"):
             await client.synthesize_stream(failing()).read()
         with pytest.raises(InvalidRequest):
-            await client.synthesize_stream(pieces("fail")).read()
+            await client.synthesize_stream(segments("fail")).read()
 
 
 async def test_the_blocking_client_does_the_same(speech: ScriptedSpeech) -> None:

@@ -31,13 +31,13 @@ def test_signs_without_spaces_are_told_one_by_one() -> None:
 
 @pytest.mark.parametrize("pieces", [1, 3])
 @given(st.data())
-def test_the_parts_are_the_text(pieces: int, data: st.DataObject) -> None:
+def test_the_parts_are_the_text(segments: int, data: st.DataObject) -> None:
     """Wherever the words end, in whatever order the text came."""
     text, written, told = SpokenText(), "", ""
-    for _ in range(pieces):
-        piece = data.draw(st.text())
-        text.write(piece)
-        written += piece
+    for _ in range(segments):
+        segment = data.draw(st.text())
+        text.write(segment)
+        written += segment
         for end in sorted(data.draw(st.lists(st.integers(0, len(written)), max_size=4))):
             told += text.until(word("", end))
             assert written.startswith(told)

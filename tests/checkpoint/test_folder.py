@@ -11,7 +11,7 @@ import huggingface_hub
 import pytest
 from huggingface_hub import errors
 
-from barkserve.checkpoint.folder import CheckpointFolder, embedded_checkpoint, fetch_file
+from barkserve.checkpoint.folder import CheckpointFolder, bundled_checkpoint, fetch_file
 from barkserve.errors import CheckpointError
 from fixtures.checkpoints import TINY
 from tests.support.hub import Hub
@@ -130,8 +130,8 @@ def _answer(kind: type[errors.HfHubHTTPError]) -> errors.HfHubHTTPError:
         (_answer(errors.GatedRepoError), "hf auth login"),
         (errors.HFValidationError("bad name"), "check the spelling"),
         (_answer(errors.RemoteEntryNotFoundError), "no such file"),
-        (errors.LocalEntryNotFoundError("offline"), "check the network"),
-        (ConnectionError("name unknown\nsecond line"), "check the network"),
+        (errors.LocalEntryNotFoundError("offline"), "check the model"),
+        (ConnectionError("name unknown\nsecond line"), "check the model"),
         (OSError(28, "disk full"), "disk full"),
     ],
 )
@@ -162,7 +162,7 @@ def test_one_file_is_fetched_at_the_checkpoints_revision(monkeypatch: pytest.Mon
 
 
 def test_the_embedded_checkpoint_lies_in_the_package() -> None:
-    assert embedded_checkpoint().parts[-3:] == ("barkserve", "bundled", "bark-mini")
+    assert bundled_checkpoint().parts[-3:] == ("barkserve", "bundled", "bark-mini")
 
 
 @pytest.mark.parametrize("module", LIGHT_MODULES)

@@ -1,4 +1,4 @@
-"""Coarse codes of a real, tiny network: the same however the semantic tokens arrive."""
+"""Coarse codes of a real, tiny model: the same however the semantic tokens arrive."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence

@@ -1,4 +1,4 @@
-"""What a network looked at, noted beside its steps: transformers' own attention weights, whoever
+"""What a model looked at, noted beside its steps: transformers' own attention weights, whoever
 runs beside, however the positions came; and no token changes."""
 
 from dataclasses import replace
@@ -11,7 +11,7 @@ import torch
 from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.engine.draws import uniforms
 from barkserve.engine.model_runner import ModelRunner
-from barkserve.engine.request import SamplingParams, Sequence, Watch
+from barkserve.engine.request import Request, SamplingParams, Watch
 from barkserve.engine.scheduler import Scheduler
 from barkserve.models.causal import CausalModel
 from barkserve.models.loading import Placement, load_semantic
@@ -31,13 +31,13 @@ def model(folder: Path) -> CausalModel:
     return load_semantic(Checkpoint.open(folder), Placement(CPU, torch.float32, "sdpa"))
 
 
-def sequence(length: int, tokens: int, watch: Watch | None, seed: int = 0) -> Sequence:
+def sequence(length: int, tokens: int, watch: Watch | None, seed: int = 0) -> Request:
     prompt = np.random.default_rng(seed).integers(0, TINY.text_pad_token, (length, 1))
     sampling = SamplingParams(temperature=0.8)
-    return Sequence(prompt, tokens, sampling, uniforms(seed, 1, 0, tokens), watch=watch)
+    return Request(prompt, tokens, sampling, uniforms(seed, 1, 0, tokens), watch=watch)
 
 
-def run(model: CausalModel, *sequences: Sequence) -> None:
+def run(model: CausalModel, *sequences: Request) -> None:
     scheduler, runner = Scheduler(4), ModelRunner(model, [np.arange(101)], 4)
     for each in sequences:
         scheduler.add(each)
@@ -46,7 +46,7 @@ def run(model: CausalModel, *sequences: Sequence) -> None:
         scheduler.settle(batch, 0.0)
 
 
-def seen(each: Sequence) -> np.ndarray:
+def seen(each: Request) -> np.ndarray:
     return np.concatenate(each.seen, axis=1)
 
 
@@ -55,9 +55,9 @@ def test_it_equals_transformers_attention(folder: Path, model: CausalModel) -> N
     each = sequence(12, 20, WATCH)
     run(model, each)
     fed = [*each.prompt[:, 0].tolist(), *each.tokens[:-1]]
-    network = reference(folder).semantic
-    network.set_attn_implementation("eager")
-    attentions = network(torch.tensor([fed]), output_attentions=True).attentions
+    theirs = reference(folder).semantic
+    theirs.set_attn_implementation("eager")
+    attentions = theirs(torch.tensor([fed]), output_attentions=True).attentions
     expected = np.stack([attentions[layer][0, head, 9:, :6].numpy() for layer, head in WATCH.heads])
     assert seen(each).shape == (2, 12 - 9 + 19, 6)
     np.testing.assert_allclose(seen(each), expected, atol=1e-5)
@@ -72,7 +72,7 @@ def test_watching_changes_no_token(model: CausalModel) -> None:
 
 
 def test_beside_others_as_alone(model: CausalModel) -> None:
-    def three() -> list[Sequence]:
+    def three() -> list[Request]:
         return [
             sequence(12, 30, WATCH),
             sequence(30, 12, None, 1),

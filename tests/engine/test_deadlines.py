@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from barkserve.engine.engine import Engine
 from barkserve.engine.playback import FIRST_SOUND_S, Playback
-from barkserve.engine.request import Sequence
+from barkserve.engine.request import Request
 from barkserve.engine.scheduler import Batch, Scheduler
 from tests.support.fakes import FakeRunner, Gate, engine_over, fake_sequence, fake_tokens, until
 
@@ -49,7 +49,7 @@ def test_all_sequences_of_a_stream_share_its_deadline() -> None:
     assert playback.dry_at == 100.5 + 2 / 2.0
 
 
-def waiting_prompts(scheduler: Scheduler, clock: Clock, *gaps: float) -> list[Sequence]:
+def waiting_prompts(scheduler: Scheduler, clock: Clock, *gaps: float) -> list[Request]:
     """Sequences of running streams, each of which has so many seconds left to hear."""
     sequences = []
     for gap in gaps:

@@ -1,4 +1,4 @@
-"""The engine over a network whose tokens can be worked out by hand."""
+"""The engine over a model whose tokens can be worked out by hand."""
 
 import asyncio
 import time
@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from barkserve.engine.engine import Engine
-from barkserve.engine.request import Sequence, State
+from barkserve.engine.request import Request, State
 from barkserve.engine.scheduler import Scheduler
 from barkserve.errors import StageFailed
 from tests.support.fakes import FakeRunner, Gate, engine_over, fake_sequence, fake_tokens, until
 
 
-async def collect(engine: Engine, sequence: Sequence) -> list[int]:
+async def collect(engine: Engine, sequence: Request) -> list[int]:
     pieces = [tokens async for tokens in engine.generate(sequence)]
     assert all(pieces)  # never an empty one
     return [token for tokens in pieces for token in tokens]
@@ -319,7 +319,7 @@ async def test_a_defect_beside_the_network_ends_the_streams_and_not_the_engine(
 ) -> None:
     settle, defects = Scheduler.settle, [ArithmeticError("a defect")]
 
-    def defective(scheduler: Scheduler, *arguments: object) -> list[Sequence]:
+    def defective(scheduler: Scheduler, *arguments: object) -> list[Request]:
         news = settle(scheduler, *arguments)  # type: ignore[arg-type]
         if defects and len(news) == 2:
             raise defects.pop()

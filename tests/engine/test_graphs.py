@@ -20,7 +20,7 @@ from barkserve.models.loading import Placement, load_codec, load_fine
 from fixtures.checkpoints import TINY, CheckpointSpec
 from tests.engine.test_model_runner import (
     GREEDY,
-    coarse_network,
+    coarse_model,
     finish,
     some_sequences,
 )
@@ -78,7 +78,7 @@ def test_a_key_is_captured_once_and_reads_new_inputs() -> None:
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 def test_replayed_decodes_make_the_same_tokens(checkpoint_of: CheckpointOf, attention: str) -> None:
-    model = coarse_network(checkpoint_of(TINY), attention)  # type: ignore[arg-type]
+    model = coarse_model(checkpoint_of(TINY), attention)  # type: ignore[arg-type]
     heads = [np.arange(model.config.output_vocab_size)]
     capture = FakeCapture()
     runners = ModelRunner(model, heads, 3), ModelRunner(model, heads, 3, Graphs(capture))

@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from barkserve.engine.kv_cache import SlotTable
-from barkserve.engine.request import Sequence
+from barkserve.engine.request import Request
 from tests.support.fakes import fake_sequence
 
 
-def taken(table: SlotTable) -> Sequence:
+def taken(table: SlotTable) -> Request:
     sequence = fake_sequence([1], 1)
     sequence.slot = table.take()
     return sequence
@@ -52,8 +52,8 @@ class SlotTableMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.table = SlotTable(3)
-        self.used: list[Sequence] = []
-        self.held: list[Sequence] = []
+        self.used: list[Request] = []
+        self.held: list[Request] = []
 
     @rule()
     def take(self) -> None:

@@ -1,4 +1,4 @@
-"""The network behind the engine: whoever runs beside, in whatever slots and parts, nothing
+"""The model behind the engine: whoever runs beside, in whatever slots and parts, nothing
 changes."""
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from torch import Tensor
 from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.engine.draws import uniforms
 from barkserve.engine.model_runner import ModelRunner
-from barkserve.engine.request import SamplingParams, Sequence
+from barkserve.engine.request import Request, SamplingParams
 from barkserve.engine.scheduler import Batch, Scheduler
 from barkserve.models.attention import Backend
 from barkserve.models.causal import CausalModel
@@ -26,7 +26,7 @@ CPU = torch.device("cpu")
 GREEDY = SamplingParams(greedy=True)
 
 
-def coarse_network(
+def coarse_model(
     folder: Path, attention: Backend = "sdpa", dtype: torch.dtype = torch.float32
 ) -> CausalModel:
     return load_coarse(Checkpoint.open(folder), Placement(CPU, dtype, attention))
@@ -43,8 +43,8 @@ def random_prompt(model: CausalModel, length: int, seed: int) -> np.ndarray:
 
 def sequence_of(
     prompt: np.ndarray, tokens: int, sampling: SamplingParams = GREEDY, seed: int = 0
-) -> Sequence:
-    return Sequence(prompt, tokens, sampling, uniforms(seed, 1, 0, tokens))
+) -> Request:
+    return Request(prompt, tokens, sampling, uniforms(seed, 1, 0, tokens))
 
 
 def in_slots(prompts: list[np.ndarray], slots: list[int], cached: int = 0) -> Batch:
@@ -63,14 +63,14 @@ def finish(scheduler: Scheduler, runner: ModelRunner, steps: int | None = None) 
         steps = None if steps is None else steps - 1
 
 
-def alone(model: CausalModel, sequence: Sequence) -> list[int]:
+def alone(model: CausalModel, sequence: Request) -> list[int]:
     scheduler = Scheduler(1)
     scheduler.add(sequence)
     finish(scheduler, runner_over(model, slots=1))
     return sequence.tokens
 
 
-def some_sequences(model: CausalModel, sampling: SamplingParams) -> list[Sequence]:
+def some_sequences(model: CausalModel, sampling: SamplingParams) -> list[Request]:
     """Five of different lengths."""
     shapes = [(40, 30), (7, 50), (1, 12), (33, 1), (20, 25)]
     return [
@@ -81,9 +81,9 @@ def some_sequences(model: CausalModel, sampling: SamplingParams) -> list[Sequenc
 
 @torch.no_grad()
 def expected_logits(folder: Path, prompt: np.ndarray) -> Tensor:
-    """(V,) of transformers' network behind a prompt."""
-    network = reference(folder).coarse_acoustics
-    logits: Tensor = network(torch.from_numpy(prompt[None, :, 0])).logits[0, -1]
+    """(V,) of transformers' model behind a prompt."""
+    model = reference(folder).coarse_acoustics
+    logits: Tensor = model(torch.from_numpy(prompt[None, :, 0])).logits[0, -1]
     return logits
 
 
@@ -95,7 +95,7 @@ def expected_logits(folder: Path, prompt: np.ndarray) -> Tensor:
 def test_tokens_beside_others_equal_tokens_alone(
     checkpoint_of: CheckpointOf, spec: CheckpointSpec, attention: Backend, sampling: SamplingParams
 ) -> None:
-    model = coarse_network(checkpoint_of(spec), attention)
+    model = coarse_model(checkpoint_of(spec), attention)
     expected = [alone(model, sequence) for sequence in some_sequences(model, sampling)]
     together, runner, scheduler = (
         some_sequences(model, sampling),
@@ -119,7 +119,7 @@ def test_logits_equal_transformers(
     checkpoint_of: CheckpointOf, spec: CheckpointSpec, attention: Backend, length: int
 ) -> None:
     folder = checkpoint_of(spec)
-    model = coarse_network(folder, attention)
+    model = coarse_model(folder, attention)
     prompt = random_prompt(model, length, seed=length)
     logits = runner_over(model).logits(in_slots([prompt], [0]))
     assert logits.dtype == torch.float32
@@ -131,12 +131,12 @@ def test_summed_ids_equal_transformers_summed_embeddings(checkpoint_of: Checkpoi
     folder = checkpoint_of(TINY)
     model = load_semantic(Checkpoint.open(folder), Placement(CPU, torch.float32, "sdpa"))
     prompt = np.concatenate([random_prompt(model, 30, 1), random_prompt(model, 30, 2)], axis=1)
-    network = reference(folder).semantic
-    embed = network.input_embeds_layer
+    theirs = reference(folder).semantic
+    embed = theirs.input_embeds_layer
     embeddings = embed(torch.from_numpy(prompt)).sum(dim=1)
     last = torch.from_numpy(random_prompt(model, 1, 3))[:, 0]
     embeddings = torch.cat([embeddings, embed(last)])
-    expected = network(inputs_embeds=embeddings[None]).logits[0, -1]
+    expected = theirs(inputs_embeds=embeddings[None]).logits[0, -1]
     prompt = np.concatenate([prompt, [[int(last), -1]]])
     logits = runner_over(model).logits(in_slots([prompt], [0]))
     torch.testing.assert_close(logits[0], expected, atol=1e-4, rtol=0)
@@ -148,7 +148,7 @@ def test_summed_ids_equal_transformers_summed_embeddings(checkpoint_of: Checkpoi
 def test_a_prompt_in_two_parts_equals_it_at_once(
     checkpoint_of: CheckpointOf, spec: CheckpointSpec, attention: Backend, cut: int
 ) -> None:
-    model = coarse_network(checkpoint_of(spec), attention)
+    model = coarse_model(checkpoint_of(spec), attention)
     prompt = random_prompt(model, 40, seed=5)
     whole = runner_over(model).logits(in_slots([prompt], [0]))
     runner = runner_over(model)
@@ -162,7 +162,7 @@ def test_a_prompt_in_two_parts_equals_it_at_once(
 def test_it_does_not_matter_which_slots(
     checkpoint_of: CheckpointOf, attention: Backend, slots: list[int]
 ) -> None:
-    model = coarse_network(checkpoint_of(TINY), attention)
+    model = coarse_model(checkpoint_of(TINY), attention)
     prompts = [random_prompt(model, 20, seed) for seed in range(3)]
     runner = runner_over(model)
     runner.run(in_slots([prompt[:15] for prompt in prompts], slots))
@@ -176,7 +176,7 @@ def test_it_does_not_matter_which_slots(
 def test_a_slot_shows_nothing_of_who_had_it_before(
     checkpoint_of: CheckpointOf, attention: Backend
 ) -> None:
-    model = coarse_network(checkpoint_of(TINY), attention)
+    model = coarse_model(checkpoint_of(TINY), attention)
     prompts = [random_prompt(model, 9, seed) for seed in range(2)]
     fresh = runner_over(model, 2).logits(in_slots(prompts, [0, 1]))
     runner = runner_over(model, 2)
@@ -185,7 +185,7 @@ def test_a_slot_shows_nothing_of_who_had_it_before(
 
 
 def test_each_row_chooses_from_its_own_head(checkpoint_of: CheckpointOf) -> None:
-    model = coarse_network(checkpoint_of(TINY))
+    model = coarse_model(checkpoint_of(TINY))
     heads = [np.arange(10, 30), np.array([3, 40, 41, 90])]  # a view of the weights, and a copy
     prompts = [random_prompt(model, 12, seed) for seed in range(3)]
     batch = in_slots(prompts, [0, 1, 2])
@@ -202,7 +202,7 @@ def test_each_row_chooses_from_its_own_head(checkpoint_of: CheckpointOf) -> None
 @pytest.mark.parametrize("attention", ATTENTION)
 def test_bfloat16_is_near_float32(checkpoint_of: CheckpointOf, attention: Backend) -> None:
     folder = checkpoint_of(TINY)
-    exact, rough = coarse_network(folder), coarse_network(folder, attention, torch.bfloat16)
+    exact, rough = coarse_model(folder), coarse_model(folder, attention, torch.bfloat16)
     prompts = [random_prompt(exact, 30, seed) for seed in range(3)]
     expected = runner_over(exact).logits(in_slots(prompts, [0, 1, 2]))
     runner = runner_over(rough)

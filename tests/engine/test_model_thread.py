@@ -1,4 +1,4 @@
-"""The network's thread: its order, its failures, and when a failure means that the device is
+"""The model's thread: its order, its failures, and when a failure means that the device is
 lost."""
 
 import asyncio
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from barkserve.engine.model_thread import NetworkThread
+from barkserve.engine.model_thread import ModelThread
 
 
 def fail() -> None:
@@ -19,20 +19,20 @@ def dead() -> None:
 
 
 async def lost_after_failure(touch: Callable[[], None] | None) -> bool:
-    thread = NetworkThread(touch=touch)
-    losing = asyncio.create_task(thread.lost())
+    thread = ModelThread(touch=touch)
+    losing = asyncio.create_task(thread.wait_fatal())
     with pytest.raises(ValueError, match="this work is wrong"):
         await thread.run(fail)
     assert await thread.run(max, 1, 2) == 2
     thread.shutdown()
-    lost = losing.done()
+    wait_fatal = losing.done()
     losing.cancel()
-    return lost
+    return wait_fatal
 
 
 async def test_all_work_is_done_in_one_thread_that_began() -> None:
     seen: list[tuple[str, int]] = []
-    thread = NetworkThread(begin=lambda: seen.append(("begin", threading.get_ident())))
+    thread = ModelThread(begin=lambda: seen.append(("begin", threading.get_ident())))
     for name in ("one", "two"):
         await thread.run(lambda name: seen.append((name, threading.get_ident())), name)
     thread.shutdown()

@@ -17,7 +17,7 @@ from barkserve.engine.offload import Offload
 from barkserve.models.loading import Placement, load_codec
 from fixtures.checkpoints import TINY, CheckpointSpec
 from tests.engine.test_graphs import FakeCapture
-from tests.engine.test_model_runner import coarse_network, in_slots, random_prompt
+from tests.engine.test_model_runner import coarse_model, in_slots, random_prompt
 
 CheckpointOf = Callable[[CheckpointSpec], Path]
 
@@ -34,9 +34,9 @@ def test_views_and_shared_weights_come_back_as_they_were() -> None:
     offload = Offload(weights, [cache])
     own = sum(weight.nbytes for weight in weights) - rows.nbytes
     for _ in range(2):
-        assert offload.leave() == own + cache.nbytes
+        assert offload.offload() == own + cache.nbytes
         assert all(weight.untyped_storage().nbytes() == 0 for weight in (*weights, cache))
-        offload.come_back()
+        offload.reload()
         assert all(map(torch.equal, weights, before))
         assert rows.data_ptr() == linear.weight[5].data_ptr()
         assert torch.equal(lstm(x)[0], expected)
@@ -46,11 +46,11 @@ def test_views_and_shared_weights_come_back_as_they_were() -> None:
 def test_the_host_copy_is_made_once() -> None:
     weight = torch.arange(8.0)
     offload = Offload([weight])
-    offload.leave()
-    offload.come_back()
+    offload.offload()
+    offload.reload()
     weight.zero_()  # nobody does: weights never change. Here it shows which copy comes back
-    offload.leave()
-    offload.come_back()
+    offload.offload()
+    offload.reload()
     assert torch.equal(weight, torch.arange(8.0))
 
 
@@ -68,18 +68,18 @@ class Scarce(torch.Tensor):
 def test_a_return_that_fails_takes_nothing_and_may_be_repeated() -> None:
     weight, cache = torch.arange(8.0), torch.ones(100).as_subclass(Scarce)
     offload = Offload([weight], [cache])
-    offload.leave()
+    offload.offload()
     with pytest.raises(torch.OutOfMemoryError):
-        offload.come_back()
+        offload.reload()
     assert (weight.untyped_storage().nbytes(), cache.untyped_storage().nbytes()) == (0, 0)
     cache.short = False
-    offload.come_back()
+    offload.reload()
     assert torch.equal(weight, torch.arange(8.0))
 
 
 @pytest.mark.parametrize("graphs", [False, True], ids=["plain", "graphs"])
 def test_a_causal_network_says_the_same_again(checkpoint_of: CheckpointOf, graphs: bool) -> None:
-    model = coarse_network(checkpoint_of(TINY))
+    model = coarse_model(checkpoint_of(TINY))
     heads = [np.arange(10, 30), np.array([3, 40, 41, 90])]  # a view of the weights, and a copy
     capture = FakeCapture()
     runner = ModelRunner(model, heads, 4, Graphs(capture) if graphs else None)
@@ -95,8 +95,8 @@ def test_a_causal_network_says_the_same_again(checkpoint_of: CheckpointOf, graph
 
     expected = tokens()
     offload = runner.offload()
-    assert offload.leave() > model.new_cache(4).nbytes
-    offload.come_back()
+    assert offload.offload() > model.new_cache(4).nbytes
+    offload.reload()
     assert tokens() == expected
     assert captured == (len(buckets(4)) if graphs else 0)
     assert capture.captured == captured + graphs  # the size that was wanted, and no other
@@ -110,9 +110,9 @@ def test_a_codec_makes_the_same_samples_again(checkpoint_of: CheckpointOf) -> No
     job = DecodeJob(np.arange(20 * books).reshape(20, books) % TINY.codebook_size, None)
     expected = decoder.decode([job])[0].samples
     offload = decoder.offload()
-    assert offload.leave() > 0
+    assert offload.offload() > 0
     assert not any(parameter.untyped_storage().nbytes() for parameter in model.parameters())
     with pytest.raises(RuntimeError):  # rather than noise
         decoder.decode([job])
-    offload.come_back()
+    offload.reload()
     assert np.array_equal(decoder.decode([job])[0].samples, expected)

@@ -1,6 +1,6 @@
 """Which sequences run next, in which slot, and what becomes of them."""
 
-from barkserve.engine.request import Sequence, State
+from barkserve.engine.request import Request, State
 from barkserve.engine.scheduler import Batch, Scheduler
 from tests.support.fakes import fake_sequence
 
@@ -14,7 +14,7 @@ def step(scheduler: Scheduler, token: int = 1) -> Batch:
     return batch
 
 
-def with_added(slots: int, *sequences: Sequence) -> Scheduler:
+def with_added(slots: int, *sequences: Request) -> Scheduler:
     scheduler = Scheduler(slots)
     for sequence in sequences:
         scheduler.add(sequence)

@@ -1,4 +1,4 @@
-"""All codebooks of an utterance, exact and streaming, from a real, tiny network and a fake one."""
+"""All codebooks of an utterance, exact and streaming, from a real, tiny model and a fake one."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -145,7 +145,7 @@ def test_exact_equals_transformers(fine: Fine, voice: int, frames: int) -> None:
 
 def test_codes_behind_the_codebook_are_taken_modulo_its_size(tiny: Fine) -> None:
     coarse = tiny.coarse(30)
-    coarse[::3, 1] += tiny.spec.codebook_size  # as the coarse network may make them
+    coarse[::3, 1] += tiny.spec.codebook_size  # as the coarse model may make them
     expected = transformers_codes(tiny, coarse, tiny.voice(NO_VOICE))
     np.testing.assert_array_equal(tiny.whole(tiny.request(None), [coarse]), expected)
 

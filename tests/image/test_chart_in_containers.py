@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from barkserve.checkpoint.folder import embedded_checkpoint
+from barkserve.checkpoint.folder import bundled_checkpoint
 from tests.helm.chart import STAGES, Release
 from tests.image.container import IMAGE
 from tests.image.pods import Pods, pods
@@ -50,10 +50,10 @@ async def test_with_tls_everybody_shows_a_certificate_and_probes_still_pass(
 async def test_each_pod_fetches_its_share_of_a_checkpoint_on_a_volume(tmp_path: Path) -> None:
     volume = {"claimName": "models", "path": "bark-mini"}
     release = Release({"discovery": "dns", "weights": {"source": "volume", "volume": volume}})
-    with pods(release, tmp_path, {"models": embedded_checkpoint().parent}) as running:
+    with pods(release, tmp_path, {"models": bundled_checkpoint().parent}) as running:
         assert await _ready(running) == SPEAKING
         assert _spoken(running) == 0, running.log("orchestrator")
-    whole = (embedded_checkpoint() / "model.safetensors").stat().st_size
+    whole = (bundled_checkpoint() / "model.safetensors").stat().st_size
     for stage in STAGES:
         share = tmp_path / f"bark-{stage}-weights" / stage / "model.safetensors"
         assert 0 < share.stat().st_size < whole * 0.7

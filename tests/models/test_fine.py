@@ -1,4 +1,4 @@
-"""The fine network's logits equal transformers', with either attention, and near in bfloat16."""
+"""The fine model's logits equal transformers', with either attention, and near in bfloat16."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ CheckpointOf = Callable[[CheckpointSpec], Path]
 SPECS = [pytest.param(TINY, id="tiny"), pytest.param(ODD, id="odd")]
 
 
-def fine_network(
+def fine_model(
     folder: Path, attention: Backend = "sdpa", dtype: torch.dtype = torch.float32
 ) -> FineModel:
     return load_fine(Checkpoint.open(folder), Placement(torch.device("cpu"), dtype, attention))
@@ -39,16 +39,16 @@ def test_logits_of_every_codebook_equal_transformers(
     checkpoint_of: CheckpointOf, spec: CheckpointSpec, attention: Backend
 ) -> None:
     folder, codes, start = checkpoint_of(spec), random_window(spec), 13
-    model, network = fine_network(folder, attention), reference(folder).fine_acoustics
+    model, theirs = fine_model(folder, attention), reference(folder).fine_acoustics
     for codebook in range(2, spec.n_fine_codebooks):
-        expected = network(codebook, codes).logits[:, start:, : spec.codebook_size]
+        expected = theirs(codebook, codes).logits[:, start:, : spec.codebook_size]
         logits = model(codes, codebook, start, spec.codebook_size)
         torch.testing.assert_close(logits, expected, atol=1e-4, rtol=0)
 
 
 @torch.inference_mode()
 def test_later_codebooks_are_not_looked_at(checkpoint_of: CheckpointOf) -> None:
-    model, codes = fine_network(checkpoint_of(TINY)), random_window(TINY)
+    model, codes = fine_model(checkpoint_of(TINY)), random_window(TINY)
     unknown = codes.clone()
     unknown[:, :, 4:] = TINY.codebook_size
     logits = model(codes, 3, 0, TINY.codebook_size)
@@ -60,7 +60,7 @@ def test_later_codebooks_are_not_looked_at(checkpoint_of: CheckpointOf) -> None:
 @torch.inference_mode()
 def test_bfloat16_is_near_float32(checkpoint_of: CheckpointOf, attention: Backend) -> None:
     folder, codes = checkpoint_of(TINY), random_window(TINY)
-    expected = fine_network(folder)(codes, 2, 0, TINY.codebook_size)
-    logits = fine_network(folder, attention, torch.bfloat16)(codes, 2, 0, TINY.codebook_size)
+    expected = fine_model(folder)(codes, 2, 0, TINY.codebook_size)
+    logits = fine_model(folder, attention, torch.bfloat16)(codes, 2, 0, TINY.codebook_size)
     assert logits.dtype == torch.float32
     assert 0 < (logits - expected).square().mean().sqrt() / expected.std() < 0.05

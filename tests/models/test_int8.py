@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from barkserve.checkpoint.folder import CheckpointFolder, embedded_checkpoint
+from barkserve.checkpoint.folder import CheckpointFolder, bundled_checkpoint
 from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.checkpoint.voices import VoiceLibrary
 from barkserve.coarse.generator import coarse_heads
 from barkserve.coarse.windows import CoarseGeometry, WindowPlan, cut_history
 from barkserve.engine.draws import uniforms
 from barkserve.engine.model_runner import ModelRunner
-from barkserve.engine.request import SamplingParams, Sequence
+from barkserve.engine.request import Request, SamplingParams
 from barkserve.engine.scheduler import Batch
 from barkserve.errors import StartupError
 from barkserve.models.linear import can_pack
@@ -53,7 +53,7 @@ def choices(folder: CheckpointFolder, dtype: str, tokens: list[int] | None) -> l
     model = load_coarse(checkpoint, Placement.of("cpu", dtype, "sdpa"))
     heads = coarse_heads(checkpoint.bark)
     runner = ModelRunner(model, heads, 1)
-    sequence = Sequence(
+    sequence = Request(
         voice_prompt(folder),
         TOKENS,
         SamplingParams(greedy=True),
@@ -72,7 +72,7 @@ def choices(folder: CheckpointFolder, dtype: str, tokens: list[int] | None) -> l
 
 @needs_vnni
 def test_coarse_chooses_almost_always_what_float32_chooses() -> None:
-    folder = CheckpointFolder.open(embedded_checkpoint())
+    folder = CheckpointFolder.open(bundled_checkpoint())
     exact = choices(folder, "float32", None)
     near = choices(folder, "int8", exact)
     assert len(set(exact)) > 20
@@ -82,7 +82,7 @@ def test_coarse_chooses_almost_always_what_float32_chooses() -> None:
 @needs_vnni
 @torch.inference_mode()
 def test_fine_chooses_almost_always_what_float32_chooses() -> None:
-    folder = CheckpointFolder.open(embedded_checkpoint())
+    folder = CheckpointFolder.open(bundled_checkpoint())
     voice = VoiceLibrary(folder).get("v2/rms")
     codes = torch.from_numpy(voice.fine_prompt.T[:256].astype(np.int64))[None]
 

@@ -1,4 +1,4 @@
-"""Networks take the tensors that are read: nothing is left without memory, nothing is copied, and
+"""Models take the tensors that are read: nothing is left without memory, nothing is copied, and
 no file stays mapped."""
 
 import sys
@@ -28,10 +28,10 @@ DTYPES = [
 
 
 def loaded(stage: str, checkpoint: Checkpoint, dtype: str) -> nn.Module:
-    network: nn.Module = getattr(loading, f"load_{stage}")(
+    model: nn.Module = getattr(loading, f"load_{stage}")(
         checkpoint, loading.Placement.of("cpu", dtype, "sdpa")
     )
-    return network
+    return model
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -39,14 +39,14 @@ def loaded(stage: str, checkpoint: Checkpoint, dtype: str) -> nn.Module:
 def test_everything_is_in_its_place(
     checkpoint_of: Callable[[CheckpointSpec], Path], stage: str, dtype: str
 ) -> None:
-    network = loaded(stage, Checkpoint.open(checkpoint_of(TINY)), dtype)
+    model = loaded(stage, Checkpoint.open(checkpoint_of(TINY)), dtype)
     placed = loading.Placement.of("cpu", dtype, "sdpa")
-    held = [*network.parameters(), *network.buffers()]
+    held = [*model.parameters(), *model.buffers()]
     assert held
     assert {each.device for each in held} == {CPU}
     assert {each.dtype for each in held} == {placed.dtype}
     assert not any(each.requires_grad for each in held)
-    for lstm in (each for each in network.modules() if isinstance(each, nn.LSTM)):
+    for lstm in (each for each in model.modules() if isinstance(each, nn.LSTM)):
         assert {weight.device for weight in lstm._flat_weights if weight is not None} == {CPU}
 
 
@@ -63,13 +63,13 @@ def test_a_network_is_made_of_the_tensors_that_were_read(
         return found
 
     monkeypatch.setattr(Checkpoint, "tensors", recording)
-    network = loaded(stage, Checkpoint.open(checkpoint_of(TINY)), "float16")
-    assert {each.data_ptr() for each in network.parameters()} == read
+    model = loaded(stage, Checkpoint.open(checkpoint_of(TINY)), "float16")
+    assert {each.data_ptr() for each in model.parameters()} == read
 
 
 def test_tied_heads_stay_tied(checkpoint_of: Callable[[CheckpointSpec], Path]) -> None:
-    network = loaded("fine", Checkpoint.open(checkpoint_of(TINY)), "float16")
-    weights: dict[str, Tensor] = dict(network.named_parameters(remove_duplicate=False))
+    model = loaded("fine", Checkpoint.open(checkpoint_of(TINY)), "float16")
+    weights: dict[str, Tensor] = dict(model.named_parameters(remove_duplicate=False))
     for head in range(TINY.n_fine_codebooks - 1):
         embedding = weights[f"input_embeds_layers.{head + 1}.weight"]
         assert weights[f"lm_heads.{head}.weight"].data_ptr() == embedding.data_ptr()
@@ -79,6 +79,6 @@ def test_tied_heads_stay_tied(checkpoint_of: Callable[[CheckpointSpec], Path]) -
 @pytest.mark.parametrize("kind", ["safetensors", "bin"])
 def test_no_file_stays_mapped(tmp_path: Path, kind: str) -> None:
     folder = build_checkpoint(tmp_path, TINY, weights_format=kind)
-    networks = [loaded(stage, Checkpoint.open(folder), "float32") for stage in STAGES]
-    assert networks
+    models = [loaded(stage, Checkpoint.open(folder), "float32") for stage in STAGES]
+    assert models
     assert str(folder) not in Path("/proc/self/maps").read_text()

@@ -12,7 +12,7 @@ from typing import Any
 import grpc
 import pytest
 
-from barkserve.checkpoint.folder import embedded_checkpoint
+from barkserve.checkpoint.folder import bundled_checkpoint
 from barkserve.v1 import common_pb2, semantic_pb2, semantic_pb2_grpc
 from fixtures.checkpoints import TINY, CheckpointSpec, never_ending
 from tests.support.services import RunningService, running
@@ -46,7 +46,7 @@ async def say(service: RunningService, text: str, **options: Any) -> Said:
 
 @pytest.fixture
 async def mini() -> AsyncIterator[RunningService]:
-    async with running("semantic", embedded_checkpoint()) as service:
+    async with running("semantic", bundled_checkpoint()) as service:
         yield service
 
 
@@ -102,7 +102,7 @@ async def test_the_tail_is_cut_where_it_was_cut_before(mini: RunningService) -> 
 async def test_a_checkpoint_that_names_no_head_finds_it(
     mini: RunningService, tmp_path: Path
 ) -> None:
-    folder = Path(shutil.copytree(embedded_checkpoint(), tmp_path / "nameless"))
+    folder = Path(shutil.copytree(bundled_checkpoint(), tmp_path / "nameless"))
     file = folder / "generation_config.json"
     generation = json.loads(file.read_text())
     del generation["alignment_head"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from barkserve.checkpoint.folder import CheckpointFolder, embedded_checkpoint
+from barkserve.checkpoint.folder import CheckpointFolder, bundled_checkpoint
 from barkserve.errors import InvalidArgument
 from barkserve.semantic.spelling import spell_out
 from barkserve.semantic.text import TextEncoder, normalize
@@ -72,9 +72,7 @@ def encoder(
     request: pytest.FixtureRequest, checkpoint_of: Callable[[CheckpointSpec], Path]
 ) -> TextEncoder:
     mini = request.param == "letters"
-    return TextEncoder(
-        CheckpointFolder.open(embedded_checkpoint() if mini else checkpoint_of(TINY))
-    )
+    return TextEncoder(CheckpointFolder.open(bundled_checkpoint() if mini else checkpoint_of(TINY)))
 
 
 @example("\N{EURO SIGN} 0")

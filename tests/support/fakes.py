@@ -1,10 +1,9 @@
-"""Networks whose output can be worked out by hand, so that everything around them is tested without
+"""Models whose output can be worked out by hand, so that everything around them is tested without
 weights; and the few lines that tests drive an engine with."""
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
-from collections.abc import Sequence as Rows
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -13,9 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from barkserve.codec.decoder import Decoded, DecodeJob
-from barkserve.engine.device_residency import Residence
+from barkserve.engine.device_residency import DeviceResidency
 from barkserve.engine.engine import Engine, Runner
-from barkserve.engine.request import SamplingParams, Sequence
+from barkserve.engine.request import Request, SamplingParams
 from barkserve.engine.scheduler import Batch
 from barkserve.fine.job import FillJob
 
@@ -24,7 +23,7 @@ MODULO = 97
 
 
 class Gate:
-    """Stands before each step of a network and lets through as many as it is told to."""
+    """Stands before each step of a model and lets through as many as it is told to."""
 
     def __init__(self) -> None:
         self._permits = threading.Semaphore(0)
@@ -47,7 +46,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class Step:
-    """What a network was asked in one step: the slots, what each held before, positions appended to
+    """What a model was asked in one step: the slots, what each held before, positions appended to
     each."""
 
     slots: tuple[int, ...]
@@ -62,7 +61,7 @@ class Step:
 
 @dataclass
 class FakeRunner:
-    """An autoregressive network, an engine's Runner, that computes like this:
+    """An autoregressive model, an engine's Runner, that computes like this:
 
     Behind a slot of n positions whose ids sum to s (an id of -1 counts as 0), the next token is the
     head's entry number (s + n) % len(head). The default head is 0..96: behind the prompt [5, 6, 7]
@@ -81,7 +80,7 @@ class FakeRunner:
     """
 
     slots: int = 4
-    heads: Rows[Rows[int]] = (range(MODULO),)
+    heads: Sequence[Sequence[int]] = (range(MODULO),)
     gate: Callable[[], object] | None = None
     raises: Mapping[int, Exception] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
@@ -115,7 +114,7 @@ class FakeRunner:
         starts = tuple(sequence.cached for sequence in batch.sequences)
         return Step(batch.slots, starts, batch.length)
 
-    def _next(self, sequence: Sequence, slot: int) -> int:
+    def _next(self, sequence: Request, slot: int) -> int:
         held = self.held[slot]
         held += _summed(sequence.pending().tolist())
         head = self.heads[sequence.next_head]
@@ -127,10 +126,10 @@ def _summed(positions: list[list[int]]) -> list[int]:
 
 
 def fake_tokens(
-    prompt: Rows[int],
+    prompt: Sequence[int],
     count: int,
     stop_token: int | None = None,
-    heads: Rows[Rows[int]] = (range(MODULO),),
+    heads: Sequence[Sequence[int]] = (range(MODULO),),
 ) -> list[int]:
     """What FakeRunner says behind a prompt of one id a position, all heads in turn."""
     ids = list(prompt)
@@ -145,9 +144,9 @@ def fake_tokens(
     return tokens
 
 
-def fake_sequence(prompt: Rows[int], max_tokens: int, **options: object) -> Sequence:
+def fake_sequence(prompt: Sequence[int], max_tokens: int, **options: object) -> Request:
     """A sequence of one id a position."""
-    return Sequence(
+    return Request(
         prompt=np.array(prompt, dtype=np.int64)[:, None],
         max_tokens=max_tokens,
         sampling=SamplingParams(greedy=True),
@@ -157,9 +156,11 @@ def fake_sequence(prompt: Rows[int], max_tokens: int, **options: object) -> Sequ
 
 
 @asynccontextmanager
-async def engine_over(runner: Runner, residence: Residence | None = None) -> AsyncIterator[Engine]:
+async def engine_over(
+    runner: Runner, residency: DeviceResidency | None = None
+) -> AsyncIterator[Engine]:
     """A started engine; at the end its runner's gate is opened."""
-    engine = Engine(runner, residence=residence)
+    engine = Engine(runner, residency=residency)
     await engine.start()
     try:
         yield engine
@@ -179,15 +180,15 @@ async def until(condition: Callable[[], bool]) -> None:
 
 @dataclass
 class FakePlace:
-    """What a network gives up and takes again. `check` stands before a step as a Gate does, and
-    fails the test when a step finds the network away.
+    """What a model gives up and takes again. `check` stands before a step as a Gate does, and
+    fails the test when a step finds the model away.
 
     Attributes:
         gate: called in the worker thread in the middle of each move.
         raises: the error of move number n, counted from 0.
-        lost: called when the network leaves: what it forgets.
+        lost: called when the model leaves: what it forgets.
         moves: all that have begun.
-        here: whether the network is there.
+        here: whether the model is there.
     """
 
     gate: Callable[[], object] | None = None
@@ -204,7 +205,7 @@ class FakePlace:
         self.lost()
         return 1000
 
-    def come_back(self) -> None:
+    def reload(self) -> None:
         """Takes them again."""
         self._move("come back")
         assert not self.here
@@ -212,7 +213,7 @@ class FakePlace:
 
     def check(self) -> None:
         """A step is about to run."""
-        assert self.here, "a step while the network is away"
+        assert self.here, "a step while the model is away"
 
     def _move(self, name: str) -> None:
         number = len(self.moves)
@@ -225,7 +226,7 @@ class FakePlace:
 
 @dataclass
 class FakeFiller:
-    """A fine network: every frame to be decided gets code (code of codebook 0 + k) % codebook_size
+    """A fine model: every frame to be decided gets code (code of codebook 0 + k) % codebook_size
     in each codebook k from `first_codebook` on. So the frame (60, 3) becomes, with a size of 64,
     (60, 3, 62, 63, 0, 1, 2, 3). `batches` are the sizes of the batches."""
 

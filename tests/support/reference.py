@@ -34,8 +34,8 @@ def generate(
     model = reference(folder)
     outputs: dict[str, torch.Tensor] = {}
     for name in ("semantic", "coarse_acoustics", "fine_acoustics"):
-        network = getattr(model, name)
-        network.generate = _recording(network.generate, name, outputs)
+        stage = getattr(model, name)
+        stage.generate = _recording(stage.generate, name, outputs)
     inputs = AutoProcessor.from_pretrained(folder)(text, max_length=spec.max_input_semantic_length)
     history = None if voice is None else as_history_prompt(voice)
     settings: dict[str, Any] = {"do_sample": False, "fine_temperature": None} | options

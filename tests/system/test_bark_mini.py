@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from transformers import AutoProcessor
 
-from barkserve.checkpoint.folder import CheckpointFolder, embedded_checkpoint
+from barkserve.checkpoint.folder import CheckpointFolder, bundled_checkpoint
 from barkserve.checkpoint.voices import VoiceLibrary
 from barkserve.v1 import common_pb2, speech_pb2
 from fixtures.checkpoints import reference
@@ -18,7 +18,7 @@ TEXT = "Please call me tomorrow."
 
 @pytest.fixture(scope="module")
 def folder() -> CheckpointFolder:
-    return CheckpointFolder.open(embedded_checkpoint())
+    return CheckpointFolder.open(bundled_checkpoint())
 
 
 def test_it_is_small(folder: CheckpointFolder) -> None:

@@ -165,9 +165,9 @@ def test_a_stop_lets_a_text_of_many_pieces_end(
     client = subprocess.Popen(say, stdout=subprocess.PIPE, text=True)
     wait_until(lambda: file.exists() or client.poll() is not None)
     up_.process.terminate()
-    pieces = json.loads(client.communicate(timeout=AT_MOST_S)[0])["pieces"]
+    segments = json.loads(client.communicate(timeout=AT_MOST_S)[0])["pieces"]
     assert client.returncode == 0
-    assert len(pieces) > 3
+    assert len(segments) > 3
     assert "Traceback" not in up_.rest_of_stderr()
     assert all(map(gone, up_.services))
 

@@ -103,7 +103,7 @@ async def coarse_codes(service: RunningService, seed: int = 1) -> list[int]:
 
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
-    """Stands before each move of a network."""
+    """Stands before each move of a model."""
     gate = Gate()
 
     def gated(move: Callable[[Offload], Any]) -> Callable[[Offload], Any]:
@@ -114,7 +114,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
         return moving
 
     monkeypatch.setattr(Offload, "leave", gated(Offload.leave))
-    monkeypatch.setattr(Offload, "come_back", gated(Offload.come_back))
+    monkeypatch.setattr(Offload, "come_back", gated(Offload.reload))
     return gate
 
 
@@ -152,12 +152,12 @@ async def test_streams_may_come_and_go_at_any_moment(
 async def test_a_return_that_fails_is_an_error_of_that_stream_alone(
     checkpoint_of: CheckpointOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    come_back, full = Offload.come_back, asyncio.Event()
+    reload, full = Offload.reload, asyncio.Event()
 
     def scarce(offload: Offload) -> None:
         if full.is_set():
             raise MemoryError("others have it")
-        come_back(offload)
+        reload(offload)
 
     full.set()
 

@@ -106,7 +106,7 @@ async def test_a_call_is_left_when_what_it_speaks_is_spoken(
         answer.end()
         heard += sum([chunk.sample_count async for chunk in answer])
         assert (answer.finished.finish_reason, answer.finished.sample_count) == ("length", heard)
-        assert answer.finished.pieces[-1].text_end == len("hello the world. the brown fox.")
+        assert answer.finished.segments[-1].text_end == len("hello the world. the brown fox.")
         assert await orchestrator.process.wait() == 0
 
 

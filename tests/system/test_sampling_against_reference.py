@@ -22,7 +22,7 @@ from tests.support.services import running_chain
 
 SPEC = replace(
     TINY, vocab_gap=20
-)  # every network has its own number of ids, so that draws can be told apart
+)  # every model has its own number of ids, so that draws can be told apart
 SEED = 2**40 + 5
 
 

@@ -19,7 +19,7 @@ HOLD_AT = 60  # semantic tokens
 
 
 class Gate:
-    """Holds the semantic network before one of its tokens until it is opened."""
+    """Holds the semantic model before one of its tokens until it is opened."""
 
     def __init__(self, token: int) -> None:
         self._token = token
@@ -41,7 +41,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     run = ModelRunner.run
 
     def gated(self: ModelRunner, batch: Batch) -> list[int]:
-        if batch.sequences[0].stop_token is not None:  # only the semantic network has one
+        if batch.sequences[0].stop_token is not None:  # only the semantic model has one
             gate.pass_by(batch)
         return run(self, batch)
 

@@ -1,4 +1,4 @@
-"""Servicers and orchestrator around networks whose output is worked out by hand: no weights at
+"""Servicers and orchestrator around models whose output is worked out by hand: no weights at
 all."""
 
 from collections.abc import AsyncIterator, Callable
@@ -50,7 +50,7 @@ HOP = 320
 
 @dataclass
 class Fakes:
-    """The networks of the four stages, and the checkpoint whose numbers they use."""
+    """The models of the four stages, and the checkpoint whose numbers they use."""
 
     folder: CheckpointFolder
     semantic: FakeRunner

@@ -2,7 +2,7 @@
 
 Codebook 0 is a k-means of the cepstra with a slice for each speaker (so a history that speaks from
 one slice keeps the voice in it), codebook 1 the pitch clock, codebooks 2 and 3 what 0 left over.
-Knows no network: the codec's decoder is trained from these codes, not the other way round.
+Knows no model: the codec's decoder is trained from these codes, not the other way round.
 """
 
 import argparse

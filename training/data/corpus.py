@@ -1,4 +1,4 @@
-"""Utterances as tokens, by speaker, with some held back for validation. Knows no network."""
+"""Utterances as tokens, by speaker, with some held back for validation. Knows no model."""
 
 from dataclasses import dataclass
 from pathlib import Path

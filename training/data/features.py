@@ -1,6 +1,6 @@
 """Turn the teacher's readings into what codes are made of: cepstra, the pitch clock, phone thirds.
 
-Knows signal processing; knows no codebook 0 and no network. One .npz a shard; the first shards keep
+Knows signal processing; knows no codebook 0 and no model. One .npz a shard; the first shards keep
 their audio too, for the codec.
 """
 

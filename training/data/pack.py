@@ -1,7 +1,7 @@
 """Everything that the trainings read, in one small file: prepared on a CPU, carried to a GPU.
 
 Codes and tokens of all shards, the codebooks, and as much audio as the limit leaves room for: at
-the teacher's 16 kHz, which loses nothing, as differences, which pack well. Knows no network.
+the teacher's 16 kHz, which loses nothing, as differences, which pack well. Knows no model.
 """
 
 import argparse

@@ -2,7 +2,7 @@
 
 A semantic model of this size does not tell speakers by how long their phones are: given slt's
 history it timed sentences like rms. All utterances end and begin with a pause, its own too. To the
-coarse model, which hears in the codes who speaks, all pauses are one. Knows no network.
+coarse model, which hears in the codes who speaks, all pauses are one. Knows no model.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """What the semantic model learns from: the teacher's phones and their times, without a sound.
 
 Four times as fast as letting it speak, so these are many more sentences than those that are heard.
-Knows flite through `training.data.teacher` and no network.
+Knows flite through `training.data.teacher` and no model.
 """
 
 import argparse

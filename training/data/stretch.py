@@ -1,7 +1,7 @@
 """Say an utterance at another pace, in tokens: phones longer and shorter, codes to match.
 
 Without it the coarse model learns to tell speakers by how long their phones are, and forsakes the
-history's voice when the semantic model times a sentence like someone else. Knows no network.
+history's voice when the semantic model times a sentence like someone else. Knows no model.
 """
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Letters as the tokenizer numbers them, and the tokenizer itself. Knows no network."""
+"""Letters as the tokenizer numbers them, and the tokenizer itself. Knows no model."""
 
 import string
 from pathlib import Path

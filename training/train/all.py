@@ -1,4 +1,4 @@
-"""Train all four networks side by side and export them: one command, from prepared data.
+"""Train all four models side by side and export them: one command, from prepared data.
 
 Starts the trainers as they are started by hand; knows nothing of what they do.
 """
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument(
         "--prepared", type=Path, help="file of training.data.pack, to be unpacked first"
     )
-    parser.add_argument("--minutes", type=float, default=18, help="of training, of each network")
+    parser.add_argument("--minutes", type=float, default=18, help="of training, of each model")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--batch-scale", type=int, default=1)
     parser.add_argument("--half", action="store_true", help="bfloat16 matrix products")

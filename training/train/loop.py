@@ -1,4 +1,4 @@
-"""The training loop that every network shares: time budget, learning rate, checkpoints, progress.
+"""The training loop that every model shares: time budget, learning rate, checkpoints, progress.
 
 Knows no data and no loss. A stopped run goes on from its last checkpoint; the budget is in minutes
 of training, so the learning rate ends where the time ends, however fast the machine is.
@@ -19,7 +19,7 @@ from training.config import Work
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """How long and how a network is trained."""
+    """How long and how a model is trained."""
 
     name: str
     work: Work

@@ -17,7 +17,7 @@ SAMPLE_BYTES: Mapping[Encoding, int] = {"pcm16": 2, "float32": 4, "mulaw": 1, "a
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How a network's next token is drawn; None is the checkpoint's own default."""
+    """How a model's next token is drawn; None is the checkpoint's own default."""
 
     temperature: float | None = None  # above 0, at most 10
     top_k: int | None = None  # 0: among all
@@ -27,7 +27,7 @@ class Sampling:
 
 @dataclass(frozen=True, kw_only=True)
 class SemanticOptions(Sampling):
-    """Options of the semantic network: pace, intonation, wording of sounds."""
+    """Options of the semantic model: pace, intonation, wording of sounds."""
 
     min_eos_p: float | None = None  # probability of the end above which the utterance ends at once
     max_tokens: int | None = None  # 1 to 768, 49.9 a second
@@ -35,7 +35,7 @@ class SemanticOptions(Sampling):
 
 @dataclass(frozen=True, kw_only=True)
 class FineOptions(Sampling):
-    """Options of the fine network, which uses only `temperature` and `greedy` of the sampling."""
+    """Options of the fine model, which uses only `temperature` and `greedy` of the sampling."""
 
     lookahead_frames: int | None = (
         None  # frames of 1/75 s seen ahead before one is spoken, 0 to 512
@@ -44,11 +44,11 @@ class FineOptions(Sampling):
 
 @dataclass(frozen=True, kw_only=True)
 class TailOptions:
-    """What to do about speech that goes on behind the end of a piece; None is the server's own."""
+    """What to do about speech that goes on behind the end of a segment; None is the server's own."""
 
     max_seconds_per_character: float | None = None  # on top of 2 s; 0 for no limit, at most 10
-    max_silence_s: float | None = None  # silence that is kept at the end of a piece, 0 to 10
-    max_redraws: int = 0  # other seeds tried for a piece that failed, 0 to 3; only "exact" can
+    max_silence_s: float | None = None  # silence that is kept at the end of a segment, 0 to 10
+    max_redraws: int = 0  # other seeds tried for a segment that failed, 0 to 3; only "exact" can
 
 
 class SynthesisOptions(TypedDict, total=False):
@@ -56,7 +56,7 @@ class SynthesisOptions(TypedDict, total=False):
 
     voice: VoiceLike  # a name, "none", a handle, an .npz file or the tokens; None: the default
     seed: int | None  # the same seed, the same audio; None: the server draws one
-    greedy: bool  # every network takes its most likely token
+    greedy: bool  # every model takes its most likely token
     delivery: Delivery  # "exact" equals offline generation, and starts later
     encoding: Encoding
     sample_rate: int  # 8000 to 48000; 0: the checkpoint's

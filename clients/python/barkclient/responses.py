@@ -100,8 +100,8 @@ class StageReport:
 
 
 @dataclass(frozen=True)
-class PieceReport:
-    """How one piece of the text was spoken."""
+class SegmentReport:
+    """How one segment of the text was spoken."""
 
     text_start: int
     text_end: int
@@ -116,14 +116,14 @@ class PieceReport:
 class Finished:
     """How a synthesis ended."""
 
-    # "stop"; "length": the end of a piece may be missing; "silence"; "cancelled"
+    # "stop"; "length": the end of a segment may be missing; "silence"; "cancelled"
     finish_reason: str
     sample_count: int
     stages: tuple[StageReport, ...]
     voice: HistoryPrompt | None  # continues this speech, if return_voice was set
     voice_handle: VoiceHandle | None = None  # names such a voice, if keep_voice was set
     voice_handle_error: str = ""  # why there is none although keep_voice was set
-    pieces: tuple[PieceReport, ...] = ()  # the last 1000 at most
+    segments: tuple[SegmentReport, ...] = ()  # the last 1000 at most
 
 
 def decode_started(message: speech_pb2.SynthesisStarted) -> Started:
@@ -191,17 +191,17 @@ def decode_finished(message: speech_pb2.SynthesisFinished) -> Finished:
         voice=decode_history_prompt(message.voice) if message.HasField("voice") else None,
         voice_handle=VoiceHandle(message.voice_handle) if message.voice_handle else None,
         voice_handle_error=message.voice_handle_error,
-        pieces=tuple(
-            PieceReport(
-                text_start=piece.text_span.start,
-                text_end=piece.text_span.end,
-                finish_reason=_reason(piece.finish_reason),
-                first_sample=piece.first_sample,
-                sample_count=piece.sample_count,
-                seed=piece.seed,
-                redraws=piece.redraws,
+        segments=tuple(
+            SegmentReport(
+                text_start=segment.text_span.start,
+                text_end=segment.text_span.end,
+                finish_reason=_reason(segment.finish_reason),
+                first_sample=segment.first_sample,
+                sample_count=segment.sample_count,
+                seed=segment.seed,
+                redraws=segment.redraws,
             )
-            for piece in message.pieces
+            for segment in message.segments
         ),
     )
 

@@ -1,6 +1,6 @@
 """What a second of audio costs a stage, learnt from what its replicas report. Pure.
 
-A network that runs many streams in one step makes each of them cheaper, so costs are kept by how
+A model that runs many streams in one step makes each of them cheaper, so costs are kept by how
 many streams a replica had: the cheapest that was seen is what a well filled replica can do. Without
 that, replicas that are nearly empty would look expensive, and more of them would be asked for.
 """

@@ -10,7 +10,7 @@ from barkserve.autoscaler.observer import Observer, Scaling
 from barkserve.errors import InvalidArgument
 from barkserve.external import externalscaler_pb2 as pb2
 from barkserve.external import externalscaler_pb2_grpc
-from barkserve.serving.rpc_context import Context
+from barkserve.serving.rpc_context import RpcContext
 from barkserve.serving.status import abort
 
 SERVICE_NAME = "externalscaler.ExternalScaler"
@@ -24,14 +24,14 @@ class ScalerServicer(externalscaler_pb2_grpc.ExternalScalerServicer):
         self._observer = observer
 
     async def IsActive(
-        self, request: pb2.ScaledObjectRef, context: Context
+        self, request: pb2.ScaledObjectRef, context: RpcContext
     ) -> pb2.IsActiveResponse:
         """Whether there should be any replica."""
         scaling = await self._scaling(request, context)
         return pb2.IsActiveResponse(result=scaling.measured.active)
 
     async def StreamIsActive(
-        self, request: pb2.ScaledObjectRef, context: Context
+        self, request: pb2.ScaledObjectRef, context: RpcContext
     ) -> AsyncGenerator[pb2.IsActiveResponse, None]:
         """The same, pushed at each change."""
         said: bool | None = None
@@ -43,14 +43,14 @@ class ScalerServicer(externalscaler_pb2_grpc.ExternalScalerServicer):
             await self._observer.next()
 
     async def GetMetricSpec(
-        self, request: pb2.ScaledObjectRef, context: Context
+        self, request: pb2.ScaledObjectRef, context: RpcContext
     ) -> pb2.GetMetricSpecResponse:
         """One metric, of which a replica carries 1."""
         await self._scaling(request, context)
         return _spec(request)
 
     async def StreamMetricSpec(
-        self, request: pb2.ScaledObjectRef, context: Context
+        self, request: pb2.ScaledObjectRef, context: RpcContext
     ) -> AsyncGenerator[pb2.GetMetricSpecResponse, None]:
         """The same; it never changes."""
         await self._scaling(request, context)
@@ -59,7 +59,7 @@ class ScalerServicer(externalscaler_pb2_grpc.ExternalScalerServicer):
             await self._observer.next()
 
     async def GetMetrics(
-        self, request: pb2.GetMetricsRequest, context: Context
+        self, request: pb2.GetMetricsRequest, context: RpcContext
     ) -> pb2.GetMetricsResponse:
         """Replicas' worth of work."""
         scaling = await self._scaling(request.scaledObjectRef, context)
@@ -71,7 +71,7 @@ class ScalerServicer(externalscaler_pb2_grpc.ExternalScalerServicer):
         )
         return pb2.GetMetricsResponse(metricValues=[value])
 
-    async def _scaling(self, reference: pb2.ScaledObjectRef, context: Context) -> Scaling:
+    async def _scaling(self, reference: pb2.ScaledObjectRef, context: RpcContext) -> Scaling:
         try:
             return self._observer.scaling(reference.scalerMetadata[STAGE])
         except InvalidArgument as error:

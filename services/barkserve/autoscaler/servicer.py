@@ -8,7 +8,7 @@ from prometheus_client import Gauge
 from barkserve.autoscaler.observer import Observer, Scaling
 from barkserve.discovery.describe import describe
 from barkserve.serving.metrics import Metrics
-from barkserve.serving.rpc_context import Context
+from barkserve.serving.rpc_context import RpcContext
 from barkserve.v1 import autoscaler_pb2, autoscaler_pb2_grpc
 
 
@@ -19,7 +19,7 @@ class AutoscalerServicer(autoscaler_pb2_grpc.AutoscalerServiceServicer):
         self._observer = observer
 
     async def GetScaling(
-        self, request: autoscaler_pb2.GetScalingRequest, context: Context
+        self, request: autoscaler_pb2.GetScalingRequest, context: RpcContext
     ) -> autoscaler_pb2.GetScalingResponse:
         """Every service."""
         services = self._observer.services.items()

@@ -51,6 +51,6 @@ def build(options: AutoscalerOptions, metrics: Metrics) -> Service:
         register,
         observer.start,
         observer.stop,
-        beside=(explaining,),
-        one_address=True,
+        extra_services=(explaining,),
+        behind_vip=True,
     )

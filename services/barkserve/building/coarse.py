@@ -14,7 +14,7 @@ from barkserve.wiring import engine_load
 
 
 def build(options: CoarseOptions, metrics: Metrics) -> Service:
-    """The service, its network loaded."""
+    """The service, its model loaded."""
     begin = thread_plan(options)
     checkpoint, placement = open_checkpoint(options)
     bark = checkpoint.bark
@@ -28,5 +28,10 @@ def build(options: CoarseOptions, metrics: Metrics) -> Service:
     start = started_warm(engine.start, generator.warm_up, runner.memory)
     load = engine_load(admission, engine)
     return Service(
-        "barkserve.v1.CoarseService", register, start, engine.stop, load, lost=engine.lost
+        "barkserve.v1.CoarseService",
+        register,
+        start,
+        engine.stop,
+        load,
+        wait_fatal=engine.wait_fatal,
     )

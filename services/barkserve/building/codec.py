@@ -23,7 +23,7 @@ from barkserve.v1 import codec_pb2_grpc
 
 
 def build(options: CodecOptions, metrics: Metrics) -> Service:
-    """The service, its network loaded."""
+    """The service, its model loaded."""
     begin = thread_plan(options)
     checkpoint, placement = open_checkpoint(options)
     model = load_codec(checkpoint, placement)
@@ -38,5 +38,10 @@ def build(options: CodecOptions, metrics: Metrics) -> Service:
     start = started_warm(batcher.start, warm_up, memory_report(model))
     load = load_of(admission, batcher)
     return Service(
-        "barkserve.v1.CodecService", register, start, batcher.stop, load, lost=batcher.lost
+        "barkserve.v1.CodecService",
+        register,
+        start,
+        batcher.stop,
+        load,
+        wait_fatal=batcher.wait_fatal,
     )

@@ -22,7 +22,7 @@ from barkserve.v1 import fine_pb2_grpc
 
 
 def build(options: FineOptions, metrics: Metrics) -> Service:
-    """The service, its network loaded."""
+    """The service, its model loaded."""
     begin = thread_plan(options)
     checkpoint, placement = open_checkpoint(options)
     bark = checkpoint.bark
@@ -43,5 +43,10 @@ def build(options: FineOptions, metrics: Metrics) -> Service:
     start = started_warm(batcher.start, generator.warm_up, memory_report(model))
     load = load_of(admission, batcher)
     return Service(
-        "barkserve.v1.FineService", register, start, batcher.stop, load, lost=batcher.lost
+        "barkserve.v1.FineService",
+        register,
+        start,
+        batcher.stop,
+        load,
+        wait_fatal=batcher.wait_fatal,
     )

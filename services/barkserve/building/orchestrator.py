@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from barkserve.checkpoint.folder import CheckpointFolder, embedded_checkpoint
+from barkserve.checkpoint.folder import CheckpointFolder, bundled_checkpoint
 from barkserve.checkpoint.voices import VoiceLibrary
 from barkserve.config import OrchestratorOptions
 from barkserve.constants import NO_VOICE, StageName
@@ -13,12 +13,12 @@ from barkserve.orchestrator.riva.voices import RivaVoices
 from barkserve.orchestrator.server_info import server_info
 from barkserve.orchestrator.servicer import SpeechServicer
 from barkserve.orchestrator.session.limits import Limits
-from barkserve.orchestrator.session.session import Studio
+from barkserve.orchestrator.session.session import SpeechBackend
 from barkserve.orchestrator.stages.pool import StagePool
 from barkserve.orchestrator.status_servicer import StatusServicer
-from barkserve.orchestrator.synthesis.pipeline import Chain
+from barkserve.orchestrator.synthesis.pipeline import StageClients
 from barkserve.orchestrator.text.budget import Budget, spells_out
-from barkserve.orchestrator.voices.blobs import open_files
+from barkserve.orchestrator.voices.blobs import open_blob_store
 from barkserve.orchestrator.voices.catalog import StoredVoices, VoiceCatalog
 from barkserve.orchestrator.voices.handles import VoiceHandles
 from barkserve.orchestrator.voices.rpcs import VoiceRpcs
@@ -34,29 +34,32 @@ from barkserve.wiring import pools_of
 
 def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
     """The service; it connects to its stages when it starts."""
-    folder = CheckpointFolder.open(options.checkpoint or embedded_checkpoint())
+    folder = CheckpointFolder.open(options.checkpoint or bundled_checkpoint())
     library = VoiceLibrary(folder)
     catalog = VoiceCatalog(library, _stored_voices(options, folder))
     default = options.voice or library.default or NO_VOICE
     pools = pools_of(options)
     selector = VoiceSelector(catalog, folder.bark, default)
     admission = Admission(options.max_streams)
-    studio = _studio(options, pools, folder, selector, metrics)
+    backend = _speech_backend(options, pools, folder, selector, metrics)
     info = _server_info(options, folder, default, library.languages())
-    servicer = SpeechServicer(studio, VoiceRpcs(catalog, selector), info, admission)
+    servicer = SpeechServicer(backend, VoiceRpcs(catalog, selector), info, admission)
     life = _Life(catalog, default, pools)
     register = register_with(speech_pb2_grpc.add_SpeechServiceServicer_to_server, servicer)
     load = load_of(admission)
-    beside = (_status_service(options, pools, load), _riva_service(studio, catalog, admission))
+    extra_services = (
+        _status_service(options, pools, load),
+        _riva_service(backend, catalog, admission),
+    )
     return Service(
         "barkserve.v1.SpeechService",
         register,
         life.start,
         life.stop,
         load,
-        beside,
-        leave=servicer.leave,
-        one_address=True,
+        extra_services,
+        on_drain=servicer.start_draining,
+        behind_vip=True,
     )
 
 
@@ -93,13 +96,13 @@ class _Life:
             await pool.close()
 
 
-def _studio(
+def _speech_backend(
     options: OrchestratorOptions,
     pools: dict[StageName, StagePool],
     folder: CheckpointFolder,
     voices: VoiceSelector,
     metrics: Metrics,
-) -> Studio:
+) -> SpeechBackend:
     """What all talks have in common."""
     limits = Limits(
         options.max_text_characters,
@@ -108,14 +111,14 @@ def _studio(
         options.max_seconds_per_character,
     )
     budget = Budget.of(folder.bark, spelled=spells_out(folder.path))
-    return Studio(Chain(pools, folder.bark), folder, voices, budget, limits, metrics)
+    return SpeechBackend(StageClients(pools, folder.bark), folder, voices, budget, limits, metrics)
 
 
 def _stored_voices(options: OrchestratorOptions, folder: CheckpointFolder) -> StoredVoices | None:
     """The voice store, if there is to be one."""
     if not options.voice_store:
         return None
-    files = open_files(options.voice_store)
+    files = open_blob_store(options.voice_store)
     named = VoiceStore(files, folder.bark, folder.name, options.max_stored_voices)
     handles = VoiceHandles(files.child("handles"), named, options.voice_handle_seconds)
     return StoredVoices(named, handles)
@@ -154,9 +157,9 @@ def _status_service(
     return Service("barkserve.v1.StatusService", register)
 
 
-def _riva_service(studio: Studio, catalog: VoiceCatalog, admission: Admission) -> Service:
+def _riva_service(backend: SpeechBackend, catalog: VoiceCatalog, admission: Admission) -> Service:
     """The orchestrator under NVIDIA Riva's contract; it has nothing to start and to stop."""
-    voices = RivaVoices(catalog, studio.folder.name, studio.voices.default)
-    servicer = RivaServicer(studio, voices, admission)
+    voices = RivaVoices(catalog, backend.folder.name, backend.voices.default)
+    servicer = RivaServicer(backend, voices, admission)
     add = riva_tts_pb2_grpc.add_RivaSpeechSynthesisServicer_to_server
     return Service("nvidia.riva.tts.RivaSpeechSynthesis", register_with(add, servicer))

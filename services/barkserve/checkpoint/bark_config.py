@@ -1,4 +1,4 @@
-"""What a Bark checkpoint says about itself: the shapes of its networks and how it is generated
+"""What a Bark checkpoint says about itself: the shapes of its models and how it is generated
 from.
 
 Values only; where they come from is bark_config_json's business. Needs neither torch nor
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class CausalConfig:
-    """Shape of the semantic or the coarse network, a GPT-2-like decoder."""
+    """Shape of the semantic or the coarse model, a GPT-2-like decoder."""
 
     block_size: int  # positions
     input_vocab_size: int
@@ -28,8 +28,8 @@ class CausalConfig:
 
 
 @dataclass(frozen=True)
-class FineNetworkConfig(CausalConfig):
-    """Shape of the fine network, which is not causal; its LayerNorms always have a bias."""
+class FineModelConfig(CausalConfig):
+    """Shape of the fine model, which is not causal; its LayerNorms always have a bias."""
 
     n_codes_total: int  # codebooks, one input embedding each
     n_codes_given: int  # codebooks without an output head
@@ -102,7 +102,7 @@ class SamplingDefaults:
 
 @dataclass(frozen=True)
 class AlignmentHead:
-    """The attention head of the semantic network that looks at what is being spoken."""
+    """The attention head of the semantic model that looks at what is being spoken."""
 
     layer: int  # counted from 0
     head: int  # within the layer, counted from 0
@@ -161,11 +161,11 @@ class FineGeneration:
 
 @dataclass(frozen=True)
 class BarkConfig:
-    """One checkpoint: four networks, and how to generate from them."""
+    """One checkpoint: four models, and how to generate from them."""
 
     semantic: CausalConfig
     coarse: CausalConfig
-    fine: FineNetworkConfig
+    fine: FineModelConfig
     codec: EncodecConfig
     semantic_generation: SemanticGeneration
     coarse_generation: CoarseGeneration
@@ -183,7 +183,7 @@ class BarkConfig:
 
     @property
     def coarse_code_limit(self) -> int:
-        """One more than the largest code that the coarse network may make.
+        """One more than the largest code that the coarse model may make.
 
         More than codebook_size, because the reference leaves the ids behind the last codebook open.
         """

@@ -24,7 +24,7 @@ def _requirements(config: BarkConfig) -> Iterable[tuple[bool, str]]:
             0 <= head.layer < config.semantic.num_layers
             and 0 <= head.head < config.semantic.num_heads
         ),
-        "alignment_head is no head of the semantic network",
+        "alignment_head is no head of the semantic model",
     )
     codec = config.codec
     yield codec.codebook_size >= config.codebook_size, "codec codebook_size is below codebook_size"
@@ -38,7 +38,7 @@ def _requirements(config: BarkConfig) -> Iterable[tuple[bool, str]]:
 
 
 def _semantic_requirements(
-    network: CausalConfig, generation: SemanticGeneration
+    model: CausalConfig, generation: SemanticGeneration
 ) -> Iterable[tuple[bool, str]]:
     tokens = (
         generation.text_pad_token,
@@ -46,22 +46,22 @@ def _semantic_requirements(
         generation.semantic_pad_token,
     )
     yield (
-        max(tokens) < network.input_vocab_size,
+        max(tokens) < model.input_vocab_size,
         "a semantic token is not below semantic input_vocab_size",
     )
     yield (
-        generation.semantic_vocab_size <= generation.semantic_pad_token < network.output_vocab_size,
+        generation.semantic_vocab_size <= generation.semantic_pad_token < model.output_vocab_size,
         "semantic eos_token_id is not between semantic_vocab_size and output_vocab_size",
     )
     # The last token drawn is never fed back.
     yield (
-        generation.prompt_length + generation.max_new_tokens - 1 <= network.block_size,
+        generation.prompt_length + generation.max_new_tokens - 1 <= model.block_size,
         "semantic prompt and max_new_tokens do not fit into semantic block_size",
     )
 
 
 def _coarse_requirements(config: BarkConfig) -> Iterable[tuple[bool, str]]:
-    network, generation = config.coarse, config.coarse_generation
+    model, generation = config.coarse, config.coarse_generation
     codes_end = config.semantic_generation.semantic_vocab_size + 2 * config.codebook_size
     tokens = (generation.coarse_semantic_pad_token, generation.coarse_infer_token)
     longest = generation.max_coarse_input_length + 1 + generation.max_coarse_history
@@ -74,19 +74,19 @@ def _coarse_requirements(config: BarkConfig) -> Iterable[tuple[bool, str]]:
         "sliding_window_len is odd: windows would not hold whole frames",
     )
     yield (
-        max(tokens) < network.input_vocab_size,
+        max(tokens) < model.input_vocab_size,
         "a coarse token is not below coarse input_vocab_size",
     )
     yield (
-        codes_end <= network.output_vocab_size,
+        codes_end <= model.output_vocab_size,
         "the codes do not fit into coarse output_vocab_size",
     )
     yield (
-        network.output_vocab_size <= network.input_vocab_size,
+        model.output_vocab_size <= model.input_vocab_size,
         "coarse output_vocab_size is above input_vocab_size",
     )
     yield (
-        longest + generation.sliding_window_len - 1 <= network.block_size,
+        longest + generation.sliding_window_len - 1 <= model.block_size,
         "a coarse window does not fit into coarse block_size",
     )
     yield (
@@ -96,27 +96,25 @@ def _coarse_requirements(config: BarkConfig) -> Iterable[tuple[bool, str]]:
 
 
 def _fine_requirements(config: BarkConfig) -> Iterable[tuple[bool, str]]:
-    network, generation = config.fine, config.fine_generation
+    model, generation = config.fine, config.fine_generation
     yield (
-        generation.n_fine_codebooks == network.n_codes_total,
+        generation.n_fine_codebooks == model.n_codes_total,
         "n_fine_codebooks is not n_codes_total",
     )
     yield (
-        network.n_codes_given
-        <= config.coarse_generation.n_coarse_codebooks
-        < network.n_codes_total,
+        model.n_codes_given <= config.coarse_generation.n_coarse_codebooks < model.n_codes_total,
         "n_coarse_codebooks is not between n_codes_given and n_codes_total",
     )
     yield (
-        network.input_vocab_size > config.codebook_size,
+        model.input_vocab_size > config.codebook_size,
         "fine input_vocab_size does not hold the padding code",
     )
     yield (
-        network.output_vocab_size >= config.codebook_size,
+        model.output_vocab_size >= config.codebook_size,
         "fine output_vocab_size is below codebook_size",
     )
     yield (
-        generation.max_fine_input_length <= network.block_size,
+        generation.max_fine_input_length <= model.block_size,
         "max_fine_input_length is above fine block_size",
     )
     yield (

@@ -15,7 +15,7 @@ from barkserve.checkpoint.bark_config import (
     CoarseGeneration,
     EncodecConfig,
     FineGeneration,
-    FineNetworkConfig,
+    FineModelConfig,
     SamplingDefaults,
     SemanticGeneration,
 )
@@ -30,13 +30,13 @@ def parse_bark_config(config: Mapping[str, Any], generation: Mapping[str, Any]) 
             f"config.json: model_type is {config.get('model_type')!r}, not 'bark':"
             " this is no Bark checkpoint"
         )
-    networks = _Section(config, "config.json")
+    models = _Section(config, "config.json")
     generations = _Section(generation, "generation_config.json")
-    codec = _codec(networks.section("codec_config"))
+    codec = _codec(models.section("codec_config"))
     parsed = BarkConfig(
-        semantic=_causal(networks.section("semantic_config")),
-        coarse=_causal(networks.section("coarse_acoustics_config")),
-        fine=_fine(networks.section("fine_acoustics_config")),
+        semantic=_causal(models.section("semantic_config")),
+        coarse=_causal(models.section("coarse_acoustics_config")),
+        fine=_fine(models.section("fine_acoustics_config")),
         codec=codec,
         semantic_generation=_semantic_generation(generations.section("semantic_config")),
         coarse_generation=_coarse_generation(generations.section("coarse_acoustics_config")),
@@ -151,12 +151,12 @@ def _causal(section: _Section) -> CausalConfig:
     return config
 
 
-def _fine(section: _Section) -> FineNetworkConfig:
+def _fine(section: _Section) -> FineModelConfig:
     total = section.integer("n_codes_total", 8, least=2)
     given = section.integer("n_codes_given", 1, least=1)
     if given >= total:
         raise section.error("n_codes_given", f"less than n_codes_total ({total})")
-    return FineNetworkConfig(**vars(_causal(section)), n_codes_total=total, n_codes_given=given)
+    return FineModelConfig(**vars(_causal(section)), n_codes_total=total, n_codes_given=given)
 
 
 def _codec(section: _Section) -> EncodecConfig:

@@ -102,7 +102,7 @@ def _safetensors_header(file: Path) -> bytes:
         return stream.read(min(length, _MAX_HEADER_BYTES))
 
 
-def embedded_checkpoint() -> Path:
+def bundled_checkpoint() -> Path:
     """The folder of bark-mini, the checkpoint that comes with the package."""
     return Path(str(importlib.resources.files("barkserve"))) / "bundled" / "bark-mini"
 
@@ -190,6 +190,6 @@ def hub_error(what: str, error: Exception) -> CheckpointError:
         return CheckpointError(f"{what}: no such file on the hub")
     reason = (str(error).strip().splitlines() or [""])[0]
     return CheckpointError(
-        f"{what} is not here and cannot be fetched from the hub: check the network or give a"
+        f"{what} is not here and cannot be fetched from the hub: check the model or give a"
         f" folder ({type(error).__name__}: {reason[:200]})"
     )

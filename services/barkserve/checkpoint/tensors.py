@@ -1,6 +1,6 @@
 """The tensors of a checkpoint, one stage at a time: what another stage needs is never read.
 
-Knows file formats (safetensors, torch's .bin, one file or several); knows no network.
+Knows file formats (safetensors, torch's .bin, one file or several); knows no model.
 """
 
 import os

@@ -247,7 +247,7 @@ def _checked(
 
 
 def _check_lengths(semantic: int, coarse: int, fine: int, config: BarkConfig) -> None:
-    """At least what the coarse network's history is cut from: one semantic token and its codes."""
+    """At least what the coarse model's history is cut from: one semantic token and its codes."""
     codebooks = config.coarse_generation.n_coarse_codebooks
     fewest_frames = max(2, math.ceil(config.semantic_to_coarse_ratio / codebooks))
     if semantic < 2:

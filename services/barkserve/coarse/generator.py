@@ -14,7 +14,7 @@ from barkserve.constants import DrawStream
 from barkserve.engine.draws import uniforms
 from barkserve.engine.engine import Engine
 from barkserve.engine.playback import Playback
-from barkserve.engine.request import SamplingParams, Sequence
+from barkserve.engine.request import Request, SamplingParams
 from barkserve.engine.warm_up import once
 
 FRAMES_A_MESSAGE = 5
@@ -63,7 +63,7 @@ class CoarseGenerator:
         plan, codes = WindowPlan(self.geometry, request.history), _Codes(self.geometry)
         codes.take_over(request.produced)
         run.made = len(codes.tokens)
-        previous: Sequence | None = None
+        previous: Request | None = None
         playback = Playback(self._rate)
         try:
             while await self._window_comes(plan, len(codes.tokens), semantic):
@@ -85,7 +85,7 @@ class CoarseGenerator:
         return self.generate(request, once([0] * 2 * FRAMES_A_MESSAGE), CoarseRun())
 
     async def _window(
-        self, sequence: Sequence, codes: "_Codes", run: CoarseRun
+        self, sequence: Request, codes: "_Codes", run: CoarseRun
     ) -> AsyncGenerator[NDArray[np.int64], None]:
         """Yields the frames of one window."""
         async with aclosing(self._engine.generate(sequence)) as steps:
@@ -115,15 +115,15 @@ class CoarseGenerator:
         request: CoarseRequest,
         plan: WindowPlan,
         made: list[int],
-        previous: Sequence | None,
+        previous: Request | None,
         playback: Playback,
-    ) -> Sequence:
+    ) -> Request:
         """The rest of the window that `made` ends in."""
         start = len(made) - len(made) % self.geometry.window
         all_made = np.array(made, dtype=np.int64)
         prompt = np.concatenate([plan.prompt(all_made[:start]), all_made[start:]])[:, None]
         left = start + plan.length(start) - len(made)
-        return Sequence(
+        return Request(
             prompt=prompt,
             max_tokens=left,
             sampling=request.sampling,
@@ -137,7 +137,7 @@ class CoarseGenerator:
 
 
 class _Codes:
-    """An utterance's codes as the network counts them, and how many of them were handed on.
+    """An utterance's codes as the model counts them, and how many of them were handed on.
 
     Attributes:
         tokens: of all frames so far, and of one that is not whole.
@@ -164,7 +164,7 @@ class _Codes:
         return fresh.reshape(-1, self._books) - self._offsets
 
 
-def _grows_from(prompt: NDArray[np.int64], previous: Sequence) -> bool:
+def _grows_from(prompt: NDArray[np.int64], previous: Request) -> bool:
     """Whether the prompt is the previous sequence's prompt and tokens."""
     tokens = np.array(previous.tokens, dtype=np.int64)[:, None]
     return np.array_equal(prompt, np.concatenate([previous.prompt, tokens]))

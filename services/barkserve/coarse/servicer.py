@@ -12,7 +12,7 @@ from barkserve.coarse.windows import CoarseHistory, cut_history, no_history
 from barkserve.serving import convert
 from barkserve.serving.admission import Admission, Work
 from barkserve.serving.metrics import Metrics
-from barkserve.serving.rpc_context import Context
+from barkserve.serving.rpc_context import RpcContext
 from barkserve.v1 import coarse_pb2, coarse_pb2_grpc, common_pb2
 
 Response = coarse_pb2.CoarseServiceGenerateResponse
@@ -36,7 +36,7 @@ class CoarseServicer(coarse_pb2_grpc.CoarseServiceServicer):
     async def Generate(
         self,
         request_iterator: AsyncIterator[coarse_pb2.CoarseServiceGenerateRequest],
-        context: Context,
+        context: RpcContext,
     ) -> AsyncGenerator[Response, None]:
         """One utterance."""
         with self._admission.stream() as work:

@@ -62,7 +62,7 @@ class CoarseGeometry:
 
 @dataclass(frozen=True)
 class CoarseHistory:
-    """A voice, cut and flattened for the coarse network: (s,) semantic tokens and (c,) coarse
+    """A voice, cut and flattened for the coarse model: (s,) semantic tokens and (c,) coarse
     tokens."""
 
     semantic: Tokens

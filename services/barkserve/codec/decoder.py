@@ -49,10 +49,10 @@ class Decoded:
 
 
 class Decoder:
-    """The network behind DecodeJobs.
+    """The model behind DecodeJobs.
 
     Args:
-        model: the network, on its device, in its dtype.
+        model: the model, on its device, in its dtype.
         graphs: passes are replayed from these; None: not.
     """
 
@@ -81,7 +81,7 @@ class Decoder:
                 self._replay(self._graphs, codes, state, [frames] * size)
 
     def offload(self) -> Offload:
-        """What takes the network from its device and brings it back."""
+        """What takes the model from its device and brings it back."""
         graphs = self._graphs
         return Offload(self._model.parameters(), forget=graphs.forget if graphs else None)
 

@@ -11,7 +11,7 @@ from barkserve.codec.generator import CodecGenerator, CodecRun
 from barkserve.serving import convert
 from barkserve.serving.admission import Admission, Work
 from barkserve.serving.metrics import Metrics
-from barkserve.serving.rpc_context import Context
+from barkserve.serving.rpc_context import RpcContext
 from barkserve.v1 import codec_pb2, codec_pb2_grpc, common_pb2
 
 
@@ -32,7 +32,7 @@ class CodecServicer(codec_pb2_grpc.CodecServiceServicer):
     async def Decode(
         self,
         request_iterator: AsyncIterator[codec_pb2.DecodeRequest],
-        context: Context,
+        context: RpcContext,
     ) -> AsyncGenerator[codec_pb2.DecodeResponse, None]:
         """One utterance."""
         with self._admission.stream() as work:

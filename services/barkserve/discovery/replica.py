@@ -42,7 +42,7 @@ class Replica:
 
     Attributes:
         load: its last report, None before the first and while it cannot be reached.
-        busy: share of the last seconds in which its network computed, 0 to 1.
+        busy: share of the last seconds in which its model computed, 0 to 1.
         given: streams begun here that the last report may not know of.
         failures: streams in a row that broke off or could not begin.
         avoided_until: time.monotonic() until which others are preferred.

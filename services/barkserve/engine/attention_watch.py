@@ -1,12 +1,11 @@
-"""Notes where a network looks: the attention of chosen heads over a sequence's first positions.
+"""Notes where a model looks: the attention of chosen heads over a sequence's first positions.
 
-Works beside the attention that the network computes with, from the same queries and cached keys, so
+Works beside the attention that the model computes with, from the same queries and cached keys, so
 it changes no token and works with every backend. Knows no meaning of positions.
 """
 
 import math
-from collections.abc import Mapping
-from collections.abc import Sequence as Rows
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from barkserve.engine.request import Sequence, Watch
+from barkserve.engine.request import Request, Watch
 from barkserve.engine.scheduler import Batch
 
 Queries = Mapping[int, Tensor]
@@ -29,7 +28,7 @@ def note(batch: Batch, queries: Queries, cache: Tensor) -> None:
         queries: of all layers.
         cache: (layers, 2, slots, H, P, D), the step's keys written.
     """
-    noted: list[tuple[Sequence, Tensor]] = []
+    noted: list[tuple[Request, Tensor]] = []
     for row, (sequence, slot) in enumerate(zip(batch.sequences, batch.slots, strict=True)):
         watch = sequence.watch
         if watch is None or sequence.cached + batch.length <= watch.first:
@@ -55,7 +54,7 @@ def _mass(queries: Tensor, keys: Tensor, start: int, watch: Watch) -> Tensor:
     return functional.softmax(weights, dim=-1)[:, : watch.width]
 
 
-def _to_host(tensors: Rows[Tensor]) -> list[NDArray[np.float32]]:
+def _to_host(tensors: Sequence[Tensor]) -> list[NDArray[np.float32]]:
     """Several tensors in one transfer."""
     if not tensors:
         return []

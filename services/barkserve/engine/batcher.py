@@ -1,6 +1,6 @@
 """Runs equal-shaped jobs of many streams together, in one worker thread, the most urgent first.
 
-For networks that keep nothing between calls (fine), or whose state travels with the job (codec).
+For models that keep nothing between calls (fine), or whose state travels with the job (codec).
 Knows no tensors.
 """
 
@@ -11,8 +11,8 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from barkserve.engine.device_residency import Residence
-from barkserve.engine.model_thread import NetworkThread
+from barkserve.engine.device_residency import DeviceResidency
+from barkserve.engine.model_thread import ModelThread
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -34,24 +34,24 @@ class Batcher(Generic[Job, Result]):
         run: does the work, in a thread of its own: one result a job, in order.
         max_batch: most jobs at once.
         thread: that thread.
-        residence: whether the network is on its device; None: always.
+        residence: whether the model is on its device; None: always.
     """
 
     def __init__(
         self,
         run: Callable[[list[Job]], list[Result]],
         max_batch: int,
-        thread: NetworkThread | None = None,
-        residence: Residence | None = None,
+        thread: ModelThread | None = None,
+        residency: DeviceResidency | None = None,
     ) -> None:
         self._run = run
-        self._residence = residence or Residence()
+        self._residence = residency or DeviceResidency()
         self._max_batch = max_batch
         self._queue: deque[_Entry[Job, Result]] = deque()
         self._work = asyncio.Event()
-        self._thread = thread or NetworkThread()
+        self._thread = thread or ModelThread()
         self._task: asyncio.Task[None] | None = None
-        self.busy_s = 0.0  # seconds in which the network computed, since the start
+        self.busy_s = 0.0  # seconds in which the model computed, since the start
 
     @property
     def waiting(self) -> int:
@@ -60,12 +60,12 @@ class Batcher(Generic[Job, Result]):
 
     @property
     def away(self) -> bool:
-        """Whether the network is not on its device."""
+        """Whether the model is not on its device."""
         return self._residence.away
 
     async def start(self) -> None:
         """Begin to run jobs whenever there are any."""
-        await self._residence.start(self._thread.run, leaving=lambda: None)
+        await self._residence.start(self._thread.run, before_offload=lambda: None)
         self._task = asyncio.create_task(self._batches(), name="batcher")
 
     async def stop(self) -> None:
@@ -76,9 +76,9 @@ class Batcher(Generic[Job, Result]):
         await self._residence.stop()
         self._thread.shutdown()
 
-    async def lost(self) -> None:
-        """Return once the network's device works no more."""
-        await self._thread.lost()
+    async def wait_fatal(self) -> None:
+        """Return once the model's device works no more."""
+        await self._thread.wait_fatal()
 
     async def submit(self, key: Hashable, job: Job, due: float = 0.0) -> Result:
         """Run one job.
@@ -90,7 +90,7 @@ class Batcher(Generic[Job, Result]):
             job: what to run.
             due: until when; the job that is due first leads the next batch.
         """
-        async with self._residence.present():
+        async with self._residence.lease():
             future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
             self._queue.append(_Entry(key, job, future, due))
             self._work.set()

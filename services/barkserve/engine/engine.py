@@ -4,8 +4,8 @@ The scheduler is touched by the event loop's thread only, the runner by one work
 locks. While the worker has a batch it alone writes to its sequences, but for their state, and who
 waits for tokens reads those of steps that are over. It keeps a batch of decodes for several steps
 as long as nobody has anything to hear of them: waking a thread costs more than a step of a small
-network. Who joins or leaves makes it come back after the step in flight. A sequence is added only
-while the network is on its device, which it does not leave before the sequence has ended.
+model. Who joins or leaves makes it come back after the step in flight. A sequence is added only
+while the model is on its device, which it does not leave before the sequence has ended.
 """
 
 import asyncio
@@ -15,20 +15,20 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from barkserve.engine.device_residency import Residence
-from barkserve.engine.model_thread import NetworkThread
-from barkserve.engine.request import Sequence, State
+from barkserve.engine.device_residency import DeviceResidency
+from barkserve.engine.model_thread import ModelThread
+from barkserve.engine.request import Request, State
 from barkserve.engine.scheduler import Batch, Scheduler
 from barkserve.errors import StageFailed
 
 _log = logging.getLogger(__name__)
 
-_FAILED = "the network failed; see the stage's log"
+_FAILED = "the model failed; see the stage's log"
 _PAUSE_S = 0.1  # behind a defect: one that stays must leave a turn to health and to who stops us
 
 
 class Runner(Protocol):
-    """What the engine needs of a network: ModelRunner, or a fake whose tokens can be worked out by
+    """What the engine needs of a model: ModelRunner, or a fake whose tokens can be worked out by
     hand."""
 
     slots: int
@@ -48,31 +48,31 @@ class _Waiter:
 
 
 class Engine:
-    """Runs many sequences at once on one network.
+    """Runs many sequences at once on one model.
 
     Args:
-        runner: the network.
+        runner: the model.
         prefill_positions: most positions of one step of several prompts.
         thread: the worker.
-        residence: whether the network is on its device; None: always.
+        residence: whether the model is on its device; None: always.
     """
 
     def __init__(
         self,
         runner: Runner,
         prefill_positions: int = 1,
-        thread: NetworkThread | None = None,
-        residence: Residence | None = None,
+        thread: ModelThread | None = None,
+        residency: DeviceResidency | None = None,
     ) -> None:
         self._runner = runner
-        self._residence = residence or Residence()
+        self._residence = residency or DeviceResidency()
         self._scheduler = Scheduler(runner.slots, prefill_positions)
         self._changed = False  # somebody joined or left since the worker was given a batch
-        self._waiters: dict[Sequence, _Waiter] = {}
+        self._waiters: dict[Request, _Waiter] = {}
         self._work = asyncio.Event()
-        self._thread = thread or NetworkThread()
+        self._thread = thread or ModelThread()
         self._loop_task: asyncio.Task[None] | None = None
-        self.busy_s = 0.0  # seconds in which the network computed, since the start
+        self.busy_s = 0.0  # seconds in which the model computed, since the start
 
     @property
     def slots(self) -> int:
@@ -96,7 +96,7 @@ class Engine:
 
     @property
     def away(self) -> bool:
-        """Whether the network is not on its device."""
+        """Whether the model is not on its device."""
         return self._residence.away
 
     async def start(self) -> None:
@@ -112,22 +112,22 @@ class Engine:
         await self._residence.stop()
         self._thread.shutdown()
 
-    async def lost(self) -> None:
-        """Return once the network's device works no more."""
-        await self._thread.lost()
+    async def wait_fatal(self) -> None:
+        """Return once the model's device works no more."""
+        await self._thread.wait_fatal()
 
-    async def generate(self, sequence: Sequence) -> AsyncGenerator[list[int], None]:
+    async def generate(self, sequence: Request) -> AsyncGenerator[list[int], None]:
         """Run a sequence; yields the tokens drawn since the last yield: at least
         sequence.report_every, fewer only at its end, never none.
 
         Leaving the iteration early aborts the sequence within one step.
 
         Raises:
-            StageFailed: the network failed in a step that this sequence took part in, or could not
+            StageFailed: the model failed in a step that this sequence took part in, or could not
                 come back to its device.
         """
         waiter = _Waiter()
-        async with self._residence.present():
+        async with self._residence.lease():
             self._add(sequence, waiter)
             try:
                 while True:
@@ -146,17 +146,17 @@ class Engine:
             finally:
                 self._remove(sequence)
 
-    def release(self, sequence: Sequence) -> None:
+    def release(self, sequence: Request) -> None:
         """Give up the slot that a finished sequence holds, if it still does."""
         self._scheduler.release(sequence)
 
-    def _add(self, sequence: Sequence, waiter: _Waiter) -> None:
+    def _add(self, sequence: Request, waiter: _Waiter) -> None:
         self._waiters[sequence] = waiter
         self._scheduler.add(sequence)
         self._changed = True
         self._work.set()
 
-    def _remove(self, sequence: Sequence) -> None:
+    def _remove(self, sequence: Request) -> None:
         del self._waiters[sequence]
         if sequence.state is not State.FINISHED:
             self._scheduler.abort(sequence)

@@ -1,7 +1,7 @@
-"""Captured graphs by key: what a network does for one shape of input, replayed without asking the
+"""Captured graphs by key: what a model does for one shape of input, replayed without asking the
 host for every kernel.
 
-The capture itself is handed in, so that this is tested without a GPU. Knows no network.
+The capture itself is handed in, so that this is tested without a GPU. Knows no model.
 """
 
 from collections.abc import Callable, Hashable

@@ -1,14 +1,14 @@
 """Which slots of the key/value cache are free, in use, or held for a sequence that may be
 continued.
 
-Slots, not pages: a Bark sequence never needs more than the network's block size, so each gets one
+Slots, not pages: a Bark sequence never needs more than the model's block size, so each gets one
 fixed row. Knows numbers only; the tensor lives in the model runner.
 """
 
 import heapq
 from collections import OrderedDict
 
-from barkserve.engine.request import Sequence
+from barkserve.engine.request import Request
 
 
 class SlotTable:
@@ -17,7 +17,7 @@ class SlotTable:
     def __init__(self, slots: int) -> None:
         self.size = slots
         self._free = list(range(slots))
-        self._held = OrderedDict[int, Sequence]()  # slot -> its finished sequence, oldest first
+        self._held = OrderedDict[int, Request]()  # slot -> its finished sequence, oldest first
 
     @property
     def available(self) -> int:
@@ -35,12 +35,12 @@ class SlotTable:
         evicted.slot = None
         return slot
 
-    def hold(self, sequence: Sequence) -> None:
+    def hold(self, sequence: Request) -> None:
         """Keep a finished sequence's slot for one that continues it."""
         assert sequence.slot is not None
         self._held[sequence.slot] = sequence
 
-    def take_over(self, sequence: Sequence) -> int | None:
+    def take_over(self, sequence: Request) -> int | None:
         """The slot held for this sequence, now in use again; None if it was given away
         meanwhile."""
         slot = sequence.slot
@@ -54,7 +54,7 @@ class SlotTable:
         for sequence in list(self._held.values()):
             self.free(sequence)
 
-    def free(self, sequence: Sequence) -> None:
+    def free(self, sequence: Request) -> None:
         """Give a sequence's slot back, held or in use; does nothing if it has none."""
         if sequence.slot is None:
             return

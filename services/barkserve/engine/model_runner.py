@@ -1,7 +1,7 @@
-"""Runs a causal network over batches: moves ids in, moves tokens out. Knows torch; knows no
+"""Runs a causal model over batches: moves ids in, moves tokens out. Knows torch; knows no
 queues."""
 
-from collections.abc import Sequence as Rows
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ class ModelRunner:
     """A causal model, its key/value cache, and the heads that its tokens are chosen from.
 
     Args:
-        model: the network, on its device, in its dtype.
+        model: the model, on its device, in its dtype.
         heads: for each head the token ids that may be chosen, each (V,) int64, ascending.
         slots: how many sequences may be in flight.
         graphs: decodes are replayed from these, captured for all batch sizes at once; None: not.
@@ -31,7 +31,7 @@ class ModelRunner:
     def __init__(
         self,
         model: CausalModel,
-        heads: Rows[NDArray[np.int64]],
+        heads: Sequence[NDArray[np.int64]],
         slots: int,
         graphs: Graphs | None = None,
     ) -> None:
@@ -54,11 +54,11 @@ class ModelRunner:
 
     @property
     def memory(self) -> str:
-        """What the network and the cache take, for the log."""
+        """What the model and the cache take, for the log."""
         return memory_report(self._model, self._cache)
 
     def offload(self) -> Offload:
-        """What takes the network and the cache from their device and brings them back."""
+        """What takes the model and the cache from their device and brings them back."""
         modules = (self._model, *self._heads)
         weights = (part for module in modules for part in module.parameters())
         return Offload(weights, [self._cache], self._graphs.forget if self._graphs else None)

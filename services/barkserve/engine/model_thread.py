@@ -1,4 +1,4 @@
-"""The one thread in which a network works, and whether its device still does. Knows no network.
+"""The one thread in which a model works, and whether its device still does. Knows no model.
 
 A kernel that goes wrong on a GPU (a device-side assert, an illegal address) makes every later call
 of the process fail, also the good ones: only another process can go on.
@@ -16,8 +16,8 @@ Result = TypeVar("Result")
 Given = TypeVarTuple("Given")
 
 
-class NetworkThread:
-    """Does a network's work, one after the other.
+class ModelThread:
+    """Does a model's work, one after the other.
 
     Args:
         begin: called once in the thread, before all else.
@@ -28,7 +28,7 @@ class NetworkThread:
     def __init__(
         self, begin: Callable[[], None] | None = None, touch: Callable[[], None] | None = None
     ) -> None:
-        self._executor = ThreadPoolExecutor(1, "network", initializer=begin)
+        self._executor = ThreadPoolExecutor(1, "model", initializer=begin)
         self._touch = touch
         self._lost = asyncio.Event()
 
@@ -41,7 +41,7 @@ class NetworkThread:
             await self._look()
             raise
 
-    async def lost(self) -> None:
+    async def wait_fatal(self) -> None:
         """Return once the device works no more."""
         await self._lost.wait()
 

@@ -1,4 +1,4 @@
-"""Moves a network's memory between its device and the host. Knows torch; knows no network.
+"""Moves a model's memory between its device and the host. Knows torch; knows no model.
 
 Works on storages, below tensors: every view of one (a head's rows of a weight, an LSTM's parts of
 its flat buffer) is right again when its storage is. What comes back has other addresses, so
@@ -12,11 +12,11 @@ from torch import Tensor, UntypedStorage
 
 
 class Offload:
-    """A network's place on its device, see residence.Place.
+    """A model's place on its device, see residence.Place.
 
     Args:
         weights: what must be as it was; they never change, so they are copied to the host once.
-        scratch: what nobody needs while the network is away, the key/value cache for instance; it
+        scratch: what nobody needs while the model is away, the key/value cache for instance; it
             comes back as zeros.
         forget: drops whatever else holds the device's memory, or addresses in it; None: nothing
             does.
@@ -35,7 +35,7 @@ class Offload:
         self._device = self._weights[0].device
         self._host: list[UntypedStorage] = []
 
-    def leave(self) -> int:
+    def offload(self) -> int:
         """Give the memory back; returns how many bytes."""
         if not self._host:
             self._host = [_host_copy(storage) for storage in self._weights]
@@ -45,7 +45,7 @@ class Offload:
         self._drop()
         return before - self._held
 
-    def come_back(self) -> None:
+    def reload(self) -> None:
         """Take the memory again. Raises what torch raises when there is too little."""
         try:
             for storage, host in zip(self._weights, self._host, strict=True):

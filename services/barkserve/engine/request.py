@@ -1,4 +1,4 @@
-"""One run of an autoregressive network: what to continue, how to draw, and how far it has come.
+"""One run of an autoregressive model: what to continue, how to draw, and how far it has come.
 
 Knows no tensors and no slots' contents; the scheduler moves it through its states.
 """
@@ -56,7 +56,7 @@ class State(Enum):
 
 
 @dataclass(eq=False)
-class Sequence:
+class Request:
     """A prompt and the tokens drawn behind it.
 
     Attributes:
@@ -81,7 +81,7 @@ class Sequence:
     uniforms: NDArray[np.float32]
     heads: tuple[int, ...] = (0,)
     stop_token: int | None = None
-    continues: "Sequence | None" = None
+    continues: "Request | None" = None
     report_every: int = 1
     hold: bool = False
     watch: Watch | None = None

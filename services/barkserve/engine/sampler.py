@@ -6,7 +6,7 @@ itself is the inverse of the cumulated distribution at a given uniform number, s
 replayed.
 """
 
-from collections.abc import Sequence as Rows
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -34,7 +34,7 @@ class SamplingBatch:
 
     @classmethod
     def of(
-        cls, rows: Rows[SamplingParams], uniforms: Rows[float], device: torch.device
+        cls, rows: Sequence[SamplingParams], uniforms: Sequence[float], device: torch.device
     ) -> "SamplingBatch":
         """Gather the rows' parameters; one transfer to the device."""
         table = torch.tensor(

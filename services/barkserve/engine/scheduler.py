@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from barkserve.engine.kv_cache import SlotTable
 from barkserve.engine.playback import FIRST_SOUND_S
-from barkserve.engine.request import Sequence, State
+from barkserve.engine.request import Request, State
 
 _FORGET = 0.8  # what a step of prompts took counts this much less at each that follows
 
@@ -34,12 +34,12 @@ class Batch:
         length: positions that each appends.
     """
 
-    sequences: tuple[Sequence, ...]
+    sequences: tuple[Request, ...]
     slots: tuple[int, ...]
     length: int
 
     @classmethod
-    def of(cls, sequences: Iterable[Sequence], length: int) -> "Batch":
+    def of(cls, sequences: Iterable[Request], length: int) -> "Batch":
         """A step of sequences that all have a slot."""
         running = tuple(sequences)
         slots = tuple(sequence.slot for sequence in running if sequence.slot is not None)
@@ -70,8 +70,8 @@ class Scheduler:
         self, slots: int, prefill_positions: int = 1, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._slots = SlotTable(slots)
-        self._waiting: list[Sequence] = []
-        self._running: list[Sequence] = []
+        self._waiting: list[Request] = []
+        self._running: list[Request] = []
         self._prefill_positions = prefill_positions
         self._clock = clock
         self._prefilled = False  # by the last step
@@ -92,7 +92,7 @@ class Scheduler:
         """Slots that a new sequence could have now."""
         return self._slots.available
 
-    def add(self, sequence: Sequence) -> None:
+    def add(self, sequence: Request) -> None:
         """Let a new sequence take part."""
         sequence.came = self._clock()
         self._waiting.append(sequence)
@@ -115,7 +115,7 @@ class Scheduler:
             return 1
         return min(sequence.steps_to_report for sequence in batch.sequences)
 
-    def settle(self, batch: Batch, elapsed: float) -> list[Sequence]:
+    def settle(self, batch: Batch, elapsed: float) -> list[Request]:
         """Retire what is complete after a step that was recorded and took so many seconds; returns
         the sequences that have news. Sequences aborted meanwhile are skipped."""
         if batch.length > 1:
@@ -128,7 +128,7 @@ class Scheduler:
                 self._retire(sequence)
         return alive
 
-    def fail(self, batch: Batch) -> list[Sequence]:
+    def fail(self, batch: Batch) -> list[Request]:
         """Abort all of a batch of which a step failed; returns the sequences that have news. What
         the steps before it recorded is theirs."""
         alive = [each for each in batch.sequences if each.state is State.RUNNING]
@@ -138,7 +138,7 @@ class Scheduler:
             self.abort(sequence)
         return alive
 
-    def abort(self, sequence: Sequence) -> None:
+    def abort(self, sequence: Request) -> None:
         """Forget a sequence in whatever state it is; its slot is free at once."""
         if sequence.state is State.WAITING:
             self._waiting.remove(sequence)
@@ -149,7 +149,7 @@ class Scheduler:
         sequence.state = State.ABORTED
         self._slots.free(sequence)
 
-    def release(self, sequence: Sequence) -> None:
+    def release(self, sequence: Request) -> None:
         """Give up the slot that a finished sequence holds, if it still does."""
         self._slots.free(sequence)
 
@@ -158,7 +158,7 @@ class Scheduler:
         which will compute anew what they held."""
         self._slots.forget()
 
-    def _may_prefill(self, decodes: list[Sequence]) -> bool:
+    def _may_prefill(self, decodes: list[Request]) -> bool:
         if not self._prefilled:
             return True
         dry = [sequence.dry_at for sequence in decodes]
@@ -166,7 +166,7 @@ class Scheduler:
             return False
         return min(at for at in dry if at is not None) - self._clock() > self._prefill_s
 
-    def _prefill(self, prefills: list[Sequence]) -> Batch:
+    def _prefill(self, prefills: list[Request]) -> Batch:
         urgent = sorted(prefills, key=_due)
         length = urgent[0].pending_count
         most = max(1, self._prefill_positions // length)
@@ -189,7 +189,7 @@ class Scheduler:
             self._waiting.remove(sequence)
             self._running.append(sequence)
 
-    def _retire(self, sequence: Sequence) -> None:
+    def _retire(self, sequence: Request) -> None:
         sequence.state = State.FINISHED
         self._running.remove(sequence)
         if sequence.hold:
@@ -198,6 +198,6 @@ class Scheduler:
             self._slots.free(sequence)
 
 
-def _due(sequence: Sequence) -> float:
+def _due(sequence: Request) -> float:
     dry_at = sequence.dry_at
     return sequence.came + FIRST_SOUND_S if dry_at is None else dry_at

@@ -1,4 +1,4 @@
-"""Runs a service's network once before anybody waits for it, and says what it keeps in memory.
+"""Runs a service's model once before anybody waits for it, and says what it keeps in memory.
 
 A first pass makes kernels, buffers and threads that later ones find. Knows no stage.
 """

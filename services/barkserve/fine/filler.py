@@ -1,4 +1,4 @@
-"""Runs the fine network over windows of several streams at once. Knows torch; knows no
+"""Runs the fine model over windows of several streams at once. Knows torch; knows no
 utterances."""
 
 from functools import partial
@@ -17,10 +17,10 @@ from barkserve.models.fine import FineModel
 
 
 class Filler:
-    """The fine network and the codebooks it has to decide.
+    """The fine model and the codebooks it has to decide.
 
     Args:
-        model: the network, on its device, in its dtype.
+        model: the model, on its device, in its dtype.
         first_codebook, codebooks, codebook_size: which codes are decided, among how many.
         graphs: passes are replayed from these; None: not.
     """
@@ -52,7 +52,7 @@ class Filler:
                 self._logits(codes, codebook, 0)
 
     def offload(self) -> Offload:
-        """What takes the network from its device and brings it back."""
+        """What takes the model from its device and brings it back."""
         graphs = self._graphs
         return Offload(self._model.parameters(), forget=graphs.forget if graphs else None)
 

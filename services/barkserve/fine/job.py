@@ -1,4 +1,4 @@
-"""One window for the fine network to fill: what travels between the generator and the filler. Knows
+"""One window for the fine model to fill: what travels between the generator and the filler. Knows
 no torch."""
 
 from dataclasses import dataclass

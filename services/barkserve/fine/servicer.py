@@ -13,7 +13,7 @@ from barkserve.fine.windows import ChunkPlan
 from barkserve.serving import convert
 from barkserve.serving.admission import Admission, Work
 from barkserve.serving.metrics import Metrics
-from barkserve.serving.rpc_context import Context
+from barkserve.serving.rpc_context import RpcContext
 from barkserve.v1 import common_pb2, fine_pb2, fine_pb2_grpc
 
 Response = fine_pb2.FineServiceGenerateResponse
@@ -42,7 +42,7 @@ class FineServicer(fine_pb2_grpc.FineServiceServicer):
     async def Generate(
         self,
         request_iterator: AsyncIterator[fine_pb2.FineServiceGenerateRequest],
-        context: Context,
+        context: RpcContext,
     ) -> AsyncGenerator[Response, None]:
         """One utterance."""
         with self._admission.stream() as work:

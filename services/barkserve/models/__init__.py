@@ -1,1 +1,1 @@
-"""Bark's networks as torch modules: weights and arithmetic, no threads, no requests, no gRPC."""
+"""Bark's models as torch modules: weights and arithmetic, no threads, no requests, no gRPC."""

@@ -1,4 +1,4 @@
-"""The causal network of the semantic and coarse stages, over slots of a key/value cache.
+"""The causal model of the semantic and coarse stages, over slots of a key/value cache.
 
 Knows weights, positions and slots; knows nothing of prompts, sampling or who is speaking.
 """

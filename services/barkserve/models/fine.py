@@ -1,4 +1,4 @@
-"""The non-causal network of the fine stage: all codebooks but the first ones, each from those
+"""The non-causal model of the fine stage: all codebooks but the first ones, each from those
 before it.
 
 Knows weights and whole windows; knows nothing of which frames of a window are wanted or how codes
@@ -8,7 +8,7 @@ are drawn.
 import torch
 from torch import Tensor, nn
 
-from barkserve.checkpoint.bark_config import FineNetworkConfig
+from barkserve.checkpoint.bark_config import FineModelConfig
 from barkserve.models.attention import FullAttention
 from barkserve.models.transformer import Block, embedding
 
@@ -16,7 +16,7 @@ from barkserve.models.transformer import Block, embedding
 class FineModel(nn.Module):
     """transformers BarkFineModel. LayerNorm always has its bias here, whatever `bias` says."""
 
-    def __init__(self, config: FineNetworkConfig, attention: FullAttention) -> None:
+    def __init__(self, config: FineModelConfig, attention: FullAttention) -> None:
         super().__init__()
         self.config = config
         self._attention = attention

@@ -2,7 +2,7 @@
 
 oneDNN's blocked layout instead of rows: on a CPU a decode step then takes what reading the weights
 takes, and a large batch two to three times less than with torch's default. In 8 bits a quarter of
-the bytes are read, and VNNI multiplies four times as fast. Knows no layer's place in a network.
+the bytes are read, and VNNI multiplies four times as fast. Knows no layer's place in a model.
 """
 
 from typing import Literal

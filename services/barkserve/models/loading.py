@@ -1,7 +1,7 @@
-"""A stage's network from a checkpoint: shapes from its config, tensors by name, strictly. Knows no
+"""A stage's model from a checkpoint: shapes from its config, tensors by name, strictly. Knows no
 requests.
 
-A network is made without memory and takes the tensors that are read as they are: at no time is it
+A model is made without memory and takes the tensors that are read as they are: at no time is it
 there twice.
 """
 
@@ -21,13 +21,13 @@ from barkserve.models.encodec import EncodecDecoder
 from barkserve.models.fine import FineModel
 from barkserve.models.linear import can_pack, pack_linear
 
-Network = TypeVar("Network", bound=nn.Module)
+Model = TypeVar("Model", bound=nn.Module)
 Tensors = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where and how a network computes.
+    """Where and how a model computes.
 
     Attributes:
         device: where.
@@ -73,17 +73,17 @@ class Placement:
 
 
 def load_semantic(checkpoint: Checkpoint, placement: Placement) -> CausalModel:
-    """The semantic network."""
+    """The semantic model."""
     return _load_causal(checkpoint, SEMANTIC, checkpoint.bark.semantic, placement)
 
 
 def load_coarse(checkpoint: Checkpoint, placement: Placement) -> CausalModel:
-    """The coarse network."""
+    """The coarse model."""
     return _load_causal(checkpoint, COARSE, checkpoint.bark.coarse, placement)
 
 
 def load_fine(checkpoint: Checkpoint, placement: Placement) -> FineModel:
-    """The fine network; heads that the file leaves out are tied to the next codebook's
+    """The fine model; heads that the file leaves out are tied to the next codebook's
     embedding."""
     attention = full_attention(placement.attention, placement.device, placement.dtype)
     config = checkpoint.bark.fine
@@ -125,10 +125,10 @@ def _load_causal(
 
 
 def _filled(
-    build: Callable[[], Network], tensors: Tensors, prefix: str, placement: Placement
-) -> Network:
-    """A network with these tensors, strictly by name: in its place and dtype, frozen. Takes the
-    tensors out of the dictionary, so that whoever replaces one in the network frees its memory."""
+    build: Callable[[], Model], tensors: Tensors, prefix: str, placement: Placement
+) -> Model:
+    """A model with these tensors, strictly by name: in its place and dtype, frozen. Takes the
+    tensors out of the dictionary, so that whoever replaces one in the model frees its memory."""
     with torch.device("meta"):
         model = build()
     try:

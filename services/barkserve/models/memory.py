@@ -1,4 +1,4 @@
-"""What a network keeps in memory. Knows no requests."""
+"""What a model keeps in memory. Knows no requests."""
 
 from torch import Tensor, nn
 

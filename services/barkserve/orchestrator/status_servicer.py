@@ -6,7 +6,7 @@ from barkserve.constants import StageName
 from barkserve.discovery.describe import describe, describe_load
 from barkserve.orchestrator.stages.pool import StagePool
 from barkserve.serving.load import ReadLoad
-from barkserve.serving.rpc_context import Context
+from barkserve.serving.rpc_context import RpcContext
 from barkserve.v1 import status_pb2, status_pb2_grpc
 
 
@@ -25,7 +25,7 @@ class StatusServicer(status_pb2_grpc.StatusServiceServicer):
         self._address = address
 
     async def GetStatus(
-        self, request: status_pb2.GetStatusRequest, context: Context
+        self, request: status_pb2.GetStatusRequest, context: RpcContext
     ) -> status_pb2.GetStatusResponse:
         """The orchestrator, then the stages."""
         replicas = [describe_load("orchestrator", self._address, self._load())]

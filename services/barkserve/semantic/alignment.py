@@ -2,10 +2,10 @@
 are drawn.
 
 Speech reads a text from left to right, so the answer is the likeliest path that never goes back
-(Viterbi, as whisper aligns its words). Knows rows of attention; knows no network and no characters.
+(Viterbi, as whisper aligns its words). Knows rows of attention; knows no model and no characters.
 """
 
-from collections.abc import Sequence as Rows
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,7 +132,7 @@ class TokenAlignment:
         self._tail = 0
         self._limit: int | None = None
 
-    def see(self, steps: Rows[Attention]) -> None:
+    def see(self, steps: Sequence[Attention]) -> None:
         """All that has been noted so far: (1, t, width) of each step, the rows of t draws, the
         first of which is the first token's. What was seen before is passed over."""
         for attention in steps[self._seen :]:

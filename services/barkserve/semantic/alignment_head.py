@@ -1,4 +1,4 @@
-"""Finds the attention head that tells where in the text the network is, for checkpoints that do not
+"""Finds the attention head that tells where in the text the model is, for checkpoints that do not
 name it.
 
 A head that aligns looks at one letter after the other, from the first to the last, while the
@@ -7,8 +7,7 @@ along such a path; how far it looks ahead shows beside an even pace.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
-from collections.abc import Sequence as Rows
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing, suppress
 
 import numpy as np
@@ -18,7 +17,7 @@ from barkserve.checkpoint.bark_config import AlignmentHead, BarkConfig
 from barkserve.constants import DrawStream
 from barkserve.engine.draws import uniforms
 from barkserve.engine.engine import Engine
-from barkserve.engine.request import SamplingParams, Sequence, Watch
+from barkserve.engine.request import Request, SamplingParams, Watch
 from barkserve.errors import InvalidArgument
 from barkserve.semantic.alignment import MOST_ON, advance, first_scores
 from barkserve.semantic.prompt import append_produced, build_prompt
@@ -46,7 +45,7 @@ class HeadChoice:
     """The alignment head of a checkpoint: named by it, or found when it is first asked for.
 
     Args:
-        engine: runs the semantic network.
+        engine: runs the semantic model.
         config: of the checkpoint.
         encode: makes (t,) ids of a text, InvalidArgument if it is too long.
     """
@@ -73,16 +72,16 @@ class HeadChoice:
 
     async def _attention(self, text_ids: Ids) -> NDArray[np.float32]:
         """(heads of all layers, tokens, text positions) while a sentence is spoken."""
-        network, generation = self._config.semantic, self._config.semantic_generation
+        model, generation = self._config.semantic, self._config.semantic_generation
         prompt = build_prompt(text_ids, np.empty(0, dtype=np.int64), generation)
         tokens = await self._run(prompt, min(MOST_TOKENS, generation.max_new_tokens), None)
-        layers, heads = range(network.num_layers), range(network.num_heads)
+        layers, heads = range(model.num_layers), range(model.num_heads)
         every = tuple((layer, head) for layer in layers for head in heads)
         watch = Watch(every, first=len(prompt) - 1, width=len(text_ids))
         spoken = append_produced(prompt, np.array(tokens.tokens[:-1], dtype=np.int64))
         return (await self._run(spoken, 1, watch)).seen[0]
 
-    async def _run(self, prompt: Ids, most: int, watch: Watch | None) -> Sequence:
+    async def _run(self, prompt: Ids, most: int, watch: Watch | None) -> Request:
         defaults = self._config.semantic_generation
         sampling = SamplingParams(
             defaults.sampling.temperature,
@@ -93,14 +92,14 @@ class HeadChoice:
         )
         stop = defaults.semantic_pad_token
         draws = uniforms(0, DrawStream.SEMANTIC, 0, most)
-        sequence = Sequence(prompt, most, sampling, draws, stop_token=stop, watch=watch)
+        sequence = Request(prompt, most, sampling, draws, stop_token=stop, watch=watch)
         async with aclosing(self._engine.generate(sequence)) as steps:
             async for _ in steps:
                 pass
         return sequence
 
 
-def choose_head(attention: Rows[NDArray[np.float32]], heads: int) -> AlignmentHead:
+def choose_head(attention: Sequence[NDArray[np.float32]], heads: int) -> AlignmentHead:
     """The head that reads the texts most clearly from the first position to the last.
 
     Args:

@@ -13,7 +13,7 @@ from barkserve.constants import DrawStream
 from barkserve.engine.draws import uniforms
 from barkserve.engine.engine import Engine
 from barkserve.engine.playback import Playback
-from barkserve.engine.request import SamplingParams, Sequence, Watch
+from barkserve.engine.request import Request, SamplingParams, Watch
 from barkserve.semantic.alignment import TokenAlignment
 from barkserve.semantic.alignment_head import HeadChoice
 from barkserve.semantic.prompt import append_produced, build_prompt
@@ -76,14 +76,14 @@ class SemanticStep:
 class SemanticRun:
     """What became of a generation; filled while it runs."""
 
-    stopped: bool = False  # the network ended the utterance by itself
+    stopped: bool = False  # the model ended the utterance by itself
     made: int = 0  # tokens of the utterance, produced ones counted
     queue_s: float = 0.0
     compute_s: float = 0.0
 
 
 class SemanticGenerator:
-    """Turns requests into sequences of the semantic network."""
+    """Turns requests into sequences of the semantic model."""
 
     def __init__(self, engine: Engine, config: BarkConfig, heads: HeadChoice) -> None:
         self._engine = engine
@@ -144,9 +144,7 @@ class SemanticGenerator:
         run.stopped = sequence.stopped and run.made < request.max_tokens and not alignment.full
         yield SemanticStep([], alignment.rest())
 
-    async def _tokens(
-        self, sequence: Sequence, run: SemanticRun
-    ) -> AsyncGenerator[list[int], None]:
+    async def _tokens(self, sequence: Request, run: SemanticRun) -> AsyncGenerator[list[int], None]:
         try:
             async with aclosing(self._engine.generate(sequence)) as parts:
                 async for tokens in parts:
@@ -155,11 +153,11 @@ class SemanticGenerator:
             run.stopped = sequence.stopped
             run.queue_s, run.compute_s = sequence.queue_s, sequence.compute_s
 
-    def _sequence(self, request: SemanticRequest, watch: Watch | None) -> Sequence:
+    def _sequence(self, request: SemanticRequest, watch: Watch | None) -> Request:
         made = len(request.produced)
         left = max(1, request.max_tokens - made)  # one step more looks at the last tokens
         prompt = build_prompt(request.text_ids, request.history, self._generation)
-        return Sequence(
+        return Request(
             prompt=append_produced(prompt, request.produced),
             max_tokens=left,
             sampling=request.sampling,
@@ -172,7 +170,7 @@ class SemanticGenerator:
 
 
 def semantic_head(config: BarkConfig) -> NDArray[np.int64]:
-    """(V,) int64: the ids that the semantic network may choose: all tokens, and the end of the
+    """(V,) int64: the ids that the semantic model may choose: all tokens, and the end of the
     sequence."""
     generation = config.semantic_generation
     ids = np.arange(generation.semantic_vocab_size, dtype=np.int64)

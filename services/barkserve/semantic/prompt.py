@@ -1,4 +1,4 @@
-"""The prompt of the semantic network: text and history, summed position by position. Pure
+"""The prompt of the semantic model: text and history, summed position by position. Pure
 arithmetic.
 
 Source: transformers BarkSemanticModel.generate.

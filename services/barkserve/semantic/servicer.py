@@ -18,7 +18,7 @@ from barkserve.semantic.text import TextEncoder
 from barkserve.serving import convert
 from barkserve.serving.admission import Admission
 from barkserve.serving.metrics import Metrics
-from barkserve.serving.rpc_context import Context
+from barkserve.serving.rpc_context import RpcContext
 from barkserve.v1 import common_pb2, semantic_pb2, semantic_pb2_grpc
 
 Response = semantic_pb2.SemanticServiceGenerateResponse
@@ -47,7 +47,7 @@ class SemanticServicer(semantic_pb2_grpc.SemanticServiceServicer):
     async def Generate(
         self,
         request_iterator: AsyncIterator[semantic_pb2.SemanticServiceGenerateRequest],
-        context: Context,
+        context: RpcContext,
     ) -> AsyncGenerator[Response, None]:
         """One utterance."""
         with self._admission.stream() as work:

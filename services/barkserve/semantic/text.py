@@ -1,6 +1,6 @@
 """Text to token ids: Suno's normalisation, then the checkpoint's own tokenizer.
 
-Knows no network and no batch: padding to the prompt's length is the prompt's business.
+Knows no model and no batch: padding to the prompt's length is the prompt's business.
 """
 
 import re
@@ -47,7 +47,7 @@ class TextEncoder:
         if self._offset + highest >= folder.bark.semantic.input_vocab_size:
             raise CheckpointError(
                 f"checkpoint {folder.path}: its tokenizer has {highest + 1} tokens, too many for"
-                " the semantic network's input_vocab_size"
+                " the semantic model's input_vocab_size"
             )
 
     def encode(self, text: str) -> NDArray[np.int64]:
@@ -58,7 +58,7 @@ class TextEncoder:
                 longer than one prompt.
 
         Returns:
-            (n,) ids in the semantic network's vocabulary, 1 <= n <= max_input_semantic_length.
+            (n,) ids in the semantic model's vocabulary, 1 <= n <= max_input_semantic_length.
         """
         if not speakable(text):
             raise NothingToSpeak(_FIELD, "nothing to speak: give a letter, a digit or a note sign")

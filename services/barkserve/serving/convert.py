@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from barkserve.checkpoint.bark_config import SamplingDefaults
 from barkserve.engine.request import SamplingParams
 from barkserve.errors import InvalidArgument
-from barkserve.serving.rpc_context import Context
+from barkserve.serving.rpc_context import RpcContext
 from barkserve.v1 import common_pb2
 
 Request = TypeVar("Request")
@@ -76,7 +76,7 @@ def frames(values: Iterable[int], books: int, limit: int, field: str) -> NDArray
     return array.reshape(-1, books)
 
 
-async def admit(context: Context) -> None:
+async def admit(context: RpcContext) -> None:
     """Tell the caller of a stream that there is room for it, before it writes anything: grpc.aio
     does not hear why a call ended that it was writing to."""
     await context.send_initial_metadata(())

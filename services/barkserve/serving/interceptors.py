@@ -11,7 +11,7 @@ import grpc
 
 from barkserve.errors import BarkserveError, ShuttingDown, StageFailed
 from barkserve.serving.metrics import Metrics, RpcMetrics
-from barkserve.serving.rpc_context import Context
+from barkserve.serving.rpc_context import RpcContext
 from barkserve.serving.status import abort
 
 _log = logging.getLogger(__name__)
@@ -19,8 +19,8 @@ _log = logging.getLogger(__name__)
 _OURS = ("/barkserve.", "/nvidia.riva.")
 """How the methods begin that are wrapped."""
 
-Streaming = Callable[[Any, Context], AsyncGenerator[Any, None]]
-Unary = Callable[[Any, Context], Awaitable[Any]]
+Streaming = Callable[[Any, RpcContext], AsyncGenerator[Any, None]]
+Unary = Callable[[Any, RpcContext], Awaitable[Any]]
 
 
 class RpcInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
@@ -66,7 +66,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         return grpc.unary_unary_rpc_method_handler(self._unary(handler.unary_unary), *codecs)
 
     def _stream(self, handler: Streaming) -> Unary:
-        async def write_all(request: Any, context: Context, rpc: RpcMetrics) -> None:
+        async def write_all(request: Any, context: RpcContext, rpc: RpcMetrics) -> None:
             async with aclosing(handler(request, context)) as responses:
                 async for response in responses:
                     rpc.output()
@@ -75,15 +75,15 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         return self._guarded(write_all)
 
     def _unary(self, handler: Unary) -> Unary:
-        async def answer(request: Any, context: Context, rpc: RpcMetrics) -> Any:
+        async def answer(request: Any, context: RpcContext, rpc: RpcMetrics) -> Any:
             response = await handler(request, context)
             rpc.output()
             return response
 
         return self._guarded(answer)
 
-    def _guarded(self, call: Callable[[Any, Context, RpcMetrics], Awaitable[Any]]) -> Unary:
-        async def guarded(request: Any, context: Context) -> Any:
+    def _guarded(self, call: Callable[[Any, RpcContext, RpcMetrics], Awaitable[Any]]) -> Unary:
+        async def guarded(request: Any, context: RpcContext) -> Any:
             rpc = self._metrics.begin()
             outcome = "OK"
             try:

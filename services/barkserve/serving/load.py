@@ -1,5 +1,5 @@
 """How busy a service is: the figures, and how they travel as an ORCA report. Knows no stage and no
-network."""
+model."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -18,11 +18,11 @@ class Load:
         capacity: streams that it takes at most.
         slots: streams that can compute at once.
         slots_free: of those, free ones.
-        queue: sequences, windows or chunks that wait for the network.
+        queue: sequences, windows or chunks that wait for the model.
         backlog_seconds: audio that it was given to make and has not made yet.
-        busy_seconds: time in which the network computed since the start.
+        busy_seconds: time in which the model computed since the start.
         audio_seconds: audio made since the start.
-        away: 1 while its network is not on its device, and has to come back for a stream.
+        away: 1 while its model is not on its device, and has to come back for a stream.
         draining: 1 while it only finishes what it has.
     """
 
@@ -76,7 +76,7 @@ class Streams(Protocol):
     def made_s(self) -> float: ...
 
 
-class Network(Protocol):
+class Model(Protocol):
     """What load_of needs of an Engine or a Batcher."""
 
     busy_s: float
@@ -90,7 +90,7 @@ class Network(Protocol):
 
 def load_of(
     streams: Streams,
-    network: Network | None = None,
+    model: Model | None = None,
     slots: int | None = None,
     free_slots: Callable[[], int] | None = None,
 ) -> ReadLoad:
@@ -98,8 +98,8 @@ def load_of(
 
     Args:
         streams: the service's admission.
-        network: what computes, None if nothing does.
-        slots, free_slots: of the network; None where every stream that is let in can compute.
+        model: what computes, None if nothing does.
+        slots, free_slots: of the model; None where every stream that is let in can compute.
     """
 
     def read() -> Load:
@@ -110,11 +110,11 @@ def load_of(
             capacity=streams.capacity,
             slots=streams.capacity if slots is None else slots,
             slots_free=free,
-            queue=0 if network is None else network.waiting,
+            queue=0 if model is None else model.waiting,
             backlog_seconds=streams.backlog_s,
-            busy_seconds=0 if network is None else network.busy_s,
+            busy_seconds=0 if model is None else model.busy_s,
             audio_seconds=streams.made_s,
-            away=network is not None and network.away,
+            away=model is not None and model.away,
         )
 
     return read

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from barkserve.external import orca_load_report_pb2, orca_pb2, orca_pb2_grpc
 from barkserve.serving.load import ReadLoad
-from barkserve.serving.rpc_context import Context
+from barkserve.serving.rpc_context import RpcContext
 
 SERVICE_NAME = "xds.service.orca.v3.OpenRcaService"
 MIN_INTERVAL_S = 0.1
@@ -27,7 +27,7 @@ class LoadReporter(orca_pb2_grpc.OpenRcaServiceServicer):
         self._draining.set()
 
     async def StreamCoreMetrics(
-        self, request: orca_pb2.OrcaLoadReportRequest, context: Context
+        self, request: orca_pb2.OrcaLoadReportRequest, context: RpcContext
     ) -> AsyncGenerator[orca_load_report_pb2.OrcaLoadReport, None]:
         """Reports until the client leaves or the service drains."""
         wished = request.report_interval.ToNanoseconds() / 1e9

@@ -5,10 +5,10 @@ from typing import Any
 
 import grpc
 
-Context = grpc.aio.ServicerContext[Any, Any]
+RpcContext = grpc.aio.ServicerContext[Any, Any]
 
 
-def deadline(context: Context) -> float | None:
+def deadline(context: RpcContext) -> float | None:
     """The event loop's time at which the client gives up, None for never."""
     left = context.time_remaining()
     return None if left is None else asyncio.get_running_loop().time() + left

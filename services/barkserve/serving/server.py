@@ -15,7 +15,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from barkserve.errors import NetworkFailed, StartupError
+from barkserve.errors import ModelExecutionFailed, StartupError
 from barkserve.external import orca_pb2_grpc
 from barkserve.serving import orca
 from barkserve.serving.interceptors import RpcInterceptor
@@ -34,10 +34,10 @@ SERVER_OPTIONS = (
 )
 
 
-_FAREWELL_S = 1.0
+_FINAL_MESSAGE_S = 1.0
 """For what has ended to reach its clients; whoever only watches health is not waited for longer."""
 
-_LAST_TURNS_S = 2.0
+_GRPC_TASKS_S = 2.0
 """For gRPC's tasks to end, which they do at once unless the machine is very busy."""
 
 
@@ -71,7 +71,7 @@ class ServerOptions:
 async def _nothing() -> None: ...
 
 
-def _stay() -> None: ...
+def _do_nothing() -> None: ...
 
 
 async def _never() -> None:
@@ -89,7 +89,7 @@ class Service:
         start, stop: run before the first and after the last RPC.
         beside: further services on the same port, which share its fate.
         leave: called when the service has been told to stop, before it waits for what runs.
-        one_address: its clients know an address and not the replicas behind it, as those of a
+        behind_vip: its clients know an address and not the replicas behind it, as those of a
             Kubernetes Service do. Others know each replica, and go to the next if one refuses.
         lost: returns once this process cannot serve any more, and only another one can.
     """
@@ -99,15 +99,15 @@ class Service:
     start: Callable[[], Awaitable[None]] = _nothing
     stop: Callable[[], Awaitable[None]] = _nothing
     load: ReadLoad = Load
-    beside: "tuple[Service, ...]" = ()
-    leave: Callable[[], None] = _stay
-    one_address: bool = False
-    lost: Callable[[], Awaitable[None]] = _never
+    extra_services: "tuple[Service, ...]" = ()
+    on_drain: Callable[[], None] = _do_nothing
+    behind_vip: bool = False
+    wait_fatal: Callable[[], Awaitable[None]] = _never
 
     @property
-    def everything(self) -> "tuple[Service, ...]":
+    def all_services(self) -> "tuple[Service, ...]":
         """This service and those beside it."""
-        return (self, *self.beside)
+        return (self, *self.extra_services)
 
 
 @dataclass(frozen=True)
@@ -118,10 +118,10 @@ class Published:
     health: Any
     reporter: LoadReporter
 
-    async def say_draining(self) -> None:
+    async def set_draining(self) -> None:
         """Say that no further stream is wanted. The process itself stays healthy: it must not be
         killed for draining."""
-        for service in self.service.everything:
+        for service in self.service.all_services:
             await self.health.set(service.full_name, health_pb2.HealthCheckResponse.NOT_SERVING)
         self.reporter.drain()
 
@@ -131,7 +131,7 @@ async def serve(options: ServerOptions, metrics: Metrics, build: Callable[[], Se
 
     Raises:
         StartupError: it cannot begin.
-        NetworkFailed: its device is lost to this process.
+        ModelExecutionFailed: its device is lost to this process.
     """
     async with AsyncExitStack() as stack:
         stack.push_async_callback(calls_ended)
@@ -145,38 +145,40 @@ async def serve(options: ServerOptions, metrics: Metrics, build: Callable[[], Se
         await service.start()
         stack.push_async_callback(service.stop)
         published = await publish(server, service)
-        told_to_stop = _told_to_stop(options.exit_on_stdin_close)  # before anybody sees it serve
+        stop_requested = _stop_requested(
+            options.exit_on_stdin_close
+        )  # before anybody sees it serve
         await server.start()
         await probed(published.health)
         _log.info("%s listens on %s:%d", service.full_name, options.host, port)
-        lost = await _ending(told_to_stop, service.lost)
-        left, drain_s = service.load().streams, 0.0 if lost else options.drain_s
+        wait_fatal = await _ending(stop_requested, service.wait_fatal)
+        left, drain_s = service.load().streams, 0.0 if wait_fatal else options.drain_s
         _log.info("%s ends after its %d streams or %g s", service.full_name, left, drain_s)
-        await published.say_draining()
-        service.leave()
-        await _drain(server, interceptor, service.one_address, drain_s)
-    if lost:
-        raise NetworkFailed("the device is lost to this process, which ends: start it again")
+        await published.set_draining()
+        service.on_drain()
+        await _drain(server, interceptor, service.behind_vip, drain_s)
+    if wait_fatal:
+        raise ModelExecutionFailed("the device is lost to this process, which ends: start it again")
 
 
 async def _drain(
-    server: grpc.aio.Server, interceptor: RpcInterceptor, one_address: bool, at_most_s: float
+    server: grpc.aio.Server, interceptor: RpcInterceptor, behind_vip: bool, at_most_s: float
 ) -> None:
     """Begin no further streams, and let those that run end."""
-    if one_address:
+    if behind_vip:
         # Connections are told to go (GOAWAY): a client's next stream begins where its address leads
         # to then. What was let in before needs a moment to be counted.
         closing = asyncio.create_task(server.stop(at_most_s))
-        await asyncio.wait([closing], timeout=_FAREWELL_S)
+        await asyncio.wait([closing], timeout=_FINAL_MESSAGE_S)
     else:
         interceptor.refuse()
     await interceptor.idle(at_most_s)
-    await server.stop(_FAREWELL_S)
+    await server.stop(_FINAL_MESSAGE_S)
 
 
-async def _ending(told_to_stop: asyncio.Event, lost: Callable[[], Awaitable[None]]) -> bool:
+async def _ending(stop_requested: asyncio.Event, wait_fatal: Callable[[], Awaitable[None]]) -> bool:
     """Return when told to stop, or True as soon as lost() returns."""
-    told, losing = (asyncio.ensure_future(each()) for each in (told_to_stop.wait, lost))
+    told, losing = (asyncio.ensure_future(each()) for each in (stop_requested.wait, wait_fatal))
     try:
         await asyncio.wait([told, losing], return_when=asyncio.FIRST_COMPLETED)
         return losing.done()
@@ -193,7 +195,7 @@ async def calls_ended() -> None:
     """
     others = asyncio.all_tasks() - {asyncio.current_task()}
     if others:
-        await asyncio.wait(others, timeout=_LAST_TURNS_S)
+        await asyncio.wait(others, timeout=_GRPC_TASKS_S)
 
 
 def bind(
@@ -235,13 +237,13 @@ async def publish(server: grpc.aio.Server, service: Service) -> Published:
     """Register the service with its load reports (ORCA), server reflection and health
     (grpc.health.v1): "" is whether the process lives, the service's name whether it takes
     streams."""
-    for each in service.everything:
+    for each in service.all_services:
         each.register(server)
     reporter = LoadReporter(service.load)
     register_with(orca_pb2_grpc.add_OpenRcaServiceServicer_to_server, reporter)(server)
     health_servicer = health.aio.HealthServicer()  # type: ignore[attr-defined]
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
-    own = [each.full_name for each in service.everything]
+    own = [each.full_name for each in service.all_services]
     names = (*own, orca.SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
     reflection.enable_server_reflection(names, server)
     for name in ("", *own):
@@ -283,7 +285,7 @@ def _credentials(options: ServerOptions) -> grpc.ServerCredentials | None:
     return options.tls.server_credentials(options.clients_need_certificate)
 
 
-def _told_to_stop(exit_on_stdin_close: bool) -> asyncio.Event:
+def _stop_requested(exit_on_stdin_close: bool) -> asyncio.Event:
     """Set at the first SIGINT, SIGTERM or (if asked) end of standard input; a second signal exits
     at once."""
     loop = asyncio.get_running_loop()

@@ -13,7 +13,7 @@ from google.rpc import error_details_pb2, status_pb2
 from barkserve.errors import (
     BarkserveError,
     InvalidArgument,
-    NetworkFailed,
+    ModelExecutionFailed,
     NotFound,
     NothingToSpeak,
     Overloaded,
@@ -22,7 +22,7 @@ from barkserve.errors import (
     StoreFull,
     TextTooLong,
 )
-from barkserve.serving.rpc_context import Context
+from barkserve.serving.rpc_context import RpcContext
 
 _DOMAIN = "barkserve"
 _INVALID = {kind.reason: kind for kind in (InvalidArgument, TextTooLong, NothingToSpeak)}
@@ -53,7 +53,7 @@ def to_status(error: BarkserveError) -> status_pb2.Status:
     return status
 
 
-async def abort(context: Context, error: BarkserveError) -> NoReturn:
+async def abort(context: RpcContext, error: BarkserveError) -> NoReturn:
     """End an RPC with the error's status, message and details."""
     await context.abort(
         grpc.StatusCode[error.status],
@@ -85,7 +85,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError, stage: str) -> BarkserveError:
     # grpc.aio hears nothing of how a call ended while it was being written to: it may have failed,
     # been refused or gone. That is INTERNAL too, and like a failure it is tried elsewhere.
     if code in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN):
-        return NetworkFailed(f"the {stage} stage failed: {text}")
+        return ModelExecutionFailed(f"the {stage} stage failed: {text}")
     if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):  # it went, or is going
         return StageUnavailable(
             f"the {stage} stage cannot be reached ({text}); check that it runs and is healthy"

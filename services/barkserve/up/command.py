@@ -102,7 +102,7 @@ def plan_members(options: UpOptions) -> list[Member]:
         "log_level": options.log_level,
     }
     threads = options.threads or max(1, (os.cpu_count() or 1) // 2)
-    network = {
+    model = {
         "device": options.device,
         "dtype": options.dtype,
         "attention": options.attention,
@@ -113,7 +113,7 @@ def plan_members(options: UpOptions) -> list[Member]:
     for stage, port, metrics_port in zip(STAGES, ports[1:], metrics[1:], strict=True):
         flags = {
             **common,
-            **network,
+            **model,
             "host": "127.0.0.1",
             "port": port,
             "metrics_port": metrics_port,

@@ -280,24 +280,24 @@ class TextSpan(_message.Message):
     def __init__(self, start: _Optional[int] = ..., end: _Optional[int] = ...) -> None: ...
 
 class SynthesisFinished(_message.Message):
-    __slots__ = ("finish_reason", "sample_count", "stages", "voice", "voice_handle", "pieces", "voice_handle_error")
+    __slots__ = ("finish_reason", "sample_count", "stages", "voice", "voice_handle", "segments", "voice_handle_error")
     FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_COUNT_FIELD_NUMBER: _ClassVar[int]
     STAGES_FIELD_NUMBER: _ClassVar[int]
     VOICE_FIELD_NUMBER: _ClassVar[int]
     VOICE_HANDLE_FIELD_NUMBER: _ClassVar[int]
-    PIECES_FIELD_NUMBER: _ClassVar[int]
+    SEGMENTS_FIELD_NUMBER: _ClassVar[int]
     VOICE_HANDLE_ERROR_FIELD_NUMBER: _ClassVar[int]
     finish_reason: _common_pb2.FinishReason
     sample_count: int
     stages: _containers.RepeatedCompositeFieldContainer[_common_pb2.StageReport]
     voice: _common_pb2.HistoryPrompt
     voice_handle: str
-    pieces: _containers.RepeatedCompositeFieldContainer[PieceReport]
+    segments: _containers.RepeatedCompositeFieldContainer[SegmentReport]
     voice_handle_error: str
-    def __init__(self, finish_reason: _Optional[_Union[_common_pb2.FinishReason, str]] = ..., sample_count: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[_common_pb2.StageReport, _Mapping]]] = ..., voice: _Optional[_Union[_common_pb2.HistoryPrompt, _Mapping]] = ..., voice_handle: _Optional[str] = ..., pieces: _Optional[_Iterable[_Union[PieceReport, _Mapping]]] = ..., voice_handle_error: _Optional[str] = ...) -> None: ...
+    def __init__(self, finish_reason: _Optional[_Union[_common_pb2.FinishReason, str]] = ..., sample_count: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[_common_pb2.StageReport, _Mapping]]] = ..., voice: _Optional[_Union[_common_pb2.HistoryPrompt, _Mapping]] = ..., voice_handle: _Optional[str] = ..., segments: _Optional[_Iterable[_Union[SegmentReport, _Mapping]]] = ..., voice_handle_error: _Optional[str] = ...) -> None: ...
 
-class PieceReport(_message.Message):
+class SegmentReport(_message.Message):
     __slots__ = ("text_span", "finish_reason", "first_sample", "sample_count", "seed", "redraws")
     TEXT_SPAN_FIELD_NUMBER: _ClassVar[int]
     FINISH_REASON_FIELD_NUMBER: _ClassVar[int]

@@ -105,21 +105,21 @@ def test_a_player_is_dry_only_when_nothing_was_made(
     start = clock.now
     sent, made, dry_at = 0, 0, None
 
-    def leave(pieces: list[np.ndarray]) -> None:
+    def start_draining(segments: list[np.ndarray]) -> None:
         nonlocal sent, dry_at
-        for piece in pieces:
-            sent += len(piece)
+        for segment in segments:
+            sent += len(segment)
             began = clock.now if dry_at is None else max(dry_at, clock.now)
-            dry_at = began + len(piece) / RATE
+            dry_at = began + len(segment) / RATE
 
     for moment, (_, size) in zip(moments, arrivals, strict=True):
         while (due := chunks.due_in()) is not None and clock.now + due < start + moment:
             clock.now += due
             assert sent < made
-            leave(chunks.flush())
+            start_draining(chunks.flush())
         assert dry_at is None or dry_at >= start + moment or sent == made
         clock.now = start + moment
         made += size
-        leave(chunks.push(some(size)))
-    leave(chunks.flush())
+        start_draining(chunks.push(some(size)))
+    start_draining(chunks.flush())
     assert sent == made

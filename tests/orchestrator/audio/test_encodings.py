@@ -36,12 +36,12 @@ CASES = [
 def encode(samples: NDArray[np.float32], encoding: int, rate: int) -> bytes:
     """Samples at 24 kHz, as a stream of pieces of 80 ms."""
     writer = AudioWriter(OutputFormat(encoding, rate), 24_000)
-    pieces = [
-        piece
+    segments = [
+        segment
         for start in range(0, len(samples), 1920)
-        for piece in writer.push(samples[start : start + 1920])
+        for segment in writer.push(samples[start : start + 1920])
     ]
-    return b"".join(piece.audio for piece in pieces + writer.flush())
+    return b"".join(segment.audio for segment in segments + writer.flush())
 
 
 @pytest.mark.parametrize(("encoding", "rate"), CASES)

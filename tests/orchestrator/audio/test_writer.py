@@ -17,10 +17,10 @@ FLOAT32 = speech_pb2.AUDIO_ENCODING_FLOAT32
 SAMPLES = voice(24_000, seconds=0.7, peak=0.9)
 
 
-def write(output: OutputFormat, pieces: list[NDArray[np.float32]]) -> list[EncodedAudio]:
+def write(output: OutputFormat, segments: list[NDArray[np.float32]]) -> list[EncodedAudio]:
     """All that a writer makes of some pieces; a chunk is never due."""
     writer = AudioWriter(output, 24_000, clock=lambda: 0.0)
-    encoded = [each for piece in pieces for each in writer.push(piece)]
+    encoded = [each for segment in segments for each in writer.push(segment)]
     return encoded + writer.flush()
 
 
@@ -38,7 +38,7 @@ def cut(draw: st.DrawFn) -> list[NDArray[np.float32]]:
 
 @settings(max_examples=60, deadline=None)
 @given(
-    pieces=cut(),
+    segments=cut(),
     encoding=st.sampled_from(ENCODINGS),
     rate=st.sampled_from([8_000, 16_000, 24_000, 48_000]),
     limit_peaks=st.booleans(),
@@ -46,7 +46,7 @@ def cut(draw: st.DrawFn) -> list[NDArray[np.float32]]:
     first_chunk_s=st.sampled_from([0.0, 0.03]),
 )
 def test_any_cutting_gives_the_same_stream(
-    pieces: list[NDArray[np.float32]],
+    segments: list[NDArray[np.float32]],
     encoding: speech_pb2.AudioEncoding,
     rate: int,
     limit_peaks: bool,
@@ -55,7 +55,7 @@ def test_any_cutting_gives_the_same_stream(
 ) -> None:
     whole = write(OutputFormat(encoding, rate, gain=2.0, limit_peaks=limit_peaks), [SAMPLES])
     output = OutputFormat(encoding, rate, first_chunk_s, chunk_s, 2.0, limit_peaks)
-    encoded = write(output, pieces)
+    encoded = write(output, segments)
     assert joined(encoded) == joined(whole)
     sent = 0
     for each in encoded:
@@ -66,8 +66,8 @@ def test_any_cutting_gives_the_same_stream(
 
 @pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000])
 def test_resampling_a_stream_is_resampling_the_whole(rate: int) -> None:
-    pieces = np.split(SAMPLES, range(0, len(SAMPLES), 320))
-    streamed = np.frombuffer(joined(write(OutputFormat(FLOAT32, rate), pieces)), dtype="<f4")
+    segments = np.split(SAMPLES, range(0, len(SAMPLES), 320))
+    streamed = np.frombuffer(joined(write(OutputFormat(FLOAT32, rate), segments)), dtype="<f4")
     assert np.array_equal(streamed, soxr.resample(SAMPLES, 24_000, rate))
 
 

@@ -131,8 +131,8 @@ async def test_a_listener_who_hangs_up_frees_the_stream(chain: Chain) -> None:
 
 
 async def test_several_requests_are_one_text(chain: Chain) -> None:
-    pieces = ["The fox is here.", "The dog is there,", "and it sleeps."]
-    outcome = await one(chain, "synthesize_online", text=pieces)
+    segments = ["The fox is here.", "The dog is there,", "and it sleeps."]
+    outcome = await one(chain, "synthesize_online", text=segments)
     assert outcome.error == ""
     assert len({response["id"]["value"] for response in outcome.responses}) == 1
     too_long = await one(chain, "synthesize_online", text=["The fox is here. " * 20] * 3)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from barkserve.checkpoint.folder import embedded_checkpoint
+from barkserve.checkpoint.folder import bundled_checkpoint
 from barkserve.v1 import common_pb2, speech_pb2
 from tests.support.services import Chain, running_chain
 
@@ -20,7 +20,7 @@ WORDS = ["We", "hope", "to", "see", "you", "2", "again", "very", "soon", "Good",
 
 @pytest.fixture
 async def chain() -> AsyncIterator[Chain]:
-    async with running_chain(embedded_checkpoint()) as chain:
+    async with running_chain(bundled_checkpoint()) as chain:
         yield chain
 
 
@@ -43,13 +43,13 @@ async def test_all_words_come_in_order_within_their_pieces(chain: Chain) -> None
     times = [time for word in heard for time in (word.first_sample, word.end_sample)]
     assert times == sorted(times)
     assert all(word.first_sample < word.end_sample for word in heard)
-    assert len(finished.pieces) == 2
-    for piece in finished.pieces:
+    assert len(finished.segments) == 2
+    for segment in finished.segments:
         inside = [
-            w for w in heard if piece.text_span.start <= w.text_span.start < piece.text_span.end
+            w for w in heard if segment.text_span.start <= w.text_span.start < segment.text_span.end
         ]
-        assert inside[0].first_sample >= piece.first_sample
-        assert inside[-1].end_sample <= piece.first_sample + piece.sample_count
+        assert inside[0].first_sample >= segment.first_sample
+        assert inside[-1].end_sample <= segment.first_sample + segment.sample_count
 
 
 async def test_most_words_come_before_their_audio(chain: Chain) -> None:
@@ -67,7 +67,7 @@ async def test_words_begin_where_their_phones_begin(chain: Chain) -> None:
     text = "Please call me, when you get home from work."
     responses = await speak(chain, text)
     tokens = np.array(responses[-1].finished.voice.semantic_prompt)
-    assert len(responses[-1].finished.pieces) == 1
+    assert len(responses[-1].finished.segments) == 1
     heard = words(responses)
     phones = tokens // THIRDS
     changes = np.flatnonzero(np.diff(phones, prepend=-1)) * TOKEN

@@ -16,7 +16,7 @@ from barkserve.discovery.endpoint_slices import EndpointSliceResolver
 from barkserve.errors import StageUnavailable
 from barkserve.orchestrator.stages.call import StageCall
 from barkserve.orchestrator.stages.pool import StagePool
-from barkserve.orchestrator.stages.retry import Patience
+from barkserve.orchestrator.stages.retry import RetryPolicy
 from barkserve.serving.channel import Dialer
 from barkserve.v1 import codec_pb2, codec_pb2_grpc
 from fixtures.checkpoints import TINY, CheckpointSpec
@@ -60,7 +60,7 @@ class Stream:
     def __init__(self, pool: StagePool) -> None:
         self._feed: asyncio.Queue[int] = asyncio.Queue()
         self.samples = 0
-        self._call = StageCall(pool, self._method, self._requests, Patience(None, lambda: 0.0))
+        self._call = StageCall(pool, self._method, self._requests, RetryPolicy(None, lambda: 0.0))
         self.done = asyncio.create_task(self._run())
 
     def frames(self, count: int) -> None:
@@ -189,8 +189,8 @@ async def test_pods_come_drain_and_vanish_and_the_api_server_restarts(
         during.frames(40)
         during.frames(0)
         await during.done
-        leaving = endpoint("127.0.0.1", ready=False, serving=True, terminating=True)
-        server.put("old", ports[0], leaving)
+        draining = endpoint("127.0.0.1", ready=False, serving=True, terminating=True)
+        server.put("old", ports[0], draining)
         server.put("new", ports[1], endpoint("127.0.0.1", ready=True))
         await server.start()
         await until(lambda: [r.draining for r in pool.replicas] == [True, False])

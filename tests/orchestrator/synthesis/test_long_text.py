@@ -16,7 +16,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from barkserve.checkpoint.folder import embedded_checkpoint
+from barkserve.checkpoint.folder import bundled_checkpoint
 from barkserve.errors import Overloaded
 from barkserve.orchestrator.synthesis.pipeline import Pipeline
 from barkserve.orchestrator.text.budget import Budget
@@ -53,7 +53,7 @@ async def decoded(chain: Chain, codes: list[int]) -> np.ndarray:
 
 async def test_no_seam_all_pieces_sound_as_if_decoded_at_once(chain: Chain) -> None:
     audio, finished = await spoken(chain, SENTENCE * 5, seed=3, return_voice=True)
-    assert len(finished.pieces) == 5
+    assert len(finished.segments) == 5
     assert len(finished.voice.fine_prompt) // 8 * 320 == finished.sample_count
     at_once = await decoded(chain, list(finished.voice.fine_prompt))
     np.testing.assert_allclose(np.frombuffer(audio, "<f4"), at_once, atol=1e-6)
@@ -66,7 +66,7 @@ async def test_pieces_too_short_for_the_codec_to_begin_with_are_heard(
     short = replace(SPEC, eos_after=4, eos_spread=2)
     async with running_chain(checkpoint_of(short)) as chain:
         _, finished = await spoken(chain, "Hello. The world. The fox.", seed=3)
-    samples = [piece.sample_count for piece in finished.pieces]
+    samples = [segment.sample_count for segment in finished.segments]
     assert len(samples) == 3
     assert 0 < samples[0] < 7 * 320
     assert sum(samples) == finished.sample_count
@@ -78,7 +78,7 @@ async def test_each_piece_goes_on_from_the_one_before(chain: Chain) -> None:
     first = (await spoken(chain, SENTENCE, seed=3, voice=none, return_voice=True))[1]
     both = (await spoken(chain, SENTENCE + "The world", seed=3, voice=none, return_voice=True))[1]
     after = speech_pb2.VoiceSelection(history_prompt=first.voice)
-    seed = both.pieces[1].seed
+    seed = both.segments[1].seed
     second = (await spoken(chain, "The world", seed=seed, voice=after, return_voice=True))[1]
     for tokens in ("semantic_prompt", "coarse_prompt"):
         parts = [*getattr(first.voice, tokens), *getattr(second.voice, tokens)]
@@ -112,11 +112,15 @@ async def test_no_more_than_two_pieces_are_there_however_long_the_text(
     request = speech_pb2.SynthesizeRequest(text=SENTENCE * 40, seed=1, audio_format=FLOATS)
     begun: set[int] = set()
     async for response in chain.speech.Synthesize(request):
-        piece = response.audio.text_span.start // len(SENTENCE)
-        if response.WhichOneof("response") == "audio" and piece % 10 == 9 and piece not in begun:
-            begun.add(piece)
+        segment = response.audio.text_span.start // len(SENTENCE)
+        if (
+            response.WhichOneof("response") == "audio"
+            and segment % 10 == 9
+            and segment not in begun
+        ):
+            begun.add(segment)
             await until(lambda: pieces_there() <= 2)  # once those that have ended are cleared away
-    assert len(response.finished.pieces) == 40
+    assert len(response.finished.segments) == 40
     assert begun == {9, 19, 29, 39}
 
 
@@ -128,12 +132,12 @@ async def test_a_piece_that_a_stage_finds_too_long_is_spoken_in_halves(
     text = "x" * 70 + " hello, the world. Hello"  # 32 tokens are spoken in one go
     async with running_chain(checkpoint_of(SPEC)) as chain:
         _, finished = await spoken(chain, text, seed=1)
-    spans = [(piece.text_span.start, piece.text_span.end) for piece in finished.pieces]
+    spans = [(segment.text_span.start, segment.text_span.end) for segment in finished.segments]
     assert len(spans) > 3
     assert "".join(text[start:end] for start, end in spans) == text.replace(" ", "") or (
         " ".join(text[start:end] for start, end in spans).replace(" ", "") == text.replace(" ", "")
     )
-    assert len({piece.seed for piece in finished.pieces}) == len(spans)
+    assert len({segment.seed for segment in finished.segments}) == len(spans)
 
 
 async def test_a_stage_that_is_full_in_the_middle_of_a_text_is_asked_again(
@@ -168,16 +172,16 @@ async def test_a_codec_that_goes_away_between_pieces_is_not_heard(
         both = ",".join(codec.address for codec in codecs)
         async with running("orchestrator", folder, codec=both, **stages) as orchestrator:
             again = Chain(chain.services | {"orchestrator": orchestrator})
-            async with dialog(again) as talk:
-                await talk.say(config=config(seed=1, text=SENTENCE * 6 + "Hello"))
-                while (await talk.until("audio")).audio.text_span.start < 5 * len(SENTENCE):
+            async with dialog(again) as session:
+                await session.say(config=config(seed=1, text=SENTENCE * 6 + "Hello"))
+                while (await session.until("audio")).audio.text_span.start < 5 * len(SENTENCE):
                     pass
                 busy = [c for c in codecs if c.metric("barkserve_streams", stage="codec")]
                 await busy[0].server.stop(grace=None)
-                await talk.say(text=SENTENCE.removeprefix("Hello") + SENTENCE)
-                await talk.rest()
-    assert talk.last().pieces == expected[1].pieces
-    heard, whole = (np.frombuffer(audio, "<f4") for audio in (talk.audio(), expected[0]))
+                await session.say(text=SENTENCE.removeprefix("Hello") + SENTENCE)
+                await session.rest()
+    assert session.last().segments == expected[1].segments
+    heard, whole = (np.frombuffer(audio, "<f4") for audio in (session.audio(), expected[0]))
     np.testing.assert_allclose(heard, whole, atol=1e-5)
 
 
@@ -214,7 +218,7 @@ async def test_any_text_is_spoken_or_refused(mini: Chain, text: str) -> None:
         assert refused.details().startswith("text")
         return
     assert len(audio) == 4 * finished.sample_count > 0
-    reasons = {piece.finish_reason for piece in finished.pieces}
+    reasons = {segment.finish_reason for segment in finished.segments}
     assert reasons <= {
         common_pb2.FINISH_REASON_STOP,
         common_pb2.FINISH_REASON_LENGTH,
@@ -224,18 +228,18 @@ async def test_any_text_is_spoken_or_refused(mini: Chain, text: str) -> None:
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def mini() -> AsyncIterator[Chain]:
-    async with running_chain(embedded_checkpoint()) as started:
+    async with running_chain(bundled_checkpoint()) as started:
         yield started
 
 
 async def test_the_embedded_voice_reads_a_paragraph_and_stays_itself(mini: Chain) -> None:
     text = "The tea is ready. We had bread and honey. It is raining, so I shall stay here. Good."
     _, finished = await spoken(mini, text, seed=1, return_voice=True)
-    said = [text[p.text_span.start : p.text_span.end] for p in finished.pieces]
+    said = [text[p.text_span.start : p.text_span.end] for p in finished.segments]
     assert " ".join(said) == text
     assert len(said) == 4
     assert finished.finish_reason == common_pb2.FINISH_REASON_STOP
-    seconds = [piece.sample_count / 24_000 for piece in finished.pieces]
+    seconds = [segment.sample_count / 24_000 for segment in finished.segments]
     assert all(0.03 < s / len(t) < 0.2 for s, t in zip(seconds, said, strict=True))
     spectrum = np.array(finished.voice.coarse_prompt[::2])
     assert (spectrum < 512).mean() > 0.95  # the default voice's own codes

@@ -1,5 +1,5 @@
 """How pieces end: limits by their text, silence that is cut, and what failed drawn anew; through
-the whole chain around networks whose output is worked out by hand."""
+the whole chain around models whose output is worked out by hand."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from barkserve.checkpoint.bark_config import SemanticGeneration
-from barkserve.checkpoint.folder import CheckpointFolder, embedded_checkpoint
+from barkserve.checkpoint.folder import CheckpointFolder, bundled_checkpoint
 from barkserve.codec.decoder import Decoded, DecodeJob
 from barkserve.engine.scheduler import Batch
 from barkserve.errors import InvalidArgument
-from barkserve.orchestrator.synthesis.seeds import piece_seed
+from barkserve.orchestrator.synthesis.seeds import segment_seed
 from barkserve.orchestrator.synthesis.tail import Tail, resolve_tail
 from barkserve.v1 import common_pb2, speech_pb2
 from fixtures.checkpoints import TINY, CheckpointSpec, never_ending
@@ -30,7 +30,7 @@ SILENCE = common_pb2.FINISH_REASON_SILENCE
 
 @pytest.fixture
 def generation() -> SemanticGeneration:
-    return CheckpointFolder.open(embedded_checkpoint()).bark.semantic_generation
+    return CheckpointFolder.open(bundled_checkpoint()).bark.semantic_generation
 
 
 @pytest.mark.parametrize(
@@ -124,8 +124,8 @@ async def test_a_silent_piece_is_drawn_anew(fakes: Fakes, delivery: int) -> None
         audio, finished = await speak(chain, with_tail(delivery, max_redraws=3))
     assert len(audio) == 60 * HOP
     assert (audio == np.float32(0.1)).all()
-    report = finished.pieces[0]
-    assert (report.redraws, report.seed) == (2, piece_seed(5, 0, 2))
+    report = finished.segments[0]
+    assert (report.redraws, report.seed) == (2, segment_seed(5, 0, 2))
     assert finished.finish_reason == report.finish_reason == STOP
 
 
@@ -134,10 +134,10 @@ async def test_without_redraws_silence_is_named_and_sent(fakes: Fakes) -> None:
     async with running_fakes(fakes) as chain:
         audio, finished = await speak(chain, with_tail())
         assert len(audio) == len(fakes.samples())
-        assert finished.finish_reason == finished.pieces[0].finish_reason == SILENCE
+        assert finished.finish_reason == finished.segments[0].finish_reason == SILENCE
         audio, finished = await speak(chain, with_tail(max_silence_seconds=0.05, max_redraws=1))
         assert len(audio) == 1200
-        assert (finished.finish_reason, finished.pieces[0].redraws) == (SILENCE, 1)
+        assert (finished.finish_reason, finished.segments[0].redraws) == (SILENCE, 1)
 
 
 async def test_a_text_of_which_nothing_is_heard_is_an_error(fakes: Fakes) -> None:
@@ -160,7 +160,9 @@ async def test_a_piece_that_is_too_long_is_drawn_anew_while_nothing_has_left(
         audio, finished = await speak(chain, request)
     assert len(audio) == finished.sample_count > 0
     assert finished.finish_reason == LENGTH
-    assert [(p.redraws, p.seed) for p in finished.pieces] == [(redraws, piece_seed(5, 0, redraws))]
+    assert [(p.redraws, p.seed) for p in finished.segments] == [
+        (redraws, segment_seed(5, 0, redraws))
+    ]
     assert finished.stages[0].output_count == 20
 
 
@@ -173,8 +175,8 @@ async def test_pieces_behind_one_that_was_drawn_anew_go_on_from_what_was_heard(
     request.text = "hello the world. hello hello the world."
     async with running_fakes(fakes) as chain:
         audio, finished = await speak(chain, request)
-    assert [piece.redraws for piece in finished.pieces] == [1, 0]
-    assert sum(piece.sample_count for piece in finished.pieces) == len(audio)
+    assert [segment.redraws for segment in finished.segments] == [1, 0]
+    assert sum(segment.sample_count for segment in finished.segments) == len(audio)
     assert finished.finish_reason == STOP
 
 

@@ -5,15 +5,15 @@ from itertools import count
 
 import pytest
 
-from barkserve.orchestrator.audio.playout_clock import Listener
+from barkserve.orchestrator.audio.playout_clock import PlayoutClock
 from barkserve.orchestrator.text.budget import Budget
 from barkserve.orchestrator.text.feed import TextFeed
-from barkserve.orchestrator.text.segmenter import Piece, Segmenter
+from barkserve.orchestrator.text.segmenter import Segment, Segmenter
 
 
 @pytest.mark.parametrize("sign", ["😀", ".", "$"])
 async def test_much_that_cannot_be_spoken_holds_nobody_up(sign: str) -> None:
-    listener = Listener()
+    listener = PlayoutClock()
     feed = TextFeed(Segmenter("en", Budget(160)), listener, 200_000, max_delay_s=0)
     feed.push(sign * 100_000 + " Hello.")
     feed.end()
@@ -27,7 +27,7 @@ async def test_much_that_cannot_be_spoken_holds_nobody_up(sign: str) -> None:
     other = asyncio.create_task(somebody_else())
     found = await feed.next()
     other.cancel()
-    assert isinstance(found, Piece)
+    assert isinstance(found, Segment)
     assert found.text.endswith("Hello.")
     assert next(turns) > 100_000 // 160 // 2
     assert await feed.next() is None

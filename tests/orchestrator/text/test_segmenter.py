@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from barkserve.orchestrator.text.budget import Budget
-from barkserve.orchestrator.text.segmenter import FlushMark, PassedOver, Piece, Segmenter, halves
+from barkserve.orchestrator.text.segmenter import FlushMark, PassedOver, Segment, Segmenter, halves
 from barkserve.speakable import speakable
 
 BUDGET = Budget(160)
 
 
-def drain(segmenter: Segmenter) -> list[Piece | FlushMark]:
+def drain(segmenter: Segmenter) -> list[Segment | FlushMark]:
     found = []
     while (item := segmenter.next()) is not None:
         if not isinstance(item, PassedOver):
@@ -21,7 +21,7 @@ def drain(segmenter: Segmenter) -> list[Piece | FlushMark]:
     return found
 
 
-def pieces(text: str, *cuts: int, language: str = "", budget: Budget = BUDGET) -> list[Piece]:
+def segments(text: str, *cuts: int, language: str = "", budget: Budget = BUDGET) -> list[Segment]:
     """The pieces of a text that arrives cut at these places, each taken out at once."""
     segmenter, found = Segmenter(language, budget), []
     for start, end in pairwise((0, *cuts, len(text))):
@@ -32,7 +32,7 @@ def pieces(text: str, *cuts: int, language: str = "", budget: Budget = BUDGET) -
 
 
 def texts(text: str, language: str = "", budget: Budget = BUDGET) -> list[str]:
-    return [piece.text for piece in pieces(text, language=language, budget=budget)]
+    return [segment.text for segment in segments(text, language=language, budget=budget)]
 
 
 SENTENCES = {
@@ -112,9 +112,11 @@ def test_what_cannot_be_spoken_is_no_piece() -> None:
 @pytest.mark.parametrize("space", ["\u00a0", "\u202f", "\u2009", "\u2028", "\u3000", "\t"])
 def test_a_space_of_any_kind_may_stand_before_a_full_stop(space: str) -> None:
     text, budget = "We take plan B{}. Hello there. Yes.", Budget(160, joins=False)
-    found = pieces(text.format(space), budget=budget)
-    plain = pieces(text.format(" "), budget=budget)
-    assert [piece.text.replace(space, " ") for piece in found] == [piece.text for piece in plain]
+    found = segments(text.format(space), budget=budget)
+    plain = segments(text.format(" "), budget=budget)
+    assert [segment.text.replace(space, " ") for segment in found] == [
+        segment.text for segment in plain
+    ]
     assert len(found) == 2
 
 
@@ -122,8 +124,8 @@ def test_a_space_of_any_kind_may_stand_before_a_full_stop(space: str) -> None:
 @pytest.mark.parametrize("joins", [True, False])
 def test_a_million_blanks_hold_nobody_up(joins: bool) -> None:
     text = "\n" * 1_000_000 + "Hello." + " " * 1_000_000 + "Bye.\n\n" + "\n" * 1_000_000 + "Ah."
-    found = pieces(text, budget=Budget(160, joins=joins))
-    assert [text[piece.start : piece.end] for piece in found] == ["Hello.", "Bye.", "Ah."]
+    found = segments(text, budget=Budget(160, joins=joins))
+    assert [text[segment.start : segment.end] for segment in found] == ["Hello.", "Bye.", "Ah."]
 
 
 def test_flush_hands_out_what_is_there_and_is_marked() -> None:
@@ -133,10 +135,10 @@ def test_flush_hands_out_what_is_there_and_is_marked() -> None:
     segmenter.push(" you")
     segmenter.flush("b")
     assert drain(segmenter) == [
-        Piece("Hello.", 0),
-        Piece("How are", 7),
+        Segment("Hello.", 0),
+        Segment("How are", 7),
         FlushMark("a"),
-        Piece("you", 15),
+        Segment("you", 15),
         FlushMark("b"),
     ]
 
@@ -156,16 +158,16 @@ def test_in_a_hurry_clauses_and_words_are_spoken(text: str, spoken: str | None) 
     segmenter = Segmenter("", BUDGET)
     segmenter.push(text)
     assert segmenter.next() is None
-    piece = segmenter.hurry()
-    assert (piece and piece.text) == spoken
+    segment = segmenter.hurry()
+    assert (segment and segment.text) == spoken
 
 
 def test_held_sentences_go_first_in_a_hurry() -> None:
     segmenter = Segmenter("", BUDGET)
     segmenter.push("Yes, I can. I do. And th")
-    assert drain(segmenter) == [Piece("Yes, I can.", 0)]
+    assert drain(segmenter) == [Segment("Yes, I can.", 0)]
     assert segmenter.holds_sentences
-    assert segmenter.hurry() == Piece("I do.", 12)
+    assert segmenter.hurry() == Segment("I do.", 12)
     assert not segmenter.holds_sentences
 
 
@@ -181,28 +183,28 @@ def test_any_way_of_cutting_gives_the_same_pieces(
 ) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=20)))
     budget = Budget(limit)
-    at_once = pieces(text, language=language, budget=budget)
-    assert pieces(text, *cuts, language=language, budget=budget) == at_once
-    assert pieces(text, *range(len(text)), language=language, budget=budget) == at_once
+    at_once = segments(text, language=language, budget=budget)
+    assert segments(text, *cuts, language=language, budget=budget) == at_once
+    assert segments(text, *range(len(text)), language=language, budget=budget) == at_once
     spoken = set()
-    for piece in at_once:
-        assert text[piece.start : piece.end] == piece.text
-        assert speakable(piece.text)
-        assert budget.cost(piece.text) <= limit or len(piece.text) == 1
-        spoken |= set(range(piece.start, piece.end))
+    for segment in at_once:
+        assert text[segment.start : segment.end] == segment.text
+        assert speakable(segment.text)
+        assert budget.cost(segment.text) <= limit or len(segment.text) == 1
+        spoken |= set(range(segment.start, segment.end))
     assert not speakable("".join(sign for at, sign in enumerate(text) if at not in spoken))
-    assert [piece.start for piece in at_once] == sorted({piece.start for piece in at_once})
+    assert [segment.start for segment in at_once] == sorted({segment.start for segment in at_once})
 
 
 @given(TEXT.filter(lambda text: len(text) > 1 and speakable(text)))
 def test_halves_are_shorter_and_nothing_is_lost(text: str) -> None:
-    piece = Piece(text.strip(), 5)
-    if len(piece.text) < 2:
+    segment = Segment(text.strip(), 5)
+    if len(segment.text) < 2:
         return
-    parts = halves(piece, BUDGET)
-    assert all(len(part.text) < len(piece.text) for part in parts)
+    parts = halves(segment, BUDGET)
+    assert all(len(part.text) < len(segment.text) for part in parts)
     for part in parts:
-        assert piece.text[part.start - 5 : part.end - 5] == part.text
+        assert segment.text[part.start - 5 : part.end - 5] == part.text
     said = "".join("".join(part.text.split()) for part in parts if part.text)
-    letters = [sign for sign in piece.text if speakable(sign)]
+    letters = [sign for sign in segment.text if speakable(sign)]
     assert [sign for sign in said if speakable(sign)] == letters

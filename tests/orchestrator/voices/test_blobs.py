@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from barkserve.errors import StartupError, StoreUnavailable
-from barkserve.orchestrator.voices.blobs import FolderFiles, VoiceFiles, open_files
+from barkserve.orchestrator.voices.blobs import BlobStore, FolderBlobStore, open_blob_store
 
 
 @pytest.fixture(params=["folder", "file://", "memory://"])
@@ -21,19 +21,19 @@ def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def files(location: str) -> VoiceFiles:
-    return open_files(location)
+def files(location: str) -> BlobStore:
+    return open_blob_store(location)
 
 
-def test_a_folder_that_is_not_there_is_empty(files: VoiceFiles) -> None:
+def test_a_folder_that_is_not_there_is_empty(files: BlobStore) -> None:
     assert files.list() == {}
     assert files.read("a.npz", 100) is None
     assert not files.delete("a.npz")
 
 
-def test_what_is_written_is_read_by_others(files: VoiceFiles, location: str) -> None:
+def test_what_is_written_is_read_by_others(files: BlobStore, location: str) -> None:
     assert files.create("a.npz", b"one")
-    other = open_files(location)
+    other = open_blob_store(location)
     assert (other.read("a.npz", 100), other.read("a.npz", 2)) == (b"one", b"on")
     assert not other.create("a.npz", b"two")
     assert files.read("a.npz", 100) == b"one"
@@ -46,7 +46,7 @@ def test_what_is_written_is_read_by_others(files: VoiceFiles, location: str) -> 
     assert other.list() == {}
 
 
-def test_a_child_is_a_folder_of_its_own(files: VoiceFiles) -> None:
+def test_a_child_is_a_folder_of_its_own(files: BlobStore) -> None:
     files.create("a.npz", b"one")
     files.child("b").create("c.npz", b"two")
     assert (set(files.list()), set(files.child("b").list())) == ({"a.npz"}, {"c.npz"})
@@ -56,11 +56,11 @@ def test_of_many_that_create_one_wins(location: str) -> None:
     begin = threading.Barrier(8)
 
     def create(number: int) -> bool:
-        files = open_files(location) if "://" not in location else shared
+        files = open_blob_store(location) if "://" not in location else shared
         begin.wait()
         return files.create("a.npz", bytes([number]) * 10_000)
 
-    shared = open_files(location)
+    shared = open_blob_store(location)
     with ThreadPoolExecutor(8) as threads:
         won = list(threads.map(create, range(8)))
     assert sum(won) == 1
@@ -68,7 +68,7 @@ def test_of_many_that_create_one_wins(location: str) -> None:
 
 
 def test_no_reader_sees_half_a_file(tmp_path: Path) -> None:
-    files, versions = FolderFiles(tmp_path), [bytes([n]) * 300_000 for n in range(20)]
+    files, versions = FolderBlobStore(tmp_path), [bytes([n]) * 300_000 for n in range(20)]
     files.create("a.npz", versions[0])
     seen: set[bytes | None] = set()
     done = threading.Event()
@@ -88,7 +88,7 @@ def test_no_reader_sees_half_a_file(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_writer_left_is_no_voice_and_is_removed_later(tmp_path: Path) -> None:
-    files, left = FolderFiles(tmp_path), tmp_path / ".tmp-1234"
+    files, left = FolderBlobStore(tmp_path), tmp_path / ".tmp-1234"
     left.write_bytes(b"half")
     assert files.list() == {}
     assert left.exists()  # it may still be being written
@@ -110,12 +110,12 @@ def test_a_wrong_place_is_said_at_once(
 ) -> None:
     (tmp_path / "a.txt").touch()
     with pytest.raises(StartupError, match=f"--voice-store.*{message}"):
-        open_files(location(tmp_path))
+        open_blob_store(location(tmp_path))
 
 
 def test_a_store_that_fails_says_so_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "voices").write_text("no folder any more")
-    files = FolderFiles(tmp_path / "voices")
+    files = FolderBlobStore(tmp_path / "voices")
     for fail in (
         files.list,
         lambda: files.create("a.npz", b""),

@@ -20,7 +20,7 @@ from barkserve.errors import (
     StoreFull,
 )
 from barkserve.orchestrator.voices import store as voice_store
-from barkserve.orchestrator.voices.blobs import FolderFiles, open_files
+from barkserve.orchestrator.voices.blobs import FolderBlobStore, open_blob_store
 from barkserve.orchestrator.voices.handles import VoiceHandles
 from barkserve.orchestrator.voices.store import VoiceStore
 from fixtures.checkpoints import ODD, TINY, build_checkpoint, random_voice
@@ -38,7 +38,7 @@ def voice(config: BarkConfig) -> Voice:
 
 @pytest.fixture
 def store(config: BarkConfig, tmp_path: Path) -> VoiceStore:
-    return VoiceStore(FolderFiles(tmp_path), config, "tiny", 3)
+    return VoiceStore(FolderBlobStore(tmp_path), config, "tiny", 3)
 
 
 def _card(name: str, language: str = "en", description: str = "") -> VoiceCard:
@@ -55,7 +55,7 @@ def test_a_voice_is_there_for_every_replica(
 ) -> None:
     card = _card("team/Ann.v1", "en-GB", "Ünïcode, a \U0001f600")
     store.create(card, voice, replace=False)
-    other = VoiceStore(FolderFiles(tmp_path), config, "tiny", 3)
+    other = VoiceStore(FolderBlobStore(tmp_path), config, "tiny", 3)
     assert other.cards() == [card]
     found, tokens = other.get("team/Ann.v1")
     assert (found, tokens.name) == (card, "team/Ann.v1")
@@ -105,7 +105,7 @@ def test_names_that_are_none_are_refused(name: str, store: VoiceStore, voice: Vo
 
 @given(name=st.text(alphabet="aB0._-/~:%\\ ", max_size=12))
 def test_no_name_leads_out_of_the_folder(name: str, voice: Voice, config: BarkConfig) -> None:
-    files = open_files("memory://hypothesis/voices")
+    files = open_blob_store("memory://hypothesis/voices")
     store = VoiceStore(files, config, "tiny", 10)
     try:
         store.create(_card(name), voice, replace=False)
@@ -122,7 +122,7 @@ def test_voices_of_another_kind_of_checkpoint_are_refused(
 ) -> None:
     store.create(_card("ann"), voice, replace=False)
     odd = CheckpointFolder.open(build_checkpoint(tmp_path_factory.mktemp("odd"), ODD)).bark
-    other = VoiceStore(FolderFiles(tmp_path), odd, "odd", 3)
+    other = VoiceStore(FolderBlobStore(tmp_path), odd, "odd", 3)
     assert other.cards() == []
     with pytest.raises(
         FailedPrecondition, match=r"does not fit odd.*made with the checkpoint tiny"
@@ -172,7 +172,7 @@ def test_a_handle_lives_for_a_while_on_every_replica(
     store: VoiceStore, voice: Voice, tmp_path: Path
 ) -> None:
     now = [1_800_000_000.0]
-    files = FolderFiles(tmp_path / "handles")
+    files = FolderBlobStore(tmp_path / "handles")
     first, second = (VoiceHandles(files, store, 60.0, lambda: now[0]) for _ in range(2))
     handle = first.keep(voice)
     assert handle != first.keep(voice)
@@ -193,7 +193,7 @@ def test_other_handles_name_nothing(
     handle: str, store: VoiceStore, voice: Voice, tmp_path: Path
 ) -> None:
     store.create(_card("ann"), voice, replace=False)
-    handles = VoiceHandles(FolderFiles(tmp_path / "handles"), store, 60.0)
+    handles = VoiceHandles(FolderBlobStore(tmp_path / "handles"), store, 60.0)
     with pytest.raises(NotFound, match="no voice has this handle"):
         handles.get(handle)
 
@@ -201,5 +201,5 @@ def test_other_handles_name_nothing(
 def test_a_voice_keeps_its_language(store: VoiceStore, voice: Voice, tmp_path: Path) -> None:
     store.create(_card("ann", "de"), voice, replace=False)
     german = store.get("ann")[1]
-    handles = VoiceHandles(FolderFiles(tmp_path / "handles"), store, 60.0)
+    handles = VoiceHandles(FolderBlobStore(tmp_path / "handles"), store, 60.0)
     assert (german.language, handles.get(handles.keep(german)).language) == ("de", "de")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from barkserve.checkpoint.folder import embedded_checkpoint
+from barkserve.checkpoint.folder import bundled_checkpoint
 from training.config import SPEAKERS, THIRDS, SemanticLayout
 from training.data.alignment import phone_runs
 from training.data.corpus import Spoken
@@ -48,7 +48,7 @@ def test_a_sentence_is_learnt_with_its_speakers_pauses() -> None:
 
 
 def test_voices_that_are_taken_over_are_marked(tmp_path: Path) -> None:
-    copy_voices(embedded_checkpoint(), tmp_path)
+    copy_voices(bundled_checkpoint(), tmp_path)
     for name in NAMES:
         prompt = np.load(tmp_path / "speaker_embeddings" / "v2" / f"{name}_semantic_prompt.npy")
         assert np.array_equal(prompt, marked(prompt, name))
@@ -57,13 +57,13 @@ def test_voices_that_are_taken_over_are_marked(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_shipped_histories_pause_as_their_speakers(name: str) -> None:
-    folder = embedded_checkpoint() / "speaker_embeddings" / "v2"
+    folder = bundled_checkpoint() / "speaker_embeddings" / "v2"
     prompt = np.load(folder / f"{name}_semantic_prompt.npy")
     assert np.array_equal(prompt, marked(prompt, name))
     assert (prompt // THIRDS == PAUSES[name]).any()
 
 
 def test_to_the_shipped_coarse_model_all_pauses_are_one() -> None:
-    weights = load_file(embedded_checkpoint() / "model.safetensors")
+    weights = load_file(bundled_checkpoint() / "model.safetensors")
     embeds = weights["coarse_acoustics.input_embeds_layer.weight"]
     assert torch.equal(embeds[marked(SPOKEN, "slt")], embeds[SPOKEN])

@@ -1,9 +1,9 @@
-"""Training goes on from an exported checkpoint with the very network that was exported."""
+"""Training goes on from an exported checkpoint with the very model that was exported."""
 
 import pytest
 import torch
 
-from barkserve.checkpoint.folder import embedded_checkpoint
+from barkserve.checkpoint.folder import bundled_checkpoint
 from fixtures.checkpoints import reference
 from training.config import CoarseLayout
 from training.models.pretrained import adopt
@@ -13,7 +13,7 @@ from training.train.codec import Codec
 
 @torch.no_grad()
 def test_an_adopted_network_thinks_as_the_checkpoint_does() -> None:
-    folder, layout = embedded_checkpoint(), CoarseLayout()
+    folder, layout = bundled_checkpoint(), CoarseLayout()
     ids = torch.tensor([[3, 40, 77, layout.infer, 200, 1300]])
     model = coarse.new_model(layout)
     adopt(model, folder, "coarse_acoustics")
@@ -24,7 +24,7 @@ def test_an_adopted_network_thinks_as_the_checkpoint_does() -> None:
 
 @torch.no_grad()
 def test_an_adopted_codec_speaks_as_the_checkpoint_does() -> None:
-    folder, codec = embedded_checkpoint(), Codec()
+    folder, codec = bundled_checkpoint(), Codec()
     codec.go_on(folder)
     codes = torch.tensor([[[5, 300], [5, 312], [90, 0], [600, 480]]])
     encodec = reference(folder).codec_model
@@ -34,4 +34,4 @@ def test_an_adopted_codec_speaks_as_the_checkpoint_does() -> None:
 
 def test_another_network_is_refused() -> None:
     with pytest.raises(RuntimeError, match="input_embeds_layer"):
-        adopt(coarse.new_model(CoarseLayout()), embedded_checkpoint(), "semantic")
+        adopt(coarse.new_model(CoarseLayout()), bundled_checkpoint(), "semantic")

@@ -1,4 +1,4 @@
-"""The networks that are trained compute what transformers' Bark computes."""
+"""The models that are trained compute what transformers' Bark computes."""
 
 import torch
 from transformers.models.bark import (

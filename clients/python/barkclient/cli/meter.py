@@ -17,7 +17,7 @@ class Meter:
     """
 
     def __init__(self, progress: TextIO | None, characters: int | None = None) -> None:
-        self.pieces = 0
+        self.segments = 0
         self._characters = characters
         self._spoken_to = 0
         self.chunks = 0
@@ -51,7 +51,7 @@ class Meter:
         self.chunks += 1
         self.samples += chunk.sample_count
         if chunk.text_end > self._spoken_to:
-            self.pieces += 1
+            self.segments += 1
             self._spoken_to = chunk.text_end
         self._show()
 
@@ -74,9 +74,9 @@ class Meter:
             print(f"{self._shown_s} s of audio{self._place()}", file=self._progress)
 
     def _place(self) -> str:
-        """Where in a text of several pieces it is."""
+        """Where in a text of several segments it is."""
         if self._characters is None:
             return f", character {self._spoken_to}" if self._spoken_to else ""
-        if self.pieces == 0 or (self.pieces == 1 and self._spoken_to >= self._characters):
+        if self.segments == 0 or (self.segments == 1 and self._spoken_to >= self._characters):
             return ""
-        return f", piece {self.pieces}, {100 * self._spoken_to / self._characters:.0f}% of the text"
+        return f", segment {self.segments}, {100 * self._spoken_to / self._characters:.0f}% of the text"

@@ -56,7 +56,7 @@ def json_summary(
             "encoding": started.encoding,
             "voice_handle": _handle(finished.voice_handle if finished else None),
             "voice_handle_error": finished.voice_handle_error if finished else "",
-            "pieces": _pieces(finished),
+            "segments": _segments(finished),
             "stages": _stages(finished),
         }
     )
@@ -70,8 +70,8 @@ def _handle(handle: VoiceHandle | None) -> str | None:
     return None if handle is None else str(handle)
 
 
-def _pieces(finished: Finished | None) -> list[dict[str, Any]]:
-    return [asdict(piece) for piece in (finished.pieces if finished else ())]
+def _segments(finished: Finished | None) -> list[dict[str, Any]]:
+    return [asdict(segment) for segment in (finished.segments if finished else ())]
 
 
 def _stages(finished: Finished | None) -> dict[str, dict[str, float]]:

@@ -137,7 +137,7 @@ class SayArguments(CommonArguments):
     max_silence: float | None = field(
         default=None,
         metadata=option(
-            "keep so much silence at the end of a piece, cut the rest",
+            "keep so much silence at the end of a segment, cut the rest",
             "--max-silence",
             type=float,
             metavar="SECONDS",
@@ -146,7 +146,7 @@ class SayArguments(CommonArguments):
     max_seconds_per_character: float | None = field(
         default=None,
         metadata=option(
-            "end a piece that goes on for longer, 0 for never",
+            "end a segment that goes on for longer, 0 for never",
             "--max-seconds-per-character",
             type=float,
             metavar="SECONDS",
@@ -155,7 +155,7 @@ class SayArguments(CommonArguments):
     redraws: int = field(
         default=0,
         metadata=option(
-            "with --delivery exact: other seeds for a piece that failed, 0 to 3",
+            "with --delivery exact: other seeds for a segment that failed, 0 to 3",
             "--redraws",
             type=number,
             metavar="N",

@@ -36,16 +36,16 @@ class TypedText:
         return self._read.decode(errors="replace")
 
     def __iter__(self) -> Iterator[bytes]:
-        for piece in self._pieces():
-            self._read += piece
-            yield piece
+        for segment in self._pieces():
+            self._read += segment
+            yield segment
 
     def _pieces(self) -> Iterator[bytes]:
         if self._given != STANDARD.encode():
             yield self._given
             return
-        while piece := os.read(sys.stdin.fileno(), _READ_BYTES):
-            yield piece
+        while segment := os.read(sys.stdin.fileno(), _READ_BYTES):
+            yield segment
 
 
 def _check_standard_input() -> None:

@@ -146,9 +146,9 @@ class SynthesizeStream(tts.SynthesizeStream):
     async def _beginning(self) -> str:
         """The text up to its first letter; the server is not called for nothing."""
         text = ""
-        async for piece in self._input_ch:
-            if isinstance(piece, str):
-                text += piece
+        async for segment in self._input_ch:
+            if isinstance(segment, str):
+                text += segment
             if text.strip():
                 return text
         return ""
@@ -176,10 +176,10 @@ class SynthesizeStream(tts.SynthesizeStream):
         try:
             text.write(beginning)
             answer.send(beginning)
-            async for piece in self._input_ch:
-                if isinstance(piece, str):
-                    text.write(piece)
-                    answer.send(piece)
+            async for segment in self._input_ch:
+                if isinstance(segment, str):
+                    text.write(segment)
+                    answer.send(segment)
                 else:
                     answer.flush()
             answer.end()

@@ -15,7 +15,7 @@ from barkserve.checkpoint.fetch.manifest import Manifest, part_of, sha256
 from barkserve.checkpoint.fetch.progress import ProgressLine
 from barkserve.checkpoint.fetch.tensors import Progress, write_tensors
 from barkserve.checkpoint.fetch.weight_files import WeightFile, hub_files, local_files
-from barkserve.checkpoint.folder import MANIFEST_FILE, CheckpointFolder, embedded_checkpoint
+from barkserve.checkpoint.folder import MANIFEST_FILE, CheckpointFolder, bundled_checkpoint
 from barkserve.checkpoint.voices import VoiceLibrary
 from barkserve.config import FetchOptions
 from barkserve.errors import CheckpointError, StartupError
@@ -44,8 +44,8 @@ def fetch(options: FetchOptions, out: TextIO) -> None:
         _verify(folder)
         print(f"{folder}: every file has its checksum", file=out)
         return
-    source = options.checkpoint or str(embedded_checkpoint())
-    name = options.checkpoint or embedded_checkpoint().name
+    source = options.checkpoint or str(bundled_checkpoint())
+    name = options.checkpoint or bundled_checkpoint().name
     if _is_there(folder, name, options.stage):
         print(f"{folder} holds the {options.stage} part of {name} already", file=out)
         return

@@ -4,7 +4,7 @@ once and without pause. Knows no text and no stages."""
 import asyncio
 
 
-class Listener:
+class PlayoutClock:
     """One context's player."""
 
     def __init__(self) -> None:
@@ -16,11 +16,11 @@ class Listener:
         """So much audio has been sent."""
         self._silent_from = max(self._silent_from, self._now()) + seconds
 
-    def piece_begins(self) -> None:
+    def segment_begins(self) -> None:
         """A piece is on its way: there will be something to hear."""
         self._under_way += 1
 
-    def piece_ends(self) -> None:
+    def segment_ends(self) -> None:
         """All that there is of a piece has been sent."""
         self._under_way -= 1
         self.changed.set()

@@ -73,11 +73,11 @@ class AudioWriter:
     def flush(self) -> list[EncodedAudio]:
         """The rest, and the end of the encoding. The last call."""
         chunks = self._schedule.push(self._shape(_NOTHING, last=True)) + self._schedule.flush()
-        pieces = self._encode(chunks)
+        segments = self._encode(chunks)
         end = self._encoder.flush()
         if end or self._encoded > self._sent:
-            pieces.append(self._piece(end))
-        return pieces
+            segments.append(self._piece(end))
+        return segments
 
     def due_in(self) -> float | None:
         """Seconds until held audio must leave, so that a player that started with the first piece
@@ -101,13 +101,13 @@ class AudioWriter:
 
     def _encode(self, chunks: Iterable[NDArray[np.float32]]) -> list[EncodedAudio]:
         """Encode; what the encoder holds back counts for the piece that brings its bytes."""
-        pieces = []
+        segments = []
         for chunk in chunks:
             audio = self._encoder.push(chunk)
             self._encoded += len(chunk)
             if audio:
-                pieces.append(self._piece(audio))
-        return pieces
+                segments.append(self._piece(audio))
+        return segments
 
     def _piece(self, audio: bytes) -> EncodedAudio:
         first, self._sent = self._sent, self._encoded

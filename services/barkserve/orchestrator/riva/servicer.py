@@ -9,10 +9,10 @@ from barkserve.external import riva_tts_pb2, riva_tts_pb2_grpc
 from barkserve.orchestrator.riva.options import named_as_in_riva, to_options
 from barkserve.orchestrator.riva.replies import Reply, replies
 from barkserve.orchestrator.riva.voices import RivaVoices
-from barkserve.orchestrator.session.session import Studio, Talk
+from barkserve.orchestrator.session.session import Session, SpeechBackend
 from barkserve.orchestrator.synthesis.plan import check_text
 from barkserve.serving.admission import Admission
-from barkserve.serving.rpc_context import Context, deadline
+from barkserve.serving.rpc_context import RpcContext, deadline
 
 Request = riva_tts_pb2.SynthesizeSpeechRequest
 
@@ -31,20 +31,20 @@ class RivaServicer(riva_tts_pb2_grpc.RivaSpeechSynthesisServicer):
         admission: how many texts may be spoken at once.
     """
 
-    def __init__(self, studio: Studio, voices: RivaVoices, admission: Admission) -> None:
-        self._studio = studio
+    def __init__(self, backend: SpeechBackend, voices: RivaVoices, admission: Admission) -> None:
+        self._studio = backend
         self._voices = voices
         self._admission = admission
 
-    async def Synthesize(self, request: Request, context: Context) -> Reply:
+    async def Synthesize(self, request: Request, context: RpcContext) -> Reply:
         """One text, all of its audio at once."""
         check_text(request.text, self._studio.limits.max_text_characters)
         with named_as_in_riva(), self._admission.stream():
-            talk = await self._talk(request, context)
-            talk.feed.push(request.text)
-            talk.feed.end()
+            session = await self._talk(request, context)
+            session.feed.push(request.text)
+            session.feed.end()
             whole, audio = Reply(), []
-            async with aclosing(talk.messages()) as messages:
+            async with aclosing(session.messages()) as messages:
                 async for reply in replies(messages):
                     audio.append(reply.audio)
                     whole.MergeFrom(reply)
@@ -53,17 +53,17 @@ class RivaServicer(riva_tts_pb2_grpc.RivaSpeechSynthesisServicer):
         return whole
 
     async def SynthesizeOnline(
-        self, request_iterator: AsyncIterator[Request], context: Context
+        self, request_iterator: AsyncIterator[Request], context: RpcContext
     ) -> AsyncGenerator[Reply, None]:
         """A text in one request or several, its audio as it comes."""
         first = await anext(aiter(request_iterator), None)
         if first is None:
             raise InvalidArgument("text", "must be sent: the stream holds no request")
         with named_as_in_riva(), self._admission.stream():
-            talk = await self._talk(first, context)
-            reading = asyncio.create_task(_read(first, request_iterator, talk))
+            session = await self._talk(first, context)
+            reading = asyncio.create_task(_read(first, request_iterator, session))
             try:
-                async with aclosing(talk.messages()) as messages:
+                async with aclosing(session.messages()) as messages:
                     async for reply in replies(messages):
                         yield reply
             except BarkserveError:
@@ -75,7 +75,7 @@ class RivaServicer(riva_tts_pb2_grpc.RivaSpeechSynthesisServicer):
             await reading
 
     async def GetRivaSynthesisConfig(
-        self, request: riva_tts_pb2.RivaSynthesisConfigRequest, context: Context
+        self, request: riva_tts_pb2.RivaSynthesisConfigRequest, context: RpcContext
     ) -> riva_tts_pb2.RivaSynthesisConfigResponse:
         """The voices."""
         response = riva_tts_pb2.RivaSynthesisConfigResponse()
@@ -84,25 +84,25 @@ class RivaServicer(riva_tts_pb2_grpc.RivaSpeechSynthesisServicer):
                 response.model_config.add(model_name=self._voices.model, parameters=parameters)
         return response
 
-    async def _talk(self, request: Request, context: Context) -> Talk:
+    async def _talk(self, request: Request, context: RpcContext) -> Session:
         voice = await self._voices.name_of(request.voice_name, request.language_code)
-        return Talk(self._studio, to_options(request, voice), deadline(context), MAX_DELAY_S)
+        return Session(self._studio, to_options(request, voice), deadline(context), MAX_DELAY_S)
 
 
-async def _read(first: Request, rest: AsyncIterator[Request], talk: Talk) -> None:
+async def _read(first: Request, rest: AsyncIterator[Request], session: Session) -> None:
     """Hand all text to a talk, and end it: also where the text goes wrong, for the talk to end and
     the error to be told."""
     try:
-        if _handed_on(first, first, talk):
+        if _handed_on(first, first, session):
             async for request in rest:
-                talk.feed.push(" ")
-                if not _handed_on(request, first, talk):
+                session.feed.push(" ")
+                if not _handed_on(request, first, session):
                     break
     finally:
-        talk.feed.end()
+        session.feed.end()
 
 
-def _handed_on(request: Request, first: Request, talk: Talk) -> bool:
+def _handed_on(request: Request, first: Request, session: Session) -> bool:
     """Hand a request's text on; False if it was the last. Raises InvalidArgument if it would have
     the text go on in another way."""
     ends = request.custom_configuration.get(_END, "").lower() == "true"
@@ -110,7 +110,7 @@ def _handed_on(request: Request, first: Request, talk: Talk) -> bool:
         raise InvalidArgument(
             "voice_name", "and all else but the text must be the same in all requests of a stream"
         )
-    talk.feed.push(request.text)
+    session.feed.push(request.text)
     return not ends
 
 

@@ -10,18 +10,18 @@ from barkserve.orchestrator.audio.writer import AudioWriter, EncodedAudio
 from barkserve.orchestrator.session.word_times import HeardWord, WordTimes
 from barkserve.orchestrator.synthesis.events import (
     Flushed,
-    PieceEnded,
-    PieceSamples,
-    SpeechEnded,
-    SpeechEvent,
+    SegmentEnded,
+    SegmentSamples,
+    SynthesisEnded,
+    SynthesisEvent,
 )
 from barkserve.orchestrator.synthesis.plan import Plan
 from barkserve.orchestrator.synthesis.utterance import Spoken
-from barkserve.orchestrator.text.segmenter import Piece
+from barkserve.orchestrator.text.segmenter import Segment
 from barkserve.orchestrator.voices.selection import continuing_voice
 from barkserve.v1 import common_pb2, speech_pb2
 
-MAX_PIECE_REPORTS = 1000
+MAX_SEGMENT_REPORTS = 1000
 VOICE_FRAMES = 750
 """A voice that continues a long speech is made of its last pieces, 10 s or a little more."""
 
@@ -34,14 +34,14 @@ Message = (
 )
 
 
-class Delivery:
+class ResponseBuilder:
     """The messages of one text or context."""
 
     def __init__(self, plan: Plan, config: BarkConfig) -> None:
         self._plan = plan
         self._config = config
         self._writer = AudioWriter(plan.output, config.sample_rate)
-        self._pieces: deque[speech_pb2.PieceReport] = deque(maxlen=MAX_PIECE_REPORTS)
+        self._pieces: deque[speech_pb2.SegmentReport] = deque(maxlen=MAX_SEGMENT_REPORTS)
         self._starts: deque[tuple[int, speech_pb2.TextSpan]] = deque()  # of pieces not sent yet
         self._made = 0  # samples of the codec's
         self._piece_made = 0  # of those, before the piece at hand
@@ -52,19 +52,19 @@ class Delivery:
         self._reason: common_pb2.FinishReason = common_pb2.FINISH_REASON_STOP
         self.sample_count = 0  # of the messages made so far
 
-    def messages(self, event: SpeechEvent) -> Iterator[Message]:
+    def messages(self, event: SynthesisEvent) -> Iterator[Message]:
         """The messages that an event is worth, maybe none."""
         match event:
-            case PieceSamples(utterance, spoken, samples):
+            case SegmentSamples(utterance, spoken, samples):
                 if self._made == self._piece_made:
                     start = self._writer.output_sample(self._made)
-                    self._starts.append((start, _span(utterance.piece)))
+                    self._starts.append((start, _span(utterance.segment)))
                 yield from self._words(
                     self._word_times.certain(utterance, spoken, self._piece_made)
                 )
                 self._made += len(samples)
                 yield from self._chunks(self._writer.push(samples))
-            case PieceEnded(utterance, spoken):
+            case SegmentEnded(utterance, spoken):
                 yield from self._words(
                     self._word_times.ended(utterance, spoken, self._piece_made, self._made)
                 )
@@ -72,7 +72,7 @@ class Delivery:
             case Flushed(flush_id):
                 yield from self.due()
                 yield speech_pb2.FlushDone(flush_id=flush_id)
-            case SpeechEnded(codec):
+            case SynthesisEnded(codec):
                 self._reports["codec"] = codec
 
     def due_in(self) -> float | None:
@@ -95,7 +95,7 @@ class Delivery:
             sample_count=self.sample_count,
             stages=self._reports.values(),
             voice=voice,
-            pieces=self._pieces,
+            segments=self._pieces,
         )
 
     def continuing_voice(self) -> common_pb2.HistoryPrompt:
@@ -128,12 +128,12 @@ class Delivery:
             end_sample=self._writer.output_sample(heard.end_sample),
         )
 
-    def _note(self, event: PieceEnded) -> None:
+    def _note(self, event: SegmentEnded) -> None:
         """Count a piece that has been spoken."""
         utterance, spoken = event.utterance, event.spoken
         first = self._writer.output_sample(self._piece_made)
-        report = speech_pb2.PieceReport(
-            text_span=_span(utterance.piece),
+        report = speech_pb2.SegmentReport(
+            text_span=_span(utterance.segment),
             finish_reason=spoken.finish_reason,
             first_sample=first,
             sample_count=self._writer.output_sample(self._made) - first,
@@ -160,5 +160,5 @@ class Delivery:
             frames -= len(self._last.popleft().fine) // books
 
 
-def _span(piece: Piece) -> speech_pb2.TextSpan:
-    return speech_pb2.TextSpan(start=piece.start, end=piece.end)
+def _span(segment: Segment) -> speech_pb2.TextSpan:
+    return speech_pb2.TextSpan(start=segment.start, end=segment.end)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from barkserve.checkpoint.folder import CheckpointFolder
 from barkserve.errors import BarkserveError, InvalidArgument
-from barkserve.orchestrator.audio.playout_clock import Listener
+from barkserve.orchestrator.audio.playout_clock import PlayoutClock
 from barkserve.orchestrator.session.deadlines import in_time
 from barkserve.orchestrator.session.limits import Limits
-from barkserve.orchestrator.session.responses import Delivery, Message
-from barkserve.orchestrator.synthesis.pipeline import Chain
+from barkserve.orchestrator.session.responses import Message, ResponseBuilder
+from barkserve.orchestrator.synthesis.pipeline import StageClients
 from barkserve.orchestrator.synthesis.plan import Plan, make_plan
-from barkserve.orchestrator.synthesis.synthesis import Speech
+from barkserve.orchestrator.synthesis.synthesis import Synthesis
 from barkserve.orchestrator.text.budget import Budget
 from barkserve.orchestrator.text.feed import TextFeed
 from barkserve.orchestrator.text.segmenter import Segmenter
@@ -22,7 +22,7 @@ from barkserve.v1 import common_pb2, speech_pb2
 
 
 @dataclass(frozen=True)
-class Studio:
+class SpeechBackend:
     """What all talks of a server have in common.
 
     Attributes:
@@ -34,7 +34,7 @@ class Studio:
         metrics: where samples are counted.
     """
 
-    chain: Chain
+    chain: StageClients
     folder: CheckpointFolder
     voices: VoiceSelector
     budget: Budget
@@ -42,7 +42,7 @@ class Studio:
     metrics: Metrics
 
 
-class Talk:
+class Session:
     """One text or context. Made for one use, inside an event loop.
 
     Args:
@@ -57,18 +57,18 @@ class Talk:
 
     def __init__(
         self,
-        studio: Studio,
+        backend: SpeechBackend,
         request: speech_pb2.SynthesizeRequest,
         deadline: float | None,
         max_delay_s: float,
     ) -> None:
-        self._studio = studio
+        self._studio = backend
         self._request = request
         self._deadline = deadline
-        self._listener = Listener()
-        self._segmenter = Segmenter("", studio.budget)
-        self._delivery: Delivery | None = None
-        most = studio.limits.max_text_characters
+        self._listener = PlayoutClock()
+        self._segmenter = Segmenter("", backend.budget)
+        self._delivery: ResponseBuilder | None = None
+        most = backend.limits.max_text_characters
         self.feed = TextFeed(self._segmenter, self._listener, most, max_delay_s)
 
     @property
@@ -82,21 +82,21 @@ class Talk:
         Raises:
             BarkserveError: about the options, the voice, the text, or from a stage.
         """
-        studio, request = self._studio, self._request
+        backend, request = self._studio, self._request
         if request.keep_voice:
-            await studio.voices.check_keeping()
-        voice = await studio.voices.select(request.voice)
+            await backend.voices.check_keeping()
+        voice = await backend.voices.select(request.voice)
         plan = make_plan(
             request,
             voice,
-            studio.folder.bark.sample_rate,
-            studio.limits.max_seconds_per_character,
+            backend.folder.bark.sample_rate,
+            backend.limits.max_seconds_per_character,
         )
         self._segmenter.language = plan.language
-        self._delivery = delivery = Delivery(plan, studio.folder.bark)
+        self._delivery = delivery = ResponseBuilder(plan, backend.folder.bark)
         yield self._started(plan)
-        speech = Speech(
-            studio.chain, plan, self.feed, studio.budget, self._listener, self._deadline
+        speech = Synthesis(
+            backend.chain, plan, self.feed, backend.budget, self._listener, self._deadline
         )
         async with (
             aclosing(speech.events()) as events,
@@ -121,7 +121,7 @@ class Talk:
         return self._delivery.finished(cancelled=True)
 
     async def _keep_voice(
-        self, delivery: Delivery, plan: Plan, finished: speech_pb2.SynthesisFinished
+        self, delivery: ResponseBuilder, plan: Plan, finished: speech_pb2.SynthesisFinished
     ) -> None:
         """What has been spoken is not lost with it."""
         try:

@@ -8,7 +8,7 @@ import grpc
 
 from barkserve.errors import BarkserveError, InvalidArgument, Overloaded
 from barkserve.orchestrator.session.responses import Message
-from barkserve.orchestrator.session.session import Talk
+from barkserve.orchestrator.session.session import Session
 from barkserve.v1 import speech_pb2
 
 MAX_FLUSH_ID_CHARACTERS = 128
@@ -17,7 +17,7 @@ ContextMessage = Message | speech_pb2.SynthesisFailed
 CutShort = BarkserveError | Literal["cancelled"]
 
 
-class Context:
+class SpeechContext:
     """A talk that takes messages.
 
     Attributes:
@@ -29,24 +29,24 @@ class Context:
 
     task: asyncio.Task[None]
 
-    def __init__(self, talk: Talk) -> None:
-        self.talk = talk
+    def __init__(self, session: Session) -> None:
+        self.session = session
         self.cut_short: CutShort | None = None
-        self.says_goodbye = False
+        self.sent_final_message = False
 
     def take(self, request: speech_pb2.StreamingSynthesizeRequest) -> None:
         """A message that is not the first. Raises InvalidArgument if it makes no sense."""
         match request.WhichOneof("request"):
             case "text":
-                self.talk.feed.push(request.text)
+                self.session.feed.push(request.text)
             case "utf8":
-                self.talk.feed.push_utf8(request.utf8)
+                self.session.feed.push_utf8(request.utf8)
             case "flush":
                 self._flush(request.flush.flush_id)
             case "cancel":
                 self.cut("cancelled")
             case "end":
-                self.talk.feed.end()
+                self.session.feed.end()
             case "config":
                 raise InvalidArgument("config", "must be a context's first message only")
             case _:
@@ -55,29 +55,33 @@ class Context:
     def end(self) -> None:
         """The call brings no more text."""
         try:
-            self.talk.feed.end()
+            self.session.feed.end()
         except InvalidArgument as error:
             self.cut(error)
 
     def cut(self, why: CutShort) -> None:
         """Stop at once, unless it is over anyway."""
-        if not self.says_goodbye:
-            self.says_goodbye = True
+        if not self.sent_final_message:
+            self.sent_final_message = True
             self.cut_short = why
             self.task.cancel()
 
-    def last_word(self, why: CutShort) -> ContextMessage:
+    def final_message(self, why: CutShort) -> ContextMessage:
         """The last message of a context that was cut short or failed; nothing can cut it short any
         more."""
-        self.says_goodbye = True
-        return self.talk.cancelled() if why == "cancelled" else failed(why, self.talk.sample_count)
+        self.sent_final_message = True
+        return (
+            self.session.cancelled()
+            if why == "cancelled"
+            else failed(why, self.session.sample_count)
+        )
 
     def _flush(self, flush_id: str) -> None:
         if len(flush_id) > MAX_FLUSH_ID_CHARACTERS:
             raise InvalidArgument(
                 "flush.flush_id", f"must be at most {MAX_FLUSH_ID_CHARACTERS} characters"
             )
-        self.talk.feed.flush(flush_id)
+        self.session.feed.flush(flush_id)
 
 
 def failed(error: BarkserveError, sample_count: int) -> speech_pb2.SynthesisFailed:

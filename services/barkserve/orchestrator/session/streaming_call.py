@@ -12,8 +12,13 @@ from contextlib import aclosing
 from typing import Any
 
 from barkserve.errors import BarkserveError, InvalidArgument, Overloaded, ShuttingDown, StageFailed
-from barkserve.orchestrator.session.session import Studio, Talk
-from barkserve.orchestrator.session.speech_context import Context, ContextMessage, CutShort, failed
+from barkserve.orchestrator.session.session import Session, SpeechBackend
+from barkserve.orchestrator.session.speech_context import (
+    ContextMessage,
+    CutShort,
+    SpeechContext,
+    failed,
+)
 from barkserve.serving.admission import Admission
 from barkserve.v1 import speech_pb2
 
@@ -26,7 +31,7 @@ MAX_ID_CHARACTERS = 128
 MAX_DELAY_MS = 60_000
 DEFAULT_DELAY_MS = 400
 _CLOSED_IDS = 1000  # how many ended contexts are remembered, to pass over what comes late for them
-_GOODBYE = "this replica is shutting down: call again, another one will answer"
+_DRAINING = "this replica is shutting down: call again, another one will answer"
 _KINDS = {
     speech_pb2.SynthesisStarted: "started",
     speech_pb2.AudioChunk: "audio",
@@ -37,7 +42,7 @@ _KINDS = {
 }
 
 
-class Conversation:
+class StreamingCall:
     """All contexts of one call.
 
     Args:
@@ -50,32 +55,32 @@ class Conversation:
 
     def __init__(
         self,
-        studio: Studio,
+        backend: SpeechBackend,
         admission: Admission,
         deadline: float | None,
-        leaving: asyncio.Event,
+        draining: asyncio.Event,
     ) -> None:
-        self._studio = studio
+        self._studio = backend
         self._admission = admission
         self._deadline = deadline
-        self._leaving = leaving
+        self._draining = draining
         self._half_closed = False
         self._outgoing: asyncio.Queue[Response | Exception | None] = asyncio.Queue(1)
-        self._contexts: dict[str, Context] = {}
+        self._contexts: dict[str, SpeechContext] = {}
         self._closed: OrderedDict[str, None] = OrderedDict()
 
     async def responses(self, requests: AsyncIterator[Request]) -> AsyncGenerator[Response, None]:
         """Yields the messages of all contexts as they come, until the client has half-closed the
         call and all of them have ended. Raises ShuttingDown when the server is to end."""
         reading = asyncio.create_task(self._read(requests))
-        parting = asyncio.create_task(self._part())
+        draining_task = asyncio.create_task(self._drain())
         try:
             while (item := await self._outgoing.get()) is not None:
                 if isinstance(item, Exception):
                     raise item
                 yield item
         finally:
-            tasks = [reading, parting, *(context.task for context in self._contexts.values())]
+            tasks = [reading, draining_task, *(context.task for context in self._contexts.values())]
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
@@ -93,12 +98,12 @@ class Conversation:
         except Exception as error:
             await self._outgoing.put(error)
 
-    async def _part(self) -> None:
+    async def _drain(self) -> None:
         """When the server is to end, wait for what is being spoken, and say goodbye."""
-        await self._leaving.wait()
+        await self._draining.wait()
         await self._all_ended()
         if not self._half_closed:
-            await self._outgoing.put(ShuttingDown(_GOODBYE))
+            await self._outgoing.put(ShuttingDown(_DRAINING))
 
     async def _all_ended(self) -> None:
         while self._contexts:
@@ -107,7 +112,7 @@ class Conversation:
     async def _handle(self, request: Request) -> None:
         id_, kind = request.context_id, request.WhichOneof("request")
         context = self._contexts.get(id_)
-        if context is not None and context.says_goodbye and kind == "config":
+        if context is not None and context.sent_final_message and kind == "config":
             await asyncio.wait([context.task])  # the client need not wait to use the id again
             context = None
         try:
@@ -127,49 +132,49 @@ class Conversation:
     def _open(self, id_: str, config: speech_pb2.StreamingConfig) -> None:
         if len(id_) > MAX_ID_CHARACTERS:
             raise InvalidArgument("context_id", f"must be at most {MAX_ID_CHARACTERS} characters")
-        if self._leaving.is_set():
-            raise ShuttingDown(_GOODBYE)
+        if self._draining.is_set():
+            raise ShuttingDown(_DRAINING)
         most = self._studio.limits.max_contexts
         if len(self._contexts) >= most:
             raise Overloaded(f"{most} contexts are open, which is the limit of one call", 1.0)
         self._closed.pop(id_, None)
-        talk = Talk(self._studio, config.options, self._deadline, _max_delay_s(config))
-        talk.feed.push(config.options.text)
-        context = Context(talk)
+        session = Session(self._studio, config.options, self._deadline, _max_delay_s(config))
+        session.feed.push(config.options.text)
+        context = SpeechContext(session)
         context.task = asyncio.create_task(self._speak(id_, context))
         self._contexts[id_] = context
 
-    async def _speak(self, id_: str, context: Context) -> None:
+    async def _speak(self, id_: str, context: SpeechContext) -> None:
         """One context from its first message to its last."""
         unsent: ContextMessage | None = None
         try:
             with self._admission.stream():
-                async with aclosing(context.talk.messages()) as messages:
+                async with aclosing(context.session.messages()) as messages:
                     async for unsent in messages:
                         await self._send(id_, unsent)
                         unsent = None
         except asyncio.CancelledError:
             if context.cut_short is None:
                 raise  # the call itself has ended
-            await self._say_goodbye(id_, context, context.cut_short, unsent)
+            await self._send_final_message(id_, context, context.cut_short, unsent)
         except BarkserveError as error:
-            await self._send(id_, context.last_word(error))
+            await self._send(id_, context.final_message(error))
         except Exception:
             _log.exception("a context failed unexpectedly")
             unexpected = StageFailed("unexpected failure; the service's log has the details")
-            await self._send(id_, context.last_word(unexpected))
+            await self._send(id_, context.final_message(unexpected))
         finally:
             self._close(id_)
 
-    async def _say_goodbye(
-        self, id_: str, context: Context, why: CutShort, unsent: ContextMessage | None
+    async def _send_final_message(
+        self, id_: str, context: SpeechContext, why: CutShort, unsent: ContextMessage | None
     ) -> None:
         """The end of a context that was cut short, behind the message that was waiting to leave: it
         is counted already."""
         if unsent is not None:
             await self._send(id_, unsent)
         if not isinstance(unsent, speech_pb2.SynthesisFinished):
-            await self._send(id_, context.last_word(why))
+            await self._send(id_, context.final_message(why))
 
     def _close(self, id_: str) -> None:
         self._contexts.pop(id_, None)

@@ -31,31 +31,33 @@ class WordTimes:
         self._utterance: Utterance | None = None
         self._timer = WordTimer([])
 
-    def certain(self, utterance: Utterance, spoken: Spoken, piece_start: int) -> list[HeardWord]:
-        """The words of a piece that have become certain; it begins at sample `piece_start`."""
+    def certain(self, utterance: Utterance, spoken: Spoken, segment_start: int) -> list[HeardWord]:
+        """The words of a piece that have become certain; it begins at sample `segment_start`."""
         if utterance is not self._utterance:
             self._utterance = utterance
-            self._timer = WordTimer(words_of(utterance.piece.text))
+            self._timer = WordTimer(words_of(utterance.segment.text))
         timed = self._timer.push(spoken.characters[self._timer.tokens :])
-        return list(self._heard(timed, utterance, piece_start))
+        return list(self._heard(timed, utterance, segment_start))
 
     def ended(
-        self, utterance: Utterance, spoken: Spoken, piece_start: int, piece_end: int
+        self, utterance: Utterance, spoken: Spoken, segment_start: int, segment_end: int
     ) -> list[HeardWord]:
-        """The last words of a piece, none of which is heard behind `piece_end`."""
-        words = self.certain(utterance, spoken, piece_start)
-        words += self._heard(self._timer.rest(), utterance, piece_start)
+        """The last words of a piece, none of which is heard behind `segment_end`."""
+        words = self.certain(utterance, spoken, segment_start)
+        words += self._heard(self._timer.rest(), utterance, segment_start)
         return [
-            HeardWord(each.word, min(each.first_sample, piece_end), min(each.end_sample, piece_end))
+            HeardWord(
+                each.word, min(each.first_sample, segment_end), min(each.end_sample, segment_end)
+            )
             for each in words
         ]
 
     def _heard(
-        self, timed: Iterable[TimedWord], utterance: Utterance, piece_start: int
+        self, timed: Iterable[TimedWord], utterance: Utterance, segment_start: int
     ) -> Iterator[HeardWord]:
         for each in timed:
-            word = Word(each.word.text, utterance.piece.start + each.word.start)
-            first = piece_start + round(each.first_token * self._samples_a_token)
+            word = Word(each.word.text, utterance.segment.start + each.word.start)
+            first = segment_start + round(each.first_token * self._samples_a_token)
             yield HeardWord(
-                word, first, piece_start + round(each.end_token * self._samples_a_token)
+                word, first, segment_start + round(each.end_token * self._samples_a_token)
             )

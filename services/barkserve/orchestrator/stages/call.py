@@ -13,13 +13,13 @@ import grpc
 
 from barkserve.errors import (
     BarkserveError,
-    NetworkFailed,
+    ModelExecutionFailed,
     Overloaded,
     StageFailed,
     StageUnavailable,
 )
 from barkserve.orchestrator.stages.pool import StagePool
-from barkserve.orchestrator.stages.retry import Patience
+from barkserve.orchestrator.stages.retry import RetryPolicy
 from barkserve.serving.status import from_rpc_error
 
 _log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 Messages = AsyncIterator[Any]
 
 MAX_FAILURES = 3
-"""How often a network may fail one stream: what kills it must not go through all replicas."""
+"""How often a model may fail one stream: what kills it must not go through all replicas."""
 
 
 class StageCall:
@@ -45,7 +45,7 @@ class StageCall:
         pool: StagePool,
         method: Callable[[grpc.aio.Channel], Any],
         requests: Callable[[], Messages],
-        patience: Patience,
+        patience: RetryPolicy,
     ) -> None:
         self._pool = pool
         self._method = method
@@ -59,7 +59,7 @@ class StageCall:
 
         Raises:
             BarkserveError: what the stage said, or what the requests raised; StageUnavailable or
-                Overloaded once every replica has been tried, and patience has ended; NetworkFailed
+                Overloaded once every replica has been tried, and patience has ended; ModelExecutionFailed
                 when it happened several times.
         """
         tried: list[str] = []
@@ -84,12 +84,12 @@ class StageCall:
                 if not paused_s:
                     raise
                 waited_s += paused_s
-            except (StageUnavailable, NetworkFailed) as error:
+            except (StageUnavailable, ModelExecutionFailed) as error:
                 if error is self._failure:  # of the stage before, which has tried what it could
                     raise
                 self._pool.failed(replica)
                 tried.append(replica.address)
-                failures += isinstance(error, NetworkFailed)
+                failures += isinstance(error, ModelExecutionFailed)
                 if len(tried) > len(self._pool.replicas) or failures == MAX_FAILURES:
                     raise
                 _log.warning("trying another replica: %s", error)

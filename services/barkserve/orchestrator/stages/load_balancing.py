@@ -9,7 +9,7 @@ BACKLOG_S = 10.0
 """Seconds of audio to be made that weigh as much as a full house."""
 
 AWAKE_ENOUGH = 0.5
-"""Up to this pressure a replica has a stream sooner than one whose network has to come back."""
+"""Up to this pressure a replica has a stream sooner than one whose model has to come back."""
 
 UNKNOWN_SLOTS = 16
 """Assumed of a replica that has not said how many it has."""
@@ -32,7 +32,7 @@ def has_room(replica: Replica) -> bool:
 
 
 def away(replica: Replica) -> bool:
-    """Whether its network would have to come back to its device first."""
+    """Whether its model would have to come back to its device first."""
     return replica.load is not None and bool(replica.load.away)
 
 

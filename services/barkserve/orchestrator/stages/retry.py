@@ -8,7 +8,7 @@ _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
 
 
-class Patience:
+class RetryPolicy:
     """Until when to wait.
 
     Args:

@@ -12,7 +12,7 @@ from barkserve.orchestrator.synthesis.pipeline import Pipeline
 from barkserve.v1 import common_pb2
 
 
-class Take:
+class Attempt:
     """A pipeline under way. Made for one use, inside an event loop.
 
     Args:

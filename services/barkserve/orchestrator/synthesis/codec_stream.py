@@ -15,7 +15,7 @@ from barkserve.errors import NothingToSpeak, StageFailed, TextTooLong
 from barkserve.orchestrator.stages.call import Messages, StageCall
 from barkserve.orchestrator.stages.pool import StagePool
 from barkserve.orchestrator.stages.replay import Replay
-from barkserve.orchestrator.stages.retry import Patience
+from barkserve.orchestrator.stages.retry import RetryPolicy
 from barkserve.orchestrator.synthesis.pipeline import Pipeline
 from barkserve.v1 import codec_pb2, codec_pb2_grpc, common_pb2
 
@@ -40,7 +40,7 @@ class CodecStream:
         self,
         pool: StagePool,
         config: BarkConfig,
-        patience: Patience,
+        patience: RetryPolicy,
         past: Sequence[int] = (),
     ) -> None:
         self._pool = pool
@@ -62,34 +62,36 @@ class CodecStream:
         self._next: asyncio.Task[Samples | None] | None = None
         self._left = np.empty(0, dtype=np.float32)  # of a response: the next piece's samples
 
-    def add(self, piece: Pipeline | None) -> None:
+    def add(self, segment: Pipeline | None) -> None:
         """The next piece, whose frames may still be to come; None: there are no more."""
-        self._pieces.put_nowait(piece)
+        self._pieces.put_nowait(segment)
 
-    async def samples(self, piece: Pipeline) -> AsyncGenerator[Samples, None]:
+    async def samples(self, segment: Pipeline) -> AsyncGenerator[Samples, None]:
         """Yields (n,) float32 samples of one piece; pieces are asked for in the order of `add`.
 
         Raises:
             BarkserveError: what the first stage that failed said.
         """
         made = 0
-        while not piece.complete.done() or made < piece.frame_count * self._hop:
-            if piece.complete.done():
-                self._end_if_short(piece)
-            samples = self._left if len(self._left) else await self._some_or_end(piece)
-            end = piece.frame_count * self._hop if piece.complete.done() else made + len(samples)
+        while not segment.complete.done() or made < segment.frame_count * self._hop:
+            if segment.complete.done():
+                self._end_if_short(segment)
+            samples = self._left if len(self._left) else await self._some_or_end(segment)
+            end = (
+                segment.frame_count * self._hop if segment.complete.done() else made + len(samples)
+            )
             samples, self._left = samples[: end - made], samples[end - made :]
             made += len(samples)
             if len(samples):
                 yield samples
-        self._fed += piece.frame_count
+        self._fed += segment.frame_count
 
-    def after(self, piece: Pipeline, *, heard: bool) -> "CodecStream":
+    def after(self, segment: Pipeline, *, heard: bool) -> "CodecStream":
         """The stream for the next piece: this one, unless its call has ended, or the piece was not
         heard and the codec must forget it: then another call goes on from what was heard."""
         if heard:
             most = WARM_UP_FRAMES * self._books
-            self._heard = [*self._heard, *piece.spoken.fine][-most:]
+            self._heard = [*self._heard, *segment.spoken.fine][-most:]
         if heard and not self._ended:
             return self
         self.close()
@@ -108,21 +110,21 @@ class CodecStream:
         if self._next is not None:
             self._next.cancel()
 
-    def _end_if_short(self, piece: Pipeline) -> None:
+    def _end_if_short(self, segment: Pipeline) -> None:
         """A codec that has too few frames to begin with waits for more, unless the call ends."""
-        few = self._fed + piece.frame_count < self._config.codec.first_frames
+        few = self._fed + segment.frame_count < self._config.codec.first_frames
         if few and not self._ended:
             self._ended = True
             self.add(None)
 
-    async def _some_or_end(self, piece: Pipeline) -> Samples:
+    async def _some_or_end(self, segment: Pipeline) -> Samples:
         """The next samples; none if the piece turns out to have no more."""
         pull = self._pull()
-        if not piece.complete.done():
-            either: set[asyncio.Future[Any]] = {pull, piece.complete}
+        if not segment.complete.done():
+            either: set[asyncio.Future[Any]] = {pull, segment.complete}
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            if piece.complete.done():
-                piece.complete.result()  # raises what the piece failed with
+            if segment.complete.done():
+                segment.complete.result()  # raises what the piece failed with
                 return np.empty(0, dtype=np.float32)
         samples = await self._pulled()
         if samples is None:
@@ -163,9 +165,9 @@ class CodecStream:
         if self._past:
             self._lengths.append(len(self._past) // self._books)
             yield self._past
-        while (piece := await self._pieces.get()) is not None:
+        while (segment := await self._pieces.get()) is not None:
             try:
-                async for codes in piece.frames():
+                async for codes in segment.frames():
                     self._lengths.append(len(codes) // self._books)
                     yield codes
             except (TextTooLong, NothingToSpeak):

@@ -10,7 +10,7 @@ from barkserve.v1 import common_pb2
 
 
 @dataclass(frozen=True)
-class PieceSamples:
+class SegmentSamples:
     """The next (n,) float32 samples of a piece, at the checkpoint's rate."""
 
     utterance: Utterance
@@ -19,7 +19,7 @@ class PieceSamples:
 
 
 @dataclass(frozen=True)
-class PieceEnded:
+class SegmentEnded:
     """All samples of a piece have come."""
 
     utterance: Utterance
@@ -34,10 +34,10 @@ class Flushed:
 
 
 @dataclass(frozen=True)
-class SpeechEnded:
+class SynthesisEnded:
     """All samples have come."""
 
     codec: common_pb2.StageReport
 
 
-SpeechEvent = PieceSamples | PieceEnded | Flushed | SpeechEnded
+SynthesisEvent = SegmentSamples | SegmentEnded | Flushed | SynthesisEnded

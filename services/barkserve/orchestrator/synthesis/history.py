@@ -1,4 +1,4 @@
-"""What each network remembers of the speech before a piece: tokens, handed on from piece to piece
+"""What each model remembers of the speech before a piece: tokens, handed on from piece to piece
 as soon as a stage has made the last one. Knows no messages."""
 
 import asyncio
@@ -10,20 +10,20 @@ from typing import Literal, Self, get_args
 from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.checkpoint.voices import Voice
 
-Drawing = Literal["semantic", "coarse", "fine"]
-DRAWING: tuple[Drawing, ...] = get_args(Drawing)
-"""The stages whose networks read a history."""
+HistoryStage = Literal["semantic", "coarse", "fine"]
+HISTORY_STAGES: tuple[HistoryStage, ...] = get_args(HistoryStage)
+"""The stages whose models read a history."""
 
 
 @dataclass(frozen=True)
-class MemorySizes:
+class HistorySizes:
     """Most numbers that are worth remembering for each stage."""
 
-    tokens: dict[Drawing, int]
+    tokens: dict[HistoryStage, int]
 
     @classmethod
     def of(cls, config: BarkConfig) -> Self:
-        """For a checkpoint: as far back as its networks look."""
+        """For a checkpoint: as far back as its models look."""
         semantic, coarse = config.semantic_generation, config.coarse_generation
         fine = config.fine_generation
         books = coarse.n_coarse_codebooks
@@ -38,7 +38,7 @@ class MemorySizes:
         )
 
 
-class Memory:
+class History:
     """The tokens up to the end of a piece, stage by stage, each known once that stage is done.
 
     semantic: tokens. coarse: codes of the coarse codebooks, frame by frame, each below
@@ -47,8 +47,8 @@ class Memory:
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
-        self._parts: dict[Drawing, asyncio.Future[Sequence[int]]] = {
-            stage: loop.create_future() for stage in DRAWING
+        self._parts: dict[HistoryStage, asyncio.Future[Sequence[int]]] = {
+            stage: loop.create_future() for stage in HISTORY_STAGES
         }
 
     @classmethod
@@ -60,19 +60,19 @@ class Memory:
         memory.know("fine", [] if voice is None else voice.fine_prompt.T.ravel().tolist())
         return memory
 
-    def known(self, stage: Drawing) -> "asyncio.Future[Sequence[int]]":
+    def known(self, stage: HistoryStage) -> "asyncio.Future[Sequence[int]]":
         """Done once the stage is."""
         return self._parts[stage]
 
-    async def of(self, stage: Drawing) -> Sequence[int]:
+    async def of(self, stage: HistoryStage) -> Sequence[int]:
         """What a stage remembers; waits until it is known. Raises what the stage failed with."""
         return await asyncio.shield(self._parts[stage])
 
-    def know(self, stage: Drawing, tokens: Sequence[int]) -> None:
+    def know(self, stage: HistoryStage, tokens: Sequence[int]) -> None:
         """The stage has made its last token of the piece."""
         self._parts[stage].set_result(tokens)
 
-    def fail(self, stage: Drawing, error: Exception) -> None:
+    def fail(self, stage: HistoryStage, error: Exception) -> None:
         """The stage will not get there."""
         if not self._parts[stage].done():
             self._parts[stage].set_exception(error)
@@ -84,7 +84,7 @@ class Memory:
             part.cancel()
 
 
-def remember(before: Sequence[int], own: Sequence[int], most: int) -> Sequence[int]:
+def extend_history(before: Sequence[int], own: Sequence[int], most: int) -> Sequence[int]:
     """What is remembered after a piece: its own tokens, and as many of those before it as there is
     room for."""
     room = most - len(own)

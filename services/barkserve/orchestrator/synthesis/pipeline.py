@@ -19,8 +19,13 @@ from barkserve.constants import StageName
 from barkserve.orchestrator.stages.call import Messages, StageCall
 from barkserve.orchestrator.stages.pool import StagePool
 from barkserve.orchestrator.stages.replay import Replay
-from barkserve.orchestrator.stages.retry import Patience
-from barkserve.orchestrator.synthesis.history import Drawing, Memory, MemorySizes, remember
+from barkserve.orchestrator.stages.retry import RetryPolicy
+from barkserve.orchestrator.synthesis.history import (
+    History,
+    HistorySizes,
+    HistoryStage,
+    extend_history,
+)
 from barkserve.orchestrator.synthesis.stage_requests import (
     coarse_config,
     fine_config,
@@ -38,7 +43,7 @@ from barkserve.v1 import (
 
 Pools = Mapping[StageName, StagePool]
 
-_STUBS: Mapping[Drawing, Callable[[grpc.aio.Channel], Any]] = {
+_STUBS: Mapping[HistoryStage, Callable[[grpc.aio.Channel], Any]] = {
     "semantic": semantic_pb2_grpc.SemanticServiceStub,
     "coarse": coarse_pb2_grpc.CoarseServiceStub,
     "fine": fine_pb2_grpc.FineServiceStub,
@@ -46,7 +51,7 @@ _STUBS: Mapping[Drawing, Callable[[grpc.aio.Channel], Any]] = {
 
 
 @dataclass(frozen=True)
-class Chain:
+class StageClients:
     """What all utterances have in common.
 
     Attributes:
@@ -58,9 +63,9 @@ class Chain:
     config: BarkConfig
 
     @property
-    def sizes(self) -> MemorySizes:
+    def sizes(self) -> HistorySizes:
         """How much each stage remembers."""
-        return MemorySizes.of(self.config)
+        return HistorySizes.of(self.config)
 
 
 class Pipeline:
@@ -78,11 +83,11 @@ class Pipeline:
     """
 
     def __init__(
-        self, chain: Chain, utterance: Utterance, before: Memory, patience: Patience
+        self, chain: StageClients, utterance: Utterance, before: History, patience: RetryPolicy
     ) -> None:
         self.utterance = utterance
         self.spoken = Spoken()
-        self.after = Memory()
+        self.after = History()
         self._chain = chain
         self._before = before
         self._patience = patience
@@ -130,7 +135,7 @@ class Pipeline:
         def opening() -> list[Any]:
             self.spoken.characters.clear()  # a replica that goes on tells all of them
             config = semantic_config(self.utterance, history, self.spoken.semantic)
-            return [request(config=config), request(text=self.utterance.piece.text)]
+            return [request(config=config), request(text=self.utterance.segment.text)]
 
         try:
             async for response in self._stage("semantic", opening):
@@ -184,12 +189,12 @@ class Pipeline:
             raise
         self._know("fine", history, self.spoken.fine)
 
-    def _know(self, stage: Drawing, history: Sequence[int], own: Sequence[int]) -> None:
-        self.after.know(stage, remember(history, own, self._sizes[stage]))
+    def _know(self, stage: HistoryStage, history: Sequence[int], own: Sequence[int]) -> None:
+        self.after.know(stage, extend_history(history, own, self._sizes[stage]))
 
     async def _stage(
         self,
-        stage: Drawing,
+        stage: HistoryStage,
         opening: Callable[[], list[Any]],
         inputs: Replay[Any] | None = None,
         feed: Callable[[Any], Any] = lambda item: item,

@@ -3,7 +3,7 @@
 import hashlib
 
 
-def piece_seed(seed: int, index: int, redraw: int = 0) -> int:
+def segment_seed(seed: int, index: int, redraw: int = 0) -> int:
     """The seed of a piece's draws.
 
     Args:

@@ -12,34 +12,34 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from barkserve.errors import BarkserveError, NothingToSpeak, StageFailed, TextTooLong
-from barkserve.orchestrator.audio.playout_clock import Listener
+from barkserve.orchestrator.audio.playout_clock import PlayoutClock
 from barkserve.orchestrator.audio.silence import SilenceTrimmer
-from barkserve.orchestrator.stages.retry import Patience
-from barkserve.orchestrator.synthesis.attempt import Take
+from barkserve.orchestrator.stages.retry import RetryPolicy
+from barkserve.orchestrator.synthesis.attempt import Attempt
 from barkserve.orchestrator.synthesis.codec_stream import CodecStream
 from barkserve.orchestrator.synthesis.events import (
     Flushed,
-    PieceEnded,
-    PieceSamples,
-    SpeechEnded,
-    SpeechEvent,
+    SegmentEnded,
+    SegmentSamples,
+    SynthesisEnded,
+    SynthesisEvent,
 )
-from barkserve.orchestrator.synthesis.history import Memory
-from barkserve.orchestrator.synthesis.pipeline import Chain, Pipeline
+from barkserve.orchestrator.synthesis.history import History
+from barkserve.orchestrator.synthesis.pipeline import Pipeline, StageClients
 from barkserve.orchestrator.synthesis.plan import NOTHING, Plan
-from barkserve.orchestrator.synthesis.seeds import piece_seed
+from barkserve.orchestrator.synthesis.seeds import segment_seed
 from barkserve.orchestrator.synthesis.utterance import Utterance
 from barkserve.orchestrator.text.budget import Budget
 from barkserve.orchestrator.text.feed import TextFeed
-from barkserve.orchestrator.text.segmenter import FlushMark, Piece, halves
+from barkserve.orchestrator.text.segmenter import FlushMark, Segment, halves
 
-PIECES_UNDER_WAY = 2
-NOTHING_MADE = "the network found nothing to say for this text; try another seed or voice"
+SEGMENTS_IN_FLIGHT = 2
+NOTHING_MADE = "the model found nothing to say for this text; try another seed or voice"
 FULL_STAGE_S = 10.0
 """How long, at least, a speech that has begun goes on asking a stage that is full."""
 
 
-class Speech:
+class Synthesis:
     """One text being spoken. Made for one use.
 
     Args:
@@ -53,11 +53,11 @@ class Speech:
 
     def __init__(
         self,
-        chain: Chain,
+        chain: StageClients,
         plan: Plan,
         feed: TextFeed,
         budget: Budget,
-        listener: Listener,
+        listener: PlayoutClock,
         deadline: float | None,
     ) -> None:
         self._chain = chain
@@ -66,16 +66,16 @@ class Speech:
         self._budget = budget
         self._listener = listener
         self._deadline = deadline
-        self._room = asyncio.Semaphore(PIECES_UNDER_WAY)
-        self._under_way: asyncio.Queue[Take | FlushMark | Exception | None] = asyncio.Queue()
+        self._room = asyncio.Semaphore(SEGMENTS_IN_FLIGHT)
+        self._under_way: asyncio.Queue[Attempt | FlushMark | Exception | None] = asyncio.Queue()
         self._open: set[Pipeline] = set()
-        self._refused: deque[Piece] = deque()  # what is left of a piece that was too long
+        self._refused: deque[Segment] = deque()  # what is left of a piece that was too long
         self._silence: BarkserveError = NothingToSpeak("text", NOTHING)  # what to say if it stays
         self._codec = CodecStream(chain.pools["codec"], chain.config, self._patience(0))
         self._frame_count = 0  # of pieces that were heard
         self._sample_count = 0
 
-    async def events(self) -> AsyncGenerator[SpeechEvent, None]:
+    async def events(self) -> AsyncGenerator[SynthesisEvent, None]:
         """Yields what is spoken as it comes.
 
         Raises:
@@ -97,7 +97,7 @@ class Speech:
             self._codec.add(None)
             report = await self._codec.finish()
             report.output_count = self._frame_count * self._chain.config.codec.hop_length
-            yield SpeechEnded(report)
+            yield SynthesisEnded(report)
         finally:
             producing.cancel()
             self._codec.close()
@@ -105,7 +105,7 @@ class Speech:
                 pipeline.close()
             await asyncio.wait([producing])
 
-    async def _spoken(self, take: Take) -> AsyncGenerator[SpeechEvent, None]:
+    async def _spoken(self, take: Attempt) -> AsyncGenerator[SynthesisEvent, None]:
         """The events of one piece, none of a take that failed."""
         pipeline = take.pipeline
         utterance, spoken = pipeline.utterance, pipeline.spoken
@@ -114,11 +114,11 @@ class Speech:
             async with aclosing(take.samples(self._codec.samples(pipeline))) as parts:
                 async for samples in parts:
                     self._sample_count += len(samples)
-                    yield PieceSamples(utterance, spoken, samples)
+                    yield SegmentSamples(utterance, spoken, samples)
             if take.accepted.result():
                 self._silence = StageFailed(NOTHING_MADE)  # if no piece is heard
                 self._frame_count += pipeline.frame_count
-                yield PieceEnded(utterance, spoken)
+                yield SegmentEnded(utterance, spoken)
             self._codec = self._codec.after(pipeline, heard=take.accepted.result())
         except TextTooLong:
             pass  # its halves come next
@@ -127,17 +127,17 @@ class Speech:
         finally:
             pipeline.close()
             self._open.discard(pipeline)
-            self._listener.piece_ends()
+            self._listener.segment_ends()
             self._room.release()
 
     async def _produce(self) -> None:
         """Start piece after piece, as soon as the one before lets it."""
-        before, index = Memory.of_voice(self._plan.voice), 0
+        before, index = History.of_voice(self._plan.voice), 0
         try:
             while True:
                 await self._room.acquire()
                 item = self._refused.popleft() if self._refused else await self._feed.next()
-                if not isinstance(item, Piece):
+                if not isinstance(item, Segment):
                     self._room.release()
                     self._under_way.put_nowait(item)
                     if item is None:
@@ -155,42 +155,42 @@ class Speech:
         except Exception as error:
             self._under_way.put_nowait(error)
 
-    def _start(self, piece: Piece, index: int, before: Memory, redraw: int) -> Take:
+    def _start(self, segment: Segment, index: int, before: History, redraw: int) -> Attempt:
         plan, config = self._plan, self._chain.config
         asked, generation = plan.request.semantic.max_tokens, config.semantic_generation
         utterance = Utterance(
             plan,
-            piece,
+            segment,
             index,
             redraw,
-            seed=piece_seed(plan.seed, index, redraw),
-            max_tokens=plan.tail.max_tokens(piece.text, asked, generation),
+            seed=segment_seed(plan.seed, index, redraw),
+            max_tokens=plan.tail.max_tokens(segment.text, asked, generation),
             max_tail_tokens=plan.tail.max_tail_tokens(generation),
         )
         pipeline = Pipeline(self._chain, utterance, before, self._patience(index))
         trimmer = SilenceTrimmer(config.sample_rate, plan.tail.max_silence_seconds)
-        take = Take(pipeline, trimmer, may_fail=redraw < plan.tail.max_redraws)
+        take = Attempt(pipeline, trimmer, may_fail=redraw < plan.tail.max_redraws)
         self._open.add(pipeline)
-        self._listener.piece_begins()
+        self._listener.segment_begins()
         pipeline.start()
         self._under_way.put_nowait(take)
         return take
 
     async def _semantic_complete(self, pipeline: Pipeline) -> bool:
         """Wait for a piece's last semantic token; False if the piece cannot be spoken as it is."""
-        piece = pipeline.utterance.piece
+        segment = pipeline.utterance.segment
         try:
             await pipeline.after.of("semantic")
         except TextTooLong:
-            if len(piece.text) < 2:
+            if len(segment.text) < 2:
                 raise
-            self._refused.extendleft(reversed(halves(piece, self._budget)))
+            self._refused.extendleft(reversed(halves(segment, self._budget)))
             return False
         except NothingToSpeak:
             return False
         return True
 
-    def _patience(self, index: int) -> Patience:
+    def _patience(self, index: int) -> RetryPolicy:
         """For how long a piece asks a stage that is full: a speech that was never heard can be sent
         again, one that has begun should go on."""
 
@@ -198,4 +198,4 @@ class Speech:
             begun = index > 0 or self._sample_count > 0
             return max(self._listener.lead_s, FULL_STAGE_S) if begun else 0.0
 
-        return Patience(self._deadline, full_s)
+        return RetryPolicy(self._deadline, full_s)

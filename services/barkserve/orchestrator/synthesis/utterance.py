@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from barkserve.constants import StageName
 from barkserve.orchestrator.synthesis.plan import Plan
-from barkserve.orchestrator.text.segmenter import Piece
+from barkserve.orchestrator.text.segmenter import Segment
 from barkserve.v1 import common_pb2
 
 
@@ -23,7 +23,7 @@ class Utterance:
     """
 
     plan: Plan
-    piece: Piece
+    segment: Segment
     index: int
     redraw: int
     seed: int

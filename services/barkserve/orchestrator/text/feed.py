@@ -8,8 +8,8 @@ import asyncio
 import codecs
 
 from barkserve.errors import InvalidArgument
-from barkserve.orchestrator.audio.playout_clock import Listener
-from barkserve.orchestrator.text.segmenter import FlushMark, PassedOver, Piece, Segmenter
+from barkserve.orchestrator.audio.playout_clock import PlayoutClock
+from barkserve.orchestrator.text.segmenter import FlushMark, PassedOver, Segment, Segmenter
 
 EARLY_S = 1.0
 """Whole sentences that wait to be joined leave so long before the listener would wait."""
@@ -26,7 +26,7 @@ class TextFeed:
     """
 
     def __init__(
-        self, segmenter: Segmenter, listener: Listener, max_characters: int, max_delay_s: float
+        self, segmenter: Segmenter, listener: PlayoutClock, max_characters: int, max_delay_s: float
     ) -> None:
         self._segmenter = segmenter
         self._listener = listener
@@ -63,7 +63,7 @@ class TextFeed:
         self._segmenter.end()
         self._listener.changed.set()
 
-    async def next(self) -> Piece | FlushMark | None:
+    async def next(self) -> Segment | FlushMark | None:
         """The next piece or mark, once there is one; None when all of the text has been handed
         out."""
         while True:
@@ -83,15 +83,15 @@ class TextFeed:
     def _finished(self) -> bool:
         return self._ended and not self._segmenter.waiting
 
-    async def _more_or_hurry(self) -> Piece | None:
+    async def _more_or_hurry(self) -> Segment | None:
         """Wait until something has changed; a piece if the listener has waited long enough."""
         patience = self._patience()
         try:
             await asyncio.wait_for(self._listener.changed.wait(), patience)
         except TimeoutError:
             left = self._patience()
-            if left is not None and left <= 0 and (piece := self._segmenter.hurry()):
-                return piece
+            if left is not None and left <= 0 and (segment := self._segmenter.hurry()):
+                return segment
             if left is not None and left <= 0:
                 await self._listener.changed.wait()  # not even a word is there
         return None

@@ -15,7 +15,7 @@ from barkserve.speakable import speakable
 
 
 @dataclass(frozen=True)
-class Piece:
+class Segment:
     """Text for one utterance: what to say, and where it stands, in characters of the whole text."""
 
     text: str
@@ -72,13 +72,13 @@ class Segmenter:
         """There is no more text."""
         self._ended = True
 
-    def next(self) -> Piece | FlushMark | PassedOver | None:
+    def next(self) -> Segment | FlushMark | PassedOver | None:
         """The next piece or mark, or a part of the way there; None if there is none, for now or,
         behind `end`, for good."""
         self._join_incoming()
-        piece = self._next_piece()
-        if piece is not None or not self._incoming:
-            return piece
+        segment = self._next_piece()
+        if segment is not None or not self._incoming:
+            return segment
         mark = self._incoming.popleft()
         assert isinstance(mark, FlushMark)
         return mark
@@ -93,7 +93,7 @@ class Segmenter:
         """Whether whole sentences are there, kept back to be joined with the next."""
         return self._held > 0
 
-    def hurry(self) -> Piece | None:
+    def hurry(self) -> Segment | None:
         """What can be spoken of the text that waits, although its sentence has not ended."""
         end = self._held or spoken_end(self._text, self.language)
         return self._take(end) if end else None
@@ -109,7 +109,7 @@ class Segmenter:
             texts.append(self._incoming.popleft())
         self._text += "".join(map(str, texts))
 
-    def _next_piece(self) -> Piece | PassedOver | None:
+    def _next_piece(self) -> Segment | PassedOver | None:
         """The next piece of the known text, if it is worth speaking."""
         if not self._without_leading_space():
             return None
@@ -160,7 +160,7 @@ class Segmenter:
         """Up to which cost sentences are joined: none to the first, few to the second."""
         return self._budget.limit * min(self._pieces, 2) // 2 if self._budget.joins else 0
 
-    def _take(self, end: int) -> Piece | None:
+    def _take(self, end: int) -> Segment | None:
         """Hand out the text up to `end`; None if there is nothing in it to speak."""
         text, self._text = self._text[:end], self._text[end:]
         start, self._base = self._base, self._base + end
@@ -168,22 +168,22 @@ class Segmenter:
         if not speakable(text):
             return None
         self._pieces += 1
-        return Piece(text.rstrip(), start)
+        return Segment(text.rstrip(), start)
 
 
-def halves(piece: Piece, budget: Budget) -> list[Piece]:
+def halves(segment: Segment, budget: Budget) -> list[Segment]:
     """A piece that was refused as too long, in two: cut at a clause, else a word, else anywhere.
 
     Args:
         piece: at least two characters.
         budget: how to count.
     """
-    room = Budget(max(1, budget.cost(piece.text) // 2), budget.spelled)
-    middle = min(_fitting(piece.text, room), len(piece.text) - 1)
-    end = forced_end(piece.text, middle, 0, room)
-    parts = ((piece.text[:end], piece.start), (piece.text[end:], piece.start + end))
+    room = Budget(max(1, budget.cost(segment.text) // 2), budget.spelled)
+    middle = min(_fitting(segment.text, room), len(segment.text) - 1)
+    end = forced_end(segment.text, middle, 0, room)
+    parts = ((segment.text[:end], segment.start), (segment.text[end:], segment.start + end))
     return [
-        Piece(text.strip(), start + len(text) - len(text.lstrip()))
+        Segment(text.strip(), start + len(text) - len(text.lstrip()))
         for text, start in parts
         if speakable(text)
     ]

@@ -32,7 +32,7 @@ _MARKS = (
 )
 
 
-class VoiceFiles(ABC):
+class BlobStore(ABC):
     """The files of one folder. All methods block; each raises StoreUnavailable when it cannot.
 
     Attributes:
@@ -63,7 +63,7 @@ class VoiceFiles(ABC):
         """Remove a file; False if there is none."""
 
     @abstractmethod
-    def child(self, name: str) -> "VoiceFiles":
+    def child(self, name: str) -> "BlobStore":
         """A folder in this one."""
 
     @abstractmethod
@@ -99,22 +99,22 @@ class VoiceFiles(ABC):
             raise failure from error
 
 
-def open_files(location: str) -> VoiceFiles:
+def open_blob_store(location: str) -> BlobStore:
     """The folder at a path or an fsspec URL (s3://bucket/voices); it need not exist yet.
 
     Raises:
         StartupError: the URL is wrong, or what it needs is not installed.
     """
     if "://" not in location and "::" not in location:
-        return FolderFiles(_folder(Path(location).expanduser()))
+        return FolderBlobStore(_folder(Path(location).expanduser()))
     try:
         filesystem, root = fsspec.core.url_to_fs(location)
     except Exception as error:
         reason = str(error).partition("\n")[0]
         raise StartupError(f"--voice-store: {location!r} cannot be opened ({reason})") from error
     if isinstance(filesystem, LocalFileSystem):
-        return FolderFiles(_folder(Path(root)))
-    return ObjectFiles(filesystem, root)
+        return FolderBlobStore(_folder(Path(root)))
+    return ObjectBlobStore(filesystem, root)
 
 
 def _folder(path: Path) -> Path:
@@ -123,7 +123,7 @@ def _folder(path: Path) -> Path:
     return path
 
 
-class FolderFiles(VoiceFiles):
+class FolderBlobStore(BlobStore):
     """A folder of this machine, or one that it mounts; the file system must know hard links."""
 
     def __init__(self, folder: Path) -> None:
@@ -165,8 +165,8 @@ class FolderFiles(VoiceFiles):
                 return False
         return True
 
-    def child(self, name: str) -> VoiceFiles:
-        return FolderFiles(self._folder / name)
+    def child(self, name: str) -> BlobStore:
+        return FolderBlobStore(self._folder / name)
 
     def check_writable(self, *, thoroughly: bool) -> None:
         there = next(path for path in (self._folder, *self._folder.parents) if path.exists())
@@ -201,7 +201,7 @@ class FolderFiles(VoiceFiles):
                     file.unlink()
 
 
-class ObjectFiles(VoiceFiles):
+class ObjectBlobStore(BlobStore):
     """Any other file system of fsspec's: S3, GCS, Azure, memory. Objects are written whole."""
 
     def __init__(self, filesystem: Any, root: str) -> None:
@@ -251,8 +251,8 @@ class ObjectFiles(VoiceFiles):
                 return False
         return True
 
-    def child(self, name: str) -> VoiceFiles:
-        return ObjectFiles(self._filesystem, f"{self._root}/{name}")
+    def child(self, name: str) -> BlobStore:
+        return ObjectBlobStore(self._filesystem, f"{self._root}/{name}")
 
     def check_writable(self, *, thoroughly: bool) -> None:
         if thoroughly:  # only writing tells

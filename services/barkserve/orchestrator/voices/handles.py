@@ -12,7 +12,7 @@ from collections.abc import Callable
 from barkserve.checkpoint.voice_card import VoiceCard
 from barkserve.checkpoint.voices import MAX_NPZ_BYTES, Voice
 from barkserve.errors import NotFound
-from barkserve.orchestrator.voices.blobs import VoiceFiles
+from barkserve.orchestrator.voices.blobs import BlobStore
 from barkserve.orchestrator.voices.store import VoiceStore
 
 _HANDLE = re.compile(r"([0-9a-f]{10})-[0-9a-f]{32}")
@@ -31,7 +31,7 @@ class VoiceHandles:
 
     def __init__(
         self,
-        files: VoiceFiles,
+        files: BlobStore,
         store: VoiceStore,
         seconds: float,
         clock: Callable[[], float] = time.time,

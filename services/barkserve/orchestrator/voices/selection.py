@@ -100,10 +100,10 @@ def history_prompt(voice: Voice) -> common_pb2.HistoryPrompt:
     )
 
 
-def continuing_voice(pieces: Iterable[Spoken], config: BarkConfig) -> common_pb2.HistoryPrompt:
+def continuing_voice(segments: Iterable[Spoken], config: BarkConfig) -> common_pb2.HistoryPrompt:
     """The voice that goes on where the last of these pieces ended: their own tokens."""
     voice = common_pb2.HistoryPrompt()
-    for spoken in pieces:
+    for spoken in segments:
         voice.semantic_prompt.extend(spoken.semantic)
         voice.coarse_prompt.extend(code % config.codebook_size for code in spoken.coarse)
         voice.fine_prompt.extend(spoken.fine)

@@ -19,7 +19,7 @@ from barkserve.errors import (
     StoreFull,
     StoreUnavailable,
 )
-from barkserve.orchestrator.voices.blobs import VoiceFiles
+from barkserve.orchestrator.voices.blobs import BlobStore
 from barkserve.orchestrator.voices.npz import TokenRanges, VoiceRecord, pack, unpack
 
 MAX_NAME_CHARACTERS = 64
@@ -42,7 +42,7 @@ class VoiceStore:
     """
 
     def __init__(
-        self, files: VoiceFiles, config: BarkConfig, checkpoint: str, capacity: int
+        self, files: BlobStore, config: BarkConfig, checkpoint: str, capacity: int
     ) -> None:
         self.capacity = capacity
         self._files = files
