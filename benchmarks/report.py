@@ -1,5 +1,6 @@
 """What every comparison needs: the shapes, the machine it ran on and what that can do at most, and
-the file it goes to."""
+the file it goes to.
+"""
 
 import json
 import platform
@@ -27,7 +28,8 @@ def spec_of(shape: str) -> CheckpointSpec:
 
 def write_report(out: Path | None, report: dict[str, Any]) -> dict[str, Any]:
     """Print a report, with the machine, and write it where asked; what an earlier run found and
-    this one did not look at stays. Returns all results."""
+    this one did not look at stays. Returns all results.
+    """
     if out and out.exists():
         earlier = json.loads(out.read_text())["results"]
         report["results"] = earlier | report["results"]
@@ -53,7 +55,8 @@ def machine() -> dict[str, object]:
 
 def bandwidth() -> float:
     """Bytes a second that all threads together read from memory: the best of several passes of a
-    dot product over 400 MB."""
+    dot product over 400 MB.
+    """
     halves = torch.ones(2, 50_000_000)
     return halves.nbytes / min(_seconds(lambda: torch.dot(halves[0], halves[1]), 7))
 

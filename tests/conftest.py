@@ -1,5 +1,6 @@
 """Checkpoints that many tests read, built once; one thread for torch: tests must not fight over two
-cores; and examples that are the same in every run, however long they take."""
+cores; and examples that are the same in every run, however long they take.
+"""
 
 import os
 import shutil

@@ -1,5 +1,6 @@
 """The committed generated code is what protos/ says, field for field, and every field says what it
-is."""
+is.
+"""
 
 import itertools
 import re

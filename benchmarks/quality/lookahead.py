@@ -141,7 +141,8 @@ class Speaker:
 
 def log_mel(samples: torch.Tensor, rate: int, bands: int = 80) -> torch.Tensor:
     """(bands, time) log-mel power in dB: 1024-point Hann windows, a hop of 256, HTK mel, floor -80
-    dB."""
+    dB.
+    """
     window = torch.hann_window(1024)
     power = torch.stft(samples, 1024, 256, window=window, return_complex=True).abs().square()
     edges = torch.linspace(0, 2595 * np.log10(1 + rate / 2 / 700), bands + 2)

@@ -70,7 +70,7 @@ class Spoken:
 
 
 def teacher_words(flite: Flite, text: str) -> tuple[list[int], list[int]]:
-    """flite's phones of a text, and of each the number of its word, -1 in pauses."""
+    """Flite's phones of a text, and of each the number of its word, -1 in pauses."""
     lib: Any = flite._lib
     lib.path_to_item.restype = ctypes.c_void_p
     lib.path_to_item.argtypes = [ctypes.c_void_p, ctypes.c_char_p]

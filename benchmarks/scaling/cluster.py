@@ -1,5 +1,6 @@
 """Plays the cluster: processes instead of pods, EndpointSlices that tell of them, and an HPA that
-asks the autoscaler what KEDA asks. Knows nothing of audio."""
+asks the autoscaler what KEDA asks. Knows nothing of audio.
+"""
 
 import asyncio
 import json
@@ -68,7 +69,8 @@ class Cluster:
 
     async def start(self) -> tuple[str, str]:
         """Start the API server, the orchestrator and the autoscaler; returns the addresses of the
-        latter two. No stage has a replica yet."""
+        latter two. No stage has a replica yet.
+        """
         await self.api.start()
         self._kubeconfig.write_text(json.dumps(_kubeconfig(self.api.url)))
         pools = [f"--{stage}=kubernetes:bark-{stage}.{NAMESPACE}" for stage in STAGES]

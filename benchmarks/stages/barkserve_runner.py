@@ -1,5 +1,6 @@
 """The work of `benchmarks.stages` by barkserve's models, driven as its stages drive them, without
-gRPC. Runs in a process of its own, see `benchmarks.stages.worker`."""
+gRPC. Runs in a process of its own, see `benchmarks.stages.worker`.
+"""
 
 import asyncio
 import os

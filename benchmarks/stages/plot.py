@@ -11,7 +11,8 @@ COLOURS = {"transformers": "#b0b7bf", "barkserve": "#2a6f97", "barkserve, first 
 
 def plot(rows: Rows, file: Path) -> None:
     """Three panels: seconds alone, memory alone, seconds of audio a second by streams; of a run of
-    some parts only those that it has."""
+    some parts only those that it has.
+    """
     import matplotlib
 
     matplotlib.use("Agg")

@@ -1,5 +1,6 @@
 """The work of `benchmarks.stages` by transformers' own generate methods, streams as a batch. Runs
-in a process of its own, see `benchmarks.stages.worker`."""
+in a process of its own, see `benchmarks.stages.worker`.
+"""
 
 import asyncio
 import time

@@ -54,7 +54,8 @@ class Work:
 class Taken:
     """Seconds that all streams took and that passed until their first output (median), and the
     memory that the process has afterwards and the most that it ever had, in MB, as Linux counts it:
-    mapped files included."""
+    mapped files included.
+    """
 
     seconds: float
     first_s: float
@@ -103,7 +104,8 @@ class Worker:
 
 async def serve(run: Callable[[int], Awaitable[tuple[float, float]]]) -> None:
     """The other end of Side, until it closes: `run` does the work of so many streams and returns
-    the seconds of all and until the first output."""
+    the seconds of all and until the first output.
+    """
     print("ready", flush=True)
     while line := await asyncio.to_thread(sys.stdin.readline):
         seconds, first_s = await run(int(line))

@@ -92,7 +92,8 @@ def sequence_of(model: Model, seed: int, length: int = PROMPT, most: int = 600) 
 
 def step_ms(model: Model, streams: int, times: ModuleTimes | None = None) -> tuple[float, float]:
     """Milliseconds of a decode step and of one prompt: of the faster half, the median, so that what
-    else the machine had to do does not count. `times` are told of each decode."""
+    else the machine had to do does not count. `times` are told of each decode.
+    """
     scheduler = Scheduler(max(STREAMS))
     for seed in range(streams):
         scheduler.add(sequence_of(model, seed))
@@ -120,7 +121,8 @@ def _typical(times: list[float]) -> float:
 
 def distance(exact: Model, near: Model) -> dict[str, float]:
     """Both models read the same tokens: how far the logits of each position are apart, and how
-    often both would choose the same token."""
+    often both would choose the same token.
+    """
     same, worst, spread = 0, 0.0, 0.0
     fed = [sequence_of(exact, 99, length=64, most=FORCED) for _ in range(2)]
     for sequence in fed:

@@ -1,5 +1,6 @@
 """How long the parts of a model take, each without the parts inside it. Knows modules, not what
-they are for."""
+they are for.
+"""
 
 import time
 from collections import defaultdict

@@ -39,7 +39,8 @@ _SERVICES: dict[str, tuple[type[Any], str]] = {
 def main() -> NoReturn:
     """What the installed command runs. Ends the process as it stands: the interpreter's own end
     would tear down what gRPC's threads may still be using, which now and then aborts a service that
-    has drained."""
+    has drained.
+    """
     code = run(sys.argv[1:])
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):
@@ -49,7 +50,8 @@ def main() -> NoReturn:
 
 def run(argv: Sequence[str]) -> int:
     """Run the command line; returns the exit code. Never shows a traceback for a foreseen
-    failure."""
+    failure.
+    """
     words, command = _split_command(argv)
     arguments = _parser().parse_args(words)
     variables = environment()

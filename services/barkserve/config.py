@@ -1,5 +1,6 @@
 """The options of every service: one dataclass field each, from which its flag, its environment
-variable, its help and its default come. Knows no service and opens nothing."""
+variable, its help and its default come. Knows no service and opens nothing.
+"""
 
 from dataclasses import dataclass
 

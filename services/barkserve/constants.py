@@ -1,5 +1,6 @@
 """Names that services must agree on without importing each other. Knows no numbers of any
-checkpoint."""
+checkpoint.
+"""
 
 from enum import IntEnum
 from typing import Literal, get_args
@@ -13,7 +14,8 @@ NO_VOICE = "none"
 
 class DrawStream(IntEnum):
     """Tells the stages' draws apart under one seed. Changing a number changes every seeded
-    utterance."""
+    utterance.
+    """
 
     SEMANTIC = 1
     COARSE = 2

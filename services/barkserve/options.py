@@ -1,5 +1,6 @@
 """Options classes from flags and the environment, read once. Knows what an option is, and none of
-them."""
+them.
+"""
 
 import argparse
 import os
@@ -68,7 +69,8 @@ def read_options(
     kind: type[Options], arguments: argparse.Namespace, environment: Mapping[str, str]
 ) -> Options:
     """Flags first, environment second, defaults last. Raises StartupError for values that do not
-    fit."""
+    fit.
+    """
     values: dict[str, Any] = {}
     for entry in fields(kind):
         given = getattr(arguments, entry.name)
@@ -82,7 +84,8 @@ def read_options(
 
 def unknown_variables(environment: Mapping[str, str], kinds: Sequence[type[Any]]) -> list[str]:
     """Variables that look like ours and set nothing: a mistyped name must not be ignored in
-    silence."""
+    silence.
+    """
     known = {variable_of(entry.name) for kind in kinds for entry in fields(kind)}
     return sorted(
         name for name in environment if name.startswith("BARKSERVE_") and name not in known

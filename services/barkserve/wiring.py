@@ -1,5 +1,6 @@
 """How the services of one system reach each other: certificates, replicas, load. For
-those who build services."""
+those who build services.
+"""
 
 from typing import TYPE_CHECKING
 

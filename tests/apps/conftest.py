@@ -1,5 +1,6 @@
 """What the frameworks' tests share. They are collected where `make test-apps` has installed the
-frameworks and started a server; this folder knows nothing of the other tests."""
+frameworks and started a server; this folder knows nothing of the other tests.
+"""
 
 import importlib.util
 import os

@@ -1,5 +1,6 @@
 """A Pipecat pipeline around one text-to-speech service, with a listener who hears at the speed of
-sound and a memory of what was said. Knows no service."""
+sound and a memory of what was said. Knows no service.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

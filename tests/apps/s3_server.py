@@ -1,5 +1,6 @@
 """A server that speaks S3's protocol, on this machine, and may go away and come back with what it
-holds."""
+holds.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,5 +1,6 @@
 """A LiveKit session without a room: a listener who hears at the speed of sound, and what is
-remembered of what was said. Knows no service."""
+remembered of what was said. Knows no service.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator

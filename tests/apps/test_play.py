@@ -1,5 +1,6 @@
 """`barkclient say --play` on a sound device of ALSA's that plays to nobody and keeps what it
-played."""
+played.
+"""
 
 import os
 import subprocess

@@ -1,5 +1,6 @@
 """The voice store in S3: files as in a folder, shared by two orchestrators, on a server that comes
-and goes."""
+and goes.
+"""
 
 import threading
 from collections.abc import AsyncIterator, Iterator

@@ -64,7 +64,8 @@ def test_a_replica_that_begins_anew_is_not_a_gain() -> None:
 
 def test_the_cost_of_well_filled_replicas_counts() -> None:
     """On a GPU eight streams cost hardly more than one: nearly empty replicas must not look
-    expensive."""
+    expensive.
+    """
     cost = StageCost()
     cost.observe({"a": load(8, 0, 0)})
     cost.observe({"a": load(8, 1, 20)})

@@ -119,7 +119,8 @@ class ScriptedSpeech(speech_pb2_grpc.SpeechServiceServicer):
 
     async def StreamingSynthesize(self, requests: Any, context: Any) -> None:
         """Says a sample a character, its code point, for each text as it comes; the text "fail"
-        fails its context."""
+        fails its context.
+        """
         contexts: dict[str, Typist] = {}
         try:
             async for request in requests:

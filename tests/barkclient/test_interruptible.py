@@ -1,5 +1,6 @@
 """Ctrl-C while a speech comes: the first ends the wait for audio, wherever it strikes; a second one
-everything."""
+everything.
+"""
 
 import signal
 from collections.abc import Iterator

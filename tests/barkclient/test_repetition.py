@@ -1,5 +1,6 @@
 """A connection that is lost in the middle of a synthesis: the next one brings the rest, and nothing
-twice."""
+twice.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,5 +1,6 @@
 """The client and its command against a chain that speaks TLS, and what they tell of the
-services."""
+services.
+"""
 
 import asyncio
 import json

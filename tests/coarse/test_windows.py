@@ -77,7 +77,8 @@ def test_cut_history_equals_transformers(geometry: CoarseGeometry, n: int, spare
 
 def first_moments(plan: WindowPlan, windows: int) -> list[int]:
     """For each window the number of semantic tokens of an unfinished utterance at which it may
-    run."""
+    run.
+    """
     moments = []
     for window in range(windows):
         while not plan.ready(window * SUNO.window):

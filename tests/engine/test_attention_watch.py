@@ -1,5 +1,6 @@
 """What a model looked at, noted beside its steps: transformers' own attention weights, whoever
-runs beside, however the positions came; and no token changes."""
+runs beside, however the positions came; and no token changes.
+"""
 
 from dataclasses import replace
 from pathlib import Path

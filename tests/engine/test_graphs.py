@@ -1,5 +1,6 @@
 """Captured graphs with a capture that keeps what a real one keeps: the work, over the tensors that
-were there."""
+were there.
+"""
 
 from collections.abc import Callable
 from pathlib import Path

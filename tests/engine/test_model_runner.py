@@ -1,5 +1,6 @@
 """The model behind the engine: whoever runs beside, in whatever slots and parts, nothing
-changes."""
+changes.
+"""
 
 from collections.abc import Callable
 from pathlib import Path

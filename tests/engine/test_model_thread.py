@@ -1,5 +1,6 @@
 """The model's thread: its order, its failures, and when a failure means that the device is
-lost."""
+lost.
+"""
 
 import asyncio
 import threading

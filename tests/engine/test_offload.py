@@ -1,5 +1,6 @@
 """Memory that leaves its device and comes back: every view of it is right again. The CPU plays the
-GPU, whose memory these tests cannot have."""
+GPU, whose memory these tests cannot have.
+"""
 
 from collections.abc import Callable
 from pathlib import Path

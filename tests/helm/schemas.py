@@ -1,5 +1,6 @@
 """Whether a manifest is what an API server would take: Kubernetes' own schemas, and those of the
-operators whose objects the chart makes, both without room for a key that nobody reads."""
+operators whose objects the chart makes, both without room for a key that nobody reads.
+"""
 
 import json
 from functools import cache

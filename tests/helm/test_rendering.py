@@ -1,5 +1,6 @@
 """Every values file in ci/, as it is: Helm lints it, Kubernetes and the operators take what comes
-out."""
+out.
+"""
 
 from pathlib import Path
 

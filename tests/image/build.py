@@ -38,7 +38,8 @@ def main() -> None:
 
 def pip_flags(settings: Mapping[str, str]) -> list[str]:
     """Flags that give the build pip's settings, as arguments and mounts that leave no trace in the
-    image."""
+    image.
+    """
     flags: list[str] = []
     for name, value in sorted(settings.items()):
         flags += ["--build-arg", f"PIP_{name.upper().replace('-', '_')}={value}"]
@@ -83,7 +84,8 @@ def _has_base() -> bool:
 
 def _make_base() -> None:
     """Debian's Python in the place of the official image's: the same version, the same paths as far
-    as the Dockerfile goes."""
+    as the Dockerfile goes.
+    """
     packages = "python3,python3-venv,python3-pip,ca-certificates"
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "root"

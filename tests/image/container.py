@@ -1,5 +1,6 @@
 """One container of the image under test, as locked down as a cluster would run it. Knows podman and
-its ways without an engine, and no service."""
+its ways without an engine, and no service.
+"""
 
 import json
 import os

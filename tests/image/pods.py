@@ -1,6 +1,7 @@
 """Plays kubelet and cluster DNS for a rendered chart: each Deployment's pod as a container with the
 same words, user, mounts, limits and locks, found by its Service's name. A stand-in for a cluster;
-knows no Kubernetes API, no NetworkPolicy and no scheduling."""
+knows no Kubernetes API, no NetworkPolicy and no scheduling.
+"""
 
 import asyncio
 import subprocess

@@ -1,5 +1,6 @@
 """Chart and image together: what the chart says of each pod is what runs here, in containers that
-find each other by name. `make test-image` builds the image."""
+find each other by name. `make test-image` builds the image.
+"""
 
 import datetime as dt
 from pathlib import Path

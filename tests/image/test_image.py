@@ -1,5 +1,6 @@
 """The built image in a real container: read-only root, no capabilities, no user of ours. `make
-test-image` builds it and names it in IMAGE."""
+test-image` builds it and names it in IMAGE.
+"""
 
 import asyncio
 import json

@@ -1,5 +1,6 @@
 """A control plane on this machine, of real programs: etcd, kube-apiserver, controller-manager and
-scheduler, and before them the translation to today's API. Knows no pods."""
+scheduler, and before them the translation to today's API. Knows no pods.
+"""
 
 import os
 import signal
@@ -126,7 +127,7 @@ class ControlPlane:
         self._start(module, [sys.executable, "-m", f"tests.kubernetes.{module}", *words])
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """kubectl or helm, as an administrator."""
+        """Kubectl or helm, as an administrator."""
         environment = {**os.environ, "KUBECONFIG": str(self.config)}
         for name in ("CACHE", "CONFIG", "DATA"):
             environment[f"HELM_{name}_HOME"] = str(self.folder / "helm")

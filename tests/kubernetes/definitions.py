@@ -1,5 +1,6 @@
 """The kinds of others that the chart makes objects of, so that the API server knows them: their
-names alone. What may stand in them is tests/helm's to check."""
+names alone. What may stand in them is tests/helm's to check.
+"""
 
 from typing import Any
 

@@ -1,5 +1,6 @@
 """Serves an aiohttp application over TLS on this machine, for the parts of a control plane that the
-tests bring themselves."""
+tests bring themselves.
+"""
 
 import ssl
 

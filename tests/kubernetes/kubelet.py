@@ -132,7 +132,8 @@ class Pod:
 
     async def _mount_token(self) -> Path:
         """The account's token, of the TokenRequest API as in a real pod; as a kubeconfig, since a
-        process has no /var/run/secrets of its own."""
+        process has no /var/run/secrets of its own.
+        """
         metadata, account = self._body["metadata"], self._body["spec"]["serviceAccountName"]
         path = f"/api/v1/namespaces/{metadata['namespace']}/serviceaccounts/{account}/token"
         answer = await self._api.post(path, {"spec": {"expirationSeconds": 3600}})

@@ -76,7 +76,8 @@ class Listeners:
 @asynccontextmanager
 async def listening(address: str, count: int = 3) -> AsyncIterator[Listeners]:
     """So many listeners at the orchestrator; afterwards none of their streams has failed, and every
-    text has been heard in one length."""
+    text has been heard in one length.
+    """
     async with grpc.aio.insecure_channel(address) as channel:
         listeners = Listeners(channel)
         async with asyncio.TaskGroup() as tasks:

@@ -1,5 +1,6 @@
 """A release of the chart in a namespace of its own, installed by helm. Blocking; tests that stream
-meanwhile call it in threads."""
+meanwhile call it in threads.
+"""
 
 import json
 import subprocess
@@ -36,19 +37,19 @@ class InstalledRelease:
     folder: Path
 
     def install(self, values: Mapping[str, Any], *files: Path) -> None:
-        """helm install."""
+        """Helm install."""
         self._helm("install", NAME, str(CHART), *self._values(values, files), *_FLAGS)
 
     def upgrade(self, values: Mapping[str, Any], *files: Path) -> None:
-        """helm upgrade."""
+        """Helm upgrade."""
         self._helm("upgrade", NAME, str(CHART), *self._values(values, files), *_FLAGS)
 
     def rollback(self, revision: int) -> None:
-        """helm rollback."""
+        """Helm rollback."""
         self._helm("rollback", NAME, str(revision), "--server-side=false")
 
     def uninstall(self) -> None:
-        """helm uninstall."""
+        """Helm uninstall."""
         self._helm("uninstall", NAME, "--ignore-not-found")
 
     def manifest(self) -> list[dict[str, Any]]:
@@ -68,7 +69,7 @@ class InstalledRelease:
         return done.stdout
 
     def try_kubectl(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """kubectl in the namespace."""
+        """Kubectl in the namespace."""
         return self.plane.command("kubectl", f"--namespace={self.namespace}", *words)
 
     def objects(self, kind: str, *words: str) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 """The chart under helm's own hands, on a real API server with its real controllers; the pods do
-nothing."""
+nothing.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,5 +1,6 @@
 """The watch of EndpointSlices as a pod of the release does it, with its account's token, against a
-real API server and the controller that writes the slices; the pods do nothing."""
+real API server and the controller that writes the slices; the pods do nothing.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -135,7 +136,8 @@ async def test_an_account_without_the_right_is_told_which_it_needs(
 
 def _is_story_of_two(seen: list[set[str]]) -> bool:
     """Whether one replica was joined by another, and one of the two drained and went; what was said
-    twice, for the API server came back, counts once."""
+    twice, for the API server came back, counts once.
+    """
     told = [now for before, now in zip([set(), *seen], seen, strict=False) if now != before]
     first, both, draining, last = told
     return first < both and len(both) == 2 and last < draining and last < both and len(last) == 1

@@ -1,5 +1,6 @@
 """autoscaling.mode hpa: the real HPA controller follows a stage's own metric, up at once and down
-one by one. KEDA cannot run here; tests/autoscaler speaks its contract."""
+one by one. KEDA cannot run here; tests/autoscaler speaks its contract.
+"""
 
 import asyncio
 import base64

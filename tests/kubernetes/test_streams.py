@@ -1,5 +1,6 @@
 """Streams go on while the cluster changes under them: real services in the chart's pods, found
-through a real API server by the real orchestrator with its own account's token."""
+through a real API server by the real orchestrator with its own account's token.
+"""
 
 import asyncio
 import re

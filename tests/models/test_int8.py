@@ -1,5 +1,6 @@
 """8-bit integers: what a processor must have for them, and how much they change of what bark-mini
-says."""
+says.
+"""
 
 import numpy as np
 import pytest

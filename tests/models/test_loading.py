@@ -1,5 +1,6 @@
 """Models take the tensors that are read: nothing is left without memory, nothing is copied, and
-no file stays mapped."""
+no file stays mapped.
+"""
 
 import sys
 from collections.abc import Callable

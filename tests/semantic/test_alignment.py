@@ -1,5 +1,6 @@
 """The path of speech through a text: found where it is plain to see, the same however its rows
-come, never going back."""
+come, never going back.
+"""
 
 import numpy as np
 import pytest

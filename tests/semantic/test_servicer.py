@@ -1,5 +1,6 @@
 """Which character each token speaks, over real gRPC: no token changes, replicas go on, and a
-checkpoint that names no head finds one."""
+checkpoint that names no head finds one.
+"""
 
 import asyncio
 import json

@@ -1,5 +1,6 @@
 """How a service parts from its clients while it speaks, told to stop by a signal or at a
-connection's age: real processes."""
+connection's age: real processes.
+"""
 
 import asyncio
 import math

@@ -1,5 +1,6 @@
 """A stage whose device works no more ends, so that whoever runs it starts another. No GPU is here:
-the model fails as it does behind a device-side assert, from a moment on and then always."""
+the model fails as it does behind a device-side assert, from a moment on and then always.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

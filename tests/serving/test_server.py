@@ -81,7 +81,8 @@ def test_no_call_is_interrupted_by_the_end_of_the_loop(monkeypatch: pytest.Monke
 
 def _reflect(address: str, full_name: str) -> tuple[list[str], list[str]]:
     """As a tool such as grpcurl does: list services, then follow a method to its response's
-    fields."""
+    fields.
+    """
     with grpc.insecure_channel(address) as channel:
         database = ProtoReflectionDescriptorDatabase(channel)
         names = list(database.get_services())

@@ -1,5 +1,6 @@
 """Models whose output can be worked out by hand, so that everything around them is tested without
-weights; and the few lines that tests drive an engine with."""
+weights; and the few lines that tests drive an engine with.
+"""
 
 import asyncio
 import threading
@@ -47,7 +48,8 @@ class Gate:
 @dataclass(frozen=True)
 class Step:
     """What a model was asked in one step: the slots, what each held before, positions appended to
-    each."""
+    each.
+    """
 
     slots: tuple[int, ...]
     starts: tuple[int, ...]
@@ -228,7 +230,8 @@ class FakePlace:
 class FakeFiller:
     """A fine model: every frame to be decided gets code (code of codebook 0 + k) % codebook_size
     in each codebook k from `first_codebook` on. So the frame (60, 3) becomes, with a size of 64,
-    (60, 3, 62, 63, 0, 1, 2, 3). `batches` are the sizes of the batches."""
+    (60, 3, 62, 63, 0, 1, 2, 3). `batches` are the sizes of the batches.
+    """
 
     first_codebook: int
     codebooks: int

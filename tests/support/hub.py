@@ -1,5 +1,6 @@
 """Stands in for the hub: a repository that is a folder here, whole files by huggingface_hub's own
-function, parts of files by real HTTP."""
+function, parts of files by real HTTP.
+"""
 
 import json
 import shutil

@@ -15,7 +15,8 @@ from fixtures.checkpoints import CheckpointSpec, as_history_prompt, reference
 @dataclass(frozen=True)
 class Reference:
     """One generation: (s,) semantic tokens, (t, 2) coarse codes, (t, books) fine codes, (n,)
-    samples."""
+    samples.
+    """
 
     semantic: np.ndarray
     coarse: np.ndarray

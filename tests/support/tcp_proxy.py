@@ -1,5 +1,6 @@
 """One address in front of servers, such as a Kubernetes Service: a connection stays with the server
-that it was given to, and only new ones reach another."""
+that it was given to, and only new ones reach another.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator

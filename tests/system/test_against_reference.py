@@ -1,5 +1,6 @@
 """Greedy, float32, through real gRPC: every token and sample equals transformers'
-BarkModel.generate."""
+BarkModel.generate.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,5 +1,6 @@
 """Five real processes started by `barkserve up`, spoken to by the real `barkclient`, as the README
-says."""
+says.
+"""
 
 import json
 import os

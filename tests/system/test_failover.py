@@ -1,5 +1,6 @@
 """A replica that goes away in the middle of an utterance is not heard: another goes on with the
-very next token."""
+very next token.
+"""
 
 import asyncio
 import os
@@ -91,7 +92,8 @@ def words(responses: list[speech_pb2.SynthesizeResponse]) -> list[speech_pb2.Wor
 
 def held(monkeypatch: pytest.MonkeyPatch, stage: str) -> asyncio.Event:
     """Has every call to a stage stand still in its middle until this is set: a reader who is late
-    would find it over."""
+    would find it over.
+    """
     go_on = asyncio.Event()
     servicer, name = METHODS[stage]
     method = getattr(servicer, name)

@@ -1,5 +1,6 @@
 """Stages that give their memory up while nobody speaks, over gRPC. On a CPU they refuse, since it
-gains nothing; here they are let, and the CPU's memory plays the GPU's."""
+gains nothing; here they are let, and the CPU's memory plays the GPU's.
+"""
 
 import asyncio
 import threading

@@ -1,5 +1,6 @@
 """An orchestrator is replaced while clients speak through one address, a Kubernetes Service say:
-connections stay where they were made, and only new ones reach the new replica."""
+connections stay where they were made, and only new ones reach the new replica.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,5 +1,6 @@
 """Every stage, given what it already produced, goes on as if nothing had happened: how a stream
-moves to a replica."""
+moves to a replica.
+"""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -1,5 +1,6 @@
 """A rollout is not heard: every stage is replaced, replica by replica, while streams run. Real
-processes and real signals; the replicas are found through EndpointSlices."""
+processes and real signals; the replicas are found through EndpointSlices.
+"""
 
 import asyncio
 from collections.abc import Callable

@@ -28,7 +28,8 @@ SEED = 2**40 + 5
 
 class Multinomial:
     """torch.multinomial by inverse CDF: semantic and coarse draws in order, fine draws by frame and
-    codebook."""
+    codebook.
+    """
 
     def __init__(self, spec: CheckpointSpec, history_frames: int) -> None:
         self._spec = spec
@@ -53,7 +54,8 @@ class Multinomial:
 
     def _fine_draws(self, rows: int) -> np.ndarray:
         """Rows are the frames behind the history of one short window; calls go through codebooks 2,
-        3, ..."""
+        3, ...
+        """
         books = self._spec.n_fine_codebooks
         assert rows == self._spec.max_fine_input_length - self._history
         book = 2 + self._drawn[DrawStream.FINE] % (books - 2)

@@ -1,5 +1,6 @@
 """What a client of SpeechService sees: streams, seeds, many at once, cancellation, slow readers,
-errors."""
+errors.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -203,7 +204,8 @@ async def test_a_client_that_does_not_read_holds_nobody_up_and_little_memory(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
     """Float audio of one utterance is larger than all windows on the way: unread, it must stay
-    unmade."""
+    unmade.
+    """
     spec = replace(LONG, max_new_tokens=700, block_size=1024)
     floats = speech_pb2.AudioFormat(encoding=speech_pb2.AUDIO_ENCODING_FLOAT32)
     long = {"audio_format": floats, "tail": speech_pb2.TailOptions(max_seconds_per_character=0)}

@@ -1,5 +1,6 @@
 """Audio leaves while the text is still being turned into tokens: shown by the order of events,
-never by a clock."""
+never by a clock.
+"""
 
 import threading
 from collections.abc import Callable

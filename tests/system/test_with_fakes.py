@@ -1,5 +1,6 @@
 """Servicers and orchestrator around models whose output is worked out by hand: no weights at
-all."""
+all.
+"""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager

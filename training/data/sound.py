@@ -54,7 +54,8 @@ def log_mel(wave: Wave, mels: int = 80) -> NDArray[np.float64]:
 
 def timbre(wave: Wave) -> NDArray[np.float64]:
     """What of a voice does not depend on what it says: the mean log-mel spectrum, (40,), of the
-    frames that are loud, its level taken off."""
+    frames that are loud, its level taken off.
+    """
     logs = log_mel(wave, 40)
     level = logs.mean(1)
     mean: NDArray[np.float64] = logs[level >= np.median(level)].mean(0)

@@ -102,7 +102,8 @@ def _farewell(message: str, error: BaseException, code: int) -> int:
 
 def _leave(code: int) -> NoReturn:
     """Ends the process as it stands. The interpreter's own end would tear down what gRPC's threads
-    may still be using, which now and then aborts a command that has done its work."""
+    may still be using, which now and then aborts a command that has done its work.
+    """
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):
             stream.flush()

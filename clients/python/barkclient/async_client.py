@@ -72,7 +72,8 @@ class AsyncClient:
         **options: Unpack[StreamOptions],
     ) -> "AsyncSynthesis":
         """Speaks text while it is written, in pieces cut anywhere (bytes: of UTF-8); iterate over
-        what is returned to hear it. What `texts` raises is raised there."""
+        what is returned to hear it. What `texts` raises is raised there.
+        """
         source = _TextSource(build_config(**options), texts)
         call = self._stub().StreamingSynthesize(source.requests(), timeout=self._time(timeout))
         return AsyncSynthesis(call, self, self._target, source=source)
@@ -212,7 +213,8 @@ class AsyncSynthesis(AsyncClosing, Progress):
 
 class _TextSource:
     """The requests of text that is still being written; remembers what went wrong with it, of which
-    gRPC would make a bare cancellation."""
+    gRPC would make a bare cancellation.
+    """
 
     def __init__(
         self, config: speech_pb2.StreamingConfig, texts: AsyncIterable[str | bytes]

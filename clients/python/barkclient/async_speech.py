@@ -59,7 +59,8 @@ class AsyncSpeechStream(AsyncClosing):
 
     async def more(self) -> None:
         """Waits for one more response of any context. A reader who is cancelled meanwhile takes
-        nothing from the others: gRPC would cancel the call."""
+        nothing from the others: gRPC would cancel the call.
+        """
         if self._pull is None:
             self._pull = asyncio.create_task(self._pull_one())
             self._pull.add_done_callback(_looked_at)
@@ -77,7 +78,8 @@ class AsyncSpeechStream(AsyncClosing):
 
 class AsyncSpeechContext(ContextState):
     """One context: `send` text, iterate over its audio. Leaving it early cancels it, and not the
-    others."""
+    others.
+    """
 
     def __init__(self, stream: AsyncSpeechStream, context_id: str, target: str) -> None:
         super().__init__(context_id, target, stream.post)

@@ -42,7 +42,8 @@ address was going away, and another is behind it now."""
 
 def checked_target(target: str) -> str:
     """A server's address, HOST:PORT or one of gRPC's own forms. Raises InvalidRequest for what gRPC
-    would take for some other place, or complain of in its own words."""
+    would take for some other place, or complain of in its own words.
+    """
     match = _HOST_AND_PORT.fullmatch(target)
     if target.startswith(_GRPC_SCHEMES) or (match and 0 < int(match[1]) <= _LAST_PORT):
         return target
@@ -53,7 +54,8 @@ def checked_target(target: str) -> str:
 
 def channel_options(target: str) -> list[tuple[str, int | str]]:
     """Options of every channel: a dead peer is noticed and tried once more, a slow listener is felt
-    by the server."""
+    by the server.
+    """
     return [
         ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
@@ -68,7 +70,8 @@ def channel_options(target: str) -> list[tuple[str, int | str]]:
 
 def open_channel(target: str, tls: Tls | None) -> grpc.Channel:
     """A channel for blocking calls; plaintext without `tls`. Raises InvalidRequest for an address
-    that is none."""
+    that is none.
+    """
     options: list[Any] = [*channel_options(checked_target(target))]
     if tls is None:
         return grpc.insecure_channel(target, options=options)

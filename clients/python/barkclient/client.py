@@ -57,7 +57,8 @@ class Client(Closing):
         **options: Unpack[StreamOptions],
     ) -> "Synthesis":
         """Speaks text while it is written, in pieces cut anywhere; `texts` is iterated over in a
-        thread of gRPC's. What it raises is raised to who reads."""
+        thread of gRPC's. What it raises is raised to who reads.
+        """
         source = _TextSource(build_config(**options), texts)
         call = self._stub.StreamingSynthesize(source.requests(), timeout=self._time(timeout))
         return Synthesis(call, self, self._target, source=source)

@@ -67,7 +67,8 @@ class ContextState(Progress):
 
     def cancel(self) -> None:
         """Stop speaking. Audio that has not been read is dropped; `finished.sample_count` then says
-        how much the server had sent."""
+        how much the server had sent.
+        """
         self._say(Request(cancel=speech_pb2.Cancel()))
         self._cancelled = True
         self._chunks.clear()

@@ -29,7 +29,8 @@ class Conversation(Generic[Context]):
 
     def push(self, response: speech_pb2.StreamingSynthesizeResponse) -> None:
         """Hands a response to its context, which is forgotten with its last one. What comes for
-        one that is over answers text that was on its way; it is passed over."""
+        one that is over answers text that was on its way; it is passed over.
+        """
         context = self._contexts.get(response.context_id)
         if context is None:
             return

@@ -13,7 +13,8 @@ _LENGTH_BITS = 36
 
 def with_length(head: bytes, sample_count: int) -> bytes:
     """A file's first HEAD_BYTES, saying how many samples follow. As they were, if they are no
-    FLAC file's or cannot hold so large a number."""
+    FLAC file's or cannot hold so large a number.
+    """
     if not head.startswith(_MAGIC) or len(head) != HEAD_BYTES or sample_count >> _LENGTH_BITS:
         return head
     others = int.from_bytes(head[_FIELDS:], "big") >> _LENGTH_BITS << _LENGTH_BITS

@@ -1,6 +1,7 @@
 """A synthesis that is asked for again when its connection is lost: the same request with the same
 seed gives the same waveform, so what comes a second time is passed over, and the rest is news.
-Knows no channel."""
+Knows no channel.
+"""
 
 import time
 from collections.abc import Callable

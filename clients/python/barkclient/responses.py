@@ -76,7 +76,8 @@ class AudioChunk:
 
     def samples(self) -> NDArray[np.float32]:
         """The samples as floats, nominally -1 to 1. Only of encodings in which a chunk stands for
-        itself; TypeError for the others, which a decoder must read from the first chunk on."""
+        itself; TypeError for the others, which a decoder must read from the first chunk on.
+        """
         match self.encoding:
             case "pcm16":
                 return np.frombuffer(self.audio, "<i2").astype(np.float32) * _PCM16_SCALE

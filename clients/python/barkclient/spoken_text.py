@@ -1,5 +1,6 @@
 """A text cut where its words end, so that what has been heard can be shown or remembered as it was
-written. Knows no call."""
+written. Knows no call.
+"""
 
 import re
 
@@ -10,7 +11,8 @@ _MARKS = re.compile(r"[^\w\s]*")
 
 class SpokenText:
     """Text goes in as it is written, words as they are timed; the parts that come out are the text,
-    with every space and mark of it."""
+    with every space and mark of it.
+    """
 
     def __init__(self) -> None:
         self._text = ""

@@ -113,7 +113,8 @@ class Observer:
 
     def _took_any(self, loads: Mapping[str, Mapping[object, Load]]) -> bool:
         """Whether a replica took on a stream since the last look: one may be shorter than the time
-        between two reports. Of a replica not seen before, what it ever took counts as new."""
+        between two reports. Of a replica not seen before, what it ever took counts as new.
+        """
         before = self._taken
         self._taken = {key: load.taken for each in loads.values() for key, load in each.items()}
         return any(taken > before.get(key, 0) for key, taken in self._taken.items())

@@ -1,5 +1,6 @@
 """AutoscalerService over gRPC, and the same figures for Prometheus: why each service should have
-how many replicas."""
+how many replicas.
+"""
 
 from collections.abc import Callable
 

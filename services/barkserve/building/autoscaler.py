@@ -1,5 +1,6 @@
 """Builds the autoscaler: how many replicas each service should have, for KEDA, Prometheus and
-people. Needs no torch."""
+people. Needs no torch.
+"""
 
 from collections.abc import Sequence
 

@@ -1,5 +1,6 @@
 """What the builders of the four stages share: the checkpoint, the threads, and what runs a model,
-beside who is let in to it."""
+beside who is let in to it.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -27,7 +28,8 @@ Result = TypeVar("Result")
 def thread_plan(options: StageOptions) -> Callable[[], None]:
     """Keeps this thread, which only loads, to one core; returns what gives the model's own thread
     its cores. With a team of OpenMP threads for each, the two would be more than there are cores,
-    and every layer would wait for sleepers to wake: half as long again for a step of bark-small."""
+    and every layer would wait for sleepers to wake: half as long again for a step of bark-small.
+    """
     threads = options.threads or torch.get_num_threads()
     torch.set_num_threads(1)
     return partial(torch.set_num_threads, threads)
@@ -35,7 +37,8 @@ def thread_plan(options: StageOptions) -> Callable[[], None]:
 
 def open_checkpoint(options: StageOptions) -> tuple[Checkpoint, Placement]:
     """The checkpoint, and where its models go. Raises StartupError for options that do not go
-    together."""
+    together.
+    """
     check_offload(options.device, options.offload_idle_seconds)
     placement = Placement.of(options.device, options.dtype, options.attention)  # type: ignore[arg-type]
     return Checkpoint.open(options.checkpoint or bundled_checkpoint()), placement

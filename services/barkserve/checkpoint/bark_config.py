@@ -75,7 +75,8 @@ class EncodecConfig:
     @property
     def first_frames(self) -> int:
         """Fewest frames from which every layer can reflect its start as the whole utterance
-        would."""
+        would.
+        """
         if self.pad_mode != "reflect":
             return 1
         contexts = [(self.kernel_size - 1, 1)]

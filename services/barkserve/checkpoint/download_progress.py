@@ -32,7 +32,8 @@ class DownloadProgress:
 
     def seen(self, unit: str, done: float, total: float) -> None:
         """Takes what a bar would show. Says so at most every INTERVAL_S, and nothing of what takes
-        less."""
+        less.
+        """
         if unit == _BYTES and done >= self._bytes[0]:
             self._bytes = (done, total)
         now = self._clock()

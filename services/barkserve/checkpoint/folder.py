@@ -69,7 +69,8 @@ class CheckpointFolder:
     @cached_property
     def fingerprint(self) -> str:
         """Which state of the checkpoint this is: the hub's commit, else a digest of its two
-        configurations and of its weights' names, shapes and sizes."""
+        configurations and of its weights' names, shapes and sizes.
+        """
         if self.revision is not None:
             return self.revision
         digest = hashlib.sha256()
@@ -94,7 +95,8 @@ class CheckpointFolder:
 
 def _safetensors_header(file: Path) -> bytes:
     """The JSON in front of the weights: 8 bytes of its length, then itself; nothing of other
-    files."""
+    files.
+    """
     if file.suffix != ".safetensors":
         return b""
     with file.open("rb") as stream:

@@ -136,7 +136,8 @@ class VoiceLibrary:
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Every file of every voice: its path in the checkpoint, and where it lies, fetched if need
-        be. Raises CheckpointError for a voice that has no such file."""
+        be. Raises CheckpointError for a voice that has no such file.
+        """
         for name, paths in sorted(self._paths.items()):
             try:
                 for prompt in PROMPTS:

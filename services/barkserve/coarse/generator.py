@@ -1,5 +1,6 @@
 """Makes one utterance's coarse codes on the engine, window by window, as its semantic tokens
-arrive. Knows no gRPC."""
+arrive. Knows no gRPC.
+"""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -49,7 +50,8 @@ class CoarseRun:
 
 class CoarseGenerator:
     """Turns an utterance into a series of sequences, one a window, that keep their slot while the
-    window only grows."""
+    window only grows.
+    """
 
     def __init__(self, engine: Engine, config: BarkConfig) -> None:
         self._engine = engine

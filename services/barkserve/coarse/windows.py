@@ -53,7 +53,8 @@ class CoarseGeometry:
 
     def total(self, semantic_count: int) -> int:
         """Coarse tokens for an utterance of so many semantic tokens; float32 as in the
-        reference."""
+        reference.
+        """
         frames = np.floor(
             np.float32(semantic_count) * np.float32(self.ratio) / np.float32(self.codebooks)
         )
@@ -63,7 +64,8 @@ class CoarseGeometry:
 @dataclass(frozen=True)
 class CoarseHistory:
     """A voice, cut and flattened for the coarse model: (s,) semantic tokens and (c,) coarse
-    tokens."""
+    tokens.
+    """
 
     semantic: Tokens
     coarse: Tokens
@@ -113,7 +115,8 @@ class WindowPlan:
     @property
     def total(self) -> int:
         """Coarse tokens that the known semantic tokens are worth; all of the utterance's once it
-        ended."""
+        ended.
+        """
         return self._geometry.total(self.semantic_count)
 
     def push(self, tokens: list[int]) -> None:
@@ -131,7 +134,8 @@ class WindowPlan:
 
     def ready(self, made: int) -> bool:
         """Whether the window that starts after `made` coarse tokens reads nothing that is still to
-        come."""
+        come.
+        """
         if self._ended:
             return made < self.total
         reads_to = self._start(made) + self._geometry.max_input

@@ -27,7 +27,8 @@ _FEW_FRAMES = 16  # jobs up to this are all padded alike: a pass of so few costs
 @dataclass(frozen=True)
 class DecodeJob:
     """The next frames of one utterance: (T, codebooks) int64, and the state left by the frames
-    before, (S,), if any."""
+    before, (S,), if any.
+    """
 
     codes: NDArray[np.int64]
     state: Tensor | None
@@ -35,7 +36,8 @@ class DecodeJob:
     @property
     def shape_key(self) -> tuple[int, bool]:
         """Jobs with equal keys can run in one pass: first ones of one length; later ones of which
-        none is padded to more than twice its length, or than a few frames."""
+        none is padded to more than twice its length, or than a few frames.
+        """
         first = self.state is None
         return len(self.codes) if first else _bucket_of_frames(len(self.codes)), first
 
@@ -65,7 +67,8 @@ class Decoder:
     @torch.inference_mode()
     def capture(self, most: int) -> None:
         """Capture passes over all numbers of frames, for all batch sizes up to `most`, where there
-        are graphs."""
+        are graphs.
+        """
         self._most = most
         if self._graphs is None:
             return

@@ -1,5 +1,6 @@
 """Decodes one utterance's frames as they arrive; the samples do not depend on how they arrived.
-Knows no gRPC."""
+Knows no gRPC.
+"""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
@@ -80,7 +81,8 @@ class CodecGenerator:
         self, frames: AsyncIterator[NDArray[np.int64]]
     ) -> AsyncGenerator[NDArray[np.int64], None]:
         """The same frames, cut to at most MAX_FRAMES, the first piece at least first_frames if
-        there are so many."""
+        there are so many.
+        """
         held: list[NDArray[np.int64]] = []
         begun = False
         async for codes in frames:

@@ -28,7 +28,8 @@ class DnsResolver:
 
     async def watch(self) -> AsyncGenerator[Endpoints, None]:
         """Yields at once and at each change. A name without addresses has no replicas; a name
-        server that does not answer changes nothing."""
+        server that does not answer changes nothing.
+        """
         known: Endpoints | None = None
         failing = False
         while True:

@@ -32,4 +32,5 @@ class Resolver(Protocol):
 
     def watch(self) -> AsyncGenerator[Endpoints, None]:
         """Yields all replicas, at once and again whenever they change. Ends only when there can be
-        no change; outages are its own to survive, with the last that is known."""
+        no change; outages are its own to survive, with the last that is known.
+        """

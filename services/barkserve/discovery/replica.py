@@ -92,7 +92,8 @@ class Replica:
     @contextmanager
     def stream(self) -> Iterator[grpc.aio.Channel]:
         """A channel that stays open for the whole block, even when the replica is retired
-        meanwhile."""
+        meanwhile.
+        """
         connection = self._current()
         connection.users += 1
         try:
@@ -171,7 +172,8 @@ class Replica:
 
     def _note_taken(self, taken: int) -> None:
         """Of the streams given while a report was on its way it does not know: those that it has
-        not counted stay given until the next one, by which one that never came is forgotten."""
+        not counted stay given until the next one, by which one that never came is forgotten.
+        """
         since_last = self.given - self._given_before
         self.given = self._given_before = min(since_last, max(0, self.given - taken))
 

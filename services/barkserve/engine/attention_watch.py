@@ -44,7 +44,8 @@ def note(batch: Batch, queries: Queries, cache: Tensor) -> None:
 
 def _mass(queries: Tensor, keys: Tensor, start: int, watch: Watch) -> Tensor:
     """One head's attention: (T, D) queries at positions start.. over (P, D) keys, of the positions
-    and over the positions that are watched: (t, width) float32."""
+    and over the positions that are watched: (t, width) float32.
+    """
     skipped = max(0, watch.first - start)
     asked, end = queries[skipped:].float(), start + len(queries)
     weights = asked @ keys[:end].float().T / math.sqrt(queries.shape[1])

@@ -25,7 +25,8 @@ Result = TypeVar("Result")
 
 class Offloadable(Protocol):
     """What a model occupies. Its methods are called in the model's thread, in turn; one that
-    raises has changed nothing."""
+    raises has changed nothing.
+    """
 
     def offload(self) -> int:
         """Give the place up; returns how many bytes were given back."""

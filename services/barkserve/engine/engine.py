@@ -29,7 +29,8 @@ _PAUSE_S = 0.1  # behind a defect: one that stays must leave a turn to health an
 
 class Runner(Protocol):
     """What the engine needs of a model: ModelRunner, or a fake whose tokens can be worked out by
-    hand."""
+    hand.
+    """
 
     slots: int
 

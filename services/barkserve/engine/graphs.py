@@ -58,7 +58,8 @@ class Graphs:
 
     def forget(self) -> None:
         """Drop all graphs and their memory: what they compute with is about to move. The next run
-        of each key captures it anew."""
+        of each key captures it anew.
+        """
         self._captured.clear()
 
 

@@ -26,7 +26,8 @@ class SlotTable:
 
     def take(self) -> int | None:
         """A free slot; failing that the one held longest, whose sequence loses it; failing that
-        None."""
+        None.
+        """
         if self._free:
             return heapq.heappop(self._free)
         if not self._held:
@@ -42,7 +43,8 @@ class SlotTable:
 
     def take_over(self, sequence: Request) -> int | None:
         """The slot held for this sequence, now in use again; None if it was given away
-        meanwhile."""
+        meanwhile.
+        """
         slot = sequence.slot
         if slot is None or self._held.pop(slot, None) is None:
             return None

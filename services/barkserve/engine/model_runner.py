@@ -1,5 +1,6 @@
 """Runs a causal model over batches: moves ids in, moves tokens out. Knows torch; knows no
-queues."""
+queues.
+"""
 
 from collections.abc import Sequence
 
@@ -47,7 +48,8 @@ class ModelRunner:
     @torch.inference_mode()
     def capture(self, ids_a_position: int) -> None:
         """Capture the decodes of all batch sizes, where there are graphs, so that no stream waits
-        for that."""
+        for that.
+        """
         for size in buckets(self.slots) if self._graphs is not None else ():
             ids = np.zeros((size, 1, ids_a_position), dtype=np.int64)
             self._replay(ids, [self.slots] * size, [0] * size)
@@ -83,7 +85,8 @@ class ModelRunner:
     @torch.inference_mode()
     def logits(self, batch: Batch) -> Tensor:
         """(B, V) float32: what the first sequence's head says of every row; appends to the slots as
-        run() does."""
+        run() does.
+        """
         return self._model.logits(self._forward(batch), self._heads[batch.sequences[0].next_head])
 
     def _forward(self, batch: Batch) -> Tensor:

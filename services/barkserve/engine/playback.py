@@ -39,5 +39,6 @@ class Playback:
     @property
     def dry_at(self) -> float | None:
         """When a listener who began with the first token has heard the last; None before the
-        first."""
+        first.
+        """
         return None if self._began is None else self._began + self._made / self.rate

@@ -112,7 +112,8 @@ class Request:
 
     def hand_on(self, now: float) -> None:
         """Let others read the tokens recorded since the last call, and account to the playback for
-        them."""
+        them.
+        """
         if self.playback is not None:
             self.playback.hand_on(len(self.tokens) - self.settled, now)
         self.settled = len(self.tokens)

@@ -19,7 +19,8 @@ from barkserve.engine.request import SamplingParams
 @dataclass(frozen=True)
 class SamplingBatch:
     """Sampling parameters of B rows as tensors of shape (B, 1), and which warpers any row needs at
-    all."""
+    all.
+    """
 
     temperature: Tensor
     greedy: Tensor
@@ -113,7 +114,8 @@ def keep_top_k(scores: Tensor, top_k: Tensor, largest_k: int) -> Tensor:
 
 def keep_top_p(scores: Tensor, top_p: Tensor) -> Tensor:
     """Drop the unlikely tail whose probability is at most 1 - top_p (B, 1). transformers
-    TopPLogitsWarper."""
+    TopPLogitsWarper.
+    """
     ordered, order = scores.sort(dim=-1, descending=False)
     tail = functional.softmax(ordered, dim=-1).cumsum(dim=-1) <= 1.0 - top_p
     tail[:, -1] = False

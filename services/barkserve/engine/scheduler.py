@@ -48,7 +48,8 @@ class Batch:
 
     def record(self, tokens: list[int]) -> bool:
         """What the step drew; False when no further step of these sequences may follow, because one
-        of them is complete or aborted. Touches the sequences only."""
+        of them is complete or aborted. Touches the sequences only.
+        """
         go_on = True
         for sequence, token in zip(self.sequences, tokens, strict=True):
             if sequence.state is State.RUNNING:
@@ -110,14 +111,16 @@ class Scheduler:
 
     def steps(self, batch: Batch) -> int:
         """How many steps of this batch may follow each other before there is anything to decide or
-        to hand on: until the first of its sequences has tokens to report or is complete."""
+        to hand on: until the first of its sequences has tokens to report or is complete.
+        """
         if batch.length > 1 or len(batch.sequences) < len(self._running):
             return 1
         return min(sequence.steps_to_report for sequence in batch.sequences)
 
     def settle(self, batch: Batch, elapsed: float) -> list[Request]:
         """Retire what is complete after a step that was recorded and took so many seconds; returns
-        the sequences that have news. Sequences aborted meanwhile are skipped."""
+        the sequences that have news. Sequences aborted meanwhile are skipped.
+        """
         if batch.length > 1:
             self._prefill_s = max(elapsed, _FORGET * self._prefill_s)
         alive = [each for each in batch.sequences if each.state is State.RUNNING]
@@ -130,7 +133,8 @@ class Scheduler:
 
     def fail(self, batch: Batch) -> list[Request]:
         """Abort all of a batch of which a step failed; returns the sequences that have news. What
-        the steps before it recorded is theirs."""
+        the steps before it recorded is theirs.
+        """
         alive = [each for each in batch.sequences if each.state is State.RUNNING]
         now = self._clock()
         for sequence in alive:
@@ -155,7 +159,8 @@ class Scheduler:
 
     def forget(self) -> None:
         """The cache is about to be lost: give up all slots that are held for sequences to come,
-        which will compute anew what they held."""
+        which will compute anew what they held.
+        """
         self._slots.forget()
 
     def _may_prefill(self, decodes: list[Request]) -> bool:

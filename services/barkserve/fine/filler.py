@@ -1,5 +1,6 @@
 """Runs the fine model over windows of several streams at once. Knows torch; knows no
-utterances."""
+utterances.
+"""
 
 from functools import partial
 
@@ -43,7 +44,8 @@ class Filler:
     @torch.inference_mode()
     def capture(self, most: int, length: int) -> None:
         """Capture passes over windows of this length, for all batch sizes up to `most`, where there
-        are graphs."""
+        are graphs.
+        """
         self._most = most
         for size in buckets(most) if self._graphs is not None else ():
             shape = (size, length, self._decides.stop)

@@ -1,5 +1,6 @@
 """Fills one utterance's codebooks as its coarse frames arrive, streaming or exact. Knows no gRPC
-and no torch."""
+and no torch.
+"""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
@@ -147,7 +148,8 @@ class FineGenerator:
 
 async def _gather(pieces: AsyncIterator[Codes], known: Codes, count: int | None) -> Codes:
     """`known` and further pieces until `count` frames are there, all of them if None, or the pieces
-    end."""
+    end.
+    """
     parts = [known]
     have = len(known)
     while count is None or have < count:

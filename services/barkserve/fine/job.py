@@ -1,5 +1,6 @@
 """One window for the fine model to fill: what travels between the generator and the filler. Knows
-no torch."""
+no torch.
+"""
 
 from dataclasses import dataclass
 

@@ -79,7 +79,8 @@ class FineServicer(fine_pb2_grpc.FineServiceServicer):
 
     def _temperature(self, message: common_pb2.Sampling) -> float | None:
         """None means the most likely code: greedy, and, as in the reference, a temperature of
-        exactly 1."""
+        exactly 1.
+        """
         generation = self._config.fine_generation
         defaults = SamplingDefaults(
             temperature=generation.temperature or 1.0, greedy=generation.greedy

@@ -53,7 +53,8 @@ class FineGeometry:
 
     def windows_beyond(self, history: int, frames: int, known: int) -> list[Window]:
         """Those of windows() that decide any frame after the first `known` ones of the
-        utterance."""
+        utterance.
+        """
         return [w for w in self.windows(history, frames) if w.start + self.length > history + known]
 
 
@@ -82,7 +83,8 @@ class ChunkPlan:
 
     def fills(self) -> Iterator[int]:
         """Numbers of known frames at which the utterance is filled: each time as if it ended
-        there."""
+        there.
+        """
         frames = self.first + self.lookahead
         chunk = float(self.first)
         while True:

@@ -54,7 +54,8 @@ class CacheRows:
     @classmethod
     def of(cls, slots: list[int], starts: list[int], length: int, cache: Tensor) -> "CacheRows":
         """Rows that each append `length` positions behind `starts`, to a cache from
-        CausalModel.new_cache."""
+        CausalModel.new_cache.
+        """
         ordered = all(slot == slots[0] + row for row, slot in enumerate(slots))
         taken, device = torch.tensor(slots, device=cache.device), cache.device
         decode = length == 1 and len(slots) > 1
@@ -79,11 +80,13 @@ class CacheRows:
 
 class CachedAttention(Protocol):
     """Appends k and v to the rows' slots, then lets q attend to everything up to its own
-    position."""
+    position.
+    """
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor, cache: Tensor, rows: CacheRows) -> Tensor:
         """q, k, v: (B, H, T, D); cache: (2, slots, H, P, D), written in place. Returns (B, H, T,
-        D)."""
+        D).
+        """
 
 
 class FullAttention(Protocol):
@@ -118,7 +121,8 @@ def _held(cache: Tensor, rows: CacheRows) -> tuple[Tensor, Tensor]:
 
 def eager_full(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """softmax(q k^T / sqrt(D)) v, "Attention Is All You Need", equation 1; transformers
-    BarkSelfAttention._attn."""
+    BarkSelfAttention._attn.
+    """
     weights = torch.matmul(q, k.transpose(-1, -2)) * (1.0 / math.sqrt(q.shape[-1]))
     return torch.matmul(functional.softmax(weights, dim=-1).to(v.dtype), v)
 
@@ -133,13 +137,14 @@ def eager_cached(q: Tensor, k: Tensor, v: Tensor, cache: Tensor, rows: CacheRows
 
 
 def sdpa_full(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """torch's scaled_dot_product_attention."""
+    """Torch's scaled_dot_product_attention."""
     return functional.scaled_dot_product_attention(q, k, v)
 
 
 def sdpa_cached(q: Tensor, k: Tensor, v: Tensor, cache: Tensor, rows: CacheRows) -> Tensor:
-    """torch's scaled_dot_product_attention over the rows' slots; several rows' decodes on a CPU by
-    bags."""
+    """Torch's scaled_dot_product_attention over the rows' slots; several rows' decodes on a CPU by
+    bags.
+    """
     _store(k, v, cache, rows)
     if rows.bags is not None:
         return rows.bags.attend(q, cache[0], cache[1])

@@ -45,7 +45,8 @@ class CausalModel(nn.Module):
 
     def new_cache(self, slots: int) -> Tensor:
         """An empty cache: (layers, 2, slots, heads, block_size, head_dim), in the weights' dtype
-        and device."""
+        and device.
+        """
         config = self.config
         head_dim = config.hidden_size // config.num_heads
         weight = self.lm_head.weight

@@ -114,7 +114,8 @@ class EncodecDecoder(nn.Module):
 
 class _Cursor:
     """Walks through the layers' states in order, collecting the next ones, and knows where each row
-    ends."""
+    ends.
+    """
 
     def __init__(self, state: Tensor | None, ends: Tensor | None) -> None:
         self._before = state

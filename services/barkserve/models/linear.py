@@ -116,7 +116,8 @@ class Int8Linear(nn.Module):
 
 def can_pack(device: torch.device, dtype: torch.dtype) -> bool:
     """Whether weights of this kind have a packed layout in this build of torch, on this
-    processor."""
+    processor.
+    """
     if device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     if dtype is torch.int8:  # without VNNI, sums of two products overflow 16 bits
@@ -128,7 +129,8 @@ def can_pack(device: torch.device, dtype: torch.dtype) -> bool:
 
 def linear_of(weight: Tensor, dtype: torch.dtype) -> nn.Module:
     """A linear layer without bias over this (out, in) weight, packed in that dtype where that can
-    be."""
+    be.
+    """
     layer = nn.Linear(weight.shape[1], weight.shape[0], bias=False, device="meta")
     layer.weight = nn.Parameter(weight, requires_grad=False)
     return _packed(layer, dtype) if can_pack(weight.device, dtype) else layer
@@ -136,7 +138,8 @@ def linear_of(weight: Tensor, dtype: torch.dtype) -> nn.Module:
 
 def pack_linear(module: nn.Module, dtype: torch.dtype) -> None:
     """Replace every nn.Linear inside a module by its packed form with weights of that dtype, where
-    that can be."""
+    that can be.
+    """
     for name, child in module.named_children():
         if isinstance(child, nn.Linear) and can_pack(child.weight.device, dtype):
             setattr(module, name, _packed(child, dtype))

@@ -49,7 +49,8 @@ class Placement:
     @classmethod
     def of(cls, device: str, dtype: str, attention: Backend) -> "Placement":
         """Parse option values. Raises StartupError for a device that is not there, and for a dtype
-        that it does not have."""
+        that it does not have.
+        """
         try:
             chosen = torch.device(device)
         except RuntimeError as error:
@@ -84,7 +85,8 @@ def load_coarse(checkpoint: Checkpoint, placement: Placement) -> CausalModel:
 
 def load_fine(checkpoint: Checkpoint, placement: Placement) -> FineModel:
     """The fine model; heads that the file leaves out are tied to the next codebook's
-    embedding."""
+    embedding.
+    """
     attention = full_attention(placement.attention, placement.device, placement.dtype)
     config = checkpoint.bark.fine
     tensors = checkpoint.tensors(FINE, to=(placement.device, placement.dtype))
@@ -128,7 +130,8 @@ def _filled(
     build: Callable[[], Model], tensors: Tensors, prefix: str, placement: Placement
 ) -> Model:
     """A model with these tensors, strictly by name: in its place and dtype, frozen. Takes the
-    tensors out of the dictionary, so that whoever replaces one in the model frees its memory."""
+    tensors out of the dictionary, so that whoever replaces one in the model frees its memory.
+    """
     with torch.device("meta"):
         model = build()
     try:
@@ -143,8 +146,9 @@ def _filled(
 
 
 def _fold_weight_norm(tensors: Tensors) -> Tensors:
-    """g * v / |v| for every weight kept as (original0 = g, original1 = v), the norm taken over all
-    but dimension 0."""
+    """G * v / |v| for every weight kept as (original0 = g, original1 = v), the norm taken over all
+    but dimension 0.
+    """
     folded: Tensors = {}
     for name, value in tensors.items():
         stem, mark, part = name.partition(".parametrizations.weight.original")

@@ -36,7 +36,8 @@ class Bags:
     @classmethod
     def of(cls, slots: Tensor, lengths: list[int], heads: int, positions: int) -> "Bags":
         """Bags over the first `lengths` positions of these slots of a cache that has so many heads
-        and positions."""
+        and positions.
+        """
         each = torch.tensor(lengths).repeat_interleave(heads)  # (B * H,)
         bounds = functional.pad(each.cumsum(0), (1, 0))
         bag_of = torch.arange(len(each)).repeat_interleave(each)

@@ -32,7 +32,8 @@ class StreamingConv1d(nn.Module):
         self, x: Tensor, state: Tensor | None, ends: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """x: (B, C_in, T); state: (B, C_in, context); ends: (B,) int64, 1 to T, where there is a
-        state. Returns (B, C_out, T) and the next state."""
+        state. Returns (B, C_out, T) and the next state.
+        """
         padded = self._pad_start(x) if state is None else torch.cat([state, x], dim=-1)
         if ends is None:
             return self.conv(padded), padded[..., padded.shape[-1] - self.context :]
@@ -40,7 +41,8 @@ class StreamingConv1d(nn.Module):
 
     def _pad_start(self, x: Tensor) -> Tensor:
         """Left padding at the very start; short inputs as transformers' EncodecConv1d._pad1d does
-        them."""
+        them.
+        """
         if self.context == 0:
             return x
         if self.pad_mode != "reflect":
@@ -52,7 +54,8 @@ class StreamingConv1d(nn.Module):
 
 class StreamingConvTranspose1d(nn.Module):
     """An upsampling convolution with kernel_size = 2 * stride, trimmed on the right; its state is
-    the overlap."""
+    the overlap.
+    """
 
     def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
         super().__init__()
@@ -64,7 +67,8 @@ class StreamingConvTranspose1d(nn.Module):
         self, x: Tensor, state: Tensor | None, ends: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """x: (B, C_in, T); state: (B, C_out, stride); ends: (B,) int64, 1 to T. Returns
-        (B, C_out, T * stride) and the next state."""
+        (B, C_out, T * stride) and the next state.
+        """
         bias = self.conv.bias
         assert bias is not None
         if ends is not None:  # the padding must not reach into the overlap
@@ -91,7 +95,8 @@ class StreamingLSTM(nn.Module):
         self, x: Tensor, state: Tensor | None, ends: Sequence[int] | None = None
     ) -> tuple[Tensor, Tensor]:
         """x: (B, C, T); state: (B, 2, layers, C); ends: of each row, 1 to T, known to the host,
-        which tells the kernel. Returns (B, C, T) and the next state."""
+        which tells the kernel. Returns (B, C, T) and the next state.
+        """
         inputs = x.permute(2, 0, 1)  # (T, B, C)
         carried = None
         if state is not None:

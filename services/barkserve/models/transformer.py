@@ -17,7 +17,8 @@ Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 def embedding(count: int, width: int) -> nn.Embedding:
     """An embedding that the checkpoint fills. nn.Embedding fills itself with noise, for which torch
-    loads its compiler when there is no memory yet: seconds, and 70 MB for good."""
+    loads its compiler when there is no memory yet: seconds, and 70 MB for good.
+    """
     table: nn.Embedding = nn.Embedding.from_pretrained(torch.empty(count, width))  # type: ignore[no-untyped-call]
     return table
 

@@ -134,7 +134,8 @@ class TokenAlignment:
 
     def see(self, steps: Sequence[Attention]) -> None:
         """All that has been noted so far: (1, t, width) of each step, the rows of t draws, the
-        first of which is the first token's. What was seen before is passed over."""
+        first of which is the first token's. What was seen before is passed over.
+        """
         for attention in steps[self._seen :]:
             self._rows.extend(attention[0][: self._most - len(self._rows)])
             self._seen += 1

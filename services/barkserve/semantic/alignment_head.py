@@ -121,7 +121,8 @@ def whole_paths(
     attention: NDArray[np.float32],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The likeliest paths from the first position to the last: (heads, tokens), and the mean
-    log-likelihood of a token on each: (heads,)."""
+    log-likelihood of a token on each: (heads,).
+    """
     heads, tokens, width = attention.shape
     scores = first_scores(heads, width)
     moves = [advance(scores, attention[:, token]) for token in range(tokens)]

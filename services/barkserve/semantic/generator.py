@@ -1,5 +1,6 @@
 """Speaks one utterance's semantic tokens on the engine. Knows Bark's numbers; knows no gRPC and no
-text."""
+text.
+"""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -171,7 +172,8 @@ class SemanticGenerator:
 
 def semantic_head(config: BarkConfig) -> NDArray[np.int64]:
     """(V,) int64: the ids that the semantic model may choose: all tokens, and the end of the
-    sequence."""
+    sequence.
+    """
     generation = config.semantic_generation
     ids = np.arange(generation.semantic_vocab_size, dtype=np.int64)
     return np.union1d(ids, [generation.semantic_pad_token])

@@ -58,7 +58,8 @@ _LONGEST_NUMBER = 15  # digits; longer ones are read digit by digit
 
 def spell_out(text: str) -> Traced:
     """The text in the letters a to z, A to Z, spaces and . , ? ! ' - only; empty if nothing is left
-    to say."""
+    to say.
+    """
     spoken = Traced.of(text).sub(_CUE, " ").sub(_MONEY, _money)  # anyascii makes letters of € and £
     spoken = spoken.each(anyascii).sub(_EMOJI_NAME, " ")
     for pattern, words in _PHRASES:

@@ -1,5 +1,6 @@
 """A text that is rewritten step by step and knows, of each of its characters, where in the original
-it came from. Knows no language."""
+it came from. Knows no language.
+"""
 
 import re
 from collections.abc import Callable
@@ -28,7 +29,8 @@ class Traced:
     def sub(self, pattern: re.Pattern[str], rewrite: str | Rewrite) -> "Traced":
         """re.sub; what takes a match's place is spread evenly over where the match came from, white
         space left out if there is more. A string stands for itself, without references to
-        groups."""
+        groups.
+        """
         pieces: list[str] = []
         source: list[int] = []
         done = 0

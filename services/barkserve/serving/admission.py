@@ -1,5 +1,6 @@
 """How many streams a stage takes on at once, and how much they ask of it. Beyond that many it says
-so at once instead of letting them wait unseen."""
+so at once instead of letting them wait unseen.
+"""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext

@@ -1,5 +1,6 @@
 """Channels to other services: how connections are kept alive and secured, and how little they
-buffer."""
+buffer.
+"""
 
 import grpc
 

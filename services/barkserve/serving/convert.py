@@ -23,7 +23,8 @@ def sampling_params(
     message: common_pb2.Sampling, defaults: SamplingDefaults, min_eos_p: float | None = None
 ) -> SamplingParams:
     """The checkpoint's defaults with what the request sets. Raises InvalidArgument for what is out
-    of range."""
+    of range.
+    """
     has = message.HasField
     temperature = message.temperature if has("temperature") else defaults.temperature
     top_k = message.top_k if has("top_k") else defaults.top_k
@@ -67,7 +68,8 @@ def tokens(values: Iterable[int], limit: int, field: str) -> NDArray[np.int64]:
 
 def frames(values: Iterable[int], books: int, limit: int, field: str) -> NDArray[np.int64]:
     """(n, books) int64, each 0 to limit - 1. Raises InvalidArgument for half a frame or a code out
-    of range."""
+    of range.
+    """
     array = tokens(values, limit, field)
     if len(array) % books:
         raise InvalidArgument(
@@ -78,13 +80,15 @@ def frames(values: Iterable[int], books: int, limit: int, field: str) -> NDArray
 
 async def admit(context: RpcContext) -> None:
     """Tell the caller of a stream that there is room for it, before it writes anything: grpc.aio
-    does not hear why a call ended that it was writing to."""
+    does not hear why a call ended that it was writing to.
+    """
     await context.send_initial_metadata(())
 
 
 async def first_message(requests: AsyncIterator[Any], kind: str, example: str) -> Any:
     """The part named `kind` of the next request. Raises InvalidArgument when something else or
-    nothing comes."""
+    nothing comes.
+    """
     async for request in requests:
         if request.WhichOneof("request") == kind:
             return getattr(request, kind)
@@ -94,7 +98,8 @@ async def first_message(requests: AsyncIterator[Any], kind: str, example: str) -
 
 async def messages(requests: AsyncIterator[Any], kind: str) -> AsyncIterator[Any]:
     """The parts named `kind` of all further requests. Raises InvalidArgument when something else
-    comes."""
+    comes.
+    """
     async for request in requests:
         if request.WhichOneof("request") != kind:
             raise InvalidArgument(

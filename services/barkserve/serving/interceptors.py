@@ -1,5 +1,6 @@
 """What surrounds every RPC of ours: errors become statuses, outcomes are counted, generators are
-always closed."""
+always closed.
+"""
 
 import asyncio
 import logging

@@ -1,5 +1,6 @@
 """How busy a service is: the figures, and how they travel as an ORCA report. Knows no stage and no
-model."""
+model.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields

@@ -54,7 +54,8 @@ class Metrics:
 
     def serve(self, host: str, port: int) -> Callable[[], None]:
         """Answer scrapes at http://host:port/metrics; returns what stops it. Port 0 means not at
-        all."""
+        all.
+        """
         if port == 0:
             return lambda: None
         try:

@@ -1,5 +1,6 @@
 """Load reports beside the requests, as ORCA has them: one at once, one every interval, a last one
-when the service drains. Knows no figures."""
+when the service drains. Knows no figures.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator

@@ -120,7 +120,8 @@ class Published:
 
     async def set_draining(self) -> None:
         """Say that no further stream is wanted. The process itself stays healthy: it must not be
-        killed for draining."""
+        killed for draining.
+        """
         for service in self.service.all_services:
             await self.health.set(service.full_name, health_pb2.HealthCheckResponse.NOT_SERVING)
         self.reporter.drain()
@@ -236,7 +237,8 @@ def _cannot_listen(host: str, port: int, option: str, reason: str) -> StartupErr
 async def publish(server: grpc.aio.Server, service: Service) -> Published:
     """Register the service with its load reports (ORCA), server reflection and health
     (grpc.health.v1): "" is whether the process lives, the service's name whether it takes
-    streams."""
+    streams.
+    """
     for each in service.all_services:
         each.register(server)
     reporter = LoadReporter(service.load)
@@ -256,7 +258,8 @@ async def _health_server(
     options: ServerOptions,
 ) -> AsyncIterator[Callable[[Any], Awaitable[None]]]:
     """The plaintext health port, if one is wanted: taken now, and answered once what is given here
-    can be asked for its health."""
+    can be asked for its health.
+    """
     server = grpc.aio.server(options=SERVER_OPTIONS)
     if options.health_port:
         bind(server, options.host, options.health_port, option="--health-port")
@@ -287,7 +290,8 @@ def _credentials(options: ServerOptions) -> grpc.ServerCredentials | None:
 
 def _stop_requested(exit_on_stdin_close: bool) -> asyncio.Event:
     """Set at the first SIGINT, SIGTERM or (if asked) end of standard input; a second signal exits
-    at once."""
+    at once.
+    """
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
 

@@ -260,7 +260,8 @@ async def _run_command(
     drain_s: float,
 ) -> int:
     """Run a command beside the services, as `dbus-run-session -- COMMAND` does; its exit code is
-    ours."""
+    ours.
+    """
     try:
         process = await asyncio.create_subprocess_exec(
             *command, env={**os.environ, SERVER_VARIABLE: address}, start_new_session=True
@@ -280,7 +281,8 @@ async def _interrupt(
     process: asyncio.subprocess.Process, ended: "asyncio.Task[int]", drain_s: float
 ) -> None:
     """What Ctrl-C does in a terminal, where a command's own children hear it too: a shell waits for
-    the program that it runs. SIGKILL to those that do not finish."""
+    the program that it runs. SIGKILL to those that do not finish.
+    """
     for signum, patience_s in ((signal.SIGINT, drain_s), (signal.SIGKILL, None)):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signum)
@@ -297,7 +299,8 @@ async def _first_of(
 
 def _stop_signal() -> "asyncio.Future[None]":
     """Done at the first SIGINT or SIGTERM; further ones change nothing, stopping is bounded in time
-    anyway."""
+    anyway.
+    """
     loop = asyncio.get_running_loop()
     stop: asyncio.Future[None] = loop.create_future()
 

@@ -1,5 +1,6 @@
 """The writer: cutting never matters, every sample is accounted for once, level and rate are
-right."""
+right.
+"""
 
 import numpy as np
 import pytest

@@ -1,5 +1,6 @@
 """When words are spoken, by the embedded voice over the whole chain: held against what its semantic
-tokens say, which are thirds of phones."""
+tokens say, which are thirds of phones.
+"""
 
 from collections.abc import AsyncIterator
 from typing import Any

@@ -1,5 +1,6 @@
 """A stage's replicas come, drain and go, and the API server that tells of them restarts: streams go
-on."""
+on.
+"""
 
 import asyncio
 import math

@@ -1,5 +1,6 @@
 """Text of any length is one speech: no seam, two pieces at a time, and nothing is lost on the
-way."""
+way.
+"""
 
 import asyncio
 import gc
@@ -88,7 +89,8 @@ async def test_each_piece_goes_on_from_the_one_before(chain: Chain) -> None:
 @pytest.fixture
 def pieces_there(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], int]]:
     """Counts the pieces that are in memory. What was there before is left out of the collections,
-    which would stop the services for as long as they take."""
+    which would stop the services for as long as they take.
+    """
     there: WeakSet[Pipeline] = WeakSet()
     init = Pipeline.__init__
 

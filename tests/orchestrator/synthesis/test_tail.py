@@ -1,5 +1,6 @@
 """How pieces end: limits by their text, silence that is cut, and what failed drawn anew; through
-the whole chain around models whose output is worked out by hand."""
+the whole chain around models whose output is worked out by hand.
+"""
 
 from collections.abc import Callable
 from dataclasses import replace

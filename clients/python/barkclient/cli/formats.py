@@ -65,7 +65,8 @@ def choose_target(
     output: str | None, format_: Format | None, samples: Samples, *, play: bool
 ) -> Target:
     """The format that was asked for, else that of the file's name, else WAV. Who only listens gets
-    no file."""
+    no file.
+    """
     chosen = format_ or _SUFFIXES.get(Path(output or "").suffix.lower(), "wav")
     if output is None and not play:
         output = f"speech.{chosen}"

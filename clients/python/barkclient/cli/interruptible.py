@@ -1,5 +1,6 @@
 """What Ctrl-C may end early: asynchronous work, and the wait for the next chunk of audio. Knows
-nothing of the work."""
+nothing of the work.
+"""
 
 import asyncio
 import signal
@@ -14,7 +15,8 @@ from barkclient.responses import AudioChunk
 
 class Interrupt:
     """Ctrl-C from now on: the first ends the wait for audio and nothing else, so it breaks neither
-    gRPC's own code nor a write of what has come; a second one ends whatever is waited for."""
+    gRPC's own code nor a write of what has come; a second one ends whatever is waited for.
+    """
 
     def __init__(self) -> None:
         self._came = False
@@ -46,7 +48,8 @@ class Interrupt:
 
 def run_to_end_or_interrupt(work: Coroutine[Any, Any, None]) -> bool:
     """Runs it; whether Ctrl-C ended it. Once it has, further ones change nothing: they must break
-    neither how the work ends nor what the caller then makes of it."""
+    neither how the work ends nor what the caller then makes of it.
+    """
     try:
         asyncio.run(_interruptible(work))
     except (asyncio.CancelledError, KeyboardInterrupt):

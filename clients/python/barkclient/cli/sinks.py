@@ -31,7 +31,8 @@ class Sink(ABC):
 
 class Sinks:
     """All places for one synthesis, each opened with the first chunk: without audio there is no
-    file, and an older one stays."""
+    file, and an older one stays.
+    """
 
     def __init__(self, target: Target, *, play: bool, stack: ExitStack) -> None:
         self._target = target
@@ -105,7 +106,8 @@ class _FileSink(Sink):
 
 class _FlacSink(_FileSink):
     """Of a file that can seek, the header says in the end how long it is; one that was broken off
-    is of unknown length, as a pipe is."""
+    is of unknown length, as a pipe is.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(file)

@@ -1,5 +1,6 @@
 """`barkclient status`: every replica the orchestrator knows, or what the autoscaler makes of
-them."""
+them.
+"""
 
 import json
 from collections.abc import Sequence

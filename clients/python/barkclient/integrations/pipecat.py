@@ -171,7 +171,8 @@ class BarkTTSService(TTSService):
 
     async def _close_if_over(self, context_id: str, answer: _Answer) -> None:
         """Ends the audio context once no audio can come; an answer that failed waits for the end of
-        its text, which is not spoken."""
+        its text, which is not spoken.
+        """
         if answer.ended and answer.listening is None and context_id in self._answers:
             del self._answers[context_id]
             await answer.call.aclose()
@@ -185,7 +186,8 @@ class BarkTTSService(TTSService):
 
 def _category(error: errors.BarkClientError) -> ErrorCategory:
     """Pipecat gives a service no more work after INVALID_REQUEST; a text that cannot be spoken says
-    nothing of the next one."""
+    nothing of the next one.
+    """
     match error:
         case errors.InvalidRequest(violations=violations) if any(
             v.field == "text" for v in violations

@@ -36,7 +36,8 @@ Write = Callable[[Path], None]
 
 def fetch(options: FetchOptions, out: TextIO) -> None:
     """Fetch or verify. Raises StartupError, or CheckpointError for what is wrong with a
-    checkpoint."""
+    checkpoint.
+    """
     if not options.to or not (options.stage or options.verify):
         raise StartupError("give --to FOLDER and --stage (or --verify)")
     folder = Path(options.to).expanduser()

@@ -55,7 +55,8 @@ class Manifest:
 
 def part_of(path: Path) -> Path:
     """Where to write a file before it is put in place: a name of its own for everybody who does so
-    at the same time, for replicas may share a volume."""
+    at the same time, for replicas may share a volume.
+    """
     return path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
 
 

@@ -1,5 +1,6 @@
 """A checkpoint's safetensors files, read in part: in a folder here, or on the hub by range
-requests. Knows no tensors."""
+requests. Knows no tensors.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,7 +37,8 @@ def local_files(folder: Path) -> list[WeightFile]:
 
 def hub_files(checkpoint: CheckpointFolder) -> list[WeightFile]:
     """The files of a checkpoint of the hub, those that were fetched before from here; empty if
-    there are none, or if the hub cannot be asked."""
+    there are none, or if the hub cannot be asked.
+    """
     from huggingface_hub import HfFileSystem  # slow to import, and only hub names need it
 
     try:

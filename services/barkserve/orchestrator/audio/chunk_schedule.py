@@ -1,5 +1,6 @@
 """How much audio leaves at a time: a small first chunk, larger ones later, and all there is when a
-player would run dry. Knows samples and a clock; knows no encodings."""
+player would run dry. Knows samples and a clock; knows no encodings.
+"""
 
 from collections.abc import Callable
 

@@ -112,7 +112,8 @@ def _without_empty_frame(data: bytes) -> bytes:
 
 class _Sink:
     """What libsndfile takes for a file: keeps what is appended until it is taken, and nothing that
-    would change what was there."""
+    would change what was there.
+    """
 
     def __init__(self) -> None:
         self._position = 0
@@ -146,7 +147,8 @@ class _Sink:
 
 def _set_page_latency(file: soundfile.SoundFile, milliseconds: float) -> None:
     """Have an Ogg page written as soon as it holds that much: libsndfile would wait for a second,
-    and soundfile has no word of its own for this command."""
+    and soundfile has no word of its own for this command.
+    """
     value = soundfile._ffi.new("double *", milliseconds)
     soundfile._snd.sf_command(
         file._file, _SET_OGG_PAGE_LATENCY_MS, value, soundfile._ffi.sizeof("double")

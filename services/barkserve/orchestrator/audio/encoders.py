@@ -14,7 +14,8 @@ from barkserve.v1 import speech_pb2
 
 class Encoder(Protocol):
     """Samples to bytes, for one stream; put together, the bytes are one file or raw stream, however
-    the samples were cut."""
+    the samples were cut.
+    """
 
     @property
     def trail_s(self) -> float:

@@ -1,5 +1,6 @@
 """Holds peaks below full scale by turning the level down just before them. Knows samples and
-nothing else."""
+nothing else.
+"""
 
 import numpy as np
 from numpy.typing import NDArray

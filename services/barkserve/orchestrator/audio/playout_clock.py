@@ -1,5 +1,6 @@
 """What the listener still has to hear, as far as the server can know: it plays what was sent, at
-once and without pause. Knows no text and no stages."""
+once and without pause. Knows no text and no stages.
+"""
 
 import asyncio
 
@@ -33,7 +34,8 @@ class PlayoutClock:
     @property
     def silent_from(self) -> float | None:
         """The event loop's time at which nothing will be left to hear; None while a piece is on its
-        way."""
+        way.
+        """
         return None if self._under_way else self._silent_from
 
     @staticmethod

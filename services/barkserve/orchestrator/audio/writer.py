@@ -63,7 +63,8 @@ class AudioWriter:
 
     def push(self, samples: NDArray[np.float32]) -> list[EncodedAudio]:
         """(n,) samples at the source's rate, nominally -1 to 1; returns the pieces that shall leave
-        now."""
+        now.
+        """
         return self._encode(self._schedule.push(self._shape(samples)))
 
     def release(self) -> list[EncodedAudio]:
@@ -81,7 +82,8 @@ class AudioWriter:
 
     def due_in(self) -> float | None:
         """Seconds until held audio must leave, so that a player that started with the first piece
-        does not run dry; None when nothing is held."""
+        does not run dry; None when nothing is held.
+        """
         return self._schedule.due_in()
 
     def output_sample(self, source_sample: int) -> int:

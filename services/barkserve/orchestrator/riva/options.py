@@ -23,7 +23,8 @@ def to_options(
     request: riva_tts_pb2.SynthesizeSpeechRequest, voice: str
 ) -> speech_pb2.SynthesizeRequest:
     """Everything but the text, spoken by a voice of ours. Raises InvalidArgument for what we cannot
-    do."""
+    do.
+    """
     if request.HasField("zero_shot_data"):
         raise InvalidArgument(
             "zero_shot_data",

@@ -91,7 +91,8 @@ class RivaServicer(riva_tts_pb2_grpc.RivaSpeechSynthesisServicer):
 
 async def _read(first: Request, rest: AsyncIterator[Request], session: Session) -> None:
     """Hand all text to a talk, and end it: also where the text goes wrong, for the talk to end and
-    the error to be told."""
+    the error to be told.
+    """
     try:
         if _handed_on(first, first, session):
             async for request in rest:
@@ -104,7 +105,8 @@ async def _read(first: Request, rest: AsyncIterator[Request], session: Session) 
 
 def _handed_on(request: Request, first: Request, session: Session) -> bool:
     """Hand a request's text on; False if it was the last. Raises InvalidArgument if it would have
-    the text go on in another way."""
+    the text go on in another way.
+    """
     ends = request.custom_configuration.get(_END, "").lower() == "true"
     if not ends and _manner(request) != _manner(first):
         raise InvalidArgument(

@@ -63,7 +63,8 @@ class RivaVoices:
 
     async def name_of(self, asked: str, language: str) -> str:
         """Our name of the voice that a request asks for: by our name, behind "Bark." or not, or by
-        its language alone, as do those that no voice was chosen for."""
+        its language alone, as do those that no voice was chosen for.
+        """
         name = "" if asked.startswith(_NOT_CHOSEN) else asked.removeprefix(f"{FAMILY}.")
         if name or not language or self._default == NO_VOICE:
             return name or self._default

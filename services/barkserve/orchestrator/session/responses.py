@@ -1,5 +1,6 @@
 """Turns what is spoken into the messages of one text or context, and keeps count of it. Knows
-nothing of calls."""
+nothing of calls.
+"""
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence

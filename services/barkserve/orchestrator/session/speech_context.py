@@ -1,5 +1,6 @@
 """One context of a StreamingSynthesize call: what its messages mean, and how it ends. Knows neither
-the call nor the other contexts."""
+the call nor the other contexts.
+"""
 
 import asyncio
 from typing import Literal
@@ -68,7 +69,8 @@ class SpeechContext:
 
     def final_message(self, why: CutShort) -> ContextMessage:
         """The last message of a context that was cut short or failed; nothing can cut it short any
-        more."""
+        more.
+        """
         self.sent_final_message = True
         return (
             self.session.cancelled()

@@ -71,7 +71,8 @@ class StreamingCall:
 
     async def responses(self, requests: AsyncIterator[Request]) -> AsyncGenerator[Response, None]:
         """Yields the messages of all contexts as they come, until the client has half-closed the
-        call and all of them have ended. Raises ShuttingDown when the server is to end."""
+        call and all of them have ended. Raises ShuttingDown when the server is to end.
+        """
         reading = asyncio.create_task(self._read(requests))
         draining_task = asyncio.create_task(self._drain())
         try:
@@ -170,7 +171,8 @@ class StreamingCall:
         self, id_: str, context: SpeechContext, why: CutShort, unsent: ContextMessage | None
     ) -> None:
         """The end of a context that was cut short, behind the message that was waiting to leave: it
-        is counted already."""
+        is counted already.
+        """
         if unsent is not None:
             await self._send(id_, unsent)
         if not isinstance(unsent, speech_pb2.SynthesisFinished):

@@ -1,5 +1,6 @@
 """When the words of a whole speech are heard: those of each piece, moved to where the piece stands
-in text and audio. Knows no messages."""
+in text and audio. Knows no messages.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,7 +13,8 @@ from barkserve.orchestrator.text.words import Word, words_of
 @dataclass(frozen=True)
 class HeardWord:
     """A word of the whole text, and its samples, counted from the start of the speech at the
-    checkpoint's rate."""
+    checkpoint's rate.
+    """
 
     word: Word
     first_sample: int

@@ -120,7 +120,8 @@ class StageCall:
 
     async def _noting_failure(self) -> Messages:
         """The requests, once the stage has room for them; remembers a failure, of which grpc would
-        make a bare cancellation."""
+        make a bare cancellation.
+        """
         await self._call.initial_metadata()
         if self._call.done():  # refused
             return

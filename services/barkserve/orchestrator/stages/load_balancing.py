@@ -17,7 +17,8 @@ UNKNOWN_SLOTS = 16
 
 def pressure(replica: Replica) -> float:
     """How much a replica has to do, as far as is known: its last report, and what was given to it
-    since. 1 is a full house."""
+    since. 1 is a full house.
+    """
     load = replica.load
     if load is None or not load.slots:
         return replica.given / UNKNOWN_SLOTS

@@ -1,5 +1,6 @@
 """The replicas of one stage: whose turn it is, and which to leave alone for a while. Knows no
-messages."""
+messages.
+"""
 
 import time
 from collections.abc import Iterator, Sequence

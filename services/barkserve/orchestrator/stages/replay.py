@@ -32,7 +32,8 @@ class Replay(Generic[Message]):
 
     async def read(self) -> AsyncIterator[Message]:
         """Yields all messages that are kept, waiting for those to come. Raises what the source
-        raises."""
+        raises.
+        """
         index = self._forgotten
         while index < self._forgotten + len(self._kept) or await self._more():
             yield self._kept[index - self._forgotten]

@@ -1,5 +1,6 @@
 """One drawing of a piece: what of it is heard, and whether it must be drawn anew. Knows neither
-pieces before nor after."""
+pieces before nor after.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator

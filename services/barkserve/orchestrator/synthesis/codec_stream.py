@@ -1,5 +1,6 @@
 """The codec's share of a whole speech: one call, in which the frames of a piece follow those of the
-piece before, so that no seam can be heard. Knows messages; knows no text."""
+piece before, so that no seam can be heard. Knows messages; knows no text.
+"""
 
 import asyncio
 from collections import deque
@@ -88,7 +89,8 @@ class CodecStream:
 
     def after(self, segment: Pipeline, *, heard: bool) -> "CodecStream":
         """The stream for the next piece: this one, unless its call has ended, or the piece was not
-        heard and the codec must forget it: then another call goes on from what was heard."""
+        heard and the codec must forget it: then another call goes on from what was heard.
+        """
         if heard:
             most = WARM_UP_FRAMES * self._books
             self._heard = [*self._heard, *segment.spoken.fine][-most:]

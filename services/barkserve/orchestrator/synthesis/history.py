@@ -1,5 +1,6 @@
 """What each model remembers of the speech before a piece: tokens, handed on from piece to piece
-as soon as a stage has made the last one. Knows no messages."""
+as soon as a stage has made the last one. Knows no messages.
+"""
 
 import asyncio
 import math
@@ -86,6 +87,7 @@ class History:
 
 def extend_history(before: Sequence[int], own: Sequence[int], most: int) -> Sequence[int]:
     """What is remembered after a piece: its own tokens, and as many of those before it as there is
-    room for."""
+    room for.
+    """
     room = most - len(own)
     return own[-most:] if room <= 0 else [*before[-room:], *own]

@@ -1,5 +1,6 @@
 """What a request amounts to once everything about it is decided. Knows no channels and sends
-nothing."""
+nothing.
+"""
 
 import secrets
 import uuid

@@ -1,5 +1,6 @@
 """The first message to each stage: the plan's options, what it remembers, and what was already
-produced. Sends nothing."""
+produced. Sends nothing.
+"""
 
 from collections.abc import Sequence
 

@@ -192,7 +192,8 @@ class Synthesis:
 
     def _patience(self, index: int) -> RetryPolicy:
         """For how long a piece asks a stage that is full: a speech that was never heard can be sent
-        again, one that has begun should go on."""
+        again, one that has begun should go on.
+        """
 
         def full_s() -> float:
             begun = index > 0 or self._sample_count > 0

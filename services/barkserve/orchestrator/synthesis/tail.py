@@ -34,7 +34,8 @@ class Tail:
 
     def max_tokens(self, text: str, asked: int, generation: SemanticGeneration) -> int:
         """Most tokens for a piece of text; `asked` are what the request allows. 0: the
-        checkpoint's most."""
+        checkpoint's most.
+        """
         if self.max_seconds_per_character == 0 or _OPEN_ENDED.search(text):
             return asked
         seconds = EXTRA_S + self.max_seconds_per_character * len(text)
@@ -49,7 +50,8 @@ class Tail:
 
 def resolve_tail(options: speech_pb2.TailOptions, max_seconds_per_character: float) -> Tail:
     """The options, checked, and the server's default where they say nothing. Raises InvalidArgument
-    naming the field."""
+    naming the field.
+    """
     if options.HasField("max_seconds_per_character"):
         max_seconds_per_character = _seconds(options, "max_seconds_per_character")
     silence = None

@@ -47,7 +47,8 @@ class Budget:
     @classmethod
     def of(cls, config: BarkConfig, *, spelled: bool) -> "Budget":
         """The budget of a checkpoint: about 13 s, and never more letters than its prompt has
-        positions."""
+        positions.
+        """
         generation = config.semantic_generation
         seconds = min(LONGEST_S, generation.max_new_tokens / generation.semantic_rate_hz)
         letters = min(seconds * LETTERS_A_SECOND, generation.max_input_semantic_length * _ROOM)
@@ -74,7 +75,8 @@ class Budget:
 
 def spells_out(folder: Path) -> bool:
     """Whether a checkpoint's tokenizer lacks the digits, so that its text is spelled out in
-    letters."""
+    letters.
+    """
     try:
         words = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
     except (OSError, ValueError):
@@ -84,7 +86,8 @@ def spells_out(folder: Path) -> bool:
 
 def _json_words(file: Path) -> list[str]:
     """The words of a tokenizer.json; none if it is missing or of a kind that has no list of
-    words."""
+    words.
+    """
     try:
         vocabulary = json.loads(file.read_text(encoding="utf-8"))["model"]["vocab"]
     except (OSError, ValueError, KeyError, TypeError):

@@ -43,7 +43,8 @@ class TextFeed:
 
     def push_utf8(self, data: bytes) -> None:
         """More text as UTF-8, cut anywhere. Raises InvalidArgument if it is no UTF-8 or too
-        much."""
+        much.
+        """
         try:
             self._push(self._utf8.decode(data))
         except UnicodeDecodeError as error:
@@ -51,7 +52,8 @@ class TextFeed:
 
     def flush(self, flush_id: str) -> None:
         """Speak all of it, then hand out a mark. Raises InvalidArgument if it is too much: a flush
-        counts as a character."""
+        counts as a character.
+        """
         self._take_room(1)
         self._segmenter.flush(flush_id)
         self._listener.changed.set()
@@ -65,7 +67,8 @@ class TextFeed:
 
     async def next(self) -> Segment | FlushMark | None:
         """The next piece or mark, once there is one; None when all of the text has been handed
-        out."""
+        out.
+        """
         while True:
             self._listener.changed.clear()
             item = self._segmenter.next()

@@ -37,7 +37,8 @@ class FlushMark:
 @dataclass(frozen=True)
 class PassedOver:
     """Some text without anything to speak has been dropped: ask again, after whoever else waits.
-    There may be a million characters of it."""
+    There may be a million characters of it.
+    """
 
 
 class Segmenter:
@@ -74,7 +75,8 @@ class Segmenter:
 
     def next(self) -> Segment | FlushMark | PassedOver | None:
         """The next piece or mark, or a part of the way there; None if there is none, for now or,
-        behind `end`, for good."""
+        behind `end`, for good.
+        """
         self._join_incoming()
         segment = self._next_piece()
         if segment is not None or not self._incoming:
@@ -118,7 +120,8 @@ class Segmenter:
 
     def _without_leading_space(self) -> str:
         """The known text. Space before a piece is dropped, for it has no length at which it would
-        be cut."""
+        be cut.
+        """
         text = self._text.lstrip()
         self._base += len(self._text) - len(text)
         self._text = text

@@ -91,7 +91,8 @@ def forced_end(text: str, room: int, sentence_end: int, budget: Budget) -> int:
 
 def spoken_end(text: str, language: str) -> int:
     """How far a text can be spoken before more of it comes: to the last sentence or clause, else to
-    the last word; 0 if there is no whole word."""
+    the last word; 0 if there is no whole word.
+    """
     body = text.rstrip()
     sign = len(body.rstrip(_CLOSERS)) - 1
     if sign >= 0 and body[sign] in _FULL + _SPACED:
@@ -126,7 +127,8 @@ def guess_language(text: str) -> str:
 
 def _goes_on(pending: _Pending, index: int, sign: str, text: str) -> bool:
     """Whether the text has gone on behind a pending end; until then the end grows by closing signs
-    and space."""
+    and space.
+    """
     if sign.isspace():
         pending.spaced = True
         return False
@@ -167,7 +169,8 @@ def _is_end(text: str, pending: _Pending, language: str) -> bool:
 
 def _ends(text: str, language: str) -> list[int]:
     """Where sentencex sees sentences end. It takes every space for one byte and panics when it cuts
-    a longer one in two, and a panic passes through every `except Exception`."""
+    a longer one in two, and a panic passes through every `except Exception`.
+    """
     plain = _ODD_SPACE.sub(" ", text)
     try:
         return [each["end_index"] for each in sentencex.get_sentence_boundaries(language, plain)]

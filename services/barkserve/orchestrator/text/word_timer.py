@@ -1,5 +1,6 @@
 """When each word of a piece is spoken, from the character that each semantic token speaks. Knows no
-samples and no messages."""
+samples and no messages.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -31,7 +32,8 @@ class WordTimer:
 
     def push(self, characters: Sequence[int]) -> list[TimedWord]:
         """The characters that the next tokens speak, never falling; returns the words that have
-        ended."""
+        ended.
+        """
         return [word for character in characters for word in self._push(character)]
 
     def rest(self) -> list[TimedWord]:

@@ -1,5 +1,6 @@
 """The words of a text, as a caption would show them: what stands between spaces, without the marks
-around it; sign by sign in scripts that write no spaces. Knows no language and no sound."""
+around it; sign by sign in scripts that write no spaces. Knows no language and no sound.
+"""
 
 import re
 from dataclasses import dataclass

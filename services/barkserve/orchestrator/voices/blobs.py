@@ -44,7 +44,8 @@ class BlobStore(ABC):
     @abstractmethod
     def list(self) -> dict[str, str]:
         """File names, each with a mark that changes when the file does. A folder that does not
-        exist is empty."""
+        exist is empty.
+        """
 
     @abstractmethod
     def read(self, name: str, limit: int) -> bytes | None:
@@ -69,7 +70,8 @@ class BlobStore(ABC):
     @abstractmethod
     def check_writable(self, *, thoroughly: bool) -> None:
         """Raise StoreUnavailable if it shows that nothing can be written; `thoroughly` may take a
-        while."""
+        while.
+        """
 
     @contextmanager
     def _reading(self) -> Iterator[None]:

@@ -91,7 +91,8 @@ class VoiceCatalog:
 
     async def check_keeping(self) -> None:
         """Raise FailedPrecondition where voices cannot be kept, StoreUnavailable where it shows
-        that they cannot now; to be asked before speaking."""
+        that they cannot now; to be asked before speaking.
+        """
         handles = self._require_store().handles
         await asyncio.to_thread(handles.check_keeping, thoroughly=False)
 

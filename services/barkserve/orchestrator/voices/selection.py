@@ -1,5 +1,6 @@
 """Which voice a request means, and the voice that an utterance leaves behind. Knows messages; knows
-no stages and no files."""
+no stages and no files.
+"""
 
 import asyncio
 from collections.abc import Collection, Iterable
