@@ -5,7 +5,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from barkclient.channel import open_async_channel
+from barkclient._internal.channel import open_async_channel
 from barkserve.v1 import status_pb2, status_pb2_grpc
 
 

@@ -12,7 +12,7 @@ import pytest_asyncio
 from s3fs import S3FileSystem
 
 from barkclient import AsyncClient, ServerUnavailable, VoiceExists, VoiceNotFound
-from barkclient.channel import open_async_channel
+from barkclient._internal.channel import open_async_channel
 from barkserve.checkpoint.folder import bundled_checkpoint
 from barkserve.orchestrator.voices.blobs import open_blob_store
 from barkserve.v1 import status_pb2, status_pb2_grpc

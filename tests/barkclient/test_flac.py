@@ -5,7 +5,7 @@ import io
 import numpy as np
 import soundfile
 
-from barkclient.flac import HEAD_BYTES, with_length
+from barkclient._internal.flac import HEAD_BYTES, with_length
 
 
 def test_a_decoder_reads_the_length_and_nothing_else_has_changed() -> None:

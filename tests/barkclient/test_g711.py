@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from barkclient.g711 import decode_alaw, decode_mulaw
+from barkclient._internal.g711 import decode_alaw, decode_mulaw
 
 # Code, and its sample in 16 bits: the values of ITU-T G.711's tables.
 MULAW = {0x00: -32124, 0x7F: 0, 0x80: 32124, 0xFF: 0, 0xF0: 120, 0x70: -120, 0xA5: 6652}

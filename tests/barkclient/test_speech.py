@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from barkclient import AsyncClient, AudioChunk, Cancelled, Client, InvalidRequest, ServerUnavailable
-from barkclient.context import ContextState
+from barkclient._internal.context_state import ContextState
 from barkserve.v1 import common_pb2, speech_pb2
 from tests.barkclient.scripted_server import ScriptedSpeech, serve
 

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from barkclient._internal.spoken_text import SpokenText
 from barkclient.responses import WordTime
-from barkclient.spoken_text import SpokenText
 
 
 def word(text: str, end: int) -> WordTime:

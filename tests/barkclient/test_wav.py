@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from barkclient import WavWriter
-from barkclient.wav import UNKNOWN_SIZE, wav_header
+from barkclient._internal.wav import UNKNOWN_SIZE, wav_header
 from tests.barkclient.wav_reader import read_wav
 
 

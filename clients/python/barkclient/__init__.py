@@ -4,6 +4,7 @@ async for chunk in AsyncClient("localhost:50051").synthesize("Hello"):
     play(chunk.samples())
 """
 
+from barkclient._internal.wav import WavWriter
 from barkclient.async_client import AsyncClient, AsyncSynthesis
 from barkclient.async_speech import AsyncSpeechContext, AsyncSpeechStream
 from barkclient.client import Client, Synthesis
@@ -42,7 +43,6 @@ from barkclient.server_info import ServerInfo, ServerLimits
 from barkclient.speech import SpeechContext, SpeechStream
 from barkclient.tls import Tls
 from barkclient.voices import HistoryPrompt, Voice, VoiceHandle
-from barkclient.wav import WavWriter
 
 __all__ = [
     "AsyncClient",

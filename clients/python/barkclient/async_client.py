@@ -6,21 +6,21 @@ from typing import Any, Self, Unpack
 
 import grpc
 
-from barkclient.async_speech import AsyncSpeechStream
-from barkclient.channel import (
+from barkclient._internal.channel import (
     DEFAULT_TARGET,
     checked_target,
     open_async_channel,
     speech_stub,
 )
-from barkclient.closing import AsyncClosing
+from barkclient._internal.closing import AsyncClosing
+from barkclient._internal.resumable_call import Repetition
+from barkclient._internal.transcript import Progress, Response
+from barkclient.async_speech import AsyncSpeechStream
 from barkclient.errors import BarkClientError, map_errors
 from barkclient.options import StreamOptions, SynthesisOptions, build_config, build_request
-from barkclient.repetition import Repetition
 from barkclient.responses import AudioChunk
 from barkclient.server_info import ServerInfo, decode_server_info
 from barkclient.tls import Tls
-from barkclient.transcript import Progress, Response
 from barkclient.voices import (
     HistoryPrompt,
     Voice,

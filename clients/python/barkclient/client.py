@@ -3,16 +3,16 @@
 from collections.abc import Iterable, Iterator
 from typing import Any, Unpack
 
-from barkclient.channel import DEFAULT_TARGET, open_channel, speech_stub
-from barkclient.closing import Closing
+from barkclient._internal.channel import DEFAULT_TARGET, open_channel, speech_stub
+from barkclient._internal.closing import Closing
+from barkclient._internal.resumable_call import Repetition
+from barkclient._internal.transcript import Progress
 from barkclient.errors import BarkClientError, map_errors
 from barkclient.options import StreamOptions, SynthesisOptions, build_config, build_request
-from barkclient.repetition import Repetition
 from barkclient.responses import AudioChunk
 from barkclient.server_info import ServerInfo, decode_server_info
 from barkclient.speech import SpeechStream
 from barkclient.tls import Tls
-from barkclient.transcript import Progress
 from barkclient.voices import (
     HistoryPrompt,
     Voice,

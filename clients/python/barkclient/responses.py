@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from barkclient._internal.g711 import decode_alaw, decode_mulaw
 from barkclient.errors import ServerError
-from barkclient.g711 import decode_alaw, decode_mulaw
 from barkclient.options import SAMPLE_BYTES, Encoding
 from barkclient.voices import HistoryPrompt, VoiceHandle, decode_history_prompt
 from barkserve.v1 import common_pb2, speech_pb2

@@ -8,9 +8,9 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Self, Unpack
 
-from barkclient.closing import Closing
-from barkclient.context import ContextState, Request
-from barkclient.conversation import Conversation
+from barkclient._internal.closing import Closing
+from barkclient._internal.context_state import ContextState, Request
+from barkclient._internal.context_table import Conversation
 from barkclient.errors import ServerError, map_errors
 from barkclient.options import StreamOptions
 from barkclient.responses import AudioChunk

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from barkclient.channel import DEFAULT_TARGET
+from barkclient._internal.channel import DEFAULT_TARGET
 from barkclient.tls import Tls
 
 SERVER_VARIABLE = "BARKCLIENT_SERVER"

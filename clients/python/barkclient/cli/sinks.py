@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import BinaryIO
 
+from barkclient._internal.flac import HEAD_BYTES, with_length
+from barkclient._internal.wav import WavWriter
 from barkclient.cli.files import naming
 from barkclient.cli.formats import Target
 from barkclient.cli.player import Player
 from barkclient.cli.report import name_of
-from barkclient.flac import HEAD_BYTES, with_length
 from barkclient.responses import AudioChunk
-from barkclient.wav import WavWriter
 
 STANDARD = "-"
 

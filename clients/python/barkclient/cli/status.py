@@ -8,7 +8,7 @@ from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 
-from barkclient.channel import open_channel
+from barkclient._internal.channel import open_channel
 from barkclient.cli.status_arguments import StatusArguments
 from barkclient.errors import map_errors
 from barkserve.v1 import autoscaler_pb2, autoscaler_pb2_grpc, status_pb2, status_pb2_grpc

@@ -28,12 +28,12 @@ from livekit.agents.types import (
 )
 
 from barkclient import errors
+from barkclient._internal.channel import DEFAULT_TARGET
+from barkclient._internal.spoken_text import SpokenText
 from barkclient.async_client import AsyncClient
 from barkclient.async_speech import AsyncSpeechContext
-from barkclient.channel import DEFAULT_TARGET
 from barkclient.options import StreamOptions
 from barkclient.responses import WordTime
-from barkclient.spoken_text import SpokenText
 from barkclient.tls import Tls
 
 _STATUS: dict[type[errors.BarkClientError], int] = {

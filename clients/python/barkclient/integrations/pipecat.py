@@ -19,12 +19,12 @@ from pipecat.services.tts_service import TextAggregationMode, TTSService
 from pipecat.utils.errors import ErrorCategory
 
 from barkclient import errors
+from barkclient._internal.channel import DEFAULT_TARGET
+from barkclient._internal.spoken_text import SpokenText
 from barkclient.async_client import AsyncClient
 from barkclient.async_speech import AsyncSpeechContext, AsyncSpeechStream
-from barkclient.channel import DEFAULT_TARGET
 from barkclient.options import StreamOptions
 from barkclient.responses import WordTime
-from barkclient.spoken_text import SpokenText
 from barkclient.tls import Tls
 
 _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")  # kana, Han

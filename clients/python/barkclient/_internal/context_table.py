@@ -5,7 +5,7 @@ Knows no connection.
 
 from typing import Generic, TypeVar
 
-from barkclient.context import ContextState
+from barkclient._internal.context_state import ContextState
 from barkserve.v1 import speech_pb2
 
 Context = TypeVar("Context", bound=ContextState)

@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import Callable
 from typing import Unpack
 
+from barkclient._internal.transcript import Progress
 from barkclient.errors import BarkClientError
 from barkclient.options import StreamOptions, build_config
 from barkclient.responses import AudioChunk
-from barkclient.transcript import Progress
 from barkserve.v1 import speech_pb2
 
 Request = speech_pb2.StreamingSynthesizeRequest

@@ -10,7 +10,7 @@ import struct
 from contextlib import suppress
 from typing import BinaryIO
 
-from barkclient.closing import Closing
+from barkclient._internal.closing import Closing
 from barkclient.options import SAMPLE_BYTES, Encoding
 
 UNKNOWN_SIZE = 0xFFFFFFFF

@@ -9,9 +9,9 @@ import pytest
 import pytest_asyncio
 
 from barkclient import AsyncClient, AudioChunk, Cancelled, Client, ServerError, ServerUnavailable
+from barkclient._internal.resumable_call import Heard, Repetition
 from barkclient.errors import from_rpc_error
 from barkclient.options import SAMPLE_BYTES, Encoding
-from barkclient.repetition import Heard, Repetition
 from barkclient.responses import Started
 from barkserve.v1 import speech_pb2
 from tests.barkclient.scripted_server import SAMPLE_COUNT, TEXT, ScriptedSpeech, grpc

@@ -2,8 +2,8 @@
 
 from typing import Any, Protocol
 
+from barkclient._internal.resumable_call import Heard, Repetition
 from barkclient.errors import BarkClientError, ServerError, from_failed
-from barkclient.repetition import Heard, Repetition
 from barkclient.responses import (
     AudioChunk,
     Finished,

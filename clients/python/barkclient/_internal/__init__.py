@@ -1,0 +1,1 @@
+"""Modules of the client that applications do not import: their names may change."""
