@@ -21,7 +21,7 @@ from barkserve.orchestrator.text.budget import Budget, spells_out
 from barkserve.orchestrator.voices.blobs import open_blob_store
 from barkserve.orchestrator.voices.catalog import StoredVoices, VoiceCatalog
 from barkserve.orchestrator.voices.handles import VoiceHandles
-from barkserve.orchestrator.voices.rpcs import VoiceRpcs
+from barkserve.orchestrator.voices.servicer import VoiceRpcs
 from barkserve.orchestrator.voices.selection import VoiceSelector
 from barkserve.orchestrator.voices.store import VoiceStore
 from barkserve.serving.admission import Admission

@@ -9,7 +9,7 @@ from barkserve.orchestrator.session.responses import Message
 from barkserve.orchestrator.session.session import Session, SpeechBackend
 from barkserve.orchestrator.session.streaming_call import StreamingCall
 from barkserve.orchestrator.synthesis.plan import check_text
-from barkserve.orchestrator.voices.rpcs import VoiceRpcs
+from barkserve.orchestrator.voices.servicer import VoiceRpcs
 from barkserve.serving.admission import Admission
 from barkserve.serving.rpc_context import RpcContext, deadline
 from barkserve.v1 import speech_pb2, speech_pb2_grpc
