@@ -21,7 +21,6 @@ from barkserve.orchestrator.text.budget import Budget, spells_out
 from barkserve.orchestrator.voices.blobs import open_blob_store
 from barkserve.orchestrator.voices.catalog import StoredVoices, VoiceCatalog
 from barkserve.orchestrator.voices.handles import VoiceHandles
-from barkserve.orchestrator.voices.servicer import VoiceRpcs
 from barkserve.orchestrator.voices.selection import VoiceSelector
 from barkserve.orchestrator.voices.store import VoiceStore
 from barkserve.serving.admission import Admission
@@ -39,17 +38,24 @@ def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
     catalog = VoiceCatalog(library, _stored_voices(options, folder))
     default = options.voice or library.default or NO_VOICE
     pools = pools_of(options)
-    selector = VoiceSelector(catalog, folder.bark, default)
     admission = Admission(options.max_streams)
-    backend = _speech_backend(options, pools, folder, selector, metrics)
+    backend = SpeechBackend(
+        stages=StageClients(pools, folder.bark),
+        folder=folder,
+        catalog=catalog,
+        voices=VoiceSelector(catalog, folder.bark, default),
+        budget=Budget.of(folder.bark, spelled=spells_out(folder.path)),
+        limits=_limits(options),
+        metrics=metrics,
+    )
     info = _server_info(options, folder, default, library.languages())
-    servicer = SpeechServicer(backend, VoiceRpcs(catalog, selector), info, admission)
+    servicer = SpeechServicer(backend, info, admission)
     life = _Life(catalog, default, pools)
     register = register_with(speech_pb2_grpc.add_SpeechServiceServicer_to_server, servicer)
     load = load_of(admission)
     extra_services = (
         _status_service(options, pools, load),
-        _riva_service(backend, catalog, admission),
+        _riva_service(backend, admission),
     )
     return Service(
         "barkserve.v1.SpeechService",
@@ -96,22 +102,10 @@ class _Life:
             await pool.close()
 
 
-def _speech_backend(
-    options: OrchestratorOptions,
-    pools: dict[StageName, StagePool],
-    folder: CheckpointFolder,
-    voices: VoiceSelector,
-    metrics: Metrics,
-) -> SpeechBackend:
-    """What all talks have in common."""
-    limits = Limits(
-        options.max_text_characters,
-        options.max_contexts,
-        options.max_streams,
-        options.max_seconds_per_character,
+def _limits(options: OrchestratorOptions) -> Limits:
+    return Limits(
+        options.max_text_characters, options.max_contexts, options.max_seconds_per_character
     )
-    budget = Budget.of(folder.bark, spelled=spells_out(folder.path))
-    return SpeechBackend(StageClients(pools, folder.bark), folder, voices, budget, limits, metrics)
 
 
 def _stored_voices(options: OrchestratorOptions, folder: CheckpointFolder) -> StoredVoices | None:
@@ -157,9 +151,9 @@ def _status_service(
     return Service("barkserve.v1.StatusService", register)
 
 
-def _riva_service(backend: SpeechBackend, catalog: VoiceCatalog, admission: Admission) -> Service:
+def _riva_service(backend: SpeechBackend, admission: Admission) -> Service:
     """The orchestrator under NVIDIA Riva's contract; it has nothing to start and to stop."""
-    voices = RivaVoices(catalog, backend.folder.name, backend.voices.default)
+    voices = RivaVoices(backend.catalog, backend.folder.name, backend.voices.default)
     servicer = RivaServicer(backend, voices, admission)
     add = riva_tts_pb2_grpc.add_RivaSpeechSynthesisServicer_to_server
     return Service("nvidia.riva.tts.RivaSpeechSynthesis", register_with(add, servicer))

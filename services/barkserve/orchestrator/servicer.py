@@ -1,4 +1,4 @@
-"""SpeechService over gRPC: hands each call to what answers it."""
+"""SpeechService over gRPC: the RPCs that speak and GetServerInfo."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -9,10 +9,10 @@ from barkserve.orchestrator.session.responses import Message
 from barkserve.orchestrator.session.session import Session, SpeechBackend
 from barkserve.orchestrator.session.streaming_call import StreamingCall
 from barkserve.orchestrator.synthesis.plan import check_text
-from barkserve.orchestrator.voices.servicer import VoiceRpcs
+from barkserve.orchestrator.voices.servicer import VoiceServicer
 from barkserve.serving.admission import Admission
 from barkserve.serving.rpc_context import RpcContext, deadline
-from barkserve.v1 import speech_pb2, speech_pb2_grpc
+from barkserve.v1 import speech_pb2
 
 _KINDS: dict[type[Message], str] = {
     speech_pb2.SynthesisStarted: "started",
@@ -22,40 +22,38 @@ _KINDS: dict[type[Message], str] = {
 }
 
 
-class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
+class SpeechServicer(VoiceServicer):
     """barkserve.v1.SpeechService.
 
     Args:
-        studio: what speaks.
-        voice_rpcs: answers what is asked about voices.
-        info: what GetServerInfo says.
-        admission: how many texts and contexts may be spoken at once.
+        backend: what all sessions share.
+        info: the answer to GetServerInfo.
+        admission: limits the sessions that run at once.
     """
 
     def __init__(
         self,
         backend: SpeechBackend,
-        voice_rpcs: VoiceRpcs,
         info: speech_pb2.GetServerInfoResponse,
         admission: Admission,
     ) -> None:
-        self._studio = backend
-        self._voice_rpcs = voice_rpcs
+        super().__init__(backend.catalog, backend.voices)
+        self._backend = backend
         self._info = info
         self._admission = admission
         self._draining = asyncio.Event()
 
     def start_draining(self) -> None:
-        """From now on begin no further context, and end each call that has none any more."""
+        """Refuse new contexts, and end each StreamingSynthesize call once its contexts have ended."""
         self._draining.set()
 
     async def Synthesize(
         self, request: speech_pb2.SynthesizeRequest, context: RpcContext
     ) -> AsyncGenerator[speech_pb2.SynthesizeResponse, None]:
-        """One text that is all there."""
-        check_text(request.text, self._studio.limits.max_text_characters)
+        """Speak a complete text."""
+        check_text(request.text, self._backend.limits.max_text_characters)
         with self._admission.stream():
-            session = Session(self._studio, request, deadline(context), max_delay_s=0.0)
+            session = Session(self._backend, request, deadline(context), max_delay_s=0.0)
             session.feed.push(request.text)
             session.feed.end()
             async with aclosing(session.messages()) as messages:
@@ -68,40 +66,14 @@ class SpeechServicer(speech_pb2_grpc.SpeechServiceServicer):
         request_iterator: AsyncIterator[speech_pb2.StreamingSynthesizeRequest],
         context: RpcContext,
     ) -> AsyncGenerator[speech_pb2.StreamingSynthesizeResponse, None]:
-        """Texts that are still being written."""
-        conversation = StreamingCall(
-            self._studio, self._admission, deadline(context), self._draining
-        )
-        async with aclosing(conversation.responses(request_iterator)) as responses:
+        """Speak texts that are still being written."""
+        call = StreamingCall(self._backend, self._admission, deadline(context), self._draining)
+        async with aclosing(call.responses(request_iterator)) as responses:
             async for response in responses:
                 yield response
-
-    async def ListVoices(
-        self, request: speech_pb2.ListVoicesRequest, context: RpcContext
-    ) -> speech_pb2.ListVoicesResponse:
-        """The voices that have names."""
-        return await self._voice_rpcs.list(request)
-
-    async def GetVoice(
-        self, request: speech_pb2.GetVoiceRequest, context: RpcContext
-    ) -> speech_pb2.GetVoiceResponse:
-        """One voice."""
-        return await self._voice_rpcs.get(request)
-
-    async def CreateVoice(
-        self, request: speech_pb2.CreateVoiceRequest, context: RpcContext
-    ) -> speech_pb2.CreateVoiceResponse:
-        """A voice to keep."""
-        return await self._voice_rpcs.create(request)
-
-    async def DeleteVoice(
-        self, request: speech_pb2.DeleteVoiceRequest, context: RpcContext
-    ) -> speech_pb2.DeleteVoiceResponse:
-        """A voice to forget."""
-        return await self._voice_rpcs.delete(request)
 
     async def GetServerInfo(
         self, request: speech_pb2.GetServerInfoRequest, context: RpcContext
     ) -> speech_pb2.GetServerInfoResponse:
-        """What this server is."""
+        """Describe this server."""
         return self._info

@@ -13,8 +13,8 @@ from barkserve.orchestrator.text.segmenter import Segment, Segmenter
 
 @pytest.mark.parametrize("sign", ["😀", ".", "$"])
 async def test_much_that_cannot_be_spoken_holds_nobody_up(sign: str) -> None:
-    listener = PlayoutClock()
-    feed = TextFeed(Segmenter("en", Budget(160)), listener, 200_000, max_delay_s=0)
+    clock = PlayoutClock()
+    feed = TextFeed(Segmenter("en", Budget(160)), clock.underrun_at, 200_000, max_delay_s=0)
     feed.push(sign * 100_000 + " Hello.")
     feed.end()
     turns = count()

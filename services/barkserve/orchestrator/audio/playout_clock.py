@@ -1,42 +1,39 @@
-"""What the listener still has to hear, as far as the server can know: it plays what was sent, at
-once and without pause. Knows no text and no stages.
+"""Estimates how much audio a real-time player still has to play.
+
+The server cannot see the player. It assumes that playback starts with the first chunk and never
+pauses.
 """
 
 import asyncio
 
 
 class PlayoutClock:
-    """One context's player."""
+    """The player of one session. Times are those of the running event loop."""
 
     def __init__(self) -> None:
-        self.changed = asyncio.Event()
-        self._under_way = 0
-        self._silent_from = self._now()
+        self._segments = 0  # being synthesized
+        self._underrun_at = self._now()
 
     def sent(self, seconds: float) -> None:
-        """So much audio has been sent."""
-        self._silent_from = max(self._silent_from, self._now()) + seconds
+        """Count audio that was sent to the client."""
+        self._underrun_at = max(self._underrun_at, self._now()) + seconds
 
-    def segment_begins(self) -> None:
-        """A piece is on its way: there will be something to hear."""
-        self._under_way += 1
+    def segment_started(self) -> None:
+        """Count a segment whose audio is still to be sent."""
+        self._segments += 1
 
-    def segment_ends(self) -> None:
-        """All that there is of a piece has been sent."""
-        self._under_way -= 1
-        self.changed.set()
+    def segment_ended(self) -> None:
+        """Count a segment whose audio has all been sent."""
+        self._segments -= 1
 
     @property
     def lead_s(self) -> float:
         """Seconds of audio that were sent and not played yet."""
-        return max(0.0, self._silent_from - self._now())
+        return max(0.0, self._underrun_at - self._now())
 
-    @property
-    def silent_from(self) -> float | None:
-        """The event loop's time at which nothing will be left to hear; None while a piece is on its
-        way.
-        """
-        return None if self._under_way else self._silent_from
+    def underrun_at(self) -> float | None:
+        """The time at which the player has played all audio; None while segments are synthesized."""
+        return None if self._segments else self._underrun_at
 
     @staticmethod
     def _now() -> float:

@@ -10,12 +10,10 @@ class Limits:
     Attributes:
         max_text_characters: of a Synthesize text, or of a context's text in all.
         max_contexts: open at once in one StreamingSynthesize call.
-        max_streams: texts and contexts that the server speaks at once.
         max_seconds_per_character: of a piece of text, 2 s not counted, unless a request says
             otherwise; 0 for no limit.
     """
 
     max_text_characters: int
     max_contexts: int
-    max_streams: int
     max_seconds_per_character: float

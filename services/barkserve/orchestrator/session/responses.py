@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.constants import STAGES
 from barkserve.orchestrator.audio.writer import AudioWriter, EncodedAudio
+from barkserve.orchestrator.session.continuing_voice import ContinuingVoice
 from barkserve.orchestrator.session.word_times import HeardWord, WordTimes
 from barkserve.orchestrator.synthesis.events import (
     Flushed,
@@ -17,14 +18,10 @@ from barkserve.orchestrator.synthesis.events import (
     SynthesisEvent,
 )
 from barkserve.orchestrator.synthesis.plan import Plan
-from barkserve.orchestrator.synthesis.utterance import Spoken
 from barkserve.orchestrator.text.segmenter import Segment
-from barkserve.orchestrator.voices.selection import continuing_voice
 from barkserve.v1 import common_pb2, speech_pb2
 
 MAX_SEGMENT_REPORTS = 1000
-VOICE_FRAMES = 750
-"""A voice that continues a long speech is made of its last pieces, 10 s or a little more."""
 
 Message = (
     speech_pb2.SynthesisStarted
@@ -40,7 +37,6 @@ class ResponseBuilder:
 
     def __init__(self, plan: Plan, config: BarkConfig) -> None:
         self._plan = plan
-        self._config = config
         self._writer = AudioWriter(plan.output, config.sample_rate)
         self._pieces: deque[speech_pb2.SegmentReport] = deque(maxlen=MAX_SEGMENT_REPORTS)
         self._starts: deque[tuple[int, speech_pb2.TextSpan]] = deque()  # of pieces not sent yet
@@ -49,7 +45,7 @@ class ResponseBuilder:
         rate = config.semantic_generation.semantic_rate_hz
         self._word_times = WordTimes(config.sample_rate / rate)
         self._reports = {stage: common_pb2.StageReport(stage=stage) for stage in STAGES}
-        self._last: deque[Spoken] = deque()
+        self._voice = ContinuingVoice(config)
         self._reason: common_pb2.FinishReason = common_pb2.FINISH_REASON_STOP
         self.sample_count = 0  # of the messages made so far
 
@@ -101,7 +97,7 @@ class ResponseBuilder:
 
     def continuing_voice(self) -> common_pb2.HistoryPrompt:
         """The voice that goes on where the last piece ended."""
-        return continuing_voice(self._last, self._config)
+        return self._voice.history_prompt()
 
     def _chunks(self, encoded: Iterable[EncodedAudio]) -> Iterator[speech_pb2.AudioChunk]:
         """Audio with the piece of text that its first sample speaks."""
@@ -150,15 +146,7 @@ class ResponseBuilder:
             total.output_count += done.output_count
             total.queue_ms += done.queue_ms
             total.compute_ms += done.compute_ms
-        self._keep(spoken)
-
-    def _keep(self, spoken: Spoken) -> None:
-        """Keep the last pieces, as many as make a voice."""
-        self._last.append(spoken)
-        books = self._config.fine_generation.n_fine_codebooks
-        frames = sum(len(each.fine) for each in self._last) // books
-        while len(self._last) > 1 and frames - len(self._last[0].fine) // books >= VOICE_FRAMES:
-            frames -= len(self._last.popleft().fine) // books
+        self._voice.add(spoken)
 
 
 def _span(segment: Segment) -> speech_pb2.TextSpan:

@@ -16,6 +16,7 @@ from barkserve.orchestrator.synthesis.synthesis import Synthesis
 from barkserve.orchestrator.text.budget import Budget
 from barkserve.orchestrator.text.feed import TextFeed
 from barkserve.orchestrator.text.segmenter import Segmenter
+from barkserve.orchestrator.voices.catalog import VoiceCatalog
 from barkserve.orchestrator.voices.selection import VoiceSelector
 from barkserve.serving.metrics import Metrics
 from barkserve.v1 import common_pb2, speech_pb2
@@ -26,16 +27,18 @@ class SpeechBackend:
     """What all talks of a server have in common.
 
     Attributes:
-        chain: the stages.
+        stages: the replicas of each stage.
         folder: the checkpoint.
+        catalog: the voices that have names or handles.
         voices: finds the voices that requests mean.
         budget: how much text a piece holds.
         limits: what is refused.
         metrics: where samples are counted.
     """
 
-    chain: StageClients
+    stages: StageClients
     folder: CheckpointFolder
+    catalog: VoiceCatalog
     voices: VoiceSelector
     budget: Budget
     limits: Limits
@@ -62,14 +65,14 @@ class Session:
         deadline: float | None,
         max_delay_s: float,
     ) -> None:
-        self._studio = backend
+        self._backend = backend
         self._request = request
         self._deadline = deadline
         self._listener = PlayoutClock()
         self._segmenter = Segmenter("", backend.budget)
         self._delivery: ResponseBuilder | None = None
         most = backend.limits.max_text_characters
-        self.feed = TextFeed(self._segmenter, self._listener, most, max_delay_s)
+        self.feed = TextFeed(self._segmenter, self._listener.underrun_at, most, max_delay_s)
 
     @property
     def sample_count(self) -> int:
@@ -82,9 +85,9 @@ class Session:
         Raises:
             BarkserveError: about the options, the voice, the text, or from a stage.
         """
-        backend, request = self._studio, self._request
+        backend, request = self._backend, self._request
         if request.keep_voice:
-            await backend.voices.check_keeping()
+            await backend.catalog.check_keeping()
         voice = await backend.voices.select(request.voice)
         plan = make_plan(
             request,
@@ -96,7 +99,7 @@ class Session:
         self._delivery = delivery = ResponseBuilder(plan, backend.folder.bark)
         yield self._started(plan)
         speech = Synthesis(
-            backend.chain, plan, self.feed, backend.budget, self._listener, self._deadline
+            backend.stages, plan, self.feed, backend.budget, self._listener, self._deadline
         )
         async with (
             aclosing(speech.events()) as events,
@@ -126,7 +129,7 @@ class Session:
         """What has been spoken is not lost with it."""
         try:
             voice = delivery.continuing_voice()
-            finished.voice_handle = await self._studio.voices.keep(voice, plan.language)
+            finished.voice_handle = await self._backend.voices.keep(voice, plan.language)
         except InvalidArgument as error:
             finished.voice_handle_error = f"the speech is too short: {error.description}"
         except BarkserveError as error:
@@ -134,11 +137,11 @@ class Session:
 
     def _count(self, message: Message, plan: Plan) -> None:
         if isinstance(message, speech_pb2.AudioChunk):
-            self._studio.metrics.produced(message.sample_count)
+            self._backend.metrics.produced(message.sample_count)
             self._listener.sent(message.sample_count / plan.output.sample_rate)
 
     def _started(self, plan: Plan) -> speech_pb2.SynthesisStarted:
-        folder = self._studio.folder
+        folder = self._backend.folder
         return speech_pb2.SynthesisStarted(
             request_id=plan.request_id,
             seed=plan.seed,

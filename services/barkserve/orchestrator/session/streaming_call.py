@@ -60,7 +60,7 @@ class StreamingCall:
         deadline: float | None,
         draining: asyncio.Event,
     ) -> None:
-        self._studio = backend
+        self._backend = backend
         self._admission = admission
         self._deadline = deadline
         self._draining = draining
@@ -135,11 +135,11 @@ class StreamingCall:
             raise InvalidArgument("context_id", f"must be at most {MAX_ID_CHARACTERS} characters")
         if self._draining.is_set():
             raise ShuttingDown(_DRAINING)
-        most = self._studio.limits.max_contexts
+        most = self._backend.limits.max_contexts
         if len(self._contexts) >= most:
             raise Overloaded(f"{most} contexts are open, which is the limit of one call", 1.0)
         self._closed.pop(id_, None)
-        session = Session(self._studio, config.options, self._deadline, _max_delay_s(config))
+        session = Session(self._backend, config.options, self._deadline, _max_delay_s(config))
         session.feed.push(config.options.text)
         context = SpeechContext(session)
         context.task = asyncio.create_task(self._speak(id_, context))

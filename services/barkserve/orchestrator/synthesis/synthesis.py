@@ -127,7 +127,8 @@ class Synthesis:
         finally:
             pipeline.close()
             self._open.discard(pipeline)
-            self._listener.segment_ends()
+            self._listener.segment_ended()
+            self._feed.wake()
             self._room.release()
 
     async def _produce(self) -> None:
@@ -171,7 +172,7 @@ class Synthesis:
         trimmer = SilenceTrimmer(config.sample_rate, plan.tail.max_silence_seconds)
         take = Attempt(pipeline, trimmer, may_fail=redraw < plan.tail.max_redraws)
         self._open.add(pipeline)
-        self._listener.segment_begins()
+        self._listener.segment_started()
         pipeline.start()
         self._under_way.put_nowait(take)
         return take

@@ -6,9 +6,9 @@ stages.
 
 import asyncio
 import codecs
+from collections.abc import Callable
 
 from barkserve.errors import InvalidArgument
-from barkserve.orchestrator.audio.playout_clock import PlayoutClock
 from barkserve.orchestrator.text.segmenter import FlushMark, PassedOver, Segment, Segmenter
 
 EARLY_S = 1.0
@@ -20,16 +20,22 @@ class TextFeed:
 
     Args:
         segmenter: cuts the text.
-        listener: says when nothing is left to hear.
+        underrun_at: returns the event loop's time at which the player has played all audio, None
+            while a segment is being synthesized.
         max_characters: of all the text.
         max_delay_s: how long text may wait for its sentence to end once nothing is left to hear.
     """
 
     def __init__(
-        self, segmenter: Segmenter, listener: PlayoutClock, max_characters: int, max_delay_s: float
+        self,
+        segmenter: Segmenter,
+        underrun_at: Callable[[], float | None],
+        max_characters: int,
+        max_delay_s: float,
     ) -> None:
         self._segmenter = segmenter
-        self._listener = listener
+        self._underrun_at = underrun_at
+        self._changed = asyncio.Event()
         self._left = self._max_characters = max_characters
         self._max_delay_s = max_delay_s
         self._utf8 = codecs.getincrementaldecoder("utf-8")()
@@ -56,21 +62,25 @@ class TextFeed:
         """
         self._take_room(1)
         self._segmenter.flush(flush_id)
-        self._listener.changed.set()
+        self._changed.set()
 
     def end(self) -> None:
         """There is no more. Raises InvalidArgument in the middle of a UTF-8 character."""
         self._check_whole_character()
         self._ended = True
         self._segmenter.end()
-        self._listener.changed.set()
+        self._changed.set()
+
+    def wake(self) -> None:
+        """Compute anew how long text may wait: a segment has ended."""
+        self._changed.set()
 
     async def next(self) -> Segment | FlushMark | None:
         """The next piece or mark, once there is one; None when all of the text has been handed
         out.
         """
         while True:
-            self._listener.changed.clear()
+            self._changed.clear()
             item = self._segmenter.next()
             if isinstance(item, PassedOver):
                 await asyncio.sleep(0)
@@ -90,30 +100,30 @@ class TextFeed:
         """Wait until something has changed; a piece if the listener has waited long enough."""
         patience = self._patience()
         try:
-            await asyncio.wait_for(self._listener.changed.wait(), patience)
+            await asyncio.wait_for(self._changed.wait(), patience)
         except TimeoutError:
             left = self._patience()
             if left is not None and left <= 0 and (segment := self._segmenter.hurry()):
                 return segment
             if left is not None and left <= 0:
-                await self._listener.changed.wait()  # not even a word is there
+                await self._changed.wait()  # not even a word is there
         return None
 
     def _patience(self) -> float | None:
         """Seconds that the text may wait; None for as long as it takes."""
-        silent_from = self._listener.silent_from
-        if silent_from is None or not self._segmenter.waiting:
+        underrun_at = self._underrun_at()
+        if underrun_at is None or not self._segmenter.waiting:
             return None
         if self._segmenter.holds_sentences:
-            silent_from -= EARLY_S
-        return max(0.0, max(silent_from, self._waits_from) + self._max_delay_s - self._now())
+            underrun_at -= EARLY_S
+        return max(0.0, max(underrun_at, self._waits_from) + self._max_delay_s - self._now())
 
     def _push(self, text: str) -> None:
         self._take_room(len(text))
         if not self._segmenter.waiting:
             self._waits_from = self._now()
         self._segmenter.push(text)
-        self._listener.changed.set()
+        self._changed.set()
 
     def _take_room(self, characters: int) -> None:
         if self._ended:

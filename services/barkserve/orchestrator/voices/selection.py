@@ -1,9 +1,7 @@
-"""Which voice a request means, and the voice that an utterance leaves behind. Knows messages; knows
-no stages and no files.
-"""
+"""Which voice a request means. Knows messages; knows no stages and no files."""
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +11,6 @@ from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.checkpoint.voices import Voice, parse_voice, voice_from_npz
 from barkserve.constants import NO_VOICE
 from barkserve.errors import InvalidArgument
-from barkserve.orchestrator.synthesis.utterance import Spoken
 from barkserve.orchestrator.voices.catalog import VoiceCatalog
 from barkserve.v1 import common_pb2, speech_pb2
 
@@ -64,10 +61,6 @@ class VoiceSelector:
         name = selection.name or self.default
         return None if name == NO_VOICE else await self._catalog.get(name)
 
-    async def check_keeping(self) -> None:
-        """Raise what `keep` would, as far as that shows before anything is spoken."""
-        await self._catalog.check_keeping()
-
     async def keep(self, continuing: common_pb2.HistoryPrompt, language: str) -> str:
         """Keep the voice that an utterance leaves behind, and its language; returns its handle.
 
@@ -99,16 +92,6 @@ def history_prompt(voice: Voice) -> common_pb2.HistoryPrompt:
         coarse_prompt=voice.coarse_prompt.T.ravel(),
         fine_prompt=voice.fine_prompt.T.ravel(),
     )
-
-
-def continuing_voice(segments: Iterable[Spoken], config: BarkConfig) -> common_pb2.HistoryPrompt:
-    """The voice that goes on where the last of these pieces ended: their own tokens."""
-    voice = common_pb2.HistoryPrompt()
-    for spoken in segments:
-        voice.semantic_prompt.extend(spoken.semantic)
-        voice.coarse_prompt.extend(code % config.codebook_size for code in spoken.coarse)
-        voice.fine_prompt.extend(spoken.fine)
-    return voice
 
 
 def _books(codes: Collection[int], books: int, field: str) -> NDArray[np.int32]:

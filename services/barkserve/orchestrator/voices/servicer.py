@@ -1,17 +1,18 @@
-"""The voice RPCs of SpeechService: messages in, messages out. Knows no files and no streams."""
+"""The voice RPCs of SpeechService. Knows no files and no streams."""
 
 from barkserve.checkpoint.voice_card import VoiceCard
 from barkserve.errors import InvalidArgument
 from barkserve.orchestrator.text.language import checked_language
 from barkserve.orchestrator.voices.catalog import VoiceCatalog
 from barkserve.orchestrator.voices.selection import VoiceSelector, history_prompt
-from barkserve.v1 import speech_pb2
+from barkserve.serving.rpc_context import RpcContext
+from barkserve.v1 import speech_pb2, speech_pb2_grpc
 
 MAX_DESCRIPTION_CHARACTERS = 500
 
 
-class VoiceRpcs:
-    """Lists, describes, creates and deletes voices.
+class VoiceServicer(speech_pb2_grpc.SpeechServiceServicer):
+    """The part of barkserve.v1.SpeechService that lists, creates and deletes voices.
 
     Args:
         catalog: the voices.
@@ -22,14 +23,18 @@ class VoiceRpcs:
         self._catalog = catalog
         self._selector = selector
 
-    async def list(self, request: speech_pb2.ListVoicesRequest) -> speech_pb2.ListVoicesResponse:
-        """ListVoices."""
+    async def ListVoices(
+        self, request: speech_pb2.ListVoicesRequest, context: RpcContext
+    ) -> speech_pb2.ListVoicesResponse:
+        """List the voices that have names."""
         language = checked_language(request.language_code)
         cards = await self._catalog.cards(language)
         return speech_pb2.ListVoicesResponse(voices=map(self._message, cards))
 
-    async def get(self, request: speech_pb2.GetVoiceRequest) -> speech_pb2.GetVoiceResponse:
-        """GetVoice."""
+    async def GetVoice(
+        self, request: speech_pb2.GetVoiceRequest, context: RpcContext
+    ) -> speech_pb2.GetVoiceResponse:
+        """Describe one voice."""
         card = await self._catalog.card(request.name)
         response = speech_pb2.GetVoiceResponse(voice=self._message(card))
         if request.include_history_prompt:
@@ -37,10 +42,10 @@ class VoiceRpcs:
             response.history_prompt.CopyFrom(history_prompt(voice))
         return response
 
-    async def create(
-        self, request: speech_pb2.CreateVoiceRequest
+    async def CreateVoice(
+        self, request: speech_pb2.CreateVoiceRequest, context: RpcContext
     ) -> speech_pb2.CreateVoiceResponse:
-        """CreateVoice."""
+        """Store a voice under a name."""
         self._catalog.require_store()
         if len(request.description) > MAX_DESCRIPTION_CHARACTERS:
             raise InvalidArgument(
@@ -57,10 +62,10 @@ class VoiceRpcs:
         await self._catalog.create(card, voice, replace=request.replace)
         return speech_pb2.CreateVoiceResponse(voice=self._message(card))
 
-    async def delete(
-        self, request: speech_pb2.DeleteVoiceRequest
+    async def DeleteVoice(
+        self, request: speech_pb2.DeleteVoiceRequest, context: RpcContext
     ) -> speech_pb2.DeleteVoiceResponse:
-        """DeleteVoice."""
+        """Delete a stored voice."""
         await self._catalog.delete(request.name)
         return speech_pb2.DeleteVoiceResponse()
 
