@@ -29,7 +29,7 @@ from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.checkpoint.voices import VoiceLibrary
 from barkserve.engine.request import Request, SamplingParams, Watch
 from barkserve.orchestrator.text.word_timer import TimedWord, WordTimer
-from barkserve.orchestrator.text.words import Word, words_of
+from barkserve.orchestrator.text.words import Word, find_words
 from barkserve.semantic.alignment import TokenAlignment
 from barkserve.semantic.alignment_head import choose_head
 from barkserve.semantic.prompt import append_produced, build_prompt
@@ -134,7 +134,7 @@ class SpeechBackend:
 
     async def speak(self, text: str, seed: int, audio: bool) -> Spoken:
         """One sentence, every head's attention, and its audio."""
-        ids, words = self._encoder.encode(text), words_of(text)
+        ids, words = self._encoder.encode(text), find_words(text)
         tokens = np.array(await self._speaker.tokens(text, seed))
         samples = np.empty(0, dtype=np.float32)
         if audio:

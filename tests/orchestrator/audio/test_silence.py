@@ -52,7 +52,7 @@ def test_all_silence_and_a_click_are_not_heard() -> None:
     ):
         trimmer = SilenceTrimmer(RATE, 0.1)
         trimmer.push(whole)
-        assert trimmer.heard is heard
+        assert trimmer.has_sound is heard
     assert kept(samples(("hiss", 50)), 0.1) == RATE // 10
     assert kept(np.zeros(0, dtype=np.float32), 0.1) == 0
 

@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from barkserve.orchestrator.text.budget import Budget
-from barkserve.orchestrator.text.segmenter import FlushMark, PassedOver, Segment, Segmenter, halves
+from barkserve.orchestrator.text.segmenter import (
+    FlushMark,
+    PassedOver,
+    Segment,
+    Segmenter,
+    split_in_half,
+)
 from barkserve.speakable import speakable
 
 BUDGET = Budget(160)
@@ -201,7 +207,7 @@ def test_halves_are_shorter_and_nothing_is_lost(text: str) -> None:
     segment = Segment(text.strip(), 5)
     if len(segment.text) < 2:
         return
-    parts = halves(segment, BUDGET)
+    parts = split_in_half(segment, BUDGET)
     assert all(len(part.text) < len(segment.text) for part in parts)
     for part in parts:
         assert segment.text[part.start - 5 : part.end - 5] == part.text

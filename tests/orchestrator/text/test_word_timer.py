@@ -5,13 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from barkserve.orchestrator.text.word_timer import WordTimer
-from barkserve.orchestrator.text.words import words_of
+from barkserve.orchestrator.text.words import find_words
 
 TEXT = "Oh, I see it"  # words at 0-2, 4-5, 6-9, 10-12
 
 
 def timed(characters: list[int], text: str = TEXT) -> list[tuple[str, int, int]]:
-    timer = WordTimer(words_of(text))
+    timer = WordTimer(find_words(text))
     told = timer.push(characters) + timer.rest()
     return [(each.word.text, each.first_token, each.end_token) for each in told]
 
@@ -32,7 +32,7 @@ def test_words_of_characters(characters: list[int], expected: list[tuple[str, in
 
 
 def test_a_word_is_told_when_it_ends() -> None:
-    timer = WordTimer(words_of(TEXT))
+    timer = WordTimer(find_words(TEXT))
     assert timer.push([0, 1]) == []
     assert [each.word.text for each in timer.push([2])] == ["Oh"]
     assert timer.push([4, 4]) == []
@@ -46,7 +46,7 @@ def test_a_word_is_told_when_it_ends() -> None:
 )
 def test_any_characters_in_any_parts(text: str, places: list[int], parts: list[int]) -> None:
     characters = sorted(min(place, max(0, len(text) - 1)) for place in places)
-    timer, told, rest = WordTimer(words_of(text)), [], list(characters)
+    timer, told, rest = WordTimer(find_words(text)), [], list(characters)
     for part in parts:
         told += timer.push(rest[:part])
         rest = rest[part:]
@@ -54,7 +54,7 @@ def test_any_characters_in_any_parts(text: str, places: list[int], parts: list[i
     assert [(each.word.text, each.first_token, each.end_token) for each in told] == timed(
         characters, text
     )
-    assert [each.word for each in told] == words_of(text)[: len(told)]
+    assert [each.word for each in told] == find_words(text)[: len(told)]
     times = [time for each in told for time in (each.first_token, each.end_token)]
     assert times == sorted(times)
     assert all(0 <= time <= len(characters) for time in times)

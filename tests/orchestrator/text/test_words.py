@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from barkserve.orchestrator.text.words import words_of
+from barkserve.orchestrator.text.words import find_words
 from barkserve.speakable import speakable
 
 
@@ -28,14 +28,14 @@ from barkserve.speakable import speakable
     ],
 )  # fmt: skip
 def test_words(text: str, words: list[str]) -> None:
-    assert [word.text for word in words_of(text)] == words
+    assert [word.text for word in find_words(text)] == words
 
 
 @given(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=60) | st.text("a1 [].,-'好ー$♪\n")
 )
 def test_words_stand_in_the_text_in_order_and_hold_all_there_is_to_speak(text: str) -> None:
-    words = words_of(text)
+    words = find_words(text)
     assert all(text[word.start : word.end] == word.text for word in words)
     assert all(one.end <= other.start for one, other in pairwise(words))
     inside = {place for word in words for place in range(word.start, word.end)}

@@ -38,7 +38,7 @@ class SilenceTrimmer:
         self._last_loud = 0  # behind the last loud frame, in frames
         self._loudest = 0.0
         self._run = 0
-        self.heard = False
+        self.has_sound = False
         """Whether there has been any sound."""
 
     def push(self, samples: Samples) -> Samples:
@@ -71,7 +71,7 @@ class SilenceTrimmer:
         self._loudest = max(self._loudest, loudness)
         self._last_loud = self._frames
         self._run += 1
-        self.heard = self.heard or self._run >= SOUND
+        self.has_sound = self.has_sound or self._run >= SOUND
 
     def _release(self) -> Samples:
         """Everything up to the end of what is kept behind the last sound."""

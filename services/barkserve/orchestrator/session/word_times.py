@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from barkserve.orchestrator.synthesis.utterance import Spoken, Utterance
 from barkserve.orchestrator.text.word_timer import TimedWord, WordTimer
-from barkserve.orchestrator.text.words import Word, words_of
+from barkserve.orchestrator.text.words import Word, find_words
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class WordTimes:
         """The words of a piece that have become certain; it begins at sample `segment_start`."""
         if utterance is not self._utterance:
             self._utterance = utterance
-            self._timer = WordTimer(words_of(utterance.segment.text))
+            self._timer = WordTimer(find_words(utterance.segment.text))
         timed = self._timer.push(spoken.characters[self._timer.tokens :])
         return list(self._heard(timed, utterance, segment_start))
 

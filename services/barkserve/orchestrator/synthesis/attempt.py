@@ -62,17 +62,17 @@ class Attempt:
 
     def _settled(self) -> bool:
         """Whether it is known if the take is heard; decides when there is the first sound."""
-        if not self.accepted.done() and self._trimmer.heard:
+        if not self.accepted.done() and self._trimmer.has_sound:
             reason = self.pipeline.spoken.finish_reason
             self.accepted.set_result(reason != common_pb2.FINISH_REASON_LENGTH)
         return self.accepted.done()
 
     def _ends_well(self) -> bool:
         """Note how the piece ended; whether the take is heard."""
-        if not self._trimmer.heard:
+        if not self._trimmer.has_sound:
             self.pipeline.spoken.finish_reason = common_pb2.FINISH_REASON_SILENCE
         if not self.accepted.done():
-            self.accepted.set_result(self._trimmer.heard)
+            self.accepted.set_result(self._trimmer.has_sound)
         return self.accepted.result()
 
 

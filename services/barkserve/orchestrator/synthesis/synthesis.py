@@ -31,7 +31,7 @@ from barkserve.orchestrator.synthesis.seeds import segment_seed
 from barkserve.orchestrator.synthesis.utterance import Utterance
 from barkserve.orchestrator.text.budget import Budget
 from barkserve.orchestrator.text.feed import TextFeed
-from barkserve.orchestrator.text.segmenter import FlushMark, Segment, halves
+from barkserve.orchestrator.text.segmenter import FlushMark, Segment, split_in_half
 
 SEGMENTS_IN_FLIGHT = 2
 NOTHING_MADE = "the model found nothing to say for this text; try another seed or voice"
@@ -185,7 +185,7 @@ class Synthesis:
         except TextTooLong:
             if len(segment.text) < 2:
                 raise
-            self._refused.extendleft(reversed(halves(segment, self._budget)))
+            self._refused.extendleft(reversed(split_in_half(segment, self._budget)))
             return False
         except NothingToSpeak:
             return False

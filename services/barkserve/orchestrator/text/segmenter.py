@@ -174,7 +174,7 @@ class Segmenter:
         return Segment(text.rstrip(), start)
 
 
-def halves(segment: Segment, budget: Budget) -> list[Segment]:
+def split_in_half(segment: Segment, budget: Budget) -> list[Segment]:
     """A piece that was refused as too long, in two: cut at a clause, else a word, else anywhere.
 
     Args:

@@ -29,7 +29,7 @@ class Word:
         return self.start + len(self.text)
 
 
-def words_of(text: str) -> list[Word]:
+def find_words(text: str) -> list[Word]:
     """The words that can be spoken, in order. A [cue] is one, with its brackets."""
     words = []
     for match in _WORD.finditer(text):
