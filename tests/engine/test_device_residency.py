@@ -57,7 +57,7 @@ async def test_it_leaves_when_nobody_came_and_is_back_for_the_next() -> None:
         assert await tokens_of(engine, [5, 6, 7], 3) == [21, 43, 87]
         assert residency.return_s > 0
         await in_state(residency, State.OFFLOADED)
-    assert place.moves == ["leave", "come back", "leave"]
+    assert place.moves == ["offload", "reload", "offload"]
 
 
 async def test_without_a_place_or_while_in_use_it_stays() -> None:
@@ -83,13 +83,13 @@ async def test_all_who_come_meanwhile_share_one_return() -> None:
         await asyncio.sleep(0)
         gate.let()
         assert await asyncio.gather(*early, *late) == [fake_tokens([n], 4) for n in range(9)]
-        assert place.moves.count("come back") == 1
+        assert place.moves.count("reload") == 1
 
 
 async def test_who_comes_while_it_leaves_waits_for_its_return() -> None:
     place = FakePlace(gate=(gate := Gate()))
     async with moving(place) as (residency, engine):
-        await until(lambda: place.moves == ["leave"])
+        await until(lambda: place.moves == ["offload"])
         task = asyncio.create_task(tokens_of(engine, [5, 6, 7], 3))
         await asyncio.sleep(10 * SOON)
         assert (residency.state, task.done()) == (State.OFFLOADING, False)
@@ -100,7 +100,7 @@ async def test_who_comes_while_it_leaves_waits_for_its_return() -> None:
 async def test_who_gives_up_while_it_leaves_does_not_call_it_back() -> None:
     place = FakePlace(gate=(gate := Gate()))
     async with moving(place) as (residency, engine):
-        await until(lambda: place.moves == ["leave"])
+        await until(lambda: place.moves == ["offload"])
         task = asyncio.create_task(tokens_of(engine, [5, 6, 7], 3))
         await asyncio.sleep(0)
         task.cancel()
@@ -108,7 +108,7 @@ async def test_who_gives_up_while_it_leaves_does_not_call_it_back() -> None:
         gate.let(2)
         await in_state(residency, State.OFFLOADED)
         await asyncio.sleep(10 * SOON)
-        assert place.moves == ["leave"]
+        assert place.moves == ["offload"]
         assert await tokens_of(engine, [5, 6, 7], 3) == [21, 43, 87]
 
 
@@ -127,7 +127,7 @@ async def test_who_gives_up_while_it_returns_harms_nobody(all_of_them: bool) -> 
         gate.let(2)
         if not all_of_them:
             assert await stayer == fake_tokens([1], 4)
-        await until(lambda: place.moves[2:] == ["leave"])
+        await until(lambda: place.moves[2:] == ["offload"])
         gate.open()
         assert await tokens_of(engine, [5, 6, 7], 3) == [21, 43, 87]
         assert (engine.free_slots, engine.running, engine.waiting) == (engine.slots, 0, 0)
@@ -143,7 +143,7 @@ async def test_a_return_that_fails_fails_those_who_wait_and_the_next_tries_again
         assert [type(error) for error in failed] == [ModelExecutionFailed] * 3
         assert residency.state is State.OFFLOADED
         assert await tokens_of(engine, [5, 6, 7], 3) == [21, 43, 87]
-    assert place.moves[:3] == ["leave", "come back", "come back"]
+    assert place.moves[:3] == ["offload", "reload", "reload"]
 
 
 async def test_a_stream_that_waits_for_its_input_is_no_reason_to_try_again_and_again() -> None:
@@ -160,13 +160,13 @@ async def test_a_stream_that_waits_for_its_input_is_no_reason_to_try_again_and_a
 async def test_a_network_that_cannot_leave_stays_and_works() -> None:
     place = FakePlace(raises={0: MemoryError("no room on the host")}, gate=(gate := Gate()))
     async with moving(place) as (residency, engine):
-        await until(lambda: place.moves == ["leave"])
+        await until(lambda: place.moves == ["offload"])
         task = asyncio.create_task(tokens_of(engine, [5, 6, 7], 3))
         gate.let()
         assert await task == [21, 43, 87]
         gate.open()
         await in_state(residency, State.OFFLOADED)  # it is tried again
-    assert place.moves[:2] == ["leave", "leave"]
+    assert place.moves[:2] == ["offload", "offload"]
 
 
 async def test_a_stream_calls_the_network_back_before_its_first_step() -> None:
@@ -176,15 +176,15 @@ async def test_a_stream_calls_the_network_back_before_its_first_step() -> None:
         await in_state(residency, State.OFFLOADED)
         with admission.stream():
             await in_state(residency, State.RESIDENT)
-            assert place.moves == ["leave", "come back"]
+            assert place.moves == ["offload", "reload"]
         await in_state(residency, State.OFFLOADED)
-        assert place.moves == ["leave", "come back", "leave"]
+        assert place.moves == ["offload", "reload", "offload"]
 
 
 async def test_what_a_sequence_left_for_the_next_is_computed_anew() -> None:
     runner = FakeRunner(slots=2)
     place = FakePlace(
-        wait_fatal=runner.held.clear
+        on_offload=runner.held.clear
     )  # a step that counts on what was there would fail
     residency = DeviceResidency(place, SOON)
     async with engine_over(runner, residency) as engine:
@@ -238,7 +238,7 @@ async def test_a_batcher_waits_for_the_return_too() -> None:
         await in_state(residency, State.OFFLOADED)
     finally:
         await batcher.stop()
-    assert place.moves[:3] == ["leave", "come back", "come back"]
+    assert place.moves[:3] == ["offload", "reload", "reload"]
 
 
 async def test_no_step_ever_finds_the_network_away() -> None:
@@ -259,4 +259,4 @@ async def test_no_step_ever_finds_the_network_away() -> None:
             await asyncio.gather(*(stream(engine) for _ in range(40)))
             await in_state(residency, State.OFFLOADED)
         assert (engine.free_slots, engine.running, engine.waiting) == (engine.slots, 0, 0)
-    assert place.moves.count("come back") > 3
+    assert place.moves.count("reload") > 3

@@ -188,28 +188,28 @@ class FakePlace:
     Attributes:
         gate: called in the worker thread in the middle of each move.
         raises: the error of move number n, counted from 0.
-        lost: called when the model leaves: what it forgets.
+        on_offload: called when the model is offloaded.
         moves: all that have begun.
         here: whether the model is there.
     """
 
     gate: Callable[[], object] | None = None
     raises: Mapping[int, Exception] = field(default_factory=dict)
-    lost: Callable[[], object] = lambda: None
+    on_offload: Callable[[], object] = lambda: None
     moves: list[str] = field(default_factory=list)
     here: bool = True
 
-    def leave(self) -> int:
+    def offload(self) -> int:
         """Gives 1000 bytes back."""
-        self._move("leave")
+        self._move("offload")
         assert self.here
         self.here = False
-        self.lost()
+        self.on_offload()
         return 1000
 
     def reload(self) -> None:
         """Takes them again."""
-        self._move("come back")
+        self._move("reload")
         assert not self.here
         self.here = True
 

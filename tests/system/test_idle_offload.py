@@ -114,8 +114,8 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
 
         return moving
 
-    monkeypatch.setattr(Offload, "leave", gated(Offload.leave))
-    monkeypatch.setattr(Offload, "come_back", gated(Offload.reload))
+    monkeypatch.setattr(Offload, "offload", gated(Offload.offload))
+    monkeypatch.setattr(Offload, "reload", gated(Offload.reload))
     return gate
 
 
@@ -162,7 +162,7 @@ async def test_a_return_that_fails_is_an_error_of_that_stream_alone(
 
     full.set()
 
-    monkeypatch.setattr(Offload, "come_back", scarce)
+    monkeypatch.setattr(Offload, "reload", scarce)
     async with running("coarse", checkpoint_of(TINY), offload_idle_seconds=0.05) as service:
         await until(lambda: away(service, "coarse"))
         with pytest.raises(grpc.aio.AioRpcError) as caught:
