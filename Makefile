@@ -7,9 +7,12 @@ OUT ?= demo.wav
 WORK ?= training-run
 # The oldest grpcio-tools we support: code that it generates runs under every newer runtime.
 GRPCIO_TOOLS := grpcio-tools==1.71.2
+# Both packages in one command: barkserve depends on barkclient of the same version.
+CLIENT := -e clients/python
+PACKAGES := pyproject.toml clients/python/pyproject.toml clients/python/barkclient/_version.py
 
 # The image: cpu needs PIP_EXTRA_INDEX_URL set to an index with a torch for CPUs, see docs/kubernetes.md.
-VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' clients/python/barkclient/_version.py)
 VARIANT ?= cpu
 IMAGE ?= barkserve:$(VERSION)-$(VARIANT)
 IMAGE_BUILD ?= docker build
@@ -95,14 +98,14 @@ $(BIN)/python:
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --upgrade pip
 
-$(BIN)/.stages: $(BIN)/python pyproject.toml constraints.txt
+$(BIN)/.stages: $(BIN)/python $(PACKAGES) constraints.txt
 	@echo "installing barkserve (torch is large: this can take some minutes the first time) ..."
-	$(BIN)/pip install --quiet --progress-bar on -c $(CONSTRAINTS) -e '.[stages]'
+	$(BIN)/pip install --quiet --progress-bar on -c $(CONSTRAINTS) $(CLIENT) -e '.[stages]'
 	@touch $@
 
 $(BIN)/.test: $(BIN)/.stages
 	@echo "installing what the tests need ..."
-	$(BIN)/pip install --quiet --progress-bar on -c $(CONSTRAINTS) -e '.[stages,test]'
+	$(BIN)/pip install --quiet --progress-bar on -c $(CONSTRAINTS) $(CLIENT) -e '.[stages,test]'
 	@touch $@
 
 $(BIN)/.train: $(BIN)/.stages training/requirements.txt
@@ -114,7 +117,7 @@ $(BIN)/.train: $(BIN)/.stages training/requirements.txt
 	.venv-protos/bin/pip install --quiet '$(GRPCIO_TOOLS)'
 	@touch $@
 
-.venv-apps/.done: pyproject.toml
+.venv-apps/.done: $(PACKAGES)
 	$(PYTHON) -m venv .venv-apps
-	.venv-apps/bin/pip install --quiet --progress-bar on -e '.[test-apps]'
+	.venv-apps/bin/pip install --quiet --progress-bar on $(CLIENT) -e '.[test-apps]'
 	@touch $@

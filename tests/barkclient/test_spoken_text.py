@@ -29,7 +29,7 @@ def test_signs_without_spaces_are_told_one_by_one() -> None:
     assert parts == ["\u5143", "\u6c17\u3002", "\u5143"]
 
 
-@pytest.mark.parametrize("pieces", [1, 3])
+@pytest.mark.parametrize("segments", [1, 3])
 @given(st.data())
 def test_the_parts_are_the_text(segments: int, data: st.DataObject) -> None:
     """Wherever the words end, in whatever order the text came."""

@@ -56,8 +56,8 @@ def test_what_it_is_made_of_is_written_in_it() -> None:
     listed = {_normal(part["name"]): part["version"] for part in bill["components"]}
     installed = json.loads(inside(f"python -c '{_INSTALLED}'"))
     for name, version in installed.items():
-        assert listed.get(_normal(name)) == version or name == "barkserve", name
-    assert {"torch", "grpcio", "numpy"} <= set(listed)
+        assert listed.get(_normal(name)) == version, name
+    assert {"barkclient", "barkserve", "torch", "grpcio", "numpy"} <= set(listed)
     for label in ("version", "revision", "licenses", "source", "title"):
         assert labels[f"org.opencontainers.image.{label}"]
 

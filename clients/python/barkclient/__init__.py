@@ -5,6 +5,7 @@ async for chunk in AsyncClient("localhost:50051").synthesize("Hello"):
 """
 
 from barkclient._internal.wav import WavWriter
+from barkclient._version import __version__
 from barkclient.async_client import AsyncClient, AsyncSynthesis
 from barkclient.async_speech import AsyncSpeechContext, AsyncSpeechStream
 from barkclient.client import Client, Synthesis
@@ -85,4 +86,5 @@ __all__ = [
     "VoiceStoreFull",
     "WavWriter",
     "WordTime",
+    "__version__",
 ]

@@ -271,7 +271,7 @@ def test_a_plot_without_matplotlib_says_what_to_install(
 ) -> None:
     monkeypatch.setattr(plot, "find_spec", lambda name: None)
     assert run(["bench", "--plot", "bench.png"], {}) == 2
-    message = "barkclient: --plot needs matplotlib: pip install 'barkserve[bench]'\n"
+    message = "barkclient: --plot needs matplotlib: pip install 'barkclient[bench]'\n"
     assert capsys.readouterr() == ("", message)
 
 

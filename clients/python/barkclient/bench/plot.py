@@ -33,7 +33,7 @@ _AXIS = {"closed": "streams at once", "open": "streams begun a second"}
 def check_matplotlib() -> None:
     """Raises InvalidRequest if nothing could be drawn, before anything is measured."""
     if find_spec("matplotlib") is None:
-        raise InvalidRequest("--plot needs matplotlib: pip install 'barkserve[bench]'")
+        raise InvalidRequest("--plot needs matplotlib: pip install 'barkclient[bench]'")
 
 
 def draw(summaries: Sequence[LevelSummary], path: str, title: str) -> None:

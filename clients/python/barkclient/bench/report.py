@@ -4,9 +4,9 @@ import json
 import platform
 from dataclasses import asdict
 from datetime import UTC, datetime
-from importlib import metadata
 from typing import Any
 
+from barkclient._version import __version__
 from barkclient.bench.benchmark import Benchmark
 from barkclient.bench.level_run import LevelRun
 from barkclient.bench.stream import StreamRecord
@@ -20,7 +20,7 @@ def render_json(benchmark: Benchmark, *, raw: bool, interrupted: bool) -> str:
     search, started = benchmark.search, benchmark.started
     report = {
         "benchmark": "barkclient bench",
-        "version": _version(),
+        "version": __version__,
         "ended_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "client": {"python": platform.python_version(), "machine": platform.machine()},
         "server": benchmark.server,
@@ -33,13 +33,6 @@ def render_json(benchmark: Benchmark, *, raw: bool, interrupted: bool) -> str:
         "saturation": search and {"sustained": search.sustained, "failed": search.failed},
     }
     return json.dumps(_rounded(report), indent=2, ensure_ascii=False) + "\n"
-
-
-def _version() -> str | None:
-    try:
-        return metadata.version("barkserve")
-    except metadata.PackageNotFoundError:  # run from its sources
-        return None
 
 
 def _level(run: LevelRun, *, raw: bool) -> dict[str, Any]:

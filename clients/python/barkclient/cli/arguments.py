@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from typing import Any, NoReturn
 
+from barkclient._version import __version__
 from barkclient.cli.bench_arguments import BenchArguments
 from barkclient.cli.common import SERVER_VARIABLE
 from barkclient.cli.say_arguments import SayArguments
@@ -86,6 +87,7 @@ _VOICE_COMMANDS: Mapping[str, tuple[type[Arguments], str, str]] = {
 def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Arguments:
     """The arguments of the command that was asked for."""
     parser = _Parser(prog="barkclient", description="Speaks through a barkserve server.")
+    parser.add_argument("--version", action="version", version=f"barkclient {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (kind, summary, epilog) in _COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary, epilog=epilog)

@@ -38,7 +38,7 @@ def _sounddevice() -> Any:
     try:
         import sounddevice
     except ImportError as error:
-        raise InvalidRequest("--play needs sounddevice: pip install 'barkserve[play]'") from error
+        raise InvalidRequest("--play needs sounddevice: pip install 'barkclient[play]'") from error
     except OSError as error:
         raise InvalidRequest(
             "--play needs the PortAudio library: apt-get install libportaudio2, or what your"

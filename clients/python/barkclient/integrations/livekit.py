@@ -1,4 +1,4 @@
-"""Text to speech for LiveKit Agents: `pip install 'barkserve[livekit]'`.
+"""Text to speech for LiveKit Agents: `pip install 'barkclient[livekit]'`.
 
 session = AgentSession(tts=barkclient.integrations.livekit.TTS("localhost:50051"), use_tts_aligned_transcript=True)
 

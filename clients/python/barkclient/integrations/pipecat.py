@@ -1,4 +1,4 @@
-"""Text to speech for Pipecat: `pip install 'barkserve[pipecat]'`.
+"""Text to speech for Pipecat: `pip install 'barkclient[pipecat]'`.
 
 Pipeline([transport.input(), stt, llm, barkclient.integrations.pipecat.BarkTTSService("localhost:50051"), ...])
 

@@ -1,0 +1,3 @@
+"""The version of barkclient and barkserve, which are released together."""
+
+__version__ = "0.1.0"
