@@ -1,5 +1,6 @@
-"""README and docs: every link leads somewhere, every command line is one that the programs take."""
+"""README and docs: links resolve; the commands, options, modules and paths in them exist."""
 
+import argparse
 import re
 import shlex
 from collections.abc import Iterator
@@ -9,33 +10,91 @@ import pytest
 
 from barkclient.cli.arguments import parse
 from barkserve.__main__ import _parser, _split_command
+from training.__main__ import STEPS
 
 ROOT = Path(__file__).parent.parent
-PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+OPTIONAL = ("CONTRIBUTING.md", "SECURITY.md", "clients/python/README.md")
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    *sorted((ROOT / "docs").glob("**/*.md")),
+    ROOT / "benchmarks/README.md",
+    ROOT / "training/README.md",
+    ROOT / "training/publish/model_card.md",
+    ROOT / "services/barkserve/bundled/bark-mini/README.md",
+    *(page for name in OPTIONAL if (page := ROOT / name).exists()),
+]
 LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+CODE = re.compile(r"`([^`]+)`")
+OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
+OTHER_PROGRAMS = {"--build-arg", "--rm", "--follow"}  # of docker and git
+PACKAGE_ROOTS = ("", "services/barkserve", "clients/python")
+
+
+def page_id(page: Path) -> str:
+    return str(page.relative_to(ROOT))
 
 
 def anchors(page: Path) -> set[str]:
-    """As GitHub makes them of headings."""
+    """The anchors that GitHub makes of a page's headings."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+def plain_blocks(page: Path) -> Iterator[str]:
+    """The fenced blocks without a language: command lines."""
+    yield from (block for language, block in BLOCK.findall(page.read_text()) if not language)
+
+
+def inline_code(page: Path) -> list[str]:
+    """The code spans outside fenced blocks."""
+    return CODE.findall(BLOCK.sub("", page.read_text()))
+
+
+def code(page: Path) -> str:
+    return "\n".join([*inline_code(page), *plain_blocks(page)])
+
+
 def commands(program: str) -> Iterator[list[str]]:
-    """The words behind the program's name, up to a pipe."""
+    """The arguments of every command line that runs the program, up to a pipe."""
     for page in PAGES:
-        blocks = (block for language, block in BLOCK.findall(page.read_text()) if not language)
-        for block in blocks:
+        for block in plain_blocks(page):
             for line in block.splitlines():
                 for part in re.split(r"[|<>]", line.partition(" # ")[0]):
-                    words = shlex.split(part)
-                    if words and Path(words[0]).name == program:
+                    try:
+                        words = shlex.split(part)
+                    except ValueError:  # a drawing
+                        continue
+                    if words and Path(words[0]).name == program and words[1:] != ["--help"]:
                         yield words[1:]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_leads_somewhere(page: Path) -> None:
+def declared_options(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """The options of a parser and of its subcommands."""
+    for action in parser._actions:
+        yield from action.option_strings
+        if isinstance(action, argparse._SubParsersAction):
+            for command in action.choices.values():
+                yield from declared_options(command)
+
+
+def known_options() -> set[str]:
+    """The options of barkserve, and those that the other commands' sources declare."""
+    known = set(declared_options(_parser()))
+    for folder in ("clients/python", "benchmarks", "training"):
+        for source in (ROOT / folder).glob("**/*.py"):
+            known |= set(re.findall(r"\"(--[a-z][a-z-]*)\"", source.read_text()))
+    return known | {"--rms", "--slt", "--awb", "--version"} | OTHER_PROGRAMS
+
+
+def exists_as_module(name: str) -> bool:
+    path = ROOT / name.replace(".", "/")
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_links_resolve(page: Path) -> None:
     for path, anchor in LINK.findall(page.read_text()):
         if path.startswith("http"):
             continue
@@ -44,14 +103,14 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(target), f"{path}#{anchor}"
 
 
-def test_every_barkclient_line_is_understood() -> None:
+def test_barkclient_lines_parse() -> None:
     lines = list(commands("barkclient"))
     assert len(lines) > 15
     for words in lines:
         parse(words, {})
 
 
-def test_every_barkserve_line_is_understood() -> None:
+def test_barkserve_lines_parse() -> None:
     lines = list(commands("barkserve"))
     assert len(lines) >= 5
     for words in lines:
@@ -59,3 +118,37 @@ def test_every_barkserve_line_is_understood() -> None:
         _parser().parse_args(own)
         if command:
             parse(command[1:], {})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_named_options_exist(page: Path) -> None:
+    """Options in running text; `kubectl ... --option` and the like belong to other programs."""
+    others = ("helm ", "kubectl ", "docker ")
+    spans = [span for span in inline_code(page) if not span.startswith(others)]
+    named = {option for span in spans for option in OPTION.findall(span)}
+    assert named <= known_options()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_named_modules_exist(page: Path) -> None:
+    text = code(page)
+    for module in re.findall(r"\b((?:training|benchmarks)(?:\.[a-z_]+)+)\b", text):
+        assert exists_as_module(module), module
+    for step in re.findall(r"python -m training ([a-z]+)", text):
+        assert step in STEPS, step
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_named_make_targets_exist(page: Path) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    targets = set(re.findall(r"^([a-z][a-z-]*):", makefile, re.MULTILINE))
+    targets |= {f"train-{step}" for step in [*STEPS, "NAME"]}
+    for target in re.findall(r"(?<!-)\bmake ([a-z][a-zA-Z-]*)", code(page)):
+        assert target in targets, target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_named_paths_exist(page: Path) -> None:
+    for span in inline_code(page):
+        if re.fullmatch(r"[a-z_]+(/[\w.-]+)*(\.py|/)", span):
+            assert any((ROOT / root / span).exists() for root in PACKAGE_ROOTS), span
