@@ -152,3 +152,19 @@ def test_named_paths_exist(page: Path) -> None:
     for span in inline_code(page):
         if re.fullmatch(r"[a-z_]+(/[\w.-]+)*(\.py|/)", span):
             assert any((ROOT / root / span).exists() for root in PACKAGE_ROOTS), span
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_id)
+def test_named_metrics_exist(page: Path) -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "services").glob("**/*.py"))
+    for name in re.findall(r"\bbarkserve_([a-z_]+)\b", code(page)):
+        assert f'"{name}"' in sources or f'"barkserve_{name}"' in sources, name
+
+
+def test_named_chart_keys_exist() -> None:
+    schema = (ROOT / "helm/barkserve/values.schema.json").read_text()
+    spans = inline_code(ROOT / "docs/kubernetes.md")
+    keys = {span for span in spans if re.fullmatch(r"[a-z]+(\.?[A-Z]?[a-z]+)+", span)}
+    keys = {key for key in keys if "." in key or not key.islower()} - {"preStop.sleep"}
+    assert len(keys) > 12
+    assert {key for key in keys if f'"{key.split(".")[0]}"' not in schema} == set()

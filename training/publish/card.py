@@ -18,7 +18,7 @@ ROWS = {
     "accuracy_of_teachers": "word accuracy, share of the teacher's",
     "phone_error_rate": "phone error rate of the semantic model",
     "ended": "share that ended by itself",
-    "babbled": "share that went on behind the last word",
+    "babbled": "share that continued after the text",
     "pauses": "pauses within sentences, share of the teacher's",
     "needless_pauses": "- others, a sentence",
     "length_of_teachers": "length, share of the teacher's",
