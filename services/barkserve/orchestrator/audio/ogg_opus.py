@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from barkserve.orchestrator.audio.codec_file import OGG_OPUS, CodecEncoder
+from barkserve.orchestrator.audio.libsndfile import OGG_OPUS, CodecEncoder
 
 _CLOCK = 48_000  # ticks a second of the positions in a stream, whatever its rate
 _DELAY_S = 0.0065  # of libopus: so much must follow the last sample to push it out

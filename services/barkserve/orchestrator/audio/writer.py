@@ -13,7 +13,7 @@ import soxr
 from numpy.typing import NDArray
 
 from barkserve.orchestrator.audio.chunk_schedule import ChunkSchedule
-from barkserve.orchestrator.audio.encoders import make_encoder
+from barkserve.orchestrator.audio.encodings import make_encoder
 from barkserve.orchestrator.audio.limiter import Limiter
 from barkserve.orchestrator.audio.output_format import OutputFormat
 

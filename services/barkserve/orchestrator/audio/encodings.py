@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from barkserve.orchestrator.audio.codec_file import ALAW, FLAC, MP3, MULAW, CodecEncoder
+from barkserve.orchestrator.audio.libsndfile import ALAW, FLAC, MP3, MULAW, CodecEncoder
 from barkserve.orchestrator.audio.ogg_opus import OggOpusEncoder
 from barkserve.orchestrator.audio.output_format import OutputFormat
 from barkserve.orchestrator.audio.pcm import Float32Encoder, Pcm16Encoder, wav_header
