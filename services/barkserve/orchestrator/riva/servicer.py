@@ -7,7 +7,7 @@ from contextlib import aclosing
 from barkserve.errors import BarkserveError, InvalidArgument
 from barkserve.external import riva_tts_pb2, riva_tts_pb2_grpc
 from barkserve.orchestrator.riva.options import named_as_in_riva, to_options
-from barkserve.orchestrator.riva.replies import Reply, replies
+from barkserve.orchestrator.riva.responses import Reply, replies
 from barkserve.orchestrator.riva.voices import RivaVoices
 from barkserve.orchestrator.session.session import Session, SpeechBackend
 from barkserve.orchestrator.synthesis.plan import check_text
