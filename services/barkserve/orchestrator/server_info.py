@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from barkserve.checkpoint.voices import MAX_NPZ_BYTES
+from barkserve.orchestrator.audio.encodings import ENCODINGS
 from barkserve.orchestrator.audio.output_format import (
-    ENCODINGS,
     MAX_CHUNK_MS,
     MAX_SAMPLE_RATE,
     MIN_CHUNK_MS,

@@ -1,4 +1,4 @@
-"""FFmpeg's decoders, which share no code with those that encode for us."""
+"""Decodes audio with FFmpeg, which shares no code with our encoders."""
 
 import io
 
@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 def decode(
     data: bytes, container: str | None = None, **options: str
 ) -> tuple[NDArray[np.float64], int]:
-    """Samples (n,), -1 to 1, and their rate; a raw stream needs FFmpeg's name for it."""
+    """Decode a stream.
+
+    Args:
+        data: the whole stream.
+        container: FFmpeg's name of the format; needed for raw streams only.
+        options: FFmpeg's options of the format.
+
+    Returns:
+        (n,) samples from -1 to 1, and their rate in Hz.
+    """
     with av.open(io.BytesIO(data), format=container, options=options) as opened:
         stream = opened.streams.audio[0]
         frames = [frame.to_ndarray().ravel() for frame in opened.decode(stream)]

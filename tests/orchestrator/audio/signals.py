@@ -1,11 +1,11 @@
-"""Sound to encode: like a voice, and the same every time."""
+"""A reproducible test signal that resembles a voice."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 
 def voice(sample_rate: int, seconds: float = 1.5, peak: float = 0.5) -> NDArray[np.float32]:
-    """(n,) samples: 40 harmonics of a gliding tone that swells three times a second."""
+    """Return (n,) samples: 40 harmonics of a gliding tone, louder three times per second."""
     times = np.arange(round(sample_rate * seconds)) / sample_rate
     tone = 120 + 20 * np.sin(4 * np.pi * times)
     phase = 2 * np.pi * np.cumsum(tone) / sample_rate

@@ -1,4 +1,4 @@
-"""The limiter: never beyond its ceiling, nothing done to what is quiet, no jumps in level."""
+"""The limiter: no peak above the ceiling, quiet audio unchanged, no jumps of the gain."""
 
 import numpy as np
 from hypothesis import given, settings
@@ -19,7 +19,7 @@ def limited(samples: NDArray[np.float32], rate: int = 24_000) -> NDArray[np.floa
     peaks=st.lists(st.floats(-50, 50, width=32), min_size=1, max_size=40),
     spread=st.integers(1, 300),
 )
-def test_no_peak_is_higher_than_the_ceiling(peaks: list[float], spread: int) -> None:
+def test_limiter_keeps_peaks_below_the_ceiling(peaks: list[float], spread: int) -> None:
     samples = np.zeros(len(peaks) * spread, dtype=np.float32)
     samples[::spread] = peaks
     out = limited(samples)
@@ -29,17 +29,17 @@ def test_no_peak_is_higher_than_the_ceiling(peaks: list[float], spread: int) -> 
     assert np.all(out * samples >= 0)
 
 
-def test_what_is_quiet_is_left_as_it_is() -> None:
+def test_limiter_leaves_quiet_audio_unchanged() -> None:
     samples = voice(24_000, peak=0.98)
     assert np.array_equal(limited(samples), samples)
 
 
-def test_the_level_has_no_jump_and_comes_back() -> None:
+def test_limiter_gain_has_no_jumps_and_recovers() -> None:
     samples = np.full(24_000, 0.5, dtype=np.float32)
     samples[12_000] = 5.0
-    level = limited(samples)[np.arange(24_000) != 12_000] / 0.5
+    gain = limited(samples)[np.arange(24_000) != 12_000] / 0.5
     size = round(24_000 * LOOK_AHEAD_S)
-    assert np.abs(np.diff(level)).max() <= 1.1 / size
-    assert np.all(level[: 12_000 - 3 * size] == 1.0)
-    assert np.all(level[12_000 + round(24_000 * RELEASE_S) + 3 * size :] == 1.0)
-    assert level.min() < CEILING / 5 * 1.01
+    assert np.abs(np.diff(gain)).max() <= 1.1 / size
+    assert np.all(gain[: 12_000 - 3 * size] == 1.0)
+    assert np.all(gain[12_000 + round(24_000 * RELEASE_S) + 3 * size :] == 1.0)
+    assert gain.min() < CEILING / 5 * 1.01

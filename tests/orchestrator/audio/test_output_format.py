@@ -1,4 +1,4 @@
-"""Formats that are refused, by field, and what is decided about the others."""
+"""Requested audio formats: rejected fields, defaults, and resolved formats."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from barkserve.v1.speech_pb2 import AudioFormat
 
 
 @pytest.mark.parametrize(
-    ("asked", "field"),
+    ("requested", "field"),
     [
         (AudioFormat(encoding=99), "encoding"),
         (AudioFormat(sample_rate_hertz=7_999), "sample_rate_hertz"),
@@ -33,20 +33,20 @@ from barkserve.v1.speech_pb2 import AudioFormat
         (AudioFormat(gain_db=float("-inf")), "gain_db"),
     ],
 )
-def test_what_is_wrong_is_named(asked: AudioFormat, field: str) -> None:
+def test_resolve_format_rejects_invalid_fields(requested: AudioFormat, field: str) -> None:
     with pytest.raises(InvalidArgument) as caught:
-        resolve_format(asked, 24_000)
+        resolve_format(requested, 24_000)
     assert caught.value.field == f"audio_format.{field}"
 
 
-def test_what_is_left_open_is_decided() -> None:
+def test_resolve_format_fills_in_defaults() -> None:
     assert resolve_format(AudioFormat(), 24_000) == OutputFormat(
         speech_pb2.AUDIO_ENCODING_PCM16, 24_000
     )
 
 
-def test_what_is_asked_for_is_taken() -> None:
-    asked = AudioFormat(
+def test_resolve_format_keeps_requested_values() -> None:
+    requested = AudioFormat(
         encoding=speech_pb2.AUDIO_ENCODING_OGG_OPUS,
         sample_rate_hertz=48_000,
         first_chunk_ms=0,
@@ -55,4 +55,4 @@ def test_what_is_asked_for_is_taken() -> None:
         limit_peaks=True,
     )
     opus = speech_pb2.AUDIO_ENCODING_OGG_OPUS
-    assert resolve_format(asked, 24_000) == OutputFormat(opus, 48_000, 0.0, 0.2, 0.1, True)
+    assert resolve_format(requested, 24_000) == OutputFormat(opus, 48_000, 0.0, 0.2, 0.1, True)

@@ -1,6 +1,4 @@
-"""The writer: cutting never matters, every sample is accounted for once, level and rate are
-right.
-"""
+"""AudioWriter: the same stream for any split, every sample counted once, gain and sample rate."""
 
 import numpy as np
 import pytest
@@ -9,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from barkserve.orchestrator.audio.output_format import ENCODINGS, OutputFormat
+from barkserve.orchestrator.audio.encodings import ENCODINGS
+from barkserve.orchestrator.audio.output_format import OutputFormat
 from barkserve.orchestrator.audio.writer import AudioWriter, EncodedAudio
 from barkserve.v1 import speech_pb2
 from tests.orchestrator.audio.signals import voice
@@ -18,36 +17,36 @@ FLOAT32 = speech_pb2.AUDIO_ENCODING_FLOAT32
 SAMPLES = voice(24_000, seconds=0.7, peak=0.9)
 
 
-def write(output: OutputFormat, segments: list[NDArray[np.float32]]) -> list[EncodedAudio]:
-    """All that a writer makes of some pieces; a chunk is never due."""
+def write(output: OutputFormat, parts: list[NDArray[np.float32]]) -> list[EncodedAudio]:
+    """Write a list of parts with a clock that stands still, so that no chunk is due."""
     writer = AudioWriter(output, 24_000, clock=lambda: 0.0)
-    encoded = [each for segment in segments for each in writer.push(segment)]
+    encoded = [each for part in parts for each in writer.push(part)]
     return encoded + writer.flush()
 
 
 def joined(encoded: list[EncodedAudio]) -> bytes:
-    """The stream's bytes."""
+    """The bytes of the stream."""
     return b"".join(each.audio for each in encoded)
 
 
 @st.composite
-def cut(draw: st.DrawFn) -> list[NDArray[np.float32]]:
-    """SAMPLES in up to 12 pieces, some of them empty."""
+def splits(draw: st.DrawFn) -> list[NDArray[np.float32]]:
+    """SAMPLES in up to 12 parts, some of them empty."""
     ends = draw(st.lists(st.integers(0, len(SAMPLES)), max_size=11))
     return np.split(SAMPLES, sorted(ends))
 
 
 @settings(max_examples=60, deadline=None)
 @given(
-    segments=cut(),
-    encoding=st.sampled_from(ENCODINGS),
+    parts=splits(),
+    encoding=st.sampled_from(sorted(ENCODINGS)),
     rate=st.sampled_from([8_000, 16_000, 24_000, 48_000]),
     limit_peaks=st.booleans(),
     chunk_s=st.sampled_from([None, 0.02, 0.1]),
     first_chunk_s=st.sampled_from([0.0, 0.03]),
 )
-def test_any_cutting_gives_the_same_stream(
-    segments: list[NDArray[np.float32]],
+def test_writer_output_is_the_same_for_any_split(
+    parts: list[NDArray[np.float32]],
     encoding: speech_pb2.AudioEncoding,
     rate: int,
     limit_peaks: bool,
@@ -56,7 +55,7 @@ def test_any_cutting_gives_the_same_stream(
 ) -> None:
     whole = write(OutputFormat(encoding, rate, gain=2.0, limit_peaks=limit_peaks), [SAMPLES])
     output = OutputFormat(encoding, rate, first_chunk_s, chunk_s, 2.0, limit_peaks)
-    encoded = write(output, segments)
+    encoded = write(output, parts)
     assert joined(encoded) == joined(whole)
     sent = 0
     for each in encoded:
@@ -66,13 +65,13 @@ def test_any_cutting_gives_the_same_stream(
 
 
 @pytest.mark.parametrize("rate", [8_000, 11_025, 16_000, 22_050, 32_000, 44_100, 48_000])
-def test_resampling_a_stream_is_resampling_the_whole(rate: int) -> None:
-    segments = np.split(SAMPLES, range(0, len(SAMPLES), 320))
-    streamed = np.frombuffer(joined(write(OutputFormat(FLOAT32, rate), segments)), dtype="<f4")
+def test_resampling_a_stream_equals_resampling_the_whole(rate: int) -> None:
+    parts = np.split(SAMPLES, range(0, len(SAMPLES), 320))
+    streamed = np.frombuffer(joined(write(OutputFormat(FLOAT32, rate), parts)), dtype="<f4")
     assert np.array_equal(streamed, soxr.resample(SAMPLES, 24_000, rate))
 
 
-def test_resampling_keeps_a_tone_and_drops_what_the_rate_cannot_hold() -> None:
+def test_resampling_drops_tones_above_half_the_rate() -> None:
     times = np.arange(24_000) / 24_000
     low, high = (np.sin(2 * np.pi * tone * times).astype(np.float32) for tone in (1_000, 6_000))
     kept, dropped = (
@@ -84,7 +83,7 @@ def test_resampling_keeps_a_tone_and_drops_what_the_rate_cannot_hold() -> None:
     assert np.abs(dropped).max() < 1e-3
 
 
-def test_gain_is_in_decibel_and_clips_integers_alone() -> None:
+def test_gain_clips_integers_but_not_floats() -> None:
     gain = 10 ** (6 / 20)
     floats = np.frombuffer(
         joined(write(OutputFormat(FLOAT32, 24_000, gain=gain), [SAMPLES])), dtype="<f4"
@@ -97,18 +96,18 @@ def test_gain_is_in_decibel_and_clips_integers_alone() -> None:
 
 
 @pytest.mark.parametrize("rate", [8_000, 24_000, 48_000])
-def test_limited_peaks_stay_below_full_scale_at_every_rate(rate: int) -> None:
+def test_limited_peaks_stay_below_full_scale_at_any_rate(rate: int) -> None:
     output = OutputFormat(FLOAT32, rate, gain=10.0, limit_peaks=True)
     floats = np.frombuffer(joined(write(output, [SAMPLES])), dtype="<f4")
     assert 0.95 < np.abs(floats).max() < 1.0
 
 
-def test_where_a_sample_of_the_source_is() -> None:
+def test_output_sample_converts_between_rates() -> None:
     writer = AudioWriter(OutputFormat(FLOAT32, 8_000), 24_000)
     assert [writer.output_sample(sample) for sample in (0, 3, 24_000)] == [0, 1, 8_000]
 
 
-def test_nothing_in_is_no_sample_out() -> None:
+def test_writer_counts_no_samples_for_empty_input() -> None:
     for encoding in ENCODINGS:
         encoded = write(OutputFormat(encoding, 8_000), [np.zeros(0, dtype=np.float32)])
         assert sum(each.sample_count for each in encoded) == 0

@@ -1,7 +1,10 @@
-"""NVIDIA's own client in a process of its own, for its generated code and ours describe the same
-messages and cannot share one. It sends the metadata that NVIDIA's cloud asks for, as plugins do.
+"""Runs NVIDIA's own client in a separate process.
 
-Run as a script: ADDRESS, then a JSON list of [method, arguments]; prints a JSON list of outcomes.
+Its generated code describes the same messages as ours, and one process cannot load both. It sends
+the metadata that NVIDIA's cloud requires, as plugins do.
+
+Run as a script with an address and a JSON list of [method, arguments]. It prints a JSON list of
+outcomes.
 """
 
 import asyncio
@@ -15,16 +18,16 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one call: chunks of audio and the other fields of each response, or an error."""
+    """The result of one call: audio chunks and the other fields of each response, or an error."""
 
     audio: list[bytes]
     responses: list[dict[str, Any]]
-    error: str  # the name of a gRPC status, "" if the call went well
+    error: str  # the name of a gRPC status, "" if the call succeeded
     details: str
 
 
 async def call(address: str, *calls: tuple[str, dict[str, Any]]) -> list[Outcome]:
-    """Calls of riva.client.SpeechSynthesisService: synthesize, synthesize_online; or config."""
+    """Call synthesize or synthesize_online of riva.client.SpeechSynthesisService, or config."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, __file__, address, json.dumps(calls), stdout=asyncio.subprocess.PIPE
     )
@@ -44,26 +47,26 @@ def _main() -> None:
     auth = riva.client.Auth(uri=sys.argv[1], use_ssl=False, metadata_args=metadata)
     service = riva.client.SpeechSynthesisService(auth)
 
-    def answers(method: str, arguments: dict[str, Any]) -> list[Any]:
+    def responses_of(method: str, arguments: dict[str, Any]) -> list[Any]:
         if method == "config":
             return [
                 service.stub.GetRivaSynthesisConfig(
                     riva_tts_pb2.RivaSynthesisConfigRequest(**arguments)
                 )
             ]
-        answer = getattr(service, method)(**arguments)
-        return [answer] if method == "synthesize" else list(answer)
+        response = getattr(service, method)(**arguments)
+        return [response] if method == "synthesize" else list(response)
 
-    outcomes = [_outcome(answers, *each) for each in json.loads(sys.argv[2])]
+    outcomes = [_outcome(responses_of, *each) for each in json.loads(sys.argv[2])]
     print(json.dumps(outcomes), flush=True)
 
 
-def _outcome(answers: Any, method: str, arguments: dict[str, Any]) -> tuple[Any, ...]:
+def _outcome(responses_of: Any, method: str, arguments: dict[str, Any]) -> tuple[Any, ...]:
     import grpc
     from google.protobuf.json_format import MessageToDict
 
     try:
-        responses = answers(method, arguments)
+        responses = responses_of(method, arguments)
     except grpc.RpcError as error:
         return [], [], error.code().name, error.details()
     audio = [base64.b64encode(each.audio).decode() for each in responses if method != "config"]
@@ -80,4 +83,4 @@ def _outcome(answers: Any, method: str, arguments: dict[str, Any]) -> tuple[Any,
 
 if __name__ == "__main__":
     _main()
-    os._exit(0)  # the interpreter's end may abort what gRPC's threads still do
+    os._exit(0)  # a normal exit may abort while gRPC's threads still run

@@ -1,4 +1,4 @@
-"""What NVIDIA Riva's own client makes of our orchestrator."""
+"""The orchestrator with NVIDIA Riva's own client."""
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -33,7 +33,7 @@ def pcm(audio: list[bytes]) -> np.ndarray:
     return np.frombuffer(b"".join(audio), dtype="<i2")
 
 
-async def test_the_clients_defaults_speak(chain: Chain) -> None:
+async def test_riva_client_speaks_with_its_defaults(chain: Chain) -> None:
     whole, streamed = await call(
         chain.address, ("synthesize", {"text": TWO}), ("synthesize_online", {"text": TWO})
     )
@@ -60,7 +60,7 @@ async def test_the_clients_defaults_speak(chain: Chain) -> None:
         (riva_pb2.ALAW, "alaw"),
     ],
 )
-async def test_every_encoding_of_riva_decodes(
+async def test_ffmpeg_decodes_every_riva_encoding(
     chain: Chain, encoding: int, container: str | None
 ) -> None:
     options = {"text": "hello world", "encoding": encoding, "sample_rate_hz": 16_000}
@@ -73,7 +73,7 @@ async def test_every_encoding_of_riva_decodes(
         assert np.abs(samples).max() > 0.01
 
 
-async def test_voices_are_listed_as_rivas_clients_parse_them_and_speak(chain: Chain) -> None:
+async def test_riva_client_lists_voices_and_speaks_with_them(chain: Chain) -> None:
     listed = await one(chain, "config")
     (config,) = listed.responses[0]["model_config"]
     assert config["model_name"] == "bark-test"
@@ -90,16 +90,16 @@ async def test_voices_are_listed_as_rivas_clients_parse_them_and_speak(chain: Ch
         ("synthesize", {"text": "hello", "voice_name": "v2/test_speaker_1"}),
     )
     assert [outcome.error for outcome in outcomes] == ["", "", ""]
-    of_model, of_another = await call(
+    same_model, other_model = await call(
         chain.address, ("config", {"model_name": "bark-test"}), ("config", {"model_name": "x"})
     )
-    assert of_model.responses == listed.responses
-    assert of_another.responses == [{}]
+    assert same_model.responses == listed.responses
+    assert other_model.responses == [{}]
 
 
-async def test_the_voice_that_plugins_ask_for_by_themselves_is_ours(chain: Chain) -> None:
-    """LiveKit's and Pipecat's name a voice of NVIDIA's where nobody has chosen one."""
-    asked = {"Leo": "en-US", "Aria": "de-DE", "Aria.Calm": ""}
+async def test_nvidia_voice_names_select_the_default_voice(chain: Chain) -> None:
+    """The plugins of LiveKit and Pipecat send one of NVIDIA's voices if the user chose none."""
+    requested = {"Leo": "en-US", "Aria": "de-DE", "Aria.Calm": ""}
     outcomes = await call(
         chain.address,
         *(
@@ -111,15 +111,15 @@ async def test_the_voice_that_plugins_ask_for_by_themselves_is_ours(chain: Chain
                     "language_code": language,
                 },
             )
-            for name, language in asked.items()
+            for name, language in requested.items()
         ),
     )
     assert [outcome.error for outcome in outcomes] == [""] * 3
     assert all(len(pcm(outcome.audio)) for outcome in outcomes)
 
 
-async def test_a_listener_who_hangs_up_frees_the_stream(chain: Chain) -> None:
-    """Barge-in, as Pipecat's plugin does it."""
+async def test_cancelled_riva_call_frees_its_stream(chain: Chain) -> None:
+    """Pipecat's plugin cancels the call on barge-in."""
     orchestrator = chain.services["orchestrator"]
     stub = riva_tts_pb2_grpc.RivaSpeechSynthesisStub(orchestrator.channel)
     request = riva_tts_pb2.SynthesizeSpeechRequest(text="The fox is here. " * 50)
@@ -130,9 +130,9 @@ async def test_a_listener_who_hangs_up_frees_the_stream(chain: Chain) -> None:
     await until(lambda: orchestrator.metric("barkserve_streams", stage="orchestrator") == 0)
 
 
-async def test_several_requests_are_one_text(chain: Chain) -> None:
-    segments = ["The fox is here.", "The dog is there,", "and it sleeps."]
-    outcome = await one(chain, "synthesize_online", text=segments)
+async def test_riva_requests_of_one_stream_are_one_text(chain: Chain) -> None:
+    texts = ["The fox is here.", "The dog is there,", "and it sleeps."]
+    outcome = await one(chain, "synthesize_online", text=texts)
     assert outcome.error == ""
     assert len({response["id"]["value"] for response in outcome.responses}) == 1
     too_long = await one(chain, "synthesize_online", text=["The fox is here. " * 20] * 3)
@@ -156,15 +156,15 @@ async def test_several_requests_are_one_text(chain: Chain) -> None:
         ({"text": "hello " * 200}, "INVALID_ARGUMENT", "text"),
     ],
 )
-async def test_what_is_wrong_is_named(
+async def test_riva_errors_name_the_field(
     chain: Chain, method: str, options: dict[str, Any], status: str, named: str
 ) -> None:
     outcome = await one(chain, method, **options)
     assert (outcome.error, named in outcome.details) == (status, True)
 
 
-async def test_what_the_client_does_not_send_by_itself(chain: Chain) -> None:
-    """A stream that ends itself, one that changes its mind, one that says nothing, a recording."""
+async def test_riva_stream_ends_itself_or_is_rejected(chain: Chain) -> None:
+    """Streams that NVIDIA's client does not send: an end mark, a new voice, no request."""
     stub = riva_tts_pb2_grpc.RivaSpeechSynthesisStub(chain.services["orchestrator"].channel)
     request = riva_tts_pb2.SynthesizeSpeechRequest
     end = request(custom_configuration={"riva_end_stream": "true"})

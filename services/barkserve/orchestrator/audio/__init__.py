@@ -1,1 +1,1 @@
-"""Samples to the bytes that a client asked for, while they come: level, rate, chunks, encoding."""
+"""From a codec's samples to the bytes that a client requested: rate, level, chunks, encoding."""

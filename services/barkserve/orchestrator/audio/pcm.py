@@ -1,4 +1,4 @@
-"""Encoders that need no codec: integers, floats, and integers behind a WAVE header."""
+"""Encoders without a codec: 16-bit integers, with or without a WAV header, and 32-bit floats."""
 
 import struct
 
@@ -6,20 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 _UNKNOWN_LENGTH = 0xFFFF_FFFF
-_FORMAT_PCM = 1
+_WAVE_FORMAT_PCM = 1
 
 
 def to_pcm16(samples: NDArray[np.float32]) -> NDArray[np.int16]:
-    """(n,) floats to (n,) little-endian 16-bit integers; what is beyond -1 to 1 is clipped."""
+    """Convert (n,) floats to (n,) little-endian 16-bit integers; clip to -1 to 1."""
     integers: NDArray[np.int16] = np.clip(np.rint(samples * 32767.0), -32768, 32767).astype("<i2")
     return integers
 
 
 class Pcm16Encoder:
-    """16-bit integers.
+    """Encodes samples as 16-bit integers.
 
     Args:
-        header: bytes before the first of them.
+        header: bytes to put before the first sample.
     """
 
     trail_s = 0.0
@@ -33,12 +33,12 @@ class Pcm16Encoder:
         return header + to_pcm16(samples).tobytes()
 
     def flush(self) -> bytes:
-        """Nothing is held."""
+        """Return no bytes: nothing is held back."""
         return b""
 
 
 class Float32Encoder:
-    """32-bit floats, as they are."""
+    """Encodes samples as 32-bit floats, without clipping."""
 
     trail_s = 0.0
 
@@ -47,14 +47,14 @@ class Float32Encoder:
         return samples.astype("<f4").tobytes()
 
     def flush(self) -> bytes:
-        """Nothing is held."""
+        """Return no bytes: nothing is held back."""
         return b""
 
 
 def wav_header(sample_rate: int) -> bytes:
-    """A RIFF WAVE header of mono PCM16 whose lengths are not known yet."""
+    """Return the RIFF WAVE header of mono PCM16 with unknown lengths."""
     data = struct.pack("<4sI", b"data", _UNKNOWN_LENGTH)
     fmt = struct.pack(
-        "<4sIHHIIHH", b"fmt ", 16, _FORMAT_PCM, 1, sample_rate, 2 * sample_rate, 2, 16
+        "<4sIHHIIHH", b"fmt ", 16, _WAVE_FORMAT_PCM, 1, sample_rate, 2 * sample_rate, 2, 16
     )
     return struct.pack("<4sI4s", b"RIFF", _UNKNOWN_LENGTH, b"WAVE") + fmt + data

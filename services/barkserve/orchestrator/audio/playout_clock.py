@@ -32,7 +32,10 @@ class PlayoutClock:
         return max(0.0, self._underrun_at - self._now())
 
     def underrun_at(self) -> float | None:
-        """The time at which the player has played all audio; None while segments are synthesized."""
+        """Return the time at which all audio has been played.
+
+        None while a segment is synthesized.
+        """
         return None if self._segments else self._underrun_at
 
     @staticmethod

@@ -1,7 +1,8 @@
-"""Cuts the silence behind a piece's last sound, while it streams. Knows samples only.
+"""Trims the silence at the end of a segment while the segment streams.
 
-Loudness is judged frame by frame on a grid that starts with the piece, so any chunking of it gives
-the same samples. Sound leaves at once; silence beyond what is kept waits until sound follows it.
+Loudness is measured in frames that start at the beginning of the segment, so the output does not
+depend on how the input is split. Sound is passed on at once. Silence beyond the allowed length is
+held until sound follows it.
 """
 
 import numpy as np
@@ -9,76 +10,79 @@ from numpy.typing import NDArray
 
 Samples = NDArray[np.float32]
 
-FRAMES_A_SECOND = 75  # the codec's: no chunk ends inside a frame
+FRAMES_PER_SECOND = 75  # of the codec: no chunk ends inside a frame
 FLOOR = 10 ** (-55 / 20)
-"""RMS below which a frame is silent, of full scale."""
+"""A frame with an RMS below this fraction of full scale is silent."""
 BELOW_LOUDEST = 10 ** (-40 / 20)
-"""A frame is silent, too, that is so much quieter than the loudest before it."""
+"""A frame is also silent below this fraction of the loudest frame before it."""
 HANGOVER = 8
-"""Frames behind a sound that still belong to it: 0.1 s, in which consonants die away."""
+"""Frames after a sound that still belong to it: 0.1 s, in which consonants fade out."""
 SOUND = 3
-"""Loud frames in a row that make a sound: less is a click."""
+"""Consecutive loud frames that make a sound. Fewer are a click."""
 
 
 class SilenceTrimmer:
-    """One piece.
+    """Trims one segment.
 
     Args:
-        sample_rate: of the samples.
-        keep_seconds: silence that stays at the end; None: all of it.
+        sample_rate: in Hz.
+        keep_seconds: silence to keep at the end; None: all of it.
+
+    Attributes:
+        has_sound: whether the samples so far contain a sound.
     """
 
     def __init__(self, sample_rate: int, keep_seconds: float | None) -> None:
-        self._frame = sample_rate // FRAMES_A_SECOND
+        self._frame_size = sample_rate // FRAMES_PER_SECOND
         self._keep = None if keep_seconds is None else round(keep_seconds * sample_rate)
         self._held = np.zeros(0, dtype=np.float32)
-        self._released = 0
-        self._open = np.zeros(0, dtype=np.float32)  # the frame that is not complete
-        self._frames = 0
-        self._last_loud = 0  # behind the last loud frame, in frames
-        self._loudest = 0.0
-        self._run = 0
+        self._released = 0  # samples
+        self._partial_frame = np.zeros(0, dtype=np.float32)
+        self._frame_count = 0
+        self._sound_end = 0  # the number of frames up to the last loud one, included
+        self._loudest = 0.0  # RMS
+        self._loud_run = 0  # consecutive loud frames
         self.has_sound = False
-        """Whether there has been any sound."""
 
     def push(self, samples: Samples) -> Samples:
-        """The next (n,) samples; returns those that may leave."""
-        self._listen(samples)
+        """Add (n,) samples; return those that can be sent."""
+        self._measure(samples)
         self._held = np.concatenate((self._held, samples))
         return self._release()
 
     def flush(self) -> Samples:
-        """There are no more; returns the last that stay."""
-        if len(self._open):
-            self._judge(self._open)
+        """End the segment; return the last samples to send."""
+        if len(self._partial_frame):
+            self._measure_frame(self._partial_frame)
         released = self._release()
         self._held = self._held[:0]
         return released
 
-    def _listen(self, samples: Samples) -> None:
-        whole = np.concatenate((self._open, samples))
-        count = len(whole) // self._frame
-        for frame in whole[: count * self._frame].reshape(count, self._frame):
-            self._judge(frame)
-        self._open = whole[count * self._frame :]
+    def _measure(self, samples: Samples) -> None:
+        joined = np.concatenate((self._partial_frame, samples))
+        count = len(joined) // self._frame_size
+        for frame in joined[: count * self._frame_size].reshape(count, self._frame_size):
+            self._measure_frame(frame)
+        self._partial_frame = joined[count * self._frame_size :]
 
-    def _judge(self, frame: Samples) -> None:
-        loudness = float(np.sqrt(np.mean(np.square(frame, dtype=np.float64))))
-        self._frames += 1
-        if loudness <= max(FLOOR, self._loudest * BELOW_LOUDEST):
-            self._run = 0
+    def _measure_frame(self, frame: Samples) -> None:
+        rms = float(np.sqrt(np.mean(np.square(frame, dtype=np.float64))))
+        self._frame_count += 1
+        if rms <= max(FLOOR, self._loudest * BELOW_LOUDEST):
+            self._loud_run = 0
             return
-        self._loudest = max(self._loudest, loudness)
-        self._last_loud = self._frames
-        self._run += 1
-        self.has_sound = self.has_sound or self._run >= SOUND
+        self._loudest = max(self._loudest, rms)
+        self._sound_end = self._frame_count
+        self._loud_run += 1
+        self.has_sound = self.has_sound or self._loud_run >= SOUND
 
     def _release(self) -> Samples:
-        """Everything up to the end of what is kept behind the last sound."""
-        sure = len(self._held)
+        """Remove the held samples up to the end of the silence to keep after the last sound."""
+        count = len(self._held)
         if self._keep is not None:
-            sounding = self._last_loud + HANGOVER if self._last_loud else 0
-            sure = min(sure, max(0, sounding * self._frame + self._keep - self._released))
-        released, self._held = self._held[:sure], self._held[sure:]
-        self._released += sure
+            frames = self._sound_end + HANGOVER if self._sound_end else 0
+            end = frames * self._frame_size + self._keep
+            count = min(count, max(0, end - self._released))
+        released, self._held = self._held[:count], self._held[count:]
+        self._released += count
         return released

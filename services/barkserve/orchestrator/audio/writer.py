@@ -1,7 +1,7 @@
-"""One stream's samples to its encoded audio. Knows no text, no messages and no event loop.
+"""Turns one stream's samples into encoded audio.
 
-Samples go through, in this order: rate, level (gain, limiter), chunks, encoder. All of it carries
-its state, so any cutting of the input gives the same audio.
+The steps are: sample rate, gain and limiter, chunks, encoder. Each keeps its state, so the audio
+does not depend on how the input is split.
 """
 
 import time
@@ -13,22 +13,22 @@ import soxr
 from numpy.typing import NDArray
 
 from barkserve.orchestrator.audio.chunk_schedule import ChunkSchedule
-from barkserve.orchestrator.audio.encodings import make_encoder
+from barkserve.orchestrator.audio.encodings import ENCODINGS
 from barkserve.orchestrator.audio.limiter import Limiter
 from barkserve.orchestrator.audio.output_format import OutputFormat
 
-_NOTHING = np.zeros(0, dtype=np.float32)
+_NO_SAMPLES = np.zeros(0, dtype=np.float32)
 
 
 @dataclass(frozen=True)
 class EncodedAudio:
-    """A piece of a stream.
+    """A part of an encoded stream.
 
     Attributes:
-        audio: its bytes.
-        first_sample: samples of the output before it.
-        sample_count: samples of the output that it stands for: those that went into the encoder
-            since the last piece.
+        audio: the encoded bytes.
+        first_sample: the number of output samples before this part.
+        sample_count: the output samples that this part counts for: all that were pushed into the
+            encoder since the last part.
     """
 
     audio: bytes
@@ -37,13 +37,15 @@ class EncodedAudio:
 
 
 class AudioWriter:
-    """Encodes one stream. Call `push` until the audio ends, `release` whenever `due_in` has passed,
-    and `flush` at the end; put together, the pieces hold every sample once.
+    """Encodes one stream.
+
+    Call `push` while there is audio, `release` whenever `due_in` has passed, and `flush` at the
+    end. The returned parts, joined, contain every sample once.
 
     Args:
-        output: how.
-        source_rate: samples a second of what comes in.
-        clock: seconds, of any origin.
+        output: the output format.
+        source_rate: sample rate of the input in Hz.
+        clock: returns a time in seconds, from any origin.
     """
 
     def __init__(
@@ -56,42 +58,42 @@ class AudioWriter:
         self._source_rate = source_rate
         self._resampler = _resampler(source_rate, output.sample_rate)
         self._limiter = Limiter(output.sample_rate) if output.limit_peaks else None
-        self._encoder = make_encoder(output)
+        self._encoder = ENCODINGS[output.encoding].make_encoder(output.sample_rate)
         self._schedule = ChunkSchedule(output, self._encoder.trail_s, clock)
-        self._sent = 0  # samples of the pieces that have left
-        self._encoded = 0  # samples that went into the encoder
+        self._returned = 0  # samples of the parts that were returned
+        self._encoded = 0  # samples that were pushed into the encoder
 
     def push(self, samples: NDArray[np.float32]) -> list[EncodedAudio]:
-        """(n,) samples at the source's rate, nominally -1 to 1; returns the pieces that shall leave
-        now.
-        """
-        return self._encode(self._schedule.push(self._shape(samples)))
+        """Add (n,) samples, nominally -1 to 1; return the parts to send now."""
+        return self._encode(self._schedule.push(self._resample_and_scale(samples)))
 
     def release(self) -> list[EncodedAudio]:
-        """What is held for a chunk that is not full; to be called when `due_in` has passed."""
+        """Return the audio held for a full chunk. Call this when `due_in` has passed."""
         return self._encode(self._schedule.flush())
 
     def flush(self) -> list[EncodedAudio]:
-        """The rest, and the end of the encoding. The last call."""
-        chunks = self._schedule.push(self._shape(_NOTHING, last=True)) + self._schedule.flush()
-        segments = self._encode(chunks)
+        """Return the remaining audio and the end of the encoding. The last call."""
+        chunks = self._schedule.push(self._resample_and_scale(_NO_SAMPLES, last=True))
+        parts = self._encode(chunks + self._schedule.flush())
         end = self._encoder.flush()
-        if end or self._encoded > self._sent:
-            segments.append(self._piece(end))
-        return segments
+        if end or self._encoded > self._returned:
+            parts.append(self._part(end))
+        return parts
 
     def due_in(self) -> float | None:
-        """Seconds until held audio must leave, so that a player that started with the first piece
-        does not run dry; None when nothing is held.
+        """Return the seconds until held audio must be sent, or None if nothing is held.
+
+        A player that started with the first part underruns if it is sent later.
         """
         return self._schedule.due_in()
 
     def output_sample(self, source_sample: int) -> int:
-        """Where a sample of the source is in the output."""
+        """Convert a sample index of the input to one of the output."""
         return source_sample * self.output.sample_rate // self._source_rate
 
-    def _shape(self, samples: NDArray[np.float32], last: bool = False) -> NDArray[np.float32]:
-        """Rate and level."""
+    def _resample_and_scale(
+        self, samples: NDArray[np.float32], last: bool = False
+    ) -> NDArray[np.float32]:
         if self._resampler is not None:
             samples = self._resampler.resample_chunk(samples, last=last)
         if self.output.gain != 1.0:
@@ -102,17 +104,17 @@ class AudioWriter:
         return np.concatenate((limited, self._limiter.flush())) if last else limited
 
     def _encode(self, chunks: Iterable[NDArray[np.float32]]) -> list[EncodedAudio]:
-        """Encode; what the encoder holds back counts for the piece that brings its bytes."""
-        segments = []
+        """Encode chunks; a chunk without bytes counts for the next part."""
+        parts = []
         for chunk in chunks:
             audio = self._encoder.push(chunk)
             self._encoded += len(chunk)
             if audio:
-                segments.append(self._piece(audio))
-        return segments
+                parts.append(self._part(audio))
+        return parts
 
-    def _piece(self, audio: bytes) -> EncodedAudio:
-        first, self._sent = self._sent, self._encoded
+    def _part(self, audio: bytes) -> EncodedAudio:
+        first, self._returned = self._returned, self._encoded
         return EncodedAudio(audio, first, self._encoded - first)
 
 

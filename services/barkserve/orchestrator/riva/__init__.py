@@ -1,1 +1,1 @@
-"""NVIDIA Riva's contract for speech synthesis: a translation, and nothing of its own."""
+"""NVIDIA Riva's speech synthesis API, translated to and from SpeechService."""

@@ -1,59 +1,67 @@
-"""A Riva request as one of ours. Knows messages; speaks nothing."""
+"""Translates Riva requests to SpeechService requests."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from barkserve.errors import InvalidArgument
 from barkserve.external import riva_pb2, riva_tts_pb2
+from barkserve.orchestrator.audio.encodings import ENCODINGS
 from barkserve.v1 import speech_pb2
 
-_ENCODINGS = {
-    riva_pb2.ENCODING_UNSPECIFIED: speech_pb2.AUDIO_ENCODING_PCM16,
-    riva_pb2.LINEAR_PCM: speech_pb2.AUDIO_ENCODING_PCM16,
-    riva_pb2.FLAC: speech_pb2.AUDIO_ENCODING_FLAC,
-    riva_pb2.MULAW: speech_pb2.AUDIO_ENCODING_MULAW,
-    riva_pb2.OGGOPUS: speech_pb2.AUDIO_ENCODING_OGG_OPUS,
-    riva_pb2.ALAW: speech_pb2.AUDIO_ENCODING_ALAW,
-}
-_FIELDS = {"audio_format.sample_rate_hertz": "sample_rate_hz", "request_id": "id.value"}
-"""Fields of ours that errors name, as they are called in Riva's requests."""
+_RIVA_FIELDS = {"audio_format.sample_rate_hertz": "sample_rate_hz", "request_id": "id.value"}
+"""Fields of SpeechService requests that have another name in Riva's."""
 
 
-def to_options(
+def to_synthesize_request(
     request: riva_tts_pb2.SynthesizeSpeechRequest, voice: str
 ) -> speech_pb2.SynthesizeRequest:
-    """Everything but the text, spoken by a voice of ours. Raises InvalidArgument for what we cannot
-    do.
+    """Translate everything but the text.
+
+    Args:
+        request: the Riva request.
+        voice: the name of the voice to use.
+
+    Raises:
+        InvalidArgument: the request asks for something that Bark does not support.
     """
     if request.HasField("zero_shot_data"):
         raise InvalidArgument(
             "zero_shot_data",
-            "recordings cannot be imitated; store a voice with CreateVoice of "
+            "is not supported: Bark cannot clone a recording. Store a voice with CreateVoice of "
             "barkserve.v1.SpeechService and send its name as voice_name",
         )
     if request.custom_dictionary:
         raise InvalidArgument(
-            "custom_dictionary", "must be empty: Bark reads letters, spell the words as they sound"
+            "custom_dictionary",
+            "must be empty: Bark has no pronunciation dictionary. Spell the words as they sound",
         )
-    if request.encoding not in _ENCODINGS:
-        raise InvalidArgument("encoding", "must be LINEAR_PCM, FLAC, MULAW, OGGOPUS or ALAW")
     return speech_pb2.SynthesizeRequest(
         voice=speech_pb2.VoiceSelection(name=voice),
         language_code=request.language_code,
         audio_format=speech_pb2.AudioFormat(
-            encoding=_ENCODINGS[request.encoding], sample_rate_hertz=request.sample_rate_hz
+            encoding=_to_encoding(request.encoding), sample_rate_hertz=request.sample_rate_hz
         ),
         request_id=request.id.value,
         word_times=request.enable_word_time_offsets,
     )
 
 
+def _to_encoding(requested: riva_pb2.AudioEncoding) -> speech_pb2.AudioEncoding:
+    if requested == riva_pb2.ENCODING_UNSPECIFIED:
+        return speech_pb2.AUDIO_ENCODING_PCM16
+    encodings = {each.riva: each.value for each in ENCODINGS.values() if each.riva is not None}
+    if requested not in encodings:
+        names = ", ".join(map(riva_pb2.AudioEncoding.Name, encodings))
+        raise InvalidArgument("encoding", f"must be one of {names}, found {requested}")
+    return encodings[requested]
+
+
 @contextmanager
-def named_as_in_riva() -> Iterator[None]:
-    """Errors about a field name it as Riva does."""
+def riva_field_names() -> Iterator[None]:
+    """Replace the field names of SpeechService in errors by Riva's."""
     try:
         yield
     except InvalidArgument as error:
-        if error.field not in _FIELDS:
+        if error.field not in _RIVA_FIELDS:
             raise
-        raise InvalidArgument(_FIELDS[error.field], error.description) from error
+        raise InvalidArgument(_RIVA_FIELDS[error.field], error.description) from error

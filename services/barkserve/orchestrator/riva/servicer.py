@@ -1,4 +1,4 @@
-"""nvidia.riva.tts.RivaSpeechSynthesis over gRPC, spoken by what speaks for SpeechService."""
+"""The gRPC service nvidia.riva.tts.RivaSpeechSynthesis, on the same sessions as SpeechService."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -6,8 +6,8 @@ from contextlib import aclosing
 
 from barkserve.errors import BarkserveError, InvalidArgument
 from barkserve.external import riva_tts_pb2, riva_tts_pb2_grpc
-from barkserve.orchestrator.riva.options import named_as_in_riva, to_options
-from barkserve.orchestrator.riva.responses import Reply, replies
+from barkserve.orchestrator.riva.options import riva_field_names, to_synthesize_request
+from barkserve.orchestrator.riva.responses import Response, to_riva_responses
 from barkserve.orchestrator.riva.voices import RivaVoices
 from barkserve.orchestrator.session.session import Session, SpeechBackend
 from barkserve.orchestrator.synthesis.plan import check_text
@@ -17,56 +17,56 @@ from barkserve.serving.rpc_context import RpcContext, deadline
 Request = riva_tts_pb2.SynthesizeSpeechRequest
 
 MAX_DELAY_S = 0.4
-"""How long a text may wait for the end of its sentence when the client does not say that it has
-ended."""
-_END = "riva_end_stream"
+"""How long text may wait for the end of its sentence before it is spoken anyway."""
+_END_OF_STREAM = "riva_end_stream"
 
 
 class RivaServicer(riva_tts_pb2_grpc.RivaSpeechSynthesisServicer):
     """nvidia.riva.tts.RivaSpeechSynthesis.
 
     Args:
-        studio: what speaks.
-        voices: knows Riva's names of our voices.
-        admission: how many texts may be spoken at once.
+        backend: what all sessions share.
+        voices: the voices under Riva's names.
+        admission: limits the number of concurrent streams.
     """
 
     def __init__(self, backend: SpeechBackend, voices: RivaVoices, admission: Admission) -> None:
-        self._studio = backend
+        self._backend = backend
         self._voices = voices
         self._admission = admission
 
-    async def Synthesize(self, request: Request, context: RpcContext) -> Reply:
-        """One text, all of its audio at once."""
-        check_text(request.text, self._studio.limits.max_text_characters)
-        with named_as_in_riva(), self._admission.stream():
-            session = await self._talk(request, context)
+    async def Synthesize(self, request: Request, context: RpcContext) -> Response:
+        """Speak one text and return all of its audio at once."""
+        check_text(request.text, self._backend.limits.max_text_characters)
+        with riva_field_names(), self._admission.stream():
+            session = await self._new_session(request, context)
             session.feed.push(request.text)
             session.feed.end()
-            whole, audio = Reply(), []
+            whole, audio = Response(), []
             async with aclosing(session.messages()) as messages:
-                async for reply in replies(messages):
-                    audio.append(reply.audio)
-                    whole.MergeFrom(reply)
+                async for response in to_riva_responses(messages):
+                    audio.append(response.audio)
+                    whole.MergeFrom(response)
         whole.audio = b"".join(audio)
         whole.meta.text = whole.meta.processed_text = request.text
         return whole
 
     async def SynthesizeOnline(
         self, request_iterator: AsyncIterator[Request], context: RpcContext
-    ) -> AsyncGenerator[Reply, None]:
-        """A text in one request or several, its audio as it comes."""
+    ) -> AsyncGenerator[Response, None]:
+        """Speak the text of one or more requests and stream the audio."""
         first = await anext(aiter(request_iterator), None)
         if first is None:
-            raise InvalidArgument("text", "must be sent: the stream holds no request")
-        with named_as_in_riva(), self._admission.stream():
-            session = await self._talk(first, context)
-            reading = asyncio.create_task(_read(first, request_iterator, session))
+            raise InvalidArgument("text", "must be sent: the stream ended without a request")
+        with riva_field_names(), self._admission.stream():
+            session = await self._new_session(first, context)
+            reading = asyncio.create_task(_read_requests(first, request_iterator, session))
             try:
                 async with aclosing(session.messages()) as messages:
-                    async for reply in replies(messages):
-                        yield reply
+                    async for response in to_riva_responses(messages):
+                        yield response
             except BarkserveError:
+                # An error of the requests explains this one. It is raised below.
                 if not reading.done() or reading.exception() is None:
                     raise
             finally:
@@ -77,46 +77,51 @@ class RivaServicer(riva_tts_pb2_grpc.RivaSpeechSynthesisServicer):
     async def GetRivaSynthesisConfig(
         self, request: riva_tts_pb2.RivaSynthesisConfigRequest, context: RpcContext
     ) -> riva_tts_pb2.RivaSynthesisConfigResponse:
-        """The voices."""
+        """List the voices of the model."""
         response = riva_tts_pb2.RivaSynthesisConfigResponse()
         if request.model_name in ("", self._voices.model):
             for parameters in await self._voices.parameters():
                 response.model_config.add(model_name=self._voices.model, parameters=parameters)
         return response
 
-    async def _talk(self, request: Request, context: RpcContext) -> Session:
-        voice = await self._voices.name_of(request.voice_name, request.language_code)
-        return Session(self._studio, to_options(request, voice), deadline(context), MAX_DELAY_S)
+    async def _new_session(self, request: Request, context: RpcContext) -> Session:
+        voice = await self._voices.resolve_name(request.voice_name, request.language_code)
+        options = to_synthesize_request(request, voice)
+        return Session(self._backend, options, deadline(context), MAX_DELAY_S)
 
 
-async def _read(first: Request, rest: AsyncIterator[Request], session: Session) -> None:
-    """Hand all text to a talk, and end it: also where the text goes wrong, for the talk to end and
-    the error to be told.
+async def _read_requests(first: Request, rest: AsyncIterator[Request], session: Session) -> None:
+    """Push the text of all requests to a session, then end its text.
+
+    The text also ends after a wrong request, so that the session ends and the error can be raised.
     """
     try:
-        if _handed_on(first, first, session):
+        if _push_text(first, first, session):
             async for request in rest:
                 session.feed.push(" ")
-                if not _handed_on(request, first, session):
+                if not _push_text(request, first, session):
                     break
     finally:
         session.feed.end()
 
 
-def _handed_on(request: Request, first: Request, session: Session) -> bool:
-    """Hand a request's text on; False if it was the last. Raises InvalidArgument if it would have
-    the text go on in another way.
+def _push_text(request: Request, first: Request, session: Session) -> bool:
+    """Push a request's text; return False if the request ends the stream.
+
+    Raises:
+        InvalidArgument: the options differ from those of the first request.
     """
-    ends = request.custom_configuration.get(_END, "").lower() == "true"
-    if not ends and _manner(request) != _manner(first):
+    ends = request.custom_configuration.get(_END_OF_STREAM, "").lower() == "true"
+    if not ends and _options(request) != _options(first):
         raise InvalidArgument(
-            "voice_name", "and all else but the text must be the same in all requests of a stream"
+            "voice_name",
+            "must not change within a stream, nor may language_code, encoding or sample_rate_hz",
         )
     session.feed.push(request.text)
     return not ends
 
 
-def _manner(request: Request) -> tuple[str, str, int, int]:
+def _options(request: Request) -> tuple[str, str, int, int]:
     return (
         request.voice_name,
         request.language_code,

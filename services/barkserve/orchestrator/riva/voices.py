@@ -1,4 +1,4 @@
-"""Our voices by Riva's names: a language's voices are subvoices of one voice, "Bark"."""
+"""Voices under Riva's names: one Riva voice, "Bark", with the voices of a language as subvoices."""
 
 import logging
 from collections import defaultdict
@@ -10,12 +10,12 @@ from barkserve.orchestrator.voices.catalog import VoiceCatalog
 
 _log = logging.getLogger(__name__)
 
-FAMILY = "Bark"
-_NOT_CHOSEN = "Magpie-Multilingual."
-"""Behind it come the voices of NVIDIA's own model: what the plugins that are built on Riva's client
-ask for where nobody has chosen a voice."""
-_ANY_LANGUAGE = "en"  # Riva's clients know no voice without a language
-_REGIONS = {
+RIVA_VOICE = "Bark"
+_NVIDIA_PREFIX = "Magpie-Multilingual."
+"""Prefix of the voices of NVIDIA's own model. Plugins built on Riva's client send such a name if
+their user did not choose a voice."""
+_DEFAULT_LANGUAGE = "en"  # for voices without a language, which Riva's clients cannot show
+_LANGUAGE_CODES = {
     "de": "de-DE",
     "en": "en-US",
     "es": "es-US",
@@ -30,16 +30,16 @@ _REGIONS = {
     "tr": "tr-TR",
     "zh": "zh-CN",
 }
-"""The code by which Riva's clients ask for a language."""
+"""The code with a region that Riva's clients send for a language."""
 
 
 class RivaVoices:
-    """Lists voices and finds them.
+    """Lists voices and resolves their names.
 
     Args:
-        catalog: the voices.
-        model: the checkpoint's name.
-        default: name of the voice of requests that name none.
+        catalog: all voices.
+        model: the name of the checkpoint.
+        default: the name of the default voice.
     """
 
     def __init__(self, catalog: VoiceCatalog, model: str, default: str) -> None:
@@ -48,36 +48,46 @@ class RivaVoices:
         self._default = default
 
     async def parameters(self) -> list[dict[str, str]]:
-        """What Riva says of a model, for each language. Never fails: clients would not start."""
+        """Return Riva's description of the model, one entry for each language.
+
+        Never fails: Riva's clients would not start.
+        """
         voices = defaultdict(list)
         for card in await self._cards():
-            voices[_REGIONS.get(card.language or _ANY_LANGUAGE, card.language)].append(card.name)
+            language = card.language or _DEFAULT_LANGUAGE
+            voices[_LANGUAGE_CODES.get(language, language)].append(card.name)
         return [
             {
                 "language_code": language,
-                "voice_name": FAMILY,
+                "voice_name": RIVA_VOICE,
                 "subvoices": ",".join(f"{name}:{index}" for index, name in enumerate(names)),
             }
             for language, names in sorted(voices.items())
         ]
 
-    async def name_of(self, asked: str, language: str) -> str:
-        """Our name of the voice that a request asks for: by our name, behind "Bark." or not, or by
-        its language alone, as do those that no voice was chosen for.
+    async def resolve_name(self, requested: str, language: str) -> str:
+        """Return the catalog's name of a requested voice.
+
+        Args:
+            requested: a name of the catalog, with or without "Bark." before it. If it is empty or
+                a voice of NVIDIA's model, the language selects the voice.
+            language: the request's language, a BCP 47 code or empty.
         """
-        name = "" if asked.startswith(_NOT_CHOSEN) else asked.removeprefix(f"{FAMILY}.")
+        name = requested.removeprefix(f"{RIVA_VOICE}.")
+        if requested.startswith(_NVIDIA_PREFIX):
+            name = ""
         if name or not language or self._default == NO_VOICE:
             return name or self._default
-        spoken = language.split("-")[0]
-        if (await self._catalog.card(self._default)).speaks(spoken):
+        primary = language.split("-")[0]
+        if (await self._catalog.card(self._default)).speaks(primary):
             return self._default
-        cards = await self._catalog.cards(spoken)
+        cards = await self._catalog.cards(primary)
         return cards[0].name if cards else self._default
 
     async def _cards(self) -> list[VoiceCard]:
         try:
             cards = await self._catalog.cards()
         except BarkserveError as error:
-            _log.warning("only the default voice is listed: %s", error)
+            _log.warning("cannot list all voices, only the default one: %s", error)
             cards = []
         return cards or [preset_card(self._default)]
