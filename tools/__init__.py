@@ -1,0 +1,1 @@
+"""Checks and generators for this repository. Not part of any package that is installed."""
