@@ -1,17 +1,17 @@
-# `make demo` and `make test` set up everything they need, on a fresh machine with Python 3.11 or newer.
+# Each target installs what it needs into .venv. A fresh machine needs Python 3.11 or newer, git and make.
 
 PYTHON ?= python3
 CONSTRAINTS ?= constraints.txt
 TEXT ?= Hello! I am Bark, and this is my voice.
 OUT ?= demo.wav
 WORK ?= training-run
-# The oldest grpcio-tools we support: code that it generates runs under every newer runtime.
+# The oldest supported grpcio-tools: its generated code runs under every newer runtime.
 GRPCIO_TOOLS := grpcio-tools==1.71.2
 # Both packages in one command: barkserve depends on barkclient of the same version.
 CLIENT := -e clients/python
 PACKAGES := pyproject.toml clients/python/pyproject.toml clients/python/barkclient/_version.py
 
-# The image: cpu needs PIP_EXTRA_INDEX_URL set to an index with a torch for CPUs, see docs/kubernetes.md.
+# The container image. VARIANT=cpu needs PIP_EXTRA_INDEX_URL: an index with CPU builds of torch. See docs/kubernetes.md.
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' clients/python/barkclient/_version.py)
 VARIANT ?= cpu
 IMAGE ?= barkserve:$(VERSION)-$(VARIANT)
@@ -21,32 +21,34 @@ BIN := .venv/bin
 PROTOS := protos/barkserve/v1/*.proto protos/barkserve/external/*.proto
 PROTOC := .venv-protos/bin/python -m grpc_tools.protoc -Iprotos
 
-.PHONY: demo test check format protos bench bench-scaling bench-long image test-image test-kubernetes test-apps clean help
+.PHONY: demo test check format coverage docs protos bench bench-scaling bench-long image test-image test-kubernetes test-apps clean help
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
 
-demo: $(BIN)/.stages ## speak TEXT into OUT (demo.wav) with five services started for it
-	@echo "starting five services on this machine ..."
+demo: $(BIN)/.stages ## start the services, speak TEXT into OUT (demo.wav), stop them
+	@echo "starting the services on this machine ..."
 	@PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 -- barkclient say "$(TEXT)" -o "$(OUT)"
 
-test: check ## all checks and all tests
+test: check ## run all checks and all tests
 	$(BIN)/pytest --durations=10
 
-check: $(BIN)/.test .venv-protos/.done ## linters, types, import rules, protos and their generated code
+check: $(BIN)/.test .venv-protos/.done ## run the linters, types, import rules, workflows and protos
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/zizmor --quiet --offline .github
 	cd protos && ../$(BIN)/buf lint
 	@./protos/check_breaking.sh $(BIN)/buf
 	@rm -rf .venv-protos/out && mkdir .venv-protos/out
 	@$(PROTOC) --python_out=.venv-protos/out --pyi_out=.venv-protos/out --grpc_python_out=.venv-protos/out $(PROTOS)
 	@for package in v1 external; do \
 		diff -rq -x __pycache__ -x __init__.py .venv-protos/out/barkserve/$$package services/barkserve/$$package \
-		|| { echo "services/barkserve/$$package is not what protos/ generates: run make protos"; exit 1; }; done
+		|| { echo "services/barkserve/$$package differs from what protos/ generates: run make protos"; exit 1; }; done
 
-format: $(BIN)/.test ## rewrite the code in house style
+format: $(BIN)/.test ## format the code and the protos
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	cd protos && ../$(BIN)/buf format -w
@@ -54,15 +56,25 @@ format: $(BIN)/.test ## rewrite the code in house style
 protos: .venv-protos/.done ## generate services/barkserve/v1 and external from protos/
 	$(PROTOC) --python_out=services --pyi_out=services --grpc_python_out=services $(PROTOS)
 
-bench-long: $(BIN)/.train ## ten minutes of text as one speech: memory, voice, no sentence lost (Linux; takes half an hour)
+coverage: $(BIN)/.test ## run the tests (ARGS, default all) and report which lines they cover
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+docs: $(BIN)/.docs ## build the docs site into site/, with all links checked
+	$(BIN)/python -m tools.docs_site build/docs
+	$(BIN)/zensical build --strict
+
+bench-long: $(BIN)/.train ## measure ten minutes of text as one synthesis (Linux; takes half an hour)
 	PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 -- \
 		python -m benchmarks.quality.long_text --out benchmarks/results/long-text.json
 
-bench: $(BIN)/.test ## each stage beside transformers' (takes minutes; nothing else should run)
+bench: $(BIN)/.test ## compare each stage with transformers (takes minutes; run nothing else)
 	$(BIN)/python -W ignore -m benchmarks.stages --out benchmarks/results/stages-cpu
 	$(BIN)/python -W ignore -m benchmarks.steps --out benchmarks/results/steps-cpu.json
 
-bench-scaling: $(BIN)/.test ## load rises and falls, the stages follow (four minutes; nothing else should run)
+bench-scaling: $(BIN)/.test ## measure autoscaling under changing load (four minutes; run nothing else)
 	$(BIN)/python -W ignore -m benchmarks.scaling --out benchmarks/results/scaling --plot docs/scaling.png
 
 image: ## build the container image IMAGE; VARIANT=cpu or cuda
@@ -70,27 +82,29 @@ image: ## build the container image IMAGE; VARIANT=cpu or cuda
 		--build-arg REVISION=$(shell git rev-parse HEAD) \
 		$(if $(PIP_EXTRA_INDEX_URL),--build-arg PIP_EXTRA_INDEX_URL="$(PIP_EXTRA_INDEX_URL)") .
 
-test-image: $(BIN)/.test ## build the image without Docker, run it, let it speak (minutes; needs buildah, podman, runc, debootstrap)
+test-image: $(BIN)/.test ## build the image without Docker and test it (minutes; needs buildah, podman, runc, debootstrap)
 	$(BIN)/python tests/image/build.py localhost/barkserve:test
 	IMAGE=localhost/barkserve:test $(BIN)/pytest tests/image
 
-test-kubernetes: $(BIN)/.test ## chart, discovery and scaling on a real control plane, built the first time (needs Debian's apt, dpkg-dev, npm)
+test-kubernetes: $(BIN)/.test ## test the chart, discovery and scaling on a real control plane (needs Debian's apt, dpkg-dev, npm)
 	$(BIN)/python tests/kubernetes/build.py .kubernetes
 	CONTROL_PLANE=.kubernetes $(BIN)/pytest tests/kubernetes
 
-test-apps: $(BIN)/.stages .venv-apps/.done ## Pipecat and LiveKit speak through five services, voices lie in S3, a device plays (installs a gigabyte the first time)
+test-apps: $(BIN)/.stages .venv-apps/.done ## test Pipecat, LiveKit, S3 voices and audio playback (installs a gigabyte the first time)
 	.venv-apps/bin/mypy -m barkclient.integrations.pipecat -m barkclient.integrations.livekit
 	PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 -- \
 		.venv-apps/bin/python -m pytest --confcutdir=tests/apps -W default::DeprecationWarning tests/apps
 
-# train-texts train-pronounce train-teacher train-features train-codes, then train-codec train-coarse train-semantic train-fine
-# side by side, then train-export and train-evaluate; train-all is the middle of these in one command, from what train-pack
-# prepared. See training/README.md. Everything is written to WORK.
+# Training of bark-mini; everything is written to WORK. The steps, in order:
+#   train-texts train-pronounce train-teacher train-features train-codes
+#   train-codec train-coarse train-semantic train-fine    (in any order, or at once)
+#   train-export train-evaluate
+# train-all runs the second line and the export on the data that train-pack packed. See training/README.md.
 train-%: $(BIN)/.train
 	$(BIN)/python -m training $* $(if $(filter evaluate,$*),$(WORK)/export/bark-mini,--work $(WORK)) $(ARGS)
 
-clean: ## remove what make made
-	rm -rf .venv .venv-protos .venv-apps .kubernetes .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+clean: ## remove everything that make created
+	rm -rf .venv .venv-protos .venv-apps .kubernetes .cache .coverage* build site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -104,8 +118,12 @@ $(BIN)/.stages: $(BIN)/python $(PACKAGES) constraints.txt
 	@touch $@
 
 $(BIN)/.test: $(BIN)/.stages
-	@echo "installing what the tests need ..."
+	@echo "installing the test tools ..."
 	$(BIN)/pip install --quiet --progress-bar on -c $(CONSTRAINTS) $(CLIENT) -e '.[stages,test]'
+	@touch $@
+
+$(BIN)/.docs: $(BIN)/python $(PACKAGES)
+	$(BIN)/pip install --quiet --progress-bar on -c $(CONSTRAINTS) $(CLIENT) -e '.[docs]'
 	@touch $@
 
 $(BIN)/.train: $(BIN)/.stages training/requirements.txt
