@@ -2,6 +2,10 @@
 says.
 """
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -37,6 +41,22 @@ def test_a_processor_without_it_is_told_what_to_use(monkeypatch: pytest.MonkeyPa
         Placement.of("cpu", "int8", "sdpa")
 
 
+def test_int8_is_refused_where_the_kernel_saturates() -> None:
+    """ONEDNN_MAX_CPU_ISA makes oneDNN take a kernel without VNNI on any processor."""
+    program = (
+        "import torch; from barkserve.models.linear import can_pack;"
+        "print(can_pack(torch.device('cpu'), torch.int8))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.strip() == "False"
+
+
 def voice_prompt(folder: CheckpointFolder) -> np.ndarray:
     """What a coarse window behind the default voice reads, (n, 1)."""
     voice = VoiceLibrary(folder).get("v2/rms")
@@ -48,36 +68,64 @@ def voice_prompt(folder: CheckpointFolder) -> np.ndarray:
     return plan.prompt(np.empty(0, dtype=np.int64))[:, None]
 
 
-def choices(folder: CheckpointFolder, dtype: str, tokens: list[int] | None) -> list[int]:
-    """The coarse tokens that seem best, each behind these tokens, or behind the ones before it."""
+def coarse_logits(folder: CheckpointFolder, dtype: str, tokens: list[int] | None) -> list[Tensor]:
+    """The logits of TOKENS coarse tokens, (V,) each.
+
+    Args:
+        folder: the checkpoint.
+        dtype: a value of --dtype.
+        tokens: what each step continues; None continues its own best tokens.
+    """
     checkpoint = Checkpoint.open(folder.path)
     model = load_coarse(checkpoint, Placement.of("cpu", dtype, "sdpa"))
     heads = coarse_heads(checkpoint.bark)
     runner = ModelRunner(model, heads, 1)
-    sequence = Request(
+    request = Request(
         voice_prompt(folder),
         TOKENS,
         SamplingParams(greedy=True),
         uniforms(0, 1, 0, TOKENS),
         heads=tuple(range(len(heads))),
     )
-    sequence.slot = 0
-    chosen = []
+    request.slot = 0
+    logits = []
     for step in range(TOKENS):
-        length = sequence.pending_count
-        (token,) = runner.run(Batch((sequence,), (0,), length))
-        chosen.append(token)
-        sequence.record(token if tokens is None else tokens[step], length)
-    return chosen
+        length, ids = request.pending_count, heads[request.next_head]
+        logits.append(runner.logits(Batch((request,), (0,), length))[0])
+        best = int(ids[int(logits[-1].argmax())])
+        request.record(best if tokens is None else tokens[step], length)
+    return logits
+
+
+def best_tokens(folder: CheckpointFolder, logits: list[Tensor]) -> list[int]:
+    """The most likely token of each step."""
+    heads = coarse_heads(folder.bark)
+    return [int(heads[step % len(heads)][int(each.argmax())]) for step, each in enumerate(logits)]
 
 
 @needs_vnni
-def test_coarse_chooses_almost_always_what_float32_chooses() -> None:
+def test_int8_coarse_draws_what_float32_draws() -> None:
+    """int8 changes at most 5% of the draws, and the best token only where two are nearly tied.
+
+    The total variation distance of two distributions is the share of draws that must differ
+    between them. Over 1440 positions of the three bundled voices its mean is 0.025 to 0.032, and
+    the best token of int8 is at most 0.52 nats below float32's. Saturated products give 0.24
+    and 5 nats.
+    How often the best tokens agree says less: half of bark-mini's coarse tokens have a probability
+    below 0.5, and many steps have near ties.
+    """
     folder = CheckpointFolder.open(bundled_checkpoint())
-    exact = choices(folder, "float32", None)
-    near = choices(folder, "int8", exact)
-    assert len(set(exact)) > 20
-    assert np.mean(np.array(near) == np.array(exact)) >= 0.95
+    exact = coarse_logits(folder, "float32", None)
+    tokens = best_tokens(folder, exact)
+    assert len(set(tokens)) > 20
+    near = coarse_logits(folder, "int8", tokens)
+    distances = [
+        (torch.softmax(a, 0) - torch.softmax(b, 0)).abs().sum() / 2
+        for a, b in zip(exact, near, strict=True)
+    ]
+    assert torch.stack(distances).mean() <= 0.05
+    losses = [a.max() - a[b.argmax()] for a, b in zip(exact, near, strict=True)]
+    assert torch.stack(losses).max() <= 1.0
 
 
 @needs_vnni

@@ -120,11 +120,22 @@ def can_pack(device: torch.device, dtype: torch.dtype) -> bool:
     """
     if device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
-    if dtype is torch.int8:  # without VNNI, sums of two products overflow 16 bits
-        return torch.cpu._is_vnni_supported()
+    if dtype is torch.int8:
+        return torch.cpu._is_vnni_supported() and _int8_products_are_exact()
     if dtype is torch.bfloat16:
         return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     return dtype is torch.float32
+
+
+def _int8_products_are_exact() -> bool:
+    """Whether oneDNN's kernel adds up products without saturating.
+
+    Without VNNI it adds pairs of products in 16 bits, which are too few for 2 * 255 * 127. A
+    processor with VNNI takes that kernel too when ONEDNN_MAX_CPU_ISA forbids VNNI.
+    """
+    width = 64
+    out = Int8Linear(torch.ones(16, width), None)(torch.ones(1, width))
+    return bool(torch.allclose(out, torch.full_like(out, width)))
 
 
 def linear_of(weight: Tensor, dtype: torch.dtype) -> nn.Module:
