@@ -7,6 +7,8 @@ OUT ?= demo.wav
 WORK ?= training-run
 # The oldest supported grpcio-tools: its generated code runs under every newer runtime.
 GRPCIO_TOOLS := grpcio-tools==1.71.2
+# Writes the types of the gRPC stubs and servicers; a newer version may write them differently.
+MYPY_PROTOBUF := mypy-protobuf==3.7.0
 # Both packages in one command: barkserve depends on barkclient of the same version.
 CLIENT := -e clients/python
 PACKAGES := pyproject.toml clients/python/pyproject.toml clients/python/barkclient/_version.py
@@ -19,7 +21,8 @@ IMAGE_BUILD ?= docker build
 
 BIN := .venv/bin
 PROTOS := protos/barkserve/v1/*.proto protos/barkserve/external/*.proto
-PROTOC := .venv-protos/bin/python -m grpc_tools.protoc -Iprotos
+PROTOC := .venv-protos/bin/python -m grpc_tools.protoc -Iprotos --plugin=.venv-protos/bin/protoc-gen-mypy_grpc
+generate = $(PROTOC) --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) $(PROTOS)
 
 .PHONY: demo test check format coverage docs protos bench bench-scaling bench-long image test-image test-kubernetes test-apps clean help
 
@@ -43,7 +46,7 @@ check: $(BIN)/.test .venv-protos/.done ## run the linters, types, import rules, 
 	cd protos && ../$(BIN)/buf lint
 	@./protos/check_breaking.sh $(BIN)/buf
 	@rm -rf .venv-protos/out && mkdir .venv-protos/out
-	@$(PROTOC) --python_out=.venv-protos/out --pyi_out=.venv-protos/out --grpc_python_out=.venv-protos/out $(PROTOS)
+	@$(call generate,.venv-protos/out)
 	@for package in v1 external; do \
 		diff -rq -x __pycache__ -x __init__.py .venv-protos/out/barkserve/$$package services/barkserve/$$package \
 		|| { echo "services/barkserve/$$package differs from what protos/ generates: run make protos"; exit 1; }; done
@@ -54,7 +57,7 @@ format: $(BIN)/.test ## format the code and the protos
 	cd protos && ../$(BIN)/buf format -w
 
 protos: .venv-protos/.done ## generate services/barkserve/v1 and external from protos/
-	$(PROTOC) --python_out=services --pyi_out=services --grpc_python_out=services $(PROTOS)
+	$(call generate,services)
 
 coverage: $(BIN)/.test ## run the tests (ARGS, default all) and report which lines they cover
 	$(BIN)/coverage erase
@@ -132,7 +135,7 @@ $(BIN)/.train: $(BIN)/.stages training/requirements.txt
 
 .venv-protos/.done:
 	$(PYTHON) -m venv .venv-protos
-	.venv-protos/bin/pip install --quiet '$(GRPCIO_TOOLS)'
+	.venv-protos/bin/pip install --quiet '$(GRPCIO_TOOLS)' '$(MYPY_PROTOBUF)'
 	@touch $@
 
 .venv-apps/.done: $(PACKAGES)
