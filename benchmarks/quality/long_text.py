@@ -12,7 +12,6 @@ import random
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import grpc
 import numpy as np
@@ -102,8 +101,7 @@ def speak(text: str, server: str, voice: str) -> Spoken:
     parts, memory, first, due = list[bytes](), list[Memory](), 0.0, 0.0
     started = time.monotonic()
     with grpc.insecure_channel(server) as channel:
-        stub: Any = speech_pb2_grpc.SpeechServiceStub
-        for response in stub(channel).Synthesize(request):
+        for response in speech_pb2_grpc.SpeechServiceStub(channel).Synthesize(request):
             if response.WhichOneof("response") != "audio":
                 continue
             parts.append(response.audio.audio)

@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 from barkserve.constants import STAGES
+from barkserve.serving.health import health_check
 from fixtures.keda_client import Keda
 from fixtures.kubernetes_api import ApiServer, endpoint
 from fixtures.processes import free_port
@@ -175,10 +176,10 @@ def _service(workload: Workload) -> str:
 
 async def _healthy(address: str, process: asyncio.subprocess.Process) -> None:
     async with grpc.aio.insecure_channel(address) as channel:
-        stub = health_pb2_grpc.HealthStub(channel)
+        check = health_check(channel)
         while process.returncode is None:
             with suppress(grpc.aio.AioRpcError):
-                await stub.Check(health_pb2.HealthCheckRequest(), timeout=1)
+                await check(health_pb2.HealthCheckRequest(), timeout=1)
                 return
             await asyncio.sleep(0.1)
     raise RuntimeError(f"what should listen on {address} ended with {process.returncode}")

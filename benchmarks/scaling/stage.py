@@ -8,7 +8,6 @@ import argparse
 import asyncio
 import logging
 from pathlib import Path
-from typing import Any
 
 from barkserve.checkpoint.folder import CheckpointFolder
 from barkserve.coarse.generator import CoarseGenerator, coarse_heads
@@ -45,32 +44,33 @@ def build(stage: str, folder: CheckpointFolder, metrics: Metrics) -> Service:
     admission = Admission(64)
     if stage in ("semantic", "coarse"):
         return _autoregressive(stage, folder, admission, metrics)
-    parts = _fine if stage == "fine" else _codec
-    batcher, register = parts(folder, admission, metrics)
-    load = load_of(admission, batcher)
-    return Service(f"barkserve.v1.{stage}", register, batcher.start, batcher.stop, load)
+    return (_fine if stage == "fine" else _codec)(folder, admission, metrics)
 
 
-def _fine(folder: CheckpointFolder, admission: Admission, metrics: Metrics) -> tuple[Any, Any]:
+def _fine(folder: CheckpointFolder, admission: Admission, metrics: Metrics) -> Service:
     bark = folder.bark
     window_s = seconds_a_step("fine", bark) * CHUNKS.most
-    batcher: Any = Batcher(SlowFiller(window_s, bark.codebook_size).fill, 1)
+    batcher = Batcher(SlowFiller(window_s, bark.codebook_size).fill, 1)
     generator = FineGenerator(batcher, bark)
     servicer = FineServicer(generator, bark, CHUNKS, admission, metrics)
-    return batcher, register_with(fine_pb2_grpc.add_FineServiceServicer_to_server, servicer)
+    register = register_with(fine_pb2_grpc.add_FineServiceServicer_to_server, servicer)
+    load = load_of(admission, batcher)
+    return Service("barkserve.v1.fine", register, batcher.start, batcher.stop, load)
 
 
-def _codec(folder: CheckpointFolder, admission: Admission, metrics: Metrics) -> tuple[Any, Any]:
+def _codec(folder: CheckpointFolder, admission: Admission, metrics: Metrics) -> Service:
     from barkserve.codec.generator import CodecGenerator
     from barkserve.codec.servicer import CodecServicer
     from benchmarks.scaling.slow_decoder import SlowDecoder
 
     bark = folder.bark
     decoder = SlowDecoder(seconds_a_step("codec", bark), bark.codec.hop_length)
-    batcher: Any = Batcher(decoder.decode, 1)
+    batcher = Batcher(decoder.decode, 1)
     generator = CodecGenerator(batcher, bark.codec.first_frames, bark.sample_rate)
     servicer = CodecServicer(generator, bark, admission, metrics)
-    return batcher, register_with(codec_pb2_grpc.add_CodecServiceServicer_to_server, servicer)
+    register = register_with(codec_pb2_grpc.add_CodecServiceServicer_to_server, servicer)
+    load = load_of(admission, batcher)
+    return Service("barkserve.v1.codec", register, batcher.start, batcher.stop, load)
 
 
 def _autoregressive(
@@ -80,18 +80,20 @@ def _autoregressive(
     heads = [semantic_head(bark)] if stage == "semantic" else coarse_heads(bark)
     length = round(UTTERANCE_S * bark.semantic_generation.semantic_rate_hz)
     engine = Engine(SlowRunner(SLOTS, heads, step_s, length))
-    add: Any
     if stage == "semantic":
         encoder = TextEncoder(folder)
         choice = HeadChoice(engine, bark, encoder.encode)
         generator = SemanticGenerator(engine, bark, choice)
-        servicer: Any = SemanticServicer(generator, encoder, bark, admission, metrics)
-        add = semantic_pb2_grpc.add_SemanticServiceServicer_to_server
+        register = register_with(
+            semantic_pb2_grpc.add_SemanticServiceServicer_to_server,
+            SemanticServicer(generator, encoder, bark, admission, metrics),
+        )
     else:
-        servicer = CoarseServicer(CoarseGenerator(engine, bark), bark, admission, metrics)
-        add = coarse_pb2_grpc.add_CoarseServiceServicer_to_server
+        register = register_with(
+            coarse_pb2_grpc.add_CoarseServiceServicer_to_server,
+            CoarseServicer(CoarseGenerator(engine, bark), bark, admission, metrics),
+        )
     load = engine_load(admission, engine)
-    register = register_with(add, servicer)
     return Service(f"barkserve.v1.{stage}", register, engine.start, engine.stop, load)
 
 

@@ -1,43 +1,48 @@
-"""The one error tree: what can go wrong, in words for the person who has to act. Knows no gRPC;
-`serving` maps it.
+"""The error tree of the services. Knows no gRPC: `serving.status` maps it.
 
 BarkserveError
-├── InvalidArgument       the request is wrong and will stay wrong            INVALID_ARGUMENT
-│   ├── TextTooLong       more text than one utterance holds: cut it           (the same)
-│   └── NothingToSpeak    text that this checkpoint passes over in silence     (the same)
-├── NotFound              the request names something that does not exist     NOT_FOUND
-├── AlreadyExists         the request would make what is there already        ALREADY_EXISTS
-├── FailedPrecondition    the server is not set up for what is asked          FAILED_PRECONDITION
-├── StoreFull             the voice store holds as much as it may             RESOURCE_EXHAUSTED
-├── StoreUnavailable      the voice store cannot be read or written           UNAVAILABLE
-├── Overloaded            every slot and the queue are full, try again later  RESOURCE_EXHAUSTED
-├── StageUnavailable      a stage of the chain cannot be reached or broke off UNAVAILABLE
-├── ShuttingDown          this service takes nothing new, it is about to end  UNAVAILABLE
-├── StageFailed           a stage of the chain answered with an error of ours INTERNAL
-│   └── ModelExecutionFailed     its model failed; another replica may do better    (the same)
-└── StartupError          a service cannot start                              (process exit 1)
-    └── CheckpointError   the checkpoint is missing, broken or of another kind
-"""
+├── InvalidArgument            the request is wrong; a retry does not help         INVALID_ARGUMENT
+│   ├── TextTooLong            more text than one utterance holds                  INVALID_ARGUMENT
+│   └── NothingToSpeak         text without anything to speak                      INVALID_ARGUMENT
+├── NotFound                   a name in the request does not exist                NOT_FOUND
+├── AlreadyExists              the name to create is taken                         ALREADY_EXISTS
+├── FailedPrecondition         the server is not configured for this request       FAILED_PRECONDITION
+├── StoreFull                  the voice store has reached its limit               RESOURCE_EXHAUSTED
+├── StoreUnavailable           the voice store cannot be read or written           UNAVAILABLE
+├── Overloaded                 all slots and the queue are full; retry later       RESOURCE_EXHAUSTED
+├── StageUnavailable           a stage cannot be reached, or its connection broke  UNAVAILABLE
+├── ShuttingDown               this replica drains and takes no new streams        UNAVAILABLE
+├── StageFailed                a stage failed                                      INTERNAL
+│   └── ModelExecutionFailed   its model failed; another replica may succeed       INTERNAL
+├── UnexpectedFailure          a bug in this service                               INTERNAL
+└── StartupError               a service cannot start                              (exit code 1)
+    └── CheckpointError        a checkpoint is missing, damaged or unsuitable      (exit code 1)
+"""  # noqa: E501
 
 from typing import ClassVar
 
 
 class BarkserveError(Exception):
-    """Anything barkserve raises on purpose; the message is one line and says what to do."""
+    """Base class of all errors that barkserve raises on purpose.
 
-    status: ClassVar[str] = "INTERNAL"  # the name of a grpc.StatusCode
+    The message is one line. It says what happened and what to do.
+    """
+
+    status: ClassVar[str] = "INTERNAL"
+    """The name of a grpc.StatusCode."""
 
 
 class InvalidArgument(BarkserveError):
     """A request that cannot be served as it is.
 
     Args:
-        field: the offending field, as a path in the request ("semantic.sampling.temperature").
-        description: what is wrong with it and what would be right.
+        field: path of the field in the request, such as "semantic.sampling.temperature".
+        description: what is wrong and what would be right.
     """
 
     status = "INVALID_ARGUMENT"
-    reason: ClassVar[str] = ""  # of a google.rpc.ErrorInfo, where a caller acts on it
+    reason: ClassVar[str] = ""
+    """The reason of a google.rpc.ErrorInfo, for errors that callers handle."""
 
     def __init__(self, field: str, description: str) -> None:
         super().__init__(f"{field}: {description}")
@@ -46,7 +51,7 @@ class InvalidArgument(BarkserveError):
 
 
 class TextTooLong(InvalidArgument):
-    """More text than one utterance holds; its halves may fit."""
+    """More text than one utterance holds. Each half may fit."""
 
     reason = "TEXT_TOO_LONG"
 
@@ -58,7 +63,7 @@ class NothingToSpeak(InvalidArgument):
 
 
 class NotFound(BarkserveError):
-    """A name that nothing answers to."""
+    """A name that does not exist."""
 
     status = "NOT_FOUND"
 
@@ -70,17 +75,17 @@ class AlreadyExists(BarkserveError):
 
 
 class FailedPrecondition(BarkserveError):
-    """A request that this server, as it was started, cannot serve."""
+    """A request that this server is not configured to serve."""
 
     status = "FAILED_PRECONDITION"
 
 
 class StoreFull(BarkserveError):
-    """A store without room; no use in trying again before something is deleted.
+    """A full store. A retry fails until something is deleted.
 
     Args:
-        subject: what is full, in a word or two.
-        description: how full, and what to do.
+        subject: what is full, in one or two words.
+        description: the limit, and what to do.
     """
 
     status = "RESOURCE_EXHAUSTED"
@@ -98,11 +103,11 @@ class StoreUnavailable(BarkserveError):
 
 
 class Overloaded(BarkserveError):
-    """No room for another stream now.
+    """No capacity for another stream.
 
     Args:
         message: what is full.
-        retry_after_s: seconds after which another try makes sense.
+        retry_after_s: seconds to wait before the next attempt.
     """
 
     status = "RESOURCE_EXHAUSTED"
@@ -113,32 +118,34 @@ class Overloaded(BarkserveError):
 
 
 class StageUnavailable(BarkserveError):
-    """A stage of the chain that cannot be reached, or that broke off."""
+    """A stage that cannot be reached, or whose connection broke."""
 
     status = "UNAVAILABLE"
 
 
 class ShuttingDown(BarkserveError):
-    """A service that finishes what it has and takes nothing new."""
+    """A replica that finishes its streams and takes no new ones."""
 
     status = "UNAVAILABLE"
 
 
 class StageFailed(BarkserveError):
-    """A stage of the chain that failed in a way its caller cannot mend."""
-
-    status = "INTERNAL"
+    """A stage that failed. The client cannot fix the cause."""
 
 
 class ModelExecutionFailed(StageFailed):
-    """A stage whose model failed in the middle of a stream: memory, a device, a defect."""
+    """A model that failed during a stream: out of memory, a lost device, or a bug."""
+
+
+class UnexpectedFailure(BarkserveError):
+    """A bug in this service. Its log has the traceback."""
 
 
 class StartupError(BarkserveError):
-    """A service that cannot start; the process prints the message and exits with 1."""
+    """A service that cannot start. The process prints the message and exits with code 1."""
 
     status = "FAILED_PRECONDITION"
 
 
 class CheckpointError(StartupError):
-    """A checkpoint that is missing, broken, or not one of Bark's."""
+    """A checkpoint that is missing, damaged, or not a Bark checkpoint."""

@@ -41,7 +41,8 @@ class CoarseServicer(coarse_pb2_grpc.CoarseServiceServicer):
         """One utterance."""
         with self._admission.stream() as work:
             await convert.admit(context)
-            config = await convert.first_message(request_iterator, "config", "a CoarseConfig")
+            opening = await convert.next_request(request_iterator, "config", "a CoarseConfig")
+            config = opening.config
             request, run = self._request(config), CoarseRun()
             work.given_s = -len(request.produced) / self._coarse_rate_hz
             semantic = self._semantic(request_iterator, work)
@@ -56,9 +57,9 @@ class CoarseServicer(coarse_pb2_grpc.CoarseServiceServicer):
         self, requests: AsyncIterator[coarse_pb2.CoarseServiceGenerateRequest], work: Work
     ) -> AsyncIterator[list[int]]:
         limit = self._geometry.semantic_vocab_size
-        async for message in convert.messages(requests, "semantic"):
-            work.given_s += len(message.tokens) / self._semantic_rate_hz
-            yield convert.tokens(message.tokens, limit, "semantic.tokens").tolist()
+        async for request in convert.further_requests(requests, "semantic"):
+            work.given_s += len(request.semantic.tokens) / self._semantic_rate_hz
+            yield convert.tokens(request.semantic.tokens, limit, "semantic.tokens").tolist()
 
     def _request(self, config: coarse_pb2.CoarseConfig) -> CoarseRequest:
         return CoarseRequest(

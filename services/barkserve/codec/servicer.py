@@ -37,7 +37,8 @@ class CodecServicer(codec_pb2_grpc.CodecServiceServicer):
         """One utterance."""
         with self._admission.stream() as work:
             await convert.admit(context)
-            config = await convert.first_message(request_iterator, "config", "a CodecConfig")
+            opening = await convert.next_request(request_iterator, "config", "a CodecConfig")
+            config = opening.config
             convert.require(config.produced_samples >= 0, "produced_samples", "must be 0 or more")
             work.given_s = -config.produced_samples / self._sample_rate
             frames, run = self._frames(request_iterator, work), CodecRun()
@@ -53,9 +54,11 @@ class CodecServicer(codec_pb2_grpc.CodecServiceServicer):
     async def _frames(
         self, requests: AsyncIterator[codec_pb2.DecodeRequest], work: Work
     ) -> AsyncIterator[NDArray[np.int64]]:
-        async for message in convert.messages(requests, "frames"):
-            work.given_s += len(message.codes) / self._books / self._frame_rate_hz
-            yield convert.frames(message.codes, self._books, self._codebook_size, "frames.codes")
+        async for request in convert.further_requests(requests, "frames"):
+            work.given_s += len(request.frames.codes) / self._books / self._frame_rate_hz
+            yield convert.frames(
+                request.frames.codes, self._books, self._codebook_size, "frames.codes"
+            )
 
     def _samples(self, samples: NDArray[np.float32]) -> codec_pb2.Samples:
         return codec_pb2.Samples(

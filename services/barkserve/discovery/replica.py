@@ -9,12 +9,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import grpc
 
 from barkserve.discovery.endpoint import Endpoint
-from barkserve.external import orca_pb2, orca_pb2_grpc
+from barkserve.external import orca_load_report_pb2, orca_pb2, orca_pb2_grpc
 from barkserve.serving.channel import Dialer
 from barkserve.serving.load import Load
 
@@ -178,8 +177,9 @@ class Replica:
         self.given = self._given_before = min(since_last, max(0, self.given - taken))
 
 
-def _reports(channel: grpc.aio.Channel) -> Any:
+def _reports(
+    channel: grpc.aio.Channel,
+) -> grpc.aio.UnaryStreamCall[orca_pb2.OrcaLoadReportRequest, orca_load_report_pb2.OrcaLoadReport]:
     request = orca_pb2.OrcaLoadReportRequest()
     request.report_interval.FromMilliseconds(round(REPORT_INTERVAL_S * 1000))
-    make: Any = orca_pb2_grpc.OpenRcaServiceStub
-    return make(channel).StreamCoreMetrics(request)
+    return orca_pb2_grpc.OpenRcaServiceStub(channel).StreamCoreMetrics(request)

@@ -47,7 +47,8 @@ class FineServicer(fine_pb2_grpc.FineServiceServicer):
         """One utterance."""
         with self._admission.stream() as work:
             await convert.admit(context)
-            config = await convert.first_message(request_iterator, "config", "a FineConfig")
+            opening = await convert.next_request(request_iterator, "config", "a FineConfig")
+            config = opening.config
             request, run = self._request(config), FineRun()
             work.given_s = -len(request.produced) / self._frame_rate_hz
             coarse = self._coarse(request_iterator, work)
@@ -62,10 +63,10 @@ class FineServicer(fine_pb2_grpc.FineServiceServicer):
         self, requests: AsyncIterator[fine_pb2.FineServiceGenerateRequest], work: Work
     ) -> AsyncIterator[NDArray[np.int64]]:
         books = self._config.coarse_generation.n_coarse_codebooks
-        async for message in convert.messages(requests, "coarse"):
-            work.given_s += len(message.codes) / books / self._frame_rate_hz
+        async for request in convert.further_requests(requests, "coarse"):
+            work.given_s += len(request.coarse.codes) / books / self._frame_rate_hz
             yield convert.frames(
-                message.codes, books, self._config.coarse_code_limit, "coarse.codes"
+                request.coarse.codes, books, self._config.coarse_code_limit, "coarse.codes"
             )
 
     def _request(self, config: fine_pb2.FineConfig) -> FineRequest:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Any
 
 from barkserve.orchestrator.session.responses import Message
 from barkserve.orchestrator.session.session import Session, SpeechBackend
@@ -13,13 +12,6 @@ from barkserve.orchestrator.voices.servicer import VoiceServicer
 from barkserve.serving.admission import Admission
 from barkserve.serving.rpc_context import RpcContext, deadline
 from barkserve.v1 import speech_pb2
-
-_KINDS: dict[type[Message], str] = {
-    speech_pb2.SynthesisStarted: "started",
-    speech_pb2.AudioChunk: "audio",
-    speech_pb2.WordTimes: "words",
-    speech_pb2.SynthesisFinished: "finished",
-}
 
 
 class SpeechServicer(VoiceServicer):
@@ -58,8 +50,7 @@ class SpeechServicer(VoiceServicer):
             session.feed.end()
             async with aclosing(session.messages()) as messages:
                 async for message in messages:
-                    part: dict[str, Any] = {_KINDS[type(message)]: message}
-                    yield speech_pb2.SynthesizeResponse(**part)
+                    yield _response(message)
 
     async def StreamingSynthesize(
         self,
@@ -77,3 +68,17 @@ class SpeechServicer(VoiceServicer):
     ) -> speech_pb2.GetServerInfoResponse:
         """Describe this server."""
         return self._info
+
+
+def _response(message: Message) -> speech_pb2.SynthesizeResponse:
+    match message:
+        case speech_pb2.SynthesisStarted():
+            return speech_pb2.SynthesizeResponse(started=message)
+        case speech_pb2.AudioChunk():
+            return speech_pb2.SynthesizeResponse(audio=message)
+        case speech_pb2.WordTimes():
+            return speech_pb2.SynthesizeResponse(words=message)
+        case speech_pb2.SynthesisFinished():
+            return speech_pb2.SynthesizeResponse(finished=message)
+        case speech_pb2.FlushDone():
+            raise AssertionError("a text without flushes has none that is done")

@@ -52,10 +52,12 @@ class SemanticServicer(semantic_pb2_grpc.SemanticServiceServicer):
         """One utterance."""
         with self._admission.stream() as work:
             await convert.admit(context)
-            config = await convert.first_message(request_iterator, "config", "a SemanticConfig")
-            text = await convert.first_message(
-                request_iterator, "text", "the text, right behind the config,"
+            opening = await convert.next_request(request_iterator, "config", "a SemanticConfig")
+            config = opening.config
+            following = await convert.next_request(
+                request_iterator, "text", "the text, right after the config,"
             )
+            text = following.text
             run, request = SemanticRun(), self._request(config, text)
             work.given_s = len(text) / CHARACTERS_A_SECOND
             characters = self._encoder.locate(text) if config.alignment else None

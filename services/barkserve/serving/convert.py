@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import AsyncIterator, Iterable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
+from google.protobuf.message import Message
 from numpy.typing import NDArray
 
 from barkserve.checkpoint.bark_config import SamplingDefaults
@@ -13,7 +14,7 @@ from barkserve.errors import InvalidArgument
 from barkserve.serving.rpc_context import RpcContext
 from barkserve.v1 import common_pb2
 
-Request = TypeVar("Request")
+Request = TypeVar("Request", bound=Message)
 
 MAX_TEMPERATURE = 10.0
 MAX_TOP_K = 100_000
@@ -85,27 +86,40 @@ async def admit(context: RpcContext) -> None:
     await context.send_initial_metadata(())
 
 
-async def first_message(requests: AsyncIterator[Any], kind: str, example: str) -> Any:
-    """The part named `kind` of the next request. Raises InvalidArgument when something else or
-    nothing comes.
+async def next_request(requests: AsyncIterator[Request], kind: str, example: str) -> Request:
+    """Read the next request, which must be of one kind.
+
+    Args:
+        requests: the client's requests.
+        kind: the expected field of the `request` oneof.
+        example: what the client should have sent, for the error.
+
+    Raises:
+        InvalidArgument: the request is of another kind, or the client sent none.
     """
     async for request in requests:
         if request.WhichOneof("request") == kind:
-            return getattr(request, kind)
+            return request
         break
     raise InvalidArgument(kind, f"{example} must be sent before anything else")
 
 
-async def messages(requests: AsyncIterator[Any], kind: str) -> AsyncIterator[Any]:
-    """The parts named `kind` of all further requests. Raises InvalidArgument when something else
-    comes.
+async def further_requests(requests: AsyncIterator[Request], kind: str) -> AsyncIterator[Request]:
+    """Read all further requests, which must be of one kind.
+
+    Args:
+        requests: the client's requests.
+        kind: the expected field of the `request` oneof.
+
+    Raises:
+        InvalidArgument: a request is of another kind.
     """
     async for request in requests:
         if request.WhichOneof("request") != kind:
             raise InvalidArgument(
                 str(request.WhichOneof("request")), f"only {kind} may follow the config"
             )
-        yield getattr(request, kind)
+        yield request
 
 
 def milliseconds(seconds: float) -> float:

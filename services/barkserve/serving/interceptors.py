@@ -1,35 +1,38 @@
-"""What surrounds every RPC of ours: errors become statuses, outcomes are counted, generators are
-always closed.
+"""Wraps every RPC of barkserve's own services.
+
+Errors become statuses, outcomes are counted, and generators are always closed.
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager, suppress
-from typing import Any
+from typing import TypeVar, cast
 
 import grpc
 
-from barkserve.errors import BarkserveError, ShuttingDown, StageFailed
+from barkserve.errors import ShuttingDown
 from barkserve.serving.metrics import Metrics, RpcMetrics
 from barkserve.serving.rpc_context import RpcContext
-from barkserve.serving.status import abort
+from barkserve.serving.status import abort, as_barkserve_error
 
-_log = logging.getLogger(__name__)
+_OWN_PREFIXES = ("/barkserve.", "/nvidia.riva.")
+"""Method names of the services to wrap."""
 
-_OURS = ("/barkserve.", "/nvidia.riva.")
-"""How the methods begin that are wrapped."""
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+Streaming = Callable[[object, RpcContext], AsyncGenerator[object, None]]
+Unary = Callable[[object, RpcContext], Awaitable[object]]
 
-Streaming = Callable[[Any, RpcContext], AsyncGenerator[Any, None]]
-Unary = Callable[[Any, RpcContext], Awaitable[Any]]
 
+class RpcInterceptor(grpc.aio.ServerInterceptor):
+    """Wraps the handlers of barkserve's services. Health and reflection pass unchanged.
 
-class RpcInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
-    """Wraps the handlers of our own services; health and reflection pass untouched.
+    Streaming handlers are async generators. The interceptor writes their responses itself, so the
+    generator's `finally` runs at once when the client disconnects, the deadline passes, or a write
+    fails.
 
-    Streaming handlers are async generators. They are run with explicit writes, so that a client
-    that goes away, a deadline that passes and a client that stops reading all end in the
-    generator's own `finally`, at once.
+    Args:
+        metrics: counts RPCs and their outcomes.
     """
 
     def __init__(self, metrics: Metrics) -> None:
@@ -40,34 +43,38 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         self._idle.set()
 
     def refuse(self) -> None:
-        """From now on let no RPC of our own services begin."""
+        """Refuse all further RPCs of barkserve's services."""
         self._refusing = True
 
     async def idle(self, at_most_s: float) -> None:
-        """Wait until no RPC of our own services runs."""
+        """Wait until no RPC of barkserve's services is running, at most this many seconds."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), at_most_s)
 
     async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        continuation: Callable[
+            [grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler[Request, Response] | None]
+        ],
         handler_call_details: grpc.HandlerCallDetails,
-    ) -> Any:
-        """Replace a handler by its wrapped self."""
+    ) -> grpc.RpcMethodHandler[Request, Response] | None:
+        """Return the handler of an RPC, wrapped."""
         handler = await continuation(handler_call_details)
-        if handler is None or not handler_call_details.method.startswith(_OURS):
+        if handler is None or not handler_call_details.method.startswith(_OWN_PREFIXES):
             return handler
         codecs = (handler.request_deserializer, handler.response_serializer)
+        # The handler's types describe synchronous methods. These are asynchronous.
         if handler.stream_stream is not None:
-            return grpc.stream_stream_rpc_method_handler(
-                self._stream(handler.stream_stream), *codecs
-            )
+            wrapped = self._stream(cast(Streaming, handler.stream_stream))
+            return grpc.stream_stream_rpc_method_handler(wrapped, *codecs)
         if handler.unary_stream is not None:
-            return grpc.unary_stream_rpc_method_handler(self._stream(handler.unary_stream), *codecs)
-        return grpc.unary_unary_rpc_method_handler(self._unary(handler.unary_unary), *codecs)
+            wrapped = self._stream(cast(Streaming, handler.unary_stream))
+            return grpc.unary_stream_rpc_method_handler(wrapped, *codecs)
+        wrapped = self._unary(cast(Unary, handler.unary_unary))
+        return grpc.unary_unary_rpc_method_handler(wrapped, *codecs)
 
     def _stream(self, handler: Streaming) -> Unary:
-        async def write_all(request: Any, context: RpcContext, rpc: RpcMetrics) -> None:
+        async def write_all(request: object, context: RpcContext, rpc: RpcMetrics) -> None:
             async with aclosing(handler(request, context)) as responses:
                 async for response in responses:
                     rpc.output()
@@ -76,15 +83,17 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
         return self._guarded(write_all)
 
     def _unary(self, handler: Unary) -> Unary:
-        async def answer(request: Any, context: RpcContext, rpc: RpcMetrics) -> Any:
+        async def answer(request: object, context: RpcContext, rpc: RpcMetrics) -> object:
             response = await handler(request, context)
             rpc.output()
             return response
 
         return self._guarded(answer)
 
-    def _guarded(self, call: Callable[[Any, RpcContext, RpcMetrics], Awaitable[Any]]) -> Unary:
-        async def guarded(request: Any, context: RpcContext) -> Any:
+    def _guarded(
+        self, call: Callable[[object, RpcContext, RpcMetrics], Awaitable[object]]
+    ) -> Unary:
+        async def guarded(request: object, context: RpcContext) -> object:
             rpc = self._metrics.begin()
             outcome = "OK"
             try:
@@ -94,18 +103,14 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):  # type: ignore[type-arg]
                 outcome = "DEADLINE_EXCEEDED" if context.time_remaining() == 0 else "CANCELLED"
                 raise
             except grpc.aio.InternalError:
-                outcome = "CANCELLED"  # a write found nobody listening any more
+                outcome = "CANCELLED"  # a write failed because the client has disconnected
                 return None
-            except BarkserveError as error:
-                failure = error
-                outcome = failure.status
-            except Exception:
-                _log.exception("an RPC failed unexpectedly")
-                failure = StageFailed("unexpected failure; the service's log has the details")
+            except Exception as error:
+                failure = as_barkserve_error(error, "RPC")
                 outcome = failure.status
             finally:
-                rpc.end(outcome)
-            await abort(context, failure)  # counted before: who hears of an end finds it counted
+                rpc.end(outcome)  # before the status is sent: a client that has it may read metrics
+            await abort(context, failure)
 
         return guarded
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -25,6 +25,8 @@ from barkserve.serving.orca import LoadReporter
 from barkserve.serving.tls import TlsFiles
 
 _log = logging.getLogger(__name__)
+
+Servicer = TypeVar("Servicer")
 
 SERVER_OPTIONS = (
     ("grpc.so_reuseport", 0),  # a busy port is an error, not a second listener
@@ -115,7 +117,7 @@ class Published:
     """A service that answers: its health and its load reports."""
 
     service: Service
-    health: Any
+    health: health.aio.HealthServicer
     reporter: LoadReporter
 
     async def set_draining(self) -> None:
@@ -243,7 +245,7 @@ async def publish(server: grpc.aio.Server, service: Service) -> Published:
         each.register(server)
     reporter = LoadReporter(service.load)
     register_with(orca_pb2_grpc.add_OpenRcaServiceServicer_to_server, reporter)(server)
-    health_servicer = health.aio.HealthServicer()  # type: ignore[attr-defined]
+    health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     own = [each.full_name for each in service.all_services]
     names = (*own, orca.SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
@@ -256,7 +258,7 @@ async def publish(server: grpc.aio.Server, service: Service) -> Published:
 @asynccontextmanager
 async def _health_server(
     options: ServerOptions,
-) -> AsyncIterator[Callable[[Any], Awaitable[None]]]:
+) -> AsyncIterator[Callable[[health.aio.HealthServicer], Awaitable[None]]]:
     """The plaintext health port, if one is wanted: taken now, and answered once what is given here
     can be asked for its health.
     """
@@ -264,7 +266,7 @@ async def _health_server(
     if options.health_port:
         bind(server, options.host, options.health_port, option="--health-port")
 
-    async def answer(servicer: Any) -> None:
+    async def answer(servicer: health.aio.HealthServicer) -> None:
         health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
         if options.health_port:
             await server.start()
@@ -313,7 +315,7 @@ def _stop_requested(exit_on_stdin_close: bool) -> asyncio.Event:
 
 
 def register_with(
-    add: Callable[[Any, Any], None], servicer: object
+    add: Callable[[Servicer, grpc.aio.Server], None], servicer: Servicer
 ) -> Callable[[grpc.aio.Server], None]:
     """A Service.register from a generated add_XServicer_to_server function."""
     return lambda server: add(servicer, server)

@@ -1,10 +1,11 @@
-"""The error tree as gRPC statuses with google.rpc details, and back.
+"""Maps barkserve's errors to google.rpc.Status and back.
 
-Details travel as a google.rpc.Status in the trailing metadata entry `grpc-status-details-bin`, as
-every gRPC library expects them.
+RPCs carry the status in the trailing metadata entry `grpc-status-details-bin`, the entry that every
+gRPC library expects. Streams with several contexts carry it in a message.
 """
 
-from typing import Any, NoReturn
+import logging
+from typing import NoReturn
 
 import grpc
 from google.protobuf import duration_pb2
@@ -21,16 +22,20 @@ from barkserve.errors import (
     StageUnavailable,
     StoreFull,
     TextTooLong,
+    UnexpectedFailure,
 )
 from barkserve.serving.rpc_context import RpcContext
 
+_log = logging.getLogger(__name__)
+
 _DOMAIN = "barkserve"
 _INVALID = {kind.reason: kind for kind in (InvalidArgument, TextTooLong, NothingToSpeak)}
+_DEFAULT_RETRY_S = 1.0
 DETAILS_KEY = "grpc-status-details-bin"
 
 
 def to_status(error: BarkserveError) -> status_pb2.Status:
-    """The google.rpc.Status that says what the error says."""
+    """Return the code, the message and the google.rpc details of an error."""
     code: int = grpc.StatusCode[error.status].value[0]
     status = status_pb2.Status(code=code, message=str(error))
     if isinstance(error, InvalidArgument):
@@ -53,74 +58,78 @@ def to_status(error: BarkserveError) -> status_pb2.Status:
     return status
 
 
+def as_barkserve_error(error: Exception, where: str) -> BarkserveError:
+    """Return an error that a client may see.
+
+    Args:
+        error: what ended an RPC or a context. Anything but a BarkserveError is a bug: it is logged
+            with its traceback.
+        where: what it ended, for the log.
+    """
+    if isinstance(error, BarkserveError):
+        return error
+    _log.error("%s failed unexpectedly", where, exc_info=error)
+    return UnexpectedFailure("unexpected failure; the service's log has the details")
+
+
 async def abort(context: RpcContext, error: BarkserveError) -> NoReturn:
-    """End an RPC with the error's status, message and details."""
+    """End an RPC with the status of an error."""
     await context.abort(
         grpc.StatusCode[error.status],
         str(error),
         trailing_metadata=((DETAILS_KEY, to_status(error).SerializeToString()),),
     )
-    raise AssertionError("abort always raises")
 
 
 def from_rpc_error(error: grpc.aio.AioRpcError, stage: str) -> BarkserveError:
-    """What a failed call to a stage means for the stream that made it.
+    """Return what a failed call to a stage means for the stream that made it.
 
     Args:
         error: what the call raised.
-        stage: the stage's name; it becomes part of messages and of field paths, for a
+        stage: the stage's name. It becomes part of the message and of the field path, because a
             stage's options are in the request under its name.
     """
     code, text = error.code(), error.details() or ""
+    details = _details(error)
     if code is grpc.StatusCode.INVALID_ARGUMENT:
-        violation = _violation(error)
-        if violation is None:
-            return InvalidArgument(stage, text)
-        path = violation.field if violation.field == "text" else f"{stage}.{violation.field}"
-        return _INVALID.get(_reason(error), InvalidArgument)(path, violation.description)
+        return _invalid_argument(details, stage, text)
     if code is grpc.StatusCode.NOT_FOUND:
         return NotFound(text)
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        return Overloaded(f"{stage}: {text}", _retry_after(error))
-    # grpc.aio hears nothing of how a call ended while it was being written to: it may have failed,
-    # been refused or gone. That is INTERNAL too, and like a failure it is tried elsewhere.
+        return Overloaded(f"{stage}: {text}", _retry_after_s(details))
+    # grpc.aio reports INTERNAL when a call ends while a request is being written, whatever the
+    # reason. Another replica is tried in either case.
     if code in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN):
         return ModelExecutionFailed(f"the {stage} stage failed: {text}")
-    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):  # it went, or is going
+    if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
         return StageUnavailable(
             f"the {stage} stage cannot be reached ({text}); check that it runs and is healthy"
         )
     return StageFailed(f"the {stage} stage failed with {code.name}: {text}")
 
 
-def _violation(
-    error: grpc.aio.AioRpcError,
-) -> error_details_pb2.BadRequest.FieldViolation | None:
-    bad_request = error_details_pb2.BadRequest()
-    for detail in _details(error):
-        if detail.Unpack(bad_request) and bad_request.field_violations:
-            return bad_request.field_violations[0]
-    return None
+def _details(error: grpc.aio.AioRpcError) -> status_pb2.Status:
+    for key, value in error.trailing_metadata() or ():
+        if key == DETAILS_KEY and isinstance(value, bytes):
+            return status_pb2.Status.FromString(value)
+    return status_pb2.Status()
 
 
-def _reason(error: grpc.aio.AioRpcError) -> str:
-    info = error_details_pb2.ErrorInfo()
-    found = (info.reason for detail in _details(error) if detail.Unpack(info))
-    return next(found, "")
+def _invalid_argument(status: status_pb2.Status, stage: str, text: str) -> InvalidArgument:
+    request, info = error_details_pb2.BadRequest(), error_details_pb2.ErrorInfo()
+    for detail in status.details:
+        detail.Unpack(request)
+        detail.Unpack(info)
+    if not request.field_violations:
+        return InvalidArgument(stage, text)
+    violation = request.field_violations[0]
+    field = violation.field if violation.field == "text" else f"{stage}.{violation.field}"
+    return _INVALID.get(info.reason, InvalidArgument)(field, violation.description)
 
 
-def _retry_after(error: grpc.aio.AioRpcError) -> float:
+def _retry_after_s(status: status_pb2.Status) -> float:
     retry = error_details_pb2.RetryInfo()
-    for detail in _details(error):
+    for detail in status.details:
         if detail.Unpack(retry):
             return float(retry.retry_delay.ToNanoseconds() / 1e9)
-    return 1.0
-
-
-def _details(error: grpc.aio.AioRpcError) -> list[Any]:
-    """The google.protobuf.Any messages that came with a failed call."""
-    metadata: Any = error.trailing_metadata() or ()
-    for key, value in metadata:
-        if key == DETAILS_KEY and isinstance(value, bytes):
-            return list(status_pb2.Status.FromString(value).details)
-    return []
+    return _DEFAULT_RETRY_S

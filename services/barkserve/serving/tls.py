@@ -10,7 +10,6 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import grpc
 
@@ -83,16 +82,18 @@ class TlsFiles:
         """For a server's port; each new connection is shown what is current."""
         shown = self.current()
 
-        def fetch() -> Any:
+        def fetch() -> grpc.ServerCertificateConfiguration | None:
             nonlocal shown
             latest = self.current()
             if latest.version == shown.version:
-                return None  # no change
+                return None
             shown = latest
             return _configuration(latest)
 
         return grpc.dynamic_ssl_server_credentials(
-            _configuration(shown), fetch, require_client_authentication=clients_need_certificate
+            _configuration(shown),
+            fetch,  # type: ignore[arg-type]  # None means: no change
+            require_client_authentication=clients_need_certificate,
         )
 
     def channel_credentials(self) -> grpc.ChannelCredentials:

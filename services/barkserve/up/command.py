@@ -18,12 +18,13 @@ from dataclasses import dataclass
 
 import grpc
 import platformdirs
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 from barkserve.config import UpOptions, check_offload
 from barkserve.constants import STAGES
 from barkserve.errors import StartupError
 from barkserve.options import flag_of
+from barkserve.serving.health import health_check
 
 SERVER_VARIABLE = "BARKCLIENT_SERVER"
 """Tells a command run by `barkserve up -- COMMAND` where the orchestrator listens."""
@@ -243,10 +244,10 @@ async def _all_healthy(children: list[Child], timeout_s: float) -> None:
 
 async def _healthy(address: str) -> None:
     async with grpc.aio.insecure_channel(address) as channel:
-        stub = health_pb2_grpc.HealthStub(channel)
+        check = health_check(channel)
         while True:
             with suppress(grpc.aio.AioRpcError):
-                response = await stub.Check(health_pb2.HealthCheckRequest(), timeout=1.0)
+                response = await check(health_pb2.HealthCheckRequest(), timeout=1.0)
                 if response.status == health_pb2.HealthCheckResponse.SERVING:
                     return
             await asyncio.sleep(0.05)

@@ -5,13 +5,11 @@ client that does not read stops them all.
 """
 
 import asyncio
-import logging
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from typing import Any
 
-from barkserve.errors import BarkserveError, InvalidArgument, Overloaded, ShuttingDown, StageFailed
+from barkserve.errors import BarkserveError, InvalidArgument, Overloaded, ShuttingDown
 from barkserve.orchestrator.session.session import Session, SpeechBackend
 from barkserve.orchestrator.session.speech_context import (
     ContextMessage,
@@ -20,9 +18,8 @@ from barkserve.orchestrator.session.speech_context import (
     failed,
 )
 from barkserve.serving.admission import Admission
+from barkserve.serving.status import as_barkserve_error
 from barkserve.v1 import speech_pb2
-
-_log = logging.getLogger(__name__)
 
 Request = speech_pb2.StreamingSynthesizeRequest
 Response = speech_pb2.StreamingSynthesizeResponse
@@ -32,14 +29,6 @@ MAX_DELAY_MS = 60_000
 DEFAULT_DELAY_MS = 400
 _CLOSED_IDS = 1000  # how many ended contexts are remembered, to pass over what comes late for them
 _DRAINING = "this replica is shutting down: call again, another one will answer"
-_KINDS = {
-    speech_pb2.SynthesisStarted: "started",
-    speech_pb2.AudioChunk: "audio",
-    speech_pb2.WordTimes: "words",
-    speech_pb2.FlushDone: "flush_done",
-    speech_pb2.SynthesisFinished: "finished",
-    speech_pb2.SynthesisFailed: "failed",
-}
 
 
 class StreamingCall:
@@ -158,12 +147,9 @@ class StreamingCall:
             if context.cut_short is None:
                 raise  # the call itself has ended
             await self._send_final_message(id_, context, context.cut_short, unsent)
-        except BarkserveError as error:
-            await self._send(id_, context.final_message(error))
-        except Exception:
-            _log.exception("a context failed unexpectedly")
-            unexpected = StageFailed("unexpected failure; the service's log has the details")
-            await self._send(id_, context.final_message(unexpected))
+        except Exception as error:
+            failure = as_barkserve_error(error, "context")
+            await self._send(id_, context.final_message(failure))
         finally:
             self._close(id_)
 
@@ -185,8 +171,7 @@ class StreamingCall:
             self._closed.popitem(last=False)
 
     async def _send(self, id_: str, message: ContextMessage) -> None:
-        part: dict[str, Any] = {_KINDS[type(message)]: message}
-        await self._outgoing.put(Response(context_id=id_, **part))
+        await self._outgoing.put(_response(id_, message))
 
 
 def _max_delay_s(config: speech_pb2.StreamingConfig) -> float:
@@ -195,3 +180,19 @@ def _max_delay_s(config: speech_pb2.StreamingConfig) -> float:
     if not 0 <= config.max_delay_ms <= MAX_DELAY_MS:
         raise InvalidArgument("max_delay_ms", f"must be 0 to {MAX_DELAY_MS}")
     return config.max_delay_ms / 1000
+
+
+def _response(id_: str, message: ContextMessage) -> Response:
+    match message:
+        case speech_pb2.SynthesisStarted():
+            return Response(context_id=id_, started=message)
+        case speech_pb2.AudioChunk():
+            return Response(context_id=id_, audio=message)
+        case speech_pb2.WordTimes():
+            return Response(context_id=id_, words=message)
+        case speech_pb2.FlushDone():
+            return Response(context_id=id_, flush_done=message)
+        case speech_pb2.SynthesisFinished():
+            return Response(context_id=id_, finished=message)
+        case speech_pb2.SynthesisFailed():
+            return Response(context_id=id_, failed=message)

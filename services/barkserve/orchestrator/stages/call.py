@@ -7,9 +7,10 @@ requests that say what was already produced; the responses go on where they brok
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from typing import Any
+from typing import Generic, TypeVar
 
 import grpc
+from google.protobuf.message import Message
 
 from barkserve.errors import (
     BarkserveError,
@@ -24,13 +25,16 @@ from barkserve.serving.status import from_rpc_error
 
 _log = logging.getLogger(__name__)
 
-Messages = AsyncIterator[Any]
+Request = TypeVar("Request", bound=Message)
+Response = TypeVar("Response", bound=Message)
+Method = Callable[[grpc.aio.Channel], grpc.aio.StreamStreamMultiCallable[Request, Response]]
+"""Looks up a stage's RPC on a channel."""
 
 MAX_FAILURES = 3
 """How often a model may fail one stream: what kills it must not go through all replicas."""
 
 
-class StageCall:
+class StageCall(Generic[Request, Response]):
     """A call that outlives replicas.
 
     Args:
@@ -43,18 +47,18 @@ class StageCall:
     def __init__(
         self,
         pool: StagePool,
-        method: Callable[[grpc.aio.Channel], Any],
-        requests: Callable[[], Messages],
+        method: Method[Request, Response],
+        requests: Callable[[], AsyncIterator[Request]],
         patience: RetryPolicy,
     ) -> None:
         self._pool = pool
         self._method = method
         self._requests = requests
         self._patience = patience
-        self._call: Any = None
+        self._call: grpc.aio.StreamStreamCall[Request, Response] | None = None
         self._failure: BarkserveError | None = None
 
-    async def responses(self) -> AsyncGenerator[Any, None]:
+    async def responses(self) -> AsyncGenerator[Response, None]:
         """Yields the stage's responses, the last being the one that says `finished`.
 
         Raises:
@@ -99,7 +103,7 @@ class StageCall:
         if self._call is not None:
             self._call.cancel()
 
-    async def _attempt(self, channel: grpc.aio.Channel) -> AsyncGenerator[Any, None]:
+    async def _attempt(self, channel: grpc.aio.Channel) -> AsyncGenerator[Response, None]:
         stage = self._pool.stage
         self._call = self._method(channel)(
             self._noting_failure(), timeout=self._patience.time_left()
@@ -118,10 +122,11 @@ class StageCall:
         if not finished:
             raise StageFailed(f"the {stage} stage ended its stream without saying that it finished")
 
-    async def _noting_failure(self) -> Messages:
+    async def _noting_failure(self) -> AsyncIterator[Request]:
         """The requests, once the stage has room for them; remembers a failure, of which grpc would
         make a bare cancellation.
         """
+        assert self._call is not None
         await self._call.initial_metadata()
         if self._call.done():  # refused
             return

@@ -7,13 +7,12 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 
-import grpc
 import numpy as np
 from numpy.typing import NDArray
 
 from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.errors import NothingToSpeak, StageFailed, TextTooLong
-from barkserve.orchestrator.stages.call import Messages, StageCall
+from barkserve.orchestrator.stages.call import StageCall
 from barkserve.orchestrator.stages.pool import StagePool
 from barkserve.orchestrator.stages.replay import Replay
 from barkserve.orchestrator.stages.retry import RetryPolicy
@@ -58,7 +57,12 @@ class CodecStream:
         self._made = self._fed * self._hop  # samples, those of the past counted
         self._ended = False
         self._report: common_pb2.StageReport | None = None
-        self._call = StageCall(pool, _decode, self._requests, patience)
+        self._call = StageCall(
+            pool,
+            lambda channel: codec_pb2_grpc.CodecServiceStub(channel).Decode,
+            self._requests,
+            patience,
+        )
         self._responses = self._call.responses()
         self._next: asyncio.Task[Samples | None] | None = None
         self._left = np.empty(0, dtype=np.float32)  # of a response: the next piece's samples
@@ -155,7 +159,7 @@ class CodecStream:
             return samples
         return None
 
-    async def _requests(self) -> Messages:
+    async def _requests(self) -> AsyncIterator[codec_pb2.DecodeRequest]:
         """All requests as of now: what is kept is sent again."""
         produced = self._made - self._forgotten * self._hop
         yield codec_pb2.DecodeRequest(config=codec_pb2.CodecConfig(produced_samples=produced))
@@ -181,7 +185,3 @@ class CodecStream:
         while self._lengths and self._forgotten + self._lengths[0] <= heard - WARM_UP_FRAMES:
             self._forgotten += self._lengths.popleft()
             self._frames.forget_first()
-
-
-def _decode(channel: grpc.aio.Channel) -> Any:
-    return codec_pb2_grpc.CodecServiceStub(channel).Decode  # type: ignore[no-untyped-call]

@@ -10,13 +10,13 @@ by name, and not which replica answers.
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
 
-import grpc
+from google.protobuf.message import Message
 
 from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.constants import StageName
-from barkserve.orchestrator.stages.call import Messages, StageCall
+from barkserve.orchestrator.stages.call import Method, StageCall
 from barkserve.orchestrator.stages.pool import StagePool
 from barkserve.orchestrator.stages.replay import Replay
 from barkserve.orchestrator.stages.retry import RetryPolicy
@@ -43,11 +43,8 @@ from barkserve.v1 import (
 
 Pools = Mapping[StageName, StagePool]
 
-_STUBS: Mapping[HistoryStage, Callable[[grpc.aio.Channel], Any]] = {
-    "semantic": semantic_pb2_grpc.SemanticServiceStub,
-    "coarse": coarse_pb2_grpc.CoarseServiceStub,
-    "fine": fine_pb2_grpc.FineServiceStub,
-}
+Request = TypeVar("Request", bound=Message)
+Response = TypeVar("Response", bound=Message)
 
 
 @dataclass(frozen=True)
@@ -92,7 +89,7 @@ class Pipeline:
         self._before = before
         self._patience = patience
         self._sizes = chain.sizes.tokens
-        self._calls: list[StageCall] = []
+        self._closers: list[Callable[[], None]] = []
         self._semantic = Replay(self._semantic_tokens())
         self._coarse = Replay(self._coarse_codes())
         self._fine = Replay(self._fine_codes())
@@ -122,8 +119,8 @@ class Pipeline:
 
     def close(self) -> None:
         """Cancel whatever is still running in any stage."""
-        while self._calls:  # what a call knows holds this pipeline: none is kept
-            self._calls.pop().close()
+        while self._closers:  # what a call knows holds this pipeline: none is kept
+            self._closers.pop()()
         for replay in (self._semantic, self._coarse, self._fine):
             replay.close()
         self.after.close()
@@ -132,13 +129,22 @@ class Pipeline:
         history = await self._before.of("semantic")
         request = semantic_pb2.SemanticServiceGenerateRequest
 
-        def opening() -> list[Any]:
+        async def requests() -> AsyncIterator[semantic_pb2.SemanticServiceGenerateRequest]:
             self.spoken.characters.clear()  # a replica that goes on tells all of them
             config = semantic_config(self.utterance, history, self.spoken.semantic)
-            return [request(config=config), request(text=self.utterance.segment.text)]
+            yield request(config=config)
+            yield request(text=self.utterance.segment.text)
 
         try:
-            async for response in self._stage("semantic", opening):
+            async for response in self._stage(
+                "semantic",
+                lambda channel: semantic_pb2_grpc.SemanticServiceStub(channel).Generate,
+                requests,
+            ):
+                if response.HasField("finished"):
+                    self.spoken.reports["semantic"] = response.finished.report
+                    self.spoken.finish_reason = response.finished.finish_reason
+                    continue
                 self.spoken.semantic.extend(response.tokens.tokens)
                 self.spoken.characters.extend(response.tokens.characters)
                 if response.tokens.tokens:
@@ -154,16 +160,18 @@ class Pipeline:
         history = await self._before.of("coarse")
         request = coarse_pb2.CoarseServiceGenerateRequest
 
-        def opening() -> list[Any]:
+        async def requests() -> AsyncIterator[coarse_pb2.CoarseServiceGenerateRequest]:
             produced = self.spoken.coarse
-            return [
-                request(config=coarse_config(self.utterance, semantic_history, history, produced))
-            ]
+            yield request(config=coarse_config(self.utterance, semantic_history, history, produced))
+            async for tokens in self._semantic.read():
+                yield request(semantic=coarse_pb2.SemanticInput(tokens=tokens))
 
-        def feed(tokens: Sequence[int]) -> Any:
-            return request(semantic=coarse_pb2.SemanticInput(tokens=tokens))
-
-        async for response in self._stage("coarse", opening, self._semantic, feed):
+        async for response in self._stage(
+            "coarse", lambda channel: coarse_pb2_grpc.CoarseServiceStub(channel).Generate, requests
+        ):
+            if response.HasField("finished"):
+                self.spoken.reports["coarse"] = response.finished.report
+                continue
             self.spoken.coarse.extend(response.frames.codes)
             yield response.frames.codes
         size = self._chain.config.codebook_size
@@ -174,14 +182,18 @@ class Pipeline:
         history = await self._before.of("fine")
         request = fine_pb2.FineServiceGenerateRequest
 
-        def opening() -> list[Any]:
-            return [request(config=fine_config(self.utterance, history, self.spoken.fine))]
-
-        def feed(codes: Sequence[int]) -> Any:
-            return request(coarse=fine_pb2.CoarseInput(codes=codes))
+        async def requests() -> AsyncIterator[fine_pb2.FineServiceGenerateRequest]:
+            yield request(config=fine_config(self.utterance, history, self.spoken.fine))
+            async for codes in self._coarse.read():
+                yield request(coarse=fine_pb2.CoarseInput(codes=codes))
 
         try:
-            async for response in self._stage("fine", opening, self._coarse, feed):
+            async for response in self._stage(
+                "fine", lambda channel: fine_pb2_grpc.FineServiceStub(channel).Generate, requests
+            ):
+                if response.HasField("finished"):
+                    self.spoken.reports["fine"] = response.finished.report
+                    continue
                 self.spoken.fine.extend(response.frames.codes)
                 yield response.frames.codes
         except Exception as error:
@@ -192,38 +204,19 @@ class Pipeline:
     def _know(self, stage: HistoryStage, history: Sequence[int], own: Sequence[int]) -> None:
         self.after.know(stage, extend_history(history, own, self._sizes[stage]))
 
-    async def _stage(
+    def _stage(
         self,
         stage: HistoryStage,
-        opening: Callable[[], list[Any]],
-        inputs: Replay[Any] | None = None,
-        feed: Callable[[Any], Any] = lambda item: item,
-    ) -> AsyncGenerator[Any, None]:
-        """The responses of one stage but the last, which is kept as its report.
+        method: Method[Request, Response],
+        requests: Callable[[], AsyncIterator[Request]],
+    ) -> AsyncGenerator[Response, None]:
+        """The responses of one stage.
 
         Args:
             stage: which.
-            opening: the first requests, as of now: they say what was already produced.
-            inputs: what the stage is fed with; all of it again when a replica is replaced.
-            feed: makes a request of one input.
+            method: the stage's RPC.
+            requests: makes all requests anew, as of now, when a replica is replaced.
         """
-
-        async def requests() -> Messages:
-            for request in opening():
-                yield request
-            if inputs is not None:
-                async for item in inputs.read():
-                    yield feed(item)
-
-        def method(channel: grpc.aio.Channel) -> Any:
-            return _STUBS[stage](channel).Generate
-
         call = StageCall(self._chain.pools[stage], method, requests, self._patience)
-        self._calls.append(call)
-        async for response in call.responses():
-            if response.WhichOneof("response") == "finished":
-                self.spoken.reports[stage] = response.finished.report
-                if stage == "semantic":
-                    self.spoken.finish_reason = response.finished.finish_reason
-            else:
-                yield response
+        self._closers.append(call.close)
+        return call.responses()
