@@ -149,7 +149,8 @@ def test_named_make_targets_exist(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=page_id)
 def test_named_paths_exist(page: Path) -> None:
-    for span in inline_code(page):
+    spans = inline_code(page) + re.findall(r"\btests/[\w/]+\.py", code(page))
+    for span in spans:
         if re.fullmatch(r"[a-z_]+(/[\w.-]+)*(\.py|/)", span):
             assert any((ROOT / root / span).exists() for root in PACKAGE_ROOTS), span
 
