@@ -17,7 +17,7 @@ from barkserve.orchestrator.session.session import SpeechBackend
 from barkserve.orchestrator.stages.pool import StagePool
 from barkserve.orchestrator.status_servicer import StatusServicer
 from barkserve.orchestrator.synthesis.pipeline import StageClients
-from barkserve.orchestrator.text.budget import Budget, spells_out
+from barkserve.orchestrator.text.budget import Budget, has_letters_only_tokenizer
 from barkserve.orchestrator.voices.blobs import open_blob_store
 from barkserve.orchestrator.voices.catalog import StoredVoices, VoiceCatalog
 from barkserve.orchestrator.voices.handles import VoiceHandles
@@ -44,7 +44,9 @@ def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
         folder=folder,
         catalog=catalog,
         voices=VoiceSelector(catalog, folder.bark, default),
-        budget=Budget.of(folder.bark, spelled=spells_out(folder.path)),
+        budget=Budget.from_config(
+            folder.bark, letters_only=has_letters_only_tokenizer(folder.path)
+        ),
         limits=_limits(options),
         metrics=metrics,
     )

@@ -129,8 +129,8 @@ async def test_no_more_than_two_pieces_are_there_however_long_the_text(
 async def test_a_piece_that_a_stage_finds_too_long_is_spoken_in_halves(
     checkpoint_of: Callable[[CheckpointSpec], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    generous = classmethod(lambda cls, config, *, spelled: Budget(150))
-    monkeypatch.setattr(Budget, "of", generous)
+    generous = classmethod(lambda cls, config, *, letters_only: Budget(150))
+    monkeypatch.setattr(Budget, "from_config", generous)
     text = "x" * 70 + " hello, the world. Hello"  # 32 tokens are spoken in one go
     async with running_chain(checkpoint_of(SPEC)) as chain:
         _, finished = await spoken(chain, text, seed=1)

@@ -1,4 +1,4 @@
-"""Any way of cutting a text gives the same pieces, which are sentences or fit for one utterance."""
+"""The segmenter: sentence ends, sizes of segments, and the same segments for any split."""
 
 from itertools import pairwise
 
@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from barkserve.orchestrator.text.budget import Budget
 from barkserve.orchestrator.text.segmenter import (
     FlushMark,
-    PassedOver,
     Segment,
     Segmenter,
+    SkippedText,
     split_in_half,
 )
 from barkserve.speakable import speakable
@@ -22,13 +22,13 @@ BUDGET = Budget(160)
 def drain(segmenter: Segmenter) -> list[Segment | FlushMark]:
     found = []
     while (item := segmenter.next()) is not None:
-        if not isinstance(item, PassedOver):
+        if not isinstance(item, SkippedText):
             found.append(item)
     return found
 
 
 def segments(text: str, *cuts: int, language: str = "", budget: Budget = BUDGET) -> list[Segment]:
-    """The pieces of a text that arrives cut at these places, each taken out at once."""
+    """The segments of a text that arrives split at the cuts."""
     segmenter, found = Segmenter(language, budget), []
     for start, end in pairwise((0, *cuts, len(text))):
         segmenter.push(text[start:end])
@@ -70,14 +70,14 @@ SENTENCES = {
 
 
 @pytest.mark.parametrize("language", SENTENCES)
-def test_sentences_of_every_language_are_found(language: str) -> None:
+def test_segmenter_finds_sentences_of_every_language(language: str) -> None:
     space = "" if language in ("ja", "zh") else " "
     for first in SENTENCES[language]:
         for second in SENTENCES[language]:
             assert texts(first + space + second, language)[0] == first
 
 
-def test_the_first_sentence_is_a_piece_and_later_short_ones_are_joined() -> None:
+def test_segmenter_joins_short_sentences_after_the_first() -> None:
     assert texts("Yes. I am. You are. He is. " + "It really is a long one. " * 7) == [
         "Yes.",
         "I am. You are. He is. It really is a long one.",
@@ -86,12 +86,12 @@ def test_the_first_sentence_is_a_piece_and_later_short_ones_are_joined() -> None
     ]
 
 
-def test_no_sentences_are_joined_for_a_checkpoint_that_knows_one_at_a_time() -> None:
-    budget = Budget(100, spelled=True, joins=False)
+def test_segmenter_does_not_join_if_the_budget_forbids_it() -> None:
+    budget = Budget(100, letters_only=True, joins=False)
     assert texts("Yes. Never. Oh!", budget=budget) == ["Yes.", "Never.", "Oh!"]
 
 
-def test_a_long_sentence_is_cut_at_clauses_then_words_then_anywhere() -> None:
+def test_segmenter_splits_long_sentences_at_clauses_or_words() -> None:
     clause = "and so it went on and on and on without any end, "
     assert texts(clause * 7)[0] == (clause * 3).strip()
     words = texts("word " * 100)
@@ -100,23 +100,23 @@ def test_a_long_sentence_is_cut_at_clauses_then_words_then_anywhere() -> None:
     assert all(text.count("e") * 3 == len(text) for text in texts("e\u0301\u0302" * 100))
 
 
-def test_digits_and_other_scripts_count_as_long_as_they_are_spoken() -> None:
+def test_digits_and_other_scripts_cost_their_spoken_length() -> None:
     assert max(map(len, texts("7" * 100))) == 32
     assert max(map(len, texts("你好" * 100))) == 53
-    assert max(map(len, texts("你好" * 100, budget=Budget(102, spelled=True)))) == 17
+    assert max(map(len, texts("你好" * 100, budget=Budget(102, letters_only=True)))) == 17
 
 
-def test_a_blank_line_ends_a_sentence_and_a_line_end_does_not() -> None:
+def test_blank_line_ends_a_sentence_but_a_line_end_does_not() -> None:
     assert texts("Title\n\nOnce upon\na time.") == ["Title", "Once upon\na time."]
 
 
-def test_what_cannot_be_spoken_is_no_piece() -> None:
+def test_segmenter_skips_text_without_speech() -> None:
     assert texts("?! 😀 ... \n\n --- \n") == []
     assert texts("😀 Hello. 😀😀 ...") == ["😀 Hello."]
 
 
 @pytest.mark.parametrize("space", ["\u00a0", "\u202f", "\u2009", "\u2028", "\u3000", "\t"])
-def test_a_space_of_any_kind_may_stand_before_a_full_stop(space: str) -> None:
+def test_segmenter_accepts_any_space_before_a_period(space: str) -> None:
     text, budget = "We take plan B{}. Hello there. Yes.", Budget(160, joins=False)
     found = segments(text.format(space), budget=budget)
     plain = segments(text.format(" "), budget=budget)
@@ -128,13 +128,13 @@ def test_a_space_of_any_kind_may_stand_before_a_full_stop(space: str) -> None:
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("joins", [True, False])
-def test_a_million_blanks_hold_nobody_up(joins: bool) -> None:
+def test_segmenter_is_fast_with_a_million_blanks(joins: bool) -> None:
     text = "\n" * 1_000_000 + "Hello." + " " * 1_000_000 + "Bye.\n\n" + "\n" * 1_000_000 + "Ah."
     found = segments(text, budget=Budget(160, joins=joins))
     assert [text[segment.start : segment.end] for segment in found] == ["Hello.", "Bye.", "Ah."]
 
 
-def test_flush_hands_out_what_is_there_and_is_marked() -> None:
+def test_flush_returns_all_text_and_a_mark() -> None:
     segmenter = Segmenter("en", BUDGET)
     segmenter.push("Hello. How are")
     segmenter.flush("a")
@@ -160,20 +160,20 @@ def test_flush_hands_out_what_is_there_and_is_marked() -> None:
         ("你好", "你好"),
     ],
 )
-def test_in_a_hurry_clauses_and_words_are_spoken(text: str, spoken: str | None) -> None:
+def test_next_early_returns_clauses_and_words(text: str, spoken: str | None) -> None:
     segmenter = Segmenter("", BUDGET)
     segmenter.push(text)
     assert segmenter.next() is None
-    segment = segmenter.hurry()
+    segment = segmenter.next_early()
     assert (segment and segment.text) == spoken
 
 
-def test_held_sentences_go_first_in_a_hurry() -> None:
+def test_next_early_returns_held_sentences_first() -> None:
     segmenter = Segmenter("", BUDGET)
     segmenter.push("Yes, I can. I do. And th")
     assert drain(segmenter) == [Segment("Yes, I can.", 0)]
     assert segmenter.holds_sentences
-    assert segmenter.hurry() == Segment("I do.", 12)
+    assert segmenter.next_early() == Segment("I do.", 12)
     assert not segmenter.holds_sentences
 
 
@@ -184,7 +184,7 @@ TEXT = st.one_of(st.lists(ALPHABET, max_size=120).map("".join), st.text(max_size
 
 
 @given(TEXT, st.data(), st.sampled_from(["", "en", "de", "zh"]), st.sampled_from([10, 30, 160]))
-def test_any_way_of_cutting_gives_the_same_pieces(
+def test_segments_are_the_same_for_any_split(
     text: str, data: st.DataObject, language: str, limit: int
 ) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(text)), max_size=20)))
@@ -198,12 +198,12 @@ def test_any_way_of_cutting_gives_the_same_pieces(
         assert speakable(segment.text)
         assert budget.cost(segment.text) <= limit or len(segment.text) == 1
         spoken |= set(range(segment.start, segment.end))
-    assert not speakable("".join(sign for at, sign in enumerate(text) if at not in spoken))
+    assert not speakable("".join(each for at, each in enumerate(text) if at not in spoken))
     assert [segment.start for segment in at_once] == sorted({segment.start for segment in at_once})
 
 
 @given(TEXT.filter(lambda text: len(text) > 1 and speakable(text)))
-def test_halves_are_shorter_and_nothing_is_lost(text: str) -> None:
+def test_split_in_half_keeps_all_speech(text: str) -> None:
     segment = Segment(text.strip(), 5)
     if len(segment.text) < 2:
         return
@@ -212,5 +212,5 @@ def test_halves_are_shorter_and_nothing_is_lost(text: str) -> None:
     for part in parts:
         assert segment.text[part.start - 5 : part.end - 5] == part.text
     said = "".join("".join(part.text.split()) for part in parts if part.text)
-    letters = [sign for sign in segment.text if speakable(sign)]
-    assert [sign for sign in said if speakable(sign)] == letters
+    letters = [each for each in segment.text if speakable(each)]
+    assert [each for each in said if speakable(each)] == letters

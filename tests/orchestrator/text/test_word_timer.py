@@ -1,4 +1,4 @@
-"""Tokens to words: each told once, as soon as it has ended, whatever the parts they come in."""
+"""The word timer: each word once, as soon as it has ended, for any split of the tokens."""
 
 import pytest
 from hypothesis import given
@@ -12,8 +12,8 @@ TEXT = "Oh, I see it"  # words at 0-2, 4-5, 6-9, 10-12
 
 def timed(characters: list[int], text: str = TEXT) -> list[tuple[str, int, int]]:
     timer = WordTimer(find_words(text))
-    told = timer.push(characters) + timer.rest()
-    return [(each.word.text, each.first_token, each.end_token) for each in told]
+    timed_words = timer.push(characters) + timer.rest()
+    return [(each.word.text, each.first_token, each.end_token) for each in timed_words]
 
 
 @pytest.mark.parametrize(
@@ -27,11 +27,13 @@ def timed(characters: list[int], text: str = TEXT) -> list[tuple[str, int, int]]
         ([], []),
     ],
 )
-def test_words_of_characters(characters: list[int], expected: list[tuple[str, int, int]]) -> None:
+def test_word_timer_assigns_tokens_to_words(
+    characters: list[int], expected: list[tuple[str, int, int]]
+) -> None:
     assert timed(characters) == expected
 
 
-def test_a_word_is_told_when_it_ends() -> None:
+def test_word_timer_returns_a_word_when_it_ends() -> None:
     timer = WordTimer(find_words(TEXT))
     assert timer.push([0, 1]) == []
     assert [each.word.text for each in timer.push([2])] == ["Oh"]
@@ -44,17 +46,19 @@ def test_a_word_is_told_when_it_ends() -> None:
     st.lists(st.integers(0, 30), max_size=40),
     st.lists(st.integers(1, 6), max_size=20),
 )
-def test_any_characters_in_any_parts(text: str, places: list[int], parts: list[int]) -> None:
+def test_word_timer_output_is_the_same_for_any_split(
+    text: str, places: list[int], parts: list[int]
+) -> None:
     characters = sorted(min(place, max(0, len(text) - 1)) for place in places)
-    timer, told, rest = WordTimer(find_words(text)), [], list(characters)
+    timer, timed_words, rest = WordTimer(find_words(text)), [], list(characters)
     for part in parts:
-        told += timer.push(rest[:part])
+        timed_words += timer.push(rest[:part])
         rest = rest[part:]
-    told += timer.push(rest) + timer.rest()
-    assert [(each.word.text, each.first_token, each.end_token) for each in told] == timed(
+    timed_words += timer.push(rest) + timer.rest()
+    assert [(each.word.text, each.first_token, each.end_token) for each in timed_words] == timed(
         characters, text
     )
-    assert [each.word for each in told] == find_words(text)[: len(told)]
-    times = [time for each in told for time in (each.first_token, each.end_token)]
+    assert [each.word for each in timed_words] == find_words(text)[: len(timed_words)]
+    times = [time for each in timed_words for time in (each.first_token, each.end_token)]
     assert times == sorted(times)
     assert all(0 <= time <= len(characters) for time in times)

@@ -1,4 +1,4 @@
-"""What counts as a word, in the scripts that Bark speaks."""
+"""Words in the scripts that Bark speaks."""
 
 from itertools import pairwise
 
@@ -27,16 +27,16 @@ from barkserve.speakable import speakable
         ("a [b", ["a", "b"]),
     ],
 )  # fmt: skip
-def test_words(text: str, words: list[str]) -> None:
+def test_find_words(text: str, words: list[str]) -> None:
     assert [word.text for word in find_words(text)] == words
 
 
 @given(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=60) | st.text("a1 [].,-'好ー$♪\n")
 )
-def test_words_stand_in_the_text_in_order_and_hold_all_there_is_to_speak(text: str) -> None:
+def test_words_cover_all_speech_in_order(text: str) -> None:
     words = find_words(text)
     assert all(text[word.start : word.end] == word.text for word in words)
     assert all(one.end <= other.start for one, other in pairwise(words))
     inside = {place for word in words for place in range(word.start, word.end)}
-    assert all(place in inside for place, sign in enumerate(text) if speakable(sign))
+    assert all(place in inside for place, each in enumerate(text) if speakable(each))

@@ -1,1 +1,1 @@
-"""Text as it is written, cut into pieces that one utterance can hold."""
+"""Text input: buffering, and segmentation into parts that one generation can speak."""

@@ -1,4 +1,4 @@
-"""Language codes of requests, checked. Knows no language: of an unknown one nothing is wrong."""
+"""Checks the form of language codes. Unknown languages are allowed."""
 
 import re
 
@@ -8,9 +8,11 @@ _CODE = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,4}")
 
 
 def checked_language(code: str) -> str:
-    """A code of the form of BCP 47, or none; InvalidArgument naming `language_code` for others."""
+    """Return a language code if it is empty or has the form of BCP 47.
+
+    Raises:
+        InvalidArgument: the code has another form. The error names the field `language_code`.
+    """
     if code and not _CODE.fullmatch(code):
-        raise InvalidArgument(
-            "language_code", 'must be a BCP 47 code, "en" or "pt-BR" for instance'
-        )
+        raise InvalidArgument("language_code", 'must be a BCP 47 code, for example "en" or "pt-BR"')
     return code

@@ -1,6 +1,4 @@
-"""When each word of a piece is spoken, from the character that each semantic token speaks. Knows no
-samples and no messages.
-"""
+"""Finds the semantic tokens of each word from the character that each token speaks."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +8,7 @@ from barkserve.orchestrator.text.words import Word
 
 @dataclass(frozen=True)
 class TimedWord:
-    """A word, and the tokens that speak it: none, where speech passed it over."""
+    """A word and its range of semantic tokens, which is empty if the speech skipped the word."""
 
     word: Word
     first_token: int
@@ -18,31 +16,34 @@ class TimedWord:
 
 
 class WordTimer:
-    """Tells words once it is known where they end.
+    """Returns each word of a segment as soon as its end is known.
 
     Args:
-        words: of the piece, in order.
+        words: the words of the segment, in order.
     """
 
     def __init__(self, words: Sequence[Word]) -> None:
         self._words = words
-        self._next = 0  # the word that is being spoken, or comes next
-        self._first: int | None = None  # its first token, once there is one
+        self._next = 0  # index of the word that is being spoken, or of the next one
+        self._first: int | None = None  # first token of the word that is being spoken
         self._token = 0
 
     def push(self, characters: Sequence[int]) -> list[TimedWord]:
-        """The characters that the next tokens speak, never falling; returns the words that have
-        ended.
+        """Add the characters of the next tokens; return the words that have ended.
+
+        Args:
+            characters: for each token, the index of its character in the segment, in ascending
+                order.
         """
         return [word for character in characters for word in self._push(character)]
 
     def rest(self) -> list[TimedWord]:
-        """The word in which speech ended, if it did."""
+        """End the segment; return the word that was being spoken, if any."""
         return [] if self._first is None else [self._end()]
 
     @property
     def tokens(self) -> int:
-        """How many characters have been pushed."""
+        """The number of tokens so far."""
         return self._token
 
     def _push(self, character: int) -> Iterator[TimedWord]:
