@@ -1,12 +1,14 @@
-"""Options: flags before environment before defaults, and a clear word for what does not fit."""
+"""Options: flags win over the environment, and errors name what was given."""
 
 import argparse
+from dataclasses import fields
 
 import pytest
 
 from barkserve.config import (
     CoarseOptions,
     FineOptions,
+    OrchestratorOptions,
     SemanticOptions,
     UpOptions,
 )
@@ -20,18 +22,18 @@ def read(kind: type, words: list[str], environment: dict[str, str]) -> object:
     return read_options(kind, parser.parse_args(words), environment)
 
 
-def test_defaults() -> None:
+def test_options_have_defaults() -> None:
     options = read(CoarseOptions, [], {})
     assert options == CoarseOptions()
 
 
-def test_the_environment_beats_the_default_and_a_flag_beats_the_environment() -> None:
+def test_flag_wins_over_environment_over_default() -> None:
     environment = {"BARKSERVE_SLOTS": "3", "BARKSERVE_PORT": "1234"}
     options = read(SemanticOptions, ["--port", "77"], environment)
     assert options == SemanticOptions(port=77, slots=3)
 
 
-def test_flags_without_a_value_and_their_variables() -> None:
+def test_boolean_option_has_flag_and_variable() -> None:
     assert read(FineOptions, ["--exit-on-stdin-close"], {}).exit_on_stdin_close is True
     assert (
         read(FineOptions, [], {"BARKSERVE_EXIT_ON_STDIN_CLOSE": "0"}).exit_on_stdin_close is False
@@ -52,7 +54,7 @@ def test_flags_without_a_value_and_their_variables() -> None:
         ([], {"BARKSERVE_EXIT_ON_STDIN_CLOSE": "perhaps"}, "BARKSERVE_EXIT_ON_STDIN_CLOSE"),
     ],
 )
-def test_what_does_not_fit_is_named(
+def test_invalid_value_error_names_its_source(
     words: list[str], environment: dict[str, str], source: str
 ) -> None:
     with pytest.raises(StartupError, match=source):
@@ -60,14 +62,16 @@ def test_what_does_not_fit_is_named(
 
 
 @pytest.mark.parametrize("words", [["--chunk-growth", "0.9"], ["--max-chunk-frames", "0"]])
-def test_what_is_too_little_is_named(words: list[str]) -> None:
-    with pytest.raises(StartupError, match=rf"{words[0]}: '{words[1]}' is not a .*number of 1 to"):
+def test_too_small_value_error_names_the_limit(words: list[str]) -> None:
+    with pytest.raises(
+        StartupError, match=rf"{words[0]}: '{words[1]}' is not a .*number from 1 to"
+    ):
         read(FineOptions, words, {})
 
 
-def test_a_stage_has_room_for_something() -> None:
+def test_zero_slots_and_streams_are_rejected() -> None:
     for option in ("--slots", "--max-streams"):
-        with pytest.raises(StartupError, match=f"{option}: '0' is not a whole number of 1 to"):
+        with pytest.raises(StartupError, match=f"{option}: '0' is not a whole number from 1 to"):
             read(CoarseOptions, [option, "0"], {})
 
 
@@ -76,7 +80,22 @@ def test_unknown_variables_are_found() -> None:
     assert unknown_variables(environment, [UpOptions]) == ["BARKSERVE_THREDS"]
 
 
-def test_all_ports_of_up_exist() -> None:
+def test_up_rejects_ports_beyond_the_last() -> None:
     assert read(UpOptions, ["--port", "65531"], {}) == UpOptions(port=65531)
     with pytest.raises(StartupError, match=r"--port.*65531"):
         read(UpOptions, ["--port", "65532"], {})
+
+
+def test_only_mutual_tls_requires_client_certificate() -> None:
+    assert not CoarseOptions(tls_cert="a", tls_key="b").requires_client_certificate
+    assert CoarseOptions(tls_ca="ca").requires_client_certificate
+    assert OrchestratorOptions(tls_ca="ca").requires_client_certificate
+    assert not OrchestratorOptions(tls_ca="ca", tls_clients="anyone").requires_client_certificate
+
+
+def test_help_texts_are_phrases() -> None:
+    """A help text continues with "(default: ...)", so it must not end in a period."""
+    for entry in fields(OrchestratorOptions):
+        text = entry.metadata["help"]
+        assert text == text.strip()
+        assert not text.endswith(".")

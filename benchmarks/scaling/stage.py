@@ -12,6 +12,7 @@ from pathlib import Path
 from barkserve.checkpoint.folder import CheckpointFolder
 from barkserve.coarse.generator import CoarseGenerator, coarse_heads
 from barkserve.coarse.servicer import CoarseServicer
+from barkserve.config import ServiceOptions
 from barkserve.engine.batcher import Batcher
 from barkserve.engine.engine import Engine
 from barkserve.fine.generator import FineGenerator
@@ -22,11 +23,11 @@ from barkserve.semantic.generator import SemanticGenerator, semantic_head
 from barkserve.semantic.servicer import SemanticServicer
 from barkserve.semantic.text import TextEncoder
 from barkserve.serving.admission import Admission
-from barkserve.serving.load import load_of
+from barkserve.serving.load import load_of, slotted_load_of
 from barkserve.serving.metrics import Metrics
-from barkserve.serving.server import ServerOptions, Service, register_with, serve
+from barkserve.serving.server import serve
+from barkserve.serving.service import Service, register_with
 from barkserve.v1 import coarse_pb2_grpc, codec_pb2_grpc, fine_pb2_grpc, semantic_pb2_grpc
-from barkserve.wiring import engine_load
 from benchmarks.scaling.slow_model import (
     UTTERANCE_S,
     SlowFiller,
@@ -93,7 +94,7 @@ def _autoregressive(
             coarse_pb2_grpc.add_CoarseServiceServicer_to_server,
             CoarseServicer(CoarseGenerator(engine, bark), bark, admission, metrics),
         )
-    load = engine_load(admission, engine)
+    load = slotted_load_of(admission, engine)
     return Service(f"barkserve.v1.{stage}", register, engine.start, engine.stop, load)
 
 
@@ -107,7 +108,7 @@ def main() -> None:
     logging.basicConfig(level="WARNING")
     folder = CheckpointFolder.open(arguments.checkpoint)
     metrics = Metrics(arguments.stage)
-    options = ServerOptions("127.0.0.1", arguments.port, 0, DRAIN_S, exit_on_stdin_close=True)
+    options = ServiceOptions(port=arguments.port, drain_seconds=DRAIN_S, exit_on_stdin_close=True)
     asyncio.run(serve(options, metrics, lambda: build(arguments.stage, folder, metrics)))
 
 

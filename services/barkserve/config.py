@@ -1,5 +1,7 @@
-"""The options of every service: one dataclass field each, from which its flag, its environment
-variable, its help and its default come. Knows no service and opens nothing.
+"""The options of every command: one dataclass per command, one field per option.
+
+A field gives the option its flag, environment variable, help text and default (see `options`).
+Groups that several commands share are base classes, so that each option is declared once.
 """
 
 from dataclasses import dataclass
@@ -8,263 +10,287 @@ from barkserve.constants import STAGES
 from barkserve.errors import StartupError
 from barkserve.options import option, port_option
 
-PORTS = {
-    "orchestrator": 50051,
-    "semantic": 50052,
-    "coarse": 50053,
-    "fine": 50054,
-    "codec": 50055,
-    "autoscaler": 50056,
-}
-METRICS_PORTS = {
-    "orchestrator": 9464,
-    "semantic": 9465,
-    "coarse": 9466,
-    "fine": 9467,
-    "codec": 9468,
-    "autoscaler": 9469,
-}
-
-_CHECKPOINT = (
-    "folder in the Hugging Face layout, or hub name such as suno/bark-small; "
-    "empty: the embedded bark-mini"
-)
 _PORT = "port to listen on; 0 takes a free one"
-_METRICS_PORT = "port of the Prometheus endpoint /metrics; 0 for none"
-_SLOTS = "utterances in the key/value cache at once"
-_CHUNK_GROWTH = (
-    "STREAMING: how many times longer each chunk is than the one before; no player runs dry while "
-    "a second of audio takes less than 1/this of a second to make; 1: all as long as the first"
-)
-_BATCH = "0: 1 on a CPU, where that keeps every stream equal to the bit, 8 on a GPU"
-_DTYPE = (
-    "of weights and activations; on a CPU bfloat16 is of the linear layers' weights only; "
-    "int8 too, it needs a CPU with AVX-512 VNNI"
-)
-_DTYPES = ("float32", "float16", "bfloat16", "int8")
-_ATTENTION = "flash needs CUDA, flash-attn and a 16-bit dtype"
-_ATTENTIONS = ("flash", "sdpa", "eager")
-_TLS_CERT = "PEM file with the certificate to show, to clients and to other services; empty: no TLS"
-_TLS_KEY = "PEM file with the certificate's key"
-_TLS_CA = (
-    "PEM file with the authorities to trust; with it clients must show a certificate, "
-    "and calls to other services use TLS too"
-)
-_TLS_CLIENTS = "whether clients must show a certificate of --tls-ca"
-_OFFLOAD = (
-    "how long no stream must have been in a stage before its model leaves the GPU for host"
-    " memory; the next stream brings it back; 0: never"
-)
+_METRICS_PORT = "port of the Prometheus endpoint /metrics; 0 disables it"
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 _VOICE_STORE = (
-    "folder or fsspec URL of created voices, the same for all replicas (s3:// needs s3fs, gs://"
-    " gcsfs); "
+    "folder or fsspec URL of created voices, the same for all replicas (s3:// needs s3fs, gs:// "
+    "needs gcsfs); "
 )
-_REPLICAS_OF_ORCHESTRATOR = "replicas of the orchestrator, in the same forms"
+_MAX_BATCH = "0 means 1 on a CPU (every stream stays bit-exact) and 8 on a GPU"
 _REPLICAS = (
-    "replicas of the {} stage: HOST:PORT,... or static:HOST:PORT,... or dns:NAME:PORT "
-    "or kubernetes:SERVICE[.NAMESPACE][:PORT]"
+    "replicas of the {}: HOST:PORT,... or static:HOST:PORT,... or dns:NAME:PORT or "
+    "kubernetes:SERVICE[.NAMESPACE][:PORT]"
 )
-_VOICE = 'voice of requests that name none; empty: the checkpoint\'s default, "none": no voice'
 
 
 @dataclass(frozen=True)
 class ServiceOptions:
-    """What every service takes."""
+    """Options of every service."""
 
     host: str = option("127.0.0.1", "address to listen on; 0.0.0.0 for all")
     port: int = port_option(0, _PORT)
     metrics_port: int = port_option(0, _METRICS_PORT)
     drain_seconds: float = option(
-        30.0, "how long running streams may go on after the first SIGTERM"
+        30.0, "time that running streams have to finish after the first SIGTERM"
     )
     health_port: int = port_option(
-        0, "plaintext port that answers grpc.health.v1 only, for probes that know no TLS; 0: none"
+        0, "plaintext port with grpc.health.v1 only, for probes without TLS; 0 disables it"
     )
     max_connection_age_seconds: float = option(
-        0.0, "ask clients to connect anew after so long, so that they find new replicas; 0: never"
+        0.0,
+        "connection age after which clients are asked to reconnect, so that they find new "
+        "replicas; 0 means never",
     )
-    tls_cert: str = option("", _TLS_CERT)
-    tls_key: str = option("", _TLS_KEY)
-    tls_ca: str = option("", _TLS_CA)
-    log_level: str = option("info", "how much to log", _LOG_LEVELS)
+    tls_cert: str = option(
+        "", "PEM file with the certificate of this service; empty disables TLS for its clients"
+    )
+    tls_key: str = option("", "PEM file with the private key of the certificate")
+    tls_ca: str = option(
+        "",
+        "PEM file with the trusted authorities; requires client certificates, and TLS on calls to "
+        "other services",
+    )
+    log_level: str = option("info", "lowest level of the log messages to show", _LOG_LEVELS)
     exit_on_stdin_close: bool = option(
         False,
-        "stop when standard input closes, and say on standard output why it cannot serve (set by"
-        " `barkserve up`)",
+        "stop when standard input closes, and print startup errors on standard output (set by "
+        "`barkserve up`)",
+    )
+
+    @property
+    def requires_client_certificate(self) -> bool:
+        """Whether clients must present a certificate of an authority in `tls_ca`."""
+        return bool(self.tls_ca)
+
+
+@dataclass(frozen=True)
+class CheckpointOptions:
+    """Options of everything that reads a checkpoint."""
+
+    checkpoint: str = option(
+        "",
+        "folder in the Hugging Face layout, or hub name such as suno/bark-small; empty means the "
+        "bundled bark-mini",
     )
 
 
 @dataclass(frozen=True)
-class CommonOptions(ServiceOptions):
-    """What every service with a checkpoint takes."""
-
-    checkpoint: str = option("", _CHECKPOINT)
-
-
-@dataclass(frozen=True)
-class StageOptions(CommonOptions):
-    """What every service with a model takes."""
+class ModelOptions:
+    """Options of a model. `barkserve up` has the same ones and passes them to every stage."""
 
     device: str = option("cpu", "cpu, cuda or cuda:N")
-    dtype: str = option("float32", _DTYPE, _DTYPES)
-    attention: str = option("sdpa", _ATTENTION, _ATTENTIONS)
-    threads: int = option(0, "CPU threads of the model; 0 for torch's own choice")
+    dtype: str = option(
+        "float32",
+        "dtype of weights and activations; on a CPU, bfloat16 and int8 apply to the weights of "
+        "linear layers only, and int8 needs AVX-512 VNNI",
+        ("float32", "float16", "bfloat16", "int8"),
+    )
+    attention: str = option(
+        "sdpa", "flash needs CUDA, flash-attn and a 16-bit dtype", ("flash", "sdpa", "eager")
+    )
+    threads: int = option(0, "CPU threads of the model; 0 means PyTorch's default")
+    offload_idle_seconds: float = option(
+        0.0,
+        "time without a stream after which a stage moves its model from the GPU to host memory, "
+        "until the next stream; 0 means never",
+    )
+
+
+@dataclass(frozen=True)
+class SlotOptions:
+    """Options of a stage with a key/value cache. `barkserve up` passes them on."""
+
+    slots: int = option(16, "utterances in the key/value cache at once", least=1)
+
+
+@dataclass(frozen=True)
+class VoiceOptions:
+    """Options of the default voice. `barkserve up` passes them on."""
+
+    voice: str = option(
+        "",
+        "voice of requests that name none; empty means the default of the checkpoint, "
+        '"none" means no voice',
+    )
+
+
+@dataclass(frozen=True)
+class StageOptions(ModelOptions, CheckpointOptions, ServiceOptions):
+    """Options of every stage: a service with a model."""
+
     max_streams: int = option(
         64,
-        "streams taken on at once, waiting ones included; more are told to come back",
+        "streams accepted at once, including those that wait for a slot; others are rejected",
         least=1,
     )
-    offload_idle_seconds: float = option(0.0, _OFFLOAD)
 
 
 @dataclass(frozen=True)
-class SemanticOptions(StageOptions):
-    """`barkserve semantic`."""
+class SemanticOptions(SlotOptions, StageOptions):
+    """Options of `barkserve semantic`."""
 
-    port: int = port_option(PORTS["semantic"], _PORT)
-    metrics_port: int = port_option(METRICS_PORTS["semantic"], _METRICS_PORT)
-    slots: int = option(16, _SLOTS, least=1)
+    port: int = port_option(50052, _PORT)
+    metrics_port: int = port_option(9465, _METRICS_PORT)
 
 
 @dataclass(frozen=True)
-class CoarseOptions(StageOptions):
-    """`barkserve coarse`."""
+class CoarseOptions(SlotOptions, StageOptions):
+    """Options of `barkserve coarse`."""
 
-    port: int = port_option(PORTS["coarse"], _PORT)
-    metrics_port: int = port_option(METRICS_PORTS["coarse"], _METRICS_PORT)
-    slots: int = option(16, _SLOTS, least=1)
+    port: int = port_option(50053, _PORT)
+    metrics_port: int = port_option(9466, _METRICS_PORT)
 
 
 @dataclass(frozen=True)
 class FineOptions(StageOptions):
-    """`barkserve fine`."""
+    """Options of `barkserve fine`."""
 
-    port: int = port_option(PORTS["fine"], _PORT)
-    metrics_port: int = port_option(METRICS_PORTS["fine"], _METRICS_PORT)
-    max_batch: int = option(0, "windows of different streams in one pass; " + _BATCH)
+    port: int = port_option(50054, _PORT)
+    metrics_port: int = port_option(9467, _METRICS_PORT)
+    max_batch: int = option(0, f"windows of different streams in one model call; {_MAX_BATCH}")
     first_chunk_frames: int = option(
-        22, "STREAMING: frames of 1/75 s in an utterance's first chunk", least=1
+        22, "STREAMING: frames (1/75 s each) in the first chunk of an utterance", least=1
     )
-    chunk_growth: float = option(1.25, _CHUNK_GROWTH, least=1)
+    chunk_growth: float = option(
+        1.25,
+        "STREAMING: length of a chunk relative to the chunk before it; playback does not underrun "
+        "while the real-time factor is below 1/growth; 1 keeps all chunks at the first one's "
+        "length",
+        least=1,
+    )
     max_chunk_frames: int = option(
-        75, "STREAMING: frames in a later chunk, and no more than a window decides", least=1
+        75, "STREAMING: most frames in a later chunk, limited by the model's window", least=1
     )
-    lookahead_frames: int = option(8, "STREAMING: frames to the right that a frame must have seen")
+    lookahead_frames: int = option(
+        8, "STREAMING: frames to the right that the model sees before it decides a frame"
+    )
 
 
 @dataclass(frozen=True)
 class CodecOptions(StageOptions):
-    """`barkserve codec`."""
+    """Options of `barkserve codec`."""
 
-    port: int = port_option(PORTS["codec"], _PORT)
-    metrics_port: int = port_option(METRICS_PORTS["codec"], _METRICS_PORT)
-    max_batch: int = option(0, "chunks of different streams in one pass; " + _BATCH)
+    port: int = port_option(50055, _PORT)
+    metrics_port: int = port_option(9468, _METRICS_PORT)
+    max_batch: int = option(0, f"chunks of different streams in one model call; {_MAX_BATCH}")
 
 
 @dataclass(frozen=True)
-class OrchestratorOptions(CommonOptions):
-    """`barkserve orchestrator`."""
+class StageAddressOptions:
+    """Options that say where the replicas of each stage are."""
 
-    port: int = port_option(PORTS["orchestrator"], _PORT)
-    metrics_port: int = port_option(METRICS_PORTS["orchestrator"], _METRICS_PORT)
-    semantic: str = option(f"127.0.0.1:{PORTS['semantic']}", _REPLICAS.format("semantic"))
-    coarse: str = option(f"127.0.0.1:{PORTS['coarse']}", _REPLICAS.format("coarse"))
-    fine: str = option(f"127.0.0.1:{PORTS['fine']}", _REPLICAS.format("fine"))
-    codec: str = option(f"127.0.0.1:{PORTS['codec']}", _REPLICAS.format("codec"))
-    voice: str = option("", _VOICE)
-    max_streams: int = option(
-        64, "texts and contexts spoken at once; more are told to come back", least=1
-    )
+    semantic: str = option(f"127.0.0.1:{SemanticOptions.port}", _REPLICAS.format("semantic stage"))
+    coarse: str = option(f"127.0.0.1:{CoarseOptions.port}", _REPLICAS.format("coarse stage"))
+    fine: str = option(f"127.0.0.1:{FineOptions.port}", _REPLICAS.format("fine stage"))
+    codec: str = option(f"127.0.0.1:{CodecOptions.port}", _REPLICAS.format("codec stage"))
+
+
+@dataclass(frozen=True)
+class OrchestratorOptions(VoiceOptions, StageAddressOptions, CheckpointOptions, ServiceOptions):
+    """Options of `barkserve orchestrator`."""
+
+    port: int = port_option(50051, _PORT)
+    metrics_port: int = port_option(9464, _METRICS_PORT)
+    max_streams: int = option(64, "texts and contexts spoken at once; others are rejected", least=1)
     max_text_characters: int = option(
-        1_000_000, "characters of a text, or of all text of a context; more are refused", least=1
+        1_000_000,
+        "characters in one text, or in all text of one context; longer ones are rejected",
+        least=1,
     )
     max_seconds_per_character: float = option(
         0.5,
-        "of speech, on top of 2, for a piece of text without [cues] and notes; it ends there unless"
-        " the request says otherwise; 0 for no limit",
+        "longest speech of a segment without [cues] and notes, per character and on top of 2 s; "
+        "a request can override it; 0 means no limit",
     )
-    max_contexts: int = option(
-        16, "contexts that may be open in one StreamingSynthesize call", least=1
-    )
-    voice_store: str = option("", _VOICE_STORE + "empty: only the checkpoint's voices")
-    max_stored_voices: int = option(1000, "voices that may be created in all")
+    max_contexts: int = option(16, "contexts open in one StreamingSynthesize call", least=1)
+    voice_store: str = option("", _VOICE_STORE + "empty means only the checkpoint's voices")
+    max_stored_voices: int = option(1000, "created voices in total")
     voice_handle_seconds: float = option(
-        3600.0, "how long a voice that a response left behind can be asked for by its handle"
+        3600.0, "time for which a voice handle in a response stays valid"
     )
     replica_wait_seconds: float = option(
-        60.0, "how long a stream waits for a stage that has no replica: it may be scaling from zero"
+        60.0,
+        "time that a stream waits for a stage without replicas, which may be scaling up from zero",
     )
-    tls_clients: str = option("certificate", _TLS_CLIENTS, ("certificate", "anyone"))
+    tls_clients: str = option(
+        "certificate",
+        "whether clients must present a certificate of --tls-ca",
+        ("certificate", "anyone"),
+    )
+
+    @property
+    def requires_client_certificate(self) -> bool:
+        """Whether clients must present a certificate of an authority in `tls_ca`."""
+        return bool(self.tls_ca) and self.tls_clients == "certificate"
 
 
 @dataclass(frozen=True)
-class AutoscalerOptions(ServiceOptions):
-    """`barkserve autoscaler`."""
+class AutoscalerOptions(StageAddressOptions, ServiceOptions):
+    """Options of `barkserve autoscaler`."""
 
-    port: int = port_option(PORTS["autoscaler"], _PORT)
-    metrics_port: int = port_option(METRICS_PORTS["autoscaler"], _METRICS_PORT)
-    orchestrator: str = option(f"127.0.0.1:{PORTS['orchestrator']}", _REPLICAS_OF_ORCHESTRATOR)
-    semantic: str = option(f"127.0.0.1:{PORTS['semantic']}", _REPLICAS.format("semantic"))
-    coarse: str = option(f"127.0.0.1:{PORTS['coarse']}", _REPLICAS.format("coarse"))
-    fine: str = option(f"127.0.0.1:{PORTS['fine']}", _REPLICAS.format("fine"))
-    codec: str = option(f"127.0.0.1:{PORTS['codec']}", _REPLICAS.format("codec"))
+    port: int = port_option(50056, _PORT)
+    metrics_port: int = port_option(9469, _METRICS_PORT)
+    orchestrator: str = option(
+        f"127.0.0.1:{OrchestratorOptions.port}", _REPLICAS.format("orchestrator")
+    )
     target_utilization: float = option(
-        0.7, "share of a replica's measured capacity that running streams may take"
+        0.7, "share of a replica's measured capacity that running streams may use"
     )
     assumed_streams: float = option(
-        4.0, "streams that a replica keeps in real time, until it has been measured"
+        4.0, "real-time streams per replica, assumed until the capacity is measured"
     )
     idle_seconds: float = option(
-        300.0, "how long after the last stream there is to be a replica of each stage"
+        300.0, "time after the last stream for which each stage keeps a replica"
     )
 
 
 @dataclass(frozen=True)
-class FetchOptions:
-    """`barkserve fetch`: what one service needs of a checkpoint, in a folder of its own."""
+class FetchOptions(CheckpointOptions):
+    """Options of `barkserve fetch`."""
 
-    stage: str = option("", "which service", (*STAGES, "orchestrator"))
-    checkpoint: str = option("", _CHECKPOINT)
-    to: str = option("", "folder to write; it becomes that service's --checkpoint")
-    verify: bool = option(False, "fetch nothing: check the folder against its checksums")
+    stage: str = option("", "service that the files are for", (*STAGES, "orchestrator"))
+    to: str = option("", "folder to write; give it to that service as --checkpoint")
+    verify: bool = option(False, "check the folder against its checksums and fetch nothing")
 
 
 @dataclass(frozen=True)
-class UpOptions:
-    """`barkserve up`: all five on this machine."""
+class UpOptions(VoiceOptions, SlotOptions, ModelOptions, CheckpointOptions):
+    """Options of `barkserve up`.
 
-    checkpoint: str = option("", _CHECKPOINT)
+    `up` passes every option on to each service that has an option of the same name.
+    """
+
     host: str = option(
-        "127.0.0.1", "address the orchestrator listens on; the stages stay on 127.0.0.1"
+        "127.0.0.1", "address that the orchestrator listens on; the stages stay on 127.0.0.1"
     )
     port: int = port_option(
-        PORTS["orchestrator"],
-        "port of the orchestrator, the stages take the next four; 0 takes free ones",
-        count=5,
+        OrchestratorOptions.port,
+        "port of the orchestrator; the stages take the next ones; 0 takes free ones",
+        count=1 + len(STAGES),
     )
     metrics_port: int = port_option(
-        METRICS_PORTS["orchestrator"], "first of five Prometheus ports; 0 for none", count=5
+        OrchestratorOptions.metrics_port,
+        "Prometheus port of the orchestrator; the stages take the next ones; 0 disables all",
+        count=1 + len(STAGES),
     )
-    device: str = option("cpu", "of all stages: cpu, cuda or cuda:N")
-    dtype: str = option("float32", _DTYPE, _DTYPES)
-    attention: str = option("sdpa", _ATTENTION, _ATTENTIONS)
-    threads: int = option(0, "CPU threads of each model; 0 shares the cores among two")
-    slots: int = option(16, "utterances in each key/value cache at once", least=1)
-    offload_idle_seconds: float = option(0.0, _OFFLOAD)
-    voice: str = option("", _VOICE)
+    threads: int = option(0, "CPU threads of each model; 0 means half of the cores")
     voice_store: str = option(
-        "", _VOICE_STORE + 'empty: barkserve/voices in your data folder, "none": nowhere'
+        "", _VOICE_STORE + 'empty means barkserve/voices in your data folder, "none" means no store'
     )
-    startup_seconds: float = option(600.0, "how long the services may take to load")
-    drain_seconds: float = option(5.0, "how long running streams may go on when stopped")
-    log_level: str = option("warning", "how much the services log", _LOG_LEVELS)
+    startup_seconds: float = option(600.0, "time that the services have to become ready")
+    drain_seconds: float = option(5.0, "time that running streams have to finish on a stop")
+    log_level: str = option("warning", "lowest level of the services' log messages", _LOG_LEVELS)
 
 
 def check_offload(device: str, idle_seconds: float) -> None:
-    """Raise StartupError for a model that is to leave a device that it cannot leave."""
+    """Check that a model can be offloaded from its device.
+
+    Raises:
+        StartupError: offloading is on and the device is a CPU.
+    """
     if idle_seconds and not device.startswith("cuda"):
         raise StartupError(
-            f"--offload-idle-seconds: with --device {device} a model is in host memory already,"
-            " and leaving would free nothing; take --device cuda, or 0 seconds"
+            f"--offload-idle-seconds needs a GPU: with --device {device} the model is in host "
+            "memory already. Use --device cuda, or --offload-idle-seconds 0"
         )

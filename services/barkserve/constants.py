@@ -1,20 +1,20 @@
-"""Names that services must agree on without importing each other. Knows no numbers of any
-checkpoint.
-"""
+"""Names that services share without importing each other."""
 
 from enum import IntEnum
 from typing import Literal, get_args
 
 StageName = Literal["semantic", "coarse", "fine", "codec"]
 STAGES: tuple[StageName, ...] = get_args(StageName)
+"""The stages, in the order in which the tokens pass them."""
 
 NO_VOICE = "none"
-"""The voice name that means no history at all."""
+"""The voice name that means no history prompt."""
 
 
 class DrawStream(IntEnum):
-    """Tells the stages' draws apart under one seed. Changing a number changes every seeded
-    utterance.
+    """Separates the random draws of the stages under one seed.
+
+    Changing a number changes every seeded utterance.
     """
 
     SEMANTIC = 1

@@ -1,6 +1,4 @@
-"""Options classes from flags and the environment, read once. Knows what an option is, and none of
-them.
-"""
+"""Command-line options declared as dataclass fields, and read from flags and the environment."""
 
 import argparse
 import os
@@ -16,38 +14,46 @@ if TYPE_CHECKING:
 Options = TypeVar("Options", bound="DataclassInstance")
 
 _LAST_PORT = 65535
-_MOST = 1e9
+_DEFAULT_MOST = 1e9
 
 
 def option(
     default: Any,
     text: str,
     choices: tuple[str, ...] = (),
-    most: float = _MOST,
+    most: float = _DEFAULT_MOST,
     least: float = 0,
 ) -> Any:
-    """A dataclass field that is also a command-line option; a number may be `least` to `most`."""
+    """Declare a dataclass field that is also a command-line option.
+
+    Args:
+        default: the default value; its type is the type of the option.
+        text: the help text.
+        choices: the allowed values of a string; empty allows all.
+        most: largest allowed number.
+        least: smallest allowed number.
+    """
     limits = {"least": least, "most": most}
     return field(default=default, metadata={"help": text, "choices": choices, **limits})
 
 
 def port_option(default: int, text: str, count: int = 1) -> Any:
-    """The option of a port, or of the first of several."""
+    """Declare the option of a port, or of the first one of `count` consecutive ports."""
     return option(default, text, most=_LAST_PORT + 1 - count)
 
 
 def flag_of(name: str) -> str:
-    """--metrics-port for metrics_port."""
+    """The flag of a field, such as --metrics-port for metrics_port."""
     return "--" + name.replace("_", "-")
 
 
 def variable_of(name: str) -> str:
-    """BARKSERVE_METRICS_PORT for metrics_port."""
+    """The environment variable of a field, such as BARKSERVE_METRICS_PORT for metrics_port."""
     return "BARKSERVE_" + name.upper()
 
 
 def add_options(parser: argparse.ArgumentParser, kind: type[Options]) -> None:
-    """One argument for each field of an options class."""
+    """Add one argument for each field of an options class."""
     for entry in fields(kind):
         metadata = entry.metadata
         origin = f"default: {_shown(entry.default)}; environment: {variable_of(entry.name)}"
@@ -68,24 +74,24 @@ def add_options(parser: argparse.ArgumentParser, kind: type[Options]) -> None:
 def read_options(
     kind: type[Options], arguments: argparse.Namespace, environment: Mapping[str, str]
 ) -> Options:
-    """Flags first, environment second, defaults last. Raises StartupError for values that do not
-    fit.
+    """Read an options class: flags win over the environment, the environment over defaults.
+
+    Raises:
+        StartupError: a value is not allowed; the message names the flag or variable.
     """
     values: dict[str, Any] = {}
     for entry in fields(kind):
-        given = getattr(arguments, entry.name)
+        text = getattr(arguments, entry.name)
         source = flag_of(entry.name)
-        if given is None:
-            given, source = environment.get(variable_of(entry.name)), variable_of(entry.name)
-        if given is not None:
-            values[entry.name] = _parse(given, entry.default, entry.metadata, source)
+        if text is None:
+            text, source = environment.get(variable_of(entry.name)), variable_of(entry.name)
+        if text is not None:
+            values[entry.name] = _parse(text, entry.default, entry.metadata, source)
     return kind(**values)
 
 
 def unknown_variables(environment: Mapping[str, str], kinds: Sequence[type[Any]]) -> list[str]:
-    """Variables that look like ours and set nothing: a mistyped name must not be ignored in
-    silence.
-    """
+    """The BARKSERVE_ variables that belong to no option, so that a typo is not ignored."""
     known = {variable_of(entry.name) for kind in kinds for entry in fields(kind)}
     return sorted(
         name for name in environment if name.startswith("BARKSERVE_") and name not in known
@@ -112,10 +118,11 @@ def _number(
         number = kind(text)
     except ValueError:
         number = kind(-1)
-    if not least <= number <= most:  # also refuses NaN
+    if not least <= number <= most:  # NaN fails this too
         whole = "whole " if kind is int else ""
-        limits = f"{least:.0f} to {most:.0f}"
-        raise StartupError(f"{source}: {text!r} is not a {whole}number of {limits}")
+        raise StartupError(
+            f"{source}: {text!r} is not a {whole}number from {least:.0f} to {most:.0f}"
+        )
     return number
 
 
@@ -131,5 +138,5 @@ def _metavar(entry: Field[Any]) -> str:
 
 
 def environment() -> Mapping[str, str]:
-    """The process's environment; the only place that reads it."""
+    """The environment of the process. Nothing else reads it."""
     return os.environ

@@ -17,7 +17,7 @@ from barkclient.__main__ import run
 from barkclient.options import Encoding
 from barkclient.responses import AudioChunk
 from barkserve.config import UpOptions
-from barkserve.up.command import plan_members
+from barkserve.up.plan import plan_services
 from fixtures.checkpoints import TINY, CheckpointSpec
 from tests.barkclient.command_line import Command
 from tests.barkclient.wav_reader import read_wav
@@ -197,7 +197,7 @@ def test_barkserve_up_keeps_voices_in_the_users_data_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def told(**options: str) -> str:
-        orchestrator = plan_members(UpOptions(port=0, **options))[-1]  # type: ignore[arg-type]
+        orchestrator = plan_services(UpOptions(port=0, **options))[-1]  # type: ignore[arg-type]
         flags = [each for each in orchestrator.arguments if each.startswith("--voice-store=")]
         return flags[0].removeprefix("--voice-store=")
 

@@ -1,53 +1,169 @@
-"""Chart and program agree: every word that the chart says is one that `barkserve` understands."""
+"""The chart and the program agree on services, ports, health names and options."""
 
 import argparse
 import json
+import re
+from dataclasses import Field, fields
 from typing import Any
 
 import pytest
+import yaml
 
 from barkserve import config, options
+from barkserve.services import SERVICES, ServiceEntry, callees, service_named
 from tests.helm.chart import CHART, VALUES_FILES, Release, values_of
 
-_OPTIONS: dict[str, type[Any]] = {
-    "orchestrator": config.OrchestratorOptions,
-    "semantic": config.SemanticOptions,
-    "coarse": config.CoarseOptions,
-    "fine": config.FineOptions,
-    "codec": config.CodecOptions,
-    "autoscaler": config.AutoscalerOptions,
-}
+SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+DEFINITIONS = SCHEMA["definitions"]
+TEMPLATES = "\n".join(path.read_text() for path in sorted(CHART.glob("templates/**/*.*")))
+
+CHART_SETS = {
+    "host", "port", "metrics_port", "health_port", "drain_seconds", "checkpoint", "voice_store",
+    "tls_cert", "tls_key", "tls_ca", "tls_clients",
+}  # fmt: skip
+"""Options that the chart computes from other values."""
+
+NOT_OFFERED = {"exit_on_stdin_close"}
+
+STRICTER = {"target_utilization", "assumed_streams"}
+"""Options whose lower limit is exclusive: the service checks this itself."""
 
 
-def _parsed(kind: type[Any], words: list[str]) -> Any:
+def parsed(kind: type[Any], words: list[str]) -> Any:
     parser = argparse.ArgumentParser(exit_on_error=False)
     options.add_options(parser, kind)
     return options.read_options(kind, parser.parse_args(words), {})
 
 
+def template(name: str) -> str:
+    """The text of a `define` block."""
+    block = rf'define "{name}" -\}}\}}\n(.*?)\n\{{\{{- end \}}\}}\n\n'
+    found = re.search(block, TEMPLATES, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def offered(section: dict[str, Any]) -> set[str]:
+    """The options that a section of the values offers, as field names."""
+    flags = section["properties"]["options"]["properties"]
+    assert all(value == {"$ref": f"#/definitions/option-{flag}"} for flag, value in flags.items())
+    return {flag.replace("-", "_") for flag in flags}
+
+
+def settable(kind: type[Any]) -> set[str]:
+    """The options of a service that values may set."""
+    names = {entry.name for entry in fields(kind)} - CHART_SETS - NOT_OFFERED
+    return names - {callee.name for callee in callees(kind)}
+
+
 @pytest.mark.parametrize("path", VALUES_FILES, ids=lambda path: path.stem)
-def test_the_program_takes_what_the_chart_says(path: Any) -> None:
+def test_services_accept_the_arguments_of_the_chart(path: Any) -> None:
     release = Release(values_of(path))
     for name in release.all("Deployment"):
-        service = name.removeprefix("bark-")
-        container = release.container(service)
+        entry = service_named(name.removeprefix("bark-"))
+        container = release.container(entry.name)
         command, *words = container["args"]
-        assert command == service
-        options = _parsed(_OPTIONS[service], words)
+        assert command == entry.name
+        chosen = parsed(entry.options, words)
         ports = {port["name"]: port["containerPort"] for port in container["ports"]}
-        assert options.port == ports["grpc"] == config.PORTS[service]
-        assert options.metrics_port == ports["metrics"] == config.METRICS_PORTS[service]
-        assert options.host == "0.0.0.0"
-        for fetch in release.pod(service).get("initContainers", []):
+        assert chosen.port == ports["grpc"] == entry.port
+        assert chosen.metrics_port == ports["metrics"] == entry.metrics_port
+        assert container["readinessProbe"]["grpc"]["service"] == entry.full_name
+        assert chosen.host == "0.0.0.0"
+        for fetch in release.pod(entry.name).get("initContainers", []):
             command, *words = fetch["args"]
             assert command == "fetch"
-            fetched = _parsed(config.FetchOptions, words)
-            assert (fetched.stage, fetched.to) == (service, options.checkpoint)
+            fetched = parsed(config.FetchOptions, words)
+            assert (fetched.stage, fetched.to) == (entry.name, chosen.checkpoint)
 
 
-def test_the_schema_offers_only_options_that_there_are() -> None:
-    schema = json.loads((CHART / "values.schema.json").read_text())
-    for service, kind in _OPTIONS.items():
-        offered = schema["properties"]["services"]["properties"][service]
-        for option in offered["properties"]["options"]["properties"]:
-            assert hasattr(kind, option.replace("-", "_")), f"services.{service}.options.{option}"
+def test_facts_of_the_chart_equal_the_registry() -> None:
+    assert yaml.safe_load(template("barkserve.facts")) == {
+        entry.name: {
+            "port": entry.port,
+            "metricsPort": entry.metrics_port,
+            "health": entry.full_name,
+        }
+        for entry in SERVICES
+    }
+    stages = [entry.name for entry in SERVICES if entry.is_stage]
+    assert json.loads(template("barkserve.stages")) == stages
+
+
+def test_values_cover_every_service() -> None:
+    names = {entry.name for entry in SERVICES}
+    assert set(values_of(CHART / "values.yaml")["services"]) == names
+    assert set(SCHEMA["properties"]["services"]["properties"]) == names
+    assert set(SCHEMA["properties"]["tls"]["properties"]["secrets"]["properties"]) == names
+
+
+def test_default_client_port_is_the_orchestrators() -> None:
+    port = values_of(CHART / "values.yaml")["exposure"]["service"]["port"]
+    assert port == service_named("orchestrator").port
+
+
+@pytest.mark.parametrize("entry", SERVICES, ids=lambda entry: entry.name)
+def test_schema_offers_the_options_of_each_service(entry: ServiceEntry) -> None:
+    section = SCHEMA["properties"]["services"]["properties"][entry.name]
+    assert offered(section) == settable(entry.options)
+
+
+@pytest.mark.parametrize(
+    ("section", "kind"), [("defaults", config.ServiceOptions), ("stages", config.StageOptions)]
+)
+def test_schema_offers_the_options_of_each_group(section: str, kind: type[Any]) -> None:
+    assert offered(SCHEMA["properties"][section]) == settable(kind)
+
+
+def test_schema_limits_options_as_the_program_does() -> None:
+    entries = {
+        entry.name: entry
+        for service in SERVICES
+        for entry in fields(service.options)
+        if entry.name in settable(service.options)
+    }
+    defined = {name for name in DEFINITIONS if name.startswith("option-")}
+    assert defined == {f"option-{name.replace('_', '-')}" for name in entries}
+    for name, entry in entries.items():
+        if name != "device":  # a pattern; the program checks it with PyTorch
+            definition = dict(DEFINITIONS[f"option-{name.replace('_', '-')}"])
+            if name in STRICTER:
+                definition.pop("maximum", None)
+                definition["minimum"] = definition.pop("exclusiveMinimum")
+            assert definition == _definition(entry), name
+
+
+def _definition(entry: Field[Any]) -> dict[str, Any]:
+    """The schema of an option."""
+    if entry.metadata["choices"]:
+        return {"enum": list(entry.metadata["choices"])}
+    if isinstance(entry.default, str):
+        return {"type": "string"}
+    kind = "integer" if isinstance(entry.default, int) else "number"
+    least = entry.metadata["least"]
+    return {"type": kind, "minimum": int(least)}
+
+
+def test_schema_offers_the_choices_of_tls_clients() -> None:
+    (entry,) = (each for each in fields(config.OrchestratorOptions) if each.name == "tls_clients")
+    choices = SCHEMA["properties"]["tls"]["properties"]["clients"]["enum"]
+    assert tuple(choices) == entry.metadata["choices"]
+
+
+def test_options_in_templates_exist() -> None:
+    """Flags that a template writes itself, and options that a template reads."""
+    known = {options.flag_of(entry.name) for each in SERVICES for entry in fields(each.options)}
+    known |= {options.flag_of(entry.name) for entry in fields(config.FetchOptions)}
+    args = template("barkserve.args") + template("barkserve.fetchContainers")
+    written = set(re.findall(r"^ *- (?:\{\{ printf \")?(--[a-z][a-z-]*)", args, re.MULTILINE))
+    assert written >= {"--host", "--port", "--tls-clients", "--voice-store", "--stage", "--to"}
+    assert written <= known
+    read = set(re.findall(r'dig "options" "([a-z-]+)"', TEMPLATES))
+    assert {"dtype", "attention", "offload-idle-seconds"} <= read
+    assert {f"--{name}" for name in read} <= known
+
+
+def test_chart_sets_the_options_that_values_do_not_offer() -> None:
+    args = template("barkserve.args")
+    for name in CHART_SETS:
+        assert options.flag_of(name) in args

@@ -1,7 +1,7 @@
-"""Reads ORCA load reports with code generated from the xDS API's own protos (PyPI: xds-protos),
-in a process that knows nothing of barkserve.
+"""Reads ORCA load reports without any code of barkserve.
 
-`python orca_reader.py HOST:PORT COUNT` prints one line of JSON a report.
+The messages come from the xDS API's own protos (PyPI: xds-protos).
+`python orca_reader.py HOST:PORT COUNT` prints one line of JSON per report.
 """
 
 import json
@@ -31,4 +31,4 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
-    os._exit(0)  # all is printed; the interpreter's end may abort what gRPC's threads still do
+    os._exit(0)  # interpreter shutdown may abort gRPC's threads

@@ -1,4 +1,4 @@
-"""How many streams may be in a stage."""
+"""Admission: the limit on streams."""
 
 import pytest
 
@@ -6,17 +6,17 @@ from barkserve.errors import Overloaded
 from barkserve.serving.admission import Admission
 
 
-def test_the_stream_beyond_the_limit_is_turned_away_at_once() -> None:
+def test_stream_above_the_limit_is_rejected_at_once() -> None:
     admission = Admission(capacity=2, retry_after_s=3)
     with admission.stream(), admission.stream():
-        with pytest.raises(Overloaded, match=r"2 streams .* 2 is its limit; .* replica") as caught:
+        with pytest.raises(Overloaded, match=r"2 streams .* limit is 2: .* replica") as caught:
             admission.stream().__enter__()
         assert caught.value.retry_after_s == 3
         assert admission.active == 2
     assert admission.active == 0
 
 
-def test_a_stream_that_fails_gives_its_place_back() -> None:
+def test_failed_stream_is_no_longer_counted() -> None:
     admission = Admission(capacity=1)
     with pytest.raises(ZeroDivisionError), admission.stream():
         raise ZeroDivisionError

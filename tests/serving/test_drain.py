@@ -1,6 +1,4 @@
-"""How a service parts from its clients while it speaks, told to stop by a signal or at a
-connection's age: real processes.
-"""
+"""Draining a real process, after a signal and at a connection's maximum age."""
 
 import asyncio
 import math
@@ -14,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from barkserve.discovery.endpoint import Endpoint
 from barkserve.discovery.replica import Replica
+from barkserve.services import CODEC
 from barkserve.serving.channel import Dialer
 from barkserve.v1 import codec_pb2, codec_pb2_grpc
 from fixtures.checkpoints import TINY, CheckpointSpec
@@ -21,7 +20,6 @@ from fixtures.processes import free_port, service_process
 from tests.support.fakes import until
 
 HOP = math.prod(TINY.upsampling_ratios)
-NAME = "barkserve.v1.CodecService"
 SERVING, NOT_SERVING = 1, 2
 
 
@@ -31,25 +29,25 @@ async def health(channel: grpc.aio.Channel, service: str) -> int:
     return int(answer.status)
 
 
-async def two_inputs(go_on: asyncio.Event) -> AsyncIterator[Any]:
-    """40 frames, and when told to go on 40 more."""
+async def two_inputs(resume: asyncio.Event) -> AsyncIterator[Any]:
+    """40 frames, and 40 more once `resume` is set."""
     yield codec_pb2.DecodeRequest(config=codec_pb2.CodecConfig())
     for _ in range(2):
         codes = [1] * TINY.n_fine_codebooks * 40
         yield codec_pb2.DecodeRequest(frames=codec_pb2.FineInput(codes=codes))
-        await go_on.wait()
+        await resume.wait()
 
 
-def samples_of(responses: list[Any]) -> int:
-    """How many samples a finished stream gave."""
+def sample_count(responses: list[Any]) -> int:
+    """The number of samples in a finished stream."""
     assert responses[-1].WhichOneof("response") == "finished"
     return sum(len(response.samples.pcm) // 4 for response in responses)
 
 
-async def test_a_drain_says_so_first_and_lets_streams_end(
+async def test_draining_fails_readiness_and_finishes_streams(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
-    ended, health_port = asyncio.Event(), free_port()
+    resume, health_port = asyncio.Event(), free_port()
     flag = f"--health-port={health_port}"
     async with (
         service_process("codec", checkpoint_of(TINY), "--threads=1", flag) as service,
@@ -59,42 +57,45 @@ async def test_a_drain_says_so_first_and_lets_streams_end(
         replica = Replica(Endpoint(service.address), Dialer(), "")
         replica.listen()
         watch = health_pb2_grpc.HealthStub(channel).Watch(
-            health_pb2.HealthCheckRequest(service=NAME)
+            health_pb2.HealthCheckRequest(service=CODEC.full_name)
         )
-        call = aiter(codec_pb2_grpc.CodecServiceStub(channel).Decode(two_inputs(ended)))
+        call = aiter(codec_pb2_grpc.CodecServiceStub(channel).Decode(two_inputs(resume)))
         first = await anext(call)
-        assert (await watch.read()).status == await health(health_channel, NAME) == SERVING
+        status = await health(health_channel, CODEC.full_name)
+        assert (await watch.read()).status == status == SERVING
         service.process.terminate()
-        assert (await watch.read()).status == await health(health_channel, NAME) == NOT_SERVING
+        assert (await watch.read()).status == NOT_SERVING
+        assert await health(health_channel, CODEC.full_name) == NOT_SERVING
         assert await health(health_channel, "") == await health(channel, "") == SERVING
         await until(lambda: replica.draining)
-        # Nothing is written before the answer: gRPC hides how a call ended that is written to.
+        # Nothing is written: grpc.aio hides the status of a call that is being written to.
         refused = codec_pb2_grpc.CodecServiceStub(channel).Decode()
         with pytest.raises(grpc.aio.AioRpcError, match="shutting down") as caught:
             await refused.read()
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
-        ended.set()
-        assert samples_of([first, *[response async for response in call]]) == 80 * HOP
+        resume.set()
+        assert sample_count([first, *[response async for response in call]]) == 80 * HOP
         assert await service.process.wait() == 0
         await replica.close()
 
 
-async def test_an_old_connection_gets_no_new_stream_and_keeps_those_it_has(
+async def test_old_connection_keeps_its_streams(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
-    go_on, ready = asyncio.Event(), grpc.ChannelConnectivity.READY
+    """A connection above its maximum age gets no new streams, and finishes those that it has."""
+    resume, ready = asyncio.Event(), grpc.ChannelConnectivity.READY
     flags = ("--threads=1", "--max-connection-age-seconds=2")
     async with (
         service_process("codec", checkpoint_of(TINY), *flags) as service,
         grpc.aio.insecure_channel(service.address) as channel,
     ):
         stub = codec_pb2_grpc.CodecServiceStub(channel)
-        old = aiter(stub.Decode(two_inputs(go_on)))
-        first = await anext(old)  # over a connection that was made for it
+        old = aiter(stub.Decode(two_inputs(resume)))
+        first_of_old = await anext(old)
         while channel.get_state() is ready:
             await channel.wait_for_state_change(ready)
-        new = aiter(stub.Decode(two_inputs(go_on)))
-        begun = await anext(new)
-        go_on.set()
-        assert samples_of([first, *[response async for response in old]]) == 80 * HOP
-        assert samples_of([begun, *[response async for response in new]]) == 80 * HOP
+        new = aiter(stub.Decode(two_inputs(resume)))
+        first_of_new = await anext(new)
+        resume.set()
+        assert sample_count([first_of_old, *[response async for response in old]]) == 80 * HOP
+        assert sample_count([first_of_new, *[response async for response in new]]) == 80 * HOP

@@ -1,5 +1,7 @@
-"""A stage whose device works no more ends, so that whoever runs it starts another. No GPU is here:
-the model fails as it does behind a device-side assert, from a moment on and then always.
+"""A stage whose device is lost ends, so that its supervisor starts a new process.
+
+The tests need no GPU: from one moment on, every model call fails as it does after a device-side
+assert.
 """
 
 import asyncio
@@ -34,7 +36,7 @@ def breaking(work):
         return work(*given)
     return run
 
-stage._touch_of = lambda options: touch
+stage._make_synchronize = lambda options: touch
 ModelRunner.run = breaking(ModelRunner.run)
 Decoder.decode = breaking(Decoder.decode)
 __main__.main()
@@ -54,7 +56,7 @@ async def codec_requests() -> AsyncIterator[Any]:
 
 
 async def outputs(stage: str, channel: grpc.aio.Channel) -> int:
-    """How many responses a stream of this stage has."""
+    """The number of responses in a stream of this stage."""
     if stage == "coarse":
         call = coarse_pb2_grpc.CoarseServiceStub(channel).Generate(coarse_requests())
     else:
@@ -63,7 +65,7 @@ async def outputs(stage: str, channel: grpc.aio.Channel) -> int:
 
 
 @pytest.mark.parametrize("stage", ["coarse", "codec"])
-async def test_a_stage_ends_when_its_device_is_lost(
+async def test_stage_ends_when_its_device_is_lost(
     checkpoint_of: Callable[[CheckpointSpec], Path], tmp_path: Path, stage: str
 ) -> None:
     broken = tmp_path / "broken"

@@ -1,4 +1,4 @@
-"""Load reports, read by a client that shares no code with us."""
+"""Load reports, read by a client that shares no code with barkserve."""
 
 import asyncio
 import json
@@ -31,21 +31,21 @@ async def reports(service: RunningService, count: int) -> list[dict[str, float]]
     return [json.loads(line) for line in output.splitlines()]
 
 
-async def test_an_idle_stage_reports_what_it_has(
+async def test_idle_stage_reports_its_capacity(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
     async with running("coarse", checkpoint_of(TINY), slots=3, max_streams=7) as service:
-        told = await reports(service, 2)
+        received = await reports(service, 2)
     expected = {
         "utilization": 0, "streams": 0, "taken": 0, "capacity": 7, "slots": 3, "slots_free": 3,
         "queue": 0, "backlog_seconds": 0, "audio_seconds": 0, "away": 0, "draining": 0,
     }  # fmt: skip
-    warm_up = {report.pop("busy_seconds") for report in told}
-    assert told == [expected, expected]
-    assert len(warm_up) == 1  # it has computed before, to be warm, and does not now
+    warm_up = {report.pop("busy_seconds") for report in received}
+    assert received == [expected, expected]
+    assert len(warm_up) == 1  # it computed during warm-up, and does not now
 
 
-async def test_streams_backlog_and_what_was_made_are_reported(
+async def test_streams_backlog_and_made_audio_are_reported(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
     request = coarse_pb2.CoarseServiceGenerateRequest
@@ -71,7 +71,7 @@ async def test_streams_backlog_and_what_was_made_are_reported(
     assert done["busy_seconds"] > 0
 
 
-async def test_draining_is_the_last_word() -> None:
+async def test_final_report_says_draining() -> None:
     reporter = LoadReporter(lambda: Load(streams=2, capacity=4))
     no_context: Any = None
     stream = reporter.StreamCoreMetrics(orca_pb2.OrcaLoadReportRequest(), no_context)

@@ -1,4 +1,4 @@
-"""What every service offers beside its own RPCs: health, reflection, metrics; and how it drains."""
+"""What every service serves besides its own RPCs: health, reflection and metrics."""
 
 import asyncio
 import socket
@@ -19,28 +19,26 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 
 from barkserve.errors import StartupError
 from barkserve.external import orca_pb2, orca_pb2_grpc
+from barkserve.services import ORCHESTRATOR, SERVICES, ServiceEntry
 from barkserve.serving.metrics import Metrics
-from barkserve.serving.server import Service, bind, calls_ended, publish
+from barkserve.serving.ports import bind
+from barkserve.serving.publishing import publish
+from barkserve.serving.server import calls_ended
+from barkserve.serving.service import Service
 from barkserve.v1 import speech_pb2
 from fixtures.checkpoints import TINY, CheckpointSpec
 from tests.support.services import running, running_chain
 
-SERVICES = {
-    "semantic": "barkserve.v1.SemanticService",
-    "coarse": "barkserve.v1.CoarseService",
-    "fine": "barkserve.v1.FineService",
-    "codec": "barkserve.v1.CodecService",
-    "orchestrator": "barkserve.v1.SpeechService",
-}
+SPEAKING = [entry for entry in SERVICES if entry.runs_in_up]
 
 
-@pytest.mark.parametrize(("name", "full_name"), SERVICES.items())
-async def test_health_answers_for_the_process_and_the_service(
-    checkpoint_of: Callable[[CheckpointSpec], Path], name: str, full_name: str
+@pytest.mark.parametrize("entry", SPEAKING, ids=lambda entry: entry.name)
+async def test_health_covers_the_process_and_the_service(
+    checkpoint_of: Callable[[CheckpointSpec], Path], entry: ServiceEntry
 ) -> None:
-    async with running(name, checkpoint_of(TINY)) as service:
+    async with running(entry.name, checkpoint_of(TINY)) as service:
         stub = health_pb2_grpc.HealthStub(service.channel)
-        for asked in ("", full_name):
+        for asked in ("", entry.full_name):
             answer = await stub.Check(health_pb2.HealthCheckRequest(service=asked))
             assert answer.status == health_pb2.HealthCheckResponse.SERVING
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -48,19 +46,19 @@ async def test_health_answers_for_the_process_and_the_service(
         assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
-@pytest.mark.parametrize(("name", "full_name"), SERVICES.items())
+@pytest.mark.parametrize("entry", SPEAKING, ids=lambda entry: entry.name)
 async def test_reflection_describes_the_service(
-    checkpoint_of: Callable[[CheckpointSpec], Path], name: str, full_name: str
+    checkpoint_of: Callable[[CheckpointSpec], Path], entry: ServiceEntry
 ) -> None:
-    async with running(name, checkpoint_of(TINY)) as service:
-        names, fields = await _in_thread(_reflect, service.address, full_name)
-    assert full_name in names
+    async with running(entry.name, checkpoint_of(TINY)) as service:
+        names, fields = await _in_thread(_reflect, service.address, entry.full_name)
+    assert entry.full_name in names
     assert "grpc.health.v1.Health" in names
-    assert "audio" in fields if name == "orchestrator" else "finished" in fields
+    assert "audio" in fields if entry is ORCHESTRATOR else "finished" in fields
 
 
-def test_no_call_is_interrupted_by_the_end_of_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("barkserve.serving.server._LAST_TURNS_S", 60.0)
+def test_calls_end_before_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("barkserve.serving.server._GRPC_TASKS_S", 60.0)
 
     async def run(stack: ExitStack) -> "set[asyncio.Task[Any]]":
         server = grpc.aio.server()
@@ -80,9 +78,7 @@ def test_no_call_is_interrupted_by_the_end_of_the_loop(monkeypatch: pytest.Monke
 
 
 def _reflect(address: str, full_name: str) -> tuple[list[str], list[str]]:
-    """As a tool such as grpcurl does: list services, then follow a method to its response's
-    fields.
-    """
+    """List the services, and the fields of this one's messages, as grpcurl does."""
     with grpc.insecure_channel(address) as channel:
         database = ProtoReflectionDescriptorDatabase(channel)
         names = list(database.get_services())
@@ -92,12 +88,10 @@ def _reflect(address: str, full_name: str) -> tuple[list[str], list[str]]:
 
 
 async def _in_thread(function: Callable[..., object], *args: object) -> object:
-    import asyncio
-
     return await asyncio.to_thread(function, *args)
 
 
-async def test_prometheus_scrapes_what_happened(
+async def test_metrics_count_requests_and_outputs(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
     async with running_chain(checkpoint_of(TINY)) as chain:
@@ -134,16 +128,12 @@ def _get(address: str) -> str:
 
 
 def _free_port() -> int:
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def test_a_busy_metrics_port_is_named() -> None:
-    import socket
-
+def test_metrics_port_in_use_is_named() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -153,7 +143,7 @@ def test_a_busy_metrics_port_is_named() -> None:
 
 
 @pytest.mark.parametrize("option", ["--port", "--health-port"])
-def test_a_port_in_use_is_one_line_before_anything_is_loaded(
+def test_port_in_use_is_one_line_before_loading(
     checkpoint_of: Callable[[CheckpointSpec], Path], option: str
 ) -> None:
     ports = {"--port": 0, "--metrics-port": 0}
@@ -177,14 +167,14 @@ def test_a_port_in_use_is_one_line_before_anything_is_loaded(
         )
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == (
-        f"barkserve codec: cannot listen on port {ports[option]} of 127.0.0.1 (Address already in"
-        f" use): stop what listens there, or choose another with {option} or --host\n"
+        f"barkserve codec: cannot listen on port {ports[option]} of 127.0.0.1 (Address already in "
+        f"use): stop the program that uses it, or choose another with {option} or --host\n"
     )
 
 
-async def test_a_host_that_does_not_exist_is_not_called_a_busy_port() -> None:
+async def test_unknown_host_is_not_reported_as_port_in_use() -> None:
     server = grpc.aio.server()
     with pytest.raises(StartupError, match=r"999\.1\.1\.1 \(Name or service not known\)"):
         bind(server, "999.1.1.1", 0)
-    await server.start()  # one that never began cannot end, and would keep gRPC alive
+    await server.start()  # a server that never starts cannot stop, and keeps gRPC alive
     await server.stop(grace=None)

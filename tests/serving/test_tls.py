@@ -1,4 +1,4 @@
-"""TLS between services: who is let in, what is refused, and certificates that are replaced."""
+"""TLS between services: accepted and refused certificates, and certificate rotation."""
 
 import asyncio
 import shutil
@@ -18,7 +18,9 @@ from barkserve.discovery.replica import Replica
 from barkserve.errors import StartupError
 from barkserve.serving.channel import Dialer
 from barkserve.serving.load import Load
-from barkserve.serving.server import Service, bind, publish
+from barkserve.serving.ports import bind
+from barkserve.serving.publishing import publish
+from barkserve.serving.service import Service
 from barkserve.serving.tls import TlsFiles
 from tests.support.certificates import Authority, Files
 from tests.support.fakes import until
@@ -35,7 +37,7 @@ def tls(files: Files, ca: bool = True) -> TlsFiles:
 
 @asynccontextmanager
 async def serving(files: TlsFiles, mutual: bool = True) -> AsyncIterator[str]:
-    """A server with health and load reports and nothing else; yields its address."""
+    """A server with only health and load reports; yields its address."""
     server = grpc.aio.server()
     port = bind(server, "127.0.0.1", 0, files.server_credentials(mutual))
     await publish(server, Service("test.Nothing", lambda _: None, load=lambda: Load(slots=3)))
@@ -62,7 +64,7 @@ async def test_services_of_one_authority_trust_each_other(authority: Authority) 
         assert not await answers(Dialer(files).open(address, "bark-fine.speech.svc"))
 
 
-async def test_strangers_are_turned_away(authority: Authority, tmp_path: Path) -> None:
+async def test_unknown_certificates_are_refused(authority: Authority, tmp_path: Path) -> None:
     stranger = Authority(tmp_path / "theirs", "stranger").issue()
     trusting = Files(stranger.certificate, stranger.key, str(authority.path))
     async with serving(tls(authority.issue())) as address:
@@ -71,7 +73,7 @@ async def test_strangers_are_turned_away(authority: Authority, tmp_path: Path) -
         assert not await answers(Dialer(tls(trusting)).open(address))
 
 
-async def test_without_an_authority_clients_need_no_certificate(authority: Authority) -> None:
+async def test_without_ca_clients_need_no_certificate(authority: Authority) -> None:
     files = authority.issue()
     async with serving(tls(files, ca=False), mutual=False) as address:
         credentials = grpc.ssl_channel_credentials(authority.path.read_bytes())
@@ -79,7 +81,7 @@ async def test_without_an_authority_clients_need_no_certificate(authority: Autho
 
 
 def serial(address: str, authority: Authority) -> int:
-    """The serial number of the certificate that a server shows."""
+    """The serial number of a server's certificate."""
     context = ssl.create_default_context(cafile=str(authority.path))
     context.set_alpn_protocols(["h2"])
     host, port = address.split(":")
@@ -90,7 +92,7 @@ def serial(address: str, authority: Authority) -> int:
         return x509.load_der_x509_certificate(secured.getpeercert(True) or b"").serial_number
 
 
-async def test_a_replaced_certificate_is_shown_without_a_restart(authority: Authority) -> None:
+async def test_replaced_certificate_is_used_without_a_restart(authority: Authority) -> None:
     files = tls(authority.issue())
     async with serving(files, mutual=False) as address:
         replica = Replica(Endpoint(address), Dialer(files), "")
@@ -109,7 +111,7 @@ async def test_a_replaced_certificate_is_shown_without_a_restart(authority: Auth
         await replica.close()
 
 
-def test_half_a_replacement_is_not_used(authority: Authority, tmp_path: Path) -> None:
+def test_certificate_without_its_key_is_not_used(authority: Authority, tmp_path: Path) -> None:
     issued = authority.issue()
     files = tls(issued)
     first = files.current()
@@ -122,16 +124,16 @@ def test_half_a_replacement_is_not_used(authority: Authority, tmp_path: Path) ->
     assert files.current().version == first.version + 1
 
 
-def test_what_is_wrong_with_the_files_is_said(authority: Authority, tmp_path: Path) -> None:
+def test_invalid_tls_files_are_named(authority: Authority, tmp_path: Path) -> None:
     files, other = authority.issue(), authority.issue("other")
     empty = tmp_path / "empty.pem"
     empty.write_text("")
     for arguments, message in (
         ((files.certificate, ""), "--tls-cert and --tls-key go together"),
-        ((files.certificate, str(tmp_path / "absent")), "--tls-key: .*absent cannot be read"),
-        ((files.certificate, other.key), "no PEM certificate and its key"),
-        ((str(empty), files.key), "no PEM certificate and its key"),
-        ((files.certificate, files.key, str(empty)), "--tls-ca .* holds no PEM certificate"),
+        ((files.certificate, str(tmp_path / "absent")), "--tls-key: cannot read .*absent"),
+        ((files.certificate, other.key), "not a PEM certificate and its key"),
+        ((str(empty), files.key), "not a PEM certificate and its key"),
+        ((files.certificate, files.key, str(empty)), "--tls-ca .* has no PEM certificate"),
     ):
         with pytest.raises(StartupError, match=message):
             TlsFiles(*arguments)

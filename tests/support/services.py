@@ -2,32 +2,25 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import grpc
 
-from barkserve import config, wiring
-from barkserve.building import coarse, codec, fine, orchestrator, semantic
 from barkserve.constants import STAGES
+from barkserve.services import service_named
 from barkserve.serving.channel import Dialer
+from barkserve.serving.grpc_options import SERVER_OPTIONS
 from barkserve.serving.interceptors import RpcInterceptor
 from barkserve.serving.load import ReadLoad
 from barkserve.serving.metrics import Metrics
-from barkserve.serving.server import SERVER_OPTIONS, Service, bind, publish
+from barkserve.serving.ports import bind
+from barkserve.serving.publishing import publish
+from barkserve.serving.service import Service
 from barkserve.serving.tls import TlsFiles
 from barkserve.v1 import speech_pb2_grpc
-
-Build = Callable[[Any, Metrics], Service]
-
-BUILDERS: dict[str, tuple[type[Any], Build]] = {
-    "semantic": (config.SemanticOptions, semantic.build),
-    "coarse": (config.CoarseOptions, coarse.build),
-    "fine": (config.FineOptions, fine.build),
-    "codec": (config.CodecOptions, codec.build),
-    "orchestrator": (config.OrchestratorOptions, orchestrator.build),
-}
 
 
 @dataclass
@@ -48,9 +41,10 @@ class RunningService:
 @asynccontextmanager
 async def running(service: str, checkpoint: Path, **options: Any) -> AsyncIterator[RunningService]:
     """One service with these options, on a free port."""
-    kind, build = BUILDERS[service]
-    chosen = kind(checkpoint=str(checkpoint), port=0, metrics_port=0, **options)
-    tls = wiring.tls_of(chosen)
+    entry = service_named(service)
+    build = import_module(entry.builder).build
+    chosen: Any = entry.options(port=0, metrics_port=0, **{"checkpoint": str(checkpoint)} | options)
+    tls = TlsFiles.from_options(chosen)
     async with running_built(service, lambda metrics: build(chosen, metrics), tls) as started:
         yield started
 
@@ -100,7 +94,7 @@ async def running_chain(checkpoint: Path, **options: Any) -> AsyncIterator[Chain
     async with AsyncExitStack() as stack:
         services: dict[str, RunningService] = {}
         for name in (*STAGES, "orchestrator"):
-            known = {entry.name for entry in fields(BUILDERS[name][0])}
+            known = service_named(name).option_names
             own = {key: value for key, value in options.items() if key in known}
             if name == "orchestrator":
                 own |= {stage: services[stage].address for stage in STAGES}

@@ -1,6 +1,4 @@
-"""Five real processes started by `barkserve up`, spoken to by the real `barkclient`, as the README
-says.
-"""
+"""`barkserve up` and `barkclient` as real processes, as in the README."""
 
 import json
 import os
@@ -13,6 +11,7 @@ import time
 import wave
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -23,20 +22,20 @@ from tests.support.reference import generate
 
 LONG = replace(never_ending(TINY), max_new_tokens=700, block_size=1024)
 READY = "barkserve is up at "
-AT_MOST_S = 200  # for what takes a second or two, on a machine that has other things to do
+TIMEOUT_S = 200  # for steps of a second or two, on a busy machine
 
 
 def command(*words: str) -> list[str]:
     return [str(Path(sys.executable).with_name(words[0])), *words[1:]]
 
 
-def up(folder: Path, *behind: str, **options: object) -> list[str]:
+def up(folder: Path, *more: str, **options: object) -> list[str]:
     flags = {"checkpoint": folder, "port": 0, "metrics-port": 0, "threads": 1} | options
-    return command("barkserve", "up", *(f"--{k}={v}" for k, v in flags.items()), *behind)
+    return command("barkserve", "up", *(f"--{k}={v}" for k, v in flags.items()), *more)
 
 
 def run(words: list[str], **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(words, capture_output=True, text=True, timeout=AT_MOST_S, **options)  # type: ignore[call-overload]
+    return subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT_S, **options)  # type: ignore[call-overload]
 
 
 def children_of(pid: int) -> list[int]:
@@ -50,19 +49,19 @@ def words_of(pid: int) -> list[str]:
 
 
 def gone(pid: int) -> bool:
-    """Whether it has ended, even if nobody has asked yet how."""
+    """Whether a process has ended; a zombie counts."""
     state = run(["ps", "-o", "stat=", "-p", str(pid)]).stdout
     return not state.strip() or state.startswith("Z")
 
 
 def wait_until_gone(pids: Iterable[int]) -> None:
-    """For those that nobody waits for: a signal is sent before it is felt."""
+    """Wait for processes that are not our children."""
     left = list(pids)
     wait_until(lambda: all(map(gone, left)))
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    """The test's own timeout bounds it."""
+    """Wait for a condition; the timeout of the test limits it."""
     while not condition():
         time.sleep(0.05)
 
@@ -73,7 +72,7 @@ def size_of(file: Path) -> int:
 
 @dataclass
 class Up:
-    """`barkserve up`, ready."""
+    """`barkserve up` with all services ready."""
 
     process: subprocess.Popen[str]
     address: str
@@ -83,7 +82,7 @@ class Up:
         assert self.process.stderr is not None
         if self.process.stderr.closed:
             return ""
-        return self.process.communicate(timeout=AT_MOST_S)[1]
+        return self.process.communicate(timeout=TIMEOUT_S)[1]
 
 
 def start_up(folder: Path, **options: object) -> Up:
@@ -108,16 +107,16 @@ def started(checkpoint_of: Callable[[CheckpointSpec], Path]) -> Iterator[Up]:
     wait_until_gone(up_.services)
 
 
-def test_a_command_that_does_not_exist_starts_nothing(
+def test_up_rejects_unknown_command_before_starting(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
     result = run(up(checkpoint_of(TINY), "--", "no-such-command", "x"))
     assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr.startswith("barkserve up: 'no-such-command' cannot be run")
+    assert result.stderr.startswith("barkserve up: cannot run 'no-such-command'")
     assert result.stderr.count("\n") == 1
 
 
-def test_five_processes_equal_transformers(
+def test_audio_of_up_equals_transformers(
     checkpoint_of: Callable[[CheckpointSpec], Path], tmp_path: Path
 ) -> None:
     folder, file = checkpoint_of(TINY), tmp_path / "out.wav"
@@ -138,7 +137,21 @@ def test_five_processes_equal_transformers(
         assert f"{service} is ready" in result.stderr
 
 
-def test_one_that_dies_is_named_and_stops_the_rest(started: Up) -> None:
+def test_up_needs_no_proxy_on_loopback(
+    checkpoint_of: Callable[[CheckpointSpec], Path], tmp_path: Path
+) -> None:
+    """Calls between our own processes ignore the proxy variables."""
+    names = ("http_proxy", "https_proxy", "grpc_proxy", "all_proxy")
+    dead = {name: "http://127.0.0.1:9" for each in names for name in (each, each.upper())}
+    kept = {k: v for k, v in os.environ.items() if k.lower() not in ("no_proxy", "no_grpc_proxy")}
+    file = tmp_path / "out.wav"
+    say = command("barkclient", "say", "hello the world", "--greedy", f"--output={file}")
+    result = run(up(checkpoint_of(TINY), "--", *say), env=kept | dead)
+    assert result.returncode == 0, result.stderr
+    assert file.stat().st_size > 44
+
+
+def test_up_names_killed_service_and_stops_the_others(started: Up) -> None:
     (victim,) = (pid for pid in started.services if "coarse" in words_of(pid))
     os.kill(victim, signal.SIGKILL)
     assert "the coarse service was killed by SIGKILL" in started.rest_of_stderr()
@@ -147,7 +160,7 @@ def test_one_that_dies_is_named_and_stops_the_rest(started: Up) -> None:
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_all_and_leaves_no_process(started: Up, signum: signal.Signals) -> None:
+def test_signal_stops_up_and_all_services(started: Up, signum: signal.Signals) -> None:
     started.process.send_signal(signum)
     stderr = started.rest_of_stderr()
     assert "Traceback" not in stderr
@@ -156,36 +169,36 @@ def test_a_signal_stops_all_and_leaves_no_process(started: Up, signum: signal.Si
     assert len(started.services) == 5
 
 
-def test_a_stop_lets_a_text_of_many_pieces_end(
+def test_stop_lets_a_long_text_finish(
     checkpoint_of: Callable[[CheckpointSpec], Path], tmp_path: Path
 ) -> None:
     file = tmp_path / "whole.wav"
     text = "hello the world. " * 12
-    up_ = start_up(checkpoint_of(TINY), **{"drain-seconds": AT_MOST_S})
+    up_ = start_up(checkpoint_of(TINY), **{"drain-seconds": TIMEOUT_S})
     say = command("barkclient", "say", text, f"--server={up_.address}", "-o", str(file), "--json")
     client = subprocess.Popen(say, stdout=subprocess.PIPE, text=True)
     wait_until(lambda: file.exists() or client.poll() is not None)
     up_.process.terminate()
-    segments = json.loads(client.communicate(timeout=AT_MOST_S)[0])["pieces"]
+    segments = json.loads(client.communicate(timeout=TIMEOUT_S)[0])["pieces"]
     assert client.returncode == 0
     assert len(segments) > 3
     assert "Traceback" not in up_.rest_of_stderr()
     assert all(map(gone, up_.services))
 
 
-def test_children_go_when_up_is_killed(started: Up) -> None:
+def test_services_end_when_up_is_killed(started: Up) -> None:
     started.process.kill()
     wait_until_gone(started.services)
     assert len(started.services) == 5
 
 
-def test_interrupting_the_client_leaves_a_whole_wav(started: Up, tmp_path: Path) -> None:
-    file, text = tmp_path / "cut.wav", "hello the world. " * 300  # goes on for many minutes
+def test_interrupted_client_leaves_a_valid_wav(started: Up, tmp_path: Path) -> None:
+    file, text = tmp_path / "cut.wav", "hello the world. " * 300  # many minutes of speech
     say = command("barkclient", "say", text, f"--server={started.address}", "-o", str(file))
     client = subprocess.Popen(say, stderr=subprocess.PIPE, text=True)
     wait_until(lambda: client.poll() is not None or size_of(file) > 20_000)
     client.send_signal(signal.SIGINT)
-    stderr = client.communicate(timeout=AT_MOST_S)[1]
+    stderr = client.communicate(timeout=TIMEOUT_S)[1]
     assert (client.returncode, "Traceback" in stderr) == (130, False), stderr
     with wave.open(str(file)) as audio:
         assert audio.getnframes() * 2 + 44 == file.stat().st_size
@@ -198,12 +211,12 @@ def test_ctrl_c_while_loading_leaves_no_process(
     wait_until(lambda: len(children_of(process.pid)) == 5)
     children = children_of(process.pid)
     process.send_signal(signal.SIGINT)
-    stderr = process.communicate(timeout=AT_MOST_S)[1]
+    stderr = process.communicate(timeout=TIMEOUT_S)[1]
     assert (process.returncode, "Traceback" in stderr) == (130, False), stderr
     assert all(map(gone, children))
 
 
-def test_the_exit_code_of_a_command_is_ours(
+def test_up_returns_the_exit_code_of_its_command(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
     program = "import os, sys; sys.exit(40 + (':' in os.environ['BARKCLIENT_SERVER']))"
@@ -211,28 +224,28 @@ def test_the_exit_code_of_a_command_is_ours(
     assert result.returncode == 41, result.stderr
 
 
-def test_ctrl_c_reaches_what_a_command_runs_and_ends_what_does_not_listen(
+def test_ctrl_c_ends_the_command_and_its_children(
     checkpoint_of: Callable[[CheckpointSpec], Path], tmp_path: Path
 ) -> None:
-    for name, deaf in (("listens", ""), ("deaf", "trap '' INT; ")):
+    for name, trap in (("handles", ""), ("ignores", "trap '' INT; ")):
         note = tmp_path / name
-        script = f"{deaf}sh -c 'echo $$ > {note}; exec sleep 600'; true"
+        script = f"{trap}sh -c 'echo $$ > {note}; exec sleep 600'; true"
         words = up(checkpoint_of(TINY), "--", "sh", "-c", script, **{"drain-seconds": 1})
         process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
         wait_until(lambda note=note: note.exists() and note.read_text() != "")  # type: ignore[misc]
         process.send_signal(signal.SIGINT)
-        assert "Traceback" not in process.communicate(timeout=AT_MOST_S)[1]
+        assert "Traceback" not in process.communicate(timeout=TIMEOUT_S)[1]
         assert process.returncode in (130, 137)
         wait_until_gone([int(note.read_text())])
 
 
-def test_a_busy_port_is_one_line(checkpoint_of: Callable[[CheckpointSpec], Path]) -> None:
+def test_port_in_use_is_one_message(checkpoint_of: Callable[[CheckpointSpec], Path]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        words = ("barkserve", "codec", f"--checkpoint={checkpoint_of(TINY)}", f"--port={port}")
-        result = run(command(*words))
+        words = ("codec", f"--checkpoint={checkpoint_of(TINY)}", f"--port={port}")
+        result = run(command("barkserve", *words, "--metrics-port=0"))
     assert result.returncode == 1
     assert f"port {port}" in result.stderr
     assert "--port" in result.stderr
@@ -251,19 +264,20 @@ def test_a_busy_port_is_one_line(checkpoint_of: Callable[[CheckpointSpec], Path]
         (("orchestrator", "--voice=v2/nobody"), "v2/nobody"),
         (
             ("codec", "--", "barkclient", "say"),
-            "codec: 'barkclient' stands behind --",
+            "codec: only `barkserve up` runs a command: remove `-- barkclient ...`",
         ),
         ((), "required"),
     ],
 )
-def test_a_wrong_start_is_one_message(words: tuple[str, ...], says: str) -> None:
-    result = run(command("barkserve", *words))
+def test_wrong_start_is_one_message(words: tuple[str, ...], says: str) -> None:
+    ports = ("--port=0", "--metrics-port=0") if words else ()
+    result = run(command("barkserve", *words[:1], *ports, *words[1:]))
     assert result.returncode in (1, 2)
     assert says in result.stderr
     assert "Traceback" not in result.stderr
 
 
-def test_a_broken_checkpoint_is_one_message(
+def test_broken_checkpoint_is_one_message(
     checkpoint_of: Callable[[CheckpointSpec], Path], tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken"
@@ -271,7 +285,7 @@ def test_a_broken_checkpoint_is_one_message(
     (broken / "model.safetensors").write_bytes(b"\0" * 100)
     result = run(up(broken))
     assert result.returncode == 1
-    assert result.stderr.count("model.safetensors") == 1  # though four services cannot read it
+    assert result.stderr.count("model.safetensors") == 1  # although four services cannot read it
     assert "service ended with exit code 1" in result.stderr
     assert "Traceback" not in result.stderr
 
@@ -296,30 +310,35 @@ asyncio.run(build())
 
 START_CODEC = """
 from barkserve.__main__ import main
-sys.argv = ["barkserve", "codec", "--port", "0"]
+sys.argv = ["barkserve", "codec", "--port=0", "--metrics-port=0"]
 main()
 """
 
 
-def test_a_stage_without_torch_says_what_to_install() -> None:
+def test_stage_without_torch_says_what_to_install() -> None:
     result = run([sys.executable, "-c", HIDE_TORCH + START_CODEC])
     assert result.returncode == 1
     assert "barkserve[stages]" in result.stderr
     assert "Traceback" not in result.stderr
 
 
-def test_the_orchestrator_and_the_client_need_no_torch() -> None:
+def test_orchestrator_and_client_need_no_torch() -> None:
     result = run([sys.executable, "-c", HIDE_TORCH + BUILD_ORCHESTRATOR])
     assert result.returncode == 0, result.stderr
 
 
-def test_mistyped_variables_are_refused() -> None:
+def test_unknown_variable_is_rejected() -> None:
     result = run(command("barkserve", "codec"), env=os.environ | {"BARKSERVE_THREDS": "1"})
     assert result.returncode == 1
     assert "BARKSERVE_THREDS" in result.stderr
 
 
-def test_help_shows_every_option_with_default_and_variable() -> None:
+def test_version_is_that_of_the_distribution() -> None:
+    result = run(command("barkserve", "--version"))
+    assert (result.returncode, result.stdout) == (0, f"barkserve {metadata.version('barkserve')}\n")
+
+
+def test_help_shows_default_and_variable_of_options() -> None:
     text = " ".join(run(command("barkserve", "coarse", "--help")).stdout.split())
     for part in ("--slots", "default: 16", "BARKSERVE_SLOTS", "--attention", "default: sdpa"):
         assert part in text

@@ -5,6 +5,7 @@ gains nothing; here they are let, and the CPU's memory plays the GPU's.
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ from barkserve.building import stage as building_stage
 from barkserve.constants import STAGES
 from barkserve.engine.offload import Offload
 from barkserve.errors import StartupError
-from barkserve.up.command import plan_members
+from barkserve.services import service_named
+from barkserve.up.plan import plan_services
 from barkserve.v1 import coarse_pb2, coarse_pb2_grpc, common_pb2, speech_pb2
 from fixtures.checkpoints import TINY, CheckpointSpec
 from tests.support.fakes import Gate, until
-from tests.support.services import BUILDERS, Chain, Metrics, RunningService, running, running_chain
+from tests.support.services import Chain, Metrics, RunningService, running, running_chain
 
 CheckpointOf = Callable[[CheckpointSpec], Path]
 REQUEST = coarse_pb2.CoarseServiceGenerateRequest
@@ -55,16 +57,18 @@ async def healthy(service: RunningService) -> bool:
 
 @pytest.mark.parametrize("service", STAGES)
 def test_a_stage_on_a_cpu_says_that_it_would_gain_nothing(service: str) -> None:
-    kind, build = BUILDERS[service]
+    entry = service_named(service)
+    options: Any = entry.options
+    build = import_module(entry.builder).build
     with pytest.raises(StartupError, match=r"--offload-idle-seconds.*--device cuda"):
-        build(kind(offload_idle_seconds=60.0), Metrics(service))
+        build(options(offload_idle_seconds=60.0), Metrics(service))
 
 
 def test_up_says_so_before_it_starts_anything_and_hands_the_option_on() -> None:
     with pytest.raises(StartupError, match="--offload-idle-seconds"):
-        plan_members(config.UpOptions(port=0, offload_idle_seconds=60.0))
+        plan_services(config.UpOptions(port=0, offload_idle_seconds=60.0))
     options = config.UpOptions(port=0, device="cuda", offload_idle_seconds=60.0)
-    for member in plan_members(options):
+    for member in plan_services(options):
         given = "--offload-idle-seconds=60.0" in member.arguments
         assert given is (member.name in STAGES)
 

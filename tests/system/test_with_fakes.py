@@ -32,7 +32,7 @@ from barkserve.semantic.servicer import SemanticServicer
 from barkserve.semantic.text import TextEncoder
 from barkserve.serving.admission import Admission
 from barkserve.serving.metrics import Metrics
-from barkserve.serving.server import Service, register_with
+from barkserve.serving.service import Service, register_with
 from barkserve.v1 import (
     coarse_pb2_grpc,
     codec_pb2_grpc,

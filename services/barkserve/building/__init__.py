@@ -1,1 +1,4 @@
-"""One module a service: builds it from its parts. Each is imported only where its service runs."""
+"""One module per service, which builds the service from its parts.
+
+Each is imported only by the process that runs the service; `barkserve.services` lists them.
+"""

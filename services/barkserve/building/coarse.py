@@ -1,34 +1,35 @@
 """Builds the coarse service: semantic tokens to the first two codebooks."""
 
-from barkserve.building.stage import engine_of, graphs_of, open_checkpoint, thread_plan
+from barkserve.building.stage import make_engine, make_graphs, open_checkpoint, thread_plan
 from barkserve.coarse.generator import CoarseGenerator, coarse_heads
 from barkserve.coarse.servicer import CoarseServicer
 from barkserve.config import CoarseOptions
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.warm_up import started_warm
 from barkserve.models.loading import load_coarse
+from barkserve.services import COARSE
+from barkserve.serving.load import slotted_load_of
 from barkserve.serving.metrics import Metrics
-from barkserve.serving.server import Service, register_with
+from barkserve.serving.service import Service, register_with
 from barkserve.v1 import coarse_pb2_grpc
-from barkserve.wiring import engine_load
 
 
 def build(options: CoarseOptions, metrics: Metrics) -> Service:
-    """The service, its model loaded."""
+    """Build the service and load its model."""
     begin = thread_plan(options)
     checkpoint, placement = open_checkpoint(options)
     bark = checkpoint.bark
     model = load_coarse(checkpoint, placement)
-    runner = ModelRunner(model, coarse_heads(bark), options.slots, graphs_of(placement))
+    runner = ModelRunner(model, coarse_heads(bark), options.slots, make_graphs(placement))
     runner.capture(ids_a_position=1)
-    engine, admission = engine_of(options, runner, begin, metrics)
+    engine, admission = make_engine(options, runner, begin, metrics)
     generator = CoarseGenerator(engine, bark)
     servicer = CoarseServicer(generator, bark, admission, metrics)
     register = register_with(coarse_pb2_grpc.add_CoarseServiceServicer_to_server, servicer)
     start = started_warm(engine.start, generator.warm_up, runner.memory)
-    load = engine_load(admission, engine)
+    load = slotted_load_of(admission, engine)
     return Service(
-        "barkserve.v1.CoarseService",
+        COARSE.full_name,
         register,
         start,
         engine.stop,

@@ -3,8 +3,8 @@
 from functools import partial
 
 from barkserve.building.stage import (
-    batcher_of,
-    graphs_of,
+    make_batcher,
+    make_graphs,
     max_batch_of,
     open_checkpoint,
     thread_plan,
@@ -16,20 +16,21 @@ from barkserve.config import CodecOptions
 from barkserve.engine.warm_up import started_warm
 from barkserve.models.loading import load_codec
 from barkserve.models.memory import memory_report
+from barkserve.services import CODEC
 from barkserve.serving.load import load_of
 from barkserve.serving.metrics import Metrics
-from barkserve.serving.server import Service, register_with
+from barkserve.serving.service import Service, register_with
 from barkserve.v1 import codec_pb2_grpc
 
 
 def build(options: CodecOptions, metrics: Metrics) -> Service:
-    """The service, its model loaded."""
+    """Build the service and load its model."""
     begin = thread_plan(options)
     checkpoint, placement = open_checkpoint(options)
     model = load_codec(checkpoint, placement)
-    decoder = Decoder(model, graphs_of(placement))
+    decoder = Decoder(model, make_graphs(placement))
     decoder.capture(max_batch_of(options))
-    batcher, admission = batcher_of(options, decoder.decode, decoder.offload, begin, metrics)
+    batcher, admission = make_batcher(options, decoder.decode, decoder.offload, begin, metrics)
     generator = CodecGenerator(batcher, model.first_frames, checkpoint.bark.sample_rate)
     servicer = CodecServicer(generator, checkpoint.bark, admission, metrics)
     register = register_with(codec_pb2_grpc.add_CodecServiceServicer_to_server, servicer)
@@ -38,7 +39,7 @@ def build(options: CodecOptions, metrics: Metrics) -> Service:
     start = started_warm(batcher.start, warm_up, memory_report(model))
     load = load_of(admission, batcher)
     return Service(
-        "barkserve.v1.CodecService",
+        CODEC.full_name,
         register,
         start,
         batcher.stop,

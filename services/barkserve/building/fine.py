@@ -1,8 +1,8 @@
 """Builds the fine service: two codebooks to all of them."""
 
 from barkserve.building.stage import (
-    batcher_of,
-    graphs_of,
+    make_batcher,
+    make_graphs,
     max_batch_of,
     open_checkpoint,
     thread_plan,
@@ -15,22 +15,23 @@ from barkserve.fine.servicer import FineServicer
 from barkserve.fine.windows import ChunkPlan, FineGeometry
 from barkserve.models.loading import load_fine
 from barkserve.models.memory import memory_report
+from barkserve.services import FINE
 from barkserve.serving.load import load_of
 from barkserve.serving.metrics import Metrics
-from barkserve.serving.server import Service, register_with
+from barkserve.serving.service import Service, register_with
 from barkserve.v1 import fine_pb2_grpc
 
 
 def build(options: FineOptions, metrics: Metrics) -> Service:
-    """The service, its model loaded."""
+    """Build the service and load its model."""
     begin = thread_plan(options)
     checkpoint, placement = open_checkpoint(options)
     bark = checkpoint.bark
     given, books = bark.coarse_generation.n_coarse_codebooks, bark.fine_generation.n_fine_codebooks
     model = load_fine(checkpoint, placement)
-    filler = Filler(model, given, books, bark.codebook_size, graphs_of(placement))
+    filler = Filler(model, given, books, bark.codebook_size, make_graphs(placement))
     filler.capture(max_batch_of(options), bark.fine_generation.max_fine_input_length)
-    batcher, admission = batcher_of(options, filler.fill, filler.offload, begin, metrics)
+    batcher, admission = make_batcher(options, filler.fill, filler.offload, begin, metrics)
     chunks = ChunkPlan(
         options.first_chunk_frames,
         options.chunk_growth,
@@ -43,7 +44,7 @@ def build(options: FineOptions, metrics: Metrics) -> Service:
     start = started_warm(batcher.start, generator.warm_up, memory_report(model))
     load = load_of(admission, batcher)
     return Service(
-        "barkserve.v1.FineService",
+        FINE.full_name,
         register,
         start,
         batcher.stop,

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from barkserve.checkpoint.folder import CheckpointFolder, bundled_checkpoint
 from barkserve.checkpoint.voices import VoiceLibrary
 from barkserve.config import OrchestratorOptions
-from barkserve.constants import NO_VOICE, StageName
+from barkserve.constants import NO_VOICE, STAGES, StageName
+from barkserve.discovery.spec import resolver_of
 from barkserve.external import riva_tts_pb2_grpc
 from barkserve.orchestrator.riva.servicer import RivaServicer
 from barkserve.orchestrator.riva.voices import RivaVoices
@@ -23,12 +24,13 @@ from barkserve.orchestrator.voices.catalog import StoredVoices, VoiceCatalog
 from barkserve.orchestrator.voices.handles import VoiceHandles
 from barkserve.orchestrator.voices.selection import VoiceSelector
 from barkserve.orchestrator.voices.store import VoiceStore
+from barkserve.services import ORCHESTRATOR, RIVA_SERVICE, STATUS_SERVICE, service_named
 from barkserve.serving.admission import Admission
+from barkserve.serving.channel import Dialer
 from barkserve.serving.load import ReadLoad, load_of
 from barkserve.serving.metrics import Metrics
-from barkserve.serving.server import Service, register_with
+from barkserve.serving.service import Service, register_with
 from barkserve.v1 import speech_pb2, speech_pb2_grpc, status_pb2_grpc
-from barkserve.wiring import pools_of
 
 
 def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
@@ -37,7 +39,7 @@ def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
     library = VoiceLibrary(folder)
     catalog = VoiceCatalog(library, _stored_voices(options, folder))
     default = options.voice or library.default or NO_VOICE
-    pools = pools_of(options)
+    pools = _pools(options)
     admission = Admission(options.max_streams)
     backend = SpeechBackend(
         stages=StageClients(pools, folder.bark),
@@ -60,7 +62,7 @@ def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
         _riva_service(backend, admission),
     )
     return Service(
-        "barkserve.v1.SpeechService",
+        ORCHESTRATOR.full_name,
         register,
         life.start,
         life.stop,
@@ -69,6 +71,20 @@ def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
         on_drain=servicer.start_draining,
         behind_vip=True,
     )
+
+
+def _pools(options: OrchestratorOptions) -> dict[StageName, StagePool]:
+    """The replicas of every stage."""
+    dialer = Dialer.from_options(options)
+    return {
+        stage: StagePool(
+            stage,
+            resolver_of(f"--{stage}", getattr(options, stage), service_named(stage).port),
+            dialer,
+            options.replica_wait_seconds,
+        )
+        for stage in STAGES
+    }
 
 
 class _Life:
@@ -150,7 +166,7 @@ def _status_service(
     """What the orchestrator tells of the others; it has nothing to start and to stop."""
     servicer = StatusServicer(pools, load, f"{options.host}:{options.port}")
     register = register_with(status_pb2_grpc.add_StatusServiceServicer_to_server, servicer)
-    return Service("barkserve.v1.StatusService", register)
+    return Service(STATUS_SERVICE, register)
 
 
 def _riva_service(backend: SpeechBackend, admission: Admission) -> Service:
@@ -158,4 +174,4 @@ def _riva_service(backend: SpeechBackend, admission: Admission) -> Service:
     voices = RivaVoices(backend.catalog, backend.folder.name, backend.voices.default)
     servicer = RivaServicer(backend, voices, admission)
     add = riva_tts_pb2_grpc.add_RivaSpeechSynthesisServicer_to_server
-    return Service("nvidia.riva.tts.RivaSpeechSynthesis", register_with(add, servicer))
+    return Service(RIVA_SERVICE, register_with(add, servicer))

@@ -1,6 +1,6 @@
 """Builds the semantic service: text to semantic tokens."""
 
-from barkserve.building.stage import engine_of, graphs_of, open_checkpoint, thread_plan
+from barkserve.building.stage import make_engine, make_graphs, open_checkpoint, thread_plan
 from barkserve.config import SemanticOptions
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.warm_up import started_warm
@@ -9,30 +9,31 @@ from barkserve.semantic.alignment_head import HeadChoice
 from barkserve.semantic.generator import SemanticGenerator, semantic_head
 from barkserve.semantic.servicer import SemanticServicer
 from barkserve.semantic.text import TextEncoder
+from barkserve.services import SEMANTIC
+from barkserve.serving.load import slotted_load_of
 from barkserve.serving.metrics import Metrics
-from barkserve.serving.server import Service, register_with
+from barkserve.serving.service import Service, register_with
 from barkserve.v1 import semantic_pb2_grpc
-from barkserve.wiring import engine_load
 
 
 def build(options: SemanticOptions, metrics: Metrics) -> Service:
-    """The service, its model loaded."""
+    """Build the service and load its model."""
     begin = thread_plan(options)
     checkpoint, placement = open_checkpoint(options)
     bark = checkpoint.bark
     model = load_semantic(checkpoint, placement)
-    runner = ModelRunner(model, [semantic_head(bark)], options.slots, graphs_of(placement))
+    runner = ModelRunner(model, [semantic_head(bark)], options.slots, make_graphs(placement))
     runner.capture(ids_a_position=2)
-    engine, admission = engine_of(options, runner, begin, metrics)
+    engine, admission = make_engine(options, runner, begin, metrics)
     encoder = TextEncoder(checkpoint)
     heads = HeadChoice(engine, bark, encoder.encode)
     generator = SemanticGenerator(engine, bark, heads)
     servicer = SemanticServicer(generator, encoder, bark, admission, metrics)
     register = register_with(semantic_pb2_grpc.add_SemanticServiceServicer_to_server, servicer)
     start = started_warm(engine.start, generator.warm_up, runner.memory)
-    load = engine_load(admission, engine)
+    load = slotted_load_of(admission, engine)
     return Service(
-        "barkserve.v1.SemanticService",
+        SEMANTIC.full_name,
         register,
         start,
         engine.stop,

@@ -1,6 +1,4 @@
-"""What the builders of the four stages share: the checkpoint, the threads, and what runs a model,
-beside who is let in to it.
-"""
+"""Shared steps of the stage builders: threads, checkpoint, device, and what runs the model."""
 
 from collections.abc import Callable
 from functools import partial
@@ -26,9 +24,14 @@ Result = TypeVar("Result")
 
 
 def thread_plan(options: StageOptions) -> Callable[[], None]:
-    """Keeps this thread, which only loads, to one core; returns what gives the model's own thread
-    its cores. With a team of OpenMP threads for each, the two would be more than there are cores,
-    and every layer would wait for sleepers to wake: half as long again for a step of bark-small.
+    """Limit this thread, which only loads, to one core.
+
+    OpenMP keeps a team of threads for each caller. Two full teams would be more threads than
+    cores, and every layer would wait for threads to wake: a step of bark-small took 1.5 times as
+    long.
+
+    Returns:
+        A function that gives the thread of the model its cores; call it there.
     """
     threads = options.threads or torch.get_num_threads()
     torch.set_num_threads(1)
@@ -36,8 +39,10 @@ def thread_plan(options: StageOptions) -> Callable[[], None]:
 
 
 def open_checkpoint(options: StageOptions) -> tuple[Checkpoint, Placement]:
-    """The checkpoint, and where its models go. Raises StartupError for options that do not go
-    together.
+    """Open the checkpoint, and decide where its model goes.
+
+    Raises:
+        StartupError: the options contradict each other.
     """
     check_offload(options.device, options.offload_idle_seconds)
     placement = Placement.of(options.device, options.dtype, options.attention)  # type: ignore[arg-type]
@@ -45,30 +50,30 @@ def open_checkpoint(options: StageOptions) -> tuple[Checkpoint, Placement]:
 
 
 def max_batch_of(options: FineOptions | CodecOptions) -> int:
-    """Jobs in one pass: what was asked for, or what suits the device."""
+    """Jobs in one model call: --max-batch, or what suits the device."""
     return options.max_batch or (1 if options.device == "cpu" else 8)
 
 
-def graphs_of(placement: Placement) -> Graphs | None:
-    """Captured graphs, where there is something to gain: on a GPU."""
+def make_graphs(placement: Placement) -> Graphs | None:
+    """CUDA graphs, on a GPU; None where they gain nothing."""
     if placement.device.type != "cuda" or placement.attention == "eager":
         return None
     return Graphs(cuda_capture(placement.device))
 
 
-def engine_of(
+def make_engine(
     options: StageOptions, runner: ModelRunner, begin: Callable[[], None], metrics: Metrics
 ) -> tuple[Engine, Admission]:
-    """What runs a causal model, and who is let in to it.
+    """Make the engine of a causal model, and the admission of its streams.
 
     Args:
-        options: the stage's.
+        options: the options of the stage.
         runner: the model.
-        begin: from thread_plan().
-        metrics: get the slots and the queue.
+        begin: from `thread_plan`.
+        metrics: get gauges for slots and queue.
     """
-    residency = _residency_of(options, runner.offload, metrics)
-    thread = ModelThread(begin, _synchronize_of(options))
+    residency = _make_residency(options, runner.offload, metrics)
+    thread = ModelThread(begin, _make_synchronize(options))
     engine = Engine(runner, _prefill_positions(options), thread, residency)
     metrics.watch("slots", "Slots of the key/value cache", lambda: engine.slots)
     metrics.watch(
@@ -81,60 +86,60 @@ def engine_of(
     return engine, Admission(options.max_streams, during=residency.expected)
 
 
-def batcher_of(
+def make_batcher(
     options: FineOptions | CodecOptions,
     run: Callable[[list[Job]], list[Result]],
-    place: Callable[[], Offloadable],
+    offload: Callable[[], Offloadable],
     begin: Callable[[], None],
     metrics: Metrics,
 ) -> tuple[Batcher[Job, Result], Admission]:
-    """What runs a model that keeps nothing between calls, and who is let in to it.
+    """Make the batcher of a model without state, and the admission of its streams.
 
     Args:
-        options: the stage's.
-        run: does the work of some jobs.
-        place: makes what the model occupies.
-        begin: from thread_plan().
-        metrics: get the queue.
+        options: the options of the stage.
+        run: runs the model on some jobs.
+        offload: makes the handle that moves the model off its device.
+        begin: from `thread_plan`.
+        metrics: get a gauge for the queue.
     """
-    residency = _residency_of(options, place, metrics)
-    thread = ModelThread(begin, _synchronize_of(options))
+    residency = _make_residency(options, offload, metrics)
+    thread = ModelThread(begin, _make_synchronize(options))
     batcher = Batcher(run, max_batch_of(options), thread, residency)
     metrics.watch("queue_depth", "Jobs waiting for the model", lambda: batcher.waiting)
     return batcher, Admission(options.max_streams, during=residency.expected)
 
 
-def _synchronize_of(options: StageOptions) -> Callable[[], None] | None:
-    """CUDA tells of a kernel that went wrong whenever it is asked, from then on."""
+def _make_synchronize(options: StageOptions) -> Callable[[], None] | None:
+    """A function that raises if the device is lost. After a failed kernel, CUDA always raises."""
     on_gpu = options.device.startswith("cuda")
     return partial(torch.cuda.synchronize, options.device) if on_gpu else None
 
 
-def _residency_of(
-    options: StageOptions, place: Callable[[], Offloadable], metrics: Metrics
+def _make_residency(
+    options: StageOptions, offload: Callable[[], Offloadable], metrics: Metrics
 ) -> DeviceResidency:
-    """Whether the model may leave its device, and what is reported of that."""
+    """What offloads the model while the stage is idle, with gauges that report it."""
     if not options.offload_idle_seconds:
         return DeviceResidency()
-    residency = DeviceResidency(place(), options.offload_idle_seconds)
+    residency = DeviceResidency(offload(), options.offload_idle_seconds)
     metrics.watch(
         "weights_resident",
-        "1 while the weights are on the device, 0 while they are in host memory or on the way",
+        "1 while the weights are on the device, 0 while they are offloaded or being moved",
         lambda: residency.state is State.RESIDENT,
     )
     metrics.watch(
         "offload_freed_bytes",
-        "Device memory that the last move to host memory gave back",
+        "Device memory that the last offload freed",
         lambda: residency.freed_bytes,
     )
     metrics.watch(
         "offload_return_seconds",
-        "How long the last return to the device took",
+        "Duration of the last reload",
         lambda: residency.return_s,
     )
     return residency
 
 
 def _prefill_positions(options: StageOptions) -> int:
-    """A CPU gains nothing from more than fills its cores; a GPU needs many to be filled."""
+    """Positions in one prefill: a CPU is full with few, a GPU needs many."""
     return 512 if options.device == "cpu" else 8192

@@ -1,1 +1,1 @@
-"""gRPC plumbing that every service shares. Knows no stage and no torch."""
+"""What every service shares: the server, its health, load reports, metrics, TLS and channels."""

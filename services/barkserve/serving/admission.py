@@ -1,6 +1,4 @@
-"""How many streams a stage takes on at once, and how much they ask of it. Beyond that many it says
-so at once instead of letting them wait unseen.
-"""
+"""Limits the streams that a service runs at once, and counts the audio they ask for."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -11,11 +9,11 @@ from barkserve.errors import Overloaded
 
 @dataclass(eq=False)
 class Work:
-    """What one stream asks of the stage, in seconds of audio.
+    """The work of one stream, in seconds of audio.
 
     Attributes:
-        given_s: what the stage was given to make, as far as is known.
-        made_s: what it has made of that.
+        given_s: audio that the stream asked for, as far as is known.
+        made_s: audio made so far.
     """
 
     given_s: float = 0.0
@@ -23,12 +21,12 @@ class Work:
 
 
 class Admission:
-    """Counts streams and the audio that they are about.
+    """Admits streams up to a limit. A stream above the limit is rejected at once, not queued.
 
     Args:
-        capacity: streams that may be in the stage at once, those waiting for a slot included.
-        retry_after_s: what to tell those who are turned away.
-        during: entered for each stream and left when it ends.
+        capacity: streams that may run at once, including those that wait for a slot.
+        retry_after_s: delay that rejected clients are told to wait before they retry.
+        during: a context manager entered for each stream and exited when it ends.
     """
 
     def __init__(
@@ -38,7 +36,7 @@ class Admission:
         during: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.capacity = capacity
-        self.taken = 0  # streams since the start
+        self.taken = 0  # streams admitted since the start
         self._retry_after_s = retry_after_s
         self._during = during
         self._works: set[Work] = set()
@@ -46,12 +44,12 @@ class Admission:
 
     @property
     def active(self) -> int:
-        """Streams in the stage."""
+        """Streams that run now."""
         return len(self._works)
 
     @property
     def backlog_s(self) -> float:
-        """Seconds of audio that were given to the stage and are not made yet."""
+        """Seconds of audio asked for and not made yet."""
         return sum(max(0.0, work.given_s - work.made_s) for work in self._works)
 
     @property
@@ -61,11 +59,15 @@ class Admission:
 
     @contextmanager
     def stream(self) -> Iterator[Work]:
-        """Hold a place for one stream. Raises Overloaded when there is none."""
+        """Admit one stream for the duration of the block.
+
+        Raises:
+            Overloaded: the limit is reached.
+        """
         if self.active >= self.capacity:
             raise Overloaded(
-                f"{self.active} streams are in this service and {self.capacity} is its limit; "
-                "for more at once it needs another replica",
+                f"this service runs {self.active} streams and its limit is {self.capacity}: retry "
+                "later, add a replica, or raise --max-streams",
                 self._retry_after_s,
             )
         work = Work()

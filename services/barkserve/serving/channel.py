@@ -1,52 +1,44 @@
-"""Channels to other services: how connections are kept alive and secured, and how little they
-buffer.
-"""
+"""Channels to other services."""
+
+from typing import Self
 
 import grpc
 
+from barkserve.config import ServiceOptions
+from barkserve.serving.grpc_options import channel_options
 from barkserve.serving.tls import TlsFiles
-
-_OPTIONS = (
-    ("grpc.keepalive_time_ms", 10_000),
-    ("grpc.keepalive_timeout_ms", 5_000),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
-    ("grpc.use_local_subchannel_pool", 1),  # not the backoff of what had this address before
-    ("grpc.http2.bdp_probe", 0),  # 64 KiB for good: a slow reader is felt in about a second
-)
-
-
-def open_channel(address: str) -> grpc.aio.Channel:
-    """A plaintext channel to host:port. Connects when first used and reconnects by itself."""
-    return grpc.aio.insecure_channel(address, options=_OPTIONS)
 
 
 class Dialer:
-    """Opens channels, all secured in the same way.
+    """Opens the channels of one service, all with the same TLS settings.
 
     Args:
-        tls: our certificate and who is trusted; None: plaintext.
+        tls: the certificates of this service and the authorities it trusts; None means plaintext.
     """
 
     def __init__(self, tls: TlsFiles | None = None) -> None:
         self._tls = tls
 
+    @classmethod
+    def from_options(cls, options: ServiceOptions) -> Self:
+        """The dialer of a service: TLS if --tls-ca names an authority, else plaintext."""
+        return cls(TlsFiles.from_options(options) if options.tls_ca else None)
+
     @property
     def version(self) -> int:
-        """Grows when the certificates have changed: channels opened before show the old ones."""
+        """A number that grows when the certificates change; older channels use the old ones."""
         return 0 if self._tls is None else self._tls.current().version
 
     def open(self, address: str, server_name: str = "") -> grpc.aio.Channel:
-        """A channel to host:port.
+        """Open a channel. It connects on first use and reconnects by itself.
 
         Args:
             address: host:port.
-            server_name: the name that the server's certificate must hold; empty: the host.
+            server_name: the name that the server's certificate must have; empty means the host.
         """
+        options = channel_options(address)
         if self._tls is None:
-            return open_channel(address)
-        options = list(_OPTIONS)
+            return grpc.aio.insecure_channel(address, options=options)
         if server_name:
-            options.append(("grpc.ssl_target_name_override", server_name))  # type: ignore[arg-type]
-        return grpc.aio.secure_channel(
-            address, self._tls.channel_credentials(), options=tuple(options)
-        )
+            options = (*options, ("grpc.ssl_target_name_override", server_name))
+        return grpc.aio.secure_channel(address, self._tls.channel_credentials(), options=options)

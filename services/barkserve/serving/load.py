@@ -1,6 +1,4 @@
-"""How busy a service is: the figures, and how they travel as an ORCA report. Knows no stage and no
-model.
-"""
+"""The load of a service, and its form as an ORCA report."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -11,20 +9,20 @@ from barkserve.external import orca_load_report_pb2
 
 @dataclass(frozen=True)
 class Load:
-    """What a replica says of itself. Each field is a named metric of its ORCA reports.
+    """The load that a replica reports. Each field is a named metric of its ORCA reports.
 
     Attributes:
-        streams: streams in progress, waiting ones included.
-        taken: streams taken on since the start.
-        capacity: streams that it takes at most.
+        streams: streams that run, including those that wait for a slot.
+        taken: streams admitted since the start.
+        capacity: streams that may run at once.
         slots: streams that can compute at once.
-        slots_free: of those, free ones.
-        queue: sequences, windows or chunks that wait for the model.
-        backlog_seconds: audio that it was given to make and has not made yet.
-        busy_seconds: time in which the model computed since the start.
+        slots_free: slots that are free.
+        queue: requests, windows or chunks that wait for the model.
+        backlog_seconds: audio asked for and not made yet.
+        busy_seconds: time that the model has computed since the start.
         audio_seconds: audio made since the start.
-        away: 1 while its model is not on its device, and has to come back for a stream.
-        draining: 1 while it only finishes what it has.
+        away: 1 while the model is offloaded; the next stream waits until it is reloaded.
+        draining: 1 while the replica accepts no further streams.
     """
 
     streams: float = 0
@@ -41,11 +39,11 @@ class Load:
 
     @property
     def utilization(self) -> float:
-        """Streams and what waits over the slots; above 1 when there is a queue."""
+        """Used slots and waiting requests, relative to the slots; above 1 with a queue."""
         return (self.slots - self.slots_free + self.queue) / self.slots if self.slots else 0.0
 
     def to_report(self) -> orca_load_report_pb2.OrcaLoadReport:
-        """As ORCA says it."""
+        """Convert to an ORCA report."""
         named = {entry.name: float(getattr(self, entry.name)) for entry in fields(self)}
         return orca_load_report_pb2.OrcaLoadReport(
             named_metrics=named, application_utilization=self.utilization
@@ -53,7 +51,7 @@ class Load:
 
     @classmethod
     def from_report(cls, report: orca_load_report_pb2.OrcaLoadReport) -> Self:
-        """From a report; what it does not name is 0."""
+        """Convert from an ORCA report. Missing metrics are 0, unknown ones are ignored."""
         known = {entry.name for entry in fields(cls)}
         return cls(**{name: value for name, value in report.named_metrics.items() if name in known})
 
@@ -62,31 +60,48 @@ ReadLoad = Callable[[], Load]
 
 
 class Streams(Protocol):
-    """What load_of needs of an Admission."""
+    """The members of an Admission that `load_of` reads."""
 
     capacity: int
     taken: int
 
     @property
-    def active(self) -> int: ...
+    def active(self) -> int:
+        """Streams that run now."""
 
     @property
-    def backlog_s(self) -> float: ...
+    def backlog_s(self) -> float:
+        """Seconds of audio asked for and not made yet."""
 
     @property
-    def made_s(self) -> float: ...
+    def made_s(self) -> float:
+        """Seconds of audio made since the start."""
 
 
 class Model(Protocol):
-    """What load_of needs of an Engine or a Batcher."""
+    """The members of an Engine or a Batcher that `load_of` reads."""
 
     busy_s: float
 
     @property
-    def waiting(self) -> int: ...
+    def waiting(self) -> int:
+        """Requests that wait for the model."""
 
     @property
-    def away(self) -> bool: ...
+    def away(self) -> bool:
+        """Whether the model is offloaded."""
+
+
+class SlottedModel(Model, Protocol):
+    """The members of an Engine that `slotted_load_of` reads."""
+
+    @property
+    def slots(self) -> int:
+        """Slots of the key/value cache."""
+
+    @property
+    def free_slots(self) -> int:
+        """Slots that are free."""
 
 
 def load_of(
@@ -95,12 +110,13 @@ def load_of(
     slots: int | None = None,
     free_slots: Callable[[], int] | None = None,
 ) -> ReadLoad:
-    """Reads a service's load whenever it is called.
+    """Make the function that reads the current load of a service.
 
     Args:
-        streams: the service's admission.
-        model: what computes, None if nothing does.
-        slots, free_slots: of the model; None where every stream that is let in can compute.
+        streams: the admission of the service.
+        model: what computes; None for a service without a model.
+        slots: slots of the model; None where every admitted stream can compute.
+        free_slots: reads the number of free slots; None like `slots`.
     """
 
     def read() -> Load:
@@ -119,3 +135,8 @@ def load_of(
         )
 
     return read
+
+
+def slotted_load_of(streams: Streams, model: SlottedModel) -> ReadLoad:
+    """Make the function that reads the current load of a stage with slots."""
+    return load_of(streams, model, model.slots, lambda: model.free_slots)

@@ -1,4 +1,4 @@
-"""What a service tells Prometheus. One registry a service; nothing global."""
+"""The Prometheus metrics of a service. Each service has its own registry; nothing is global."""
 
 import time
 from collections.abc import Callable
@@ -11,10 +11,10 @@ _FIRST_OUTPUT_BUCKETS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 
 
 
 class Metrics:
-    """The instruments of one service.
+    """The metrics of one service.
 
     Args:
-        stage: the service's name, the label `stage` of everything below.
+        stage: the name of the service, which is the label `stage` of each metric.
     """
 
     def __init__(self, stage: str) -> None:
@@ -31,7 +31,7 @@ class Metrics:
         self._active = Gauge(
             "barkserve_streams", "RPCs in progress", ["stage"], registry=self.registry
         )
-        self._active.labels(stage)  # 0, not absent: who scales by it must see the idle ones too
+        self._active.labels(stage)  # 0 instead of absent: autoscalers need to see idle services
         self._outputs = Counter(
             "barkserve_outputs",
             "Semantic tokens, coarse codes, fine frames, codec or orchestrator samples made",
@@ -43,18 +43,33 @@ class Metrics:
         self._outputs.labels(self._stage).inc(count)
 
     def watch(self, name: str, description: str, read: Callable[[], float]) -> None:
-        """Report a number that is read when Prometheus asks, for instance slots_free."""
+        """Add a gauge whose value is read at each scrape.
+
+        Args:
+            name: the name after "barkserve_", such as "slots_free".
+            description: the help text.
+            read: returns the value; called from the thread of the metrics endpoint.
+        """
         gauge = Gauge(f"barkserve_{name}", description, ["stage"], registry=self.registry)
         gauge.labels(self._stage).set_function(read)
 
     def begin(self) -> "RpcMetrics":
-        """Account for one RPC."""
+        """Begin to count one RPC."""
         self._active.labels(self._stage).inc()
         return RpcMetrics(self)
 
     def serve(self, host: str, port: int) -> Callable[[], None]:
-        """Answer scrapes at http://host:port/metrics; returns what stops it. Port 0 means not at
-        all.
+        """Serve http://host:port/metrics.
+
+        Args:
+            host: the address to listen on.
+            port: the port; 0 serves nothing.
+
+        Returns:
+            A function that stops the endpoint.
+
+        Raises:
+            StartupError: the port cannot be used.
         """
         if port == 0:
             return lambda: None
@@ -62,8 +77,8 @@ class Metrics:
             server, thread = start_http_server(port, host, registry=self.registry)
         except OSError as error:
             raise StartupError(
-                f"the metrics port {port} cannot be used ({error.strerror}); "
-                "choose another with --metrics-port"
+                f"cannot listen on metrics port {port} ({error.strerror}): choose another with "
+                "--metrics-port"
             ) from error
 
         def stop() -> None:
@@ -74,29 +89,29 @@ class Metrics:
         return stop
 
     def first_output(self, seconds: float) -> None:
-        """An RPC's first response is about to leave."""
+        """Record the time from the start of an RPC to its first response."""
         self._first_output.labels(self._stage).observe(seconds)
 
     def ended(self, outcome: str) -> None:
-        """An RPC has ended."""
+        """Count an RPC that ended with the gRPC status of this name."""
         self._active.labels(self._stage).dec()
         self._requests.labels(self._stage, outcome).inc()
 
 
 class RpcMetrics:
-    """One RPC's share of the metrics."""
+    """The metrics of one RPC."""
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._started = time.perf_counter()
-        self._silent = True
+        self._has_output = False
 
     def output(self) -> None:
-        """A response is about to leave."""
-        if self._silent:
-            self._silent = False
+        """Note that a response is about to be written."""
+        if not self._has_output:
+            self._has_output = True
             self._metrics.first_output(time.perf_counter() - self._started)
 
     def end(self, outcome: str) -> None:
-        """The RPC has ended with the gRPC status of that name."""
+        """Note that the RPC has ended with the gRPC status of this name."""
         self._metrics.ended(outcome)

@@ -1,6 +1,4 @@
-"""Load reports beside the requests, as ORCA has them: one at once, one every interval, a last one
-when the service drains. Knows no figures.
-"""
+"""Load reports as ORCA defines them: one at once, one per interval, a final one when draining."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -17,22 +15,26 @@ DEFAULT_INTERVAL_S = 1.0
 
 
 class LoadReporter(orca_pb2_grpc.OpenRcaServiceServicer):
-    """xds.service.orca.v3.OpenRcaService."""
+    """xds.service.orca.v3.OpenRcaService.
+
+    Args:
+        read: reads the current load.
+    """
 
     def __init__(self, read: ReadLoad) -> None:
         self._read = read
         self._draining = asyncio.Event()
 
     def drain(self) -> None:
-        """Tell all who listen that no further stream is wanted, and end their reports."""
+        """Send every client a final report, which says that this replica is draining."""
         self._draining.set()
 
     async def StreamCoreMetrics(
         self, request: orca_pb2.OrcaLoadReportRequest, context: RpcContext
     ) -> AsyncGenerator[orca_load_report_pb2.OrcaLoadReport, None]:
-        """Reports until the client leaves or the service drains."""
-        wished = request.report_interval.ToNanoseconds() / 1e9
-        interval = max(MIN_INTERVAL_S, wished) if wished > 0 else DEFAULT_INTERVAL_S
+        """Report until the client cancels or the service drains."""
+        requested = request.report_interval.ToNanoseconds() / 1e9
+        interval = max(MIN_INTERVAL_S, requested) if requested > 0 else DEFAULT_INTERVAL_S
         while not self._draining.is_set():
             yield self._read().to_report()
             with suppress(TimeoutError):

@@ -1,7 +1,6 @@
-"""Certificates: read, checked, and read again when they have been replaced. Knows no service.
+"""TLS certificates: read from files, checked, and read again when the files change.
 
-A certificate that is being replaced is not noticed before it fits its key: until then the old one
-is shown.
+A new certificate is used once it matches its key. Until then the old one stays in use.
 """
 
 import logging
@@ -10,27 +9,30 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import grpc
 
+from barkserve.config import ServiceOptions
 from barkserve.errors import StartupError
 
 _log = logging.getLogger(__name__)
 
 RELOAD_S = 5.0
-"""How often the files are looked at, at most."""
+"""Least time between two checks of the files."""
 
 _Stamp = tuple[tuple[int, int, int] | None, ...]
 
 
 @dataclass(frozen=True)
 class Certificates:
-    """What the files held when they were last whole.
+    """The last valid contents of the files.
 
     Attributes:
-        chain, key: ours, PEM; None without.
-        ca: who is trusted, PEM; None: the system's authorities.
-        version: counts the changes.
+        chain: our certificate and the intermediate ones, PEM; None without one.
+        key: the private key of our certificate, PEM; None without one.
+        ca: the trusted authorities, PEM; None means those of the system.
+        version: 1, plus the number of changes.
     """
 
     chain: bytes | None
@@ -40,16 +42,16 @@ class Certificates:
 
 
 class TlsFiles:
-    """The three files of a service.
+    """The TLS files of a service.
 
     Args:
-        certificate: PEM, ours first, intermediate ones behind it.
-        key: PEM, of the first.
-        ca: PEM, the authorities that we trust; empty: the system's.
-        reload_s: how often the files are looked at, at most.
+        certificate: PEM file with our certificate, followed by the intermediate ones.
+        key: PEM file with the private key of our certificate.
+        ca: PEM file with the trusted authorities; empty means those of the system.
+        reload_s: least time between two checks of the files.
 
     Raises:
-        StartupError: a file is missing or broken, or they do not fit together.
+        StartupError: a file is missing or invalid, or certificate and key do not match.
     """
 
     def __init__(
@@ -59,58 +61,72 @@ class TlsFiles:
             raise StartupError("--tls-cert and --tls-key go together: give both or neither")
         self._paths = {"--tls-cert": certificate, "--tls-key": key, "--tls-ca": ca}
         self._reload_s = reload_s
-        self._lock = threading.Lock()  # gRPC asks from threads of its own
+        self._lock = threading.Lock()  # gRPC calls from its own threads
         self._stamp = self._read_stamp()
         self._current = self._read(1)
-        self._looked = time.monotonic()
+        self._checked_at = time.monotonic()
+
+    @classmethod
+    def from_options(cls, options: ServiceOptions) -> Self | None:
+        """The TLS files that the options name; None means plaintext."""
+        if not (options.tls_cert or options.tls_key or options.tls_ca):
+            return None
+        return cls(options.tls_cert, options.tls_key, options.tls_ca)
 
     @property
     def mutual(self) -> bool:
-        """Whether an authority was named: then both sides show certificates."""
+        """Whether --tls-ca names authorities: then both sides present certificates."""
         return bool(self._paths["--tls-ca"])
 
     def current(self) -> Certificates:
-        """What is shown now; looks whether the files have changed."""
+        """The certificates in use, after a check whether the files have changed."""
         with self._lock:
             now = time.monotonic()
-            if now - self._looked >= self._reload_s:
-                self._looked = now
-                self._look_again()
+            if now - self._checked_at >= self._reload_s:
+                self._checked_at = now
+                self._reload()
             return self._current
 
     def server_credentials(self, clients_need_certificate: bool) -> grpc.ServerCredentials:
-        """For a server's port; each new connection is shown what is current."""
-        shown = self.current()
+        """Credentials of a server port. Each new connection uses the current certificate.
+
+        Args:
+            clients_need_certificate: whether clients must present a certificate.
+
+        Raises:
+            StartupError: there is no certificate.
+        """
+        in_use = self.current()
 
         def fetch() -> grpc.ServerCertificateConfiguration | None:
-            nonlocal shown
+            nonlocal in_use
             latest = self.current()
-            if latest.version == shown.version:
+            if latest.version == in_use.version:
                 return None
-            shown = latest
+            in_use = latest
             return _configuration(latest)
 
         return grpc.dynamic_ssl_server_credentials(
-            _configuration(shown),
+            _configuration(in_use),
             fetch,  # type: ignore[arg-type]  # None means: no change
             require_client_authentication=clients_need_certificate,
         )
 
     def channel_credentials(self) -> grpc.ChannelCredentials:
-        """For a client's channel; it keeps what is current now."""
+        """Credentials of a channel. The channel keeps the certificate that is current now."""
         held = self.current()
         return grpc.ssl_channel_credentials(held.ca, held.key, held.chain)
 
-    def _look_again(self) -> None:
+    def _reload(self) -> None:
         try:
             stamp = self._read_stamp()
             if stamp == self._stamp:
                 return
             self._current = self._read(self._current.version + 1)
             self._stamp = stamp
-            _log.info("certificates have been replaced and are in use")
+            _log.info("new TLS certificates are in use")
         except StartupError as error:
-            _log.warning("certificates have changed and are not whole yet: %s", error)
+            _log.warning("the TLS files changed but are not valid yet, old ones stay: %s", error)
 
     def _read(self, version: int) -> Certificates:
         chain, key, ca = (self._bytes(option) for option in self._paths)
@@ -121,14 +137,15 @@ class TlsFiles:
             except (ssl.SSLError, ValueError) as error:
                 raise StartupError(
                     f"--tls-cert {self._paths['--tls-cert']} and --tls-key "
-                    f"{self._paths['--tls-key']} are no PEM certificate and its key ({_why(error)})"
+                    f"{self._paths['--tls-key']} are not a PEM certificate and its key "
+                    f"({_reason(error)})"
                 ) from error
         if ca is not None:
             try:
                 context.load_verify_locations(self._paths["--tls-ca"])
             except (ssl.SSLError, ValueError) as error:
                 raise StartupError(
-                    f"--tls-ca {self._paths['--tls-ca']} holds no PEM certificate ({_why(error)})"
+                    f"--tls-ca {self._paths['--tls-ca']} has no PEM certificate ({_reason(error)})"
                 ) from error
         return Certificates(chain, key, ca, version)
 
@@ -139,11 +156,11 @@ class TlsFiles:
             return Path(self._paths[option]).read_bytes()
         except OSError as error:
             raise StartupError(
-                f"{option}: {self._paths[option]} cannot be read ({error.strerror})"
+                f"{option}: cannot read {self._paths[option]} ({error.strerror})"
             ) from error
 
     def _read_stamp(self) -> _Stamp:
-        """Changes when a file does; Kubernetes swaps a link to a whole new folder."""
+        """A value that changes with the files. Kubernetes swaps a link to a whole new folder."""
         return tuple(map(_stamp, self._paths.values()))
 
 
@@ -161,5 +178,5 @@ def _configuration(held: Certificates) -> grpc.ServerCertificateConfiguration:
     return grpc.ssl_server_certificate_configuration([(held.key, held.chain)], held.ca)
 
 
-def _why(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]

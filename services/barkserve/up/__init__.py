@@ -1,1 +1,1 @@
-"""Runs all services of one machine as child processes."""
+"""`barkserve up`: the services of one machine as child processes."""

@@ -1,0 +1,60 @@
+"""The gRPC options of our servers and of the channels between our services."""
+
+import ipaddress
+
+GrpcOptions = tuple[tuple[str, int | str], ...]
+
+SERVER_OPTIONS: GrpcOptions = (
+    ("grpc.so_reuseport", 0),  # a port in use is an error, not a second listener
+    ("grpc.http2.bdp_probe", 0),
+    # Clients may ping a quiet stream every second. gRPC's default is five minutes, and it closes
+    # the connection of a client that pings more often.
+    ("grpc.http2.min_ping_interval_without_data_ms", 500),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+
+CHANNEL_OPTIONS: GrpcOptions = (
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    # Do not inherit the backoff of an earlier replica with the same address.
+    ("grpc.use_local_subchannel_pool", 1),
+    # Flow-control windows stay at 64 KiB: a slow reader stops the sender within about a second.
+    ("grpc.http2.bdp_probe", 0),
+)
+
+_NO_PROXY = ("grpc.enable_http_proxy", 0)
+
+
+def server_options(max_connection_age_s: float) -> GrpcOptions:
+    """The options of a server.
+
+    Args:
+        max_connection_age_s: connection age, give or take 10%, after which the server asks a
+            client to reconnect; 0 means never.
+    """
+    if max_connection_age_s == 0:
+        return SERVER_OPTIONS
+    age_ms = round(max_connection_age_s * 1000)
+    return (*SERVER_OPTIONS, ("grpc.max_connection_age_ms", age_ms))
+
+
+def channel_options(address: str) -> GrpcOptions:
+    """The options of a channel to host:port.
+
+    Calls to this machine never use an HTTP proxy. For other addresses gRPC reads http_proxy,
+    https_proxy and no_proxy as usual.
+    """
+    return (*CHANNEL_OPTIONS, _NO_PROXY) if is_loopback(address) else CHANNEL_OPTIONS
+
+
+def is_loopback(address: str) -> bool:
+    """Whether host:port, [host]:port or unix:path is on this machine."""
+    if address.startswith(("unix:", "unix-abstract:")):
+        return True
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return ip.is_loopback or ip.is_unspecified

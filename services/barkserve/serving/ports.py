@@ -1,0 +1,56 @@
+"""Binds a server to its port, with an error message that names the option to change."""
+
+import socket
+
+import grpc
+
+from barkserve.errors import StartupError
+
+
+def bind(
+    server: grpc.aio.Server,
+    host: str,
+    port: int,
+    credentials: grpc.ServerCredentials | None = None,
+    option: str = "--port",
+) -> int:
+    """Bind a server to a port.
+
+    Args:
+        server: a server that has not started.
+        host: the address to listen on.
+        port: the port; 0 takes a free one.
+        credentials: for TLS; None means plaintext.
+        option: the option that the port came from, for the error message.
+
+    Returns:
+        The port.
+
+    Raises:
+        StartupError: the port or the address cannot be used.
+    """
+    _check_port(host, port, option)
+    try:
+        if credentials is None:
+            return server.add_insecure_port(f"{host}:{port}")
+        return server.add_secure_port(f"{host}:{port}", credentials)
+    except RuntimeError as error:  # another process took the port after the check
+        raise _cannot_listen(host, port, option, str(error)) from error
+
+
+def _check_port(host: str, port: int, option: str) -> None:
+    """Find the reason why a port cannot be used; gRPC only writes it to its own log."""
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+        with socket.socket(found[0][0]) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(found[0][4])
+    except OSError as error:
+        raise _cannot_listen(host, port, option, error.strerror or str(error)) from error
+
+
+def _cannot_listen(host: str, port: int, option: str, reason: str) -> StartupError:
+    return StartupError(
+        f"cannot listen on port {port} of {host} ({reason}): stop the program that uses it, or "
+        f"choose another with {option} or --host"
+    )

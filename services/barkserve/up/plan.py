@@ -1,0 +1,109 @@
+"""Plans the child processes of `barkserve up`: their ports and their command lines."""
+
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+import platformdirs
+
+from barkserve import services
+from barkserve.config import UpOptions, check_offload
+from barkserve.options import flag_of
+from barkserve.services import ORCHESTRATOR, ServiceEntry
+
+NO_STORE = "none"
+"""The value of --voice-store that means no store."""
+
+_LOOPBACK = "127.0.0.1"
+_UNSPECIFIED = {"0.0.0.0": _LOOPBACK, "[::]": "[::1]"}
+
+
+@dataclass(frozen=True)
+class PlannedService:
+    """A service to start.
+
+    Attributes:
+        entry: the service.
+        host: the address that it listens on.
+        port: the port that it listens on.
+        arguments: its command line after `barkserve`.
+    """
+
+    entry: ServiceEntry
+    host: str
+    port: int
+    arguments: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The name of the service."""
+        return self.entry.name
+
+    @property
+    def address(self) -> str:
+        """host:port at which this machine reaches it."""
+        return f"{_UNSPECIFIED.get(self.host, self.host)}:{self.port}"
+
+
+def plan_services(options: UpOptions) -> list[PlannedService]:
+    """Plan the services, in the order in which they start: the stages first.
+
+    Each service gets every option of `up` that it has an option of the same name for.
+
+    Raises:
+        StartupError: the options contradict each other.
+    """
+    check_offload(options.device, options.offload_idle_seconds)
+    entries = [entry for entry in services.SERVICES if entry.runs_in_up]
+    ports = _ports(options.port, entries)
+    metrics_ports = {
+        entry.name: options.metrics_port + index if options.metrics_port else 0
+        for index, entry in enumerate(entries)
+    }
+    shared = asdict(options) | {
+        "threads": options.threads or max(1, (os.cpu_count() or 1) // 2),
+        "voice_store": _voice_store(options.voice_store),
+    }
+    planned = []
+    for entry in sorted(entries, key=lambda each: not each.is_stage):
+        host = options.host if entry is ORCHESTRATOR else _LOOPBACK
+        values = shared | {
+            "host": host,
+            "port": ports[entry.name],
+            "metrics_port": metrics_ports[entry.name],
+            **{name: f"{_LOOPBACK}:{port}" for name, port in ports.items()},
+        }
+        values = {name: value for name, value in values.items() if name in entry.option_names}
+        planned.append(
+            PlannedService(entry, host, ports[entry.name], _arguments(entry.name, values))
+        )
+    return planned
+
+
+def _voice_store(option: str) -> str:
+    """The orchestrator's --voice-store. By default, created voices outlive `barkserve up`."""
+    if option == NO_STORE:
+        return ""
+    return option or str(platformdirs.user_data_path("barkserve", appauthor=False) / "voices")
+
+
+def _arguments(service: str, values: dict[str, object]) -> tuple[str, ...]:
+    # One word, FLAG=VALUE: a value may begin with a dash.
+    flags = (f"{flag_of(name)}={value}" for name, value in values.items())
+    return (service, "--exit-on-stdin-close", *flags)
+
+
+def _ports(first: int, entries: Sequence[ServiceEntry]) -> dict[str, int]:
+    """Consecutive ports from `first`, or free ones for 0, by the names of the services."""
+    names = [entry.name for entry in entries]
+    if first:
+        return dict(zip(names, range(first, first + len(names)), strict=True))
+    probes = [socket.socket() for _ in names]
+    try:
+        for probe in probes:
+            probe.bind((_LOOPBACK, 0))
+        return {name: probe.getsockname()[1] for name, probe in zip(names, probes, strict=True)}
+    finally:
+        for probe in probes:
+            probe.close()

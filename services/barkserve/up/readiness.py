@@ -1,0 +1,53 @@
+"""Waits until the services that `barkserve up` started are ready."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import grpc
+from grpc_health.v1 import health_pb2
+
+from barkserve.errors import StartupError
+from barkserve.serving.health import health_check
+from barkserve.up.plan import PlannedService
+
+_POLL_S = 0.05
+_NO_PROXY = (("grpc.enable_http_proxy", 0),)  # our own child process needs no proxy
+
+
+async def wait_until_ready(
+    planned: Sequence[PlannedService], timeout_s: float, say: Callable[[str], None]
+) -> None:
+    """Wait for one service after the other, and report each one that is ready.
+
+    Args:
+        planned: the services.
+        timeout_s: time that all of them have together.
+        say: shows a line of progress.
+
+    Raises:
+        StartupError: a service is not ready in time.
+    """
+    waiting_for = ""
+    try:
+        async with asyncio.timeout(timeout_s):
+            for number, service in enumerate(planned, 1):
+                waiting_for = service.name
+                await _wait_until_healthy(service.address)
+                say(f"[{number}/{len(planned)}] {service.name} is ready")
+    except TimeoutError:
+        raise StartupError(
+            f"services not ready after {timeout_s:g} s: {waiting_for} is still loading. Raise "
+            "--startup-seconds, or see its log with --log-level info"
+        ) from None
+
+
+async def _wait_until_healthy(address: str) -> None:
+    async with grpc.aio.insecure_channel(address, options=_NO_PROXY) as channel:
+        check = health_check(channel)
+        while True:
+            with suppress(grpc.aio.AioRpcError):
+                response = await check(health_pb2.HealthCheckRequest(), timeout=1.0)
+                if response.status == health_pb2.HealthCheckResponse.SERVING:
+                    return
+            await asyncio.sleep(_POLL_S)

@@ -1,0 +1,185 @@
+"""The registry of services: complete, and the only place that lists them."""
+
+import ast
+import os
+import subprocess
+import sys
+import types
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+import barkserve.building
+from barkserve import __main__, services
+from barkserve.config import FetchOptions, ServiceOptions, UpOptions
+from barkserve.constants import STAGES
+from barkserve.options import option, port_option
+from barkserve.services import SERVICES, ServiceEntry, callees
+from barkserve.serving.metrics import Metrics
+from barkserve.serving.service import Service
+from barkserve.up.plan import plan_services
+from fixtures.checkpoints import TINY, CheckpointSpec
+from fixtures.processes import free_port
+
+BUILDING = Path(barkserve.building.__file__ or "").parent
+
+
+def builders(folder: Path) -> set[str]:
+    """The modules in a folder that define `build`."""
+    found = set()
+    for path in folder.glob("*.py"):
+        body = ast.parse(path.read_text()).body
+        if any(isinstance(each, ast.FunctionDef) and each.name == "build" for each in body):
+            found.add(f"barkserve.building.{path.stem}")
+    return found
+
+
+def test_every_builder_is_in_the_registry() -> None:
+    registered = {entry.builder for entry in SERVICES}
+    assert builders(BUILDING) == registered, (
+        "each module in services/barkserve/building/ with a build function needs an entry in "
+        "services/barkserve/services.py, and each entry needs such a module"
+    )
+
+
+def test_builder_without_an_entry_is_found(tmp_path: Path) -> None:
+    (tmp_path / "gateway.py").write_text("def build(options, metrics): ...\n")
+    (tmp_path / "shared.py").write_text("def make_engine(): ...\n")
+    assert builders(tmp_path) == {"barkserve.building.gateway"}
+
+
+def test_names_and_ports_are_unique() -> None:
+    names = [entry.name for entry in SERVICES]
+    ports = [port for entry in SERVICES for port in (entry.port, entry.metrics_port)]
+    assert len(set(names)) == len(names)
+    assert len(set(ports)) == len(ports)
+    assert 0 not in ports
+
+
+def test_stages_of_registry_equal_the_constants() -> None:
+    assert tuple(entry.name for entry in SERVICES if entry.is_stage) == STAGES
+
+
+def test_fetch_offers_the_services_with_a_checkpoint() -> None:
+    (choices,) = (
+        entry.metadata["choices"]
+        for entry in FetchOptions.__dataclass_fields__.values()
+        if entry.name == "stage"
+    )
+    assert set(choices) == {entry.name for entry in SERVICES if entry.reads_checkpoint}
+
+
+def test_default_addresses_are_the_default_ports() -> None:
+    for caller in SERVICES:
+        for callee in callees(caller.options):
+            assert getattr(caller.options, callee.name) == f"127.0.0.1:{callee.port}"
+
+
+@pytest.mark.parametrize("entry", SERVICES, ids=lambda entry: entry.name)
+async def test_built_service_has_the_registered_names(
+    checkpoint_of: Callable[[CheckpointSpec], Path], entry: ServiceEntry
+) -> None:
+    given = {"checkpoint": str(checkpoint_of(TINY))} if entry.reads_checkpoint else {}
+    build = import_module(entry.builder).build
+    service: Service = build(entry.options(**given), Metrics(entry.name))
+    names = tuple(each.full_name for each in service.all_services)
+    assert names == (entry.full_name, *entry.extra_services)
+
+
+@dataclass(frozen=True)
+class EchoOptions(ServiceOptions):
+    """Options of a service that does not exist."""
+
+    port: int = port_option(50099, "port")
+    metrics_port: int = port_option(9499, "metrics port")
+    phrase: str = option("hello", "what to repeat")
+
+
+ECHO = ServiceEntry(
+    name="echo",
+    options=EchoOptions,
+    full_name="test.EchoService",
+    builder="tests_echo_builder",
+    summary="repeats a phrase",
+)
+
+
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> list[EchoOptions]:
+    """Registers a fake service; the options that it is built with."""
+    calls: list[EchoOptions] = []
+    module: Any = types.ModuleType(ECHO.builder)
+
+    async def fail() -> None:
+        """End the process as soon as it serves, so that the test needs no signal."""
+
+    def build(options: EchoOptions, metrics: Metrics) -> Service:
+        calls.append(options)
+
+        def register(server: grpc.aio.Server) -> None:
+            return None
+
+        return Service(ECHO.full_name, register, wait_fatal=fail)
+
+    module.build = build
+    monkeypatch.setitem(sys.modules, ECHO.builder, module)
+    monkeypatch.setattr(services, "SERVICES", (*SERVICES, ECHO))
+    return calls
+
+
+@pytest.mark.usefixtures("built")
+def test_new_service_has_a_help_text(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["--help"], ["echo", "--help"]):
+        with pytest.raises(SystemExit):
+            __main__.run(words)
+    shown = capsys.readouterr().out
+    for part in ("repeats a phrase", "--phrase", "default: hello", "BARKSERVE_PHRASE", "50099"):
+        assert part in shown
+
+
+def test_new_service_runs_with_its_options(
+    built: list[EchoOptions], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    monkeypatch.setenv("BARKSERVE_PHRASE", "again")
+    code = __main__.run(["echo", f"--port={port}", "--metrics-port=0"])
+    assert built == [EchoOptions(port=port, metrics_port=0, phrase="again")]
+    assert code == 1
+    assert "barkserve echo: the device is lost" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("built")
+def test_new_service_is_started_by_up() -> None:
+    planned = {each.name: each for each in plan_services(UpOptions(log_level="debug"))}
+    assert set(planned) == {"echo", "orchestrator", *STAGES}
+    echo = planned["echo"]
+    assert echo.port == UpOptions.port + 5
+    assert echo.arguments[:2] == ("echo", "--exit-on-stdin-close")
+    expected = {f"--port={echo.port}", "--host=127.0.0.1", "--log-level=debug"}
+    assert expected <= set(echo.arguments)
+    assert not any(each.startswith(("--phrase", "--device")) for each in echo.arguments)
+
+
+def test_up_passes_its_options_to_services_that_have_them() -> None:
+    """A new option of `up` needs no second declaration."""
+    options = UpOptions(port=50051, device="cuda", dtype="float16", slots=3, voice="v2/a")
+    for planned in plan_services(options):
+        words = set(planned.arguments)
+        assert ("--dtype=float16" in words) == planned.entry.is_stage
+        assert ("--slots=3" in words) == (planned.name in ("semantic", "coarse"))
+        assert ("--voice=v2/a" in words) == (planned.name == "orchestrator")
+        assert ("--coarse=127.0.0.1:50053" in words) == (planned.name == "orchestrator")
+        assert "--drain-seconds=5.0" in words
+
+
+def test_registry_loads_neither_grpc_nor_torch() -> None:
+    code = (
+        "import sys, barkserve.services; "
+        "sys.exit(bool({'grpc', 'torch', 'numpy'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], env=os.environ, timeout=60).returncode == 0
