@@ -37,7 +37,7 @@ async def test_say_writes_a_wav_and_a_summary(command: Command, speech: Scripted
     assert speech.requests[0].text == TEXT
     first, *_, summary = result.stderr.splitlines()
     assert first.startswith("first audio after ")
-    assert summary.startswith("speech.wav: 1.00 s of audio, first after ")
+    assert summary.startswith("speech.wav: 1.00 s of audio, first audio after ")
     for part in ("real-time factor", "seed 5", "voice announcer", "finish reason stop"):
         assert part in summary
 
@@ -110,7 +110,7 @@ def test_standard_input_may_be_closed(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", None)
     assert run(["say", "-", *how], {}) == 2
-    message = "barkclient: - reads standard input, which is closed\n"
+    message = "barkclient: standard input is closed: give the text instead of -\n"
     assert capsys.readouterr() == ("", message)
 
 
@@ -231,8 +231,8 @@ async def test_what_is_no_address_is_said(
     command: Command, capfd: pytest.CaptureFixture[str], server: str, words: tuple[str, ...]
 ) -> None:
     assert await command.inside(*words, "--server", server) == 2
-    told = f"{server!r} is no address of a server: give HOST:PORT, localhost:50051 for instance"
-    assert capfd.readouterr() == ("", f"barkclient: {told}\n")
+    message = f"{server!r} is not a server address: give HOST:PORT, for example localhost:50051"
+    assert capfd.readouterr() == ("", f"barkclient: {message}\n")
 
 
 async def test_exit_code_of_a_timeout(command: Command, speech: ScriptedSpeech) -> None:
@@ -307,8 +307,8 @@ async def test_output_that_cannot_be_written(command: Command) -> None:
     ("words", "reason"),
     [
         (("say", TEXT, "-o", "{}"), "is a folder"),
-        (("say", TEXT, "-o", ""), "empty name"),
-        (("say", TEXT, "-o", "{}/a.wav", "--save-voice", "{}/b/../a.wav"), "two things"),
+        (("say", TEXT, "-o", ""), "the name of an output file is empty"),
+        (("say", TEXT, "-o", "{}/a.wav", "--save-voice", "{}/b/../a.wav"), "two outputs"),
         (("voices", "show", "announcer", "--save", "{}"), "is a folder"),
         (("bench", "--json", "{}"), "is a folder"),
     ],
@@ -369,7 +369,7 @@ async def test_a_server_without_named_voices(
     assert await command.inside("voices") == 0
     assert "--voice FILE.npz" in capsys.readouterr().err
     assert await command.inside("voices", "--language", "zz") == 0
-    assert "no voices of language zz" in capsys.readouterr().err
+    assert "no named voices of language zz" in capsys.readouterr().err
 
 
 async def test_speech_that_was_cut_off_is_pointed_out(

@@ -55,7 +55,7 @@ def test_a_second_one_is_for_what_hangs_and_none_disturbs_the_farewell(
     signal.raise_signal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
-    interrupt.is_over()
+    interrupt.ignore_further()
     signal.raise_signal(signal.SIGINT)
 
 

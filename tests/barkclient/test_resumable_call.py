@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from barkclient import AsyncClient, AudioChunk, Cancelled, Client, ServerError, ServerUnavailable
-from barkclient._internal.resumable_call import Heard, Repetition
+from barkclient._internal.resumable_call import Received, ResumableCall
 from barkclient.errors import from_rpc_error
 from barkclient.options import SAMPLE_BYTES, Encoding
 from barkclient.responses import Started
@@ -103,38 +103,38 @@ async def test_closing_is_no_loss(door: Door, speech: ScriptedSpeech) -> None:
     assert len(speech.requests) == 1
 
 
-def repetition(samples: int, words: int = 0) -> Repetition:
-    """One that has been called again behind so many samples and words."""
-    made = Repetition(speech_pb2.SynthesizeRequest(), lambda request, timeout: object(), None)
+def resumed_call(samples: int, words: int = 0) -> ResumableCall:
+    """A call that has been resumed after a number of samples and words."""
+    call = ResumableCall(speech_pb2.SynthesizeRequest(), lambda request, timeout: object(), None)
     cause = grpc.aio.AioRpcError(
         grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), "socket closed"
     )
     error = from_rpc_error(cause, "here")
     error.__cause__ = cause
-    heard = Heard(STARTED, samples, words)
-    assert made.call_again(error, heard) is not None
-    assert made.call_again(error, heard) is None, "nothing has come since"
-    return made
+    received = Received(STARTED, samples, words)
+    assert call.resume(error, received) is not None
+    assert call.resume(error, received) is None, "nothing has arrived since"
+    return call
 
 
 def test_a_chunk_is_cut_between_two_samples() -> None:
     chunk = speech_pb2.AudioChunk(audio=b"aabbccdd", first_sample=8, sample_count=4)
     chunk.text_span.end = 7
-    news = repetition(samples=10).news(speech_pb2.SynthesizeResponse(audio=chunk))
-    assert news is not None
-    assert (news.audio.audio, news.audio.first_sample, news.audio.sample_count) == (b"ccdd", 10, 2)
-    assert news.audio.text_span.end == 7
-    assert repetition(samples=12).news(speech_pb2.SynthesizeResponse(audio=chunk)) is None
+    part = resumed_call(samples=10).new_part(speech_pb2.SynthesizeResponse(audio=chunk))
+    assert part is not None
+    assert (part.audio.audio, part.audio.first_sample, part.audio.sample_count) == (b"ccdd", 10, 2)
+    assert part.audio.text_span.end == 7
+    assert resumed_call(samples=12).new_part(speech_pb2.SynthesizeResponse(audio=chunk)) is None
 
 
 def test_words_come_once() -> None:
-    made = repetition(samples=1, words=3)
-    told = []
+    call = resumed_call(samples=1, words=3)
+    received = []
     for words in (["one", "two"], ["three", "four"], ["five"]):
         message = speech_pb2.WordTimes(words=[speech_pb2.WordTime(word=word) for word in words])
-        news = made.news(speech_pb2.SynthesizeResponse(words=message))
-        told.append([word.word for word in news.words.words] if news is not None else None)
-    assert told == [None, ["four"], ["five"]]
+        part = call.new_part(speech_pb2.SynthesizeResponse(words=message))
+        received.append([word.word for word in part.words.words] if part is not None else None)
+    assert received == [None, ["four"], ["five"]]
 
 
 def test_another_model_does_not_go_on() -> None:
@@ -146,8 +146,8 @@ def test_another_model_does_not_go_on() -> None:
         model="bark-mini",
     )
     response = speech_pb2.SynthesizeResponse(started=started)
-    assert repetition(samples=1).news(response) is None
+    assert resumed_call(samples=1).new_part(response) is None
     started.model_revision = "newer"
     response = speech_pb2.SynthesizeResponse(started=started)
-    with pytest.raises(ServerError, match="model_revision 'newer' in place of ''"):
-        repetition(samples=1).news(response)
+    with pytest.raises(ServerError, match="model_revision 'newer' instead of ''"):
+        resumed_call(samples=1).new_part(response)

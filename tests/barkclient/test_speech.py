@@ -62,7 +62,7 @@ def test_what_is_cancelled_before_it_starts_is_over() -> None:
     context.cancel()
     finished = speech_pb2.SynthesisFinished(finish_reason=common_pb2.FINISH_REASON_CANCELLED)
     context.push(speech_pb2.StreamingSynthesizeResponse(context_id="1", finished=finished))
-    assert not context.waits
+    assert not context.must_wait
     assert (context.finished.finish_reason, context.finished.sample_count) == ("cancelled", 0)
 
 

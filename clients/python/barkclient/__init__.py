@@ -1,4 +1,4 @@
-"""The Python client of barkserve: text in, audio out while the text is still being spoken.
+"""Python client of barkserve: text in, audio out while the text is still being spoken.
 
 async for chunk in AsyncClient("localhost:50051").synthesize("Hello"):
     play(chunk.samples())

@@ -1,4 +1,4 @@
-"""The `barkclient` command: reads command line and environment, turns errors into exit codes."""
+"""The `barkclient` command: runs one subcommand and maps errors to exit codes."""
 
 import os
 import sys
@@ -34,14 +34,14 @@ from barkclient.errors import (
 )
 
 _FAILED = 1
-_WRONG = 2
+_USAGE = 2
 _INTERRUPTED = 130
 _EXIT_CODES: Mapping[type[BarkClientError], int] = {
-    InvalidRequest: _WRONG,
-    VoiceNotFound: _WRONG,
-    VoiceExists: _WRONG,
-    VoiceStoreFull: _WRONG,
-    PreconditionFailed: _WRONG,
+    InvalidRequest: _USAGE,
+    VoiceNotFound: _USAGE,
+    VoiceExists: _USAGE,
+    VoiceStoreFull: _USAGE,
+    PreconditionFailed: _USAGE,
     ServerUnavailable: 3,
     Overloaded: 4,
     DeadlineExceeded: 5,
@@ -49,28 +49,35 @@ _EXIT_CODES: Mapping[type[BarkClientError], int] = {
 
 
 def main() -> None:
-    """What the installed command runs."""
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what its core logs, we say in a line
-    _leave(run(sys.argv[1:], os.environ))
+    """Entry point of the installed command."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # errors are reported by this command
+    _exit(run(sys.argv[1:], os.environ))
 
 
 def run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Runs one command; returns its exit code."""
+    """Run one command.
+
+    Args:
+        arguments: the command line without the program's name.
+        environment: the environment variables.
+
+    Returns:
+        The exit code.
+    """
     try:
         _run(parse(arguments, environment))
     except BarkClientError as error:
-        return _farewell(str(error), error, _EXIT_CODES.get(type(error), _FAILED))
+        return _fail(str(error), error, _EXIT_CODES.get(type(error), _FAILED))
     except KeyboardInterrupt as error:
-        return _farewell("interrupted", error, _INTERRUPTED)
-    except UnicodeEncodeError as error:  # of the command line, which may hold any bytes
+        return _fail("interrupted", error, _INTERRUPTED)
+    except UnicodeEncodeError as error:  # bytes of the command line that are not text
         text = error.object[error.start : error.end]
-        return _farewell(f"{text!a} is not {error.encoding}", error, _WRONG)
+        return _fail(f"{text!a} is not {error.encoding}", error, _USAGE)
     except OSError as error:
-        if isinstance(error, BrokenPipeError):  # Python would try once more at its end
+        if isinstance(error, BrokenPipeError):  # Python would flush stdout again at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _farewell(
-            f"cannot write {error.filename or 'the output'}: {error.strerror}", error, _FAILED
-        )
+        name = error.filename or "the output"
+        return _fail(f"cannot write {name}: {error.strerror}", error, _FAILED)
     return 0
 
 
@@ -94,15 +101,17 @@ def _run(command: Arguments) -> None:
             bench(command)
 
 
-def _farewell(message: str, error: BaseException, code: int) -> int:
-    """One line for a person: what went wrong, and what is left of the work."""
+def _fail(message: str, error: BaseException, code: int) -> int:
+    """Print one line with the error and its notes, which say what was written."""
     print("; ".join([f"barkclient: {message}", *getattr(error, "__notes__", [])]), file=sys.stderr)
     return code
 
 
-def _leave(code: int) -> NoReturn:
-    """Ends the process as it stands. The interpreter's own end would tear down what gRPC's threads
-    may still be using, which now and then aborts a command that has done its work.
+def _exit(code: int) -> NoReturn:
+    """End the process without the interpreter's shutdown.
+
+    The shutdown frees objects that gRPC's threads may still use. This sometimes aborts a command
+    that has done its work.
     """
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):

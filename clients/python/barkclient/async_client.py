@@ -1,4 +1,4 @@
-"""The asynchronous client: one channel, and a synthesis as an async iterator of audio chunks."""
+"""The asynchronous client: one gRPC channel; a synthesis is an async iterator of audio chunks."""
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
@@ -13,8 +13,8 @@ from barkclient._internal.channel import (
     speech_stub,
 )
 from barkclient._internal.closing import AsyncClosing
-from barkclient._internal.resumable_call import Repetition
-from barkclient._internal.transcript import Progress, Response
+from barkclient._internal.resumable_call import ResumableCall
+from barkclient._internal.transcript import Response, SynthesisState
 from barkclient.async_speech import AsyncSpeechStream
 from barkclient.errors import BarkClientError, map_errors
 from barkclient.options import StreamOptions, SynthesisOptions, build_config, build_request
@@ -33,13 +33,13 @@ from barkserve.v1 import speech_pb2
 
 
 class AsyncClient:
-    """A client of one server; it belongs to the event loop in which it is first used.
+    """A client of one server. It belongs to the event loop of its first call.
 
     Args:
-        target: HOST:PORT of the orchestrator, or any name that gRPC resolves.
-        timeout: seconds a call may take in all, unless the call says otherwise; None is no limit.
-        tls: how to know the server and show oneself; None is plaintext. Files are read at the first
-            call, and again by the next client: a client does not outlive its certificate.
+        target: HOST:PORT of the orchestrator, or any name that gRPC can resolve.
+        timeout: seconds for each call, unless the call sets its own; None: no limit.
+        tls: certificates; None: plaintext. The files are read at the first call. Create a new
+            client when a certificate has been renewed.
     """
 
     def __init__(
@@ -57,12 +57,24 @@ class AsyncClient:
     def synthesize(
         self, text: str, *, timeout: float | None = None, **options: Unpack[SynthesisOptions]
     ) -> "AsyncSynthesis":
-        """Sends the request at once; iterate over what is returned to hear it."""
+        """Speak a text. The request is sent at once.
+
+        Args:
+            text: what to say, of any length.
+            timeout: seconds until the last chunk; None: the client's timeout.
+            options: see SynthesisOptions.
+
+        Returns:
+            An async iterator of audio chunks.
+
+        Raises:
+            InvalidRequest: an option is wrong.
+        """
         request, synthesize = build_request(text, **options), self._stub().Synthesize
-        repetition = Repetition(
+        resumable = ResumableCall(
             request, lambda request, left: synthesize(request, timeout=left), self._time(timeout)
         )
-        return AsyncSynthesis(repetition.call(), self, self._target, repetition=repetition)
+        return AsyncSynthesis(resumable.start(), self, self._target, resumable=resumable)
 
     def synthesize_stream(
         self,
@@ -71,31 +83,50 @@ class AsyncClient:
         timeout: float | None = None,
         **options: Unpack[StreamOptions],
     ) -> "AsyncSynthesis":
-        """Speaks text while it is written, in pieces cut anywhere (bytes: of UTF-8); iterate over
-        what is returned to hear it. What `texts` raises is raised there.
+        """Speak text while it is being written.
+
+        Args:
+            texts: parts of the text, cut anywhere; bytes are UTF-8. What it raises is raised to the
+                reader of the audio.
+            timeout: seconds until the last chunk; None: the client's timeout.
+            options: see StreamOptions.
+
+        Returns:
+            An async iterator of audio chunks.
+
+        Raises:
+            InvalidRequest: an option is wrong.
         """
         source = _TextSource(build_config(**options), texts)
         call = self._stub().StreamingSynthesize(source.requests(), timeout=self._time(timeout))
         return AsyncSynthesis(call, self, self._target, source=source)
 
     def stream(self, *, timeout: float | None = None) -> AsyncSpeechStream:
-        """A call for several contexts, with flush and cancel; `speak` opens one."""
+        """Start a call for several contexts, with flush and cancel. Its `speak` opens a context."""
         method = self._stub().StreamingSynthesize
         return AsyncSpeechStream(method, self._time(timeout), self._target, self)
 
     async def voices(self, language: str = "", *, timeout: float | None = None) -> list[Voice]:  # noqa: ASYNC109
-        """The voices that can be named, in alphabetical order; of one language if that is given."""
+        """List the named voices in alphabetical order, of one language if it is given."""
         request = speech_pb2.ListVoicesRequest(language_code=language)
         response = await self._ask("ListVoices", request, timeout)
         return [decode_voice(voice) for voice in response.voices]
 
     async def get_voice(self, name: str, *, timeout: float | None = None) -> Voice:  # noqa: ASYNC109
-        """One voice. Raises VoiceNotFound."""
+        """Describe one voice.
+
+        Raises:
+            VoiceNotFound: the server has no such voice.
+        """
         request = speech_pb2.GetVoiceRequest(name=name)
         return decode_voice((await self._ask("GetVoice", request, timeout)).voice)
 
     async def get_voice_tokens(self, name: str, *, timeout: float | None = None) -> HistoryPrompt:  # noqa: ASYNC109
-        """What one voice is made of. Raises VoiceNotFound."""
+        """Download the tokens of one voice.
+
+        Raises:
+            VoiceNotFound: the server has no such voice.
+        """
         request = speech_pb2.GetVoiceRequest(name=name, include_history_prompt=True)
         response = await self._ask("GetVoice", request, timeout)
         return decode_history_prompt(response.history_prompt)
@@ -110,12 +141,12 @@ class AsyncClient:
         replace: bool = False,
         timeout: float | None = None,  # noqa: ASYNC109
     ) -> Voice:
-        """Stores a voice under a name, for all replicas of the server.
+        """Store a voice under a name, for all replicas of the server.
 
         Raises:
-            VoiceExists: something has that name, and `replace` is not set.
-            VoiceStoreFull: one must be deleted first.
-            PreconditionFailed: the server keeps no voices.
+            VoiceExists: a voice has that name, and `replace` is not set.
+            VoiceStoreFull: the store is full: delete a voice first.
+            PreconditionFailed: the server has no voice store.
         """
         request = build_voice(
             name, source, language=language, description=description, replace=replace
@@ -123,16 +154,21 @@ class AsyncClient:
         return decode_voice((await self._ask("CreateVoice", request, timeout)).voice)
 
     async def delete_voice(self, name: str, *, timeout: float | None = None) -> None:  # noqa: ASYNC109
-        """Deletes a stored voice. Raises VoiceNotFound; PreconditionFailed for a checkpoint's."""
+        """Delete a stored voice.
+
+        Raises:
+            VoiceNotFound: the server has no such voice.
+            PreconditionFailed: the voice belongs to the checkpoint.
+        """
         await self._ask("DeleteVoice", speech_pb2.DeleteVoiceRequest(name=name), timeout)
 
     async def server_info(self, *, timeout: float | None = None) -> ServerInfo:  # noqa: ASYNC109
-        """What the server is, and its limits."""
+        """Describe the server: version, model, formats and limits."""
         request = speech_pb2.GetServerInfoRequest()
         return decode_server_info(await self._ask("GetServerInfo", request, timeout))
 
     async def close(self) -> None:
-        """Cancels what is still being spoken and closes the connection."""
+        """Cancel all calls and close the connection."""
         channel, self._channel = self._channel, None
         if channel is not None:
             await channel.close(grace=None)
@@ -152,15 +188,15 @@ class AsyncClient:
 
     def _stub(self) -> Any:
         if self._channel is None:
-            asyncio.get_running_loop()  # gRPC would take some other loop without a word
+            asyncio.get_running_loop()  # without one, gRPC would silently use another loop
             self._channel = open_async_channel(self._target, self._tls)
         return speech_stub(self._channel)
 
 
-class AsyncSynthesis(AsyncClosing, Progress):
-    """One text being spoken: an async iterator of its audio.
+class AsyncSynthesis(AsyncClosing, SynthesisState):
+    """A text being spoken: an async iterator of audio chunks.
 
-    Closing it, dropping it, or cancelling the task that reads it cancels the call on the server.
+    Closing or dropping it cancels the call on the server, and so does cancelling its reader's task.
     """
 
     def __init__(
@@ -170,9 +206,9 @@ class AsyncSynthesis(AsyncClosing, Progress):
         target: str,
         *,
         source: "_TextSource | None" = None,
-        repetition: Repetition | None = None,
+        resumable: ResumableCall | None = None,
     ) -> None:
-        super().__init__(target, source, repetition)
+        super().__init__(target, source, resumable)
         self._call = call
         self._responses: AsyncIterator[Response] = aiter(call)
         self._client = client  # keeps the channel open
@@ -186,7 +222,7 @@ class AsyncSynthesis(AsyncClosing, Progress):
             try:
                 return await self._next_chunk()
             except BarkClientError as error:
-                self._call = self._call_again(error)
+                self._call = self._resume(error)
                 self._responses = aiter(self._call)
 
     async def _next_chunk(self) -> AudioChunk:
@@ -199,21 +235,22 @@ class AsyncSynthesis(AsyncClosing, Progress):
         raise StopAsyncIteration
 
     async def read(self) -> AudioChunk:
-        """All audio that has not been read yet, as one chunk."""
+        """Read the remaining audio as one chunk."""
         return self._join([chunk async for chunk in self])
 
     async def aclose(self) -> None:
-        """Stops speaking. Whoever is reading at this moment gets Cancelled."""
+        """Stop speaking. A reader that is waiting gets Cancelled."""
         self._closed = True
         self._call.cancel()
 
     def __del__(self) -> None:
-        self._call.cancel()  # `break` out of a loop leaves nobody to listen
+        self._call.cancel()  # for example after `break` in a loop
 
 
 class _TextSource:
-    """The requests of text that is still being written; remembers what went wrong with it, of which
-    gRPC would make a bare cancellation.
+    """The requests of a text that is still being written.
+
+    It keeps the exception that ended the text: gRPC would only report a cancelled call.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
-"""Text that is spoken while it is written: an asynchronous StreamingSynthesize call.
+"""Streaming text input: an asynchronous StreamingSynthesize call with several contexts.
 
-Responses are read only when a context's reader asks for more, so a listener who stops reading is
-felt by the server; audio for other contexts that comes meanwhile waits for their readers.
+Responses are read only when a context's reader asks for more. The server therefore notices a reader
+that stops. Audio of other contexts that arrives meanwhile is kept for their readers.
 """
 
 import asyncio
@@ -10,100 +10,108 @@ from typing import Any, Self, Unpack
 
 from barkclient._internal.closing import AsyncClosing
 from barkclient._internal.context_state import ContextState, Request
-from barkclient._internal.context_table import Conversation
+from barkclient._internal.context_table import ContextTable
 from barkclient.errors import ServerError, map_errors
 from barkclient.options import StreamOptions
 from barkclient.responses import AudioChunk
 
 
 class AsyncSpeechStream(AsyncClosing):
-    """One call with any number of contexts. Closing or dropping it cancels them all.
+    """One call with any number of contexts. `AsyncClient.stream` creates it.
+
+    Closing or dropping it cancels all contexts.
 
     Args:
-        method: the stub's StreamingSynthesize.
-        timeout: seconds the whole call may take, None for no limit.
-        target: the server, for errors.
-        owner: kept, for it holds the channel open.
+        method: StreamingSynthesize of the gRPC stub.
+        timeout: seconds for the whole call; None: no limit.
+        target: the server's address, for error messages.
+        owner: an object to keep alive: it holds the channel open.
     """
 
     def __init__(self, method: Any, timeout: float | None, target: str, owner: object) -> None:
         self._outgoing: asyncio.Queue[Request | None] = asyncio.Queue()
         self._call = method(_requests(self._outgoing), timeout=timeout)
         self._responses: AsyncIterator[Any] = aiter(self._call)
-        self._conversation: Conversation[AsyncSpeechContext] = Conversation()
-        self._pull: asyncio.Task[None] | None = None
+        self._contexts: ContextTable[AsyncSpeechContext] = ContextTable()
+        self._receiving: asyncio.Task[None] | None = None
         self._target = target
         self._owner = owner
 
     def speak(self, **options: Unpack[StreamOptions]) -> "AsyncSpeechContext":
-        """Opens a context: a voice of its own, text and audio of its own."""
-        context = AsyncSpeechContext(self, self._conversation.new_id(), self._target)
+        """Open a context with its own voice, text and audio.
+
+        Raises:
+            InvalidRequest: an option is wrong.
+        """
+        context = AsyncSpeechContext(self, self._contexts.new_id(), self._target)
         context.open(**options)
-        self._conversation.add(context)
+        self._contexts.add(context)
         return context
 
     def end(self) -> None:
-        """No more contexts, and no more text in those that are open."""
+        """Send nothing more: no new contexts, and no more text in open ones."""
         self._outgoing.put_nowait(None)
 
     async def aclose(self) -> None:
-        """Stops all that is being spoken."""
+        """Cancel all contexts."""
         self._call.cancel()
 
     def __del__(self) -> None:
         self._call.cancel()
 
-    def post(self, request: Request) -> None:
-        """Sends a message; never waits."""
+    def send_request(self, request: Request) -> None:
+        """Queue a request without waiting. For contexts only."""
         self._outgoing.put_nowait(request)
 
-    async def more(self) -> None:
-        """Waits for one more response of any context. A reader who is cancelled meanwhile takes
-        nothing from the others: gRPC would cancel the call.
-        """
-        if self._pull is None:
-            self._pull = asyncio.create_task(self._pull_one())
-            self._pull.add_done_callback(_looked_at)
-        with map_errors(self._target):
-            await asyncio.shield(self._pull)
+    async def receive(self) -> None:
+        """Wait for the next response of any context. For contexts only.
 
-    async def _pull_one(self) -> None:
-        """A pull that fails stays: every further reader gets its error."""
+        Cancelling a reader here does not cancel the gRPC call: other readers still need it.
+        """
+        if self._receiving is None:
+            self._receiving = asyncio.create_task(self._receive_one())
+            self._receiving.add_done_callback(_retrieve_exception)
+        with map_errors(self._target):
+            await asyncio.shield(self._receiving)
+
+    async def _receive_one(self) -> None:
+        """Read one response. A failed task is kept: later readers get the same error."""
         async for response in self._responses:
-            self._conversation.push(response)
-            self._pull = None
+            self._contexts.push(response)
+            self._receiving = None
             return
         raise ServerError("the server ended the stream without finishing it")
 
 
 class AsyncSpeechContext(ContextState):
-    """One context: `send` text, iterate over its audio. Leaving it early cancels it, and not the
-    others.
+    """One context: `send` text, iterate over its audio.
+
+    `async with` cancels the context at its end, and no other one.
     """
 
     def __init__(self, stream: AsyncSpeechStream, context_id: str, target: str) -> None:
-        super().__init__(context_id, target, stream.post)
+        super().__init__(context_id, target, stream.send_request)
         self._stream = stream
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> AudioChunk:
-        while self.waits:
-            await self._stream.more()
+        while self.must_wait:
+            await self._stream.receive()
         chunk = self._take()
         if chunk is None:
             raise StopAsyncIteration
         return chunk
 
     async def read(self) -> AudioChunk:
-        """All audio that has not been read yet, as one chunk."""
+        """Read the remaining audio as one chunk."""
         return self._join([chunk async for chunk in self])
 
     async def wait_flushed(self, flush_id: str) -> None:
-        """Waits until all audio before a flush has come; it is still there to be read."""
-        while self._flushing(flush_id):
-            await self._stream.more()
+        """Wait until all audio before a flush has arrived. It can still be read."""
+        while self._flush_pending(flush_id):
+            await self._stream.receive()
 
     async def __aenter__(self) -> Self:
         return self
@@ -117,7 +125,7 @@ async def _requests(outgoing: "asyncio.Queue[Request | None]") -> AsyncIterator[
         yield request
 
 
-def _looked_at(pull: "asyncio.Task[None]") -> None:
-    """A failure that nobody waits for any more is no news."""
-    if not pull.cancelled():
-        pull.exception()
+def _retrieve_exception(task: "asyncio.Task[None]") -> None:
+    """Mark a failure as seen, so that asyncio does not log it when no reader waits."""
+    if not task.cancelled():
+        task.exception()

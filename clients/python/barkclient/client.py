@@ -1,12 +1,12 @@
-"""The blocking client: the requests and responses of `async_client` over gRPC's blocking calls."""
+"""The blocking client: the methods of `async_client` for code without an event loop."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Unpack
 
 from barkclient._internal.channel import DEFAULT_TARGET, open_channel, speech_stub
 from barkclient._internal.closing import Closing
-from barkclient._internal.resumable_call import Repetition
-from barkclient._internal.transcript import Progress
+from barkclient._internal.resumable_call import ResumableCall
+from barkclient._internal.transcript import SynthesisState
 from barkclient.errors import BarkClientError, map_errors
 from barkclient.options import StreamOptions, SynthesisOptions, build_config, build_request
 from barkclient.responses import AudioChunk
@@ -25,7 +25,7 @@ from barkserve.v1 import speech_pb2
 
 
 class Client(Closing):
-    """A client of one server for code without an event loop; see AsyncClient."""
+    """A client of one server. Arguments and errors are those of AsyncClient."""
 
     def __init__(
         self,
@@ -42,12 +42,12 @@ class Client(Closing):
     def synthesize(
         self, text: str, *, timeout: float | None = None, **options: Unpack[SynthesisOptions]
     ) -> "Synthesis":
-        """Sends the request at once; iterate over what is returned to hear it."""
+        """Speak a text; see AsyncClient.synthesize. Returns an iterator of audio chunks."""
         request, synthesize = build_request(text, **options), self._stub.Synthesize
-        repetition = Repetition(
+        resumable = ResumableCall(
             request, lambda request, left: synthesize(request, timeout=left), self._time(timeout)
         )
-        return Synthesis(repetition.call(), self, self._target, repetition=repetition)
+        return Synthesis(resumable.start(), self, self._target, resumable=resumable)
 
     def synthesize_stream(
         self,
@@ -56,30 +56,39 @@ class Client(Closing):
         timeout: float | None = None,
         **options: Unpack[StreamOptions],
     ) -> "Synthesis":
-        """Speaks text while it is written, in pieces cut anywhere; `texts` is iterated over in a
-        thread of gRPC's. What it raises is raised to who reads.
+        """Speak text while it is being written; see AsyncClient.synthesize_stream.
+
+        A thread of gRPC iterates over `texts`.
         """
         source = _TextSource(build_config(**options), texts)
         call = self._stub.StreamingSynthesize(source.requests(), timeout=self._time(timeout))
         return Synthesis(call, self, self._target, source=source)
 
     def stream(self, *, timeout: float | None = None) -> SpeechStream:
-        """A call for several contexts, with flush and cancel; `speak` opens one."""
+        """Start a call for several contexts, with flush and cancel. Its `speak` opens a context."""
         method = self._stub.StreamingSynthesize
         return SpeechStream(method, self._time(timeout), self._target, self)
 
     def voices(self, language: str = "", *, timeout: float | None = None) -> list[Voice]:
-        """The voices that can be named, in alphabetical order; of one language if that is given."""
+        """List the named voices in alphabetical order, of one language if it is given."""
         request = speech_pb2.ListVoicesRequest(language_code=language)
         return [decode_voice(each) for each in self._ask("ListVoices", request, timeout).voices]
 
     def get_voice(self, name: str, *, timeout: float | None = None) -> Voice:
-        """One voice. Raises VoiceNotFound."""
+        """Describe one voice.
+
+        Raises:
+            VoiceNotFound: the server has no such voice.
+        """
         request = speech_pb2.GetVoiceRequest(name=name)
         return decode_voice(self._ask("GetVoice", request, timeout).voice)
 
     def get_voice_tokens(self, name: str, *, timeout: float | None = None) -> HistoryPrompt:
-        """What one voice is made of. Raises VoiceNotFound."""
+        """Download the tokens of one voice.
+
+        Raises:
+            VoiceNotFound: the server has no such voice.
+        """
         request = speech_pb2.GetVoiceRequest(name=name, include_history_prompt=True)
         return decode_history_prompt(self._ask("GetVoice", request, timeout).history_prompt)
 
@@ -93,23 +102,28 @@ class Client(Closing):
         replace: bool = False,
         timeout: float | None = None,
     ) -> Voice:
-        """Stores a voice under a name; errors are those of AsyncClient.create_voice."""
+        """Store a voice under a name; errors are those of AsyncClient.create_voice."""
         request = build_voice(
             name, source, language=language, description=description, replace=replace
         )
         return decode_voice(self._ask("CreateVoice", request, timeout).voice)
 
     def delete_voice(self, name: str, *, timeout: float | None = None) -> None:
-        """Deletes a stored voice. Raises VoiceNotFound; PreconditionFailed for a checkpoint's."""
+        """Delete a stored voice.
+
+        Raises:
+            VoiceNotFound: the server has no such voice.
+            PreconditionFailed: the voice belongs to the checkpoint.
+        """
         self._ask("DeleteVoice", speech_pb2.DeleteVoiceRequest(name=name), timeout)
 
     def server_info(self, *, timeout: float | None = None) -> ServerInfo:
-        """What the server is, and its limits."""
+        """Describe the server: version, model, formats and limits."""
         request = speech_pb2.GetServerInfoRequest()
         return decode_server_info(self._ask("GetServerInfo", request, timeout))
 
     def close(self) -> None:
-        """Cancels what is still being spoken and closes the connection."""
+        """Cancel all calls and close the connection."""
         self._channel.close()
 
     def _ask(self, method: str, request: object, timeout: float | None) -> Any:
@@ -120,8 +134,8 @@ class Client(Closing):
         return self._timeout if timeout is None else timeout
 
 
-class Synthesis(Closing, Progress):
-    """One text being spoken: an iterator of its audio. Closing or dropping it cancels the call."""
+class Synthesis(Closing, SynthesisState):
+    """A text being spoken: an iterator of audio chunks. Closing or dropping it cancels the call."""
 
     def __init__(
         self,
@@ -130,9 +144,9 @@ class Synthesis(Closing, Progress):
         target: str,
         *,
         source: "_TextSource | None" = None,
-        repetition: Repetition | None = None,
+        resumable: ResumableCall | None = None,
     ) -> None:
-        super().__init__(target, source, repetition)
+        super().__init__(target, source, resumable)
         self._call = call
         self._client = client  # keeps the channel open
         self._target = target
@@ -145,8 +159,8 @@ class Synthesis(Closing, Progress):
             try:
                 return self._next_chunk()
             except BarkClientError as error:
-                self._call = self._call_again(error)
-                if self._closed:  # just now, by a signal or another thread
+                self._call = self._resume(error)
+                if self._closed:  # meanwhile, by a signal handler or another thread
                     self._call.cancel()
 
     def _next_chunk(self) -> AudioChunk:
@@ -159,17 +173,17 @@ class Synthesis(Closing, Progress):
         raise StopIteration
 
     def read(self) -> AudioChunk:
-        """All audio that has not been read yet, as one chunk."""
+        """Read the remaining audio as one chunk."""
         return self._join(list(self))
 
     def close(self) -> None:
-        """Stops speaking."""
+        """Stop speaking."""
         self._closed = True
         self._call.cancel()
 
 
 class _TextSource:
-    """The requests of text that is still being written; remembers what went wrong with it."""
+    """The requests of a text that is still being written; keeps the exception that ended it."""
 
     def __init__(self, config: speech_pb2.StreamingConfig, texts: Iterable[str | bytes]) -> None:
         self._config = config

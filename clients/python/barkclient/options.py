@@ -1,4 +1,4 @@
-"""What can be asked of a synthesis, and the request that asks it. Knows no connection."""
+"""Options of a synthesis, and the requests that carry them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,79 +12,77 @@ Delivery = Literal["streaming", "exact"]
 Encoding = Literal["pcm16", "float32", "mulaw", "alaw", "wav", "flac", "ogg_opus", "mp3"]
 
 SAMPLE_BYTES: Mapping[Encoding, int] = {"pcm16": 2, "float32": 4, "mulaw": 1, "alaw": 1}
-"""Bytes of a sample, for the encodings whose bytes are nothing but samples."""
+"""Bytes per sample, for the encodings that consist only of samples."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How a model's next token is drawn; None is the checkpoint's own default."""
+    """How a model samples its next token. None: the checkpoint's default."""
 
     temperature: float | None = None  # above 0, at most 10
-    top_k: int | None = None  # 0: among all
+    top_k: int | None = None  # 0: all tokens
     top_p: float | None = None  # above 0, at most 1
-    greedy: bool | None = None  # the most likely token always
+    greedy: bool | None = None  # always take the most likely token
 
 
 @dataclass(frozen=True, kw_only=True)
 class SemanticOptions(Sampling):
-    """Options of the semantic model: pace, intonation, wording of sounds."""
+    """Options of the semantic model, which decides pace and intonation."""
 
-    min_eos_p: float | None = None  # probability of the end above which the utterance ends at once
-    max_tokens: int | None = None  # 1 to 768, 49.9 a second
+    min_eos_p: float | None = None  # end the utterance when the end is at least this probable
+    max_tokens: int | None = None  # 1 to 768; 49.9 tokens are one second
 
 
 @dataclass(frozen=True, kw_only=True)
 class FineOptions(Sampling):
-    """Options of the fine model, which uses only `temperature` and `greedy` of the sampling."""
+    """Options of the fine model. Of the sampling, it uses only `temperature` and `greedy`."""
 
-    lookahead_frames: int | None = (
-        None  # frames of 1/75 s seen ahead before one is spoken, 0 to 512
-    )
+    lookahead_frames: int | None = None  # frames (1/75 s) that must follow a frame, 0 to 512
 
 
 @dataclass(frozen=True, kw_only=True)
 class TailOptions:
-    """What to do about speech that goes on behind the end of a segment; None is the server's own."""
+    """How to end a segment that continues after its text. None: the server's default."""
 
-    max_seconds_per_character: float | None = None  # on top of 2 s; 0 for no limit, at most 10
-    max_silence_s: float | None = None  # silence that is kept at the end of a segment, 0 to 10
-    max_redraws: int = 0  # other seeds tried for a segment that failed, 0 to 3; only "exact" can
+    max_seconds_per_character: float | None = None  # added to 2 s; 0: no limit; at most 10
+    max_silence_s: float | None = None  # silence to keep at the end of a segment, 0 to 10
+    max_redraws: int = 0  # more seeds for a failed segment, 0 to 3; needs delivery "exact"
 
 
 class SynthesisOptions(TypedDict, total=False):
-    """The keywords of `synthesize`."""
+    """Keyword arguments of `synthesize`."""
 
     voice: VoiceLike  # a name, "none", a handle, an .npz file or the tokens; None: the default
-    seed: int | None  # the same seed, the same audio; None: the server draws one
-    greedy: bool  # every model takes its most likely token
-    delivery: Delivery  # "exact" equals offline generation, and starts later
+    seed: int | None  # the same seed gives the same audio; None: random
+    greedy: bool  # every model always takes its most likely token
+    delivery: Delivery  # "exact" equals offline generation and starts later
     encoding: Encoding
-    sample_rate: int  # 8000 to 48000; 0: the checkpoint's
-    first_chunk_ms: int | None  # of audio in the first chunk; None: as soon as there is any
-    chunk_ms: int | None  # of audio in later chunks, 20 to 5000; None: as they are made
+    sample_rate: int  # 8000 to 48000 Hz; 0: the checkpoint's
+    first_chunk_ms: int | None  # audio in the first chunk; None: as soon as possible
+    chunk_ms: int | None  # audio in later chunks, 20 to 5000; None: as generated
     gain_db: float  # -40 to 40
-    limit_peaks: bool  # a limiter in place of clipping what the gain lifts too high
-    language: str  # a BCP 47 code, for finding sentence ends; empty: the voice's
-    word_times: bool  # `words` then tells when each word is spoken
+    limit_peaks: bool  # limit peaks that the gain lifts too high, instead of clipping
+    language: str  # BCP 47 code, to find sentence ends; empty: the voice's
+    word_times: bool  # fill `words` with the time of each word
     tail: TailOptions | None
-    request_id: str  # in the server's logs and in `started`; empty: the server makes one
-    return_voice: bool  # `finished.voice` then continues this speech
-    keep_voice: bool  # `finished.voice_handle` then names such a voice, kept on the server
+    request_id: str  # for the server's logs and `started`; empty: the server makes one
+    return_voice: bool  # `finished.voice` is then a voice that continues this speech
+    keep_voice: bool  # the same as `finished.voice_handle`, kept on the server
     semantic: SemanticOptions
     coarse: Sampling
     fine: FineOptions
 
 
 class StreamOptions(SynthesisOptions, total=False):
-    """The keywords of text that is spoken while it is written."""
+    """Keyword arguments of `synthesize_stream` and `speak`."""
 
-    max_delay_ms: int | None  # that text may wait for its sentence to end while nothing is heard
+    max_delay_ms: int | None  # how long text may wait for the end of its sentence
 
 
 def build_config(
     *, max_delay_ms: int | None = None, **options: Unpack[SynthesisOptions]
 ) -> speech_pb2.StreamingConfig:
-    """The message that opens a context; errors as in build_request."""
+    """Build the message that opens a context; errors as in build_request."""
     try:
         return speech_pb2.StreamingConfig(
             options=build_request("", **options), max_delay_ms=max_delay_ms
@@ -116,7 +114,11 @@ def build_request(
     coarse: Sampling = Sampling(),
     fine: FineOptions = FineOptions(),
 ) -> speech_pb2.SynthesizeRequest:
-    """The request for one synthesis; what is seen to be wrong here raises InvalidRequest here."""
+    """Build the request of one synthesis.
+
+    Raises:
+        InvalidRequest: an option cannot be sent. The server checks the others.
+    """
     _check_choice("delivery", delivery, get_args(Delivery))
     _check_choice("encoding", encoding, get_args(Encoding))
     try:
@@ -150,7 +152,7 @@ def build_request(
             word_times=word_times,
             tail=None if tail is None else _tail(tail),
         )
-    except ValueError as error:  # protobuf's: a number beyond 64 bits, text that is not Unicode
+    except ValueError as error:  # a number does not fit its field, or text is not Unicode
         raise InvalidRequest(f"the request cannot be encoded: {error}") from error
 
 

@@ -1,4 +1,4 @@
-"""What comes back from a synthesis, as plain values. Knows no order among them."""
+"""Responses of a synthesis as plain values."""
 
 from dataclasses import dataclass
 
@@ -26,13 +26,13 @@ _PCM16_SCALE = np.float32(1 / 32768)
 
 @dataclass(frozen=True)
 class Started:
-    """What the server decided before anything was spoken."""
+    """What the server decided before it spoke."""
 
     request_id: str
     seed: int
-    voice: str  # a name, "none", or "inline" for one that came with the request
+    voice: str  # a name, "none", or "inline" for a voice in the request
     encoding: Encoding
-    sample_rate: int  # samples a second
+    sample_rate: int  # Hz
     model: str
     model_revision: str = ""
 
@@ -42,41 +42,49 @@ class WordTime:
     """When one word is spoken."""
 
     word: str
-    text_start: int  # code points of the text: first, and behind the last
-    text_end: int
+    text_start: int  # index of the first code point in the text
+    text_end: int  # exclusive
     first_sample: int
-    end_sample: int
+    end_sample: int  # exclusive
     sample_rate: int
 
     @property
     def start_s(self) -> float:
+        """Seconds from the beginning of the speech to the word."""
         return self.first_sample / self.sample_rate
 
     @property
     def end_s(self) -> float:
+        """Seconds from the beginning of the speech to the end of the word."""
         return self.end_sample / self.sample_rate
 
 
 @dataclass(frozen=True, kw_only=True)
 class AudioChunk:
-    """A piece of mono audio, and where in the speech and in the text it belongs."""
+    """A chunk of mono audio with its position in the speech and in the text."""
 
-    audio: bytes  # the next bytes of one stream or file in `encoding`
+    audio: bytes  # the next bytes of the stream or file
     first_sample: int
     sample_count: int
     sample_rate: int
     encoding: Encoding
-    text_start: int  # code points of the text: first, and behind the last
-    text_end: int
-    words: tuple[WordTime, ...] = ()  # those that the server told of just before, with word_times
+    text_start: int  # index of the first code point in the text
+    text_end: int  # exclusive
+    words: tuple[WordTime, ...] = ()  # those that arrived just before, with word_times
 
     @property
     def duration_s(self) -> float:
+        """Seconds that the chunk plays."""
         return self.sample_count / self.sample_rate
 
     def samples(self) -> NDArray[np.float32]:
-        """The samples as floats, nominally -1 to 1. Only of encodings in which a chunk stands for
-        itself; TypeError for the others, which a decoder must read from the first chunk on.
+        """Decode the chunk.
+
+        Returns:
+            (sample_count,) samples, nominally in [-1, 1].
+
+        Raises:
+            TypeError: chunks of this encoding are parts of a file, which only a decoder can read.
         """
         match self.encoding:
             case "pcm16":
@@ -87,12 +95,12 @@ class AudioChunk:
                 return decode_mulaw(self.audio)
             case "alaw":
                 return decode_alaw(self.audio)
-        raise TypeError(f"a chunk of {self.encoding} has no samples of its own: ask for pcm16")
+        raise TypeError(f"a chunk of {self.encoding} cannot be decoded alone: ask for pcm16")
 
 
 @dataclass(frozen=True)
 class StageReport:
-    """What one stage did for a synthesis."""
+    """The work of one stage for a synthesis."""
 
     stage: str
     output_count: int  # tokens, codes, frames or samples
@@ -102,7 +110,10 @@ class StageReport:
 
 @dataclass(frozen=True)
 class SegmentReport:
-    """How one segment of the text was spoken."""
+    """How one segment of the text was spoken.
+
+    The text span is in code points; `seed` is the seed of the last of `redraws` + 1 attempts.
+    """
 
     text_start: int
     text_end: int
@@ -117,21 +128,26 @@ class SegmentReport:
 class Finished:
     """How a synthesis ended."""
 
-    # "stop"; "length": the end of a segment may be missing; "silence"; "cancelled"
+    # "stop", "length" (the end of a segment may be missing), "silence" or "cancelled"
     finish_reason: str
     sample_count: int
     stages: tuple[StageReport, ...]
     voice: HistoryPrompt | None  # continues this speech, if return_voice was set
-    voice_handle: VoiceHandle | None = None  # names such a voice, if keep_voice was set
-    voice_handle_error: str = ""  # why there is none although keep_voice was set
-    segments: tuple[SegmentReport, ...] = ()  # the last 1000 at most
+    voice_handle: VoiceHandle | None = None  # the same, if keep_voice was set
+    voice_handle_error: str = ""  # why the voice was not kept
+    segments: tuple[SegmentReport, ...] = ()  # at most the last 1000
 
 
 def decode_started(message: speech_pb2.SynthesisStarted) -> Started:
-    """Raises ServerError for an encoding that is not known here."""
+    """Decode a `started` response.
+
+    Raises:
+        ServerError: the encoding is unknown to this client.
+    """
     if message.encoding not in ENCODINGS:
         raise ServerError(
-            f"the server chose an encoding that is not known here: {message.encoding}"
+            f"the server chose encoding {message.encoding}, which this client does not know:"
+            " update barkclient"
         )
     return Started(
         request_id=message.request_id,
@@ -147,12 +163,16 @@ def decode_started(message: speech_pb2.SynthesisStarted) -> Started:
 def decode_audio(
     message: speech_pb2.AudioChunk, started: Started, words: tuple[WordTime, ...]
 ) -> AudioChunk:
-    """Raises ServerError if the bytes are not as many samples as the server says."""
+    """Decode an `audio` response.
+
+    Raises:
+        ServerError: the bytes are not whole samples, or not as many as announced.
+    """
     count, width = message.sample_count, SAMPLE_BYTES.get(started.encoding)
     if width is not None:
         count, rest = divmod(len(message.audio), width)
         if rest or message.sample_count not in (0, count):
-            raise ServerError("the server sent a part of a sample")
+            raise ServerError("the server violated the protocol: a chunk of incomplete samples")
     return AudioChunk(
         audio=message.audio,
         first_sample=message.first_sample,
@@ -166,7 +186,7 @@ def decode_audio(
 
 
 def decode_words(message: speech_pb2.WordTimes, started: Started) -> list[WordTime]:
-    """Words in the order of speech."""
+    """Decode a `words` response, in the order of speech."""
     return [
         WordTime(
             word=word.word,
@@ -181,7 +201,7 @@ def decode_words(message: speech_pb2.WordTimes, started: Started) -> list[WordTi
 
 
 def decode_finished(message: speech_pb2.SynthesisFinished) -> Finished:
-    """How it ended."""
+    """Decode a `finished` response."""
     return Finished(
         finish_reason=_reason(message.finish_reason),
         sample_count=message.sample_count,

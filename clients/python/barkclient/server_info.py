@@ -1,4 +1,4 @@
-"""What a server says of itself, as plain values."""
+"""A server's description of itself as plain values."""
 
 from dataclasses import dataclass
 
@@ -9,10 +9,10 @@ from barkserve.v1 import speech_pb2
 
 @dataclass(frozen=True)
 class ServerLimits:
-    """What a server refuses beyond; 0 where an older server does not say."""
+    """Limits of a server. 0: an older server does not report it."""
 
     max_text_characters: int
-    max_contexts: int  # open in one stream
+    max_contexts: int  # open at once in one stream
     max_streams: int
     max_voice_bytes: int
     max_stored_voices: int  # 0: no voice store
@@ -25,7 +25,7 @@ class ServerLimits:
 
 @dataclass(frozen=True)
 class ServerInfo:
-    """What a server is."""
+    """Version, model, formats and limits of a server."""
 
     version: str
     model: str
@@ -33,12 +33,12 @@ class ServerInfo:
     sample_rate: int
     default_voice: str
     encodings: tuple[Encoding, ...]
-    languages: tuple[str, ...]  # of the checkpoint's voices; empty if it does not say
+    languages: tuple[str, ...]  # BCP 47 codes of the voices; empty: unknown
     limits: ServerLimits
 
 
 def decode_server_info(message: speech_pb2.GetServerInfoResponse) -> ServerInfo:
-    """Encodings that are not known here are left out."""
+    """Decode GetServerInfo. Encodings that this client does not know are omitted."""
     limits = message.limits
     return ServerInfo(
         version=message.version,

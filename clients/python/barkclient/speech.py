@@ -1,6 +1,6 @@
-"""Text that is spoken while it is written, for code without an event loop; see async_speech.
+"""Streaming text input for code without an event loop; see async_speech.
 
-Contexts may be written to and read from different threads.
+Different threads may write to a context and read from it.
 """
 
 import queue
@@ -10,7 +10,7 @@ from typing import Any, Self, Unpack
 
 from barkclient._internal.closing import Closing
 from barkclient._internal.context_state import ContextState, Request
-from barkclient._internal.context_table import Conversation
+from barkclient._internal.context_table import ContextTable
 from barkclient.errors import ServerError, map_errors
 from barkclient.options import StreamOptions
 from barkclient.responses import AudioChunk
@@ -22,69 +22,78 @@ class SpeechStream(Closing):
     def __init__(self, method: Any, timeout: float | None, target: str, owner: object) -> None:
         self._outgoing: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._call = method(_requests(self._outgoing), timeout=timeout)
-        self._conversation: Conversation[SpeechContext] = Conversation()
+        self._contexts: ContextTable[SpeechContext] = ContextTable()
         self._reading = threading.Lock()
         self._target = target
         self._owner = owner
 
     def speak(self, **options: Unpack[StreamOptions]) -> "SpeechContext":
-        """Opens a context: a voice of its own, text and audio of its own."""
-        context = SpeechContext(self, self._conversation.new_id(), self._target)
+        """Open a context with its own voice, text and audio.
+
+        Raises:
+            InvalidRequest: an option is wrong.
+        """
+        context = SpeechContext(self, self._contexts.new_id(), self._target)
         context.open(**options)
-        self._conversation.add(context)
+        self._contexts.add(context)
         return context
 
     def end(self) -> None:
-        """No more contexts, and no more text in those that are open."""
+        """Send nothing more: no new contexts, and no more text in open ones."""
         self._outgoing.put(None)
 
     def close(self) -> None:
-        """Stops all that is being spoken."""
+        """Cancel all contexts."""
         self._call.cancel()
-        self._outgoing.put(None)  # lets go of the thread that sends
+        self._outgoing.put(None)  # ends the thread that sends
 
-    def post(self, request: Request) -> None:
-        """Sends a message; never waits."""
+    def send_request(self, request: Request) -> None:
+        """Queue a request without waiting. For contexts only."""
         self._outgoing.put(request)
 
-    def more(self, wanted: Callable[[], bool]) -> None:
-        """Waits for one more response, unless another reader has brought what was wanted."""
+    def receive(self, needed: Callable[[], bool]) -> None:
+        """Wait for the next response of any context. For contexts only.
+
+        Args:
+            needed: called when this thread may read; False if another thread has meanwhile
+                received what this one waits for.
+        """
         with self._reading:
-            if not wanted():
+            if not needed():
                 return
             with map_errors(self._target):
                 response = next(self._call, None)
             if response is None:
                 raise ServerError("the server ended the stream without finishing it")
-            self._conversation.push(response)
+            self._contexts.push(response)
 
 
 class SpeechContext(ContextState):
     """One context: `send` text, iterate over its audio; see AsyncSpeechContext."""
 
     def __init__(self, stream: SpeechStream, context_id: str, target: str) -> None:
-        super().__init__(context_id, target, stream.post)
+        super().__init__(context_id, target, stream.send_request)
         self._stream = stream
 
     def __iter__(self) -> Iterator[AudioChunk]:
         return self
 
     def __next__(self) -> AudioChunk:
-        while self.waits:
-            self._stream.more(lambda: self.waits)
+        while self.must_wait:
+            self._stream.receive(lambda: self.must_wait)
         chunk = self._take()
         if chunk is None:
             raise StopIteration
         return chunk
 
     def read(self) -> AudioChunk:
-        """All audio that has not been read yet, as one chunk."""
+        """Read the remaining audio as one chunk."""
         return self._join(list(self))
 
     def wait_flushed(self, flush_id: str) -> None:
-        """Waits until all audio before a flush has come; it is still there to be read."""
-        while self._flushing(flush_id):
-            self._stream.more(lambda: self._flushing(flush_id))
+        """Wait until all audio before a flush has arrived. It can still be read."""
+        while self._flush_pending(flush_id):
+            self._stream.receive(lambda: self._flush_pending(flush_id))
 
     def __enter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""How a client knows its server and shows itself. Knows no calls."""
+"""TLS settings of a client."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +10,13 @@ from barkclient.errors import InvalidRequest
 
 @dataclass(frozen=True, kw_only=True)
 class Tls:
-    """PEM files; with none of them the system's authorities are trusted.
+    """Paths of PEM files. Without `ca`, the system's certificate authorities are trusted.
 
-    Args:
-        ca: the authorities that the server's certificate may be of.
-        certificate, key: the client's own, where the server asks for one.
-        server_name: what the server's certificate says, where that is not the host that is dialled.
+    Attributes:
+        ca: the certificate authorities to trust.
+        certificate: the client's own certificate, for servers that require one.
+        key: the private key of `certificate`.
+        server_name: the name in the server's certificate, if it is not the host in the target.
     """
 
     ca: str | None = None
@@ -24,7 +25,11 @@ class Tls:
     server_name: str | None = None
 
     def credentials(self) -> grpc.ChannelCredentials:
-        """Reads the files. Raises InvalidRequest for what is missing."""
+        """Read the files.
+
+        Raises:
+            InvalidRequest: a file is missing or not in PEM format.
+        """
         if (self.certificate is None) != (self.key is None):
             raise InvalidRequest("a certificate and its key go together: give both or neither")
         return grpc.ssl_channel_credentials(
@@ -32,7 +37,7 @@ class Tls:
         )
 
     def options(self) -> list[tuple[str, str]]:
-        """Channel options beside the credentials."""
+        """Channel options in addition to the credentials."""
         return [("grpc.ssl_target_name_override", self.server_name)] if self.server_name else []
 
 
@@ -42,7 +47,7 @@ def _read(path: str | None) -> bytes | None:
     try:
         content = Path(path).read_bytes()
     except OSError as error:
-        raise InvalidRequest(f"{path} cannot be read ({error.strerror})") from error
+        raise InvalidRequest(f"cannot read {path}: {error.strerror}") from error
     if b"-----BEGIN " not in content:
-        raise InvalidRequest(f"{path} is no PEM file")
+        raise InvalidRequest(f"{path} is not a PEM file")
     return content

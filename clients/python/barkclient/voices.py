@@ -1,4 +1,4 @@
-"""Who speaks: voices by name, as Suno's .npz files or as tokens, and how a request says so."""
+"""Voices: by name, by handle, as .npz files in Suno's format, or as tokens."""
 
 import os
 from collections.abc import Mapping
@@ -19,36 +19,42 @@ _HANDLE_PREFIX = "handle:"
 
 @dataclass(frozen=True)
 class Voice:
-    """A voice that the server knows by name."""
+    """A named voice of the server."""
 
     name: str
     is_default: bool = False
-    language: str = ""  # a BCP 47 code, or not known
+    language: str = ""  # a BCP 47 code; empty: unknown
     description: str = ""
-    stored: bool = False  # it was created and can be deleted
+    stored: bool = False  # created by a client; can be deleted
 
 
 @dataclass(frozen=True)
 class VoiceHandle:
-    """A voice that earlier speech left behind on the server, for a while."""
+    """A voice made from earlier speech and kept on the server for a limited time."""
 
     handle: str
 
     def __str__(self) -> str:
-        return f"{_HANDLE_PREFIX}{self.handle}"  # what `voice="handle:..."` takes
+        return f"{_HANDLE_PREFIX}{self.handle}"  # accepted as `voice`
 
 
 @dataclass(frozen=True, eq=False)
 class HistoryPrompt:
-    """A voice: the tokens of earlier speech, which Bark continues."""
+    """A voice as tokens of earlier speech, which Bark continues.
 
-    semantic_prompt: NDArray[np.integer[Any]]  # (n,)
-    coarse_prompt: NDArray[np.integer[Any]]  # (2, m)
-    fine_prompt: NDArray[np.integer[Any]]  # (8, m)
+    Attributes:
+        semantic_prompt: (n,) semantic tokens.
+        coarse_prompt: (2, frames) codes of the first two codebooks.
+        fine_prompt: (8, frames) codes of all codebooks.
+    """
+
+    semantic_prompt: NDArray[np.integer[Any]]
+    coarse_prompt: NDArray[np.integer[Any]]
+    fine_prompt: NDArray[np.integer[Any]]
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the .npz file that Suno's tools, transformers and barkserve read."""
-        with open(path, "wb") as file:  # savez would add a suffix to a bare path
+        """Write the .npz file that Suno's tools, transformers and barkserve read."""
+        with open(path, "wb") as file:  # given a path, savez would append a suffix
             np.savez(file, **{name: getattr(self, name) for name in _ARRAYS})
 
 
@@ -58,7 +64,12 @@ VoiceLike = (
 
 
 def voice_selection(voice: VoiceLike) -> speech_pb2.VoiceSelection | None:
-    """What a request says for a name, a path, tokens, or None (the server's default voice)."""
+    """Build the voice selection of a request. None: the server's default voice.
+
+    Raises:
+        InvalidRequest: the file cannot be read, or the arrays have a wrong shape or type.
+        TypeError: `voice` has a wrong type.
+    """
     match voice:
         case None:
             return None
@@ -78,13 +89,19 @@ def voice_selection(voice: VoiceLike) -> speech_pb2.VoiceSelection | None:
         case str() | os.PathLike():
             return speech_pb2.VoiceSelection(npz=_read(Path(voice)))
         case _:
-            raise TypeError(f"voice: a name, a path, a HistoryPrompt or a mapping, not {voice!r}")
+            raise TypeError(
+                f"voice must be a name, a path, a HistoryPrompt or a mapping, not {voice!r}"
+            )
 
 
 def build_voice(
     name: str, source: VoiceLike, *, language: str, description: str, replace: bool
 ) -> speech_pb2.CreateVoiceRequest:
-    """The request that stores a voice; what is seen to be wrong here raises InvalidRequest here."""
+    """Build the request that stores a voice.
+
+    Raises:
+        InvalidRequest: the source cannot be read or sent.
+    """
     try:
         return speech_pb2.CreateVoiceRequest(
             name=name,
@@ -98,7 +115,7 @@ def build_voice(
 
 
 def decode_voice(message: speech_pb2.Voice) -> Voice:
-    """A voice as the server tells of it."""
+    """Decode the description of a voice."""
     return Voice(
         name=message.name,
         is_default=message.is_default,
@@ -109,10 +126,14 @@ def decode_voice(message: speech_pb2.Voice) -> Voice:
 
 
 def decode_history_prompt(message: common_pb2.HistoryPrompt) -> HistoryPrompt:
-    """The arrays of a voice that the server made."""
+    """Decode the tokens of a voice.
+
+    Raises:
+        ServerError: the codes are not whole frames.
+    """
     frames = len(message.coarse_prompt) // _COARSE_CODEBOOKS
     if frames == 0 or len(message.fine_prompt) % frames:
-        raise ServerError("the server sent a voice whose codes do not make whole frames")
+        raise ServerError("the server violated the protocol: a voice with incomplete frames")
     return HistoryPrompt(
         semantic_prompt=np.array(message.semantic_prompt, np.int32),
         coarse_prompt=np.array(message.coarse_prompt, np.int32).reshape(frames, -1).T,
@@ -126,7 +147,7 @@ def _encode(arrays: Mapping[str, ArrayLike]) -> common_pb2.HistoryPrompt:
 
 
 def _flat(name: str, arrays: Mapping[str, ArrayLike]) -> list[int]:
-    """One array as the proto has it: codes frame by frame."""
+    """Flatten an array as the proto has it: codes frame by frame."""
     if name not in arrays:
         raise InvalidRequest.of_field(f"voice.history_prompt.{name}", "is missing")
     array = np.asarray(arrays[name])

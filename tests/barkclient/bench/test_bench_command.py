@@ -154,7 +154,7 @@ async def test_saturation_ends_at_the_first_errors(
         options = "--saturate --count 4 --json bench.json"
         assert await command.inside("bench", *options.split()) == 0
     assert report(command)["saturation"] == {"sustained": 0, "failed": 1}
-    assert "not even one stream at a time is sustained" in capsys.readouterr().out
+    assert "a single stream is not sustained" in capsys.readouterr().out
     assert len(servicer.requests) == 6
 
 

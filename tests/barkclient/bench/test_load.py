@@ -10,7 +10,7 @@ from barkclient.bench import level_run, load
 from barkclient.bench.arrival_times import arrival_times_s
 from barkclient.bench.level import Level
 from barkclient.bench.level_run import LevelRun
-from barkclient.bench.load import pause_s, run_level
+from barkclient.bench.load import backoff_s, run_level
 from barkclient.bench.stream import OK, StreamRecord
 from tests.barkclient.bench.records import stream
 
@@ -72,7 +72,7 @@ async def test_a_stream_of_an_open_loop_begins_when_it_is_due() -> None:
 
 async def test_failures_count_and_the_loop_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[int] = []
-    monkeypatch.setattr(load, "pause_s", lambda failures: pauses.append(failures) or 0.0)
+    monkeypatch.setattr(load, "backoff_s", lambda failures: pauses.append(failures) or 0.0)
     run = LevelRun(Level("closed", 1, count=4))
     await run_level(run, Speech("UNAVAILABLE").speak, seed=0)
     assert (run.begun, run.failed, run.complete) == (4, 4, True)
@@ -116,8 +116,8 @@ def test_a_duration_ends_the_beginning_of_streams(monkeypatch: pytest.MonkeyPatc
 
 @given(st.integers(1, 100_000))
 def test_pauses_grow_to_a_second(failures: int) -> None:
-    assert 0 < pause_s(failures) <= pause_s(failures + 1) <= 1
+    assert 0 < backoff_s(failures) <= backoff_s(failures + 1) <= 1
 
 
 def test_no_pause_after_success() -> None:
-    assert [pause_s(failures) for failures in (0, 1, 2, 6, 99)] == [0, 0.05, 0.1, 1, 1]
+    assert [backoff_s(failures) for failures in (0, 1, 2, 6, 99)] == [0, 0.05, 0.1, 1, 1]

@@ -60,7 +60,7 @@ def test_texts_come_one_a_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "cannot read"), (b" \n\n", "holds no text"), (b"\xff", "is not UTF-8")],
+    [(None, "cannot read"), (b" \n\n", "has no text"), (b"\xff", "is not UTF-8")],
 )
 def test_texts_that_cannot_be_read(tmp_path: Path, content: bytes | None, message: str) -> None:
     if content is not None:

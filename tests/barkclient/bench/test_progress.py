@@ -38,7 +38,7 @@ def test_a_log_has_a_line_each_few_seconds_and_one_at_the_end() -> None:
 
 def test_an_open_loop_for_a_while() -> None:
     run = MeasuredRun(Level("open", 0.5, duration_s=30), stream())
-    expected = "0.5 a second: 1 streams, beginning for 30 s, 2.0 s of audio in 10.0 s"
+    expected = "0.5 per second: 1 streams, started for 30 s, 2.0 s of audio in 10.0 s"
     assert describe(run) == expected
 
 

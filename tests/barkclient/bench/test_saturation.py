@@ -19,10 +19,10 @@ def searched(capacity: int, maximum: int) -> tuple[SaturationSearch, list[int]]:
 @pytest.mark.parametrize(
     ("capacity", "maximum", "tried", "verdict"),
     [
-        (0, 256, [1], "not even one stream at a time is sustained"),
+        (0, 256, [1], "a single stream is not sustained"),
         (1, 256, [1, 2], "1 streams at once are sustained, 2 are not"),
         (5, 256, [1, 2, 4, 8, 6, 5], "5 streams at once are sustained, 6 are not"),
-        (9, 6, [1, 2, 4, 6], "6 streams at once are sustained; more were not tried"),
+        (9, 6, [1, 2, 4, 6], "6 streams at once are sustained; higher levels were not tried"),
         (5, 6, [1, 2, 4, 6, 5], "5 streams at once are sustained, 6 are not"),
         (100, 256, [1, 2, 4, 8, 16, 32, 64, 128, 96, 112, 104, 100, 102, 101], ""),
     ],
@@ -36,7 +36,7 @@ def test_doubles_then_halves(capacity: int, maximum: int, tried: list[int], verd
 
 
 def test_nothing_is_known_before_the_first_level() -> None:
-    assert SaturationSearch(8).verdict() == "nothing is known yet"
+    assert SaturationSearch(8).verdict() == "no level was measured"
 
 
 @given(st.integers(0, 3000), st.integers(1, 2000))

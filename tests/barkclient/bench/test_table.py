@@ -21,7 +21,7 @@ def test_columns_stand_below_each_other() -> None:
     runs = [MeasuredRun(Level("open", rate, count=1), stream()) for rate in (0.5, 100)]
     lines = render([summarize(run) for run in runs]).splitlines()
     assert len({len(line) for line in lines}) == 1
-    assert [line[:12] for line in lines] == [" " * 12, " " * 12, "0.5 a second", "100 a second"]
+    assert [line[:14] for line in lines] == [" " * 14, " " * 14, "0.5 per second", "100 per second"]
 
 
 def test_what_is_not_known_is_a_dash() -> None:
@@ -38,4 +38,4 @@ def test_what_went_wrong_stands_below() -> None:
     assert full_line == "1 at once: 2 failed with RESOURCE_EXHAUSTED: all slots are taken"
     assert internal.startswith("1 at once: 1 failed with INTERNAL")
     assert interrupted == "1 at once: interrupted after 10.0 s"
-    assert late.startswith("1 at once: this client itself was late by 34 ms (p99)")
+    assert late.startswith("1 at once: the client's event loop was delayed by 34 ms (p99)")

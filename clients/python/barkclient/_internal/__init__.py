@@ -1,1 +1,1 @@
-"""Modules of the client that applications do not import: their names may change."""
+"""Modules that applications do not import. Their names and contents may change."""

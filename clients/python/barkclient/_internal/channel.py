@@ -1,4 +1,4 @@
-"""Where the server is, and how gRPC is to hold the connection to it."""
+"""gRPC channels to the server: addresses, options and retries."""
 
 import json
 import re
@@ -29,48 +29,53 @@ _SERVICE_CONFIG = {
                 "initialBackoff": "0.1s",
                 "maxBackoff": "1s",
                 "backoffMultiplier": 3,
-                # CANCELLED is what gRPC's core answers to a call that meets a server's goodbye.
+                # gRPC's core answers CANCELLED to a call that meets a server's GOAWAY.
                 "retryableStatusCodes": ["UNAVAILABLE", "CANCELLED"],
             },
         }
     ],
     "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
 }
-"""A call that fails before its first answer is made again, by gRPC itself: the server behind the
-address was going away, and another is behind it now."""
+"""gRPC itself retries a call that fails before its first response. A replica that drains is thus
+replaced by another one at the same address."""
 
 
 def checked_target(target: str) -> str:
-    """A server's address, HOST:PORT or one of gRPC's own forms. Raises InvalidRequest for what gRPC
-    would take for some other place, or complain of in its own words.
+    """Return the server's address if it is HOST:PORT or one of gRPC's own forms.
+
+    Raises:
+        InvalidRequest: gRPC would not understand the address, or misunderstand it.
     """
     match = _HOST_AND_PORT.fullmatch(target)
     if target.startswith(_GRPC_SCHEMES) or (match and 0 < int(match[1]) <= _LAST_PORT):
         return target
     raise InvalidRequest(
-        f"{target!r} is no address of a server: give HOST:PORT, {DEFAULT_TARGET} for instance"
+        f"{target!r} is not a server address: give HOST:PORT, for example {DEFAULT_TARGET}"
     )
 
 
 def channel_options(target: str) -> list[tuple[str, int | str]]:
-    """Options of every channel: a dead peer is noticed and tried once more, a slow listener is felt
-    by the server.
+    """Return the options of a channel to a target.
+
+    Keepalive detects dead peers. Small windows slow the server down when the client reads slowly.
     """
     return [
         ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 10_000),
-        ("grpc.max_reconnect_backoff_ms", 2_000),  # else a server that was away is away for minutes
-        ("grpc.http2.bdp_probe", 0),  # windows stay at 64 KiB: a second or so of audio
+        ("grpc.max_reconnect_backoff_ms", 2_000),  # reconnect to a restarted server within seconds
+        ("grpc.http2.bdp_probe", 0),  # keep windows at 64 KiB, about a second of audio
         ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
         ("grpc.enable_http_proxy", 0 if target.startswith(_LOOPBACK) else 1),
     ]
 
 
 def open_channel(target: str, tls: Tls | None) -> grpc.Channel:
-    """A channel for blocking calls; plaintext without `tls`. Raises InvalidRequest for an address
-    that is none.
+    """Open a channel for blocking calls; plaintext without `tls`.
+
+    Raises:
+        InvalidRequest: `target` is not a server address.
     """
     options: list[Any] = [*channel_options(checked_target(target))]
     if tls is None:
@@ -79,7 +84,7 @@ def open_channel(target: str, tls: Tls | None) -> grpc.Channel:
 
 
 def open_async_channel(target: str, tls: Tls | None) -> grpc.aio.Channel:
-    """The same for the event loop that runs now."""
+    """Open a channel for the running event loop; plaintext without `tls`."""
     options: list[Any] = [*channel_options(target)]
     if tls is None:
         return grpc.aio.insecure_channel(target, options=options)
@@ -87,6 +92,6 @@ def open_async_channel(target: str, tls: Tls | None) -> grpc.aio.Channel:
 
 
 def speech_stub(channel: grpc.Channel | grpc.aio.Channel) -> Any:
-    """The generated stub, which has no types."""
+    """Return the generated stub, which is untyped."""
     make: Any = speech_pb2_grpc.SpeechServiceStub
     return make(channel)

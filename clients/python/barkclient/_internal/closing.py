@@ -1,15 +1,15 @@
-"""What `with` closes."""
+"""Base classes of objects that `with` and `async with` close."""
 
 from abc import ABC, abstractmethod
 from typing import Self
 
 
 class Closing(ABC):
-    """Has an end that `with` brings about."""
+    """A context manager that closes itself at the end of `with`."""
 
     @abstractmethod
     def close(self) -> None:
-        """End it."""
+        """Release what the object holds."""
 
     def __enter__(self) -> Self:
         return self
@@ -19,11 +19,11 @@ class Closing(ABC):
 
 
 class AsyncClosing(ABC):
-    """The same for `async with`."""
+    """A context manager that closes itself at the end of `async with`."""
 
     @abstractmethod
     async def aclose(self) -> None:
-        """End it."""
+        """Release what the object holds."""
 
     async def __aenter__(self) -> Self:
         return self

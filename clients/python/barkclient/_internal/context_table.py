@@ -1,7 +1,4 @@
-"""The contexts of one StreamingSynthesize call, without its waiting: names them, sorts responses.
-
-Knows no connection.
-"""
+"""The contexts of one StreamingSynthesize call, by id. It performs no I/O."""
 
 from typing import Generic, TypeVar
 
@@ -11,25 +8,26 @@ from barkserve.v1 import speech_pb2
 Context = TypeVar("Context", bound=ContextState)
 
 
-class Conversation(Generic[Context]):
-    """Contexts by id."""
+class ContextTable(Generic[Context]):
+    """Assigns context ids and passes each response to its context."""
 
     def __init__(self) -> None:
         self._contexts: dict[str, Context] = {}
         self._opened = 0
 
     def new_id(self) -> str:
-        """An id that no context of this call has had."""
+        """Return an id that no context of this call has had."""
         self._opened += 1
         return f"{self._opened}"
 
     def add(self, context: Context) -> None:
-        """Responses for its id go to this context from now on."""
+        """Register a context. Responses with its id go to it from now on."""
         self._contexts[context.context_id] = context
 
     def push(self, response: speech_pb2.StreamingSynthesizeResponse) -> None:
-        """Hands a response to its context, which is forgotten with its last one. What comes for
-        one that is over answers text that was on its way; it is passed over.
+        """Pass a response to its context and remove the context after its last one.
+
+        A response to a removed context answers a request that was in flight. It is ignored.
         """
         context = self._contexts.get(response.context_id)
         if context is None:

@@ -1,19 +1,18 @@
-"""The length in the header of a FLAC file, which an encoder that streams leaves open.
-
-Knows the file's first bytes, and no codec.
-"""
+"""Sets the length in a FLAC header, which a streaming encoder leaves open. It contains no codec."""
 
 HEAD_BYTES = 26
-"""As many of the file's first bytes hold its length."""
+"""Number of bytes at the start of a file that include its length."""
 
 _MAGIC = b"fLaC"
-_FIELDS = 18  # behind magic, block header, block and frame sizes: rate, channels, bits and length
+_FIELDS = 18  # offset of sample rate, channels, bits and length: 64 bits
 _LENGTH_BITS = 36
 
 
 def with_length(head: bytes, sample_count: int) -> bytes:
-    """A file's first HEAD_BYTES, saying how many samples follow. As they were, if they are no
-    FLAC file's or cannot hold so large a number.
+    """Set the length in the first HEAD_BYTES of a file.
+
+    Returns:
+        The changed bytes. `head` itself if it is not from a FLAC file or the count is too large.
     """
     if not head.startswith(_MAGIC) or len(head) != HEAD_BYTES or sample_count >> _LENGTH_BITS:
         return head

@@ -1,6 +1,7 @@
-"""A synthesis that is asked for again when its connection is lost: the same request with the same
-seed gives the same waveform, so what comes a second time is passed over, and the rest is news.
-Knows no channel.
+"""A Synthesize call that is repeated when its connection is lost.
+
+The same request with the same seed gives the same waveform. The parts of the new stream that have
+already arrived are dropped.
 """
 
 import time
@@ -17,114 +18,126 @@ from barkserve.v1 import speech_pb2
 
 Request = speech_pb2.SynthesizeRequest
 Response = speech_pb2.SynthesizeResponse
-Make = Callable[[Request, float | None], Any]
+Call = Callable[[Request, float | None], Any]
 
-_LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
-_DETAILS = "grpc-status-details-bin"  # every failure that a barkserve service tells of has them
+_CONNECTION_LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+_DETAILS_KEY = "grpc-status-details-bin"  # in every failure that a barkserve service reports
 
 
 @dataclass(frozen=True)
-class Heard:
-    """What of a synthesis has come: how it was begun, samples, and words with their times."""
+class Received:
+    """What has arrived of a synthesis.
+
+    Attributes:
+        started: how it began.
+        samples: number of samples.
+        words: number of words with times.
+    """
 
     started: Started
     samples: int
     words: int
 
 
-class Repetition:
-    """Makes a call, and makes it again where it was cut off.
+class ResumableCall:
+    """Calls the server, and calls it again after a lost connection.
 
     Args:
         request: what to speak.
-        make: calls the server with a request and a timeout in seconds, None for none.
-        timeout: seconds for all calls together, None for no limit.
+        call: calls the server with a request and a timeout in seconds (None: no limit).
+        timeout: seconds for all calls together; None: no limit.
     """
 
-    def __init__(self, request: Request, make: Make, timeout: float | None) -> None:
+    def __init__(self, request: Request, call: Call, timeout: float | None) -> None:
         self._request = request
-        self._make = make
+        self._call = call
         self._deadline = None if timeout is None else time.monotonic() + timeout
-        self._heard: Heard | None = None
-        self._words_to_pass = 0
+        self._received: Received | None = None
+        self._words_to_skip = 0
 
-    def call(self) -> Any:
-        """The call."""
+    def start(self) -> Any:
+        """Call the server with the time that is left."""
         left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
-        return self._make(self._request, left)
+        return self._call(self._request, left)
 
-    def call_again(self, error: BarkClientError, heard: Heard) -> Any | None:
-        """The call that goes on behind what has come, None if there can be none: the server itself
-        said that it failed, nothing has come since the last one, or the audio is compressed, so
-        that it cannot be cut between two samples.
+    def resume(self, error: BarkClientError, received: Received) -> Any | None:
+        """Call the server again to continue after what has arrived.
 
         Args:
             error: how the last call ended.
-            heard: what has come.
-        """
-        if heard.started.encoding not in SAMPLE_BYTES or not _was_lost(error):
-            return None
-        if heard == self._heard:
-            return None
-        self._heard, self._words_to_pass = heard, heard.words
-        again = Request()
-        again.CopyFrom(self._request)
-        again.seed, again.request_id = heard.started.seed, heard.started.request_id
-        self._request = again
-        return self.call()
+            received: what has arrived.
 
-    def news(self, response: Response) -> Response | None:
-        """What of a response has not come before. Raises ServerError if another model answers."""
-        if self._heard is None:
+        Returns:
+            The new call. None if the server itself reported the failure, if nothing arrived since
+            the last try, or if the audio is compressed and cannot be cut between two samples.
+        """
+        if received.started.encoding not in SAMPLE_BYTES or not _connection_was_lost(error):
+            return None
+        if received == self._received:
+            return None
+        self._received, self._words_to_skip = received, received.words
+        request = Request()
+        request.CopyFrom(self._request)
+        request.seed, request.request_id = received.started.seed, received.started.request_id
+        self._request = request
+        return self.start()
+
+    def new_part(self, response: Response) -> Response | None:
+        """Return the part of a response that has not arrived before, None if there is none.
+
+        Raises:
+            ServerError: the second server speaks with another model, voice or format.
+        """
+        if self._received is None:
             return response
         match response.WhichOneof("response"):
             case "started":
-                _check_same(self._heard.started, decode_started(response.started))
+                _check_same(self._received.started, decode_started(response.started))
                 return None
             case "words":
-                return self._unheard_words(response.words)
+                return self._new_words(response.words)
             case "audio":
-                return _behind(response.audio, self._heard)
+                return _new_audio(response.audio, self._received)
         return response
 
-    def _unheard_words(self, message: speech_pb2.WordTimes) -> Response | None:
-        passed = min(self._words_to_pass, len(message.words))
-        self._words_to_pass -= passed
-        words = message.words[passed:]
+    def _new_words(self, message: speech_pb2.WordTimes) -> Response | None:
+        skipped = min(self._words_to_skip, len(message.words))
+        self._words_to_skip -= skipped
+        words = message.words[skipped:]
         return Response(words=speech_pb2.WordTimes(words=words)) if words else None
 
 
-def _was_lost(error: BarkClientError) -> bool:
-    """Whether a call broke off without a word of the server's own."""
+def _connection_was_lost(error: BarkClientError) -> bool:
+    """Whether a call ended without a status from the server itself."""
     cause = error.__cause__
-    if not isinstance(cause, grpc.RpcError) or cause.code() not in _LOST:
+    if not isinstance(cause, grpc.RpcError) or cause.code() not in _CONNECTION_LOST:
         return False
     metadata: Any = cause.trailing_metadata() or ()
-    return all(key != _DETAILS for key, _ in metadata)
+    return all(key != _DETAILS_KEY for key, _ in metadata)
 
 
-def _check_same(first: Started, again: Started) -> None:
+def _check_same(first: Started, second: Started) -> None:
     for name in ("model", "model_revision", "voice", "encoding", "sample_rate", "seed"):
-        was, is_ = getattr(first, name), getattr(again, name)
-        if was != is_:
+        expected, found = getattr(first, name), getattr(second, name)
+        if expected != found:
             raise ServerError(
-                f"the connection was lost, and the server that answers now speaks with {name}"
-                f" {is_!r} in place of {was!r}: ask for the whole again"
+                f"the connection was lost, and the next server has {name} {found!r} instead of"
+                f" {expected!r}: request the whole text again"
             )
 
 
-def _behind(chunk: speech_pb2.AudioChunk, heard: Heard) -> Response | None:
-    """What of a chunk lies behind the samples that were heard."""
-    passed = heard.samples - chunk.first_sample
-    if passed <= 0:
+def _new_audio(chunk: speech_pb2.AudioChunk, received: Received) -> Response | None:
+    """The part of a chunk after the samples that have arrived."""
+    skipped = received.samples - chunk.first_sample
+    if skipped <= 0:
         return Response(audio=chunk)
-    if passed >= chunk.sample_count:
+    if skipped >= chunk.sample_count:
         return None
     return Response(
         audio=speech_pb2.AudioChunk(
-            audio=chunk.audio[passed * SAMPLE_BYTES[heard.started.encoding] :],
-            first_sample=heard.samples,
-            sample_count=chunk.sample_count - passed,
+            audio=chunk.audio[skipped * SAMPLE_BYTES[received.started.encoding] :],
+            first_sample=received.samples,
+            sample_count=chunk.sample_count - skipped,
             text_span=chunk.text_span,
         )
     )

@@ -1,5 +1,6 @@
-"""A text cut where its words end, so that what has been heard can be shown or remembered as it was
-written. Knows no call.
+"""Splits a text at the ends of its words and keeps every space and mark.
+
+Integrations use it to record what was spoken before an interruption exactly as it was written.
 """
 
 import re
@@ -10,27 +11,25 @@ _MARKS = re.compile(r"[^\w\s]*")
 
 
 class SpokenText:
-    """Text goes in as it is written, words as they are timed; the parts that come out are the text,
-    with every space and mark of it.
-    """
+    """Takes text as it is written and returns it part by part as its words are spoken."""
 
     def __init__(self) -> None:
         self._text = ""
-        self._told = 0
+        self._position = 0
 
     def write(self, text: str) -> None:
-        """More of the text."""
+        """Append text."""
         self._text += text
 
     def until(self, word: WordTime) -> str:
-        """What has not been told yet, up to the end of a word and the marks that follow it."""
-        marks = _MARKS.match(self._text, max(word.text_end, self._told))
-        return self._to(marks.end() if marks else len(self._text))
+        """Return the next part of the text, up to a word and the marks that follow it."""
+        marks = _MARKS.match(self._text, max(word.text_end, self._position))
+        return self._advance(marks.end() if marks else len(self._text))
 
     def rest(self) -> str:
-        """What is left behind the last word."""
-        return self._to(len(self._text))
+        """Return the text after the last word."""
+        return self._advance(len(self._text))
 
-    def _to(self, end: int) -> str:
-        part, self._told = self._text[self._told : end], end
+    def _advance(self, end: int) -> str:
+        part, self._position = self._text[self._position : end], end
         return part

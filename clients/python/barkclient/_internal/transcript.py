@@ -1,8 +1,8 @@
-"""One synthesis as its messages come, and the check that nothing is missing. Knows no channel."""
+"""The responses of one synthesis in order, with a check that none is missing. No I/O."""
 
 from typing import Any, Protocol
 
-from barkclient._internal.resumable_call import Heard, Repetition
+from barkclient._internal.resumable_call import Received, ResumableCall
 from barkclient.errors import BarkClientError, ServerError, from_failed
 from barkclient.responses import (
     AudioChunk,
@@ -22,10 +22,10 @@ Response = speech_pb2.SynthesizeResponse | speech_pb2.StreamingSynthesizeRespons
 
 
 class Transcript:
-    """What has come of one synthesis: responses go in, audio comes out, gaps are errors.
+    """What has arrived of one synthesis. A gap in the audio is an error.
 
     Args:
-        target: the server, for errors.
+        target: the server's address, for error messages.
     """
 
     def __init__(self, target: str) -> None:
@@ -35,10 +35,18 @@ class Transcript:
         self.flushed: list[str] = []
         self.sample_count = 0
         self._target = target
-        self._words_told = 0  # of those, how many came with a chunk already
+        self._words_attached = 0  # words that were returned with a chunk
 
     def push(self, response: Response) -> AudioChunk | None:
-        """Takes the next response; returns its audio, if that is what it is."""
+        """Process the next response.
+
+        Returns:
+            The audio of an audio response, else None.
+
+        Raises:
+            ServerError: the response violates the protocol.
+            BarkClientError: the response reports a failure.
+        """
         kind = response.WhichOneof("response")
         if isinstance(response, speech_pb2.StreamingSynthesizeResponse):
             if kind == "failed":
@@ -46,8 +54,8 @@ class Transcript:
             if kind == "flush_done":
                 self.flushed.append(response.flush_done.flush_id)
                 return None
-        if not self._belongs(response):
-            raise ServerError(f"the server sent {kind!r} where it does not belong")
+        if not self._is_expected(response):
+            raise ServerError(f"the server violated the protocol: unexpected response {kind!r}")
         if kind == "started":
             self.started = decode_started(response.started)
         elif kind == "finished":
@@ -56,15 +64,19 @@ class Transcript:
             self.words += decode_words(response.words, self.started)
         elif kind == "audio" and self.started is not None:
             return self._audio(response.audio, self.started)
-        return None  # also what a newer server may add
+        return None  # a newer server may send other responses
 
     def end(self) -> None:
-        """Takes the end of an OK stream."""
+        """Check that an OK stream may end here.
+
+        Raises:
+            ServerError: the synthesis has not finished.
+        """
         if self.finished is None:
             raise ServerError("the server ended the stream without finishing it")
 
-    def _belongs(self, response: Response) -> bool:
-        """Whether it may come now: `started` is first, unless it was cancelled before that."""
+    def _is_expected(self, response: Response) -> bool:
+        """`started` comes first, unless the synthesis was cancelled before it started."""
         kind = response.WhichOneof("response")
         if self.finished is not None:
             return False
@@ -74,86 +86,97 @@ class Transcript:
         return starts == (self.started is None)
 
     def _audio(self, message: speech_pb2.AudioChunk, started: Started) -> AudioChunk:
-        chunk = decode_audio(message, started, tuple(self.words[self._words_told :]))
-        self._words_told = len(self.words)
+        chunk = decode_audio(message, started, tuple(self.words[self._words_attached :]))
+        self._words_attached = len(self.words)
         if chunk.first_sample != self.sample_count:
-            first, expected = chunk.first_sample, self.sample_count
-            raise ServerError(f"audio is missing: sample {first} came in place of {expected}")
+            found, expected = chunk.first_sample, self.sample_count
+            raise ServerError(f"audio is missing: expected sample {expected}, received {found}")
         self.sample_count += chunk.sample_count
         return chunk
 
     def _finish(self, finished: Finished) -> None:
         if finished.sample_count != self.sample_count:
-            sent, came = finished.sample_count, self.sample_count
-            raise ServerError(f"audio is missing: the server sent {sent} samples and {came} came")
+            sent, received = finished.sample_count, self.sample_count
+            raise ServerError(f"audio is missing: received {received} of {sent} samples")
         self.finished = finished
 
 
-class Source(Protocol):
-    """Where text comes from that is still being written.
+class TextSource(Protocol):
+    """Text that is still being written.
 
     Attributes:
-        failure: what went wrong with it.
+        failure: the exception that ended it, if any.
     """
 
     failure: Exception | None
 
 
-class Progress:
-    """The side of a synthesis that does not wait: what is known of it so far.
+class SynthesisState:
+    """The part of a synthesis that performs no I/O and is the same for both clients.
 
     Args:
-        target: the server, for errors.
-        source: of the text; None: it is all there.
-        repetition: makes its call again when the connection is lost; None: nothing does.
+        target: the server's address, for error messages.
+        source: the text, if it is still being written.
+        resumable: repeats the call after a lost connection; None: the call is not repeated.
     """
 
     def __init__(
-        self, target: str, source: Source | None = None, repetition: Repetition | None = None
+        self,
+        target: str,
+        source: TextSource | None = None,
+        resumable: ResumableCall | None = None,
     ) -> None:
         self._transcript = Transcript(target)
         self._source = source
-        self._repetition = repetition
+        self._resumable = resumable
         self._closed = False
 
     @property
     def started(self) -> Started:
-        """What was decided; known once the first chunk came."""
+        """What the server decided before it spoke. Known after the first chunk.
+
+        Raises:
+            RuntimeError: no chunk has been read yet.
+        """
         if self._transcript.started is None:
             raise RuntimeError("the synthesis has not started: read a chunk first")
         return self._transcript.started
 
     @property
     def finished(self) -> Finished:
-        """How it ended; known once every chunk has been read."""
+        """How the synthesis ended. Known after the last chunk.
+
+        Raises:
+            RuntimeError: there are more chunks to read.
+        """
         if self._transcript.finished is None:
             raise RuntimeError("the synthesis has not finished: read all chunks first")
         return self._transcript.finished
 
     @property
     def words(self) -> tuple[WordTime, ...]:
-        """When words are spoken, as far as the server has told; with word_times."""
+        """Times of the words spoken so far. Empty without the option `word_times`."""
         return tuple(self._transcript.words)
 
     def _push(self, response: Any) -> AudioChunk | None:
-        """Takes the next response; returns its audio, if that is what it is, and new."""
-        news = response if self._repetition is None else self._repetition.news(response)
-        return None if news is None else self._transcript.push(news)
+        """Process the next response; return its audio, if it has new audio."""
+        part = response if self._resumable is None else self._resumable.new_part(response)
+        return None if part is None else self._transcript.push(part)
 
-    def _call_again(self, error: BarkClientError) -> Any:
-        """The call that takes over from one that has failed; if there can be none, raises why."""
+    def _resume(self, error: BarkClientError) -> Any:
+        """Return the call that continues after a failed one, or raise the failure."""
         if self._source is not None and self._source.failure is not None:
             raise self._source.failure from None
         started, call = self._transcript.started, None
-        if self._repetition is not None and started is not None and not self._closed:
-            heard = Heard(started, self._transcript.sample_count, len(self._transcript.words))
-            call = self._repetition.call_again(error, heard)
+        if self._resumable is not None and started is not None and not self._closed:
+            samples, words = self._transcript.sample_count, len(self._transcript.words)
+            call = self._resumable.resume(error, Received(started, samples, words))
         if call is None:
             raise error
         return call
 
     def _join(self, chunks: list[AudioChunk]) -> AudioChunk:
-        """One chunk of all that was read just now."""
+        """Join the last chunks read into one."""
         return AudioChunk(
             audio=b"".join(chunk.audio for chunk in chunks),
             first_sample=chunks[0].first_sample if chunks else self.finished.sample_count,

@@ -1,8 +1,7 @@
-"""Writes a WAV file while its audio is still being made. Knows samples and bytes, and no server.
+"""Writes a WAV file while its audio is still being generated.
 
-The header says at every moment what the file holds, so a reader, a crash or Ctrl-C finds a valid
-file. Where one cannot go back (a pipe) the sizes are 0xFFFFFFFF, which players read as "until the
-end".
+The header is correct after every write. The file is valid even if the process is killed. In a pipe
+the header cannot be updated: its sizes are 0xFFFFFFFF, which players read as "until the end".
 """
 
 import os
@@ -19,13 +18,13 @@ _FORMAT_IEEE_FLOAT = 3
 
 
 class WavWriter(Closing):
-    """A mono WAV file that grows.
+    """A growing mono WAV file.
 
     Args:
-        file: a path, or a binary file opened for writing, which stays the caller's to close.
-        sample_rate: samples a second.
-        encoding: of the bytes that `write` takes: "pcm16" or "float32".
-        patch_sizes: whether the header is kept up to date; None: if the file can seek.
+        file: a path, or a binary file opened for writing. The caller closes the latter.
+        sample_rate: in Hz.
+        encoding: of the samples, "pcm16" or "float32".
+        patch_sizes: whether to update the header; None: if the file is seekable.
     """
 
     def __init__(
@@ -47,25 +46,25 @@ class WavWriter(Closing):
             self._file.write(self._header())
             self._file.flush()
         except OSError:
-            if self._owns_file:  # else Python would try once more, and complain, much later
+            if self._owns_file:  # otherwise Python would retry at garbage collection
                 with suppress(OSError):
                     self._file.close()
             raise
 
     @property
     def sample_count(self) -> int:
-        """Samples that are in the file."""
+        """Number of samples in the file."""
         return self._data_bytes // SAMPLE_BYTES[self._encoding]
 
     def write(self, audio: bytes) -> None:
-        """Adds whole samples; then the header says so."""
+        """Append whole samples and update the header."""
         self._file.write(audio)
-        self._file.flush()  # before the header, which must not promise what is not there
+        self._file.flush()  # the header must not count audio that is not in the file
         self._data_bytes += len(audio)
         self._patch_header()
 
     def close(self) -> None:
-        """Leaves a whole file, even if a write was broken off."""
+        """Update the header, even after a failed write. Close the file if it was opened here."""
         if self._file.closed:
             return
         try:
@@ -88,12 +87,12 @@ class WavWriter(Closing):
 
 
 def wav_header(sample_rate: int, encoding: Encoding, data_bytes: int | None) -> bytes:
-    """The bytes before the samples; `data_bytes` None is a length that is not known yet."""
+    """Build the bytes before the samples. `data_bytes` is None if the length is unknown."""
     width = SAMPLE_BYTES[encoding]
     kind = _FORMAT_PCM if encoding == "pcm16" else _FORMAT_IEEE_FLOAT
     fields = struct.pack("<HHIIHH", kind, 1, sample_rate, sample_rate * width, width, 8 * width)
     chunks = _chunk(b"fmt ", fields)
-    if kind != _FORMAT_PCM:  # other formats state their extension's size and the sample count
+    if kind != _FORMAT_PCM:  # other formats need an extension size and a fact chunk
         count = UNKNOWN_SIZE if data_bytes is None else data_bytes // width
         chunks = _chunk(b"fmt ", fields + struct.pack("<H", 0))
         chunks += _chunk(b"fact", struct.pack("<I", min(count, UNKNOWN_SIZE)))

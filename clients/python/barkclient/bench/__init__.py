@@ -1,1 +1,1 @@
-"""Measures a server under load: what is asked, what came when, what it means for a listener."""
+"""Load benchmark of a server: time to first audio, underruns and throughput."""

@@ -1,4 +1,4 @@
-"""When the streams of an open loop are due: a Poisson process, drawn from a seed."""
+"""Start times of the streams of an open loop: a Poisson process drawn from a seed."""
 
 import random
 from collections.abc import Iterator
@@ -8,9 +8,9 @@ from barkclient.bench.level import Level
 
 
 def arrival_times_s(level: Level, seed: int) -> Iterator[float]:
-    """Seconds since the level began, rising; as many as the level asks for.
+    """Yield the start times in seconds since the level began, in rising order.
 
-    One seed is one draw: twice the rate has the same streams, each at half the time.
+    With the same seed, twice the rate gives the same streams at half the times.
     """
     times = _poisson(level.load, seed)
     if level.duration_s is not None:

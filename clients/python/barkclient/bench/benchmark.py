@@ -1,4 +1,4 @@
-"""All levels of a plan, one after the other, against one server."""
+"""Runs the levels of a plan one after the other against a server."""
 
 import asyncio
 from collections.abc import Iterator
@@ -18,35 +18,42 @@ from barkclient.tls import Tls
 
 
 class Benchmark:
-    """Measures; what it has measured stays valid when it is interrupted."""
+    """One benchmark. Its results so far stay valid if it is interrupted.
+
+    Args:
+        plan: what to measure.
+        server: HOST:PORT.
+        progress: where to show progress.
+        tls: certificates; None: plaintext.
+    """
 
     def __init__(self, plan: Plan, server: str, progress: TextIO, tls: Tls | None = None) -> None:
         self._tls = tls
         self.plan = plan
         self.server = server
         self.warm_ups: list[LevelRun] = []
-        self.runs: list[LevelRun] = []  # in the order in which they were measured
+        self.runs: list[LevelRun] = []  # in the order of measurement
         self.search = None if plan.loads else SaturationSearch(plan.max_concurrency)
-        self.started: Started | None = None  # what the server says it speaks with
+        self.started: Started | None = None  # as reported by the server
         self._line = ProgressLine(progress)
 
     async def run(self) -> None:
-        """Measures every level; ends early only where nothing is heard at all."""
+        """Measure every level. Ends early only if every stream of the warm-up failed."""
         async with AsyncClient(self.server, timeout=self.plan.timeout_s, tls=self._tls) as client:
             speaker = Speaker(client, self.plan.texts, self.plan.voice, self.plan.seed)
             for load in self._loads():
                 if self.plan.warmup:
                     await self._measure(self.plan.warm_up(load), self.warm_ups, speaker, "warm-up ")
                 if self.plan.warmup and self.failure() is not None:
-                    return  # so would all that follows
+                    return  # the following levels would fail too
                 await self._measure(self.plan.level(load), self.runs, speaker)
 
     def summaries(self) -> list[LevelSummary]:
-        """The numbers of every level that has begun."""
+        """Summarize every level that has begun."""
         return [summarize(run) for run in self.runs]
 
     def failure(self) -> str | None:
-        """Why nothing was measured, in the server's words; None if any stream finished."""
+        """Return the last error if every stream failed, else None."""
         streams = [stream for run in self.warm_ups + self.runs for stream in run.streams]
         if not streams or any(stream.finished for stream in streams):
             return None

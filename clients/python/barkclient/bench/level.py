@@ -1,4 +1,4 @@
-"""One step of a benchmark: how hard the server is pressed, and when that ends."""
+"""A level of a benchmark: a load and when it ends."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,17 +8,17 @@ Loop = Literal["closed", "open"]
 
 @dataclass(frozen=True)
 class Level:
-    """A load; it ends after `count` streams or after `duration_s`, one of which is set.
+    """A load that ends after `count` streams or after `duration_s`. One of them is set.
 
-    Streams that run at the end of `duration_s` are heard to their end.
+    Streams that are running at the end of `duration_s` are completed.
     """
 
     loop: Loop
-    load: float  # closed: streams at once; open: streams begun a second, on average
+    load: float  # closed loop: streams at once; open loop: mean arrivals per second
     count: int | None = None  # streams
     duration_s: float | None = None
 
     @property
     def name(self) -> str:
-        """The level for a person."""
-        return f"{self.load:g} at once" if self.loop == "closed" else f"{self.load:g} a second"
+        """Name of the level in tables and messages."""
+        return f"{self.load:g} at once" if self.loop == "closed" else f"{self.load:g} per second"

@@ -1,4 +1,4 @@
-"""A level while it runs and after it: the streams that were begun, and what came of them."""
+"""Results of a level, during the level and after it."""
 
 import time
 
@@ -7,34 +7,35 @@ from barkclient.bench.stream import StreamRecord
 
 
 class LevelRun:
-    """Collects; begins when it is made. What it holds is valid at every moment."""
+    """Collects the results of a level, which begins now. They are valid at any time."""
 
     def __init__(self, level: Level) -> None:
         self.level = level
         self.begun = 0  # streams
-        self.streams: list[StreamRecord] = []  # those that ended, in the order of their ends
-        self.lags_s: list[float] = []  # how late our own event loop was
-        self.complete = False  # whether it ended by itself
+        self.streams: list[StreamRecord] = []  # ended streams, in the order of their ends
+        self.lags_s: list[float] = []  # delays of the client's event loop
+        self.complete = False  # False: interrupted
         self.began_at = time.monotonic()
         self._elapsed_s: float | None = None
         self._full_s: float | None = None
 
     @property
     def elapsed_s(self) -> float:
-        """Seconds since the level began; at its end they stand still."""
+        """Seconds since the level began, until its end."""
         return self._now_s() if self._elapsed_s is None else self._elapsed_s
 
     @property
     def full_s(self) -> float:
-        """Seconds of full load: until a slot of a closed loop had nothing left to do."""
+        """Seconds of full load: until a slot of a closed loop had no more streams to start."""
         return self.elapsed_s if self._full_s is None else self._full_s
 
     @property
     def failed(self) -> int:
+        """Number of failed streams."""
         return sum(not stream.finished for stream in self.streams)
 
     def begin(self) -> int | None:
-        """Counts one more stream in and returns its index; None when the level asks for no more."""
+        """Count a new stream. Returns its index, or None if the level starts no more streams."""
         count, duration_s = self.level.count, self.level.duration_s
         if count is not None and self.begun >= count:
             return None
@@ -44,12 +45,12 @@ class LevelRun:
         return self.begun - 1
 
     def idle(self) -> None:
-        """A slot of a closed loop has nothing left to do: from here on the load sinks."""
+        """Record that a slot of a closed loop has no more streams: the load falls from now on."""
         if self._full_s is None:
             self._full_s = self._now_s()
 
     def end(self, *, complete: bool) -> None:
-        """Stops the clock."""
+        """End the level."""
         self.complete = complete
         self._elapsed_s = self._now_s()
 

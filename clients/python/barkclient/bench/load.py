@@ -1,4 +1,4 @@
-"""Closed and open loop: when streams are begun. What a stream is, `speak` knows."""
+"""Generates load: starts streams in a closed or an open loop."""
 
 import asyncio
 import time
@@ -8,15 +8,21 @@ from barkclient.bench.arrival_times import arrival_times_s
 from barkclient.bench.level_run import LevelRun
 from barkclient.bench.stream import StreamRecord
 
-# Takes a stream's index, when its level began and when it was begun itself (time.monotonic).
+# Arguments: the stream's index, the begin of its level and its own (time.monotonic).
 Speak = Callable[[int, float, float], Awaitable[StreamRecord]]
 
-_FIRST_PAUSE_S = 0.05
-_LONGEST_PAUSE_S = 1.0
+_FIRST_BACKOFF_S = 0.05
+_MAX_BACKOFF_S = 1.0
 
 
 async def run_level(run: LevelRun, speak: Speak, seed: int) -> None:
-    """Puts the level's load on the server until the level asks for no more."""
+    """Run a level until it is complete.
+
+    Args:
+        run: collects the results.
+        speak: runs one stream.
+        seed: of the arrivals of an open loop.
+    """
     complete = False
     try:
         await (_closed(run, speak) if run.level.loop == "closed" else _open(run, speak, seed))
@@ -25,13 +31,13 @@ async def run_level(run: LevelRun, speak: Speak, seed: int) -> None:
         run.end(complete=complete)
 
 
-def pause_s(failures: int) -> float:
-    """Seconds for which a slot leaves the server alone after so many failures in a row."""
-    return min(_FIRST_PAUSE_S * 2.0 ** min(failures - 1, 10), _LONGEST_PAUSE_S) if failures else 0.0
+def backoff_s(failures: int) -> float:
+    """Seconds that a slot waits after a number of consecutive failures."""
+    return min(_FIRST_BACKOFF_S * 2.0 ** min(failures - 1, 10), _MAX_BACKOFF_S) if failures else 0.0
 
 
 async def _closed(run: LevelRun, speak: Speak) -> None:
-    """So many slots; each begins its next stream when its last one has ended."""
+    """Run slots that each start the next stream when the last one has ended."""
     async with asyncio.TaskGroup() as slots:
         for _ in range(int(run.level.load)):
             slots.create_task(_slot(run, speak))
@@ -43,12 +49,12 @@ async def _slot(run: LevelRun, speak: Speak) -> None:
         stream = await speak(index, run.began_at, time.monotonic())
         run.streams.append(stream)
         failures = 0 if stream.finished else failures + 1
-        await asyncio.sleep(pause_s(failures))
+        await asyncio.sleep(backoff_s(failures))
     run.idle()
 
 
 async def _open(run: LevelRun, speak: Speak, seed: int) -> None:
-    """Streams begin when they are due, however many are still being spoken."""
+    """Start streams at their arrival times, regardless of how many are running."""
     async with asyncio.TaskGroup() as streams:
         for due_s in arrival_times_s(run.level, seed):
             due_at = run.began_at + due_s

@@ -1,4 +1,4 @@
-"""A benchmark as a picture. The only file that knows matplotlib, which it loads when it draws."""
+"""Draws the results of a benchmark. matplotlib is imported only when it draws."""
 
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
@@ -19,25 +19,29 @@ _TTFA: Sequence[_Curve] = (
 )
 _THROUGHPUT: Sequence[_Curve] = (("", lambda summary: summary.audio_s_per_s),)
 _FREE: Sequence[_Curve] = (
-    ("any at all", lambda summary: _percent(summary.free_0ms)),
-    ("above 100 ms in all", lambda summary: _percent(summary.free_100ms)),
+    ("of any length", lambda summary: _percent(summary.free_0ms)),
+    ("above 100 ms in total", lambda summary: _percent(summary.free_100ms)),
 )
 _PANELS: Sequence[tuple[str, Sequence[_Curve]]] = (
     ("time to first audio, ms", _TTFA),
     ("audio seconds per second", _THROUGHPUT),
     ("streams free of underrun, %", _FREE),
 )
-_AXIS = {"closed": "streams at once", "open": "streams begun a second"}
+_AXIS = {"closed": "streams at once", "open": "arrivals per second"}
 
 
 def check_matplotlib() -> None:
-    """Raises InvalidRequest if nothing could be drawn, before anything is measured."""
+    """Check that matplotlib is installed.
+
+    Raises:
+        InvalidRequest: it is not.
+    """
     if find_spec("matplotlib") is None:
         raise InvalidRequest("--plot needs matplotlib: pip install 'barkclient[bench]'")
 
 
 def draw(summaries: Sequence[LevelSummary], path: str, title: str) -> None:
-    """Writes a PNG: one panel a quantity, the levels side by side by rising load."""
+    """Write a PNG with one panel per quantity and the levels by rising load."""
     from matplotlib.figure import Figure
 
     ordered = sorted(summaries, key=lambda summary: summary.level.load)

@@ -1,4 +1,4 @@
-"""The live line: how far a level is. Also feels how late its own event loop runs."""
+"""Shows the progress of a level, and measures the delays of the client's event loop."""
 
 import asyncio
 import time
@@ -12,7 +12,7 @@ _LOG_EVERY_S = 5.0
 
 
 class ProgressLine:
-    """One line that changes on a terminal; elsewhere a line each few seconds, and at the end."""
+    """A line that is updated on a terminal. Elsewhere, a line every few seconds and at the end."""
 
     def __init__(self, output: TextIO) -> None:
         self._output = output
@@ -20,7 +20,7 @@ class ProgressLine:
         self._next_log_s = _LOG_EVERY_S
 
     def show(self, run: LevelRun, prefix: str = "") -> None:
-        """Shows a level that runs."""
+        """Show a level that is running."""
         if self._same_line:
             self._output.write(_CLEAR_LINE + prefix + describe(run))
             self._output.flush()
@@ -29,18 +29,18 @@ class ProgressLine:
             print(prefix + describe(run), file=self._output, flush=True)
 
     def end(self, run: LevelRun, prefix: str = "") -> None:
-        """Leaves a line that says how the level ended, and begins anew."""
+        """Print how a level ended, and prepare for the next."""
         clear = _CLEAR_LINE if self._same_line else ""
         print(clear + prefix + describe(run), file=self._output, flush=True)
         self._next_log_s = _LOG_EVERY_S
 
 
 def describe(run: LevelRun) -> str:
-    """One line: streams, failures, audio, time."""
+    """Describe a level in one line: streams, failures, audio, time."""
     level, ended = run.level, len(run.streams)
     streams = f"{ended} of {level.count} streams"
     if level.duration_s is not None:
-        streams = f"{ended} streams, beginning for {level.duration_s:g} s"
+        streams = f"{ended} streams, started for {level.duration_s:g} s"
     failed = f"{run.failed} failed, " if run.failed else ""
     audio_s = sum(stream.audio_s for stream in run.streams)
     running = f"{run.begun - ended} running, " if run.begun > ended else ""
@@ -50,7 +50,7 @@ def describe(run: LevelRun) -> str:
 
 
 async def watch(run: LevelRun, line: ProgressLine, prefix: str = "") -> None:
-    """Shows the level until it is cancelled, and notes by how much it is woken too late."""
+    """Show a level until cancelled, and record the delay of each wake-up."""
     while True:
         due_at = time.monotonic() + _TICK_S
         await asyncio.sleep(_TICK_S)

@@ -1,4 +1,4 @@
-"""A benchmark as JSON: the method, the numbers, and if asked for what they were made from."""
+"""The JSON report of a benchmark: method, results, and on request every chunk."""
 
 import json
 import platform
@@ -12,11 +12,11 @@ from barkclient.bench.level_run import LevelRun
 from barkclient.bench.stream import StreamRecord
 from barkclient.bench.summary import summarize
 
-_DIGITS = 6  # behind the point: a millionth of a second
+_DIGITS = 6  # after the decimal point: microseconds
 
 
 def render_json(benchmark: Benchmark, *, raw: bool, interrupted: bool) -> str:
-    """The whole report; `raw` adds every stream with every chunk."""
+    """Render the report. `raw` adds every stream with every chunk."""
     search, started = benchmark.search, benchmark.started
     report = {
         "benchmark": "barkclient bench",
@@ -41,7 +41,7 @@ def _level(run: LevelRun, *, raw: bool) -> dict[str, Any]:
 
 
 def _stream(stream: StreamRecord) -> dict[str, Any]:
-    """Arrivals as pairs: seconds since the stream was begun, seconds of audio."""
+    """Convert a stream; arrivals are pairs: seconds since its begin, seconds of audio."""
     return asdict(stream) | {
         "arrivals": [[arrival.at_s, arrival.audio_s] for arrival in stream.arrivals]
     }

@@ -1,21 +1,21 @@
-"""The search for the most streams at once that a server sustains. Measures nothing itself."""
+"""Search for the highest number of concurrent streams that a server sustains."""
 
-_PRECISION = 32  # a bracket is narrow enough at one part in so many
+_PRECISION = 32  # the search ends when the bracket is this fraction of the level
 
 
 class SaturationSearch:
-    """Doubles until a level fails or `maximum` is reached, then halves the bracket.
+    """Doubles the level until it fails or reaches `maximum`, then bisects.
 
-    Up to 64 streams the answer is exact (as exact as the measurements are); above, within 1/32.
+    Up to 64 streams the result is exact, given exact measurements. Above, it is within 1/32.
     """
 
     def __init__(self, maximum: int) -> None:
         self._maximum = maximum
-        self.sustained = 0  # streams at once; the most that passed
-        self.failed: int | None = None  # the least that did not
+        self.sustained = 0  # highest level that passed, in streams at once
+        self.failed: int | None = None  # lowest level that failed
 
     def next(self) -> int | None:
-        """The level to measure next; None when the answer is known."""
+        """Return the level to measure next, None if the search is complete."""
         if self.failed is None:
             if self.sustained >= self._maximum:
                 return None
@@ -25,18 +25,18 @@ class SaturationSearch:
         return (self.sustained + self.failed) // 2
 
     def add(self, concurrency: int, *, sustained: bool) -> None:
-        """Takes what came of a level that `next` named."""
+        """Record the result of a level that `next` returned."""
         if sustained:
             self.sustained = concurrency
         else:
             self.failed = concurrency
 
     def verdict(self) -> str:
-        """The answer for a person, as far as it is known."""
+        """Describe the result so far."""
         if self.failed is None and self.sustained == 0:
-            return "nothing is known yet"
+            return "no level was measured"
         if self.failed is None:
-            return f"{self.sustained} streams at once are sustained; more were not tried"
+            return f"{self.sustained} streams at once are sustained; higher levels were not tried"
         if self.sustained == 0:
-            return "not even one stream at a time is sustained"
+            return "a single stream is not sustained"
         return f"{self.sustained} streams at once are sustained, {self.failed} are not"

@@ -1,4 +1,4 @@
-"""One stream over gRPC: asks, listens to the end, notes when each chunk came."""
+"""Runs one stream over gRPC and records when each chunk arrives."""
 
 import time
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from barkclient.responses import AudioChunk, Started
 
 
 class Speaker:
-    """Speaks stream N as text N (and round again) with seed N: every level asks for the same.
+    """Runs streams. Stream N has text N, modulo their number, and seed `seed` + N.
 
     Args:
-        client: where to ask; its timeout bounds every stream.
-        texts: what to say.
-        voice: a name, or an .npz file; None is the server's default.
-        seed: of stream 0; the others count on from it.
+        client: its timeout applies to every stream.
+        texts: the texts.
+        voice: a name or an .npz file; None: the server's default.
+        seed: of stream 0.
     """
 
     def __init__(
@@ -28,14 +28,20 @@ class Speaker:
         self._texts = texts
         self._voice = voice
         self._seed = seed
-        self.started: Started | None = None  # what the server last said it speaks with
+        self.started: Started | None = None  # of the last stream
 
     async def speak(self, index: int, level_began_at: float, begun_at: float) -> StreamRecord:
-        """Never fails: what goes wrong is the record's status."""
+        """Run one stream. A failure becomes the status of its record.
+
+        Args:
+            index: of the stream within its level.
+            level_began_at: time.monotonic() when the level began.
+            begun_at: time.monotonic() when the stream began.
+        """
         arrivals: list[Arrival] = []
         status, message = OK, ""
         try:
-            await self._listen(index, begun_at, arrivals)
+            await self._receive(index, begun_at, arrivals)
         except BarkClientError as error:
             status, message = status_name(error), str(error)
         return StreamRecord(
@@ -47,7 +53,7 @@ class Speaker:
             message=message,
         )
 
-    async def _listen(self, index: int, begun_at: float, arrivals: list[Arrival]) -> None:
+    async def _receive(self, index: int, begun_at: float, arrivals: list[Arrival]) -> None:
         synthesis = self._client.synthesize(
             self._texts[index % len(self._texts)], voice=self._voice, seed=self._seed + index
         )
@@ -63,7 +69,7 @@ def _arrival(chunk: AudioChunk, begun_at: float) -> Arrival:
 
 
 def status_name(error: BarkClientError) -> str:
-    """The gRPC status behind an error, by name; PROTOCOL if the answer itself was at fault."""
+    """Return the name of the gRPC status of an error, PROTOCOL for a protocol violation."""
     match error, error.__cause__:
         case _, grpc.RpcError() as cause:
             return cause.code().name

@@ -1,4 +1,4 @@
-"""From the streams of a level to its numbers."""
+"""Statistics of a level."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ _SUSTAINED_SHARE = 0.99
 
 @dataclass(frozen=True)
 class Percentiles:
-    """In the unit of what was measured; all None where nothing was."""
+    """Percentiles of measured values, None if there are none."""
 
     p50: float | None
     p95: float | None
@@ -22,7 +22,7 @@ class Percentiles:
 
     @classmethod
     def of(cls, values: Sequence[float], scale: float = 1.0) -> "Percentiles":
-        """Nearest rank: each is a value that was measured, times `scale`."""
+        """Compute percentiles by nearest rank: each is a measured value times `scale`."""
         if not values:
             return cls(None, None, None)
         ranked = sorted(values)
@@ -31,34 +31,34 @@ class Percentiles:
 
 @dataclass(frozen=True)
 class LevelSummary:
-    """The numbers of one level; those of latency and audio are of streams that finished."""
+    """Statistics of one level. Latency and audio are those of finished streams."""
 
     level: Level
-    complete: bool  # False: interrupted, and measured so far
+    complete: bool  # False: interrupted
     begun: int  # streams
     finished: int
     failed: int
     errors: dict[str, int]  # streams that failed, by status name
-    reasons: dict[str, str]  # what the first of each status said
+    reasons: dict[str, str]  # message of the first failure of each status
     elapsed_s: float  # from the first request to the end of the last stream
-    full_s: float  # of which under full load
+    full_s: float  # part of it under full load
     audio_s: float  # of all finished streams
-    audio_s_per_s: float | None  # audio that came under full load, for each second of that
+    audio_s_per_s: float | None  # audio that arrived under full load, per second of full load
     ttfa_ms: Percentiles  # of streams
-    gap_ms: Percentiles  # of chunks: since the chunk before
+    gap_ms: Percentiles  # between consecutive chunks
     rtf: Percentiles  # of streams
-    free_0ms: float | None  # share, 0 to 1, of ended streams that finished without any underrun
-    free_100ms: float | None  # likewise, with at most 100 ms of it
-    lag_ms: Percentiles  # how late this client's own event loop was
+    free_0ms: float | None  # share (0 to 1) of ended streams that finished without underrun
+    free_100ms: float | None  # the same, with at most 100 ms of underrun
+    lag_ms: Percentiles  # delays of the client's event loop
 
     @property
     def sustained(self) -> bool:
-        """Whether the server keeps up: no stream failed, and next to none faltered."""
+        """Whether the server sustains the load: no failures, 99% with at most 100 ms underrun."""
         return not self.failed and (self.free_100ms or 0.0) >= _SUSTAINED_SHARE
 
 
 def summarize(run: LevelRun) -> LevelSummary:
-    """The numbers of a level, also of one that was broken off."""
+    """Summarize a level, even if it was interrupted."""
     finished = [stream for stream in run.streams if stream.finished]
     failed = [stream for stream in run.streams if not stream.finished]
     gaps = [gap for stream in finished for gap in stream.gaps_s]
@@ -84,7 +84,7 @@ def summarize(run: LevelRun) -> LevelSummary:
 
 
 def audio_within_s(streams: Sequence[StreamRecord], end_s: float) -> float:
-    """Seconds of audio that came within so many seconds of a level's begin."""
+    """Return the seconds of audio that arrived in the first `end_s` seconds of a level."""
     return sum(
         arrival.audio_s
         for stream in streams
@@ -94,7 +94,7 @@ def audio_within_s(streams: Sequence[StreamRecord], end_s: float) -> float:
 
 
 def free_share(streams: Sequence[StreamRecord], allowed_s: float) -> float | None:
-    """Share of streams that finished with no more than so many seconds of underrun."""
+    """Return the share of streams that finished with at most `allowed_s` of underrun."""
     if not streams:
         return None
     free = sum(stream.finished and is_free(stream.arrivals, allowed_s) for stream in streams)
@@ -106,5 +106,5 @@ def _per_second(audio_s: float, elapsed_s: float) -> float | None:
 
 
 def _rank(percent: int, count: int) -> int:
-    """The index below which `percent` of the values lie, or at which: exact, without floats."""
+    """Return the index of the nearest rank in sorted values, in exact integer arithmetic."""
     return -(-percent * count // 100) - 1

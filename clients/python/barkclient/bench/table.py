@@ -1,4 +1,4 @@
-"""The numbers of a benchmark as a table for a person."""
+"""Renders the results of a benchmark as a table."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,12 @@ _HEAD = (
     ("", "streams", "TTFA ms", "chunk gap ms", "RTF", "audio", "without", "underrun"),
     ("", "ended/begun", "p50/p95/p99", "p50/p95/p99", "p50/p95", "s/s", "0 ms", "100 ms"),
 )
-# Beyond this, what the client adds to a latency is no longer small beside it.
-_LATE_MS = 20.0
+# A longer delay of the client is a considerable part of the measured latency.
+_MAX_DELAY_MS = 20.0
 
 
 def render(summaries: Sequence[LevelSummary]) -> str:
-    """The table, by rising load, and below it what went wrong."""
+    """Render a table by rising load, followed by remarks on failures."""
     ordered = sorted(summaries, key=lambda summary: summary.level.load)
     rows = [*_HEAD, *(_row(summary) for summary in ordered)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -48,10 +48,10 @@ def _remarks(summary: LevelSummary) -> list[str]:
     ]
     if not summary.complete:
         remarks.append(f"{name}: interrupted after {summary.elapsed_s:.1f} s")
-    if late_ms is not None and late_ms > _LATE_MS:
+    if late_ms is not None and late_ms > _MAX_DELAY_MS:
         remarks.append(
-            f"{name}: this client itself was late by {late_ms:.0f} ms (p99), which is part of"
-            " what it measured: give it a machine, or a core, of its own"
+            f"{name}: the client's event loop was delayed by {late_ms:.0f} ms (p99), which adds to"
+            " the latencies: run the client on its own core or machine"
         )
     return remarks
 

@@ -1,4 +1,4 @@
-"""What the streams say: sentences of one breath, short and long, as an assistant says them."""
+"""Texts of a benchmark: short and long sentences of a voice assistant."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +20,14 @@ SENTENCES: Sequence[str] = (
 
 
 def read_texts(path: str | None) -> Sequence[str]:
-    """The texts of a file, one a line, empty lines left out; without a file, our own."""
+    """Read the texts of a file, one per line. Empty lines are skipped.
+
+    Args:
+        path: the file; None: ten built-in sentences.
+
+    Raises:
+        InvalidRequest: the file cannot be read or has no text.
+    """
     if path is None:
         return SENTENCES
     try:
@@ -31,5 +38,5 @@ def read_texts(path: str | None) -> Sequence[str]:
         raise InvalidRequest(f"{path} is not UTF-8") from error
     texts = [line.strip() for line in lines if line.strip()]
     if not texts:
-        raise InvalidRequest(f"{path} holds no text: write one a line")
+        raise InvalidRequest(f"{path} has no text: write one text per line")
     return texts

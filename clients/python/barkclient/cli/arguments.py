@@ -1,4 +1,4 @@
-"""The command line as frozen dataclasses: one field an option, its flags and its help beside it."""
+"""The command line of `barkclient`: parses it into frozen dataclasses, one field per option."""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -20,20 +20,20 @@ from barkclient.cli.voices_arguments import (
 
 _EXIT_CODES = """\
 exit codes:
-  0    done
-  1    the server failed, or the output cannot be written
-  2    the command line or the request is wrong
+  0    success
+  1    the server failed, or the output could not be written
+  2    wrong command line or request
   3    the server cannot be reached
-  4    the server is full: try again later
-  5    the timeout passed
+  4    the server is overloaded: try again later
+  5    timeout
   130  interrupted
 """
 
 _SAY_EXAMPLES = """\
 examples:
-  barkclient say "Hello, my dog is cute."             to speech.wav, as it comes
-  barkclient say "Hello" -o hello.mp3 --gain 6        the name says the format
-  barkclient say "Hello" --format mulaw --rate 8000   for a telephone
+  barkclient say "Hello, my dog is cute."             write speech.wav
+  barkclient say "Hello" -o hello.mp3 --gain 6        the file name sets the format
+  barkclient say "Hello" --format mulaw --rate 8000   telephone audio
   barkclient say - --timestamps book.srt < book.txt   a long text, with subtitles
   some-chatbot | barkclient say - --stream-text --play
 
@@ -50,11 +50,11 @@ examples:
 
 class _Parser(argparse.ArgumentParser):
     def __init__(self, epilog: str = "", **keywords: Any) -> None:
-        look = argparse.RawDescriptionHelpFormatter
-        super().__init__(formatter_class=look, epilog=epilog + _EXIT_CODES, **keywords)
+        formatter = argparse.RawDescriptionHelpFormatter
+        super().__init__(formatter_class=formatter, epilog=epilog + _EXIT_CODES, **keywords)
 
     def error(self, message: str) -> NoReturn:
-        """One line, not the usage and a line."""
+        """Print one line instead of the whole usage."""
         self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
@@ -70,14 +70,14 @@ Arguments = (
 )
 
 _COMMANDS: Mapping[str, tuple[type[Arguments], str, str]] = {
-    "say": (SayArguments, "Speak a text into a file, or aloud, as it comes.", _SAY_EXAMPLES),
-    "voices": (VoicesArguments, "List the voices; with a command: make them.", _VOICES_EXAMPLES),
-    "info": (InfoArguments, "Tell what the server speaks, and its limits.", ""),
-    "status": (StatusArguments, "Tell the state and the load of every service.", ""),
-    "bench": (BenchArguments, "Measure how a server keeps up with many streams.", ""),
+    "say": (SayArguments, "Speak a text into a file or on the sound device.", _SAY_EXAMPLES),
+    "voices": (VoicesArguments, "List, show, create and delete voices.", _VOICES_EXAMPLES),
+    "info": (InfoArguments, "Show the server's model, formats and limits.", ""),
+    "status": (StatusArguments, "Show the state and load of every service.", ""),
+    "bench": (BenchArguments, "Measure the server under load.", ""),
 }
 _VOICE_COMMANDS: Mapping[str, tuple[type[Arguments], str, str]] = {
-    "list": (VoicesArguments, "List the voices that can be named.", ""),
+    "list": (VoicesArguments, "List the named voices (the default command).", ""),
     "show": (ShowVoiceArguments, "Describe one voice, or save its tokens.", ""),
     "create": (CreateVoiceArguments, "Store a voice under a name.", _VOICES_EXAMPLES),
     "delete": (DeleteVoiceArguments, "Delete a stored voice.", ""),
@@ -85,37 +85,45 @@ _VOICE_COMMANDS: Mapping[str, tuple[type[Arguments], str, str]] = {
 
 
 def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Arguments:
-    """The arguments of the command that was asked for."""
-    parser = _Parser(prog="barkclient", description="Speaks through a barkserve server.")
+    """Parse a command line; exits with a message if it is wrong.
+
+    Args:
+        arguments: the command line without the program's name.
+        environment: the environment variables.
+    """
+    parser = _Parser(prog="barkclient", description="Client of a barkserve text-to-speech server.")
     parser.add_argument("--version", action="version", version=f"barkclient {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, (kind, summary, epilog) in _COMMANDS.items():
         command = commands.add_parser(name, help=summary, description=summary, epilog=epilog)
-        _add_all(command, kind)
+        _add_options(command, kind)
         if name == "voices":
-            own = command.add_subparsers(dest="voice_command", metavar="COMMAND")
-            for own_name, (own_kind, text, end) in _VOICE_COMMANDS.items():
-                _add_all(
-                    own.add_parser(own_name, help=text, description=text, epilog=end), own_kind
-                )
+            _add_voice_commands(command)
     values = vars(parser.parse_args(arguments))
     kind = _COMMANDS[values.pop("command")][0]
-    own_command = values.pop("voice_command", None)
-    if own_command is not None:
-        kind = _VOICE_COMMANDS[own_command][0]
+    voice_command = values.pop("voice_command", None)
+    if voice_command is not None:
+        kind = _VOICE_COMMANDS[voice_command][0]
     server = environment.get(SERVER_VARIABLE)
     return kind(**({"server": server} if server else {}) | values)
 
 
-def _add_all(command: argparse.ArgumentParser, kind: type[Arguments]) -> None:
+def _add_voice_commands(voices: argparse.ArgumentParser) -> None:
+    commands = voices.add_subparsers(dest="voice_command", metavar="COMMAND")
+    for name, (kind, summary, epilog) in _VOICE_COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary, epilog=epilog)
+        _add_options(command, kind)
+
+
+def _add_options(command: argparse.ArgumentParser, kind: type[Arguments]) -> None:
     for entry in fields(kind):
-        _add(command, entry.name, entry.default, dict(entry.metadata))
+        _add_option(command, entry.name, entry.default, dict(entry.metadata))
 
 
-def _add(
+def _add_option(
     command: argparse.ArgumentParser, name: str, default: Any, metadata: dict[str, Any]
 ) -> None:
-    """An option that is not given is not in the result: its default is the dataclass's."""
+    """Add one option. If it is not given, the dataclass supplies its default."""
     flags = metadata.pop("flags")
     text = metadata.pop("help").replace("%", "%%")
     if default is MISSING:

@@ -1,4 +1,4 @@
-"""`barkclient bench`: measures a server under load and reports it, also when interrupted."""
+"""`barkclient bench`: measures a server under load. Ctrl-C ends it with a partial report."""
 
 import sys
 from pathlib import Path
@@ -14,8 +14,13 @@ from barkclient.errors import ServerError
 
 
 def bench(arguments: BenchArguments) -> None:
-    """Measures and reports; raises if no stream at all has finished."""
-    benchmark = Benchmark(arguments.plan(), arguments.server, sys.stderr, arguments.secured())
+    """Run a benchmark and report it.
+
+    Raises:
+        ServerError: every stream failed.
+        KeyboardInterrupt: Ctrl-C ended it; the report is written.
+    """
+    benchmark = Benchmark(arguments.plan(), arguments.server, sys.stderr, arguments.tls_settings())
     check_files(arguments.json, arguments.plot)
     if arguments.plot is not None:
         check_matplotlib()
@@ -29,7 +34,7 @@ def bench(arguments: BenchArguments) -> None:
 
 
 def _report(arguments: BenchArguments, benchmark: Benchmark, *, interrupted: bool) -> None:
-    """The files before the table, whose pipe may be closed; the table even if they fail."""
+    """Write the files, then print the table, even if a file cannot be written."""
     try:
         if arguments.json is not None:
             report = render_json(benchmark, raw=arguments.raw, interrupted=interrupted)
@@ -48,5 +53,5 @@ def _verdict(benchmark: Benchmark) -> list[str]:
 
 
 def _title(benchmark: Benchmark) -> str:
-    model = benchmark.started.model if benchmark.started else "nothing heard"
+    model = benchmark.started.model if benchmark.started else "unknown model"
     return f"barkclient bench: {model} at {benchmark.server}"

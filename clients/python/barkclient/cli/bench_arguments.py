@@ -1,4 +1,4 @@
-"""What `barkclient bench` takes, and the plan that it asks for."""
+"""Options of `barkclient bench`, and the plan that they describe."""
 
 from dataclasses import dataclass, field
 
@@ -9,42 +9,42 @@ from barkclient.errors import InvalidRequest
 from barkclient.options import build_request
 
 _CONCURRENCY = (1, 2, 4, 8)
-_MOST_CONCURRENCY = 4096
-_MOST_STREAMS = 1_000_000
+_MAX_CONCURRENCY = 4096
+_MAX_STREAMS = 1_000_000
 _DAY_S = 86400.0
-_HIGHEST_RATE = 1000.0
+_MAX_RATE = 1000.0
 
 
 def streams(text: str) -> int:
-    """A number of streams; argparse shows the names of these functions when they raise."""
-    return _within(int(text), 1, _MOST_STREAMS)
+    """Parse a number of streams. If it raises, argparse shows the name of this function."""
+    return _within(int(text), 1, _MAX_STREAMS)
 
 
 def streams_or_none(text: str) -> int:
-    """A number of streams that may be 0, and that may all run at once."""
-    return _within(int(text), 0, _MOST_CONCURRENCY)
+    """Parse a number of streams that run at once, or 0."""
+    return _within(int(text), 0, _MAX_CONCURRENCY)
 
 
 def streams_at_once(text: str) -> int:
-    """A concurrency."""
-    return _within(int(text), 1, _MOST_CONCURRENCY)
+    """Parse a number of streams that run at once."""
+    return _within(int(text), 1, _MAX_CONCURRENCY)
 
 
 def concurrencies(text: str) -> tuple[int, ...]:
-    """A list of them, with commas."""
+    """Parse a list of them, separated by commas."""
     return tuple(streams_at_once(part) for part in text.split(","))
 
 
 def rates(text: str) -> tuple[float, ...]:
-    """Streams begun a second, a list with commas."""
+    """Parse a list of arrival rates in streams per second, separated by commas."""
     values = tuple(float(part) for part in text.split(","))
-    if not all(0 < value <= _HIGHEST_RATE for value in values):
+    if not all(0 < value <= _MAX_RATE for value in values):
         raise ValueError
     return values
 
 
 def seconds_up_to_a_day(text: str) -> float:
-    """A time that ends."""
+    """Parse a time of at most a day."""
     value = float(text)
     if not 0 < value <= _DAY_S:
         raise ValueError
@@ -52,24 +52,24 @@ def seconds_up_to_a_day(text: str) -> float:
 
 
 def seed(text: str) -> int:
-    """A seed that still fits the request after a million streams."""
+    """Parse a seed. It is limited because stream N has this seed plus N."""
     return _within(int(text), 0, 2**62)
 
 
-def _within(value: int, least: int, most: int) -> int:
-    if not least <= value <= most:
+def _within(value: int, minimum: int, maximum: int) -> int:
+    if not minimum <= value <= maximum:
         raise ValueError
     return value
 
 
 @dataclass(frozen=True, kw_only=True)
 class BenchArguments(ServerArguments):
-    """`barkclient bench`"""
+    """Command line of `barkclient bench`."""
 
     concurrency: tuple[int, ...] | None = field(
         default=None,
         metadata=option(
-            "closed loop: so many streams at once, a level each (default: 1,2,4,8)",
+            "closed loop: streams at once, one level each (default: 1,2,4,8)",
             "--concurrency",
             type=concurrencies,
             metavar="N,N,...",
@@ -78,7 +78,7 @@ class BenchArguments(ServerArguments):
     rate: tuple[float, ...] | None = field(
         default=None,
         metadata=option(
-            "open loop: so many streams begin a second (Poisson arrivals), a level each",
+            "open loop: arrivals per second (Poisson), one level each",
             "--rate",
             type=rates,
             metavar="R,R,...",
@@ -87,7 +87,7 @@ class BenchArguments(ServerArguments):
     saturate: bool = field(
         default=False,
         metadata=option(
-            "search for the most streams at once of which 99%% play without a 100 ms underrun",
+            "find the most streams at once of which 99% have at most 100 ms of underrun",
             "--saturate",
             action="store_true",
         ),
@@ -95,13 +95,16 @@ class BenchArguments(ServerArguments):
     max_concurrency: int = field(
         default=256,
         metadata=option(
-            "where --saturate stops", "--max-concurrency", type=streams_at_once, metavar="N"
+            "highest concurrency of --saturate",
+            "--max-concurrency",
+            type=streams_at_once,
+            metavar="N",
         ),
     )
     text_file: str | None = field(
         default=None,
         metadata=option(
-            "what to say, one text a line, in turn (default: ten sentences)",
+            "texts to speak, one per line (default: ten sentences)",
             "--text-file",
             metavar="FILE",
         ),
@@ -109,13 +112,13 @@ class BenchArguments(ServerArguments):
     voice: str | None = field(
         default=None,
         metadata=option(
-            "who speaks: a name, none, or an .npz file", "--voice", metavar="NAME|FILE.npz"
+            "a voice's name, none, or an .npz file", "--voice", metavar="NAME|FILE.npz"
         ),
     )
     count: int | None = field(
         default=None,
         metadata=option(
-            "streams a level (default: 20, or if more 4 for each at once, or 20 s of arrivals)",
+            "streams per level (default: at least 20; 4 per concurrent stream or 20 s of arrivals)",
             "--count",
             type=streams,
             metavar="N",
@@ -124,7 +127,7 @@ class BenchArguments(ServerArguments):
     duration: float | None = field(
         default=None,
         metadata=option(
-            "begin streams for so long a level, instead of --count",
+            "start streams for this time per level, instead of --count",
             "--duration",
             type=seconds_up_to_a_day,
             metavar="SECONDS",
@@ -133,7 +136,7 @@ class BenchArguments(ServerArguments):
     warmup: int = field(
         default=2,
         metadata=option(
-            "streams before each level that do not count",
+            "streams before each level that are not measured",
             "--warmup",
             type=streams_or_none,
             metavar="N",
@@ -142,7 +145,7 @@ class BenchArguments(ServerArguments):
     seed: int = field(
         default=0,
         metadata=option(
-            "of the arrivals, and of stream 0; stream N has seed + N",
+            "seed of the arrivals and of stream 0; stream N has seed + N",
             "--seed",
             type=seed,
             metavar="N",
@@ -151,27 +154,32 @@ class BenchArguments(ServerArguments):
     timeout: float = field(
         default=120.0,
         metadata=option(
-            "a stream that takes longer has failed",
+            "a stream that takes longer counts as failed",
             "--timeout",
             type=seconds_up_to_a_day,
             metavar="SECONDS",
         ),
     )
     json: str | None = field(
-        default=None, metadata=option("write method and numbers", "--json", metavar="FILE")
+        default=None,
+        metadata=option("write the method and the results as JSON", "--json", metavar="FILE"),
     )
     raw: bool = field(
         default=False,
         metadata=option(
-            "with --json: every stream and every chunk as well", "--raw", action="store_true"
+            "with --json: include every stream and every chunk", "--raw", action="store_true"
         ),
     )
     plot: str | None = field(
-        default=None, metadata=option("draw the numbers", "--plot", metavar="FILE.png")
+        default=None, metadata=option("draw the results", "--plot", metavar="FILE.png")
     )
 
     def plan(self) -> Plan:
-        """The method that was asked for; what cannot be meant raises InvalidRequest."""
+        """Return the plan of the benchmark.
+
+        Raises:
+            InvalidRequest: the options contradict each other, or a file cannot be read.
+        """
         self._check()
         plan = Plan(
             loop="open" if self.rate else "closed",
@@ -191,8 +199,8 @@ class BenchArguments(ServerArguments):
     def _check(self) -> None:
         loads = (self.concurrency is not None, self.rate is not None, self.saturate)
         if sum(loads) > 1:
-            raise InvalidRequest("--concurrency, --rate and --saturate exclude each other")
+            raise InvalidRequest("give only one of --concurrency, --rate and --saturate")
         if self.count is not None and self.duration is not None:
-            raise InvalidRequest("--count and --duration exclude each other")
+            raise InvalidRequest("give only one of --count and --duration")
         if self.raw and self.json is None:
-            raise InvalidRequest("--raw says what --json FILE is to hold: give both")
+            raise InvalidRequest("--raw needs --json FILE")

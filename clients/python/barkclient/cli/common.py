@@ -1,4 +1,4 @@
-"""What the options of all commands share: how a field names its flags, and the common fields."""
+"""Options that several commands share, and the helper that declares an option."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,33 +8,39 @@ from barkclient.tls import Tls
 
 SERVER_VARIABLE = "BARKCLIENT_SERVER"
 
-_LONGEST_S = 1e8  # three years; gRPC would take much more for no time at all
+_MAX_TIMEOUT_S = 1e8  # three years; gRPC treats much larger values as 0
 
 
 def option(help_text: str, *flags: str, **keywords: Any) -> dict[str, Any]:
-    """A field's metadata; without flags it is a positional argument."""
+    """Build the metadata of a dataclass field that is an option.
+
+    Args:
+        help_text: shown by `--help`.
+        flags: for example "-o", "--output"; none: a positional argument.
+        keywords: passed to `ArgumentParser.add_argument`.
+    """
     return {"flags": flags, "help": help_text, **keywords}
 
 
 def seconds(text: str) -> float:
-    """A timeout; argparse shows this function's name when it raises."""
+    """Parse a timeout. If it raises, argparse shows the name of this function."""
     value = float(text)
-    if not 0 < value <= _LONGEST_S:
+    if not 0 < value <= _MAX_TIMEOUT_S:
         raise ValueError
     return value
 
 
 def number(text: str) -> int:
-    """A whole number that fits the request: 32 bits."""
-    return _whole(text, 31)
+    """Parse a whole number of 32 bits."""
+    return _integer(text, 31)
 
 
 def whole_seed(text: str) -> int:
-    """One of 64 bits; the server says which of them are seeds."""
-    return _whole(text, 63)
+    """Parse a whole number of 64 bits. The server checks that it is a valid seed."""
+    return _integer(text, 63)
 
 
-def _whole(text: str, bits: int) -> int:
+def _integer(text: str, bits: int) -> int:
     value = int(text)
     if not -(1 << bits) <= value < 1 << bits:
         raise ValueError
@@ -43,30 +49,35 @@ def _whole(text: str, bits: int) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class ServerArguments:
-    """Where to ask."""
+    """The server and how to connect to it."""
 
     server: str = field(
         default=DEFAULT_TARGET,
         metadata=option(
-            f"the orchestrator (environment: {SERVER_VARIABLE})", "--server", metavar="HOST:PORT"
+            f"address of the orchestrator (environment: {SERVER_VARIABLE})",
+            "--server",
+            metavar="HOST:PORT",
         ),
     )
     tls: bool = field(
         default=False,
         metadata=option(
-            "speak TLS and trust the system's authorities", "--tls", action="store_true"
+            "use TLS and trust the system's certificate authorities", "--tls", action="store_true"
         ),
     )
     tls_ca: str | None = field(
         default=None,
-        metadata=option("speak TLS and trust these authorities", "--tls-ca", metavar="FILE.pem"),
+        metadata=option(
+            "use TLS and trust these certificate authorities", "--tls-ca", metavar="FILE.pem"
+        ),
     )
     tls_cert: str | None = field(
         default=None,
-        metadata=option("certificate to show to the server", "--tls-cert", metavar="FILE.pem"),
+        metadata=option("the client's own certificate", "--tls-cert", metavar="FILE.pem"),
     )
     tls_key: str | None = field(
-        default=None, metadata=option("its key", "--tls-key", metavar="FILE.pem")
+        default=None,
+        metadata=option("private key of --tls-cert", "--tls-key", metavar="FILE.pem"),
     )
     tls_server_name: str | None = field(
         default=None,
@@ -77,8 +88,8 @@ class ServerArguments:
         ),
     )
 
-    def secured(self) -> Tls | None:
-        """How to speak TLS, None for plaintext."""
+    def tls_settings(self) -> Tls | None:
+        """Return the TLS settings, None for plaintext."""
         files = (self.tls_ca, self.tls_cert, self.tls_key)
         if not self.tls and files == (None, None, None):
             return None
@@ -92,14 +103,18 @@ class ServerArguments:
 
 @dataclass(frozen=True, kw_only=True)
 class CommonArguments(ServerArguments):
-    """What every command takes that asks once."""
+    """Options of every command that makes a single call."""
 
     timeout: float | None = field(
         default=None,
         metadata=option(
-            "give up after so many seconds", "--timeout", type=seconds, metavar="SECONDS"
+            "give up after this time (default: no limit)",
+            "--timeout",
+            type=seconds,
+            metavar="SECONDS",
         ),
     )
     json: bool = field(
-        default=False, metadata=option("print one line of JSON", "--json", action="store_true")
+        default=False,
+        metadata=option("print the result as one line of JSON", "--json", action="store_true"),
     )

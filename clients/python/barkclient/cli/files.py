@@ -1,4 +1,4 @@
-"""Files that a command is to write: looked at before any work is done, named when they fail."""
+"""Output files: checked before any work is done, and named in errors."""
 
 import os
 from collections.abc import Iterator
@@ -9,19 +9,23 @@ from barkclient.errors import InvalidRequest
 
 
 def check_files(*paths: str | None) -> None:
-    """Raises InvalidRequest for what cannot be written, and for a file that is named twice."""
+    """Check the output files of a command. None is skipped.
+
+    Raises:
+        InvalidRequest: a file cannot be written, or is given for two outputs.
+    """
     given = [path for path in paths if path is not None]
     for path in given:
         _check(path)
-    names = [os.path.realpath(path) for path in given]
-    for path, name in zip(given, names, strict=True):
-        if names.count(name) > 1 and Path(path).is_file():
-            raise InvalidRequest(f"{path} is named for two things at once: give each its own file")
+    real_paths = [os.path.realpath(path) for path in given]
+    for path, real_path in zip(given, real_paths, strict=True):
+        if real_paths.count(real_path) > 1 and Path(path).is_file():
+            raise InvalidRequest(f"{path} is given for two outputs: give each its own file")
 
 
 @contextmanager
 def naming(path: str) -> Iterator[None]:
-    """An OSError on the way says which file it is about: a write knows none."""
+    """Set the file name of an OSError that has none, such as that of a failed write."""
     try:
         yield
     except OSError as error:
@@ -33,10 +37,10 @@ def naming(path: str) -> Iterator[None]:
 def _check(path: str) -> None:
     folder = Path(path).parent
     if not path:
-        raise InvalidRequest("a file to write has an empty name: give it one")
+        raise InvalidRequest("the name of an output file is empty: give a name")
     if Path(path).is_dir():
         raise InvalidRequest(f"{path} is a folder: give the name of a file in it")
     if not folder.is_dir():
-        raise InvalidRequest(f"there is no folder for {path}: make {folder} first")
+        raise InvalidRequest(f"cannot write {path}: create the folder {folder} first")
     if not os.access(path if Path(path).exists() else folder, os.W_OK):
-        raise InvalidRequest(f"{path} may not be written by you: choose another place")
+        raise InvalidRequest(f"no permission to write {path}: choose another file")

@@ -1,4 +1,4 @@
-"""The formats that `barkclient say` writes, and what each asks of the server. Writes nothing."""
+"""The formats that `barkclient say` writes, and the encoding that each requests from the server."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,12 +38,12 @@ _SUFFIXES: Mapping[str, Format] = {
 
 @dataclass(frozen=True)
 class Target:
-    """Where the audio goes.
+    """Where the audio is written.
 
     Attributes:
         output: a file, "-" for standard output, None for no file.
-        format: of that file.
-        samples: of wav and pcm.
+        format: of the file.
+        samples: sample type of wav and pcm.
     """
 
     output: str | None
@@ -52,27 +52,32 @@ class Target:
 
     @property
     def encoding(self) -> Encoding:
-        """What to ask the server for; a WAV's header is written here, where it can be mended."""
+        """Encoding to request. WAV headers are written here, where they can be updated."""
         return _ENCODINGS.get(self.format, self.samples)
 
     @property
     def playable(self) -> bool:
-        """Whether the bytes that come are samples that a sound device takes."""
+        """Whether the audio consists of samples that a sound device accepts."""
         return self.format in ("wav", "pcm")
 
 
 def choose_target(
     output: str | None, format_: Format | None, samples: Samples, *, play: bool
 ) -> Target:
-    """The format that was asked for, else that of the file's name, else WAV. Who only listens gets
-    no file.
+    """Choose file and format from the options.
+
+    The format is the one given, else that of the file's suffix, else WAV. With `play` and without
+    `output`, no file is written.
+
+    Raises:
+        InvalidRequest: the options contradict each other.
     """
     chosen = format_ or _SUFFIXES.get(Path(output or "").suffix.lower(), "wav")
     if output is None and not play:
         output = f"speech.{chosen}"
     target = Target(output, chosen, samples)
     if play and not target.playable:
-        raise InvalidRequest(f"--play needs a file of wav or pcm beside it, not of {chosen}")
+        raise InvalidRequest(f"--play works only with wav and pcm, not with {chosen}")
     if samples != "pcm16" and not target.playable:
-        raise InvalidRequest(f"--encoding says how wav and pcm hold samples; {chosen} has its own")
+        raise InvalidRequest(f"--encoding applies only to wav and pcm, not to {chosen}")
     return target

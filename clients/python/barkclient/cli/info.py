@@ -1,4 +1,4 @@
-"""`barkclient info`: what a server speaks, and where its limits are."""
+"""`barkclient info`: shows a server's model, formats and limits."""
 
 import json
 from collections.abc import Iterator
@@ -10,8 +10,10 @@ from barkclient.server_info import ServerInfo
 
 
 def info(arguments: InfoArguments) -> None:
-    """Prints it."""
-    with Client(arguments.server, timeout=arguments.timeout, tls=arguments.secured()) as client:
+    """Print the server's description as a table, or as one line of JSON."""
+    with Client(
+        arguments.server, timeout=arguments.timeout, tls=arguments.tls_settings()
+    ) as client:
         found = client.server_info()
     if arguments.json:
         print(json.dumps(asdict(found)))
@@ -29,14 +31,14 @@ def _lines(found: ServerInfo) -> Iterator[tuple[str, str]]:
     yield "sample rate", f"{found.sample_rate} Hz"
     yield "default voice", found.default_voice
     yield "encodings", " ".join(found.encodings)
-    yield "languages", " ".join(found.languages) or "not known"
+    yield "languages", " ".join(found.languages) or "unknown"
     yield "longest text", f"{limits.max_text_characters} characters"
-    yield "streams at once", str(limits.max_streams)
-    yield "contexts in a stream", str(limits.max_contexts)
+    yield "streams", f"at most {limits.max_streams} at once"
+    yield "contexts per stream", f"at most {limits.max_contexts} at once"
     yield "sample rates", f"{limits.min_sample_rate} to {limits.max_sample_rate} Hz"
     yield "chunks", f"{limits.min_chunk_ms} to {limits.max_chunk_ms} ms"
     if limits.max_stored_voices:
-        yield "created voices", f"{limits.max_stored_voices} at most"
-        yield "voice handles", f"live {limits.voice_handle_s} s"
+        yield "stored voices", f"at most {limits.max_stored_voices}"
+        yield "voice handles", f"valid for {limits.voice_handle_s} s"
     else:
-        yield "created voices", "none: the server has no voice store"
+        yield "stored voices", "none: the server has no voice store"

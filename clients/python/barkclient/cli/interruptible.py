@@ -1,6 +1,4 @@
-"""What Ctrl-C may end early: asynchronous work, and the wait for the next chunk of audio. Knows
-nothing of the work.
-"""
+"""Ctrl-C during a command: ends the wait for audio, or asynchronous work, in an orderly way."""
 
 import asyncio
 import signal
@@ -14,41 +12,51 @@ from barkclient.responses import AudioChunk
 
 
 class Interrupt:
-    """Ctrl-C from now on: the first ends the wait for audio and nothing else, so it breaks neither
-    gRPC's own code nor a write of what has come; a second one ends whatever is waited for.
+    """Handles Ctrl-C from its creation on.
+
+    The first Ctrl-C only ends the wait for audio. It interrupts neither gRPC's code nor a write of
+    audio that has arrived. The second one raises KeyboardInterrupt anywhere.
     """
 
     def __init__(self) -> None:
-        self._came = False
+        self._interrupted = False
         self._synthesis: Synthesis | None = None
         _on_interrupt(self._stop)
 
     def chunks(self, synthesis: Synthesis) -> Iterator[AudioChunk]:
-        """The audio as it comes; KeyboardInterrupt in place of what Ctrl-C kept from coming."""
+        """Yield the audio of a synthesis.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C ended the synthesis.
+        """
         self._synthesis = synthesis
-        if self._came:
+        if self._interrupted:
             synthesis.close()
         try:
             yield from synthesis
         except BarkClientError:
-            if self._came:
+            if self._interrupted:
                 raise KeyboardInterrupt from None
             raise
 
-    def is_over(self) -> None:
-        """Further ones change nothing."""
+    def ignore_further(self) -> None:
+        """Ignore Ctrl-C from now on."""
         _on_interrupt(signal.SIG_IGN)
 
     def _stop(self, *_: object) -> None:
         _on_interrupt(signal.default_int_handler)
-        self._came = True
+        self._interrupted = True
         if self._synthesis is not None:
             self._synthesis.close()
 
 
 def run_to_end_or_interrupt(work: Coroutine[Any, Any, None]) -> bool:
-    """Runs it; whether Ctrl-C ended it. Once it has, further ones change nothing: they must break
-    neither how the work ends nor what the caller then makes of it.
+    """Run a coroutine until it ends or Ctrl-C cancels it.
+
+    After Ctrl-C, further ones are ignored: they must not interrupt the cleanup or the report.
+
+    Returns:
+        Whether Ctrl-C ended it.
     """
     try:
         asyncio.run(_interruptible(work))
@@ -72,6 +80,6 @@ async def _interruptible(work: Coroutine[Any, Any, None]) -> None:
 
 
 def _on_interrupt(handler: Any) -> None:
-    """Only a process's first thread hears signals."""
+    """Set the handler of SIGINT. Python allows this only in the main thread."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, handler)

@@ -1,4 +1,4 @@
-"""Watches a synthesis: when audio came, how much, and the line on the terminal that says so."""
+"""Measures the audio of a synthesis as it arrives, and shows its progress."""
 
 import time
 from typing import TextIO
@@ -9,11 +9,11 @@ _CLEAR_LINE = "\r\x1b[K"
 
 
 class Meter:
-    """Starts when the request is sent.
+    """Counts audio from the moment of its creation, which is when the request is sent.
 
     Args:
-        progress: where to show it, None for nowhere.
-        characters: that are to be spoken, None if that is not known yet.
+        progress: where to show progress; None: nowhere.
+        characters: length of the text; None: not known yet.
     """
 
     def __init__(self, progress: TextIO | None, characters: int | None = None) -> None:
@@ -30,20 +30,21 @@ class Meter:
 
     @property
     def audio_seconds(self) -> float:
+        """Seconds of audio that have arrived."""
         return self.samples / self._sample_rate
 
     @property
     def ttfa_ms(self) -> float:
-        """Milliseconds from the request to the first audio."""
+        """Time to first audio in milliseconds."""
         return 1000 * (self._first_at - self._sent_at)
 
     @property
     def rtf(self) -> float | None:
-        """Seconds from the request to the last audio, for each second of audio."""
+        """Real-time factor: seconds until the last audio per second of audio."""
         return (self._last_at - self._sent_at) / self.audio_seconds if self.samples else None
 
     def add(self, chunk: AudioChunk) -> None:
-        """Counts a chunk that has come."""
+        """Count a chunk that has just arrived."""
         self._last_at = time.monotonic()
         if self.chunks == 0:
             self._first_at = self._last_at
@@ -56,7 +57,7 @@ class Meter:
         self._show()
 
     def end(self) -> None:
-        """Leaves the terminal's line empty for what comes next."""
+        """Clear the progress line of a terminal."""
         if self._progress is not None and self._same_line:
             self._progress.write(_CLEAR_LINE)
             self._progress.flush()
@@ -64,19 +65,21 @@ class Meter:
     def _show(self) -> None:
         if self._progress is None:
             return
+        text = f" s of audio{self._position()}"
         if self._same_line:
-            self._progress.write(f"{_CLEAR_LINE}{self.audio_seconds:.1f} s of audio{self._place()}")
+            self._progress.write(f"{_CLEAR_LINE}{self.audio_seconds:.1f}{text}")
             self._progress.flush()
         elif self.chunks == 1:
             print(f"first audio after {self.ttfa_ms:.0f} ms", file=self._progress)
         elif int(self.audio_seconds) > self._shown_s:
             self._shown_s = int(self.audio_seconds)
-            print(f"{self._shown_s} s of audio{self._place()}", file=self._progress)
+            print(f"{self._shown_s}{text}", file=self._progress)
 
-    def _place(self) -> str:
-        """Where in a text of several segments it is."""
+    def _position(self) -> str:
+        """The position in the text, if it has several segments."""
         if self._characters is None:
             return f", character {self._spoken_to}" if self._spoken_to else ""
         if self.segments == 0 or (self.segments == 1 and self._spoken_to >= self._characters):
             return ""
-        return f", segment {self.segments}, {100 * self._spoken_to / self._characters:.0f}% of the text"
+        percent = 100 * self._spoken_to / self._characters
+        return f", segment {self.segments}, {percent:.0f}% of the text"

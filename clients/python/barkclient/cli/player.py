@@ -1,4 +1,4 @@
-"""Plays audio as it comes on this machine's sound device. Knows samples, and no server."""
+"""Plays audio on the sound device as it arrives."""
 
 from contextlib import ExitStack
 from typing import Any
@@ -10,7 +10,14 @@ _TYPES = {"pcm16": "int16", "float32": "float32"}
 
 
 class Player:
-    """A sound device; InvalidRequest if there is none. Leaving the stack plays what is left."""
+    """The default sound device.
+
+    Args:
+        stack: closes the device. Closing waits until all audio has been played.
+
+    Raises:
+        InvalidRequest: there is no sound device, or a library is missing.
+    """
 
     def __init__(self, stack: ExitStack) -> None:
         self._library = _sounddevice()
@@ -18,7 +25,7 @@ class Player:
         self._stream: Any = None
 
     def write(self, chunk: AudioChunk) -> None:
-        """Waits while the device has enough to play."""
+        """Play a chunk. Blocks while the device has enough audio."""
         if self._stream is None:
             self._stream = self._open(chunk)
         self._stream.write(chunk.audio)
@@ -30,19 +37,19 @@ class Player:
             )
         except self._library.PortAudioError as error:
             raise InvalidRequest(f"--play: the sound device cannot be opened ({error})") from error
-        return self._stack.enter_context(stream)  # its end waits for the last sample
+        return self._stack.enter_context(stream)
 
 
 def _sounddevice() -> Any:
-    """The library, once it is sure that there is a device."""
+    """Import the library and check that there is a device."""
     try:
         import sounddevice
     except ImportError as error:
         raise InvalidRequest("--play needs sounddevice: pip install 'barkclient[play]'") from error
     except OSError as error:
         raise InvalidRequest(
-            "--play needs the PortAudio library: apt-get install libportaudio2, or what your"
-            " system calls it"
+            "--play needs the PortAudio library: apt-get install libportaudio2, or the package of"
+            " your system"
         ) from error
     try:
         sounddevice.query_devices(kind="output")

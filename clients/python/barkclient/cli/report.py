@@ -1,4 +1,4 @@
-"""How a synthesis went, in a line for a person and in a line for a script."""
+"""The result of a synthesis: one line to read, or one line of JSON."""
 
 import json
 from dataclasses import asdict
@@ -11,16 +11,16 @@ from barkclient.voices import VoiceHandle
 
 
 def name_of(output: str | None) -> str:
-    """An output, for a person."""
+    """Name an output in messages."""
     return {"-": "standard output", None: "played"}.get(output, str(output))
 
 
 def human_summary(synthesis: Synthesis, meter: Meter, file: str | None) -> str:
-    """The line for a person, after a synthesis that went well."""
+    """Summarize a successful synthesis in one line."""
     started, finished = synthesis.started, synthesis.finished
     parts = [
         f"{name_of(file)}: {meter.audio_seconds:.2f} s of audio",
-        f"first after {meter.ttfa_ms:.0f} ms",
+        f"first audio after {meter.ttfa_ms:.0f} ms",
         "" if meter.rtf is None else f"real-time factor {meter.rtf:.2f}",
         f"seed {started.seed}",
         f"voice {started.voice}",
@@ -34,13 +34,20 @@ def human_summary(synthesis: Synthesis, meter: Meter, file: str | None) -> str:
 def json_summary(
     synthesis: Synthesis, meter: Meter, file: str | None, error: BaseException | None
 ) -> str:
-    """The line for a script, after any audio came: `error` is what broke it off."""
+    """Summarize a synthesis that has started, as one line of JSON.
+
+    Args:
+        synthesis: the synthesis.
+        meter: its measurements.
+        file: the output.
+        error: what ended the synthesis early, if anything.
+    """
     started = synthesis.started
     finished = None if error else synthesis.finished
     return json.dumps(
         {
             "file": file,
-            "finish_reason": finished.finish_reason if finished else _broken_off(error),
+            "finish_reason": finished.finish_reason if finished else _failure_reason(error),
             "error": None if error is None else str(error) or "interrupted",
             "ttfa_ms": round(meter.ttfa_ms, 3),
             "rtf": None if meter.rtf is None else round(meter.rtf, 4),
@@ -62,7 +69,7 @@ def json_summary(
     )
 
 
-def _broken_off(error: BaseException | None) -> str:
+def _failure_reason(error: BaseException | None) -> str:
     return "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
 
 

@@ -1,4 +1,4 @@
-"""`barkclient say`: speaks a text into a file as the audio comes, and says how it went."""
+"""`barkclient say`: speaks a text into a file while the audio arrives, and reports the result."""
 
 import sys
 from contextlib import ExitStack
@@ -17,16 +17,19 @@ from barkclient.errors import BarkClientError, ServerError
 
 
 def say(arguments: SayArguments) -> None:
-    """Speaks; an error or Ctrl-C leaves a valid file of what came, and its note says so."""
+    """Speak a text.
+
+    After an error or Ctrl-C the file is valid and holds the audio that arrived. A note of the
+    exception says how much that is.
+    """
     target = arguments.target()
     check_timestamps(arguments.timestamps)
     output = None if target.output == STANDARD else target.output
     check_files(output, arguments.save_voice, arguments.timestamps)
     with ExitStack() as stack:
         sinks = Sinks(target, play=arguments.play, stack=stack)
-        client = stack.enter_context(
-            Client(arguments.server, timeout=arguments.timeout, tls=arguments.secured())
-        )
+        tls = arguments.tls_settings()
+        client = stack.enter_context(Client(arguments.server, timeout=arguments.timeout, tls=tls))
         text = TypedText(arguments.text) if arguments.stream_text else read_text(arguments.text)
         interrupt = Interrupt()
         synthesis = _begin(client, arguments, text)
@@ -40,14 +43,14 @@ def say(arguments: SayArguments) -> None:
             sinks.finish()
             _save(synthesis, arguments, text)
         except (BarkClientError, OSError, KeyboardInterrupt) as error:
-            if isinstance(error, KeyboardInterrupt):  # a second one must not break the farewell
-                interrupt.is_over()
+            if isinstance(error, KeyboardInterrupt):
+                interrupt.ignore_further()
             synthesis.close()
             meter.end()
             if meter.chunks:
                 if target.output is not None:
-                    held = f"{meter.audio_seconds:.2f} s of audio"
-                    error.add_note(f"{name_of(target.output)} holds {held}")
+                    length = f"{meter.audio_seconds:.2f} s of audio"
+                    error.add_note(f"{name_of(target.output)} holds {length}")
                 _report(arguments, target, synthesis, meter, error)
             raise
         meter.end()
@@ -64,13 +67,13 @@ def _begin(client: Client, arguments: SayArguments, text: str | TypedText) -> Sy
 
 
 def _save(synthesis: Synthesis, arguments: SayArguments, text: str | TypedText) -> None:
-    """What was asked for beside the audio."""
+    """Write the timestamps and the voice, if they were requested."""
     try:
         if arguments.timestamps is not None:
             spoken = text if isinstance(text, str) else text.so_far
             with naming(arguments.timestamps):
                 write_timestamps(arguments.timestamps, synthesis.words, spoken)
-    finally:  # what fails of one must not cost the other
+    finally:  # save the voice even if the timestamps failed
         if arguments.save_voice is not None:
             _save_voice(synthesis, arguments.save_voice)
 
@@ -78,7 +81,7 @@ def _save(synthesis: Synthesis, arguments: SayArguments, text: str | TypedText) 
 def _save_voice(synthesis: Synthesis, path: str) -> None:
     voice = synthesis.finished.voice
     if voice is None:
-        raise ServerError(f"the server sent no voice, so there is none in {path}")
+        raise ServerError(f"the server sent no voice: {path} was not written")
     with naming(path):
         voice.save(path)
 

@@ -1,4 +1,4 @@
-"""What `barkclient say` takes, and the options of a synthesis that it asks for."""
+"""Options of `barkclient say`."""
 
 from dataclasses import dataclass, field
 from typing import get_args
@@ -18,9 +18,9 @@ from barkclient.options import (
 
 @dataclass(frozen=True, kw_only=True)
 class SayArguments(CommonArguments):
-    """`barkclient say`"""
+    """Command line of `barkclient say`."""
 
-    text: str = field(metadata=option("what to say; - reads standard input", metavar="TEXT"))
+    text: str = field(metadata=option("the text to speak; - reads standard input", metavar="TEXT"))
     stream_text: bool = field(
         default=False,
         metadata=option(
@@ -32,7 +32,7 @@ class SayArguments(CommonArguments):
     output: str | None = field(
         default=None,
         metadata=option(
-            "the file to write; - is standard output (default: speech.FORMAT, none with --play)",
+            "output file; - is standard output (default: speech.FORMAT, none with --play)",
             "-o",
             "--output",
             metavar="FILE",
@@ -41,13 +41,13 @@ class SayArguments(CommonArguments):
     format: Format | None = field(
         default=None,
         metadata=option(
-            "of the file (default: as its name ends, else wav)", "--format", choices=FORMATS
+            "format of the file (default: from its suffix, else wav)", "--format", choices=FORMATS
         ),
     )
     rate: int = field(
         default=0,
         metadata=option(
-            "samples a second, 8000 to 48000 (default: the checkpoint's, 24000)",
+            "sample rate, 8000 to 48000 (default: the checkpoint's, 24000)",
             "--rate",
             type=number,
             metavar="HZ",
@@ -55,16 +55,16 @@ class SayArguments(CommonArguments):
     )
     encoding: Samples = field(
         default="pcm16",
-        metadata=option("of samples in wav and pcm", "--encoding", choices=get_args(Samples)),
+        metadata=option("sample type of wav and pcm", "--encoding", choices=get_args(Samples)),
     )
     gain: float = field(
         default=0.0,
-        metadata=option("louder or softer, -40 to 40", "--gain", type=float, metavar="DB"),
+        metadata=option("change the loudness, -40 to 40", "--gain", type=float, metavar="DB"),
     )
     limit_peaks: bool = field(
         default=False,
         metadata=option(
-            "hold peaks that --gain lifts too high, in place of clipping them",
+            "limit peaks that --gain lifts too high, instead of clipping them",
             "--limit-peaks",
             action="store_true",
         ),
@@ -72,7 +72,7 @@ class SayArguments(CommonArguments):
     chunk_ms: int | None = field(
         default=None,
         metadata=option(
-            "audio in a chunk, 20 to 5000 (default: as it is made)",
+            "length of a chunk, 20 to 5000 (default: as generated)",
             "--chunk-ms",
             type=number,
             metavar="MS",
@@ -80,12 +80,12 @@ class SayArguments(CommonArguments):
     )
     play: bool = field(
         default=False,
-        metadata=option("play it on the sound device as it comes", "--play", action="store_true"),
+        metadata=option("play the audio as it arrives", "--play", action="store_true"),
     )
     voice: str | None = field(
         default=None,
         metadata=option(
-            "who speaks: a name, none, handle:... of --keep-voice, or an .npz file",
+            "a voice's name, none, handle:... from --keep-voice, or an .npz file",
             "--voice",
             metavar="VOICE",
         ),
@@ -99,7 +99,7 @@ class SayArguments(CommonArguments):
     keep_voice: bool = field(
         default=False,
         metadata=option(
-            "keep such a voice on the server for a while; the summary names its handle",
+            "keep that voice on the server for a limited time and print its handle",
             "--keep-voice",
             action="store_true",
         ),
@@ -107,7 +107,7 @@ class SayArguments(CommonArguments):
     language: str = field(
         default="",
         metadata=option(
-            "of the text, to find where sentences end: en, pt-BR (default: the voice's)",
+            "language of the text, to find sentence ends: en, pt-BR (default: the voice's)",
             "--language",
             metavar="CODE",
         ),
@@ -115,16 +115,18 @@ class SayArguments(CommonArguments):
     timestamps: str | None = field(
         default=None,
         metadata=option(
-            "write when each word is spoken, as .srt, .vtt or .json", "--timestamps", metavar="FILE"
+            "write the time of each word, as .srt, .vtt or .json", "--timestamps", metavar="FILE"
         ),
     )
     seed: int | None = field(
         default=None,
-        metadata=option("the same seed, the same audio", "--seed", type=whole_seed, metavar="N"),
+        metadata=option(
+            "a seed; the same one gives the same audio", "--seed", type=whole_seed, metavar="N"
+        ),
     )
     greedy: bool = field(
         default=False,
-        metadata=option("take the most likely token always", "--greedy", action="store_true"),
+        metadata=option("always take the most likely token", "--greedy", action="store_true"),
     )
     delivery: Delivery = field(
         default="streaming",
@@ -137,7 +139,7 @@ class SayArguments(CommonArguments):
     max_silence: float | None = field(
         default=None,
         metadata=option(
-            "keep so much silence at the end of a segment, cut the rest",
+            "longest silence at the end of a segment; the rest is cut",
             "--max-silence",
             type=float,
             metavar="SECONDS",
@@ -146,7 +148,7 @@ class SayArguments(CommonArguments):
     max_seconds_per_character: float | None = field(
         default=None,
         metadata=option(
-            "end a segment that goes on for longer, 0 for never",
+            "longest segment: 2 s and this per character; 0: no limit",
             "--max-seconds-per-character",
             type=float,
             metavar="SECONDS",
@@ -155,7 +157,7 @@ class SayArguments(CommonArguments):
     redraws: int = field(
         default=0,
         metadata=option(
-            "with --delivery exact: other seeds for a segment that failed, 0 to 3",
+            "with --delivery exact: more seeds for a failed segment, 0 to 3",
             "--redraws",
             type=number,
             metavar="N",
@@ -164,23 +166,31 @@ class SayArguments(CommonArguments):
     semantic_temperature: float | None = field(
         default=None,
         metadata=option(
-            "liveliness of the words", "--semantic-temperature", type=float, metavar="T"
+            "temperature of the semantic model: pace and intonation",
+            "--semantic-temperature",
+            type=float,
+            metavar="T",
         ),
     )
     coarse_temperature: float | None = field(
         default=None,
         metadata=option(
-            "liveliness of the timbre", "--coarse-temperature", type=float, metavar="T"
+            "temperature of the coarse model: timbre",
+            "--coarse-temperature",
+            type=float,
+            metavar="T",
         ),
     )
     fine_temperature: float | None = field(
         default=None,
-        metadata=option("liveliness of the detail", "--fine-temperature", type=float, metavar="T"),
+        metadata=option(
+            "temperature of the fine model: detail", "--fine-temperature", type=float, metavar="T"
+        ),
     )
     top_k: int | None = field(
         default=None,
         metadata=option(
-            "draw among the K likeliest tokens (semantic, coarse)",
+            "sample from the K most likely tokens (semantic, coarse)",
             "--top-k",
             type=number,
             metavar="K",
@@ -189,7 +199,7 @@ class SayArguments(CommonArguments):
     top_p: float | None = field(
         default=None,
         metadata=option(
-            "draw among the likeliest tokens that sum to P (semantic, coarse)",
+            "sample from the most likely tokens that sum to P (semantic, coarse)",
             "--top-p",
             type=float,
             metavar="P",
@@ -198,20 +208,27 @@ class SayArguments(CommonArguments):
     min_eos_p: float | None = field(
         default=None,
         metadata=option(
-            "stop when the end is at least this probable", "--min-eos-p", type=float, metavar="P"
+            "end a segment when its end is at least this probable",
+            "--min-eos-p",
+            type=float,
+            metavar="P",
         ),
     )
     quiet: bool = field(
         default=False,
-        metadata=option("no progress and no summary", "-q", "--quiet", action="store_true"),
+        metadata=option("print neither progress nor summary", "-q", "--quiet", action="store_true"),
     )
 
     def target(self) -> Target:
-        """Where the audio goes. Raises InvalidRequest for what does not go together."""
+        """Return where the audio is written.
+
+        Raises:
+            InvalidRequest: the options contradict each other.
+        """
         return choose_target(self.output, self.format, self.encoding, play=self.play)
 
     def synthesis_options(self) -> SynthesisOptions:
-        """The keywords of `synthesize` that the command line asks for."""
+        """Return the keyword arguments of `synthesize`."""
         return {
             "voice": self.voice,
             "seed": self.seed,
@@ -254,5 +271,5 @@ class SayArguments(CommonArguments):
 
 def _not_negative(flag: str, value: int) -> int:
     if value < 0:
-        raise InvalidRequest(f"{flag}: {value} is below 0")
+        raise InvalidRequest(f"{flag} must not be negative: {value}")
     return value

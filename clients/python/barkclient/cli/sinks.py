@@ -1,4 +1,4 @@
-"""Where `barkclient say` puts audio as it comes: a file, standard output, a sound device."""
+"""Outputs of `barkclient say`: a file, standard output, a sound device."""
 
 import os
 from abc import ABC, abstractmethod
@@ -18,30 +18,39 @@ STANDARD = "-"
 
 
 class Sink(ABC):
-    """Takes chunks."""
+    """An output of audio chunks."""
 
     @abstractmethod
     def write(self, chunk: AudioChunk) -> None:
-        """The next one."""
+        """Write the next chunk."""
 
     def finish(self) -> None:
-        """All chunks have come."""
+        """Complete the output after the last chunk."""
         return None
 
 
 class Sinks:
-    """All places for one synthesis, each opened with the first chunk: without audio there is no
-    file, and an older one stays.
+    """All outputs of one synthesis.
+
+    The file is opened with the first chunk. Without audio, an existing file stays as it is.
+
+    Args:
+        target: the file and its format.
+        play: whether to play the audio too.
+        stack: closes what is opened here.
+
+    Raises:
+        InvalidRequest: there is no sound device.
     """
 
     def __init__(self, target: Target, *, play: bool, stack: ExitStack) -> None:
         self._target = target
         self._stack = stack
-        self._player = Player(stack) if play else None  # that there is no device is said at once
+        self._player = Player(stack) if play else None
         self._file: Sink | None = None
 
     def record(self, chunk: AudioChunk) -> None:
-        """Into the file, if there is to be one."""
+        """Write a chunk to the file, if there is one."""
         if self._target.output is None:
             return
         with naming(name_of(self._target.output)):
@@ -50,13 +59,13 @@ class Sinks:
             self._file.write(chunk)
 
     def finish(self) -> None:
-        """The speech is whole: so is the file."""
+        """Complete the file after the last chunk."""
         if self._file is not None:
             with naming(name_of(self._target.output)):
                 self._file.finish()
 
     def play(self, chunk: AudioChunk) -> None:
-        """On the device, if it is to be heard; waits while there is enough to play."""
+        """Play a chunk, if requested. Blocks while the device has enough audio."""
         if self._player is not None:
             self._player.write(chunk)
 
@@ -68,7 +77,7 @@ class Sinks:
         if output != STANDARD:
             kind = _FlacSink if self._target.format == "flac" else _FileSink
             return kind(self._stack.enter_context(_closing(open(output, "wb"), output)))
-        # An own file object: Python's would try once more to write what a closed pipe has refused.
+        # Not sys.stdout: Python would flush it again at exit after the reader closed the pipe.
         stdout = os.fdopen(1, "wb", closefd=False)
         self._stack.enter_context(_closing(stdout, name_of(output)))
         if not wav:
@@ -79,7 +88,7 @@ class Sinks:
 
 @contextmanager
 def _closing(file: BinaryIO, name: str) -> Iterator[BinaryIO]:
-    """What could not be written is tried once more at the end."""
+    """Close a file at the end. Closing retries a failed write and may raise its error."""
     try:
         yield file
     finally:
@@ -105,8 +114,9 @@ class _FileSink(Sink):
 
 
 class _FlacSink(_FileSink):
-    """Of a file that can seek, the header says in the end how long it is; one that was broken off
-    is of unknown length, as a pipe is.
+    """Sets the length in the header at the end, if the file is seekable.
+
+    An incomplete file has an unknown length, and so has a pipe.
     """
 
     def __init__(self, file: BinaryIO) -> None:

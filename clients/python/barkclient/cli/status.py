@@ -1,6 +1,4 @@
-"""`barkclient status`: every replica the orchestrator knows, or what the autoscaler makes of
-them.
-"""
+"""`barkclient status`: the replicas that the orchestrator knows, or the autoscaler's decisions."""
 
 import json
 from collections.abc import Sequence
@@ -16,11 +14,11 @@ from barkserve.v1 import autoscaler_pb2, autoscaler_pb2_grpc, status_pb2, status
 _REPLICA_HEAD = (
     "service", "replica", "state", "streams", "slots free", "queue", "backlog", "busy",
 )  # fmt: skip
-_SCALING_HEAD = ("service", "replicas", "wanted", "demand", "because")
+_SCALING_HEAD = ("service", "replicas", "wanted", "demand", "reason")
 
 
 def status(arguments: StatusArguments) -> None:
-    """Prints one table, or one line of JSON."""
+    """Print a table, or one line of JSON."""
     response = _scaling(arguments) if arguments.scaling else _replicas(arguments)
     if arguments.json:
         print(json.dumps(MessageToDict(response, preserving_proto_field_name=True)))
@@ -36,7 +34,7 @@ def _replicas(arguments: StatusArguments) -> Any:
     make: Any = status_pb2_grpc.StatusServiceStub
     request = status_pb2.GetStatusRequest()
     with (
-        open_channel(arguments.server, arguments.secured()) as channel,
+        open_channel(arguments.server, arguments.tls_settings()) as channel,
         map_errors(arguments.server),
     ):
         return make(channel).GetStatus(request, timeout=arguments.timeout)
@@ -46,7 +44,7 @@ def _scaling(arguments: StatusArguments) -> Any:
     make: Any = autoscaler_pb2_grpc.AutoscalerServiceStub
     request = autoscaler_pb2.GetScalingRequest()
     with (
-        open_channel(arguments.autoscaler, arguments.secured()) as channel,
+        open_channel(arguments.autoscaler, arguments.tls_settings()) as channel,
         map_errors(arguments.autoscaler, starter="barkserve autoscaler"),
     ):
         return make(channel).GetScaling(request, timeout=arguments.timeout)

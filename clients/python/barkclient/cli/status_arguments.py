@@ -1,4 +1,4 @@
-"""What `barkclient status` takes."""
+"""Options of `barkclient status`."""
 
 from dataclasses import dataclass, field
 
@@ -9,17 +9,17 @@ DEFAULT_AUTOSCALER = "localhost:50056"
 
 @dataclass(frozen=True, kw_only=True)
 class StatusArguments(CommonArguments):
-    """`barkclient status`"""
+    """Command line of `barkclient status`."""
 
     scaling: bool = field(
         default=False,
         metadata=option(
-            "why each service has the replicas it has; asks the autoscaler",
+            "show the replicas that the autoscaler wants, and why",
             "--scaling",
             action="store_true",
         ),
     )
     autoscaler: str = field(
         default=DEFAULT_AUTOSCALER,
-        metadata=option("the autoscaler", "--autoscaler", metavar="HOST:PORT"),
+        metadata=option("address of the autoscaler", "--autoscaler", metavar="HOST:PORT"),
     )

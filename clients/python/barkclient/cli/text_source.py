@@ -1,4 +1,4 @@
-"""The text of `barkclient say`: from the command line, or from standard input as it is typed."""
+"""The text of `barkclient say`: an argument, or standard input as it is typed."""
 
 import os
 import sys
@@ -11,7 +11,11 @@ _READ_BYTES = 4096
 
 
 def read_text(text: str) -> str:
-    """The whole text; "-" is all of standard input."""
+    """Return the whole text; "-" reads standard input to its end.
+
+    Raises:
+        InvalidRequest: standard input is closed or not UTF-8.
+    """
     if text != STANDARD:
         return text
     _check_standard_input()
@@ -22,7 +26,14 @@ def read_text(text: str) -> str:
 
 
 class TypedText:
-    """The text in pieces, as soon as there are any; remembers them."""
+    """An iterable of the parts of a text as they are typed. It keeps what it has read.
+
+    Args:
+        text: the text; "-": standard input.
+
+    Raises:
+        InvalidRequest: standard input is closed.
+    """
 
     def __init__(self, text: str) -> None:
         if text == STANDARD:
@@ -32,22 +43,22 @@ class TypedText:
 
     @property
     def so_far(self) -> str:
-        """What has been read."""
+        """The text that has been read."""
         return self._read.decode(errors="replace")
 
     def __iter__(self) -> Iterator[bytes]:
-        for segment in self._pieces():
-            self._read += segment
-            yield segment
+        for part in self._parts():
+            self._read += part
+            yield part
 
-    def _pieces(self) -> Iterator[bytes]:
+    def _parts(self) -> Iterator[bytes]:
         if self._given != STANDARD.encode():
             yield self._given
             return
-        while segment := os.read(sys.stdin.fileno(), _READ_BYTES):
-            yield segment
+        while part := os.read(sys.stdin.fileno(), _READ_BYTES):
+            yield part
 
 
 def _check_standard_input() -> None:
-    if sys.stdin is None:  # it was closed before Python began
-        raise InvalidRequest("- reads standard input, which is closed")
+    if sys.stdin is None:  # it was closed before Python started
+        raise InvalidRequest("standard input is closed: give the text instead of -")

@@ -1,4 +1,4 @@
-"""When words are spoken, as subtitles (.srt, .vtt) or as JSON. Knows words; writes one file."""
+"""Writes word times as subtitles (.srt, .vtt) or as JSON."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -10,13 +10,13 @@ from barkclient.errors import InvalidRequest, ServerError
 from barkclient.responses import WordTime
 
 _MAX_CUE_CHARACTERS = 42  # a line of subtitles
-_CLOSING = "\"')]}\u2019\u201d\u00bb\u300d"  # what may stand behind a sentence's end
+_CLOSING = "\"')]}\u2019\u201d\u00bb\u300d"  # may follow the end of a sentence
 _SENTENCE_ENDS = tuple(".!?…。\uff01\uff1f।")
 
 
 @dataclass(frozen=True)
 class Cue:
-    """What is shown at once."""
+    """A line of subtitles."""
 
     start_s: float
     end_s: float
@@ -24,27 +24,34 @@ class Cue:
 
 
 def check_timestamps(path: str | None) -> None:
-    """Raises InvalidRequest for a kind of file that is not known, before any work is done."""
+    """Check the suffix of a timestamps file. None is allowed.
+
+    Raises:
+        InvalidRequest: the suffix is unknown.
+    """
     if path is not None and Path(path).suffix.lower() not in _WRITERS:
-        raise InvalidRequest(f"--timestamps: {path} must end in {', '.join(_WRITERS)}")
+        raise InvalidRequest(f"--timestamps: {path} must end in one of {', '.join(_WRITERS)}")
 
 
 def write_timestamps(path: str, words: Sequence[WordTime], text: str) -> None:
-    """Raises ServerError if the server told of no word.
+    """Write a timestamps file.
 
     Args:
-        path: the file; its suffix says which kind.
+        path: the file; its suffix sets the format.
         words: in the order of speech.
-        text: where they stand.
+        text: the text that was spoken.
+
+    Raises:
+        ServerError: there are no words.
     """
     if not words:
-        raise ServerError(f"the server sent no word times, so there are none in {path}")
+        raise ServerError(f"the server sent no word times: {path} was not written")
     content = _WRITERS[Path(path).suffix.lower()](words, text)
     Path(path).write_text(content, encoding="utf-8")
 
 
 def cues(words: Sequence[WordTime], text: str) -> Iterator[Cue]:
-    """Words and the signs between them, put together up to the end of a sentence or of a line."""
+    """Group words, and the marks between them, into lines that end at sentence ends."""
     line: list[WordTime] = []
     for word, following in zip_longest(words, words[1:]):
         line.append(word)
@@ -89,7 +96,7 @@ def _json(words: Sequence[WordTime], _: str) -> str:
 
 
 def _clock(seconds: float, point: str) -> str:
-    """00:01:02,345"""
+    """Format a time as 00:01:02,345."""
     milliseconds = round(seconds * 1000)
     minutes, rest = divmod(milliseconds, 60_000)
     return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d}{point}{rest % 1000:03d}"

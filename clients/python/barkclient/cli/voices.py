@@ -1,9 +1,10 @@
-"""`barkclient voices`: the names that `say --voice` takes; one voice; a new one; one fewer."""
+"""`barkclient voices`: lists, shows, creates and deletes voices."""
 
 import json
 import sys
 from dataclasses import asdict
 
+from barkclient.cli.common import CommonArguments
 from barkclient.cli.files import check_files, naming
 from barkclient.cli.voices_arguments import (
     CreateVoiceArguments,
@@ -16,8 +17,8 @@ from barkclient.voices import Voice
 
 
 def voices(arguments: VoicesArguments) -> None:
-    """Prints the voices, the default one marked."""
-    with Client(arguments.server, timeout=arguments.timeout, tls=arguments.secured()) as client:
+    """Print the named voices."""
+    with _client(arguments) as client:
         known = client.voices(arguments.language)
     if arguments.json:
         print(json.dumps({"voices": [asdict(voice) for voice in known]}, ensure_ascii=False))
@@ -28,15 +29,15 @@ def voices(arguments: VoicesArguments) -> None:
     if not known:
         of_language = f" of language {arguments.language}" if arguments.language else ""
         print(
-            f"the server names no voices{of_language}: give one as --voice FILE.npz",
+            f"the server has no named voices{of_language}: use --voice FILE.npz",
             file=sys.stderr,
         )
 
 
 def show_voice(arguments: ShowVoiceArguments) -> None:
-    """Prints what is known of one voice; saves its tokens if that is asked for."""
+    """Print the description of a voice, and save its tokens if requested."""
     check_files(arguments.save)
-    with Client(arguments.server, timeout=arguments.timeout, tls=arguments.secured()) as client:
+    with _client(arguments) as client:
         voice = client.get_voice(arguments.name)
         if arguments.save is not None:
             with naming(arguments.save):
@@ -45,8 +46,8 @@ def show_voice(arguments: ShowVoiceArguments) -> None:
 
 
 def create_voice(arguments: CreateVoiceArguments) -> None:
-    """Stores a voice and prints what is known of it."""
-    with Client(arguments.server, timeout=arguments.timeout, tls=arguments.secured()) as client:
+    """Store a voice and print its description."""
+    with _client(arguments) as client:
         voice = client.create_voice(
             arguments.name,
             arguments.source,
@@ -58,17 +59,21 @@ def create_voice(arguments: CreateVoiceArguments) -> None:
 
 
 def delete_voice(arguments: DeleteVoiceArguments) -> None:
-    """Deletes a stored voice."""
-    with Client(arguments.server, timeout=arguments.timeout, tls=arguments.secured()) as client:
+    """Delete a stored voice."""
+    with _client(arguments) as client:
         client.delete_voice(arguments.name)
     if arguments.json:
         print(json.dumps({"deleted": arguments.name}))
     else:
-        print(f"{arguments.name} is deleted", file=sys.stderr)
+        print(f"deleted {arguments.name}", file=sys.stderr)
+
+
+def _client(arguments: CommonArguments) -> Client:
+    return Client(arguments.server, timeout=arguments.timeout, tls=arguments.tls_settings())
 
 
 def _line(voice: Voice, width: int) -> str:
-    """Columns: name, language, description."""
+    """Format a row: name, language, description."""
     mark = "(default)" if voice.is_default else ""
     rest = "  ".join(part for part in (voice.language, voice.description, mark) if part)
     return f"{voice.name:{width}}  {rest}".rstrip()
@@ -78,8 +83,8 @@ def _print(voice: Voice, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(asdict(voice), ensure_ascii=False))
         return
-    origin = "created, can be deleted" if voice.stored else "of the checkpoint"
+    origin = "created, can be deleted" if voice.stored else "checkpoint"
     print(f"name         {voice.name}{' (default)' if voice.is_default else ''}")
-    print(f"language     {voice.language or 'not known'}")
+    print(f"language     {voice.language or 'unknown'}")
     print(f"description  {voice.description or 'none'}")
     print(f"origin       {origin}")

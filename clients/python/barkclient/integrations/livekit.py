@@ -1,11 +1,13 @@
 """Text to speech for LiveKit Agents: `pip install 'barkclient[livekit]'`.
 
-session = AgentSession(tts=barkclient.integrations.livekit.TTS("localhost:50051"), use_tts_aligned_transcript=True)
+    from barkclient.integrations import livekit
 
-An answer goes to the server as it is written, and is spoken from its first sentence on. Its words
-come with their times, so that a transcript of what was interrupted holds what was heard. Who stops
-listening stops the server.
-"""  # noqa: E501
+    session = AgentSession(tts=livekit.TTS("localhost:50051"), use_tts_aligned_transcript=True)
+
+Text is sent to the server while it is being written. Speech starts with the first sentence. Words
+have times, which keeps the transcript of an interrupted answer correct. An interruption cancels the
+synthesis on the server.
+"""
 
 import asyncio
 from collections.abc import Iterable
@@ -41,7 +43,7 @@ _STATUS: dict[type[errors.BarkClientError], int] = {
     errors.VoiceNotFound: 404,
     errors.PreconditionFailed: 412,
     errors.Overloaded: 429,
-    errors.Cancelled: 499,  # LiveKit closes the stream and says nothing
+    errors.Cancelled: 499,  # LiveKit then closes the stream without an error
 }
 
 
@@ -49,12 +51,12 @@ class TTS(tts.TTS[Any]):
     """Speaks through a barkserve orchestrator.
 
     Args:
-        target: HOST:PORT of it.
-        voice: a name or a handle; None is the server's default.
-        language: a BCP 47 code, for finding sentence ends; empty: the voice's.
-        sample_rate: 8000 to 48000.
-        tls: how to know the server; None is plaintext.
-        options: all else that can be asked of a synthesis.
+        target: HOST:PORT of the orchestrator.
+        voice: a name or a handle; None: the server's default.
+        language: a BCP 47 code, to find sentence ends; empty: the voice's.
+        sample_rate: 8000 to 48000 Hz.
+        tls: certificates; None: plaintext.
+        options: further options of a synthesis.
     """
 
     def __init__(
@@ -80,7 +82,7 @@ class TTS(tts.TTS[Any]):
     def update_options(
         self, *, voice: NotGivenOr[str | None] = NOT_GIVEN, language: NotGivenOr[str] = NOT_GIVEN
     ) -> None:
-        """Speaks otherwise from the next answer on."""
+        """Change voice or language from the next answer on."""
         if utils.is_given(voice):
             self._options["voice"] = voice
         if utils.is_given(language):
@@ -88,28 +90,33 @@ class TTS(tts.TTS[Any]):
 
     @property
     def model(self) -> str:
+        """Name of the model family."""
         return "bark"
 
     @property
     def provider(self) -> str:
+        """Name of the server."""
         return "barkserve"
 
     def synthesize(
         self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
     ) -> tts.ChunkedStream:
+        """Speak a whole text."""
         return self._synthesize_with_stream(text, conn_options=conn_options)
 
     def stream(
         self, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
     ) -> "SynthesizeStream":
+        """Start an answer, whose text is written to the returned stream."""
         return SynthesizeStream(self, self._client, {**self._options}, conn_options)
 
     async def aclose(self) -> None:
+        """Cancel all calls and close the connection."""
         await self._client.close()
 
 
 class SynthesizeStream(tts.SynthesizeStream):
-    """One answer."""
+    """One answer: text is pushed in, audio and timed words are emitted."""
 
     def __init__(
         self,
@@ -131,7 +138,7 @@ class SynthesizeStream(tts.SynthesizeStream):
             mime_type="audio/pcm",
             stream=True,
         )
-        beginning = await self._beginning()
+        beginning = await self._first_text()
         if not beginning:
             return
         output_emitter.start_segment(segment_id=name)
@@ -140,11 +147,11 @@ class SynthesizeStream(tts.SynthesizeStream):
             async with self._client.stream() as call, call.speak(**options) as answer:
                 await self._speak(answer, beginning, output_emitter)
         except errors.BarkClientError as error:
-            raise _as_livekits(error, name) from error
+            raise _livekit_error(error, name) from error
         output_emitter.end_segment()
 
-    async def _beginning(self) -> str:
-        """The text up to its first letter; the server is not called for nothing."""
+    async def _first_text(self) -> str:
+        """Return the text up to its first character that is not a space; "" if there is none."""
         text = ""
         async for segment in self._input_ch:
             if isinstance(segment, str):
@@ -158,16 +165,16 @@ class SynthesizeStream(tts.SynthesizeStream):
     ) -> None:
         text = SpokenText()
         writing = asyncio.create_task(self._write(answer, beginning, text))
-        told = 0
+        emitted = 0
         try:
             async for chunk in answer:
                 output_emitter.push_timed_transcript(_timed(chunk.words, text))
-                told += len(chunk.words)
+                emitted += len(chunk.words)
                 output_emitter.push(chunk.audio)
             await writing
         finally:
             await utils.aio.cancel_and_wait(writing)
-        output_emitter.push_timed_transcript(_timed(answer.words[told:], text))
+        output_emitter.push_timed_transcript(_timed(answer.words[emitted:], text))
         if rest := text.rest():
             output_emitter.push_timed_transcript(TimedString(rest))
 
@@ -184,7 +191,7 @@ class SynthesizeStream(tts.SynthesizeStream):
                     answer.flush()
             answer.end()
         except Exception:
-            answer.cancel()  # nobody waits for speech of what could not be written
+            answer.cancel()
             raise
 
 
@@ -192,8 +199,8 @@ def _timed(words: Iterable[WordTime], text: SpokenText) -> list[TimedString]:
     return [TimedString(text.until(word), word.start_s, word.end_s) for word in words]
 
 
-def _as_livekits(error: errors.BarkClientError, request_id: str) -> APIError:
-    """What LiveKit tries again, and what it does not."""
+def _livekit_error(error: errors.BarkClientError, request_id: str) -> APIError:
+    """Map an error to LiveKit's, which says whether LiveKit retries."""
     if isinstance(error, errors.DeadlineExceeded):
         return APITimeoutError(str(error))
     if isinstance(error, errors.ServerUnavailable):

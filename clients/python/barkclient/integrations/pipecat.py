@@ -1,10 +1,12 @@
 """Text to speech for Pipecat: `pip install 'barkclient[pipecat]'`.
 
-Pipeline([transport.input(), stt, llm, barkclient.integrations.pipecat.BarkTTSService("localhost:50051"), ...])
+    from barkclient.integrations.pipecat import BarkTTSService
 
-An answer goes to the server token by token, and is spoken from its first sentence on. Its words
-come with their times, so that the context of an interrupted answer holds what was heard. An
-interruption stops the server.
+    Pipeline([transport.input(), stt, llm, BarkTTSService("localhost:50051"), ...])
+
+Text is sent to the server token by token. Speech starts with the first sentence. Words have times,
+which keeps the context after an interrupted answer correct. An interruption cancels the synthesis
+on the server.
 """
 
 import asyncio
@@ -32,25 +34,25 @@ _UNSPACED = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")  # kana, Han
 
 @dataclass
 class _Answer:
-    """One answer: a call of its own, so that what befalls it befalls no other."""
+    """One answer. It has its own call: its failure does not affect others."""
 
     call: AsyncSpeechStream
     speech: AsyncSpeechContext
     text: SpokenText = field(default_factory=SpokenText)
-    ended: bool = False  # no more text comes
-    listening: asyncio.Task[None] | None = None
+    ended: bool = False  # all text has been sent
+    receiving: asyncio.Task[None] | None = None
 
 
 class BarkTTSService(TTSService):
     """Speaks through a barkserve orchestrator.
 
     Args:
-        target: HOST:PORT of it.
-        voice: a name or a handle; None is the server's default.
-        language: a BCP 47 code, for finding sentence ends; None: the voice's.
-        tls: how to know the server; None is plaintext.
-        options: all else that can be asked of a synthesis.
-        service: keywords of Pipecat's TTSService.
+        target: HOST:PORT of the orchestrator.
+        voice: a name or a handle; None: the server's default.
+        language: a BCP 47 code, to find sentence ends; None: the voice's.
+        tls: certificates; None: plaintext.
+        options: further options of a synthesis.
+        service: keyword arguments of Pipecat's TTSService.
     """
 
     def __init__(
@@ -65,9 +67,9 @@ class BarkTTSService(TTSService):
     ) -> None:
         defaults = {
             "text_aggregation_mode": TextAggregationMode.TOKEN,  # the server finds the sentences
-            "append_trailing_space": True,  # where Pipecat finds them all the same
-            "stop_frame_timeout_s": 60.0,  # the server says when an answer is over
-            "max_consecutive_zero_audio_contexts": 0,  # silence comes with an error that says why
+            "append_trailing_space": True,  # if Pipecat splits the text nevertheless
+            "stop_frame_timeout_s": 60.0,  # the server signals the end of an answer
+            "max_consecutive_zero_audio_contexts": 0,  # an error already explains a silent answer
         }
         super().__init__(
             push_text_frames=False,
@@ -80,14 +82,16 @@ class BarkTTSService(TTSService):
         self._answers: dict[str, _Answer] = {}
 
     def can_generate_metrics(self) -> bool:
+        """Whether Pipecat may measure this service."""
         return True
 
     @property
     def supports_processing_metrics(self) -> bool:
-        return False  # audio comes while text is still going out
+        """Not supported: audio arrives while text is still being sent."""
+        return False
 
     async def run_tts(self, text: str, context_id: str) -> AsyncGenerator[Frame | None, None]:
-        """Sends text; its audio comes by itself."""
+        """Send text. A separate task receives its audio."""
         try:
             answer = self._answers.get(context_id) or self._open(context_id)
         except errors.BarkClientError as error:
@@ -99,7 +103,7 @@ class BarkTTSService(TTSService):
         yield None
 
     async def flush_audio(self, context_id: str | None = None) -> None:
-        """The answer has all its text."""
+        """End the text of an answer."""
         answer = self._answers.get(context_id or "")
         if answer is not None:
             answer.ended = True
@@ -107,21 +111,25 @@ class BarkTTSService(TTSService):
             await self._close_if_over(context_id or "", answer)
 
     async def on_audio_context_interrupted(self, context_id: str) -> None:
+        """Cancel an answer on the server."""
         await self.stop_all_metrics()
-        await self._hang_up(context_id)
+        await self._cancel_answers(context_id)
         await super().on_audio_context_interrupted(context_id)
 
     async def stop(self, frame: EndFrame) -> None:
+        """Cancel all answers at the end of the pipeline."""
         await super().stop(frame)
-        await self._hang_up(*self._answers)
+        await self._cancel_answers(*self._answers)
 
     async def cancel(self, frame: CancelFrame) -> None:
+        """Cancel all answers when the pipeline is cancelled."""
         await super().cancel(frame)
-        await self._hang_up(*self._answers)
+        await self._cancel_answers(*self._answers)
 
     async def cleanup(self) -> None:
+        """Cancel all answers and close the connection."""
         await super().cleanup()
-        await self._hang_up(*self._answers)
+        await self._cancel_answers(*self._answers)
         await self._client.close()
 
     def _open(self, context_id: str) -> _Answer:
@@ -135,33 +143,35 @@ class BarkTTSService(TTSService):
             "word_times": True,
         }
         answer = self._answers[context_id] = _Answer(call, call.speak(**options))
-        answer.listening = self.create_task(self._listen(context_id, answer))
+        answer.receiving = self.create_task(self._receive(context_id, answer))
         return answer
 
-    async def _hang_up(self, *context_ids: str) -> None:
+    async def _cancel_answers(self, *context_ids: str) -> None:
         for context_id in context_ids:
             answer = self._answers.pop(context_id, None)
             if answer is not None:
                 await answer.call.aclose()
-                if answer.listening is not None:
-                    await self.cancel_task(answer.listening)
+                if answer.receiving is not None:
+                    await self.cancel_task(answer.receiving)
 
-    async def _listen(self, context_id: str, answer: _Answer) -> None:
-        told = 0
+    async def _receive(self, context_id: str, answer: _Answer) -> None:
+        emitted = 0
         try:
             async for chunk in answer.speech:
-                await self._tell(context_id, chunk.words, answer.text)
-                told += len(chunk.words)
+                await self._emit_words(context_id, chunk.words, answer.text)
+                emitted += len(chunk.words)
                 frame = TTSAudioRawFrame(chunk.audio, chunk.sample_rate, 1, context_id=context_id)
                 await self.append_to_audio_context(context_id, frame)
-            await self._tell(context_id, answer.speech.words[told:], answer.text)
+            await self._emit_words(context_id, answer.speech.words[emitted:], answer.text)
         except errors.BarkClientError as error:
             if self._answers.get(context_id) is answer:
                 await self._report(error)
-        answer.listening = None
+        answer.receiving = None
         await self._close_if_over(context_id, answer)
 
-    async def _tell(self, context_id: str, words: Iterable[WordTime], text: SpokenText) -> None:
+    async def _emit_words(
+        self, context_id: str, words: Iterable[WordTime], text: SpokenText
+    ) -> None:
         for word in words:
             await self.add_word_timestamps(
                 [(text.until(word).strip(), word.start_s)],
@@ -170,10 +180,11 @@ class BarkTTSService(TTSService):
             )
 
     async def _close_if_over(self, context_id: str, answer: _Answer) -> None:
-        """Ends the audio context once no audio can come; an answer that failed waits for the end of
-        its text, which is not spoken.
+        """End the audio context after the last audio.
+
+        A failed answer first waits for the end of its text, which is not spoken.
         """
-        if answer.ended and answer.listening is None and context_id in self._answers:
+        if answer.ended and answer.receiving is None and context_id in self._answers:
             del self._answers[context_id]
             await answer.call.aclose()
             stopped = TTSStoppedFrame(context_id=context_id)
@@ -185,8 +196,10 @@ class BarkTTSService(TTSService):
 
 
 def _category(error: errors.BarkClientError) -> ErrorCategory:
-    """Pipecat gives a service no more work after INVALID_REQUEST; a text that cannot be spoken says
-    nothing of the next one.
+    """Map an error to Pipecat's categories.
+
+    Pipecat stops using a service after INVALID_REQUEST. A text that cannot be spoken must therefore
+    have another category.
     """
     match error:
         case errors.InvalidRequest(violations=violations) if any(
