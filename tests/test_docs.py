@@ -28,6 +28,7 @@ LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 CODE = re.compile(r"`([^`]+)`")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*[a-z]")
+PATH = re.compile(r"[a-z_]+(/[\w.-]+)*(\.py|/)|[a-z_]+(/[\w.-]+)+\.(proto|yaml|json|tpl)")
 OTHER_PROGRAMS = {"--build-arg", "--rm", "--follow"}  # of docker and git
 PACKAGE_ROOTS = ("", "services/barkserve", "clients/python")
 
@@ -151,7 +152,7 @@ def test_named_make_targets_exist(page: Path) -> None:
 def test_named_paths_exist(page: Path) -> None:
     spans = inline_code(page) + re.findall(r"\btests/[\w/]+\.py", code(page))
     for span in spans:
-        if re.fullmatch(r"[a-z_]+(/[\w.-]+)*(\.py|/)", span):
+        if PATH.fullmatch(span):
             assert any((ROOT / root / span).exists() for root in PACKAGE_ROOTS), span
 
 
