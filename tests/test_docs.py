@@ -170,3 +170,17 @@ def test_named_chart_keys_exist() -> None:
     keys = {key for key in keys if "." in key or not key.islower()} - {"preStop.sleep"}
     assert len(keys) > 12
     assert {key for key in keys if f'"{key.split(".")[0]}"' not in schema} == set()
+
+
+def test_quoted_messages_exist() -> None:
+    """The literal parts of the messages under Troubleshooting stand in the sources."""
+    folders = (ROOT / "services/barkserve", ROOT / "clients/python/barkclient")
+    sources = "".join(path.read_text() for folder in folders for path in folder.glob("**/*.py"))
+    _, _, section = (ROOT / "docs/operations.md").read_text().partition("## Troubleshooting")
+    messages = re.findall(r"^\| `([^`]*)` \|", section, re.MULTILINE)
+    assert len(messages) > 4
+    for message in messages:
+        for part in re.split(
+            r"localhost:\d+|\d+|\.\.\.|\(.*\)|the \w+(?: service)?|length", message
+        ):
+            assert part.strip(" :") in sources, message
