@@ -1,1 +1,1 @@
-"""One text or context of a call, from its first message to its last."""
+"""One text or context, from its request to its last message."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from barkserve.checkpoint.folder import CheckpointFolder
 from barkserve.errors import BarkserveError, InvalidArgument
 from barkserve.orchestrator.audio.playout_clock import PlayoutClock
-from barkserve.orchestrator.session.deadlines import in_time
+from barkserve.orchestrator.session.timeouts import in_time
 from barkserve.orchestrator.session.limits import Limits
 from barkserve.orchestrator.session.responses import Message, ResponseBuilder
 from barkserve.orchestrator.synthesis.pipeline import StageClients

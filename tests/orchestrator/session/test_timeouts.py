@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 import pytest
 
-from barkserve.orchestrator.session.deadlines import in_time
+from barkserve.orchestrator.session.timeouts import in_time
 
 
 class Source:
