@@ -34,7 +34,7 @@ from barkserve.v1 import speech_pb2, speech_pb2_grpc, status_pb2_grpc
 
 
 def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
-    """The service; it connects to its stages when it starts."""
+    """Build the service; it connects to its stages when it starts."""
     folder = CheckpointFolder.open(options.checkpoint or bundled_checkpoint())
     library = VoiceLibrary(folder)
     catalog = VoiceCatalog(library, _stored_voices(options, folder))
@@ -54,7 +54,7 @@ def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
     )
     info = _server_info(options, folder, default, library.languages())
     servicer = SpeechServicer(backend, info, admission)
-    life = _Life(catalog, default, pools)
+    background = _Background(catalog, default, pools)
     register = register_with(speech_pb2_grpc.add_SpeechServiceServicer_to_server, servicer)
     load = load_of(admission)
     extra_services = (
@@ -64,8 +64,8 @@ def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
     return Service(
         ORCHESTRATOR.full_name,
         register,
-        life.start,
-        life.stop,
+        background.start,
+        background.stop,
         load,
         extra_services,
         on_drain=servicer.start_draining,
@@ -87,8 +87,8 @@ def _pools(options: OrchestratorOptions) -> dict[StageName, StagePool]:
     }
 
 
-class _Life:
-    """What begins and ends with the service: the expiry of voices, and the look-out for replicas.
+class _Background:
+    """What runs as long as the service does: the expiry of voices and the discovery of replicas.
 
     Args:
         catalog: the voices.
@@ -105,7 +105,7 @@ class _Life:
         self._sweeping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin. Raises NotFound: a mistyped default must fail now, not at the first request."""
+        """Start. Raises NotFound if the default voice does not exist."""
         if self._default != NO_VOICE:
             await self._catalog.get(self._default)
         self._sweeping = asyncio.create_task(self._catalog.sweep_forever())
@@ -113,7 +113,7 @@ class _Life:
             pool.start()
 
     async def stop(self) -> None:
-        """End, with all connections."""
+        """Stop, and close all connections."""
         if self._sweeping is not None:
             self._sweeping.cancel()
         for pool in self._pools.values():
@@ -127,7 +127,7 @@ def _limits(options: OrchestratorOptions) -> Limits:
 
 
 def _stored_voices(options: OrchestratorOptions, folder: CheckpointFolder) -> StoredVoices | None:
-    """The voice store, if there is to be one."""
+    """Open the voice store, if one is configured."""
     if not options.voice_store:
         return None
     files = open_blob_store(options.voice_store)
@@ -142,7 +142,7 @@ def _server_info(
     default_voice: str,
     languages: Sequence[str],
 ) -> speech_pb2.GetServerInfoResponse:
-    """What GetServerInfo says of these options."""
+    """Build the answer to GetServerInfo."""
     limits = speech_pb2.ServerLimits(
         max_text_characters=options.max_text_characters,
         max_contexts=options.max_contexts,
@@ -163,14 +163,14 @@ def _server_info(
 def _status_service(
     options: OrchestratorOptions, pools: dict[StageName, StagePool], load: ReadLoad
 ) -> Service:
-    """What the orchestrator tells of the others; it has nothing to start and to stop."""
+    """Build the status service; it has nothing to start or stop."""
     servicer = StatusServicer(pools, load, f"{options.host}:{options.port}")
     register = register_with(status_pb2_grpc.add_StatusServiceServicer_to_server, servicer)
     return Service(STATUS_SERVICE, register)
 
 
 def _riva_service(backend: SpeechBackend, admission: Admission) -> Service:
-    """The orchestrator under NVIDIA Riva's contract; it has nothing to start and to stop."""
+    """Build the service with NVIDIA Riva's API; it has nothing to start or stop."""
     voices = RivaVoices(backend.catalog, backend.folder.name, backend.voices.default)
     servicer = RivaServicer(backend, voices, admission)
     add = riva_tts_pb2_grpc.add_RivaSpeechSynthesisServicer_to_server

@@ -1,1 +1,1 @@
-"""The orchestrator: one public stream through all four stages."""
+"""The orchestrator: the public service, which speaks through all four stages."""

@@ -1,4 +1,4 @@
-"""What a server speaks and where its limits are, as GetServerInfo says it. Knows no streams."""
+"""Builds the answer to GetServerInfo."""
 
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -23,15 +23,15 @@ def server_info(
     languages: Sequence[str],
     limits: speech_pb2.ServerLimits,
 ) -> speech_pb2.GetServerInfoResponse:
-    """The answer to GetServerInfo.
+    """Build the answer to GetServerInfo.
 
     Args:
-        model: the checkpoint.
-        model_revision: which state of it.
-        sample_rate: the checkpoint's own.
+        model: the checkpoint's name.
+        model_revision: the checkpoint's fingerprint.
+        sample_rate: the checkpoint's, in Hz.
         default_voice: a name, or "none".
-        languages: those that the checkpoint's voices speak, BCP 47.
-        limits: without those of uploads and of audio, which are the same everywhere.
+        languages: BCP 47 codes of the languages that the checkpoint's voices speak.
+        limits: those of the server's options; those of uploads and audio are added.
     """
     response = speech_pb2.GetServerInfoResponse(
         version=version("barkserve"),

@@ -1,4 +1,4 @@
-"""SpeechService over gRPC: the RPCs that speak and GetServerInfo."""
+"""SpeechService over gRPC: the RPCs that speak, and GetServerInfo."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -36,7 +36,7 @@ class SpeechServicer(VoiceServicer):
         self._draining = asyncio.Event()
 
     def start_draining(self) -> None:
-        """Refuse new contexts, and end each StreamingSynthesize call once its contexts have ended."""
+        """Refuse new contexts; end each StreamingSynthesize call once its contexts have ended."""
         self._draining.set()
 
     async def Synthesize(
@@ -81,4 +81,4 @@ def _response(message: Message) -> speech_pb2.SynthesizeResponse:
         case speech_pb2.SynthesisFinished():
             return speech_pb2.SynthesizeResponse(finished=message)
         case speech_pb2.FlushDone():
-            raise AssertionError("a text without flushes has none that is done")
+            raise AssertionError("a Synthesize call has no flushes")

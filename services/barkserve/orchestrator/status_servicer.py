@@ -1,4 +1,4 @@
-"""StatusService over gRPC: what the orchestrator knows of the services."""
+"""StatusService over gRPC: the load and health of all services, as the orchestrator sees them."""
 
 from collections.abc import Mapping
 
@@ -15,8 +15,8 @@ class StatusServicer(status_pb2_grpc.StatusServiceServicer):
 
     Args:
         pools: the replicas of each stage.
-        load: the orchestrator's own.
-        address: its own, as far as it knows.
+        load: reads the orchestrator's own load.
+        address: the orchestrator's own, as far as it knows.
     """
 
     def __init__(self, pools: Mapping[StageName, StagePool], load: ReadLoad, address: str) -> None:
@@ -27,7 +27,7 @@ class StatusServicer(status_pb2_grpc.StatusServiceServicer):
     async def GetStatus(
         self, request: status_pb2.GetStatusRequest, context: RpcContext
     ) -> status_pb2.GetStatusResponse:
-        """The orchestrator, then the stages."""
+        """Describe the orchestrator, then the replicas of each stage."""
         replicas = [describe_load("orchestrator", self._address, self._load())]
         for stage, pool in self._pools.items():
             replicas += [describe(stage, replica) for replica in pool.replicas]

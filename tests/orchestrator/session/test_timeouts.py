@@ -1,4 +1,4 @@
-"""What comes late does not hold up what is due; failures and ends pass through."""
+"""Iteration with time limits: yields None on time, loses no item, and passes errors on."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,60 +6,60 @@ from contextlib import aclosing
 
 import pytest
 
-from barkserve.orchestrator.session.timeouts import in_time
+from barkserve.orchestrator.session.timeouts import with_timeouts
 
 
 class Source:
-    """Yields 1, and 2 when a test says so."""
+    """Yields 1, then 2 once `released` is set."""
 
     def __init__(self) -> None:
-        self.go_on = asyncio.Event()
+        self.released = asyncio.Event()
         self.closed = False
 
     async def items(self) -> AsyncIterator[int]:
         try:
             yield 1
-            await self.go_on.wait()
+            await self.released.wait()
             yield 2
         finally:
             self.closed = True
 
 
-async def test_nothing_comes_when_it_is_due_and_no_item_is_lost() -> None:
+async def test_with_timeouts_yields_none_and_loses_no_item() -> None:
     source = Source()
-    timely = in_time(source.items(), lambda: 0.001)
-    assert [await anext(timely) for _ in range(3)] == [1, None, None]
-    source.go_on.set()
-    rest = [item async for item in timely]
+    timed = with_timeouts(source.items(), lambda: 0.001)
+    assert [await anext(timed) for _ in range(3)] == [1, None, None]
+    source.released.set()
+    rest = [item async for item in timed]
     assert [item for item in rest if item] == [2]
 
 
-async def test_without_a_due_time_it_waits() -> None:
+async def test_with_timeouts_waits_without_a_limit() -> None:
     source = Source()
-    timely = in_time(source.items(), lambda: None)
-    assert await anext(timely) == 1
-    waiting = asyncio.ensure_future(anext(timely))
+    timed = with_timeouts(source.items(), lambda: None)
+    assert await anext(timed) == 1
+    waiting = asyncio.ensure_future(anext(timed))
     done, _ = await asyncio.wait({waiting}, timeout=0.05)
     assert not done
-    source.go_on.set()
+    source.released.set()
     assert await waiting == 2
 
 
-async def test_closing_it_stops_the_wait() -> None:
+async def test_with_timeouts_closes_its_source() -> None:
     source = Source()
-    timely = in_time(source.items(), lambda: 0.001)
-    async with aclosing(timely):
-        assert [await anext(timely), await anext(timely)] == [1, None]
+    timed = with_timeouts(source.items(), lambda: 0.001)
+    async with aclosing(timed):
+        assert [await anext(timed), await anext(timed)] == [1, None]
         assert not source.closed
     assert source.closed
 
 
-async def test_a_failure_passes_through() -> None:
+async def test_with_timeouts_raises_the_source_error() -> None:
     async def failing() -> AsyncIterator[int]:
         yield 1
         raise ValueError("broken")
 
-    timely = in_time(failing(), lambda: None)
-    assert await anext(timely) == 1
+    timed = with_timeouts(failing(), lambda: None)
+    assert await anext(timed) == 1
     with pytest.raises(ValueError, match="broken"):
-        await anext(timely)
+        await anext(timed)

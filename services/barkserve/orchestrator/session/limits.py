@@ -1,17 +1,16 @@
-"""What the public service refuses beyond, and where it ends a speech. Values only."""
+"""The limits that the server sets for all sessions. Values only."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Limits of one call where nothing else is said.
+    """The server's limits.
 
     Attributes:
-        max_text_characters: of a Synthesize text, or of a context's text in all.
+        max_text_characters: of a Synthesize text, or of all text of a context.
         max_contexts: open at once in one StreamingSynthesize call.
-        max_seconds_per_character: of a piece of text, 2 s not counted, unless a request says
-            otherwise; 0 for no limit.
+        max_seconds_per_character: the default limit of a segment's duration, see `Tail`.
     """
 
     max_text_characters: int

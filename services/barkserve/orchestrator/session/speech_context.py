@@ -1,8 +1,11 @@
-"""One context of a StreamingSynthesize call: what its messages mean, and how it ends. Knows neither
-the call nor the other contexts.
+"""One context of a StreamingSynthesize call: its requests, its task and how it ends.
+
+Knows neither the call nor the other contexts.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from typing import Literal
 
 import grpc
@@ -10,84 +13,119 @@ import grpc
 from barkserve.errors import BarkserveError, InvalidArgument, Overloaded
 from barkserve.orchestrator.session.responses import Message
 from barkserve.orchestrator.session.session import Session
+from barkserve.serving.admission import Admission
+from barkserve.serving.status import as_barkserve_error
 from barkserve.v1 import speech_pb2
 
 MAX_FLUSH_ID_CHARACTERS = 128
 
 ContextMessage = Message | speech_pb2.SynthesisFailed
-CutShort = BarkserveError | Literal["cancelled"]
+StopReason = BarkserveError | Literal["cancelled"]
 
 
 class SpeechContext:
-    """A talk that takes messages.
+    """A session that takes requests. It starts to speak when it is made.
+
+    Args:
+        session: speaks.
+        admission: limits the sessions that run at once.
+        send: sends a message to the client.
+        on_end: called once the last message has been sent.
 
     Attributes:
-        talk: what speaks.
-        task: sends the talk's messages; set by who starts it.
-        cut_short: why the task was cancelled, None if it was not, or not by this context.
-        says_goodbye: whether its last message is on its way.
+        closing: whether its final message is already determined.
     """
 
-    task: asyncio.Task[None]
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        self.cut_short: CutShort | None = None
-        self.sent_final_message = False
+    def __init__(
+        self,
+        session: Session,
+        admission: Admission,
+        send: Callable[[ContextMessage], Awaitable[None]],
+        on_end: Callable[[], None],
+    ) -> None:
+        self.closing = False
+        self._session = session
+        self._admission = admission
+        self._send = send
+        self._on_end = on_end
+        self._stop_reason: StopReason | None = None  # why this context cancelled its task
+        self.task = asyncio.create_task(self._run())
 
     def take(self, request: speech_pb2.StreamingSynthesizeRequest) -> None:
-        """A message that is not the first. Raises InvalidArgument if it makes no sense."""
+        """Take a request that is not the first. Raises InvalidArgument if it is not valid."""
         match request.WhichOneof("request"):
             case "text":
-                self.session.feed.push(request.text)
+                self._session.feed.push(request.text)
             case "utf8":
-                self.session.feed.push_utf8(request.utf8)
+                self._session.feed.push_utf8(request.utf8)
             case "flush":
                 self._flush(request.flush.flush_id)
             case "cancel":
-                self.cut("cancelled")
+                self.stop("cancelled")
             case "end":
-                self.session.feed.end()
+                self._session.feed.end()
             case "config":
                 raise InvalidArgument("config", "must be a context's first message only")
             case _:
                 raise InvalidArgument("request", "must be one of text, utf8, flush, cancel, end")
 
     def end(self) -> None:
-        """The call brings no more text."""
+        """End the text: the client has half-closed the call."""
         try:
-            self.session.feed.end()
+            self._session.feed.end()
         except InvalidArgument as error:
-            self.cut(error)
+            self.stop(error)
 
-    def cut(self, why: CutShort) -> None:
-        """Stop at once, unless it is over anyway."""
-        if not self.sent_final_message:
-            self.sent_final_message = True
-            self.cut_short = why
+    def stop(self, reason: StopReason) -> None:
+        """Stop speaking at once, unless the context is closing already."""
+        if not self.closing:
+            self.closing = True
+            self._stop_reason = reason
             self.task.cancel()
 
-    def final_message(self, why: CutShort) -> ContextMessage:
-        """The last message of a context that was cut short or failed; nothing can cut it short any
-        more.
+    async def _run(self) -> None:
+        unsent: ContextMessage | None = None
+        try:
+            with self._admission.stream():
+                async with aclosing(self._session.messages()) as messages:
+                    async for unsent in messages:
+                        await self._send(unsent)
+                        unsent = None
+        except asyncio.CancelledError:
+            if self._stop_reason is None:
+                raise  # the call itself has ended
+            await self._send_rest(unsent, self._stop_reason)
+        except Exception as error:
+            await self._send(self._final_message(as_barkserve_error(error, "context")))
+        finally:
+            self._on_end()
+
+    async def _send_rest(self, unsent: ContextMessage | None, reason: StopReason) -> None:
+        """Send the message that was waiting when the task was cancelled, then the final message.
+
+        The session has already counted the waiting message.
         """
-        self.sent_final_message = True
-        return (
-            self.session.cancelled()
-            if why == "cancelled"
-            else failed(why, self.session.sample_count)
-        )
+        if unsent is not None:
+            await self._send(unsent)
+        if not isinstance(unsent, speech_pb2.SynthesisFinished):
+            await self._send(self._final_message(reason))
+
+    def _final_message(self, reason: StopReason) -> ContextMessage:
+        self.closing = True
+        if reason == "cancelled":
+            return self._session.cancelled()
+        return failed(reason, self._session.sample_count)
 
     def _flush(self, flush_id: str) -> None:
         if len(flush_id) > MAX_FLUSH_ID_CHARACTERS:
             raise InvalidArgument(
                 "flush.flush_id", f"must be at most {MAX_FLUSH_ID_CHARACTERS} characters"
             )
-        self.session.feed.flush(flush_id)
+        self._session.feed.flush(flush_id)
 
 
 def failed(error: BarkserveError, sample_count: int) -> speech_pb2.SynthesisFailed:
-    """The last message of a context that failed."""
+    """The final message of a context that failed."""
     code: int = grpc.StatusCode[error.status].value[0]
     return speech_pb2.SynthesisFailed(
         code=code,

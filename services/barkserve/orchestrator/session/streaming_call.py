@@ -1,24 +1,18 @@
-"""One StreamingSynthesize call: its contexts, side by side, each of which ends on its own.
+"""One StreamingSynthesize call: runs its contexts concurrently, each of which ends on its own.
 
-A context is a task that speaks; its messages meet those of the others in one short queue, so that a
-client that does not read stops them all.
+The messages of all contexts go through one queue of length one, so a client that does not read
+stops them all.
 """
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from functools import partial
 
 from barkserve.errors import BarkserveError, InvalidArgument, Overloaded, ShuttingDown
 from barkserve.orchestrator.session.session import Session, SpeechBackend
-from barkserve.orchestrator.session.speech_context import (
-    ContextMessage,
-    CutShort,
-    SpeechContext,
-    failed,
-)
+from barkserve.orchestrator.session.speech_context import ContextMessage, SpeechContext, failed
 from barkserve.serving.admission import Admission
-from barkserve.serving.status import as_barkserve_error
 from barkserve.v1 import speech_pb2
 
 Request = speech_pb2.StreamingSynthesizeRequest
@@ -27,7 +21,7 @@ Response = speech_pb2.StreamingSynthesizeResponse
 MAX_ID_CHARACTERS = 128
 MAX_DELAY_MS = 60_000
 DEFAULT_DELAY_MS = 400
-_CLOSED_IDS = 1000  # how many ended contexts are remembered, to pass over what comes late for them
+_CLOSED_IDS = 1000  # ids of ended contexts that are kept, to ignore late requests for them
 _DRAINING = "this replica is shutting down: call again, another one will answer"
 
 
@@ -35,11 +29,11 @@ class StreamingCall:
     """All contexts of one call.
 
     Args:
-        studio: the server's.
-        admission: how many talks the server takes on.
-        deadline: the event loop's time at which the client gives up, None for never.
-        leaving: set when the server is to end: contexts that are open are spoken to their end, new
-            ones are refused, and then the call ends, so that its client calls another server.
+        backend: what all sessions share.
+        admission: limits the sessions that run at once.
+        deadline: the client's deadline in the event loop's time, None for none.
+        draining: set when the server drains. Open contexts are spoken to their end and new ones are
+            refused. Then the call ends, so that its client calls another replica.
     """
 
     def __init__(
@@ -59,24 +53,26 @@ class StreamingCall:
         self._closed: OrderedDict[str, None] = OrderedDict()
 
     async def responses(self, requests: AsyncIterator[Request]) -> AsyncGenerator[Response, None]:
-        """Yields the messages of all contexts as they come, until the client has half-closed the
-        call and all of them have ended. Raises ShuttingDown when the server is to end.
+        """Yield the messages of all contexts until the client has half-closed and all have ended.
+
+        Raises:
+            ShuttingDown: the server drains, and all contexts have ended.
         """
         reading = asyncio.create_task(self._read(requests))
-        draining_task = asyncio.create_task(self._drain())
+        draining = asyncio.create_task(self._drain())
         try:
             while (item := await self._outgoing.get()) is not None:
                 if isinstance(item, Exception):
                     raise item
                 yield item
         finally:
-            tasks = [reading, draining_task, *(context.task for context in self._contexts.values())]
+            tasks = [reading, draining, *(context.task for context in self._contexts.values())]
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
 
     async def _read(self, requests: AsyncIterator[Request]) -> None:
-        """Hand each request to its context; at the end, end them all."""
+        """Pass each request to its context; end all contexts after the last request."""
         try:
             async for request in requests:
                 await self._handle(request)
@@ -89,7 +85,7 @@ class StreamingCall:
             await self._outgoing.put(error)
 
     async def _drain(self) -> None:
-        """When the server is to end, wait for what is being spoken, and say goodbye."""
+        """When the server drains, wait until all contexts have ended, then end the call."""
         await self._draining.wait()
         await self._all_ended()
         if not self._half_closed:
@@ -102,8 +98,8 @@ class StreamingCall:
     async def _handle(self, request: Request) -> None:
         id_, kind = request.context_id, request.WhichOneof("request")
         context = self._contexts.get(id_)
-        if context is not None and context.sent_final_message and kind == "config":
-            await asyncio.wait([context.task])  # the client need not wait to use the id again
+        if context is not None and context.closing and kind == "config":
+            await asyncio.wait([context.task])  # the client need not wait to reuse the id
             context = None
         try:
             if context is not None:
@@ -114,7 +110,7 @@ class StreamingCall:
                 raise InvalidArgument("config", "must be a context's first message")
         except BarkserveError as error:
             if context is not None:
-                context.cut(error)
+                context.stop(error)
             else:
                 self._close(id_)
                 await self._send(id_, failed(error, 0))
@@ -130,39 +126,9 @@ class StreamingCall:
         self._closed.pop(id_, None)
         session = Session(self._backend, config.options, self._deadline, _max_delay_s(config))
         session.feed.push(config.options.text)
-        context = SpeechContext(session)
-        context.task = asyncio.create_task(self._speak(id_, context))
-        self._contexts[id_] = context
-
-    async def _speak(self, id_: str, context: SpeechContext) -> None:
-        """One context from its first message to its last."""
-        unsent: ContextMessage | None = None
-        try:
-            with self._admission.stream():
-                async with aclosing(context.session.messages()) as messages:
-                    async for unsent in messages:
-                        await self._send(id_, unsent)
-                        unsent = None
-        except asyncio.CancelledError:
-            if context.cut_short is None:
-                raise  # the call itself has ended
-            await self._send_final_message(id_, context, context.cut_short, unsent)
-        except Exception as error:
-            failure = as_barkserve_error(error, "context")
-            await self._send(id_, context.final_message(failure))
-        finally:
-            self._close(id_)
-
-    async def _send_final_message(
-        self, id_: str, context: SpeechContext, why: CutShort, unsent: ContextMessage | None
-    ) -> None:
-        """The end of a context that was cut short, behind the message that was waiting to leave: it
-        is counted already.
-        """
-        if unsent is not None:
-            await self._send(id_, unsent)
-        if not isinstance(unsent, speech_pb2.SynthesisFinished):
-            await self._send(id_, context.final_message(why))
+        self._contexts[id_] = SpeechContext(
+            session, self._admission, partial(self._send, id_), partial(self._close, id_)
+        )
 
     def _close(self, id_: str) -> None:
         self._contexts.pop(id_, None)

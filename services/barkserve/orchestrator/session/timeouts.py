@@ -1,4 +1,4 @@
-"""Waits for what comes, and no longer than something else can wait."""
+"""Iterates over an async iterator with a time limit for each item."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -7,33 +7,33 @@ from typing import TypeVar
 Item = TypeVar("Item")
 
 
-async def in_time(
-    items: AsyncIterator[Item], due_in: Callable[[], float | None]
+async def with_timeouts(
+    items: AsyncIterator[Item], timeout_s: Callable[[], float | None]
 ) -> AsyncGenerator[Item | None, None]:
-    """Yields items as they come, and None whenever `due_in` has passed before the next.
+    """Yield each item, and None each time that the time limit passes before the next item.
 
     Args:
-        items: what is waited for; closing them is the caller's.
-        due_in: seconds that may pass without an item, as of now; None for any time.
+        items: the items; the caller closes them.
+        timeout_s: returns the seconds to wait for the next item, as of now; None for no limit.
 
     Raises:
         Exception: what the items raise.
     """
-    arriving: asyncio.Future[Item] | None = None
+    pending: asyncio.Future[Item] | None = None
     try:
         while True:
-            arriving = arriving or asyncio.ensure_future(anext(items))
-            await asyncio.wait({arriving}, timeout=due_in())
-            if not arriving.done():
+            pending = pending or asyncio.ensure_future(anext(items))
+            await asyncio.wait({pending}, timeout=timeout_s())
+            if not pending.done():
                 yield None
                 continue
             try:
-                item = arriving.result()
+                item = pending.result()
             except StopAsyncIteration:
                 return
-            arriving = None
+            pending = None
             yield item
     finally:
-        if arriving is not None and not arriving.done():
-            arriving.cancel()
-            await asyncio.gather(arriving, return_exceptions=True)
+        if pending is not None and not pending.done():
+            pending.cancel()
+            await asyncio.gather(pending, return_exceptions=True)

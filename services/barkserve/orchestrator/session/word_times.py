@@ -1,6 +1,4 @@
-"""When the words of a whole speech are heard: those of each piece, moved to where the piece stands
-in text and audio. Knows no messages.
-"""
+"""Places the words of all segments in the text and the audio of a session. Knows no messages."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,9 +9,10 @@ from barkserve.orchestrator.text.words import Word, find_words
 
 
 @dataclass(frozen=True)
-class HeardWord:
-    """A word of the whole text, and its samples, counted from the start of the speech at the
-    checkpoint's rate.
+class WordInterval:
+    """A word of the whole text and its samples.
+
+    Samples count from the start of the session, at the checkpoint's rate.
     """
 
     word: Word
@@ -22,44 +21,52 @@ class HeardWord:
 
 
 class WordTimes:
-    """The words of one speech, piece after piece.
+    """The words of one session, segment after segment.
 
     Args:
-        samples_a_token: at the checkpoint's rate.
+        samples_per_token: at the checkpoint's rate.
     """
 
-    def __init__(self, samples_a_token: float) -> None:
-        self._samples_a_token = samples_a_token
+    def __init__(self, samples_per_token: float) -> None:
+        self._samples_per_token = samples_per_token
         self._utterance: Utterance | None = None
         self._timer = WordTimer([])
 
-    def certain(self, utterance: Utterance, spoken: Spoken, segment_start: int) -> list[HeardWord]:
-        """The words of a piece that have become certain; it begins at sample `segment_start`."""
+    def update(
+        self, utterance: Utterance, spoken: Spoken, segment_start: int
+    ) -> list[WordInterval]:
+        """Return the words of a segment that have ended since the last call.
+
+        Args:
+            utterance: the segment's.
+            spoken: what the stages have produced of it so far.
+            segment_start: the segment's first sample.
+        """
         if utterance is not self._utterance:
             self._utterance = utterance
             self._timer = WordTimer(find_words(utterance.segment.text))
         timed = self._timer.push(spoken.characters[self._timer.tokens :])
-        return list(self._heard(timed, utterance, segment_start))
+        return list(self._intervals(timed, utterance, segment_start))
 
-    def ended(
+    def finish(
         self, utterance: Utterance, spoken: Spoken, segment_start: int, segment_end: int
-    ) -> list[HeardWord]:
-        """The last words of a piece, none of which is heard behind `segment_end`."""
-        words = self.certain(utterance, spoken, segment_start)
-        words += self._heard(self._timer.rest(), utterance, segment_start)
+    ) -> list[WordInterval]:
+        """Return the last words of a segment; none ends after sample `segment_end`."""
+        words = self.update(utterance, spoken, segment_start)
+        words += self._intervals(self._timer.rest(), utterance, segment_start)
         return [
-            HeardWord(
+            WordInterval(
                 each.word, min(each.first_sample, segment_end), min(each.end_sample, segment_end)
             )
             for each in words
         ]
 
-    def _heard(
+    def _intervals(
         self, timed: Iterable[TimedWord], utterance: Utterance, segment_start: int
-    ) -> Iterator[HeardWord]:
+    ) -> Iterator[WordInterval]:
         for each in timed:
-            word = Word(each.word.text, utterance.segment.start + each.word.start)
-            first = segment_start + round(each.first_token * self._samples_a_token)
-            yield HeardWord(
-                word, first, segment_start + round(each.end_token * self._samples_a_token)
+            yield WordInterval(
+                Word(each.word.text, utterance.segment.start + each.word.start),
+                segment_start + round(each.first_token * self._samples_per_token),
+                segment_start + round(each.end_token * self._samples_per_token),
             )

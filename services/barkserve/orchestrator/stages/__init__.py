@@ -1,1 +1,1 @@
-"""Calls the replicas of a stage."""
+"""Calls to the replicas of a stage."""

@@ -1,12 +1,13 @@
-"""One stage's share of an utterance, on whichever replica is alive. Knows no stage's messages.
+"""A bidirectional call to a stage that moves to another replica when its replica fails.
 
-A stage owns no session, so when its replica goes away the call is made again elsewhere, with
-requests that say what was already produced; the responses go on where they broke off.
+Stages keep no session. A call is moved by making it again: its first request says what was already
+produced, and the responses continue from there. Knows no stage's messages.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 import grpc
@@ -30,18 +31,18 @@ Response = TypeVar("Response", bound=Message)
 Method = Callable[[grpc.aio.Channel], grpc.aio.StreamStreamMultiCallable[Request, Response]]
 """Looks up a stage's RPC on a channel."""
 
-MAX_FAILURES = 3
-"""How often a model may fail one stream: what kills it must not go through all replicas."""
+MAX_MODEL_FAILURES = 3
+"""Model failures after which a stream fails: it may be the stream that breaks every replica."""
 
 
 class StageCall(Generic[Request, Response]):
-    """A call that outlives replicas.
+    """A call that survives the loss of replicas.
 
     Args:
         pool: the stage's replicas.
-        method: a channel's bidirectional method.
+        method: looks up the RPC.
         requests: makes all requests anew; the first must say what was already produced.
-        patience: until when to wait; a stage that is full is asked again as long as it says.
+        retry_policy: how long to wait for replicas that have no room.
     """
 
     def __init__(
@@ -49,22 +50,24 @@ class StageCall(Generic[Request, Response]):
         pool: StagePool,
         method: Method[Request, Response],
         requests: Callable[[], AsyncIterator[Request]],
-        patience: RetryPolicy,
+        retry_policy: RetryPolicy,
     ) -> None:
         self._pool = pool
         self._method = method
         self._requests = requests
-        self._patience = patience
+        self._retry_policy = retry_policy
         self._call: grpc.aio.StreamStreamCall[Request, Response] | None = None
-        self._failure: BarkserveError | None = None
+        self._request_error: BarkserveError | None = None
 
     async def responses(self) -> AsyncGenerator[Response, None]:
-        """Yields the stage's responses, the last being the one that says `finished`.
+        """Yield the stage's responses; the last is its `finished` message.
 
         Raises:
-            BarkserveError: what the stage said, or what the requests raised; StageUnavailable or
-                Overloaded once every replica has been tried, and patience has ended; ModelExecutionFailed
-                when it happened several times.
+            Overloaded: no replica has room, and the retry policy allows no more waiting.
+            StageUnavailable: every replica was tried.
+            ModelExecutionFailed: every replica was tried, or the model failed MAX_MODEL_FAILURES
+                times.
+            BarkserveError: the stage refused a request, or the requests raised it.
         """
         tried: list[str] = []
         rounds = failures = 0
@@ -72,59 +75,62 @@ class StageCall(Generic[Request, Response]):
         while True:
             replica = await self._pool.pick(frozenset(tried))
             try:
-                with self._pool.stream(replica) as channel:
-                    async for response in self._attempt(channel):
+                with self._pool.stream(replica) as channel, self._mapped_errors():
+                    finished = False
+                    async for response in self._begin(channel):
                         self._pool.answered(replica)
                         tried.clear()
+                        finished = response.WhichOneof("response") == "finished"
                         yield response
-                return
+                if finished:
+                    return
+                raise StageFailed(f"the {self._pool.stage} stage ended its stream unfinished")
             except Overloaded as error:
                 tried.append(replica.address)
                 if len(tried) < len(self._pool.replicas):
                     continue
                 tried.clear()
                 rounds += 1
-                paused_s = await self._patience.pause(rounds, waited_s, error.retry_after_s)
+                paused_s = await self._retry_policy.pause(rounds, waited_s, error.retry_after_s)
                 if not paused_s:
                     raise
                 waited_s += paused_s
             except (StageUnavailable, ModelExecutionFailed) as error:
-                if error is self._failure:  # of the stage before, which has tried what it could
+                if error is self._request_error:  # the previous stage has already tried again
                     raise
                 self._pool.failed(replica)
                 tried.append(replica.address)
                 failures += isinstance(error, ModelExecutionFailed)
-                if len(tried) > len(self._pool.replicas) or failures == MAX_FAILURES:
+                if len(tried) > len(self._pool.replicas) or failures == MAX_MODEL_FAILURES:
                     raise
                 _log.warning("trying another replica: %s", error)
 
     def close(self) -> None:
-        """Cancel what is running."""
+        """Cancel the running call, if any."""
         if self._call is not None:
             self._call.cancel()
 
-    async def _attempt(self, channel: grpc.aio.Channel) -> AsyncGenerator[Response, None]:
-        stage = self._pool.stage
-        self._call = self._method(channel)(
-            self._noting_failure(), timeout=self._patience.time_left()
-        )
-        finished = False
-        try:
-            async for response in self._call:
-                finished = response.WhichOneof("response") == "finished"
-                yield response
-        except grpc.aio.AioRpcError as error:
-            raise self._failure or from_rpc_error(error, stage) from error
-        except asyncio.CancelledError:
-            if self._failure is not None:  # the call was cancelled because what feeds it failed
-                raise self._failure from None
-            raise
-        if not finished:
-            raise StageFailed(f"the {stage} stage ended its stream without saying that it finished")
+    def _begin(self, channel: grpc.aio.Channel) -> grpc.aio.StreamStreamCall[Request, Response]:
+        method = self._method(channel)
+        self._call = method(self._admitted_requests(), timeout=self._retry_policy.time_left())
+        return self._call
 
-    async def _noting_failure(self) -> AsyncIterator[Request]:
-        """The requests, once the stage has room for them; remembers a failure, of which grpc would
-        make a bare cancellation.
+    @contextmanager
+    def _mapped_errors(self) -> Iterator[None]:
+        """Raise what the requests raised, or what the status of the call means."""
+        try:
+            yield
+        except grpc.aio.AioRpcError as error:
+            raise self._request_error or from_rpc_error(error, self._pool.stage) from error
+        except asyncio.CancelledError:
+            if self._request_error is not None:  # grpc cancels a call whose requests raise
+                raise self._request_error from None
+            raise
+
+    async def _admitted_requests(self) -> AsyncIterator[Request]:
+        """The requests, once the stage has admitted the call.
+
+        Keeps an error that they raise: grpc would report a bare cancellation.
         """
         assert self._call is not None
         await self._call.initial_metadata()
@@ -134,5 +140,5 @@ class StageCall(Generic[Request, Response]):
             async for request in self._requests():
                 yield request
         except BarkserveError as error:
-            self._failure = error
+            self._request_error = error
             raise

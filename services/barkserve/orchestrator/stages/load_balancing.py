@@ -1,4 +1,4 @@
-"""Whose turn it is: two replicas drawn at random, and of them the one with less to do. Pure."""
+"""Chooses a replica: of two random candidates, the one with less load. Pure."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -6,34 +6,35 @@ from collections.abc import Callable, Sequence
 from barkserve.discovery.replica import Replica
 
 BACKLOG_S = 10.0
-"""Seconds of audio to be made that weigh as much as a full house."""
+"""Seconds of audio still to be made that weigh as much as all slots."""
 
-AWAKE_ENOUGH = 0.5
-"""Up to this pressure a replica has a stream sooner than one whose model has to come back."""
+RELOAD_PRESSURE = 0.5
+"""A replica with an offloaded model is avoided while another has less than this pressure."""
 
 UNKNOWN_SLOTS = 16
-"""Assumed of a replica that has not said how many it has."""
+"""Slots assumed of a replica that has not reported any."""
 
 
 def pressure(replica: Replica) -> float:
-    """How much a replica has to do, as far as is known: its last report, and what was given to it
-    since. 1 is a full house.
+    """The load of a replica, as far as is known; 1 means that all slots are in use.
+
+    Counts its last report and the streams that it was given since.
     """
     load = replica.load
     if load is None or not load.slots:
         return replica.given / UNKNOWN_SLOTS
-    taken = load.slots - load.slots_free + load.queue + replica.given
-    return taken / load.slots + load.backlog_seconds / BACKLOG_S
+    used = load.slots - load.slots_free + load.queue + replica.given
+    return used / load.slots + load.backlog_seconds / BACKLOG_S
 
 
 def has_room(replica: Replica) -> bool:
-    """Whether it will take another stream, as far as is known."""
+    """Whether a replica will admit another stream, as far as is known."""
     load = replica.load
     return load is None or not load.slots or load.streams + replica.given < load.capacity
 
 
-def away(replica: Replica) -> bool:
-    """Whether its model would have to come back to its device first."""
+def offloaded(replica: Replica) -> bool:
+    """Whether a replica would have to reload its model first."""
     return replica.load is not None and bool(replica.load.away)
 
 
@@ -43,12 +44,11 @@ def choose(
     now: float,
     sample: Callable[[Sequence[Replica], int], list[Replica]] = random.sample,
 ) -> Replica | None:
-    """The replica for the next stream, None if there is none that may have it.
+    """Choose the replica for the next stream; None if all are draining.
 
-    Draining ones never. Otherwise those that are better in the first of these respects go before
-    all others: not tried for this very stream, not avoided, reachable, with room, and awake while
-    one that is awake has not much to do. Among the best two are drawn, and the less busy one is
-    chosen.
+    The rest are ranked, in this order, by: not tried for this stream, not avoided, reachable, with
+    room, and with a loaded model while one of those has little load. Of two random replicas of the
+    best rank, the one with less load is chosen.
 
     Args:
         candidates: all replicas.
@@ -60,7 +60,7 @@ def choose(
     if not able:
         return None
 
-    awake_will_do = any(not away(each) and pressure(each) < AWAKE_ENOUGH for each in able)
+    avoid_reload = any(not offloaded(each) and pressure(each) < RELOAD_PRESSURE for each in able)
 
     def rank(replica: Replica) -> tuple[bool, ...]:
         return (
@@ -68,7 +68,7 @@ def choose(
             replica.avoided_until > now,
             replica.silent and replica.failures > 0,
             not has_room(replica),
-            awake_will_do and away(replica),
+            avoid_reload and offloaded(replica),
         )
 
     best = min(map(rank, able))

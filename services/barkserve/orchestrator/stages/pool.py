@@ -1,6 +1,4 @@
-"""The replicas of one stage: whose turn it is, and which to leave alone for a while. Knows no
-messages.
-"""
+"""The replicas of one stage: picks one per stream, avoids failed ones. Knows no messages."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -16,20 +14,20 @@ from barkserve.errors import StageUnavailable
 from barkserve.orchestrator.stages.load_balancing import choose
 from barkserve.serving.channel import Dialer
 
-FIRST_AVOID_S, LAST_AVOID_S = 1.0, 30.0
-"""How long a replica that failed is not picked while there are others: twice as long each time."""
+FIRST_AVOID_S, MAX_AVOID_S = 1.0, 30.0
+"""How long a replica that failed is avoided while there are others; doubles with each failure."""
 
 _POLL_S = 0.2
 
 
 class StagePool:
-    """A stage's replicas, picked by load.
+    """A stage's replicas.
 
     Args:
-        stage: which stage.
+        stage: the stage's name.
         resolver: finds its replicas.
         dialer: opens channels to them.
-        wait_s: how long a stream waits for a stage that has no replica, for it may be starting.
+        wait_s: how long a stream waits for a stage without replicas, which may be starting.
     """
 
     def __init__(
@@ -41,21 +39,21 @@ class StagePool:
 
     @property
     def replicas(self) -> Sequence[Replica]:
-        """All that there are."""
+        """All known replicas."""
         return self._set.replicas
 
     def start(self) -> None:
-        """Begin to look for replicas and to listen to them; needs a running event loop."""
+        """Watch for replicas and their load; needs a running event loop."""
         self._set.start()
 
     async def pick(self, tried: frozenset[str] = frozenset()) -> Replica:
-        """The replica for the next stream.
+        """Pick the replica for the next stream.
 
         Args:
             tried: addresses that have failed this stream; others are preferred.
 
         Raises:
-            StageUnavailable: there is none, also after the wait.
+            StageUnavailable: no replica takes streams, also after the wait.
         """
         self.start()
         deadline = time.monotonic() + max(self._wait_s, _POLL_S)
@@ -73,19 +71,19 @@ class StagePool:
 
     @contextmanager
     def stream(self, replica: Replica) -> Iterator[grpc.aio.Channel]:
-        """A channel for one stream to a replica."""
+        """Count a stream to a replica; yields the channel for it."""
         replica.given += 1
         with replica.stream() as channel:
             yield channel
 
     def failed(self, replica: Replica) -> None:
-        """Prefer other replicas for a while: this one broke off or could not be reached."""
-        pause = min(LAST_AVOID_S, FIRST_AVOID_S * 2**replica.failures)
+        """Avoid a replica for a while: it broke off or could not be reached."""
+        pause = min(MAX_AVOID_S, FIRST_AVOID_S * 2**replica.failures)
         replica.failures += 1
         replica.avoided_until = time.monotonic() + pause
 
     def answered(self, replica: Replica) -> None:
-        """It works: forget that it ever failed."""
+        """Forget a replica's failures: it works."""
         replica.failures = 0
         replica.avoided_until = 0.0
 

@@ -1,1 +1,1 @@
-"""Speaks one text through the four stages."""
+"""Speaks one text of any length through the four stages."""

@@ -1,10 +1,6 @@
-"""One drawing of a piece: what of it is heard, and whether it must be drawn anew. Knows neither
-pieces before nor after.
-"""
+"""One try at a segment: which samples are sent, and whether the segment must be drawn again."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 
 import numpy as np
 
@@ -14,69 +10,61 @@ from barkserve.v1 import common_pb2
 
 
 class Attempt:
-    """A pipeline under way. Made for one use, inside an event loop.
+    """A running pipeline. Made for one use, inside an event loop.
 
     Args:
-        pipeline: speaks.
-        trimmer: of this piece.
-        may_fail: the piece can be drawn anew.
+        pipeline: generates the segment.
+        trimmer: cuts the segment's silence.
+        may_fail: whether the segment can be drawn again.
 
     Attributes:
-        accepted: whether this take is heard: false for one that failed and of which nothing has
-            left. Known when the first sound leaves, at the end at the latest.
+        accepted: whether this attempt is sent. Set before its first sample is sent, at the end at
+            the latest. False for an attempt that is silent, or that reached its length limit before
+            its first sound.
+        ended: whether `push` takes no more samples: all were pushed, or the attempt failed.
     """
 
     def __init__(self, pipeline: Pipeline, trimmer: SilenceTrimmer, *, may_fail: bool) -> None:
         self.pipeline = pipeline
         self.accepted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.ended = False
         self._trimmer = trimmer
+        self._held: list[Samples] = []
         if not may_fail:
             self.accepted.set_result(True)
 
-    async def samples(
-        self, decoded: AsyncGenerator[Samples, None]
-    ) -> AsyncGenerator[Samples, None]:
-        """Yields (n,) float32 samples that are heard, n >= 1; nothing if the take failed.
+    @property
+    def finish_reason(self) -> common_pb2.FinishReason:
+        """Why the segment ended."""
+        if self.ended and not self._trimmer.has_sound:
+            return common_pb2.FINISH_REASON_SILENCE
+        return self.pipeline.spoken.finish_reason
+
+    def push(self, decoded: Samples | None) -> Samples:
+        """Take the pipeline's next samples.
 
         Args:
-            decoded: all samples of the pipeline.
+            decoded: (n,) float32 samples; None after the last.
 
-        Raises:
-            BarkserveError: what a stage said.
+        Returns:
+            (m,) float32 samples to send now, m >= 0.
         """
-        held: list[Samples] = []
-        async with aclosing(decoded) as parts:
-            async for part in parts:
-                held.append(self._trimmer.push(part))
-                if not self._settled():
-                    continue
-                if not self.accepted.result():
-                    return
-                for each in _joined(held):
-                    yield each
-                held.clear()
-        held.append(self._trimmer.flush())
-        if self._ends_well():
-            for each in _joined(held):
-                yield each
-
-    def _settled(self) -> bool:
-        """Whether it is known if the take is heard; decides when there is the first sound."""
-        if not self.accepted.done() and self._trimmer.has_sound:
-            reason = self.pipeline.spoken.finish_reason
-            self.accepted.set_result(reason != common_pb2.FINISH_REASON_LENGTH)
-        return self.accepted.done()
-
-    def _ends_well(self) -> bool:
-        """Note how the piece ended; whether the take is heard."""
-        if not self._trimmer.has_sound:
-            self.pipeline.spoken.finish_reason = common_pb2.FINISH_REASON_SILENCE
+        if decoded is None:
+            self.ended = True
+            self._held.append(self._trimmer.flush())
+        else:
+            self._held.append(self._trimmer.push(decoded))
+        if not self.accepted.done() and (self.ended or self._trimmer.has_sound):
+            self.accepted.set_result(self._succeeds())
         if not self.accepted.done():
-            self.accepted.set_result(self._trimmer.has_sound)
-        return self.accepted.result()
+            return self._held[0][:0]
+        self.ended = self.ended or not self.accepted.result()
+        samples = np.concatenate(self._held)
+        self._held.clear()
+        return samples if self.accepted.result() else samples[:0]
 
-
-def _joined(parts: list[Samples]) -> list[Samples]:
-    """All parts as one, none if there is no sample."""
-    joined = np.concatenate(parts)
-    return [joined] if len(joined) else []
+    def _succeeds(self) -> bool:
+        """Whether the attempt is good, as known at its first sound or at its end."""
+        if not self._trimmer.has_sound:
+            return False
+        return self.ended or self.pipeline.spoken.finish_reason != common_pb2.FINISH_REASON_LENGTH

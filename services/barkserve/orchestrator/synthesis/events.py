@@ -1,4 +1,4 @@
-"""What comes of speaking a text, in order. Values only."""
+"""What a synthesis yields, in order. Values only."""
 
 from dataclasses import dataclass
 
@@ -11,31 +11,32 @@ from barkserve.v1 import common_pb2
 
 @dataclass(frozen=True)
 class SegmentSamples:
-    """The next (n,) float32 samples of a piece, at the checkpoint's rate."""
+    """The next (n,) float32 samples of a segment, at the checkpoint's rate."""
 
     utterance: Utterance
-    spoken: Spoken  # as far as the stages are
+    spoken: Spoken  # what the stages have produced so far
     samples: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class SegmentEnded:
-    """All samples of a piece have come."""
+    """All samples of a segment were yielded."""
 
     utterance: Utterance
     spoken: Spoken  # complete
+    finish_reason: "common_pb2.FinishReason"
 
 
 @dataclass(frozen=True)
 class Flushed:
-    """All samples of the text before a flush have come."""
+    """All samples of the text before a flush were yielded."""
 
     flush_id: str
 
 
 @dataclass(frozen=True)
 class SynthesisEnded:
-    """All samples have come."""
+    """All samples were yielded."""
 
     codec: common_pb2.StageReport
 

@@ -1,10 +1,9 @@
-"""One utterance through the three stages that draw: each stage's responses, as they come, are the
-next stage's requests.
+"""One utterance through the semantic, coarse and fine stages.
 
-Every stage is an async iterator over the one before it, so reading frames pulls the whole chain,
-and a reader who stops reading stops it. A stage begins once the same stage is done with the
-utterance before, whose tokens are its history. Knows messages; knows no audio encodings, no voices
-by name, and not which replica answers.
+Each stage's responses become the next stage's requests as they arrive. Every stage is an async
+iterator over the previous one, so reading frames pulls all stages, and a reader that stops stops
+them. A stage starts once the same stage has finished the previous utterance, whose tokens are its
+history. Knows messages; knows no audio formats, no voice names and no replicas.
 """
 
 import asyncio
@@ -22,9 +21,9 @@ from barkserve.orchestrator.stages.replay import Replay
 from barkserve.orchestrator.stages.retry import RetryPolicy
 from barkserve.orchestrator.synthesis.history import (
     History,
-    HistorySizes,
     HistoryStage,
     extend_history,
+    history_sizes,
 )
 from barkserve.orchestrator.synthesis.stage_requests import (
     coarse_config,
@@ -41,102 +40,105 @@ from barkserve.v1 import (
     semantic_pb2_grpc,
 )
 
-Pools = Mapping[StageName, StagePool]
-
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)
 
 
 @dataclass(frozen=True)
 class StageClients:
-    """What all utterances have in common.
+    """What all utterances share.
 
     Attributes:
         pools: the replicas of each stage.
         config: the checkpoint's.
     """
 
-    pools: Pools
+    pools: Mapping[StageName, StagePool]
     config: BarkConfig
-
-    @property
-    def sizes(self) -> HistorySizes:
-        """How much each stage remembers."""
-        return HistorySizes.of(self.config)
 
 
 class Pipeline:
-    """One utterance on its way. Made for one use; `close` ends all its calls.
+    """Generates one utterance's frames. Made for one use; `close` ends all its calls.
 
     Args:
-        chain: the stages.
+        stages: the replicas of each stage.
         utterance: what to speak.
-        before: what the stages remember.
-        patience: until when to wait for them.
+        history: the tokens before it.
+        retry_policy: how long to wait for replicas without room.
 
     Attributes:
-        spoken: what has been said so far.
-        after: what the stages will remember.
+        utterance: what is spoken.
+        spoken: what the stages have produced so far.
+        next_history: the tokens up to the end of this utterance.
     """
 
     def __init__(
-        self, chain: StageClients, utterance: Utterance, before: History, patience: RetryPolicy
+        self,
+        stages: StageClients,
+        utterance: Utterance,
+        history: History,
+        retry_policy: RetryPolicy,
     ) -> None:
         self.utterance = utterance
         self.spoken = Spoken()
-        self.after = History()
-        self._chain = chain
-        self._before = before
-        self._patience = patience
-        self._sizes = chain.sizes.tokens
+        self.next_history = History()
+        self._stages = stages
+        self._history = history
+        self._retry_policy = retry_policy
+        self._history_sizes = history_sizes(stages.config)
         self._closers: list[Callable[[], None]] = []
         self._semantic = Replay(self._semantic_tokens())
         self._coarse = Replay(self._coarse_codes())
         self._fine = Replay(self._fine_codes())
 
     def start(self) -> None:
-        """Begin, as far as the utterance before is done, without a reader."""
+        """Start each stage as soon as its history is known, without waiting for a reader."""
         for replay in (self._semantic, self._coarse, self._fine):
             replay.start()
 
     def frames(self) -> AsyncIterator[Sequence[int]]:
-        """Yields codes of all codebooks, frame by frame, as the fine stage makes them.
+        """Yield codes of all codebooks, frame by frame, as the fine stage makes them.
 
         Raises:
-            BarkserveError: what the first stage that failed said.
+            BarkserveError: the error of the first stage that failed.
         """
         return self._fine.read()
 
     @property
     def complete(self) -> "asyncio.Future[Sequence[int]]":
-        """Done once all frames are there, or with what the first stage that failed said."""
-        return self.after.known("fine")
+        """Done once all frames are known; has the error of the first stage that failed."""
+        return self.next_history.future("fine")
+
+    @property
+    def codes(self) -> Sequence[int]:
+        """Codes of all codebooks, frame by frame, of the frames known so far."""
+        return self.spoken.fine
 
     @property
     def frame_count(self) -> int:
-        """Frames that are there."""
-        return len(self.spoken.fine) // self._chain.config.fine_generation.n_fine_codebooks
+        """Frames known so far."""
+        return len(self.spoken.fine) // self._stages.config.fine_generation.n_fine_codebooks
 
     def close(self) -> None:
-        """Cancel whatever is still running in any stage."""
-        while self._closers:  # what a call knows holds this pipeline: none is kept
+        """Cancel the calls that are still running."""
+        while self._closers:  # emptied, because a call refers to this pipeline
             self._closers.pop()()
         for replay in (self._semantic, self._coarse, self._fine):
             replay.close()
-        self.after.close()
+        self.next_history.close()
 
     async def _semantic_tokens(self) -> AsyncIterator[Sequence[int]]:
-        history = await self._before.of("semantic")
+        history = await self._history.get("semantic")
         request = semantic_pb2.SemanticServiceGenerateRequest
 
         async def requests() -> AsyncIterator[semantic_pb2.SemanticServiceGenerateRequest]:
-            self.spoken.characters.clear()  # a replica that goes on tells all of them
+            self.spoken.characters.clear()  # a replica that takes over sends all of them again
             config = semantic_config(self.utterance, history, self.spoken.semantic)
             yield request(config=config)
             yield request(text=self.utterance.segment.text)
 
         try:
-            async for response in self._stage(
+            async for response in self._responses(
                 "semantic",
                 lambda channel: semantic_pb2_grpc.SemanticServiceStub(channel).Generate,
                 requests,
@@ -150,14 +152,14 @@ class Pipeline:
                 if response.tokens.tokens:
                     yield response.tokens.tokens
         except Exception as error:
-            self.after.fail("semantic", error)
+            self.next_history.fail("semantic", error)
             raise
-        self._know("semantic", history, self.spoken.semantic)
+        self._finish("semantic", history, self.spoken.semantic)
 
     async def _coarse_codes(self) -> AsyncIterator[Sequence[int]]:
-        """Frame by frame."""
-        semantic_history = await self._before.of("semantic")
-        history = await self._before.of("coarse")
+        """Codes of the coarse codebooks, frame by frame."""
+        semantic_history = await self._history.get("semantic")
+        history = await self._history.get("coarse")
         request = coarse_pb2.CoarseServiceGenerateRequest
 
         async def requests() -> AsyncIterator[coarse_pb2.CoarseServiceGenerateRequest]:
@@ -166,7 +168,7 @@ class Pipeline:
             async for tokens in self._semantic.read():
                 yield request(semantic=coarse_pb2.SemanticInput(tokens=tokens))
 
-        async for response in self._stage(
+        async for response in self._responses(
             "coarse", lambda channel: coarse_pb2_grpc.CoarseServiceStub(channel).Generate, requests
         ):
             if response.HasField("finished"):
@@ -174,12 +176,12 @@ class Pipeline:
                 continue
             self.spoken.coarse.extend(response.frames.codes)
             yield response.frames.codes
-        size = self._chain.config.codebook_size
-        self._know("coarse", history, [code % size for code in self.spoken.coarse])
+        size = self._stages.config.codebook_size
+        self._finish("coarse", history, [code % size for code in self.spoken.coarse])
 
     async def _fine_codes(self) -> AsyncIterator[Sequence[int]]:
-        """Frame by frame."""
-        history = await self._before.of("fine")
+        """Codes of all codebooks, frame by frame."""
+        history = await self._history.get("fine")
         request = fine_pb2.FineServiceGenerateRequest
 
         async def requests() -> AsyncIterator[fine_pb2.FineServiceGenerateRequest]:
@@ -188,7 +190,7 @@ class Pipeline:
                 yield request(coarse=fine_pb2.CoarseInput(codes=codes))
 
         try:
-            async for response in self._stage(
+            async for response in self._responses(
                 "fine", lambda channel: fine_pb2_grpc.FineServiceStub(channel).Generate, requests
             ):
                 if response.HasField("finished"):
@@ -197,26 +199,27 @@ class Pipeline:
                 self.spoken.fine.extend(response.frames.codes)
                 yield response.frames.codes
         except Exception as error:
-            self.after.fail("fine", error)
+            self.next_history.fail("fine", error)
             raise
-        self._know("fine", history, self.spoken.fine)
+        self._finish("fine", history, self.spoken.fine)
 
-    def _know(self, stage: HistoryStage, history: Sequence[int], own: Sequence[int]) -> None:
-        self.after.know(stage, extend_history(history, own, self._sizes[stage]))
+    def _finish(self, stage: HistoryStage, history: Sequence[int], own: Sequence[int]) -> None:
+        extended = extend_history(history, own, self._history_sizes[stage])
+        self.next_history.set(stage, extended)
 
-    def _stage(
+    def _responses(
         self,
         stage: HistoryStage,
         method: Method[Request, Response],
         requests: Callable[[], AsyncIterator[Request]],
     ) -> AsyncGenerator[Response, None]:
-        """The responses of one stage.
+        """Call a stage; returns its responses.
 
         Args:
             stage: which.
-            method: the stage's RPC.
+            method: looks up the stage's RPC.
             requests: makes all requests anew, as of now, when a replica is replaced.
         """
-        call = StageCall(self._chain.pools[stage], method, requests, self._patience)
+        call = StageCall(self._stages.pools[stage], method, requests, self._retry_policy)
         self._closers.append(call.close)
         return call.responses()

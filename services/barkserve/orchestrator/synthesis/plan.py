@@ -1,6 +1,4 @@
-"""What a request amounts to once everything about it is decided. Knows no channels and sends
-nothing.
-"""
+"""A checked request with all its defaults resolved. Sends nothing."""
 
 import secrets
 import uuid
@@ -16,8 +14,9 @@ from barkserve.speakable import speakable
 from barkserve.v1 import common_pb2, speech_pb2
 
 MAX_REQUEST_ID_CHARACTERS = 128
-NOTHING = "holds nothing to speak: no letter, digit, note sign or [cue]"
-MAX_SEED = 2**32  # of those we draw: short enough to be read out
+NOTHING_TO_SPEAK = "holds nothing to speak: no letter, digit, note sign or [cue]"
+MAX_SEED = 2**32
+"""Seeds that the server draws are below this: short enough to read out."""
 
 
 @dataclass(frozen=True)
@@ -25,12 +24,12 @@ class Plan:
     """How to speak one text.
 
     Attributes:
-        request: what the client sent, for the options that go to the stages as they are.
+        request: the client's, for the options that are passed to the stages unchanged.
         request_id: the client's, or a new one.
         voice: the history prompt, None for no voice.
-        seed: the client's, or a drawn one.
-        output: how the audio is made and cut.
-        tail: how pieces end.
+        seed: the client's, or a random one.
+        output: the audio format and the size of chunks.
+        tail: how segments end.
     """
 
     request: speech_pb2.SynthesizeRequest
@@ -42,16 +41,16 @@ class Plan:
 
     @property
     def voice_name(self) -> str:
-        """How `started` names the voice."""
+        """The voice's name in `started`."""
         return NO_VOICE if self.voice is None else self.voice.name
 
     @property
     def language(self) -> str:
-        """The text's language, a BCP 47 code; empty if only the text itself can tell."""
+        """The text's BCP 47 language code; empty if neither request nor voice has one."""
         return self.request.language_code or (self.voice.language if self.voice else "")
 
     def sampling(self, options: common_pb2.Sampling) -> common_pb2.Sampling:
-        """A stage's sampling options, greedy where the whole request is."""
+        """A stage's sampling options; greedy if the request is."""
         chosen = common_pb2.Sampling()
         chosen.CopyFrom(options)
         if self.request.greedy:
@@ -65,13 +64,16 @@ def make_plan(
     source_rate: int,
     max_seconds_per_character: float,
 ) -> Plan:
-    """Check a request and decide what it leaves open. Raises InvalidArgument naming the field.
+    """Check a request and resolve its defaults.
 
     Args:
         request: the client's.
-        voice: that it means.
-        source_rate: samples a second that the checkpoint makes.
-        max_seconds_per_character: the server's default of the request's `tail`.
+        voice: the voice that it selects.
+        source_rate: the checkpoint's sample rate in Hz.
+        max_seconds_per_character: the server's default for the request's `tail`.
+
+    Raises:
+        InvalidArgument: an option is not valid; names the field.
     """
     if len(request.request_id) > MAX_REQUEST_ID_CHARACTERS:
         raise InvalidArgument(
@@ -96,9 +98,15 @@ def make_plan(
     )
 
 
-def check_text(text: str, most: int) -> None:
-    """Raise InvalidArgument for text that is too long, or that no stage could speak."""
-    if len(text) > most:
-        raise InvalidArgument("text", f"must be at most {most} characters, found {len(text)}")
+def check_text(text: str, max_characters: int) -> None:
+    """Check a complete text.
+
+    Raises:
+        InvalidArgument: the text is too long, or holds nothing that can be spoken.
+    """
+    if len(text) > max_characters:
+        raise InvalidArgument(
+            "text", f"must be at most {max_characters} characters, found {len(text)}"
+        )
     if not speakable(text):
-        raise InvalidArgument("text", NOTHING)
+        raise InvalidArgument("text", NOTHING_TO_SPEAK)

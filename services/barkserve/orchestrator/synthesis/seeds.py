@@ -1,15 +1,15 @@
-"""The seed of each piece of a text, a function of the request's seed alone."""
+"""Derives each segment's seed from the request's seed."""
 
 import hashlib
 
 
 def segment_seed(seed: int, index: int, redraw: int = 0) -> int:
-    """The seed of a piece's draws.
+    """Return the seed for one attempt at a segment.
 
     Args:
         seed: the request's.
-        index: of the piece, from 0; the first piece has the request's own seed.
-        redraw: how often the piece has been drawn before.
+        index: the segment's, from 0. The first attempt at the first segment has the request's seed.
+        redraw: how often the segment has been drawn before.
 
     Returns:
         0 to 2^63 - 1.

@@ -1,6 +1,4 @@
-"""The first message to each stage: the plan's options, what it remembers, and what was already
-produced. Sends nothing.
-"""
+"""Builds the first message to each stage: options, history, and what was already produced."""
 
 from collections.abc import Sequence
 
@@ -11,7 +9,7 @@ from barkserve.v1 import coarse_pb2, fine_pb2, semantic_pb2
 def semantic_config(
     utterance: Utterance, history: Sequence[int], produced: Sequence[int]
 ) -> semantic_pb2.SemanticConfig:
-    """For the semantic stage; `history` and `produced` are tokens."""
+    """Build the semantic stage's config; `history` and `produced` are tokens."""
     options = utterance.plan.request.semantic
     config = semantic_pb2.SemanticConfig(
         semantic_prompt=history,
@@ -34,8 +32,8 @@ def coarse_config(
     history: Sequence[int],
     produced: Sequence[int],
 ) -> coarse_pb2.CoarseConfig:
-    """For the coarse stage; `history` and `produced` are codes, frame by frame."""
-    known = bool(semantic_history and history)  # one without the other is no history
+    """Build the coarse stage's config; `history` and `produced` are codes, frame by frame."""
+    known = bool(semantic_history and history)  # the model needs both
     return coarse_pb2.CoarseConfig(
         semantic_prompt=semantic_history if known else [],
         coarse_prompt=history if known else [],
@@ -48,7 +46,7 @@ def coarse_config(
 def fine_config(
     utterance: Utterance, history: Sequence[int], produced: Sequence[int]
 ) -> fine_pb2.FineConfig:
-    """For the fine stage; `history` and `produced` are codes, frame by frame."""
+    """Build the fine stage's config; `history` and `produced` are codes, frame by frame."""
     options = utterance.plan.request.fine
     config = fine_pb2.FineConfig(
         fine_prompt=history,

@@ -1,15 +1,15 @@
-"""Speaks a text of any length, piece after piece, as one speech.
+"""Speaks a text of any length, segment after segment, as continuous speech.
 
-While a piece is being heard, the next is already under way: its semantic tokens begin when those of
-the piece before are complete, and so on stage by stage. No more than these two are ever there, so a
-book takes no more memory than a page, and a reader who stops stops it all. Knows neither encodings
-nor messages to clients.
+The next segment starts while the previous one is still being decoded: each stage starts it as soon
+as that stage has finished the previous one. At most SEGMENTS_IN_FLIGHT segments exist at a time, so
+memory does not grow with the text, and a reader that stops stops all stages. Knows no encodings and
+no messages to clients.
 """
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
 
 from barkserve.errors import BarkserveError, NothingToSpeak, StageFailed, TextTooLong
 from barkserve.orchestrator.audio.playout_clock import PlayoutClock
@@ -26,7 +26,7 @@ from barkserve.orchestrator.synthesis.events import (
 )
 from barkserve.orchestrator.synthesis.history import History
 from barkserve.orchestrator.synthesis.pipeline import Pipeline, StageClients
-from barkserve.orchestrator.synthesis.plan import NOTHING, Plan
+from barkserve.orchestrator.synthesis.plan import NOTHING_TO_SPEAK, Plan
 from barkserve.orchestrator.synthesis.seeds import segment_seed
 from barkserve.orchestrator.synthesis.utterance import Utterance
 from barkserve.orchestrator.text.budget import Budget
@@ -34,69 +34,78 @@ from barkserve.orchestrator.text.feed import TextFeed
 from barkserve.orchestrator.text.segmenter import FlushMark, Segment, split_in_half
 
 SEGMENTS_IN_FLIGHT = 2
-NOTHING_MADE = "the model found nothing to say for this text; try another seed or voice"
-FULL_STAGE_S = 10.0
-"""How long, at least, a speech that has begun goes on asking a stage that is full."""
+NO_SAMPLES = "the model found nothing to say for this text; try another seed or voice"
+MIN_RETRY_S = 10.0
+"""How long, at least, a synthesis that has begun waits for a stage without room."""
 
 
 class Synthesis:
-    """One text being spoken. Made for one use.
+    """The synthesis of one text. Made for one use.
 
     Args:
-        chain: the stages.
+        stages: the replicas of each stage.
         plan: how to speak.
         feed: the text.
-        budget: how the text's pieces were measured.
-        listener: who hears it.
-        deadline: the event loop's time at which the client gives up, None for never.
+        budget: the size of the text's segments.
+        clock: the client's playback.
+        deadline: the client's deadline in the event loop's time, None for none.
     """
 
     def __init__(
         self,
-        chain: StageClients,
+        stages: StageClients,
         plan: Plan,
         feed: TextFeed,
         budget: Budget,
-        listener: PlayoutClock,
+        clock: PlayoutClock,
         deadline: float | None,
     ) -> None:
-        self._chain = chain
+        self._stages = stages
         self._plan = plan
         self._feed = feed
         self._budget = budget
-        self._listener = listener
+        self._clock = clock
         self._deadline = deadline
-        self._room = asyncio.Semaphore(SEGMENTS_IN_FLIGHT)
-        self._under_way: asyncio.Queue[Attempt | FlushMark | Exception | None] = asyncio.Queue()
+        self._free = asyncio.Semaphore(SEGMENTS_IN_FLIGHT)
+        self._started: asyncio.Queue[Attempt | FlushMark | Exception | None] = asyncio.Queue()
         self._open: set[Pipeline] = set()
-        self._refused: deque[Segment] = deque()  # what is left of a piece that was too long
-        self._silence: BarkserveError = NothingToSpeak("text", NOTHING)  # what to say if it stays
-        self._codec = CodecStream(chain.pools["codec"], chain.config, self._patience(0))
-        self._frame_count = 0  # of pieces that were heard
+        self._refused: deque[Segment] = deque()  # parts of a segment that was too long
+        self._empty_error: BarkserveError = NothingToSpeak("text", NOTHING_TO_SPEAK)
+        self._codec = CodecStream(stages.pools["codec"], stages.config, self._retry_policy(0))
+        self._frame_count = 0  # of segments that were sent
         self._sample_count = 0
 
     async def events(self) -> AsyncGenerator[SynthesisEvent, None]:
-        """Yields what is spoken as it comes.
+        """Yield samples and ends of segments as they are ready.
 
         Raises:
-            BarkserveError: what a stage said, what was wrong with the text, or that nothing came.
+            BarkserveError: a stage failed, the text is not valid, or no sample was made of it.
         """
         producing = asyncio.create_task(self._produce())
         try:
-            while (item := await self._under_way.get()) is not None:
+            while (item := await self._started.get()) is not None:
                 if isinstance(item, Exception):
                     raise item
                 if isinstance(item, FlushMark):
                     yield Flushed(item.flush_id)
                     continue
-                async with aclosing(self._spoken(item)) as events:
-                    async for event in events:
-                        yield event
+                with self._closing(item):
+                    utterance, spoken = item.pipeline.utterance, item.pipeline.spoken
+                    self._codec.begin(item.pipeline)
+                    while not item.ended:
+                        if len(samples := item.push(await self._codec.read())):
+                            self._sample_count += len(samples)
+                            yield SegmentSamples(utterance, spoken, samples)
+                    sent = item.accepted.result()
+                    if sent:
+                        self._empty_error = StageFailed(NO_SAMPLES)
+                        self._frame_count += item.pipeline.frame_count
+                        yield SegmentEnded(utterance, spoken, item.finish_reason)
+                    self._codec = self._codec.following(sent=sent)
             if self._sample_count == 0:
-                raise self._silence
-            self._codec.add(None)
+                raise self._empty_error
             report = await self._codec.finish()
-            report.output_count = self._frame_count * self._chain.config.codec.hop_length
+            report.output_count = self._frame_count * self._stages.config.codec.hop_length
             yield SynthesisEnded(report)
         finally:
             producing.cancel()
@@ -105,83 +114,73 @@ class Synthesis:
                 pipeline.close()
             await asyncio.wait([producing])
 
-    async def _spoken(self, take: Attempt) -> AsyncGenerator[SynthesisEvent, None]:
-        """The events of one piece, none of a take that failed."""
-        pipeline = take.pipeline
-        utterance, spoken = pipeline.utterance, pipeline.spoken
+    @contextmanager
+    def _closing(self, attempt: Attempt) -> Iterator[None]:
+        """Free an attempt's place at its end; a segment that a stage refuses is passed over."""
         try:
-            self._codec.add(pipeline)
-            async with aclosing(take.samples(self._codec.samples(pipeline))) as parts:
-                async for samples in parts:
-                    self._sample_count += len(samples)
-                    yield SegmentSamples(utterance, spoken, samples)
-            if take.accepted.result():
-                self._silence = StageFailed(NOTHING_MADE)  # if no piece is heard
-                self._frame_count += pipeline.frame_count
-                yield SegmentEnded(utterance, spoken)
-            self._codec = self._codec.after(pipeline, heard=take.accepted.result())
+            yield
         except TextTooLong:
-            pass  # its halves come next
+            pass  # its halves follow
         except NothingToSpeak as error:
-            self._silence = error
+            self._empty_error = error
         finally:
-            pipeline.close()
-            self._open.discard(pipeline)
-            self._listener.segment_ended()
+            attempt.pipeline.close()
+            self._open.discard(attempt.pipeline)
+            self._clock.segment_ended()
             self._feed.wake()
-            self._room.release()
+            self._free.release()
 
     async def _produce(self) -> None:
-        """Start piece after piece, as soon as the one before lets it."""
-        before, index = History.of_voice(self._plan.voice), 0
+        """Start attempt after attempt, each as soon as the previous one allows it."""
+        history, index = History.from_voice(self._plan.voice), 0
         try:
             while True:
-                await self._room.acquire()
+                await self._free.acquire()
                 item = self._refused.popleft() if self._refused else await self._feed.next()
                 if not isinstance(item, Segment):
-                    self._room.release()
-                    self._under_way.put_nowait(item)
+                    self._free.release()
+                    self._started.put_nowait(item)
                     if item is None:
                         return
                     continue
-                take = self._start(item, index, before, 0)
-                while spoken := await self._semantic_complete(take.pipeline):
-                    if await take.accepted:
+                attempt = self._start(item, index, history, redraw=0)
+                while speakable := await self._semantic_complete(attempt.pipeline):
+                    if await attempt.accepted:
                         break
-                    await self._room.acquire()
-                    redraw = take.pipeline.utterance.redraw + 1
-                    take = self._start(item, index, before, redraw)
-                if spoken:
-                    before, index = take.pipeline.after, index + 1
+                    await self._free.acquire()
+                    redraw = attempt.pipeline.utterance.redraw + 1
+                    attempt = self._start(item, index, history, redraw)
+                if speakable:
+                    history, index = attempt.pipeline.next_history, index + 1
         except Exception as error:
-            self._under_way.put_nowait(error)
+            self._started.put_nowait(error)
 
-    def _start(self, segment: Segment, index: int, before: History, redraw: int) -> Attempt:
-        plan, config = self._plan, self._chain.config
-        asked, generation = plan.request.semantic.max_tokens, config.semantic_generation
+    def _start(self, segment: Segment, index: int, history: History, redraw: int) -> Attempt:
+        plan, config = self._plan, self._stages.config
+        requested, generation = plan.request.semantic.max_tokens, config.semantic_generation
         utterance = Utterance(
             plan,
             segment,
             index,
             redraw,
             seed=segment_seed(plan.seed, index, redraw),
-            max_tokens=plan.tail.max_tokens(segment.text, asked, generation),
+            max_tokens=plan.tail.max_tokens(segment.text, requested, generation),
             max_tail_tokens=plan.tail.max_tail_tokens(generation),
         )
-        pipeline = Pipeline(self._chain, utterance, before, self._patience(index))
+        pipeline = Pipeline(self._stages, utterance, history, self._retry_policy(index))
         trimmer = SilenceTrimmer(config.sample_rate, plan.tail.max_silence_seconds)
-        take = Attempt(pipeline, trimmer, may_fail=redraw < plan.tail.max_redraws)
+        attempt = Attempt(pipeline, trimmer, may_fail=redraw < plan.tail.max_redraws)
         self._open.add(pipeline)
-        self._listener.segment_started()
+        self._clock.segment_started()
         pipeline.start()
-        self._under_way.put_nowait(take)
-        return take
+        self._started.put_nowait(attempt)
+        return attempt
 
     async def _semantic_complete(self, pipeline: Pipeline) -> bool:
-        """Wait for a piece's last semantic token; False if the piece cannot be spoken as it is."""
+        """Wait for the last semantic token; False if the stage refused the segment's text."""
         segment = pipeline.utterance.segment
         try:
-            await pipeline.after.of("semantic")
+            await pipeline.next_history.get("semantic")
         except TextTooLong:
             if len(segment.text) < 2:
                 raise
@@ -191,13 +190,15 @@ class Synthesis:
             return False
         return True
 
-    def _patience(self, index: int) -> RetryPolicy:
-        """For how long a piece asks a stage that is full: a speech that was never heard can be sent
-        again, one that has begun should go on.
+    def _retry_policy(self, index: int) -> RetryPolicy:
+        """How long a segment waits for a stage without room.
+
+        A synthesis that has sent nothing fails at once, since the client can call again. One that
+        has begun waits at least as long as the client has audio to play.
         """
 
-        def full_s() -> float:
+        def max_wait_s() -> float:
             begun = index > 0 or self._sample_count > 0
-            return max(self._listener.lead_s, FULL_STAGE_S) if begun else 0.0
+            return max(self._clock.lead_s, MIN_RETRY_S) if begun else 0.0
 
-        return RetryPolicy(self._deadline, full_s)
+        return RetryPolicy(self._deadline, max_wait_s)

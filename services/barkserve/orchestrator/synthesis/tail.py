@@ -1,4 +1,4 @@
-"""What may come behind the end of a piece's text, in tokens. Pure arithmetic; knows no stages."""
+"""How a segment may end: its longest duration, its silence and its redraws. Pure arithmetic."""
 
 import math
 import re
@@ -10,47 +10,62 @@ from barkserve.speakable import NOTE_SIGNS
 from barkserve.v1 import speech_pb2
 
 EXTRA_S = 2.0
-"""Every piece may take so much longer than its characters allow, and so long may its last sound
-be drawn out."""
+"""Seconds that a segment may take beyond what its characters allow; also the longest last sound."""
 
 MAX_SECONDS = 10.0
 MAX_REDRAWS = 3
-_OPEN_ENDED = re.compile(rf"\[[^\]]*\]|[{NOTE_SIGNS}]")  # laughter and song take what they take
+_OPEN_ENDED = re.compile(
+    rf"\[[^\]]*\]|[{NOTE_SIGNS}]"
+)  # laughter and song have no typical duration
 
 
 @dataclass(frozen=True)
 class Tail:
-    """How a request wants its pieces to end.
+    """How the segments of a request end.
 
     Attributes:
-        max_seconds_per_character: of a piece, EXTRA_S not counted; 0 for no limit.
-        max_silence_seconds: kept at the end of a piece; None keeps all.
-        max_redraws: how often a piece that failed is drawn anew.
+        max_seconds_per_character: limits a segment's duration, in addition to EXTRA_S; 0 for no
+            limit.
+        max_silence_seconds: silence kept at a segment's end; None keeps all.
+        max_redraws: how often a segment that failed is drawn again.
     """
 
     max_seconds_per_character: float
     max_silence_seconds: float | None
     max_redraws: int
 
-    def max_tokens(self, text: str, asked: int, generation: SemanticGeneration) -> int:
-        """Most tokens for a piece of text; `asked` are what the request allows. 0: the
-        checkpoint's most.
+    def max_tokens(self, text: str, requested: int, generation: SemanticGeneration) -> int:
+        """The token limit of a segment.
+
+        Args:
+            text: the segment's.
+            requested: the request's limit; 0 for the checkpoint's.
+            generation: the checkpoint's.
+
+        Returns:
+            Tokens; 0 for the checkpoint's limit.
         """
         if self.max_seconds_per_character == 0 or _OPEN_ENDED.search(text):
-            return asked
+            return requested
         seconds = EXTRA_S + self.max_seconds_per_character * len(text)
         most = math.ceil(seconds * generation.semantic_rate_hz)
-        return most if most < (asked or generation.max_new_tokens) else asked
+        return most if most < (requested or generation.max_new_tokens) else requested
 
     def max_tail_tokens(self, generation: SemanticGeneration) -> int:
-        """Tokens that the last sound may take where that is known; 0: any number."""
+        """The token limit of the last sound, where word times tell it; 0 for no limit."""
         limited = self.max_seconds_per_character > 0
         return round(EXTRA_S * generation.semantic_rate_hz) if limited else 0
 
 
 def resolve_tail(options: speech_pb2.TailOptions, max_seconds_per_character: float) -> Tail:
-    """The options, checked, and the server's default where they say nothing. Raises InvalidArgument
-    naming the field.
+    """Check the options and resolve their defaults.
+
+    Args:
+        options: the request's.
+        max_seconds_per_character: the server's default.
+
+    Raises:
+        InvalidArgument: an option is not valid; names the field.
     """
     if options.HasField("max_seconds_per_character"):
         max_seconds_per_character = _seconds(options, "max_seconds_per_character")
@@ -64,6 +79,6 @@ def resolve_tail(options: speech_pb2.TailOptions, max_seconds_per_character: flo
 
 def _seconds(options: speech_pb2.TailOptions, field: str) -> float:
     value = float(getattr(options, field))
-    if not 0 <= value <= MAX_SECONDS:  # refuses NaN too
+    if not 0 <= value <= MAX_SECONDS:  # also refuses NaN
         raise InvalidArgument(f"tail.{field}", f"must be 0 to {MAX_SECONDS:g}")
     return value

@@ -1,4 +1,4 @@
-"""One piece of text on its way to being spoken, and what has been said of it. Values only."""
+"""What one Bark generation speaks, and what the stages have produced of it. Values only."""
 
 from dataclasses import dataclass, field
 
@@ -13,13 +13,14 @@ class Utterance:
     """What to speak.
 
     Attributes:
-        plan: the request that it is part of.
-        piece: the text, and where it stands.
-        index: how many pieces of the request were spoken before.
-        redraw: how often the piece was drawn before.
-        seed: of the draws.
-        max_tokens: most semantic tokens; 0: the checkpoint's most.
-        max_tail_tokens: those that may speak its last letter, where that is known; 0: any number.
+        plan: how to speak.
+        segment: the text, and its place in the whole text.
+        index: how many segments of the request were spoken before.
+        redraw: how often the segment was drawn before.
+        seed: of the sampling.
+        max_tokens: limit of semantic tokens; 0 for the checkpoint's.
+        max_tail_tokens: limit of semantic tokens for the last letter, where alignment tells it; 0
+            for no limit.
     """
 
     plan: Plan
@@ -33,11 +34,21 @@ class Utterance:
 
 @dataclass
 class Spoken:
-    """What the stages that draw have said of an utterance; complete once its samples have ended."""
+    """What the stages have produced of an utterance; complete once its samples have ended.
+
+    Attributes:
+        semantic: tokens.
+        characters: for each token, the character of the segment that it speaks; empty without
+            alignment.
+        coarse: codes of the coarse codebooks, frame by frame.
+        fine: codes of all codebooks, frame by frame.
+        finish_reason: why the semantic stage ended.
+        reports: one of each stage that has finished, without the codec's.
+    """
 
     semantic: list[int] = field(default_factory=list)
-    characters: list[int] = field(default_factory=list)  # of the piece; one a token, or none
-    coarse: list[int] = field(default_factory=list)  # frame by frame
-    fine: list[int] = field(default_factory=list)  # frame by frame
+    characters: list[int] = field(default_factory=list)
+    coarse: list[int] = field(default_factory=list)
+    fine: list[int] = field(default_factory=list)
     finish_reason: "common_pb2.FinishReason" = common_pb2.FINISH_REASON_UNSPECIFIED
     reports: dict[StageName, common_pb2.StageReport] = field(default_factory=dict)

@@ -1,0 +1,75 @@
+"""Counts what a session has produced, for its final message."""
+
+from collections import deque
+
+from barkserve.checkpoint.bark_config import BarkConfig
+from barkserve.constants import STAGES
+from barkserve.orchestrator.session.continuing_voice import ContinuingVoice
+from barkserve.orchestrator.synthesis.events import SegmentEnded
+from barkserve.orchestrator.text.segmenter import Segment
+from barkserve.v1 import common_pb2, speech_pb2
+
+MAX_SEGMENT_REPORTS = 1000
+
+
+class SessionReport:
+    """The numbers and tokens of one session.
+
+    Args:
+        config: the checkpoint's.
+        return_voice: whether the final message holds the continuing voice.
+
+    Attributes:
+        sample_count: samples of the audio messages so far.
+        voice: the voice that continues the session.
+    """
+
+    def __init__(self, config: BarkConfig, *, return_voice: bool) -> None:
+        self.sample_count = 0
+        self.voice = ContinuingVoice(config)
+        self._return_voice = return_voice
+        self._segments: deque[speech_pb2.SegmentReport] = deque(maxlen=MAX_SEGMENT_REPORTS)
+        self._stages = {stage: common_pb2.StageReport(stage=stage) for stage in STAGES}
+        self._finish_reason: common_pb2.FinishReason = common_pb2.FINISH_REASON_STOP
+
+    def add_segment(self, event: SegmentEnded, first_sample: int, sample_count: int) -> None:
+        """Count a segment; samples are those of the output."""
+        utterance, spoken = event.utterance, event.spoken
+        report = speech_pb2.SegmentReport(
+            text_span=text_span(utterance.segment),
+            finish_reason=event.finish_reason,
+            first_sample=first_sample,
+            sample_count=sample_count,
+            seed=utterance.seed,
+            redraws=utterance.redraw,
+        )
+        self._segments.append(report)
+        if event.finish_reason != common_pb2.FINISH_REASON_STOP:
+            self._finish_reason = event.finish_reason
+        for stage, stage_report in spoken.reports.items():
+            total = self._stages[stage]
+            total.output_count += stage_report.output_count
+            total.queue_ms += stage_report.queue_ms
+            total.compute_ms += stage_report.compute_ms
+        self.voice.add(spoken)
+
+    def set_codec(self, report: common_pb2.StageReport) -> None:
+        """Set the codec's report: it has one call for all segments."""
+        self._stages["codec"] = report
+
+    def finished(self, *, cancelled: bool = False) -> speech_pb2.SynthesisFinished:
+        """The final message."""
+        return speech_pb2.SynthesisFinished(
+            finish_reason=(
+                common_pb2.FINISH_REASON_CANCELLED if cancelled else self._finish_reason
+            ),
+            sample_count=self.sample_count,
+            stages=self._stages.values(),
+            voice=self.voice.history_prompt() if self._return_voice else None,
+            segments=self._segments,
+        )
+
+
+def text_span(segment: Segment) -> speech_pb2.TextSpan:
+    """A segment's place in the whole text."""
+    return speech_pb2.TextSpan(start=segment.start, end=segment.end)
