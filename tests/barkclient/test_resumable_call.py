@@ -15,34 +15,34 @@ from barkclient.options import SAMPLE_BYTES, Encoding
 from barkclient.responses import Started
 from barkserve.v1 import speech_pb2
 from tests.barkclient.scripted_server import SAMPLE_COUNT, TEXT, ScriptedSpeech, grpc
-from tests.support.tcp_proxy import Door, open_door
+from tests.support.tcp_proxy import TcpProxy, running_proxy
 
 STARTED = Started("id", 42, "announcer", "pcm16", 24000, "bark-mini")
 
 
 @pytest_asyncio.fixture
-async def door(speech: ScriptedSpeech) -> AsyncIterator[Door]:
-    async with open_door(speech.target) as opened:
+async def proxy(speech: ScriptedSpeech) -> AsyncIterator[TcpProxy]:
+    async with running_proxy(speech.target) as opened:
         yield opened
 
 
-async def lose(door: Door, speech: ScriptedSpeech) -> None:
+async def lose(proxy: TcpProxy, speech: ScriptedSpeech) -> None:
     """Cut the connection when the server has seen the client, and let it speak on."""
-    door.cut()
+    proxy.cut()
     await speech.cancelled.wait()
     speech.allow(1000)
 
 
 @pytest.mark.parametrize("encoding", SAMPLE_BYTES)
 async def test_the_rest_comes_over_the_next_connection(
-    door: Door, speech: ScriptedSpeech, encoding: Encoding
+    proxy: TcpProxy, speech: ScriptedSpeech, encoding: Encoding
 ) -> None:
-    async with AsyncClient(door.address) as client:
+    async with AsyncClient(proxy.address) as client:
         whole = await client.synthesize(TEXT, encoding=encoding).read()
         speech.allow(2)
         synthesis = client.synthesize(TEXT, encoding=encoding, request_id="mine")
         chunks = [await anext(synthesis), await anext(synthesis)]
-        await lose(door, speech)
+        await lose(proxy, speech)
         chunks += [chunk async for chunk in synthesis]
     assert b"".join(chunk.audio for chunk in chunks) == whole.audio
     assert [chunk.first_sample for chunk in chunks] == [0, 3, 5]
@@ -51,12 +51,12 @@ async def test_the_rest_comes_over_the_next_connection(
     assert (len(speech.requests), again.seed, again.request_id) == (3, 42, "mine")
 
 
-async def test_the_blocking_client_does_the_same(door: Door, speech: ScriptedSpeech) -> None:
+async def test_the_blocking_client_does_the_same(proxy: TcpProxy, speech: ScriptedSpeech) -> None:
     def speak() -> list[AudioChunk]:
-        with Client(door.address) as client:
+        with Client(proxy.address) as client:
             synthesis = client.synthesize(TEXT)
             first = next(synthesis)
-            asyncio.run_coroutine_threadsafe(lose(door, speech), loop).result()
+            asyncio.run_coroutine_threadsafe(lose(proxy, speech), loop).result()
             return [first, *synthesis]
 
     loop = asyncio.get_running_loop()
@@ -66,32 +66,34 @@ async def test_the_blocking_client_does_the_same(door: Door, speech: ScriptedSpe
 
 
 async def test_a_server_that_does_not_come_back_is_told_of(
-    door: Door, speech: ScriptedSpeech
+    proxy: TcpProxy, speech: ScriptedSpeech
 ) -> None:
     speech.allow(1)
-    async with AsyncClient(door.address) as client:
+    async with AsyncClient(proxy.address) as client:
         synthesis = client.synthesize(TEXT)
         await anext(synthesis)
-        door.behind = "127.0.0.1:1"
-        await lose(door, speech)
+        proxy.target = "127.0.0.1:1"
+        await lose(proxy, speech)
         with pytest.raises(ServerUnavailable):
             await anext(synthesis)
 
 
-async def test_compressed_audio_cannot_be_continued(door: Door, speech: ScriptedSpeech) -> None:
+async def test_compressed_audio_cannot_be_continued(
+    proxy: TcpProxy, speech: ScriptedSpeech
+) -> None:
     speech.allow(1)
-    async with AsyncClient(door.address) as client:
+    async with AsyncClient(proxy.address) as client:
         synthesis = client.synthesize(TEXT, encoding="mp3")
         await anext(synthesis)
-        await lose(door, speech)
+        await lose(proxy, speech)
         with pytest.raises(ServerUnavailable):
             await anext(synthesis)
     assert len(speech.requests) == 1
 
 
-async def test_closing_is_no_loss(door: Door, speech: ScriptedSpeech) -> None:
+async def test_closing_is_no_loss(proxy: TcpProxy, speech: ScriptedSpeech) -> None:
     def speak() -> None:
-        with Client(door.address) as client:
+        with Client(proxy.address) as client:
             synthesis = client.synthesize(TEXT)
             next(synthesis)
             synthesis.close()

@@ -1,4 +1,4 @@
-"""Certificates made on the spot: an authority, and what it signs."""
+"""Creates a certificate authority and certificates for tests."""
 
 import datetime
 import ipaddress
@@ -44,7 +44,7 @@ class Authority:
         self.path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
     def issue(self, name: str = "bark", dns: str = "bark-codec.speech.svc") -> Files:
-        """A new certificate and key under the file names of `name`, over older ones."""
+        """Write a new certificate and key to the files of `name`, replacing older ones."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         names: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.DNSName(dns)]

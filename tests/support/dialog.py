@@ -1,4 +1,4 @@
-"""A client of StreamingSynthesize that types and listens by turns."""
+"""A test client of StreamingSynthesize that sends and receives step by step."""
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -11,66 +11,66 @@ from tests.support.services import Chain
 
 Response = speech_pb2.StreamingSynthesizeResponse
 FLOATS = speech_pb2.AudioFormat(encoding=speech_pb2.AUDIO_ENCODING_FLOAT32)
-NEVER_HURRY = 60_000
+MAX_DELAY_MS = 60_000
 
 
-def config(max_delay_ms: int = NEVER_HURRY, **options: Any) -> speech_pb2.StreamingConfig:
-    """A context whose text waits for its sentence, however slow the test is typed."""
+def config(max_delay_ms: int = MAX_DELAY_MS, **options: Any) -> speech_pb2.StreamingConfig:
+    """A context whose text always waits for the end of its sentence, however slow the test is."""
     request = speech_pb2.SynthesizeRequest(**{"audio_format": FLOATS} | options)
     return speech_pb2.StreamingConfig(options=request, max_delay_ms=max_delay_ms)
 
 
 @dataclass
 class Dialog:
-    """One call; everything that came is in `heard`."""
+    """One call; all responses so far are in `received`."""
 
     call: Any
-    heard: list[Response] = field(default_factory=list)
+    received: list[Response] = field(default_factory=list)
 
-    async def say(self, id_: str = "", **part: Any) -> None:
-        """One message to a context."""
+    async def send(self, id_: str = "", **part: Any) -> None:
+        """Send one request to a context."""
         request = speech_pb2.StreamingSynthesizeRequest(context_id=id_, **part)
         await self.call.write(request)
 
-    async def type(self, text: str, id_: str = "") -> None:
-        """Text as a language model sends it: a few letters a message."""
+    async def send_text(self, text: str, id_: str = "") -> None:
+        """Send text as a language model does: a few letters per request."""
         for start in range(0, len(text), 4):
-            await self.say(id_, text=text[start : start + 4])
+            await self.send(id_, text=text[start : start + 4])
 
     async def until(self, kind: str, id_: str = "") -> Response:
-        """Listen until such a message comes."""
+        """Receive until a message of this kind for this context."""
         while True:
             response = await self.call.read()
             assert isinstance(response, Response), f"the call ended before {kind}: {self.kinds()}"
-            self.heard.append(response)
+            self.received.append(response)
             if response.context_id == id_ and response.WhichOneof("response") == kind:
                 return response
 
     async def rest(self) -> None:
-        """Half-close and listen to the end."""
+        """Half-close and receive until the end."""
         await self.call.done_writing()
         while isinstance(response := await self.call.read(), Response):
-            self.heard.append(response)
+            self.received.append(response)
 
     def kinds(self, id_: str = "") -> list[str]:
-        """What came for a context, in order, runs of audio counted once."""
-        kinds = [r.WhichOneof("response") for r in self.heard if r.context_id == id_]
+        """The kinds of a context's messages in order; consecutive audio counts once."""
+        kinds = [r.WhichOneof("response") for r in self.received if r.context_id == id_]
         runs = [(kind, len(list(run))) for kind, run in groupby(kinds)]
         return [kind for kind, count in runs for _ in range(1 if kind == "audio" else count)]
 
     def audio(self, id_: str = "") -> bytes:
-        """All audio of a context."""
-        return b"".join(r.audio.audio for r in self.heard if r.context_id == id_)
+        """The audio of a context."""
+        return b"".join(r.audio.audio for r in self.received if r.context_id == id_)
 
     def last(self, id_: str = "") -> Any:
         """The last message of a context."""
-        response = [r for r in self.heard if r.context_id == id_][-1]
+        response = [r for r in self.received if r.context_id == id_][-1]
         return getattr(response, response.WhichOneof("response"))
 
 
 @asynccontextmanager
 async def dialog(chain: Chain) -> AsyncIterator[Dialog]:
-    """A call that is cancelled if the test leaves it open."""
+    """Open a call; cancel it if it is still open at the end."""
     call = chain.speech.StreamingSynthesize()
     try:
         yield Dialog(call)
@@ -79,12 +79,12 @@ async def dialog(chain: Chain) -> AsyncIterator[Dialog]:
 
 
 async def spoken(chain: Chain, text: str, **options: Any) -> tuple[bytes, Any]:
-    """What Synthesize makes of a text: its audio, and what it said in the end."""
+    """Speak a text with Synthesize; returns its audio and its `finished` message."""
     request = speech_pb2.SynthesizeRequest(text=text, **{"audio_format": FLOATS} | options)
     responses = [response async for response in chain.speech.Synthesize(request)]
     return audio_of(responses), responses[-1].finished
 
 
 def audio_of(responses: Iterable[Any]) -> bytes:
-    """All audio."""
+    """The audio of all responses."""
     return b"".join(response.audio.audio for response in responses)

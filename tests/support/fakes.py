@@ -1,5 +1,6 @@
-"""Models whose output can be worked out by hand, so that everything around them is tested without
-weights; and the few lines that tests drive an engine with.
+"""Fake models with output that can be computed by hand, and helpers that drive an engine.
+
+They test everything around the models without weights.
 """
 
 import asyncio
@@ -24,19 +25,19 @@ MODULO = 97
 
 
 class Gate:
-    """Stands before each step of a model and lets through as many as it is told to."""
+    """Blocks each step of a model until the test permits it."""
 
     def __init__(self) -> None:
         self._permits = threading.Semaphore(0)
         self._open = False
 
     def let(self, steps: int = 1) -> None:
-        """Let so many further steps through."""
+        """Permit this many further steps."""
         for _ in range(steps):
             self._permits.release()
 
     def open(self) -> None:
-        """Let all through from now on."""
+        """Permit all steps from now on."""
         self._open = True
         self._permits.release()
 
@@ -47,9 +48,7 @@ class Gate:
 
 @dataclass(frozen=True)
 class Step:
-    """What a model was asked in one step: the slots, what each held before, positions appended to
-    each.
-    """
+    """One step of a model: slots, the length of each before, and positions added to each."""
 
     slots: tuple[int, ...]
     starts: tuple[int, ...]
@@ -57,28 +56,28 @@ class Step:
 
     @property
     def positions(self) -> int:
-        """Positions computed."""
+        """Positions computed in this step."""
         return len(self.slots) * self.length
 
 
 @dataclass
 class FakeRunner:
-    """An autoregressive model, an engine's Runner, that computes like this:
+    """An autoregressive model that implements the engine's Runner.
 
-    Behind a slot of n positions whose ids sum to s (an id of -1 counts as 0), the next token is the
-    head's entry number (s + n) % len(head). The default head is 0..96: behind the prompt [5, 6, 7]
-    comes (18 + 3) % 97 = 21, then (39 + 4) % 97 = 43, then (82 + 5) % 97 = 87. Sampling parameters
-    and uniforms are not looked at. So every token depends on everything that the slot holds.
+    After a slot of n positions whose ids sum to s (an id of -1 counts as 0), the next token is the
+    head's entry number (s + n) % len(head). The default head is 0..96: after the prompt [5, 6, 7]
+    follows (18 + 3) % 97 = 21, then (39 + 4) % 97 = 43, then (82 + 5) % 97 = 87. Every token
+    depends on all positions of the slot, and none on sampling parameters and uniforms.
 
-    It fails the test when a batch does not fit what the slots hold.
+    A batch that does not match the contents of its slots fails the test.
 
     Attributes:
         slots: how many.
         heads: the ids of each head.
         gate: called in the worker thread before each step.
         raises: the error of step number n, counted from 0.
-        steps: all that have begun.
-        held: for each slot the sum of the ids of each of its positions.
+        steps: all that were started.
+        held: for each slot, the sum of the ids of each of its positions.
     """
 
     slots: int = 4
@@ -90,11 +89,11 @@ class FakeRunner:
 
     @property
     def positions(self) -> int:
-        """Positions computed in all."""
+        """Positions computed in all steps."""
         return sum(step.positions for step in self.steps)
 
     def run(self, batch: Batch) -> list[int]:
-        """One step."""
+        """Run one step."""
         number = len(self.steps)
         self.steps.append(self._checked(batch))
         if self.gate is not None:
@@ -133,7 +132,7 @@ def fake_tokens(
     stop_token: int | None = None,
     heads: Sequence[Sequence[int]] = (range(MODULO),),
 ) -> list[int]:
-    """What FakeRunner says behind a prompt of one id a position, all heads in turn."""
+    """The tokens of FakeRunner after a prompt of one id per position, with all heads in turn."""
     ids = list(prompt)
     tokens: list[int] = []
     while len(tokens) < count:
@@ -147,7 +146,7 @@ def fake_tokens(
 
 
 def fake_sequence(prompt: Sequence[int], max_tokens: int, **options: object) -> Request:
-    """A sequence of one id a position."""
+    """A request of one id per position."""
     return Request(
         prompt=np.array(prompt, dtype=np.int64)[:, None],
         max_tokens=max_tokens,
@@ -161,7 +160,7 @@ def fake_sequence(prompt: Sequence[int], max_tokens: int, **options: object) -> 
 async def engine_over(
     runner: Runner, residency: DeviceResidency | None = None
 ) -> AsyncIterator[Engine]:
-    """A started engine; at the end its runner's gate is opened."""
+    """Start an engine; at the end, open its runner's gate and stop it."""
     engine = Engine(runner, residency=residency)
     await engine.start()
     try:
@@ -174,23 +173,24 @@ async def engine_over(
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what other tasks and threads do."""
+    """Wait for a condition that other tasks or threads bring about."""
     async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 - another thread brings it about
+        while not condition():  # noqa: ASYNC110 - another thread makes it true
             await asyncio.sleep(0.001)
 
 
 @dataclass
 class FakePlace:
-    """What a model gives up and takes again. `check` stands before a step as a Gate does, and
-    fails the test when a step finds the model away.
+    """A model's memory that can be offloaded and reloaded.
+
+    `check` is called before a step like a Gate. It fails the test if the model is offloaded.
 
     Attributes:
         gate: called in the worker thread in the middle of each move.
         raises: the error of move number n, counted from 0.
         on_offload: called when the model is offloaded.
-        moves: all that have begun.
-        here: whether the model is there.
+        moves: all that were started.
+        here: whether the model is loaded.
     """
 
     gate: Callable[[], object] | None = None
@@ -200,7 +200,7 @@ class FakePlace:
     here: bool = True
 
     def offload(self) -> int:
-        """Gives 1000 bytes back."""
+        """Free 1000 bytes."""
         self._move("offload")
         assert self.here
         self.here = False
@@ -208,14 +208,14 @@ class FakePlace:
         return 1000
 
     def reload(self) -> None:
-        """Takes them again."""
+        """Allocate them again."""
         self._move("reload")
         assert not self.here
         self.here = True
 
     def check(self) -> None:
-        """A step is about to run."""
-        assert self.here, "a step while the model is away"
+        """Check that a step may run."""
+        assert self.here, "a step while the model is offloaded"
 
     def _move(self, name: str) -> None:
         number = len(self.moves)
@@ -228,9 +228,11 @@ class FakePlace:
 
 @dataclass
 class FakeFiller:
-    """A fine model: every frame to be decided gets code (code of codebook 0 + k) % codebook_size
-    in each codebook k from `first_codebook` on. So the frame (60, 3) becomes, with a size of 64,
-    (60, 3, 62, 63, 0, 1, 2, 3). `batches` are the sizes of the batches.
+    """A fine model.
+
+    Each frame to fill gets code (code of codebook 0 + k) % codebook_size in each codebook k from
+    `first_codebook` on. With a size of 64, the frame (60, 3) becomes (60, 3, 62, 63, 0, 1, 2, 3).
+    `batches` are the sizes of the batches.
     """
 
     first_codebook: int
@@ -240,14 +242,14 @@ class FakeFiller:
     batches: list[int] = field(default_factory=list)
 
     def fill(self, jobs: list[FillJob]) -> list[Ids]:
-        """One batch."""
+        """Fill one batch."""
         self.batches.append(len(jobs))
         if self.gate is not None:
             self.gate()
         return [self.filled(job.codes, job.fill_from) for job in jobs]
 
     def filled(self, codes: Ids, fill_from: int = 0) -> Ids:
-        """The (T, codebooks) codes with every frame from fill_from on decided."""
+        """The (T, codebooks) codes with every frame from fill_from on filled."""
         decided = codes.copy()
         books = np.arange(self.first_codebook, self.codebooks)
         first = decided[fill_from:, :1]
@@ -257,9 +259,12 @@ class FakeFiller:
 
 @dataclass
 class FakeDecoder:
-    """A codec: all `hop_length` samples of a frame are the sum of all codes of the utterance up to
-    and with that frame, in units of 2**-20. So frames (1, 2), (3, 4) and a hop of 2 become
-    3, 3, 10, 10 units. The sum is the state; whoever loses it is heard. `batches` as FakeFiller's.
+    """A codec.
+
+    Each of the `hop_length` samples of a frame is the sum of all codes of the utterance up to and
+    including that frame, in units of 2**-20. Frames (1, 2), (3, 4) and a hop of 2 become 3, 3, 10,
+    10 units. The sum is the state, so losing it changes the samples. `batches` are the sizes of the
+    batches.
     """
 
     hop_length: int
@@ -267,7 +272,7 @@ class FakeDecoder:
     batches: list[int] = field(default_factory=list)
 
     def decode(self, jobs: list[DecodeJob]) -> list[Decoded]:
-        """One batch, of one shape."""
+        """Decode one batch of one shape."""
         self.batches.append(len(jobs))
         assert len({job.shape_key for job in jobs}) == 1, "jobs of several shapes in a batch"
         if self.gate is not None:

@@ -1,5 +1,6 @@
-"""Stands in for the hub: a repository that is a folder here, whole files by huggingface_hub's own
-function, parts of files by real HTTP.
+"""A fake Hugging Face hub: a local folder as a repository.
+
+`Hub` replaces the function that fetches whole files; `HubServer` serves parts of files over HTTP.
 """
 
 import json
@@ -15,7 +16,7 @@ REVISION = "c0ffee"
 
 
 class Hub:
-    """In place of huggingface_hub.snapshot_download."""
+    """Replaces huggingface_hub.snapshot_download."""
 
     def __init__(self, source: Path, cache: Path) -> None:
         self.source = source
@@ -43,11 +44,11 @@ class Hub:
 
 
 class HubServer:
-    """What the hub's client asks to list a repository and to read ranges of its files.
+    """Lists a repository and serves ranges of its files.
 
     Attributes:
         endpoint: its URL.
-        sent: bytes of each file that were sent, by name.
+        sent: bytes sent of each file, by name.
     """
 
     def __init__(self, source: Path) -> None:
@@ -57,7 +58,7 @@ class HubServer:
         self.endpoint = f"http://127.0.0.1:{self.http.server_port}"
 
     def answer(self, path: str, wanted: str | None) -> tuple[int, bytes]:
-        """Status and body for a path, with its range header."""
+        """Return status and body for a path and its range header."""
         if path.startswith("/api/models/suno/tiny/revision/"):
             return 200, json.dumps({"id": "suno/tiny", "sha": REVISION}).encode()
         if path.startswith("/api/models/suno/tiny/tree/"):
@@ -92,7 +93,7 @@ def _entry(file: Path) -> dict[str, Any]:
 
 @contextmanager
 def running_hub_server(source: Path) -> Iterator[HubServer]:
-    """The server, for as long as the block."""
+    """Run the server."""
     server = HubServer(source)
     thread = threading.Thread(target=server.http.serve_forever, args=(0.05,))
     thread.start()

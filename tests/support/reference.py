@@ -1,4 +1,4 @@
-"""What transformers makes of a text: every stage's tokens and the samples, to compare ours with."""
+"""Reference output of transformers: the tokens of every stage and the samples."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,8 +14,9 @@ from fixtures.checkpoints import CheckpointSpec, as_history_prompt, reference
 
 @dataclass(frozen=True)
 class Reference:
-    """One generation: (s,) semantic tokens, (t, 2) coarse codes, (t, books) fine codes, (n,)
-    samples.
+    """One generation.
+
+    Semantic tokens (s,), coarse codes (t, 2), fine codes (t, books), samples (n,).
     """
 
     semantic: np.ndarray

@@ -25,7 +25,7 @@ from barkserve.v1 import speech_pb2_grpc
 
 @dataclass
 class RunningService:
-    """One service that answers at `address`."""
+    """One running service."""
 
     address: str
     channel: grpc.aio.Channel
@@ -34,13 +34,13 @@ class RunningService:
     load: ReadLoad
 
     def metric(self, name: str, **labels: str) -> float:
-        """The current value of one of its metrics, 0 if it has never been set."""
+        """The current value of one of its metrics, 0 if it was never set."""
         return self.metrics.registry.get_sample_value(name, labels) or 0.0
 
 
 @asynccontextmanager
 async def running(service: str, checkpoint: Path, **options: Any) -> AsyncIterator[RunningService]:
-    """One service with these options, on a free port."""
+    """Run one service with these options on a free port."""
     entry = service_named(service)
     build = import_module(entry.builder).build
     chosen: Any = entry.options(port=0, metrics_port=0, **{"checkpoint": str(checkpoint)} | options)
@@ -53,7 +53,7 @@ async def running(service: str, checkpoint: Path, **options: Any) -> AsyncIterat
 async def running_built(
     name: str, build: Callable[[Metrics], Service], tls: TlsFiles | None = None
 ) -> AsyncIterator[RunningService]:
-    """One service from its parts, fakes for instance, on a free port."""
+    """Run one service from its parts, such as fakes, on a free port."""
     metrics = Metrics(name)
     server = grpc.aio.server(interceptors=[RpcInterceptor(metrics)], options=SERVER_OPTIONS)
     credentials = None if tls is None else tls.server_credentials(tls.mutual)
@@ -79,7 +79,7 @@ class Chain:
 
     @property
     def address(self) -> str:
-        """Where the orchestrator answers."""
+        """The address of the orchestrator."""
         return self.services["orchestrator"].address
 
     @property
@@ -90,7 +90,7 @@ class Chain:
 
 @asynccontextmanager
 async def running_chain(checkpoint: Path, **options: Any) -> AsyncIterator[Chain]:
-    """All five; each takes those of the options that it has."""
+    """Run all five; each gets the options that it has."""
     async with AsyncExitStack() as stack:
         services: dict[str, RunningService] = {}
         for name in (*STAGES, "orchestrator"):

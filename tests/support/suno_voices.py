@@ -1,4 +1,4 @@
-"""Where Suno's own voices are, for tests that want the real ones."""
+"""Finds Suno's own voices for tests that use them."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ import pytest
 
 
 def suno_voices() -> Path:
-    """The folder of Suno's own voices (.npz), beside the repository; skips where it is absent."""
+    """Return the folder of Suno's voices next to the repository; skip the test without it."""
     folder = Path(__file__).resolve().parents[3] / "shared" / "voices"
     if not folder.is_dir():
-        pytest.skip(f"Suno's voices are not here: {folder} is absent")
+        pytest.skip(f"Suno's voices are missing: there is no {folder}")
     return folder

@@ -1,4 +1,4 @@
-"""The builders of fixtures/checkpoints.py: what they write is Bark to transformers, and lively."""
+"""The checkpoints of fixtures/checkpoints.py: transformers loads them, and their output varies."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ TEXTS = ("Hello, the quick brown fox", "a", "[laughs] no, no")
 
 
 def _semantic(folder: Path, model: BarkModel, text: str) -> list[int]:
-    """Greedy semantic tokens, the end included."""
+    """Greedy semantic tokens, including the end token."""
     config = BarkSemanticGenerationConfig(**model.generation_config.semantic_config)
     processor = AutoProcessor.from_pretrained(folder)
     inputs = processor(text, max_length=config.max_input_semantic_length)
@@ -35,7 +35,7 @@ def _semantic(folder: Path, model: BarkModel, text: str) -> list[int]:
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_transformers_loads_every_preset_and_speaks(preset: str, tmp_path: Path) -> None:
+def test_transformers_loads_and_speaks_every_preset(preset: str, tmp_path: Path) -> None:
     spec = PRESETS[preset]
     folder = build_checkpoint(tmp_path, spec)
     processor = AutoProcessor.from_pretrained(folder)
@@ -62,14 +62,14 @@ def test_greedy_semantic_tokens_vary_and_end(preset: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("spec", [TINY, ODD])
-def test_a_never_ending_checkpoint_runs_to_its_limit(spec, tmp_path: Path) -> None:
+def test_never_ending_checkpoint_runs_to_its_limit(spec, tmp_path: Path) -> None:
     model = reference(build_checkpoint(tmp_path, never_ending(spec)))
     tokens = _semantic(tmp_path, model, "Hello")
     assert len(tokens) == spec.max_new_tokens
     assert spec.eos_token not in tokens
 
 
-def test_the_seed_makes_the_weights(tmp_path: Path) -> None:
+def test_checkpoint_weights_depend_on_the_seed(tmp_path: Path) -> None:
     weights = [
         (build_checkpoint(tmp_path / str(number), TINY, seed) / "model.safetensors").read_bytes()
         for number, seed in enumerate((1, 1, 2))
@@ -77,14 +77,14 @@ def test_the_seed_makes_the_weights(tmp_path: Path) -> None:
     assert weights[0] == weights[1] != weights[2]
 
 
-def test_building_leaves_the_global_generator_alone(tmp_path: Path) -> None:
+def test_building_keeps_the_global_generator_state(tmp_path: Path) -> None:
     before = torch.get_rng_state()
     build_checkpoint(tmp_path, TINY)
     assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize("weights_format", ["safetensors_sharded", "bin", "bin_sharded"])
-def test_transformers_loads_every_format(weights_format, tmp_path: Path) -> None:
+def test_transformers_loads_every_weights_format(weights_format, tmp_path: Path) -> None:
     folder = build_checkpoint(tmp_path / "new", TINY, weights_format=weights_format)
     single = build_checkpoint(tmp_path / "single", TINY)
     assert not (folder / "model.safetensors").exists()
@@ -92,7 +92,7 @@ def test_transformers_loads_every_format(weights_format, tmp_path: Path) -> None
     assert all(torch.equal(loaded[name], tensor) for name, tensor in expected.items())
 
 
-def test_random_voices_keep_sunos_proportions() -> None:
+def test_random_voices_keep_suno_proportions() -> None:
     voice = random_voice(TINY, 309, seed=0)
     assert voice["semantic_prompt"].shape == (309,)
     assert voice["coarse_prompt"].shape == (2, 464)

@@ -1,6 +1,4 @@
-"""Greedy, float32, through real gRPC: every token and sample equals transformers'
-BarkModel.generate.
-"""
+"""Greedy float32 output over gRPC equals BarkModel.generate: every token and sample."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -43,7 +41,7 @@ CASES = [
 async def speak(
     folder: Path, text: str, voice: dict[str, np.ndarray] | None, attention: str = "sdpa"
 ) -> tuple[Reference, speech_pb2.SynthesisFinished]:
-    """One EXACT greedy utterance of ours, in the reference's form."""
+    """Speak one greedy EXACT utterance; returns it in the form of the reference."""
     request = speech_pb2.SynthesizeRequest(
         text=text,
         greedy=True,
@@ -82,7 +80,7 @@ def assert_equal(spoken: Reference, expected: Reference, codebook_size: int) -> 
 
 
 @pytest.mark.parametrize(("spec", "voice_length", "text"), CASES)
-async def test_equals_transformers(
+async def test_greedy_audio_equals_transformers(
     checkpoint_of: Callable[[CheckpointSpec], Path],
     spec: CheckpointSpec,
     voice_length: int | None,
@@ -108,7 +106,7 @@ async def test_eager_attention_equals_transformers(
 
 
 @pytest.mark.parametrize("name", ["en_speaker_6", "announcer", "zh_speaker_3"])
-async def test_real_suno_voices_equal_transformers(
+async def test_suno_voices_equal_transformers(
     checkpoint_of: Callable[[CheckpointSpec], Path], name: str
 ) -> None:
     spec = replace(SUNO_SHAPED, eos_after=70)

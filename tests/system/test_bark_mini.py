@@ -1,4 +1,4 @@
-"""The embedded checkpoint: small, whole, the same for transformers as for us."""
+"""The bundled model: small, complete, and equal to transformers' output."""
 
 import json
 from pathlib import Path
@@ -21,22 +21,22 @@ def folder() -> CheckpointFolder:
     return CheckpointFolder.open(bundled_checkpoint())
 
 
-def test_it_is_small(folder: CheckpointFolder) -> None:
+def test_bark_mini_is_small(folder: CheckpointFolder) -> None:
     size = sum(file.stat().st_size for file in folder.path.rglob("*") if file.is_file())
     assert size <= 30_000_000
 
 
-def test_it_has_barks_layout(folder: CheckpointFolder) -> None:
+def test_bark_mini_has_bark_layout(folder: CheckpointFolder) -> None:
     bark = folder.bark
     assert (bark.sample_rate, bark.coarse_generation.coarse_rate_hz) == (24_000, 75)
     assert (bark.fine_generation.n_fine_codebooks, bark.codec.hop_length) == (8, 320)
 
 
-def test_it_says_that_it_speaks_english(folder: CheckpointFolder) -> None:
+def test_bark_mini_voices_are_english(folder: CheckpointFolder) -> None:
     assert VoiceLibrary(folder).languages() == ("en",)
 
 
-async def test_greedy_speech_equals_transformers(folder: CheckpointFolder) -> None:
+async def test_bark_mini_greedy_equals_transformers(folder: CheckpointFolder) -> None:
     model = reference(folder.path)
     window = folder.bark.semantic_generation.max_input_semantic_length
     inputs = AutoProcessor.from_pretrained(folder.path)(TEXT, max_length=window)
@@ -54,7 +54,7 @@ async def test_greedy_speech_equals_transformers(folder: CheckpointFolder) -> No
     np.testing.assert_allclose(np.frombuffer(audio, dtype="<f4"), expected, atol=1e-5)
 
 
-async def test_every_voice_speaks(folder: CheckpointFolder) -> None:
+async def test_bark_mini_speaks_with_every_voice(folder: CheckpointFolder) -> None:
     paths = json.loads((Path(folder.path) / "speaker_embeddings_path.json").read_text())
     names = sorted(set(paths) - {"repo_or_path"})
     async with running_chain(folder.path) as chain:

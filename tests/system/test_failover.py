@@ -1,6 +1,4 @@
-"""A replica that goes away in the middle of an utterance is not heard: another goes on with the
-very next token.
-"""
+"""Losing a replica in the middle of an utterance: another one continues with the next token."""
 
 import asyncio
 import os
@@ -41,12 +39,12 @@ METHODS = {
     "codec": (CodecServicer, "Decode"),
 }
 MIDDLE = {"semantic": 30, "coarse": 45, "fine": 4, "codec": 4}
-"""Responses of a stage behind which it has more to say, and enough has been said to be heard."""
+"""After this many responses a stage has more to send, and enough for the first audio was sent."""
 
 
 @dataclass
 class Pair:
-    """A chain with two replicas of every stage."""
+    """The services, with two replicas of every stage."""
 
     stages: dict[str, list[RunningService]]
     orchestrator: RunningService
@@ -56,7 +54,7 @@ class Pair:
         return speech_pb2_grpc.SpeechServiceStub(self.orchestrator.channel)
 
     async def stop_the_busy_replica(self, stage: str) -> None:
-        """What a pod's sudden end looks like to its streams."""
+        """Stop the replica that has a stream at once, as when its pod is killed."""
         busy = [s for s in self.stages[stage] if s.metric("barkserve_streams", stage=stage)]
         assert len(busy) == 1
         await busy[0].server.stop(grace=None)
@@ -90,56 +88,57 @@ def words(responses: list[speech_pb2.SynthesizeResponse]) -> list[speech_pb2.Wor
     return [word for response in responses for word in response.words.words]
 
 
-def held(monkeypatch: pytest.MonkeyPatch, stage: str) -> asyncio.Event:
-    """Has every call to a stage stand still in its middle until this is set: a reader who is late
-    would find it over.
+def blocked(monkeypatch: pytest.MonkeyPatch, stage: str) -> asyncio.Event:
+    """Block every call to a stage in its middle until the returned event is set.
+
+    Without this, the call may end before the test stops the replica.
     """
-    go_on = asyncio.Event()
+    released = asyncio.Event()
     servicer, name = METHODS[stage]
     method = getattr(servicer, name)
 
-    async def holding(self: Any, requests: Any, context: Any) -> AsyncIterator[Any]:
+    async def blocking(self: Any, requests: Any, context: Any) -> AsyncIterator[Any]:
         made = 0
         async with aclosing(method(self, requests, context)) as responses:
             async for response in responses:
                 made += 1
                 if made == MIDDLE[stage]:
-                    await go_on.wait()
+                    await released.wait()
                 yield response
 
-    monkeypatch.setattr(servicer, name, holding)
-    return go_on
+    monkeypatch.setattr(servicer, name, blocking)
+    return released
 
 
 @pytest.mark.parametrize("stage", STAGES)
-async def test_a_lost_replica_is_not_heard(
+async def test_audio_is_seamless_when_a_replica_is_lost(
     checkpoint_of: Callable[[CheckpointSpec], Path], stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = checkpoint_of(SPEC)
     expected = await uninterrupted(folder)
-    go_on = held(monkeypatch, stage)
+    released = blocked(monkeypatch, stage)
     async with running_pairs(folder) as pair:
         responses = aiter(pair.speech.Synthesize(REQUEST))
-        heard = [await anext(responses), await anext(responses)]
+        received = [await anext(responses), await anext(responses)]
         await pair.stop_the_busy_replica(stage)
-        go_on.set()
-        heard += [response async for response in responses]
-    assert_same_tokens(heard, expected)
+        released.set()
+        received += [response async for response in responses]
+    assert_same_tokens(received, expected)
 
 
 def assert_same_tokens(
-    heard: list[speech_pb2.SynthesizeResponse], expected: list[speech_pb2.SynthesizeResponse]
+    received: list[speech_pb2.SynthesizeResponse], expected: list[speech_pb2.SynthesizeResponse]
 ) -> None:
-    assert words(heard) == words(expected) != []
-    ours, theirs = heard[-1].finished, expected[-1].finished
+    assert words(received) == words(expected) != []
+    ours, theirs = received[-1].finished, expected[-1].finished
     assert ours.voice == theirs.voice
     assert ours.sample_count == theirs.sample_count
     assert [r.output_count for r in ours.stages] == [r.output_count for r in theirs.stages]
-    samples = [memoryview(audio(part)).cast("f") for part in (heard, expected)]
+    samples = [memoryview(audio(part)).cast("f") for part in (received, expected)]
     assert max(abs(a - b) for a, b in zip(*samples, strict=True)) < 1e-5
 
 
-async def test_both_replicas_gone_is_an_error_that_names_the_stage(
+async def test_stream_fails_naming_a_stage_without_replicas(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
     async with running_pairs(checkpoint_of(SPEC)) as pair:
@@ -152,7 +151,7 @@ async def test_both_replicas_gone_is_an_error_that_names_the_stage(
     assert "fine" in caught.value.details()
 
 
-async def test_a_replica_that_is_down_costs_later_streams_nothing(
+async def test_later_streams_avoid_a_replica_that_is_down(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
     async with running_pairs(checkpoint_of(SPEC)) as pair:
@@ -163,7 +162,7 @@ async def test_a_replica_that_is_down_costs_later_streams_nothing(
     assert len({audio(responses) for responses in spoken}) == 1
 
 
-async def test_a_full_replica_is_passed_over(
+async def test_full_replica_is_skipped(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
     folder = checkpoint_of(SPEC)
@@ -179,10 +178,10 @@ async def test_a_full_replica_is_passed_over(
     assert not full.metric("barkserve_requests_total", stage="fine", outcome="OK")
 
 
-async def test_kill_9_of_a_process_is_not_heard(
+async def test_audio_is_seamless_after_sigkill(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
-    """A real coarse process, killed after the first audio; another process goes on."""
+    """A coarse process is killed after the first audio; another process continues."""
     folder = checkpoint_of(SPEC)
     async with AsyncExitStack() as stack:
         start = stack.enter_async_context
@@ -199,7 +198,7 @@ async def test_kill_9_of_a_process_is_not_heard(
         orchestrator = await start(running("orchestrator", folder, **addresses))
         speech = speech_pb2_grpc.SpeechServiceStub(orchestrator.channel)
         responses = aiter(speech.Synthesize(REQUEST))
-        heard = [await anext(responses), await anext(responses)]
+        received = [await anext(responses), await anext(responses)]
         os.kill(victim.process.pid, signal.SIGKILL)
-        heard += [response async for response in responses]
-    assert_same_tokens(heard, expected)
+        received += [response async for response in responses]
+    assert_same_tokens(received, expected)

@@ -1,5 +1,7 @@
-"""Stages that give their memory up while nobody speaks, over gRPC. On a CPU they refuse, since it
-gains nothing; here they are let, and the CPU's memory plays the GPU's.
+"""Idle offload of stages over gRPC.
+
+Stages on a CPU refuse it, because it frees no memory. The tests permit it: the CPU's memory stands
+in for the GPU's.
 """
 
 import asyncio
@@ -30,17 +32,17 @@ REQUEST = coarse_pb2.CoarseServiceGenerateRequest
 
 
 @pytest.fixture
-def on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+def permit_on_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(building_stage, "check_offload", lambda device, idle_seconds: None)
 
 
-def away(service: RunningService, stage: str) -> bool:
+def offloaded(service: RunningService, stage: str) -> bool:
     return service.metric("barkserve_weights_resident", stage=stage) == 0
 
 
-async def all_away(chain: Chain) -> None:
+async def all_offloaded(chain: Chain) -> None:
     for stage in STAGES:
-        await until(lambda stage=stage: away(chain.services[stage], stage))
+        await until(lambda stage=stage: offloaded(chain.services[stage], stage))
 
 
 async def spoken(chain: Chain, seed: int = 3, text: str = "hello world") -> bytes:
@@ -56,7 +58,7 @@ async def healthy(service: RunningService) -> bool:
 
 
 @pytest.mark.parametrize("service", STAGES)
-def test_a_stage_on_a_cpu_says_that_it_would_gain_nothing(service: str) -> None:
+def test_stage_refuses_idle_offload_on_a_cpu(service: str) -> None:
     entry = service_named(service)
     options: Any = entry.options
     build = import_module(entry.builder).build
@@ -64,7 +66,7 @@ def test_a_stage_on_a_cpu_says_that_it_would_gain_nothing(service: str) -> None:
         build(options(offload_idle_seconds=60.0), Metrics(service))
 
 
-def test_up_says_so_before_it_starts_anything_and_hands_the_option_on() -> None:
+def test_up_checks_and_passes_on_idle_offload() -> None:
     with pytest.raises(StartupError, match="--offload-idle-seconds"):
         plan_services(config.UpOptions(port=0, offload_idle_seconds=60.0))
     options = config.UpOptions(port=0, device="cuda", offload_idle_seconds=60.0)
@@ -73,20 +75,20 @@ def test_up_says_so_before_it_starts_anything_and_hands_the_option_on() -> None:
         assert given is (member.name in STAGES)
 
 
-@pytest.mark.usefixtures("on_a_cpu")
-async def test_audio_after_the_networks_were_away_is_the_same(checkpoint_of: CheckpointOf) -> None:
+@pytest.mark.usefixtures("permit_on_cpu")
+async def test_audio_is_the_same_after_offload(checkpoint_of: CheckpointOf) -> None:
     async with running_chain(checkpoint_of(TINY)) as chain:
         expected = await asyncio.gather(*(spoken(chain, seed) for seed in range(6)))
     async with running_chain(checkpoint_of(TINY), offload_idle_seconds=0.05) as chain:
         for _ in range(2):
-            await all_away(chain)
+            await all_offloaded(chain)
             for stage in STAGES:
                 service = chain.services[stage]
                 assert await healthy(service)
                 assert service.load().away == 1
                 assert service.metric("barkserve_offload_freed_bytes", stage=stage) > 10_000
             assert await spoken(chain, 3) == expected[3]
-        await all_away(chain)
+        await all_offloaded(chain)
         together = await asyncio.gather(*(spoken(chain, seed) for seed in range(6)))
         assert together == expected
         for stage in STAGES:
@@ -108,7 +110,7 @@ async def coarse_codes(service: RunningService, seed: int = 1) -> list[int]:
 
 @pytest.fixture
 def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
-    """Stands before each move of a model."""
+    """Blocks each offload and reload of a model."""
     gate = Gate()
 
     def gated(move: Callable[[Offload], Any]) -> Callable[[Offload], Any]:
@@ -123,8 +125,8 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     return gate
 
 
-@pytest.mark.usefixtures("on_a_cpu")
-async def test_streams_may_come_and_go_at_any_moment(
+@pytest.mark.usefixtures("permit_on_cpu")
+async def test_streams_survive_offload_at_any_moment(
     checkpoint_of: CheckpointOf, gate: Gate
 ) -> None:
     async with running("coarse", checkpoint_of(TINY)) as plain:
@@ -137,24 +139,25 @@ async def test_streams_may_come_and_go_at_any_moment(
             return service.metric("barkserve_streams", stage="coarse")
 
         try:
-            await until(lambda: away(service, "coarse"))  # it stands at the gate, leaving
-            leaving = [asyncio.create_task(coarse_codes(service)) for _ in range(3)]
+            # It is blocked at the gate while it offloads.
+            await until(lambda: offloaded(service, "coarse"))
+            during_offload = [asyncio.create_task(coarse_codes(service)) for _ in range(3)]
             await until(lambda: streams() == 3)
             gate.let()
-            returning = asyncio.create_task(coarse_codes(service))
+            during_reload = asyncio.create_task(coarse_codes(service))
             await until(lambda: streams() == 4)
-            assert away(service, "coarse")
-            leaving[0].cancel()
+            assert offloaded(service, "coarse")
+            during_offload[0].cancel()
             await until(lambda: streams() == 3)
             gate.let()
-            assert await asyncio.gather(*leaving[1:], returning) == [expected] * 3
+            assert await asyncio.gather(*during_offload[1:], during_reload) == [expected] * 3
             assert service.metric("barkserve_slots_free", stage="coarse") == 16
         finally:
             gate.open()
 
 
-@pytest.mark.usefixtures("on_a_cpu")
-async def test_a_return_that_fails_is_an_error_of_that_stream_alone(
+@pytest.mark.usefixtures("permit_on_cpu")
+async def test_failed_reload_fails_only_its_stream(
     checkpoint_of: CheckpointOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reload, full = Offload.reload, asyncio.Event()
@@ -168,7 +171,7 @@ async def test_a_return_that_fails_is_an_error_of_that_stream_alone(
 
     monkeypatch.setattr(Offload, "reload", scarce)
     async with running("coarse", checkpoint_of(TINY), offload_idle_seconds=0.05) as service:
-        await until(lambda: away(service, "coarse"))
+        await until(lambda: offloaded(service, "coarse"))
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await coarse_codes(service)
         assert caught.value.code() is grpc.StatusCode.INTERNAL
@@ -177,16 +180,14 @@ async def test_a_return_that_fails_is_an_error_of_that_stream_alone(
         assert len(await coarse_codes(service)) > 20
 
 
-@pytest.mark.usefixtures("on_a_cpu")
-async def test_a_stage_ends_while_its_network_returns(
-    checkpoint_of: CheckpointOf, gate: Gate
-) -> None:
+@pytest.mark.usefixtures("permit_on_cpu")
+async def test_stage_stops_while_its_model_reloads(checkpoint_of: CheckpointOf, gate: Gate) -> None:
     async with running("coarse", checkpoint_of(TINY), offload_idle_seconds=0.05) as service:
         gate.let()
-        await until(lambda: away(service, "coarse"))
+        await until(lambda: offloaded(service, "coarse"))
         task = asyncio.create_task(coarse_codes(service))
         await until(lambda: service.metric("barkserve_streams", stage="coarse") == 1)
         await service.server.stop(grace=None)
-        threading.Timer(0.05, gate.open).start()  # the move ends while the stage waits for it
+        threading.Timer(0.05, gate.open).start()  # the reload ends while the stage waits for it
         with pytest.raises(grpc.aio.AioRpcError):
             await task

@@ -1,5 +1,6 @@
-"""An orchestrator is replaced while clients speak through one address, a Kubernetes Service say:
-connections stay where they were made, and only new ones reach the new replica.
+"""Replacing an orchestrator while clients speak through one address, as a Kubernetes Service.
+
+Existing connections stay with the old replica; new ones reach the new replica.
 """
 
 import asyncio
@@ -17,18 +18,17 @@ from barkserve.constants import STAGES
 from fixtures.checkpoints import TINY, CheckpointSpec, never_ending
 from fixtures.processes import ServiceProcess, service_process
 from tests.support.services import running
-from tests.support.tcp_proxy import Door, open_door
+from tests.support.tcp_proxy import TcpProxy, running_proxy
 
 SPEC = replace(never_ending(TINY), max_new_tokens=120, block_size=1024)
 
 
 class Caller:
-    """Says the same again and again over a client's one connection, until a rollout is over and
-    once more.
+    """Speaks the same text over a client's one connection until a rollout has ended, and once more.
 
     Attributes:
         spoken: samples of each utterance.
-        begun: set when the second utterance has begun to sound.
+        begun: set at the first audio of the second utterance.
     """
 
     def __init__(self, client: AsyncClient, seed: int) -> None:
@@ -37,7 +37,7 @@ class Caller:
         self.begun = asyncio.Event()
 
     async def call(self, rolling: "asyncio.Task[None]") -> None:
-        """Speak; raises what the client raises."""
+        """Speak. Raises what the client raises."""
         last = False
         while not last:
             last = rolling.done()
@@ -49,48 +49,48 @@ class Caller:
             self.spoken.append(samples)
 
 
-async def test_an_orchestrator_is_replaced_and_no_stream_fails(
+async def test_orchestrator_rollout_fails_no_stream(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
     async with AsyncExitStack() as stack:
         start = await _orchestrators(checkpoint_of(SPEC), stack)
         old, new = await start(), await start()
-        door = await stack.enter_async_context(open_door(old.address))
-        client = await stack.enter_async_context(AsyncClient(door.address))
+        proxy = await stack.enter_async_context(running_proxy(old.address))
+        client = await stack.enter_async_context(AsyncClient(proxy.address))
         callers = [Caller(client, seed) for seed in range(3)]
-        rolling = asyncio.create_task(_roll(door, old, new, callers))
+        rolling = asyncio.create_task(_roll(proxy, old, new, callers))
         await asyncio.gather(rolling, *(caller.call(rolling) for caller in callers))
     for caller in callers:
         assert len(caller.spoken) >= 3
         assert len(set(caller.spoken)) == 1, "a stream lost or repeated samples"
 
 
-async def test_an_orchestrator_is_killed_and_another_goes_on(
+async def test_client_continues_when_orchestrator_is_killed(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
     async with AsyncExitStack() as stack:
         start = await _orchestrators(checkpoint_of(SPEC), stack)
-        doomed, other = await start(), await start()
-        door = await stack.enter_async_context(open_door(doomed.address))
-        client = await stack.enter_async_context(AsyncClient(door.address))
+        killed, other = await start(), await start()
+        proxy = await stack.enter_async_context(running_proxy(killed.address))
+        client = await stack.enter_async_context(AsyncClient(proxy.address))
         undisturbed = client.synthesize("hello the world", seed=1, word_times=True)
         whole = await undisturbed.read()
         synthesis = client.synthesize("hello the world", seed=1, word_times=True)
         chunks = [await anext(synthesis)]
-        doomed.process.kill()
-        door.behind = other.address
+        killed.process.kill()
+        proxy.target = other.address
         chunks += [chunk async for chunk in synthesis]
     assert chunks[0].sample_count < whole.sample_count
-    assert door.connections == 2
-    heard = np.concatenate([chunk.samples() for chunk in chunks])
-    np.testing.assert_allclose(heard, whole.samples(), atol=2 / 32768)
+    assert proxy.connections == 2
+    received = np.concatenate([chunk.samples() for chunk in chunks])
+    np.testing.assert_allclose(received, whole.samples(), atol=2 / 32768)
     assert synthesis.words == undisturbed.words
     assert synthesis.started == replace(
         undisturbed.started, request_id=synthesis.started.request_id
     )
 
 
-async def test_a_call_is_left_when_what_it_speaks_is_spoken(
+async def test_draining_call_ends_after_its_contexts(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
     async with AsyncExitStack() as stack:
@@ -99,14 +99,14 @@ async def test_a_call_is_left_when_what_it_speaks_is_spoken(
         call = await stack.enter_async_context(client.stream())
         answer = call.speak(seed=1)
         answer.send("hello the world. the")
-        heard = (await anext(answer)).sample_count
+        received = (await anext(answer)).sample_count
         orchestrator.process.terminate()
         with pytest.raises(ServerUnavailable, match="shutting down"):
             await _speak_until_refused(call)
         answer.send(" brown fox.")
         answer.end()
-        heard += sum([chunk.sample_count async for chunk in answer])
-        assert (answer.finished.finish_reason, answer.finished.sample_count) == ("length", heard)
+        received += sum([chunk.sample_count async for chunk in answer])
+        assert (answer.finished.finish_reason, answer.finished.sample_count) == ("length", received)
         assert answer.finished.segments[-1].text_end == len("hello the world. the brown fox.")
         assert await orchestrator.process.wait() == 0
 
@@ -114,7 +114,7 @@ async def test_a_call_is_left_when_what_it_speaks_is_spoken(
 async def _orchestrators(
     folder: Path, stack: AsyncExitStack
 ) -> Callable[[], Awaitable[ServiceProcess]]:
-    """Four stages, and what starts an orchestrator of them."""
+    """Start the four stages; returns a function that starts an orchestrator for them."""
     stages = [await stack.enter_async_context(running(name, folder)) for name in STAGES]
     words = [f"--{name}={stage.address}" for name, stage in zip(STAGES, stages, strict=True)]
     words.append("--drain-seconds=600")
@@ -122,7 +122,7 @@ async def _orchestrators(
 
 
 async def _speak_until_refused(call: AsyncSpeechStream) -> None:
-    """One context after the other."""
+    """Speak one context after another."""
     while True:
         context = call.speak(seed=2)
         context.send("hello.")
@@ -132,11 +132,11 @@ async def _speak_until_refused(call: AsyncSpeechStream) -> None:
 
 
 async def _roll(
-    door: Door, old: ServiceProcess, new: ServiceProcess, callers: list[Caller]
+    proxy: TcpProxy, old: ServiceProcess, new: ServiceProcess, callers: list[Caller]
 ) -> None:
-    """Tell the old one to go while all speak, and wait for it."""
+    """Terminate the old orchestrator while all callers speak, and wait until it exits."""
     for caller in callers:
         await caller.begun.wait()
-    door.behind = new.address
+    proxy.target = new.address
     old.process.terminate()
     assert await old.process.wait() == 0

@@ -1,6 +1,4 @@
-"""Every stage, given what it already produced, goes on as if nothing had happened: how a stream
-moves to a replica.
-"""
+"""Every stage continues from what it already produced, which is how a stream moves to a replica."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,7 +29,7 @@ FINE = RANDOM.integers(0, TINY.codebook_size, (60, TINY.n_fine_codebooks))
 
 
 async def everything(call: Any, part: str, field: str) -> list[Any]:
-    """The responses' values of one field, joined."""
+    """Join the values of one field of all responses."""
     joined: list[Any] = []
     async for response in call:
         if response.WhichOneof("response") == part:
@@ -43,7 +41,9 @@ def cuts(count: int) -> Iterator[int]:
     return iter(sorted({1, 2, count // 3, count // 2 + 1, count - 1, count}))
 
 
-async def test_semantic(checkpoint_of: Callable[[CheckpointSpec], Path]) -> None:
+async def test_semantic_resumes_from_produced_tokens(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
     async with running("semantic", checkpoint_of(TINY)) as service:
         stub = semantic_pb2_grpc.SemanticServiceStub(service.channel)
 
@@ -63,7 +63,9 @@ async def test_semantic(checkpoint_of: Callable[[CheckpointSpec], Path]) -> None
             assert whole[:cut] + await tokens(whole[:cut]) == whole
 
 
-async def test_coarse(checkpoint_of: Callable[[CheckpointSpec], Path]) -> None:
+async def test_coarse_resumes_from_produced_codes(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
     async with running("coarse", checkpoint_of(TINY)) as service:
         stub = coarse_pb2_grpc.CoarseServiceStub(service.channel)
 
@@ -89,7 +91,9 @@ async def test_coarse(checkpoint_of: Callable[[CheckpointSpec], Path]) -> None:
 
 
 @pytest.mark.parametrize("mode", [1, 2])
-async def test_fine(checkpoint_of: Callable[[CheckpointSpec], Path], mode: int) -> None:
+async def test_fine_resumes_from_produced_codes(
+    checkpoint_of: Callable[[CheckpointSpec], Path], mode: int
+) -> None:
     books = TINY.n_fine_codebooks
     async with running("fine", checkpoint_of(TINY)) as service:
         stub = fine_pb2_grpc.FineServiceStub(service.channel)
@@ -113,7 +117,9 @@ async def test_fine(checkpoint_of: Callable[[CheckpointSpec], Path], mode: int) 
             assert whole[: cut * books] + await codes(whole[: cut * books]) == whole
 
 
-async def test_codec(checkpoint_of: Callable[[CheckpointSpec], Path]) -> None:
+async def test_codec_resumes_from_produced_samples(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
     async with running("codec", checkpoint_of(TINY)) as service:
         stub = codec_pb2_grpc.CodecServiceStub(service.channel)
 

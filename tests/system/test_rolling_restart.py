@@ -1,5 +1,6 @@
-"""A rollout is not heard: every stage is replaced, replica by replica, while streams run. Real
-processes and real signals; the replicas are found through EndpointSlices.
+"""A rollout causes no audible gap: every stage is replaced while streams run.
+
+The old replicas are real processes that get real signals. EndpointSlices list the replicas.
 """
 
 import asyncio
@@ -22,10 +23,10 @@ SPEC = replace(never_ending(TINY), max_new_tokens=300, block_size=1024)
 
 
 class Roll:
-    """A stage whose only replica is replaced by a new one, as a Deployment with maxSurge 1 does.
+    """Replaces a stage's only replica, as a Deployment with maxSurge 1 does.
 
-    The old one is a process, which is told to leave by a signal; the new one runs in this process,
-    which spares the time of starting another.
+    The old replica is a process that a signal terminates. The new one runs in this process, which
+    saves the time to start another.
     """
 
     def __init__(self, stage: str, server: ApiServer, folder: Path, stack: AsyncExitStack) -> None:
@@ -38,11 +39,11 @@ class Roll:
         self._put("old", self._old.address, endpoint("127.0.0.1", ready=True))
 
     async def replace(self) -> None:
-        """Start the new replica, take the old one out of the slices, stop it and wait for it."""
+        """Start the new replica, remove the old one from the slices, stop it and wait for it."""
         new = await self._stack.enter_async_context(running(self._stage, self._folder))
         self._put("new", new.address, endpoint("127.0.0.1", ready=True))
-        leaving = endpoint("127.0.0.1", ready=False, serving=True, terminating=True)
-        self._put("old", self._old.address, leaving)
+        terminating_endpoint = endpoint("127.0.0.1", ready=False, serving=True, terminating=True)
+        self._put("old", self._old.address, terminating_endpoint)
         self._old.process.terminate()
         assert await asyncio.wait_for(self._old.process.wait(), 60) == 0
         self._server.delete(f"{self._stage}-old")
@@ -52,12 +53,12 @@ class Roll:
         self._server.put(f"{self._stage}-{name}", port, *endpoints, service=f"bark-{self._stage}")
 
 
-async def test_every_replica_is_replaced_and_no_stream_fails(
+async def test_rolling_restart_fails_no_stream(
     checkpoint_of: Callable[[CheckpointSpec], Path], monkeypatch: Any
 ) -> None:
     folder = checkpoint_of(SPEC)
     async with running_api_server() as server, AsyncExitStack() as stack:
-        monkeypatch.setattr(spec, "EndpointSliceResolver", _towards(server))
+        monkeypatch.setattr(spec, "EndpointSliceResolver", _resolver_for(server))
         rolls = {stage: Roll(stage, server, folder, stack) for stage in STAGES}
         await asyncio.gather(*(roll.begin() for roll in rolls.values()))
         addresses = {stage: f"kubernetes:bark-{stage}.speech" for stage in STAGES}
@@ -79,7 +80,7 @@ async def _roll(rolls: dict[str, Roll]) -> None:
 async def _speak(
     speech: speech_pb2_grpc.SpeechServiceStub, seed: int, rolling: "asyncio.Task[None]"
 ) -> list[bytes]:
-    """The same text again and again until the rollout is over, and once more."""
+    """Speak the same text until the rollout has ended, and once more."""
     request = speech_pb2.SynthesizeRequest(text="hello the world", seed=seed)
     spoken = []
     last = False
@@ -91,7 +92,7 @@ async def _speak(
     return spoken
 
 
-def _towards(server: ApiServer) -> Callable[..., EndpointSliceResolver]:
+def _resolver_for(server: ApiServer) -> Callable[..., EndpointSliceResolver]:
     async def connect() -> Any:
         from kubernetes.aio import client
 

@@ -1,8 +1,7 @@
-"""Sampled generation, given the same uniform numbers: every token equals transformers'
-BarkModel.generate.
+"""Sampled output equals BarkModel.generate for the same uniform numbers: every token.
 
-The reference draws with torch.multinomial; here that is replaced by the inverse of the cumulated
-distribution at our own uniforms, in the order in which the reference asks for them.
+The reference samples with torch.multinomial. The test replaces it by the inverse of the cumulative
+distribution at our uniforms, in the order of the reference's calls.
 """
 
 from collections.abc import Callable
@@ -20,15 +19,14 @@ from fixtures.checkpoints import TINY, CheckpointSpec, random_voice
 from tests.support.reference import Reference, generate
 from tests.support.services import running_chain
 
-SPEC = replace(
-    TINY, vocab_gap=20
-)  # every model has its own number of ids, so that draws can be told apart
+SPEC = replace(TINY, vocab_gap=20)  # a different number of ids per model tells their draws apart
 SEED = 2**40 + 5
 
 
 class Multinomial:
-    """torch.multinomial by inverse CDF: semantic and coarse draws in order, fine draws by frame and
-    codebook.
+    """Replaces torch.multinomial by the inverse CDF.
+
+    Semantic and coarse draws are in order; fine draws are by frame and codebook.
     """
 
     def __init__(self, spec: CheckpointSpec, history_frames: int) -> None:
@@ -53,9 +51,7 @@ class Multinomial:
         return uniforms(SEED, stream, self._drawn[stream] - 1, 1)
 
     def _fine_draws(self, rows: int) -> np.ndarray:
-        """Rows are the frames behind the history of one short window; calls go through codebooks 2,
-        3, ...
-        """
+        """Draw for one codebook, from 2 on; rows are the frames after the history of one window."""
         books = self._spec.n_fine_codebooks
         assert rows == self._spec.max_fine_input_length - self._history
         book = 2 + self._drawn[DrawStream.FINE] % (books - 2)
@@ -105,7 +101,7 @@ def expected(
 
 
 @pytest.mark.parametrize("voice_length", [None, 20])
-async def test_equal_tokens_from_equal_uniforms(
+async def test_sampled_tokens_equal_for_equal_uniforms(
     checkpoint_of: Callable[[CheckpointSpec], Path],
     monkeypatch: pytest.MonkeyPatch,
     voice_length: int | None,
@@ -121,4 +117,4 @@ async def test_equal_tokens_from_equal_uniforms(
     np.testing.assert_array_equal(coarse, theirs.coarse % SPEC.codebook_size)
     fine = np.array(ours.fine_prompt).reshape(-1, SPEC.n_fine_codebooks)
     np.testing.assert_array_equal(fine, theirs.fine)
-    assert len(set(ours.semantic_prompt)) > 5  # the draws were draws
+    assert len(set(ours.semantic_prompt)) > 5  # the tokens were really sampled

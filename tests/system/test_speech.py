@@ -1,6 +1,4 @@
-"""What a client of SpeechService sees: streams, seeds, many at once, cancellation, slow readers,
-errors.
-"""
+"""SpeechService as its clients see it: formats, seeds, concurrency, cancellation and errors."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -57,7 +55,7 @@ def violation(error: grpc.aio.AioRpcError) -> error_details_pb2.BadRequest.Field
     return bad_request.field_violations[0]
 
 
-async def test_a_stream_is_started_then_audio_then_finished(chain: Chain) -> None:
+async def test_stream_is_started_then_audio_then_finished(chain: Chain) -> None:
     request = ask("hello world", seed=5, request_id="call-7")
     responses = [response async for response in chain.speech.Synthesize(request)]
     kinds = [response.WhichOneof("response") for response in responses]
@@ -81,7 +79,7 @@ async def test_a_stream_is_started_then_audio_then_finished(chain: Chain) -> Non
     assert all(report.compute_ms > 0 for report in finished.stages)
 
 
-async def test_pcm16_is_the_rounded_and_clipped_float_audio(chain: Chain) -> None:
+async def test_pcm16_is_rounded_and_clipped_float_audio(chain: Chain) -> None:
     encodings = (speech_pb2.AUDIO_ENCODING_FLOAT32, speech_pb2.AUDIO_ENCODING_PCM16)
     floats, integers = [
         await audio_of(chain, ask(seed=1, audio_format=speech_pb2.AudioFormat(encoding=encoding)))
@@ -104,7 +102,7 @@ async def test_pcm16_is_the_rounded_and_clipped_float_audio(chain: Chain) -> Non
         (as_("MP3", sample_rate_hertz=44_100), None),
     ],
 )
-async def test_a_stream_has_the_format_that_was_asked_for(
+async def test_stream_has_the_requested_format(
     chain: Chain, audio_format: speech_pb2.AudioFormat, container: str | None
 ) -> None:
     plain = await audio_of(chain, ask(seed=1))
@@ -123,7 +121,7 @@ async def test_a_stream_has_the_format_that_was_asked_for(
     assert np.abs(samples).max() > 0.01
 
 
-async def test_one_seed_is_one_waveform_alone_and_beside_others(chain: Chain) -> None:
+async def test_one_seed_is_one_waveform_alone_or_batched(chain: Chain) -> None:
     alone = await audio_of(chain, ask(seed=11))
     others = [audio_of(chain, ask("the fox", seed=seed)) for seed in range(20, 27)]
     beside, *different = await asyncio.gather(audio_of(chain, ask(seed=11)), *others)
@@ -131,7 +129,7 @@ async def test_one_seed_is_one_waveform_alone_and_beside_others(chain: Chain) ->
     assert len({alone, *different}) == 8
 
 
-async def test_a_seed_is_drawn_and_reported_and_replays(chain: Chain) -> None:
+async def test_random_seed_is_reported_and_repeatable(chain: Chain) -> None:
     first, second = [
         [response async for response in chain.speech.Synthesize(ask())] for _ in range(2)
     ]
@@ -141,7 +139,7 @@ async def test_a_seed_is_drawn_and_reported_and_replays(chain: Chain) -> None:
     assert again == b"".join(response.audio.audio for response in first)
 
 
-async def test_thirty_two_streams_at_once_are_all_as_if_alone(chain: Chain) -> None:
+async def test_32_concurrent_streams_match_single_streams(chain: Chain) -> None:
     requests = [ask(text, seed=seed) for text in ("hello", "the quick fox") for seed in range(16)]
     together = await asyncio.gather(*(audio_of(chain, request) for request in requests))
     for request, audio in zip(requests[::5], together[::5], strict=True):
@@ -149,7 +147,7 @@ async def test_thirty_two_streams_at_once_are_all_as_if_alone(chain: Chain) -> N
     assert all(len(audio) > 320 for audio in together)
 
 
-async def test_streaming_and_exact_speak_the_same_tokens(chain: Chain) -> None:
+async def test_streaming_and_exact_have_the_same_tokens(chain: Chain) -> None:
     modes = (common_pb2.DELIVERY_MODE_STREAMING, common_pb2.DELIVERY_MODE_EXACT)
     voices = []
     for mode in modes:
@@ -161,7 +159,7 @@ async def test_streaming_and_exact_speak_the_same_tokens(chain: Chain) -> None:
     assert len(voices[0].fine_prompt) == len(voices[1].fine_prompt)
 
 
-async def test_an_utterance_is_a_voice_for_the_next(chain: Chain) -> None:
+async def test_returned_voice_continues_the_speech(chain: Chain) -> None:
     responses = [
         response async for response in chain.speech.Synthesize(ask(seed=1, return_voice=True))
     ]
@@ -172,7 +170,7 @@ async def test_an_utterance_is_a_voice_for_the_next(chain: Chain) -> None:
     assert spoken != b"".join(response.audio.audio for response in responses)
 
 
-async def test_cancelling_frees_every_slot_and_stops_every_stage(
+async def test_cancel_frees_all_slots_and_stops_all_stages(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
     async with running_chain(checkpoint_of(LONG)) as chain:
@@ -191,7 +189,7 @@ async def test_cancelling_frees_every_slot_and_stops_every_stage(
         assert orchestrator.metric("barkserve_requests_total", **cancelled) == 1
 
 
-async def test_a_deadline_ends_all_stages(
+async def test_deadline_stops_all_stages(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
     async with running_chain(checkpoint_of(LONG)) as chain:
@@ -200,11 +198,12 @@ async def test_a_deadline_ends_all_stages(
         await _idle(chain)
 
 
-async def test_a_client_that_does_not_read_holds_nobody_up_and_little_memory(
+async def test_slow_reader_blocks_no_others_and_uses_little_memory(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
-    """Float audio of one utterance is larger than all windows on the way: unread, it must stay
-    unmade.
+    """Float audio of one utterance exceeds all flow-control windows.
+
+    Audio that the client does not read must not be generated.
     """
     spec = replace(LONG, max_new_tokens=700, block_size=1024)
     floats = speech_pb2.AudioFormat(encoding=speech_pb2.AUDIO_ENCODING_FLOAT32)
@@ -218,7 +217,7 @@ async def test_a_client_that_does_not_read_holds_nobody_up_and_little_memory(
         both = codec.metric("barkserve_outputs_total", stage="codec")
         rest = [response async for response in stalled]
         whole = rest[-1].finished.sample_count
-        made_unread = both - whole  # the hurried stream made as many as the stalled one in the end
+        made_unread = both - whole  # both streams have the same length in the end
         assert made_unread < 0.3 * whole
         assert sum(len(response.audio.audio) for response in rest) == 4 * whole
 
@@ -261,7 +260,7 @@ async def test_a_client_that_does_not_read_holds_nobody_up_and_little_memory(
         (ask(fine=speech_pb2.FineOptions(lookahead_frames=-3)), "fine.lookahead_frames"),
     ],
 )
-async def test_a_wrong_request_names_its_field(
+async def test_invalid_request_names_its_field(
     chain: Chain, request_: speech_pb2.SynthesizeRequest, field: str
 ) -> None:
     error = await status_of(chain.speech.Synthesize(request_))
@@ -272,14 +271,14 @@ async def test_a_wrong_request_names_its_field(
     await _idle(chain)
 
 
-async def test_an_unknown_voice_is_not_found(chain: Chain) -> None:
+async def test_unknown_voice_is_not_found(chain: Chain) -> None:
     voice = speech_pb2.VoiceSelection(name="v2/test_speaker_9")
     error = await status_of(chain.speech.Synthesize(ask(voice=voice)))
     assert error.code() is grpc.StatusCode.NOT_FOUND
     assert "v2/test_speaker_0" in error.details()
 
 
-async def test_wrong_arrays_of_a_voice_are_named(chain: Chain) -> None:
+async def test_invalid_voice_arrays_are_named(chain: Chain) -> None:
     prompt = common_pb2.HistoryPrompt(
         semantic_prompt=[1, 2, 3], coarse_prompt=[1, 2, 3], fine_prompt=[1] * 16
     )
@@ -288,7 +287,7 @@ async def test_wrong_arrays_of_a_voice_are_named(chain: Chain) -> None:
     assert violation(error).field == "voice.history_prompt.coarse_prompt"
 
 
-async def test_voices_are_listed_with_the_default(chain: Chain) -> None:
+async def test_list_voices_marks_the_default(chain: Chain) -> None:
     listed = await chain.speech.ListVoices(speech_pb2.ListVoicesRequest())
     assert [(voice.name, voice.is_default) for voice in listed.voices] == [
         ("v2/test_speaker_0", True),
@@ -296,7 +295,7 @@ async def test_voices_are_listed_with_the_default(chain: Chain) -> None:
     ]
 
 
-async def test_a_full_server_says_when_to_come_back(
+async def test_full_server_says_when_to_retry(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
     async with running_chain(checkpoint_of(LONG), max_streams=1) as chain:
@@ -308,10 +307,10 @@ async def test_a_full_server_says_when_to_come_back(
         packed = dict(error.trailing_metadata())["grpc-status-details-bin"]
         assert status_pb2.Status.FromString(packed).details[0].Unpack(retry)
         assert retry.retry_delay.ToSeconds() >= 1
-        assert len([response async for response in first]) > 2  # and the first goes on
+        assert len([response async for response in first]) > 2  # the first stream is not affected
 
 
-async def test_an_unreachable_stage_is_named(
+async def test_unreachable_stage_is_named(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
     async with running_chain(checkpoint_of(TINY)) as chain:
@@ -323,7 +322,7 @@ async def test_an_unreachable_stage_is_named(
 
 
 async def _idle(chain: Chain) -> None:
-    """Wait until no service has an RPC in progress; the test's own timeout bounds it."""
+    """Wait until no service has a running RPC; the test's timeout limits the wait."""
     for name, service in chain.services.items():
         while service.metric("barkserve_streams", stage=name):  # noqa: ASYNC110 - no event to await
             await asyncio.sleep(0.01)

@@ -1,6 +1,4 @@
-"""Audio leaves while the text is still being turned into tokens: shown by the order of events,
-never by a clock.
-"""
+"""Audio is sent before the utterance is complete, shown by the order of events, not by a clock."""
 
 import threading
 from collections.abc import Callable
@@ -20,7 +18,7 @@ HOLD_AT = 60  # semantic tokens
 
 
 class Gate:
-    """Holds the semantic model before one of its tokens until it is opened."""
+    """Blocks the semantic model before one of its tokens until it is opened."""
 
     def __init__(self, token: int) -> None:
         self._token = token
@@ -30,10 +28,10 @@ class Gate:
     def open(self) -> None:
         self._opened.set()
 
-    def pass_by(self, batch: Batch) -> None:
+    def wait(self, batch: Batch) -> None:
         if any(len(sequence.tokens) == self._token for sequence in batch.sequences):
             self.reached.set()
-            assert self._opened.wait(30), "the first chunk needs tokens that were not made yet"
+            assert self._opened.wait(30), "the first chunk needs later tokens"
 
 
 @pytest.fixture
@@ -43,7 +41,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
 
     def gated(self: ModelRunner, batch: Batch) -> list[int]:
         if batch.sequences[0].stop_token is not None:  # only the semantic model has one
-            gate.pass_by(batch)
+            gate.wait(batch)
         return run(self, batch)
 
     monkeypatch.setattr(ModelRunner, "run", gated)
@@ -51,7 +49,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
 
 
 @pytest.mark.parametrize("voice", ["none", "v2/test_speaker_1"])
-async def test_audio_leaves_before_the_last_semantic_token_is_drawn(
+async def test_audio_is_sent_before_the_last_semantic_token(
     checkpoint_of: Callable[[CheckpointSpec], Path], gate: Gate, voice: str
 ) -> None:
     request = speech_pb2.SynthesizeRequest(
@@ -60,7 +58,7 @@ async def test_audio_leaves_before_the_last_semantic_token_is_drawn(
     async with running_chain(checkpoint_of(SPEC)) as chain:
         responses = aiter(chain.speech.Synthesize(request))
         assert (await anext(responses)).WhichOneof("response") == "started"
-        first = await anext(responses)  # while the gate is shut
+        first = await anext(responses)  # while the gate is closed
         assert len(first.audio.audio) > 0
         semantic = chain.services["semantic"].metric("barkserve_outputs_total", stage="semantic")
         assert semantic <= HOLD_AT

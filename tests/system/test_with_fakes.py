@@ -1,6 +1,4 @@
-"""Servicers and orchestrator around models whose output is worked out by hand: no weights at
-all.
-"""
+"""All servicers and the orchestrator around fake models whose output is computed by hand."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -51,7 +49,7 @@ HOP = 320
 
 @dataclass
 class Fakes:
-    """The models of the four stages, and the checkpoint whose numbers they use."""
+    """The models of the four stages, and the checkpoint with their sizes."""
 
     folder: CheckpointFolder
     semantic: FakeRunner
@@ -60,7 +58,7 @@ class Fakes:
     codec: FakeDecoder
 
     def service(self, stage: str, metrics: Metrics) -> Service:
-        """A real servicer and generator around the fake."""
+        """Build a real servicer and generator around the fake."""
         bark, admission = self.folder.bark, Admission(8)
         if stage in ("semantic", "coarse"):
             engine = Engine(getattr(self, stage))
@@ -92,7 +90,7 @@ class Fakes:
         return Service(f"barkserve.v1.{stage}", register_with(add, servicer), start, stop)
 
     def samples(self) -> np.ndarray:
-        """What TEXT sounds like without a voice, worked out without any of the servers."""
+        """The samples of TEXT without a voice, computed without any of the servers."""
         bark = self.folder.bark
         ids = TextEncoder(self.folder).encode(TEXT)
         prompt = build_prompt(ids, np.empty(0, dtype=np.int64), bark.semantic_generation)
@@ -159,7 +157,7 @@ def ask(delivery: int = common_pb2.DELIVERY_MODE_STREAMING) -> speech_pb2.Synthe
 
 
 @pytest.mark.parametrize("delivery", [1, 2])
-async def test_the_audio_is_what_the_hand_works_out(fakes: Fakes, delivery: int) -> None:
+async def test_audio_equals_hand_computed_samples(fakes: Fakes, delivery: int) -> None:
     expected = fakes.samples()
     assert len(expected) > 20 * HOP
     async with running_fakes(fakes) as chain:
@@ -171,7 +169,7 @@ async def test_the_audio_is_what_the_hand_works_out(fakes: Fakes, delivery: int)
     assert responses[-1].finished.sample_count == len(expected)
 
 
-async def test_exact_begins_to_fill_when_all_coarse_frames_are_there(fakes: Fakes) -> None:
+async def test_exact_fills_after_all_coarse_frames(fakes: Fakes) -> None:
     async with running_fakes(fakes) as chain:
         exact = ask(common_pb2.DELIVERY_MODE_EXACT)
         async for _ in chain.speech.Synthesize(exact):
@@ -181,7 +179,7 @@ async def test_exact_begins_to_fill_when_all_coarse_frames_are_there(fakes: Fake
     assert len(fakes.fine.batches) == windows
 
 
-async def test_a_cancelled_stream_stops_the_network_within_a_step(fakes: Fakes) -> None:
+async def test_cancel_stops_the_model_within_a_step(fakes: Fakes) -> None:
     fakes.semantic.gate = gate = Gate()
     async with running_fakes(fakes) as chain:
         call = chain.speech.Synthesize(ask())
@@ -199,7 +197,7 @@ async def test_a_cancelled_stream_stops_the_network_within_a_step(fakes: Fakes) 
     np.testing.assert_array_equal(np.frombuffer(audio, dtype="<f4"), fakes.samples())
 
 
-async def test_a_network_that_fails_ends_its_stream_with_the_stage_named(fakes: Fakes) -> None:
+async def test_model_failure_fails_the_stream_naming_the_stage(fakes: Fakes) -> None:
     fakes.coarse.raises = {step: RuntimeError("out of memory") for step in range(10, 13)}
     async with running_fakes(fakes) as chain:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -212,7 +210,7 @@ async def test_a_network_that_fails_ends_its_stream_with_the_stage_named(fakes: 
 
 
 @pytest.mark.parametrize("step", [0, 10, 30])
-async def test_a_network_that_fails_once_is_not_heard(fakes: Fakes, step: int) -> None:
+async def test_single_model_failure_does_not_change_audio(fakes: Fakes, step: int) -> None:
     fakes.coarse.raises = {step: RuntimeError("out of memory")}
     async with running_fakes(fakes) as chain:
         responses = [response async for response in chain.speech.Synthesize(ask())]
@@ -220,7 +218,7 @@ async def test_a_network_that_fails_once_is_not_heard(fakes: Fakes, step: int) -
     np.testing.assert_array_equal(np.frombuffer(audio, dtype="<f4"), fakes.samples())
 
 
-async def test_a_codec_that_fails_is_named_too(fakes: Fakes) -> None:
+async def test_codec_failure_names_the_codec(fakes: Fakes) -> None:
     def fail(jobs: list) -> list:
         raise RuntimeError("device lost")
 
@@ -231,4 +229,4 @@ async def test_a_codec_that_fails_is_named_too(fakes: Fakes) -> None:
                 pass
         assert caught.value.code() is grpc.StatusCode.INTERNAL
         assert "codec" in caught.value.details()
-        assert "device lost" not in caught.value.details()  # that is for the log
+        assert "device lost" not in caught.value.details()  # details belong in the log

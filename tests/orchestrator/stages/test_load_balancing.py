@@ -1,4 +1,4 @@
-"""Whose turn it is."""
+"""The choice of a replica."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -38,17 +38,17 @@ def chosen(*replicas: Replica, tried: frozenset[str] = frozenset()) -> str | Non
         Load(streams=0, capacity=64, slots=16, slots_free=16, backlog_seconds=0.5),
     ],
 )
-def test_of_two_the_one_with_less_to_do(busier: Load) -> None:
+def test_choose_prefers_lower_pressure(busier: Load) -> None:
     assert chosen(replica("a:1", busier), replica("b:1")) == "b:1"
     assert chosen(replica("b:1"), replica("a:1", busier)) == "b:1"
 
 
-def test_only_two_are_compared() -> None:
+def test_choose_compares_two_samples() -> None:
     busy = Load(streams=9, capacity=64, slots=16, slots_free=7)
     assert chosen(replica("a:1", busy), replica("b:1", busy), replica("c:1")) == "a:1"
 
 
-def test_streams_given_since_the_last_report_count() -> None:
+def test_choose_counts_streams_since_the_last_report() -> None:
     a, b = replica("a:1"), replica("b:1")
     a.given = 1
     assert chosen(a, b) == "b:1"
@@ -56,7 +56,7 @@ def test_streams_given_since_the_last_report_count() -> None:
     assert chosen(a, b) == "a:1"
 
 
-def test_a_full_house_is_passed_over_while_there_is_room_elsewhere() -> None:
+def test_choose_avoids_replicas_without_room() -> None:
     full = replica("a:1", Load(streams=64, capacity=64, slots=16, slots_free=16))
     assert pressure(full) == 0
     queueing = replica("b:1", Load(streams=20, capacity=64, slots=16, slots_free=0, queue=4))
@@ -64,41 +64,41 @@ def test_a_full_house_is_passed_over_while_there_is_room_elsewhere() -> None:
     assert chosen(full) == "a:1"
 
 
-def test_a_network_is_left_to_sleep_until_those_awake_are_half_full() -> None:
-    asleep = replica("a:1", replace(IDLE, away=1))
-    quiet = replica("b:1", replace(IDLE, streams=7, slots_free=9))
+def test_choose_avoids_offloaded_until_others_half_full() -> None:
+    offloaded = replica("a:1", replace(IDLE, away=1))
+    lightly_loaded = replica("b:1", replace(IDLE, streams=7, slots_free=9))
     half_full = replica("b:1", replace(IDLE, streams=8, slots_free=8))
-    assert chosen(asleep, quiet) == "b:1"
-    assert chosen(asleep, half_full) == "a:1"
-    assert chosen(asleep) == "a:1"
+    assert chosen(offloaded, lightly_loaded) == "b:1"
+    assert chosen(offloaded, half_full) == "a:1"
+    assert chosen(offloaded) == "a:1"
 
 
-def test_draining_ones_get_nothing() -> None:
+def test_choose_ignores_draining_replicas() -> None:
     by_resolver = replica("a:1", draining=True)
-    by_its_own_word = replica("b:1", Load(capacity=64, slots=16, slots_free=16, draining=1))
-    assert chosen(by_resolver, by_its_own_word) is None
-    assert chosen(by_resolver, by_its_own_word, replica("c:1")) == "c:1"
+    by_load_report = replica("b:1", Load(capacity=64, slots=16, slots_free=16, draining=1))
+    assert chosen(by_resolver, by_load_report) is None
+    assert chosen(by_resolver, by_load_report, replica("c:1")) == "c:1"
 
 
-def test_the_worst_of_them_is_better_than_none() -> None:
+def test_choose_returns_a_failed_replica_if_it_is_alone() -> None:
     down = replica("a:1", None)
     down.failures, down.avoided_until = 3, NOW + 5
     assert chosen(down, tried=frozenset({"a:1"})) == "a:1"
 
 
-def test_what_failed_comes_last_and_what_failed_this_stream_behind_it() -> None:
+def test_choose_ranks_failed_then_tried_replicas_last() -> None:
     silent, avoided, tried = replica("a:1", None), replica("b:1"), replica("c:1")
     silent.failures = 1
     avoided.avoided_until = NOW + 1
-    everyone = (tried, avoided, silent, replica("d:1"))
-    already = frozenset({"c:1"})
-    assert chosen(*everyone, tried=already) == "d:1"
-    assert chosen(*everyone[:3], tried=already) == "a:1"
-    assert chosen(*everyone[:2], tried=already) == "b:1"
+    replicas = (tried, avoided, silent, replica("d:1"))
+    failed = frozenset({"c:1"})
+    assert chosen(*replicas, tried=failed) == "d:1"
+    assert chosen(*replicas[:3], tried=failed) == "a:1"
+    assert chosen(*replicas[:2], tried=failed) == "b:1"
     avoided.avoided_until = NOW - 1
     assert chosen(avoided, silent) == "b:1"
 
 
-def test_one_that_says_nothing_of_its_load_is_used() -> None:
+def test_choose_uses_replicas_without_a_load_report() -> None:
     assert chosen(replica("a:1", Load())) == "a:1"
     assert chosen(replica("a:1", None)) == "a:1"

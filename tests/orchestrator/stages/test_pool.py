@@ -1,6 +1,4 @@
-"""A stage's replicas come, drain and go, and the API server that tells of them restarts: streams go
-on.
-"""
+"""Streams continue while replicas start, drain and stop and the Kubernetes API server restarts."""
 
 import asyncio
 import math
@@ -28,21 +26,21 @@ from tests.support.services import RunningService, running
 HOP = math.prod(TINY.upsampling_ratios)
 
 
-class Told:
-    """A resolver that says what the test tells it to."""
+class ScriptedResolver:
+    """A resolver whose endpoints the test sets."""
 
     server_name = ""
 
     def __init__(self, *addresses: str) -> None:
-        self._news: asyncio.Queue[Endpoints] = asyncio.Queue()
-        self.say(*map(Endpoint, addresses))
+        self._updates: asyncio.Queue[Endpoints] = asyncio.Queue()
+        self.publish(*map(Endpoint, addresses))
 
-    def say(self, *endpoints: Endpoint) -> None:
-        self._news.put_nowait(endpoints)
+    def publish(self, *endpoints: Endpoint) -> None:
+        self._updates.put_nowait(endpoints)
 
     async def watch(self) -> AsyncGenerator[Endpoints, None]:
         while True:
-            yield await self._news.get()
+            yield await self._updates.get()
 
 
 @asynccontextmanager
@@ -56,7 +54,7 @@ async def pool_of(resolver: Any, wait_s: float = 0.0) -> AsyncIterator[StagePool
 
 
 class Stream:
-    """One codec stream that the test feeds, on whichever replica the pool picks."""
+    """A codec stream that the test feeds, on a replica that the pool picks."""
 
     def __init__(self, pool: StagePool) -> None:
         self._feed: asyncio.Queue[int] = asyncio.Queue()
@@ -65,7 +63,7 @@ class Stream:
         self.done = asyncio.create_task(self._run())
 
     def frames(self, count: int) -> None:
-        """Feed so many frames; 0 ends the stream."""
+        """Feed this many frames; 0 ends the stream."""
         self._feed.put_nowait(count)
 
     def _method(self, channel: grpc.aio.Channel) -> Any:
@@ -96,23 +94,23 @@ async def codecs(
         yield [await stack.enter_async_context(running("codec", folder)) for _ in range(2)]
 
 
-async def test_a_replica_that_drains_keeps_its_streams_and_gets_no_new_ones(
+async def test_pool_gives_no_new_streams_to_draining_replica(
     codecs: list[RunningService],
 ) -> None:
     first, second = codecs
-    resolver = Told(first.address)
+    resolver = ScriptedResolver(first.address)
     async with pool_of(resolver) as pool:
         running_stream = Stream(pool)
         running_stream.frames(40)
         await until(lambda: running_stream.samples > 0)
-        resolver.say(Endpoint(first.address, draining=True), Endpoint(second.address))
+        resolver.publish(Endpoint(first.address, draining=True), Endpoint(second.address))
         await until(lambda: len(pool.replicas) == 2)
         later = [Stream(pool) for _ in range(4)]
         for stream in later:
             stream.frames(40)
         await until(lambda: all(stream.samples > 0 for stream in later))
         assert (streams(first), streams(second)) == (1, 4)
-        resolver.say(Endpoint(second.address))  # gone from the list, and still not cut off
+        resolver.publish(Endpoint(second.address))  # removed from the list; its stream continues
         await until(lambda: len(pool.replicas) == 1)
         for stream in (running_stream, *later):
             stream.frames(40)
@@ -121,10 +119,10 @@ async def test_a_replica_that_drains_keeps_its_streams_and_gets_no_new_ones(
         assert {stream.samples for stream in (running_stream, *later)} == {80 * HOP}
 
 
-async def test_new_streams_go_to_the_replica_with_less_to_do(
+async def test_pool_balances_new_streams(
     codecs: list[RunningService],
 ) -> None:
-    async with pool_of(Told(*(codec.address for codec in codecs))) as pool:
+    async with pool_of(ScriptedResolver(*(codec.address for codec in codecs))) as pool:
         await until(lambda: len(pool.replicas) == 2 and not any(r.silent for r in pool.replicas))
         held = []
         for _ in range(8):
@@ -137,32 +135,32 @@ async def test_new_streams_go_to_the_replica_with_less_to_do(
             await stream.done
 
 
-async def test_a_stream_waits_for_a_stage_that_is_scaled_to_zero(
+async def test_pool_waits_for_a_stage_scaled_to_zero(
     codecs: list[RunningService],
 ) -> None:
-    resolver = Told()
+    resolver = ScriptedResolver()
     async with pool_of(resolver, wait_s=20) as pool:
         stream = Stream(pool)
         stream.frames(40)
         stream.frames(0)
         await asyncio.sleep(0.1)
         assert not stream.done.done()
-        resolver.say(Endpoint(codecs[0].address))
+        resolver.publish(Endpoint(codecs[0].address))
         await stream.done
         assert stream.samples == 40 * HOP
 
 
-async def test_without_a_wait_an_empty_stage_is_an_error_that_names_it() -> None:
-    async with pool_of(Told()) as pool:
+async def test_pick_names_the_stage_without_replicas() -> None:
+    async with pool_of(ScriptedResolver()) as pool:
         with pytest.raises(StageUnavailable, match="the codec stage has no replica"):
             await pool.pick()
 
 
-def test_each_failure_doubles_the_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failed_doubles_the_avoidance_time(monkeypatch: pytest.MonkeyPatch) -> None:
     from barkserve.discovery.replica import Replica
 
     monkeypatch.setattr("time.monotonic", lambda: 100.0)
-    pool = StagePool("codec", Told(), Dialer())
+    pool = StagePool("codec", ScriptedResolver(), Dialer())
     replica = Replica(Endpoint("a:1"), Dialer(), "")
     pauses = []
     for _ in range(7):
@@ -173,10 +171,10 @@ def test_each_failure_doubles_the_pause(monkeypatch: pytest.MonkeyPatch) -> None
     assert (replica.failures, replica.avoided_until) == (0, 0)
 
 
-async def test_pods_come_drain_and_vanish_and_the_api_server_restarts(
+async def test_pool_follows_endpoint_slices_across_api_restart(
     codecs: list[RunningService],
 ) -> None:
-    """EndpointSlices from an API server, streams to real services."""
+    """EndpointSlices come from an API server, and streams go to real services."""
     ports = [int(codec.address.rpartition(":")[2]) for codec in codecs]
 
     async with running_api_server() as server, pool_of(slices(server)) as pool:

@@ -1,6 +1,4 @@
-"""Text of any length is one speech: no seam, two pieces at a time, and nothing is lost on the
-way.
-"""
+"""Long text: seamless segments, two at a time, and nothing lost when a stage is full or fails."""
 
 import asyncio
 import gc
@@ -41,7 +39,7 @@ async def chain(checkpoint_of: Callable[[CheckpointSpec], Path]) -> AsyncIterato
 
 
 async def decoded(chain: Chain, codes: list[int]) -> np.ndarray:
-    """All frames in one call to the codec."""
+    """Decode all frames in one call to the codec."""
 
     async def requests() -> AsyncIterator[codec_pb2.DecodeRequest]:
         yield codec_pb2.DecodeRequest(config=codec_pb2.CodecConfig())
@@ -52,7 +50,7 @@ async def decoded(chain: Chain, codes: list[int]) -> np.ndarray:
     return np.frombuffer(pcm, "<f4")
 
 
-async def test_no_seam_all_pieces_sound_as_if_decoded_at_once(chain: Chain) -> None:
+async def test_segments_decode_as_one_continuous_stream(chain: Chain) -> None:
     audio, finished = await spoken(chain, SENTENCE * 5, seed=3, return_voice=True)
     assert len(finished.segments) == 5
     assert len(finished.voice.fine_prompt) // 8 * 320 == finished.sample_count
@@ -60,10 +58,10 @@ async def test_no_seam_all_pieces_sound_as_if_decoded_at_once(chain: Chain) -> N
     np.testing.assert_allclose(np.frombuffer(audio, "<f4"), at_once, atol=1e-6)
 
 
-async def test_pieces_too_short_for_the_codec_to_begin_with_are_heard(
+async def test_segments_shorter_than_codec_start_are_spoken(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
-    """Fewer than seven frames: the codec cannot reflect the start, and must not wait for more."""
+    """The codec needs seven frames to begin, and must not wait for them in shorter text."""
     short = replace(SPEC, eos_after=4, eos_spread=2)
     async with running_chain(checkpoint_of(short)) as chain:
         _, finished = await spoken(chain, "Hello. The world. The fox.", seed=3)
@@ -73,8 +71,8 @@ async def test_pieces_too_short_for_the_codec_to_begin_with_are_heard(
     assert sum(samples) == finished.sample_count
 
 
-async def test_each_piece_goes_on_from_the_one_before(chain: Chain) -> None:
-    """The second piece is what Synthesize makes of it with the first as its voice."""
+async def test_segment_continues_the_previous_one(chain: Chain) -> None:
+    """The second segment equals Synthesize with the first segment as its voice."""
     none = speech_pb2.VoiceSelection(name="none")
     first = (await spoken(chain, SENTENCE, seed=3, voice=none, return_voice=True))[1]
     both = (await spoken(chain, SENTENCE + "The world", seed=3, voice=none, return_voice=True))[1]
@@ -87,29 +85,30 @@ async def test_each_piece_goes_on_from_the_one_before(chain: Chain) -> None:
 
 
 @pytest.fixture
-def pieces_there(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], int]]:
-    """Counts the pieces that are in memory. What was there before is left out of the collections,
-    which would stop the services for as long as they take.
+def segments_in_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], int]]:
+    """Counts the segments in memory.
+
+    Objects that exist already are frozen: collecting them would stop the services for too long.
     """
-    there: WeakSet[Pipeline] = WeakSet()
+    alive: WeakSet[Pipeline] = WeakSet()
     init = Pipeline.__init__
 
-    def noted(self: Pipeline, *arguments: Any) -> None:
+    def recording_init(self: Pipeline, *arguments: Any) -> None:
         init(self, *arguments)
-        there.add(self)
+        alive.add(self)
 
     def count() -> int:
         gc.collect()
-        return len(there)
+        return len(alive)
 
-    monkeypatch.setattr(Pipeline, "__init__", noted)
+    monkeypatch.setattr(Pipeline, "__init__", recording_init)
     gc.freeze()
     yield count
     gc.unfreeze()
 
 
-async def test_no_more_than_two_pieces_are_there_however_long_the_text(
-    chain: Chain, pieces_there: Callable[[], int]
+async def test_synthesis_keeps_two_segments_in_memory(
+    chain: Chain, segments_in_memory: Callable[[], int]
 ) -> None:
     request = speech_pb2.SynthesizeRequest(text=SENTENCE * 40, seed=1, audio_format=FLOATS)
     begun: set[int] = set()
@@ -121,17 +120,17 @@ async def test_no_more_than_two_pieces_are_there_however_long_the_text(
             and segment not in begun
         ):
             begun.add(segment)
-            await until(lambda: pieces_there() <= 2)  # once those that have ended are cleared away
+            await until(lambda: segments_in_memory() <= 2)  # once ended ones are collected
     assert len(response.finished.segments) == 40
     assert begun == {9, 19, 29, 39}
 
 
-async def test_a_piece_that_a_stage_finds_too_long_is_spoken_in_halves(
+async def test_segment_is_split_when_a_stage_refuses_it(
     checkpoint_of: Callable[[CheckpointSpec], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     generous = classmethod(lambda cls, config, *, letters_only: Budget(150))
     monkeypatch.setattr(Budget, "from_config", generous)
-    text = "x" * 70 + " hello, the world. Hello"  # 32 tokens are spoken in one go
+    text = "x" * 70 + " hello, the world. Hello"  # an utterance holds 32 tokens
     async with running_chain(checkpoint_of(SPEC)) as chain:
         _, finished = await spoken(chain, text, seed=1)
     spans = [(segment.text_span.start, segment.text_span.end) for segment in finished.segments]
@@ -142,28 +141,30 @@ async def test_a_piece_that_a_stage_finds_too_long_is_spoken_in_halves(
     assert len({segment.seed for segment in finished.segments}) == len(spans)
 
 
-async def test_a_stage_that_is_full_in_the_middle_of_a_text_is_asked_again(
+async def test_synthesis_retries_a_full_stage_once_begun(
     checkpoint_of: Callable[[CheckpointSpec], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     generate, script = SemanticServicer.Generate, [True] * 4 + [False] * 2 + [True] * 2
 
-    async def as_told(self: Any, requests: Any, context: Any) -> AsyncIterator[Any]:
+    async def scripted(self: Any, requests: Any, context: Any) -> AsyncIterator[Any]:
         if not script or not script.pop(0):
-            raise Overloaded("all places are taken", 0.1)
+            raise Overloaded("all slots are in use", 0.1)
         async for response in generate(self, requests, context):
             yield response
 
-    monkeypatch.setattr(SemanticServicer, "Generate", as_told)
+    monkeypatch.setattr(SemanticServicer, "Generate", scripted)
     async with running_chain(checkpoint_of(SPEC)) as chain:
         expected = await spoken(chain, SENTENCE * 3, seed=1)
         assert (await spoken(chain, SENTENCE * 3, seed=1))[0] == expected[0]
         assert script == []  # full from now on
-        with pytest.raises(grpc.aio.AioRpcError) as caught:  # nothing is lost yet
+        with pytest.raises(
+            grpc.aio.AioRpcError
+        ) as caught:  # nothing was sent yet, so the client can retry
             await spoken(chain, SENTENCE, seed=1)
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
-async def test_a_codec_that_goes_away_between_pieces_is_not_heard(
+async def test_audio_is_seamless_when_codec_is_lost(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
     folder = checkpoint_of(SPEC)
@@ -174,20 +175,20 @@ async def test_a_codec_that_goes_away_between_pieces_is_not_heard(
         both = ",".join(codec.address for codec in codecs)
         async with running("orchestrator", folder, codec=both, **stages) as orchestrator:
             again = Chain(chain.services | {"orchestrator": orchestrator})
-            async with dialog(again) as session:
-                await session.say(config=config(seed=1, text=SENTENCE * 6 + "Hello"))
-                while (await session.until("audio")).audio.text_span.start < 5 * len(SENTENCE):
+            async with dialog(again) as call:
+                await call.send(config=config(seed=1, text=SENTENCE * 6 + "Hello"))
+                while (await call.until("audio")).audio.text_span.start < 5 * len(SENTENCE):
                     pass
                 busy = [c for c in codecs if c.metric("barkserve_streams", stage="codec")]
                 await busy[0].server.stop(grace=None)
-                await session.say(text=SENTENCE.removeprefix("Hello") + SENTENCE)
-                await session.rest()
-    assert session.last().segments == expected[1].segments
-    heard, whole = (np.frombuffer(audio, "<f4") for audio in (session.audio(), expected[0]))
-    np.testing.assert_allclose(heard, whole, atol=1e-5)
+                await call.send(text=SENTENCE.removeprefix("Hello") + SENTENCE)
+                await call.rest()
+    assert call.last().segments == expected[1].segments
+    received, whole = (np.frombuffer(audio, "<f4") for audio in (call.audio(), expected[0]))
+    np.testing.assert_allclose(received, whole, atol=1e-5)
 
 
-async def test_the_next_piece_begins_before_the_audio_of_the_last_was_read(chain: Chain) -> None:
+async def test_next_segment_starts_before_audio_is_read(chain: Chain) -> None:
     semantic = chain.services["semantic"]
     requests = {"stage": "semantic", "outcome": "OK"}
     before = semantic.metric("barkserve_requests_total", **requests)
@@ -207,7 +208,7 @@ ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(ANY_TEXT)
-async def test_any_text_is_spoken_or_refused(mini: Chain, text: str) -> None:
+async def test_synthesis_speaks_or_refuses_any_text(mini: Chain, text: str) -> None:
     semantic = speech_pb2.SemanticOptions(max_tokens=20)
     refused: grpc.aio.AioRpcError | None = None
     async with asyncio.timeout(60):
@@ -234,14 +235,14 @@ async def mini() -> AsyncIterator[Chain]:
         yield started
 
 
-async def test_the_embedded_voice_reads_a_paragraph_and_stays_itself(mini: Chain) -> None:
+async def test_bundled_model_keeps_its_voice_in_a_paragraph(mini: Chain) -> None:
     text = "The tea is ready. We had bread and honey. It is raining, so I shall stay here. Good."
     _, finished = await spoken(mini, text, seed=1, return_voice=True)
-    said = [text[p.text_span.start : p.text_span.end] for p in finished.segments]
-    assert " ".join(said) == text
-    assert len(said) == 4
+    sentences = [text[p.text_span.start : p.text_span.end] for p in finished.segments]
+    assert " ".join(sentences) == text
+    assert len(sentences) == 4
     assert finished.finish_reason == common_pb2.FINISH_REASON_STOP
     seconds = [segment.sample_count / 24_000 for segment in finished.segments]
-    assert all(0.03 < s / len(t) < 0.2 for s, t in zip(seconds, said, strict=True))
+    assert all(0.03 < s / len(t) < 0.2 for s, t in zip(seconds, sentences, strict=True))
     spectrum = np.array(finished.voice.coarse_prompt[::2])
-    assert (spectrum < 512).mean() > 0.95  # the default voice's own codes
+    assert (spectrum < 512).mean() > 0.95  # the default voice's codes

@@ -1,6 +1,4 @@
-"""How pieces end: limits by their text, silence that is cut, and what failed drawn anew; through
-the whole chain around models whose output is worked out by hand.
-"""
+"""How segments end: token limits, trimmed silence and redraws, with fake models."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -40,25 +38,25 @@ def generation() -> SemanticGeneration:
         (0.5, "Hello", 0, 225),  # (2 + 5 x 0.5) x 49.9
         (0.5, "Hello", 100, 100),
         (0.5, "Hello", 300, 225),
-        (0.5, "Hello there, how are you?", 0, 0),  # 14.5 s: the checkpoint ends before
+        (0.5, "Hello there, how are you?", 0, 0),  # 14.5 s: above the limit of the checkpoint
         (0.0, "Hello", 0, 0),
         (0.0, "Hello", 7, 7),
         (0.1, "[laughs]", 0, 0),
         (0.1, "♪ la ♪", 50, 50),
     ],
 )
-def test_tokens_for_a_text(
+def test_tail_limits_tokens_by_text(
     generation: SemanticGeneration, seconds: float, text: str, asked: int, tokens: int
 ) -> None:
     assert Tail(seconds, None, 0).max_tokens(text, asked, generation) == tokens
 
 
-def test_the_servers_default_holds_where_nothing_is_said() -> None:
+def test_resolve_tail_uses_server_defaults() -> None:
     assert resolve_tail(speech_pb2.TailOptions(), 0.5) == Tail(0.5, None, 0)
-    said = speech_pb2.TailOptions(
+    options = speech_pb2.TailOptions(
         max_seconds_per_character=0, max_silence_seconds=0.25, max_redraws=3
     )
-    assert resolve_tail(said, 0.5) == Tail(0.0, 0.25, 3)
+    assert resolve_tail(options, 0.5) == Tail(0.0, 0.25, 3)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +69,7 @@ def test_the_servers_default_holds_where_nothing_is_said() -> None:
         ("max_redraws", 4),
     ],
 )
-def test_what_cannot_be_is_refused_by_name(field: str, value: Any) -> None:
+def test_resolve_tail_names_invalid_fields(field: str, value: Any) -> None:
     with pytest.raises(InvalidArgument, match=f"tail.{field}"):
         resolve_tail(speech_pb2.TailOptions(**{field: value}), 0.5)
 
@@ -92,7 +90,7 @@ def with_tail(delivery: int = EXACT, **options: Any) -> speech_pb2.SynthesizeReq
 
 
 def end_after(fakes: Fakes, tokens: int) -> None:
-    """Let every utterance end by itself."""
+    """End every utterance after this many semantic tokens."""
     run = fakes.semantic.run
 
     def ending(batch: Batch) -> list[int]:
@@ -104,23 +102,26 @@ def end_after(fakes: Fakes, tokens: int) -> None:
     fakes.semantic.run = ending  # type: ignore[method-assign]
 
 
-def silence_takes(fakes: Fakes, takes: range, level: float = 0.1) -> None:
-    """Let the codec be silent in these takes, and loud in the others; each begins without state."""
-    decode, begun = fakes.codec.decode, -1
+def silence_attempts(fakes: Fakes, attempts: range, level: float = 0.1) -> None:
+    """Make the codec silent in these attempts and loud in the others.
+
+    An attempt begins with a job that has no state.
+    """
+    decode, started = fakes.codec.decode, -1
 
     def quiet(jobs: list[DecodeJob]) -> list[Decoded]:
-        nonlocal begun
-        begun += sum(job.state is None for job in jobs)
-        factor = 0.0 if begun in takes else level
+        nonlocal started
+        started += sum(job.state is None for job in jobs)
+        factor = 0.0 if started in attempts else level
         return [Decoded(np.full_like(each.samples, factor), each.state) for each in decode(jobs)]
 
     fakes.codec.decode = quiet  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize("delivery", [1, 2])
-async def test_a_silent_piece_is_drawn_anew(fakes: Fakes, delivery: int) -> None:
+async def test_silent_segment_is_redrawn(fakes: Fakes, delivery: int) -> None:
     end_after(fakes, 40)
-    silence_takes(fakes, range(2))
+    silence_attempts(fakes, range(2))
     async with running_fakes(fakes) as chain:
         audio, finished = await speak(chain, with_tail(delivery, max_redraws=3))
     assert len(audio) == 60 * HOP
@@ -130,8 +131,8 @@ async def test_a_silent_piece_is_drawn_anew(fakes: Fakes, delivery: int) -> None
     assert finished.finish_reason == report.finish_reason == STOP
 
 
-async def test_without_redraws_silence_is_named_and_sent(fakes: Fakes) -> None:
-    silence_takes(fakes, range(9))
+async def test_silent_segment_is_reported_without_redraws(fakes: Fakes) -> None:
+    silence_attempts(fakes, range(9))
     async with running_fakes(fakes) as chain:
         audio, finished = await speak(chain, with_tail())
         assert len(audio) == len(fakes.samples())
@@ -141,8 +142,8 @@ async def test_without_redraws_silence_is_named_and_sent(fakes: Fakes) -> None:
         assert (finished.finish_reason, finished.segments[0].redraws) == (SILENCE, 1)
 
 
-async def test_a_text_of_which_nothing_is_heard_is_an_error(fakes: Fakes) -> None:
-    silence_takes(fakes, range(9))
+async def test_synthesis_fails_when_all_segments_are_silent(fakes: Fakes) -> None:
+    silence_attempts(fakes, range(9))
     async with running_fakes(fakes) as chain:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await speak(chain, with_tail(max_silence_seconds=0))
@@ -151,10 +152,8 @@ async def test_a_text_of_which_nothing_is_heard_is_an_error(fakes: Fakes) -> Non
 
 
 @pytest.mark.parametrize("redraws", [0, 2])
-async def test_a_piece_that_is_too_long_is_drawn_anew_while_nothing_has_left(
-    fakes: Fakes, redraws: int
-) -> None:
-    silence_takes(fakes, range(0))
+async def test_long_segment_is_redrawn_before_it_is_sent(fakes: Fakes, redraws: int) -> None:
+    silence_attempts(fakes, range(0))
     request = with_tail(max_redraws=redraws)
     request.semantic.max_tokens = 20
     async with running_fakes(fakes) as chain:
@@ -167,11 +166,11 @@ async def test_a_piece_that_is_too_long_is_drawn_anew_while_nothing_has_left(
     assert finished.stages[0].output_count == 20
 
 
-async def test_pieces_behind_one_that_was_drawn_anew_go_on_from_what_was_heard(
+async def test_segment_continues_the_accepted_attempt(
     fakes: Fakes,
 ) -> None:
     end_after(fakes, 40)
-    silence_takes(fakes, range(1))
+    silence_attempts(fakes, range(1))
     request = with_tail(max_redraws=1)
     request.text = "hello the world. hello hello the world."
     async with running_fakes(fakes) as chain:
@@ -181,7 +180,7 @@ async def test_pieces_behind_one_that_was_drawn_anew_go_on_from_what_was_heard(
     assert finished.finish_reason == STOP
 
 
-async def test_a_piece_ends_where_its_text_lets_it(
+async def test_segment_stops_at_its_token_limit(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
     folder = checkpoint_of(replace(never_ending(TINY), max_new_tokens=400, block_size=1024))
