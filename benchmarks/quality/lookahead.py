@@ -45,11 +45,11 @@ from barkserve.semantic.generator import (
 )
 from barkserve.semantic.text import TextEncoder
 from benchmarks.stages.barkserve_runner import default_chunks
+from training.data.texts import HELD_OUT
 from training.evaluate.recognizer import Recogniser
 from training.evaluate.word_errors import edits, words
 
 LOOKAHEADS = (0, 4, 8, 16, 32)
-SENTENCES = Path(__file__).parents[2] / "tests" / "training" / "held_out_sentences.txt"
 Codes = NDArray[np.int64]
 
 
@@ -255,7 +255,7 @@ def main() -> None:
     torch.set_num_threads(1)
     checkpoint = Checkpoint.open(given.checkpoint)
     voice = VoiceLibrary(checkpoint).get(given.voice)
-    texts = SENTENCES.read_text().splitlines()[: given.sentences]
+    texts = HELD_OUT.read_text().splitlines()[: given.sentences]
     report = asyncio.run(_run(checkpoint, voice, texts))
     given.out.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"voice": given.voice, "sentences": len(texts), **asdict(report)}, indent=2)

@@ -34,10 +34,11 @@ from barkserve.semantic.alignment import TokenAlignment
 from barkserve.semantic.alignment_head import choose_head
 from barkserve.semantic.prompt import append_produced, build_prompt
 from barkserve.semantic.text import TextEncoder
-from benchmarks.quality.lookahead import SENTENCES, Speaker
+from benchmarks.quality.lookahead import Speaker
 from training.config import SEMANTIC_RATE
 from training.data.alignment import phone_runs
 from training.data.teacher import Flite
+from training.data.texts import HELD_OUT
 from training.train.semantic import GUIDES
 
 CALIBRATION = 6  # sentences that a head is chosen with; they are not measured
@@ -291,7 +292,7 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     checkpoint = Checkpoint.open(bundled_checkpoint())
-    texts = SENTENCES.read_text().splitlines()[: given.sentences]
+    texts = HELD_OUT.read_text().splitlines()[: given.sentences]
     spoken = asyncio.run(_run(checkpoint, texts, given.audio))
     report = dict(compare(spoken, checkpoint))
     given.out.parent.mkdir(parents=True, exist_ok=True)

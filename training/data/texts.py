@@ -16,7 +16,7 @@ from pathlib import Path
 from training.config import SHARD_TEXTS, Work
 
 SCOWL = Path("/usr/share/dict/scowl")
-HELD_OUT = Path(__file__).parents[2] / "tests" / "training" / "held_out_sentences.txt"
+HELD_OUT = Path(__file__).parents[1] / "evaluate" / "held_out_sentences.txt"
 LENGTH = range(8, 100)
 TIERS = (0.46, 0.25, 0.22, 0.04, 0.03)  # shares: common, less common, rare, names, contractions
 SMALL = 0.3  # share of small words in a string of random ones
