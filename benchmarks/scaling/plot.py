@@ -5,7 +5,7 @@ from typing import Any
 
 from barkserve.constants import STAGES
 
-COLOURS = {"semantic": "#4c78a8", "coarse": "#e45756", "fine": "#54a24b", "codec": "#b279a2"}
+COLORS = {"semantic": "#4c78a8", "coarse": "#e45756", "fine": "#54a24b", "codec": "#b279a2"}
 
 
 def draw(result: dict[str, Any], path: Path) -> None:
@@ -26,7 +26,7 @@ def draw(result: dict[str, Any], path: Path) -> None:
     for stage in STAGES:
         counts = [moment["replicas"][stage] for moment in moments]
         label = f"{stage} ({result['costs'][stage]:g} s a second of audio)"
-        replicas.step(times, counts, where="post", color=COLOURS[stage], label=label)
+        replicas.step(times, counts, where="post", color=COLORS[stage], label=label)
     replicas.set_ylabel("replicas")
     begun = [each["at_s"] for each in heard]
     first.plot(begun, [each["ttfa_s"] for each in heard], "k.", markersize=4)
