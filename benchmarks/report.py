@@ -1,6 +1,4 @@
-"""What every comparison needs: the shapes, the machine it ran on and what that can do at most, and
-the file it goes to.
-"""
+"""Shared by the comparisons: model shapes, the machine and its peak rates, and the report file."""
 
 import json
 import platform
@@ -20,15 +18,22 @@ SHAPES = {"small": (12, 12, 768), "large": (24, 16, 1024)}
 
 
 def spec_of(shape: str) -> CheckpointSpec:
-    """A random checkpoint of those shapes that never ends an utterance by itself."""
+    """Return a random checkpoint of a shape whose utterances never end early."""
     layers, heads, hidden = SHAPES[shape]
     spec = replace(never_ending(SUNO_SHAPED), layers=layers, heads=heads, hidden=hidden)
     return replace(spec, num_filters=32, codec_hidden=128)
 
 
 def write_report(out: Path | None, report: dict[str, Any]) -> dict[str, Any]:
-    """Print a report, with the machine, and write it where asked; what an earlier run found and
-    this one did not look at stays. Returns all results.
+    """Print a report with the machine it ran on, and merge it into the report file.
+
+    Args:
+        out: the JSON file, or None to print only. Results of earlier runs stay if this run did
+            not measure them.
+        report: what this run measured; its results are under ``results``.
+
+    Returns:
+        All results, earlier ones included.
     """
     if out and out.exists():
         earlier = json.loads(out.read_text())["results"]
@@ -43,7 +48,7 @@ def write_report(out: Path | None, report: dict[str, Any]) -> dict[str, Any]:
 
 
 def machine() -> dict[str, object]:
-    """Processor, threads and versions."""
+    """Return the processor, the number of threads and the versions."""
     return {
         "processor": _processor(),
         "threads": torch.get_num_threads(),
@@ -53,16 +58,17 @@ def machine() -> dict[str, object]:
     }
 
 
-def bandwidth() -> float:
-    """Bytes a second that all threads together read from memory: the best of several passes of a
-    dot product over 400 MB.
+def measure_bandwidth() -> float:
+    """Measure the memory bandwidth of all threads together, in bytes/s.
+
+    Takes the best of several passes of a dot product over 400 MB.
     """
     halves = torch.ones(2, 50_000_000)
     return halves.nbytes / min(_seconds(lambda: torch.dot(halves[0], halves[1]), 7))
 
 
-def peak_flops() -> float:
-    """Float32 operations a second of oneDNN's matrix product, 1024 by 3072 by 3072."""
+def measure_peak_flops() -> float:
+    """Measure the float32 FLOP/s of oneDNN's matrix product, 1024 by 3072 by 3072."""
     weight = torch.ops.mkldnn._reorder_linear_weight(torch.ones(3072, 3072), 1024)
     x = torch.ones(1024, 3072)
     op = torch.ops.mkldnn._linear_pointwise

@@ -1,1 +1,1 @@
-"""What streaming and long texts cost in quality."""
+"""Quality of streaming, long texts and word times."""

@@ -1,8 +1,8 @@
-"""Speaks minutes of text as one request, and measures what must not change on the way: the memory
-of the services, the voice, and that every sentence is heard once.
+"""Synthesize minutes of text in one request; measure memory, voice stability and lost sentences.
 
-Run under `barkserve up --port 0 --metrics-port 0 -- python -m benchmarks.quality.long_text`; needs Linux
-(/proc) and what training/requirements.txt names.
+    barkserve up --port 0 --metrics-port 0 -- python -m benchmarks.quality.long_text
+
+Needs Linux (it reads /proc) and the packages of training/requirements.txt.
 """
 
 import argparse
@@ -19,32 +19,42 @@ from numpy.typing import NDArray
 
 from barkserve.v1 import speech_pb2, speech_pb2_grpc
 from training.data.texts import HELD_OUT
-from training.evaluate.recognizer import Recogniser
+from training.evaluate.recognizer import Recognizer
 from training.evaluate.scores import median_pitch
 from training.evaluate.word_errors import edits, words
 
 RATE = 24_000
-LETTERS_A_MINUTE = 950  # of bark-mini
-LOST = 0.7  # a sentence with a larger share of wrong words was not heard
-TWICE = 1.6  # a sentence heard with more words than this share was heard twice
+LETTERS_PER_MINUTE = 950  # bark-mini's pace
+LOST = 0.7  # word error rate above which a segment counts as lost
+REPEATED = 1.6  # recognized words / words above which a segment counts as repeated
 
 
 @dataclass(frozen=True)
-class PieceScore:
-    """One piece; errors and heard words are -1 where it was not recognised."""
+class SegmentScore:
+    """Measurements of one segment.
+
+    Attributes:
+        text: the text of the segment.
+        seconds: duration of its audio.
+        pitch: median pitch in Hz.
+        words: number of words in the text.
+        errors: word errors of the recognizer, -1 if it was not run.
+        recognized_words: number of words that the recognizer found, -1 if it was not run.
+        finish_reason: why the segment ended.
+    """
 
     text: str
     seconds: float
     pitch: float
     words: int
     errors: int
-    heard_words: int
+    recognized_words: int
     finish_reason: int
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Resident megabytes of each service, after so many seconds of speech."""
+    """Resident memory of each service in MB, after `speech_s` seconds of speech."""
 
     speech_s: float
     megabytes: dict[str, float]
@@ -52,7 +62,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class Spoken:
-    """One request."""
+    """The result of one request: float32 audio at 24 kHz, the last message, and timings."""
 
     audio: NDArray[np.float32]
     finished: speech_pb2.SynthesisFinished
@@ -62,25 +72,25 @@ class Spoken:
 
 
 def text_of(minutes: float, seed: int) -> str:
-    """The held-out sentences, over and over, in a new order each time."""
+    """Return the held-out sentences, repeated in new random orders, for about so many minutes."""
     lines, draw, chosen = HELD_OUT.read_text().split("\n"), random.Random(seed), list[str]()
     lines = [line for line in lines if line]
-    while len(" ".join(chosen)) < minutes * LETTERS_A_MINUTE:
+    while len(" ".join(chosen)) < minutes * LETTERS_PER_MINUTE:
         chosen += draw.sample(lines, len(lines))
     text = " ".join(chosen)
-    end = text.find(". ", int(minutes * LETTERS_A_MINUTE))
+    end = text.find(". ", int(minutes * LETTERS_PER_MINUTE))
     return text[: end + 1] if end > 0 else text
 
 
 def megabytes() -> dict[str, float]:
-    """Of the services that the same `barkserve up` started."""
+    """Return the resident MB of each service that the same `barkserve up` started."""
     found = {}
     for status in Path("/proc").glob("[0-9]*/status"):
         try:
             fields = dict(line.split(":\t", 1) for line in status.read_text().splitlines())
             command = status.with_name("cmdline").read_bytes().split(b"\0")
         except (OSError, ValueError):
-            continue  # it went, or it is a kernel thread
+            continue  # the process ended, or it is a kernel thread
         if int(fields["PPid"]) == os.getppid() and b"barkserve" in b" ".join(command):
             name = next(w.decode() for w in command if w.decode() in SERVICES)
             found[name] = int(fields["VmRSS"].split()[0]) / 1024
@@ -91,7 +101,7 @@ SERVICES = ("orchestrator", "semantic", "coarse", "fine", "codec")
 
 
 def speak(text: str, server: str, voice: str) -> Spoken:
-    """One Synthesize call."""
+    """Synthesize the text in one call, and sample the memory every 15 s of speech."""
     request = speech_pb2.SynthesizeRequest(
         text=text,
         seed=1,
@@ -114,42 +124,43 @@ def speak(text: str, server: str, voice: str) -> Spoken:
     return Spoken(audio, response.finished, memory, first, time.monotonic() - started)
 
 
-def score(spoken: Spoken, text: str, every: int) -> list[PieceScore]:
-    """Every piece; each `every`th is recognised."""
-    hear, scores = Recogniser(), list[PieceScore]()
+def score(spoken: Spoken, text: str, every: int) -> list[SegmentScore]:
+    """Score all segments, and run the recognizer on each `every`th of them."""
+    recognize, scores = Recognizer(), list[SegmentScore]()
     for index, segment in enumerate(spoken.finished.segments):
         wave = spoken.audio[segment.first_sample :][: segment.sample_count]
         said = words(text[segment.text_span.start : segment.text_span.end])
-        heard = words(hear(wave)) if index % every == 0 else None
+        found = words(recognize(wave)) if index % every == 0 else None
         scores.append(
-            PieceScore(
+            SegmentScore(
                 text=text[segment.text_span.start : segment.text_span.end],
                 seconds=len(wave) / RATE,
                 pitch=median_pitch(wave),
                 words=len(said),
-                errors=-1 if heard is None else edits(said, heard),
-                heard_words=-1 if heard is None else len(heard),
+                errors=-1 if found is None else edits(said, found),
+                recognized_words=-1 if found is None else len(found),
                 finish_reason=segment.finish_reason,
             )
         )
     return scores
 
 
-def quarter(scores: list[PieceScore]) -> dict[str, float]:
-    """What is compared between the quarters of the speech."""
-    heard = [each for each in scores if each.errors >= 0]
+def quarter(scores: list[SegmentScore]) -> dict[str, float]:
+    """Return the pitch, pace and word error rate of one quarter of the speech."""
+    recognized = [each for each in scores if each.errors >= 0]
     return {
         "median_pitch_hz": float(np.median([each.pitch for each in scores])),
-        "ms_a_letter": 1000
+        "ms_per_letter": 1000
         * sum(each.seconds for each in scores)
         / sum(len(each.text) for each in scores),
-        "word_error_rate": sum(each.errors for each in heard) / sum(each.words for each in heard),
+        "word_error_rate": sum(each.errors for each in recognized)
+        / sum(each.words for each in recognized),
     }
 
 
-def report(spoken: Spoken, text: str, scores: list[PieceScore]) -> dict[str, object]:
-    """All figures."""
-    heard = [each for each in scores if each.errors >= 0]
+def report(spoken: Spoken, text: str, scores: list[SegmentScore]) -> dict[str, object]:
+    """Return all figures of the run."""
+    recognized = [each for each in scores if each.errors >= 0]
     spans = [(p.text_span.start, p.text_span.end) for p in spoken.finished.segments]
     size = -(-len(scores) // 4)
     memory = spoken.memory
@@ -158,12 +169,14 @@ def report(spoken: Spoken, text: str, scores: list[PieceScore]) -> dict[str, obj
         "speech_s": len(spoken.audio) / RATE,
         "wall_s": spoken.wall_s,
         "first_sound_s": spoken.first_sound_s,
-        "pieces": len(scores),
+        "segments": len(scores),
         "text_in_order_without_gap": " ".join(text[a:b] for a, b in spans) == text,
-        "stopped_by_themselves": sum(each.finish_reason == 1 for each in scores),
-        "recognised_pieces": len(heard),
-        "not_heard": sum(each.errors > LOST * each.words for each in heard),
-        "heard_twice": sum(each.heard_words > TWICE * each.words for each in heard),
+        "ended_by_model": sum(each.finish_reason == 1 for each in scores),
+        "recognized_segments": len(recognized),
+        "lost_segments": sum(each.errors > LOST * each.words for each in recognized),
+        "repeated_segments": sum(
+            each.recognized_words > REPEATED * each.words for each in recognized
+        ),
         "quarters": [quarter(scores[n * size : (n + 1) * size]) for n in range(4)],
         "memory_mb_start_quarter_end": {
             name: [round(at.megabytes[name], 1) for at in (memory[0], settled, memory[-1])]
@@ -173,11 +186,13 @@ def report(spoken: Spoken, text: str, scores: list[PieceScore]) -> dict[str, obj
 
 
 def main() -> None:
-    """The command."""
+    """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--voice", default="v2/rms")
-    parser.add_argument("--every", type=int, default=1, help="recognise each Nth piece")
+    parser.add_argument(
+        "--every", type=int, default=1, help="run the recognizer on each Nth segment"
+    )
     parser.add_argument("--server", default=os.environ.get("BARKCLIENT_SERVER", "127.0.0.1:50051"))
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
@@ -189,7 +204,7 @@ def main() -> None:
     if options.out:
         details = {
             "memory": [asdict(m) for m in spoken.memory],
-            "pieces": list(map(asdict, scores)),
+            "segment_scores": list(map(asdict, scores)),
         }
         options.out.write_text(json.dumps(result | details, indent=1) + "\n")
 

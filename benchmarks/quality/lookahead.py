@@ -1,11 +1,10 @@
-"""How far STREAMING is from EXACT: equal codes, log-mel distance and words understood for several
-look-aheads, on a real checkpoint.
+"""Compare STREAMING with EXACT for several look-aheads: codes, log-mel distance, word accuracy.
 
     python -m benchmarks.quality.lookahead --sentences 20 --out benchmarks/results/lookahead
 
-The fine model reads to the right, so a frame that is released with few frames to its right may
-get other codes than offline. Semantic and coarse tokens are made once a sentence; only the fine
-stage differs. Knows no gRPC.
+The fine model also reads frames to the right. A frame that is released with few frames to its
+right may get other codes than offline. Semantic and coarse tokens are generated once per
+sentence; only the fine stage differs.
 """
 
 import argparse
@@ -46,7 +45,7 @@ from barkserve.semantic.generator import (
 from barkserve.semantic.text import TextEncoder
 from benchmarks.stages.barkserve_runner import default_chunks
 from training.data.texts import HELD_OUT
-from training.evaluate.recognizer import Recogniser
+from training.evaluate.recognizer import Recognizer
 from training.evaluate.word_errors import edits, words
 
 LOOKAHEADS = (0, 4, 8, 16, 32)
@@ -55,10 +54,10 @@ Codes = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Difference:
-    """STREAMING against EXACT for one look-ahead.
+    """Difference between STREAMING and EXACT for one look-ahead.
 
     Attributes:
-        equal: share of equal codes of each codebook behind the coarse ones.
+        equal: share of equal codes, for each codebook after the coarse ones.
         log_mel_db: mean absolute difference of the audio's 80-band log-mel spectra, in dB.
         word_accuracy: 1 - word error rate of pocketsphinx.
     """
@@ -70,14 +69,14 @@ class Difference:
 
 @dataclass(frozen=True)
 class Report:
-    """EXACT's own word accuracy, and STREAMING by look-ahead."""
+    """Word accuracy of EXACT, and the difference of STREAMING for each look-ahead."""
 
     exact_word_accuracy: float
     lookahead: dict[int, Difference]
 
 
 class Speaker:
-    """A checkpoint's stages, and one voice."""
+    """The four stages of a checkpoint with one voice, without gRPC."""
 
     def __init__(self, checkpoint: Checkpoint, voice: Voice) -> None:
         placement = Placement.of("cpu", "float32", "sdpa")
@@ -95,7 +94,7 @@ class Speaker:
         self._decoder = Decoder(load_codec(checkpoint, placement))
 
     async def tokens(self, text: str, seed: int) -> list[int]:
-        """What the first stage makes of a text."""
+        """Return the semantic tokens of a text."""
         nothing = np.empty(0, dtype=np.int64)
         heads = HeadChoice(self.semantic, self.bark, self._encoder.encode)
         generator = SemanticGenerator(self.semantic, self.bark, heads)
@@ -112,7 +111,7 @@ class Speaker:
         return [token async for step in steps for token in step.tokens]
 
     async def frames(self, text: str, seed: int) -> Codes:
-        """(t, coarse codebooks): what the first two stages make of a text."""
+        """Return the coarse codes of a text, (t, coarse codebooks)."""
         tokens = await self.tokens(text, seed)
         history = self.voice.semantic_prompt.astype(np.int64)
         coarse = CoarseGenerator(self.coarse, self.bark)
@@ -124,7 +123,7 @@ class Speaker:
         return np.concatenate([frames async for frames in parts])
 
     async def fill(self, frames: Codes, chunks: ChunkPlan | None) -> Codes:
-        """(t, codebooks): EXACT for None."""
+        """Return all codes, (t, codebooks); EXACT if `chunks` is None."""
         history = self.voice.fine_prompt.T.astype(np.int64)
         temperature = self.bark.fine_generation.temperature
         greedy = self.bark.fine_generation.greedy
@@ -135,13 +134,14 @@ class Speaker:
         return np.concatenate([codes async for codes in parts])
 
     def samples(self, codes: Codes) -> NDArray[np.float32]:
-        """The decoded audio."""
+        """Decode codes to audio, (samples,) float32."""
         return self._decoder.decode([DecodeJob(codes, None)])[0].samples
 
 
 def log_mel(samples: torch.Tensor, rate: int, bands: int = 80) -> torch.Tensor:
-    """(bands, time) log-mel power in dB: 1024-point Hann windows, a hop of 256, HTK mel, floor -80
-    dB.
+    """Return the log-mel power in dB, (bands, time), with a floor of -80 dB.
+
+    Uses 1024-point Hann windows, a hop of 256 and the HTK mel scale.
     """
     window = torch.hann_window(1024)
     power = torch.stft(samples, 1024, 256, window=window, return_complex=True).abs().square()
@@ -156,14 +156,14 @@ def log_mel(samples: torch.Tensor, rate: int, bands: int = 80) -> torch.Tensor:
 
 @dataclass
 class Tally:
-    """What was seen so far with one look-ahead (or with EXACT)."""
+    """Running sums for one look-ahead, or for EXACT."""
 
     equal: list[NDArray[Any]] = field(default_factory=list)
     distance: list[float] = field(default_factory=list)
     errors: int = 0
 
     def difference(self, said: int) -> Difference:
-        """Means over what was seen, of `said` words."""
+        """Return the means, over `said` words."""
         return Difference(
             equal=[round(float(x), 4) for x in np.concatenate(self.equal).mean(axis=0)],
             log_mel_db=round(float(np.mean(self.distance)), 3),
@@ -172,8 +172,8 @@ class Tally:
 
 
 async def measure(speaker: Speaker, texts: list[str]) -> Report:
-    """Every look-ahead against EXACT, over all texts."""
-    hear, exactly, said = Recogniser(), Tally(), 0
+    """Compare each look-ahead with EXACT over all texts."""
+    recognize, exact_tally, said = Recognizer(), Tally(), 0
     tallies = {lookahead: Tally() for lookahead in LOOKAHEADS}
     rate = speaker.bark.sample_rate
     given = speaker.bark.coarse_generation.n_coarse_codebooks
@@ -184,22 +184,22 @@ async def measure(speaker: Speaker, texts: list[str]) -> Report:
         audio = speaker.samples(exact)
         mel = log_mel(torch.from_numpy(audio), rate)
         said += len(words(text))
-        exactly.errors += edits(words(text), words(hear(audio)))
+        exact_tally.errors += edits(words(text), words(recognize(audio)))
         for lookahead, tally in tallies.items():
             streamed = await speaker.fill(frames, default_chunks(lookahead))
             audio = speaker.samples(streamed)
             tally.equal.append((streamed == exact)[:, given:])
-            away = log_mel(torch.from_numpy(audio), rate) - mel
-            tally.distance.append(float(away.abs().mean()))
-            tally.errors += edits(words(text), words(hear(audio)))
+            difference = log_mel(torch.from_numpy(audio), rate) - mel
+            tally.distance.append(float(difference.abs().mean()))
+            tally.errors += edits(words(text), words(recognize(audio)))
     return Report(
-        round(1 - exactly.errors / said, 4),
+        round(1 - exact_tally.errors / said, 4),
         {lookahead: tally.difference(said) for lookahead, tally in tallies.items()},
     )
 
 
 def plot(report: Report, given: int, file: Path) -> None:
-    """Equal codes, log-mel distance and word accuracy against the look-ahead."""
+    """Plot equal codes, log-mel distance and word accuracy against the look-ahead."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -218,7 +218,7 @@ def plot(report: Report, given: int, file: Path) -> None:
         xlabel="look-ahead (frames)", ylabel="log-mel distance to EXACT (dB)", ylim=(0, None)
     )
     right.plot(lookaheads, [100 * d.word_accuracy for d in differences], marker="o", color="black")
-    right.axhline(100 * report.exact_word_accuracy, color="grey", linestyle="--", label="EXACT")
+    right.axhline(100 * report.exact_word_accuracy, color="gray", linestyle="--", label="EXACT")
     right.set(xlabel="look-ahead (frames)", ylabel="word accuracy (%)", ylim=(50, 100))
     right.legend(fontsize="small")
     figure.savefig(file, dpi=90)

@@ -1,11 +1,10 @@
-"""How well word times are found: attention, an even pace and an aligner of audio, held against what
-the embedded voice says.
+"""Measure the accuracy of word times: from attention, from an even pace, from an audio aligner.
 
     python -m benchmarks.quality.word_times --sentences 112 --out benchmarks/results/word-times.json
 
-bark-mini's semantic tokens are thirds of phones, so its own tokens tell when each phone is spoken;
-which word a phone belongs to is known from its teacher, flite, whose phones of the same text are
-matched with those that were spoken. Needs what training needs (libflite) and pocketsphinx.
+bark-mini's semantic tokens are thirds of phones, so its own tokens give the true time of each
+phone. Its teacher, flite, gives the word of each phone. The phones of both are aligned by edit
+distance. Needs libflite and pocketsphinx (training/requirements.txt).
 """
 
 import argparse
@@ -41,24 +40,24 @@ from training.data.teacher import Flite
 from training.data.texts import HELD_OUT
 from training.train.semantic import GUIDES
 
-CALIBRATION = 6  # sentences that a head is chosen with; they are not measured
-MS_A_TOKEN = 1000 / SEMANTIC_RATE
+CALIBRATION = 6  # sentences for choosing a head; they are not measured
+MS_PER_TOKEN = 1000 / SEMANTIC_RATE
 Times = NDArray[np.float64]
 """(words, 2): start and end in ms, NaN where unknown."""
 
 
 @dataclass(frozen=True)
 class Spoken:
-    """One sentence as bark-mini spoke it.
+    """One sentence spoken by bark-mini.
 
     Attributes:
         text: the sentence.
-        words: of the text.
-        truth: when they are spoken.
-        tokens: how many semantic tokens.
-        characters: of the text, one for each id.
+        words: the words of the text.
+        truth: the true times of the words.
+        tokens: number of semantic tokens.
+        characters: (ids,), the offset in the text of each text id.
         attention: (heads of all layers, tokens + 1, ids).
-        samples: the audio, 24 kHz; empty where it is not needed.
+        samples: float32 audio at 24 kHz; empty if not needed.
     """
 
     text: str
@@ -71,7 +70,7 @@ class Spoken:
 
 
 def teacher_words(flite: Flite, text: str) -> tuple[list[int], list[int]]:
-    """Flite's phones of a text, and of each the number of its word, -1 in pauses."""
+    """Return flite's phones of a text, and the word number of each phone (-1 in pauses)."""
     lib: Any = flite._lib
     lib.path_to_item.restype = ctypes.c_void_p
     lib.path_to_item.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
@@ -91,41 +90,41 @@ def teacher_words(flite: Flite, text: str) -> tuple[list[int], list[int]]:
         lib.delete_utterance(utterance)
 
 
-def matched(ours: list[int], theirs: list[int]) -> list[int]:
-    """For each of our phones the index of its fellow in theirs, by least edits; -1 for none."""
-    table = np.zeros((len(ours) + 1, len(theirs) + 1))
-    table[:, 0], table[0] = range(len(ours) + 1), range(len(theirs) + 1)
-    for i, one in enumerate(ours):
-        for j, other in enumerate(theirs):
+def align(spoken: list[int], taught: list[int]) -> list[int]:
+    """Return for each spoken phone the index of its taught phone, by least edits; -1 for none."""
+    table = np.zeros((len(spoken) + 1, len(taught) + 1))
+    table[:, 0], table[0] = range(len(spoken) + 1), range(len(taught) + 1)
+    for i, one in enumerate(spoken):
+        for j, other in enumerate(taught):
             best = min(table[i, j] + (one != other), table[i, j + 1] + 1, table[i + 1, j] + 1)
             table[i + 1, j + 1] = best
-    fellows, i, j = [-1] * len(ours), len(ours), len(theirs)
+    partners, i, j = [-1] * len(spoken), len(spoken), len(taught)
     while i and j:
-        if table[i, j] == table[i - 1, j - 1] + (ours[i - 1] != theirs[j - 1]):
+        if table[i, j] == table[i - 1, j - 1] + (spoken[i - 1] != taught[j - 1]):
             i, j = i - 1, j - 1
-            fellows[i] = j
+            partners[i] = j
         elif table[i, j] == table[i - 1, j] + 1:
             i -= 1
         else:
             j -= 1
-    return fellows
+    return partners
 
 
 def true_times(flite: Flite, text: str, tokens: NDArray[np.int64], words: int) -> Times:
-    """When the words of a text begin and end in tokens that are thirds of phones."""
-    theirs, numbers = teacher_words(flite, text)
+    """Return the true start and end of each word, from tokens that are thirds of phones."""
+    taught, numbers = teacher_words(flite, text)
     phones, runs = phone_runs(tokens)
-    word_of = [numbers[at] if at >= 0 else -1 for at in matched(phones.tolist(), theirs)]
+    word_of = [numbers[at] if at >= 0 else -1 for at in align(phones.tolist(), taught)]
     times = np.full((words, 2), np.nan)
     for word in range(words):
         inside = np.flatnonzero(np.isin(runs, np.flatnonzero(np.array(word_of) == word)))
         if len(inside):
-            times[word] = inside[0] * MS_A_TOKEN, (inside[-1] + 1) * MS_A_TOKEN
+            times[word] = inside[0] * MS_PER_TOKEN, (inside[-1] + 1) * MS_PER_TOKEN
     return times
 
 
-class SpeechBackend:
-    """bark-mini speaking sentences."""
+class Recorder:
+    """Speaks sentences with bark-mini and records attention and true word times."""
 
     def __init__(self, checkpoint: Checkpoint, speaker: Speaker) -> None:
         self._speaker = speaker
@@ -134,7 +133,7 @@ class SpeechBackend:
         self._flite = Flite("rms")
 
     async def speak(self, text: str, seed: int, audio: bool) -> Spoken:
-        """One sentence, every head's attention, and its audio."""
+        """Speak one sentence; `audio` says whether to decode its audio too."""
         ids, words = self._encoder.encode(text), find_words(text)
         tokens = np.array(await self._speaker.tokens(text, seed))
         samples = np.empty(0, dtype=np.float32)
@@ -166,7 +165,7 @@ class SpeechBackend:
 
 
 def by_attention(spoken: Spoken, head: AlignmentHead, heads: int) -> Times:
-    """What barkserve does."""
+    """Return the times that barkserve finds with one attention head."""
     width = len(spoken.characters)
     alignment = TokenAlignment(width, head.lag, width - 1, 0, spoken.tokens)
     row = head.layer * heads + head.head
@@ -176,32 +175,32 @@ def by_attention(spoken: Spoken, head: AlignmentHead, heads: int) -> Times:
 
 
 def by_even_pace(spoken: Spoken) -> Times:
-    """Every letter takes as long as any other."""
+    """Return the times if every letter took equally long."""
     share = (np.arange(spoken.tokens) + 0.5) / spoken.tokens
     return _times(spoken, (share * len(spoken.characters)).astype(int).tolist())
 
 
 def _times(spoken: Spoken, places: list[int]) -> Times:
     timer = WordTimer(spoken.words)
-    told = timer.push(spoken.characters[places].tolist()) + timer.rest()
-    return _table(spoken.words, told)
+    timed = timer.push(spoken.characters[places].tolist()) + timer.rest()
+    return _table(spoken.words, timed)
 
 
-def _table(words: list[Word], told: Iterable[TimedWord]) -> Times:
+def _table(words: list[Word], timed: Iterable[TimedWord]) -> Times:
     times = np.full((len(words), 2), np.nan)
-    for each in told:
+    for each in timed:
         times[words.index(each.word)] = each.first_token, each.end_token
-    return times * MS_A_TOKEN
+    return times * MS_PER_TOKEN
 
 
 class AudioAligner:
-    """pocketsphinx, which is told the text."""
+    """pocketsphinx as a forced aligner: it gets the text and the audio."""
 
     def __init__(self) -> None:
         self._decoder = Sphinx(loglevel="FATAL")
 
     def __call__(self, spoken: Spoken) -> Times:
-        """NaN for all words if one is not in its dictionary, or if it finds no way through."""
+        """Return the times; all NaN if a word is not in its dictionary or the alignment fails."""
         times = np.full((len(spoken.words), 2), np.nan)
         said = [word.text.lower() for word in spoken.words]
         if not len(spoken.samples) or any(self._decoder.lookup_word(word) is None for word in said):
@@ -222,7 +221,7 @@ class AudioAligner:
 
 
 def figures(pairs: Iterable[tuple[Times, Times]]) -> dict[str, float]:
-    """Of (found, true) times: absolute errors in ms."""
+    """Return statistics of the errors, in ms, over pairs of (found, true) times."""
     found, true = (np.concatenate(each) for each in zip(*pairs, strict=True))
     known = ~np.isnan(true[:, 0])
     error = (found - true)[known & ~np.isnan(found[:, 0])]
@@ -240,33 +239,33 @@ def figures(pairs: Iterable[tuple[Times, Times]]) -> dict[str, float]:
 
 
 def compare(spoken: list[Spoken], checkpoint: Checkpoint) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The figures of each way, on the sentences that no head was chosen with."""
+    """Yield the name and the statistics of each method, without the calibration sentences."""
     heads, named = checkpoint.bark.semantic.num_heads, checkpoint.bark.alignment_head
-    learning, rest = spoken[:CALIBRATION], spoken[CALIBRATION:]
-    attention = [each.attention[:, : each.tokens] for each in learning]
-    untaught = [_without_guided(each, heads) for each in attention]
-    ways = {"named": named, "found": choose_head(attention, heads)}
-    ways["found among heads that were not guided"] = choose_head(untaught, heads)
-    for name, head in ways.items():
+    calibration, rest = spoken[:CALIBRATION], spoken[CALIBRATION:]
+    attention = [each.attention[:, : each.tokens] for each in calibration]
+    unguided = [_without_guided(each, heads) for each in attention]
+    candidates = {"named": named, "found": choose_head(attention, heads)}
+    candidates["found among heads that were not guided"] = choose_head(unguided, heads)
+    for name, head in candidates.items():
         if head is not None:
             pairs = [(by_attention(each, head, heads), each.truth) for each in rest]
             yield f"attention, head {name}", vars(head) | figures(pairs)
     yield "even pace", dict(figures((by_even_pace(each), each.truth) for each in rest))
-    aligner, heard = AudioAligner(), [each for each in rest if len(each.samples)]
-    yield "pocketsphinx on the audio", dict(figures((aligner(e), e.truth) for e in heard))
+    aligner, audible = AudioAligner(), [each for each in rest if len(each.samples)]
+    yield "pocketsphinx on the audio", dict(figures((aligner(e), e.truth) for e in audible))
 
 
 def _without_guided(attention: NDArray[np.float32], heads: int) -> NDArray[np.float32]:
-    blind = attention.copy()
+    unguided = attention.copy()
     for layer, head, _ in GUIDES:
-        blind[layer * heads + head] = 1e-6
-    return blind
+        unguided[layer * heads + head] = 1e-6
+    return unguided
 
 
 async def _run(checkpoint: Checkpoint, texts: list[str], audio: int) -> list[Spoken]:
     speaker = Speaker(checkpoint, VoiceLibrary(checkpoint).get("v2/rms"))
-    backend, parts = (
-        SpeechBackend(checkpoint, speaker),
+    recorder, parts = (
+        Recorder(checkpoint, speaker),
         (speaker.semantic, speaker.coarse, speaker.fine),
     )
     for part in parts:
@@ -276,7 +275,7 @@ async def _run(checkpoint: Checkpoint, texts: list[str], audio: int) -> list[Spo
         for number, text in enumerate(texts):
             print(f"[{number + 1}/{len(texts)}] {text}", file=sys.stderr, flush=True)
             wanted = CALIBRATION <= number < CALIBRATION + audio
-            spoken.append(await backend.speak(text, number, wanted))
+            spoken.append(await recorder.speak(text, number, wanted))
         return spoken
     finally:
         for part in parts:
@@ -284,10 +283,12 @@ async def _run(checkpoint: Checkpoint, texts: list[str], audio: int) -> list[Spo
 
 
 def main() -> None:
-    """Measure and write the figures."""
+    """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sentences", type=int, default=112)
-    parser.add_argument("--audio", type=int, default=40, help="sentences that are aligned by sound")
+    parser.add_argument(
+        "--audio", type=int, default=40, help="number of sentences aligned by their audio"
+    )
     parser.add_argument("--out", type=Path, default=Path("word-times.json"))
     given = parser.parse_args()
     torch.set_num_threads(1)

@@ -1,3 +1,1 @@
-"""The scaling harness: the real autoscaler and real services, on one machine that plays the
-cluster.
-"""
+"""Autoscaling benchmark: the real autoscaler and services on one machine, without a cluster."""

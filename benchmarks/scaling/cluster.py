@@ -1,6 +1,4 @@
-"""Plays the cluster: processes instead of pods, EndpointSlices that tell of them, and an HPA that
-asks the autoscaler what KEDA asks. Knows nothing of audio.
-"""
+"""A simulated cluster: processes as pods, their EndpointSlices, and an HPA that KEDA feeds."""
 
 import asyncio
 import json
@@ -26,7 +24,7 @@ from fixtures.processes import free_port
 SYNC_S = 2.0  # Kubernetes: 15 s
 STABILIZATION_S = 10.0  # Kubernetes: 300 s
 TOLERANCE = 0.1
-MOST = 12  # maxReplicas
+MAX_REPLICAS = 12
 NAMESPACE = "speech"
 
 
@@ -47,15 +45,15 @@ class Workload:
     pods: list[Pod] = field(default_factory=list)  # ready ones, oldest first
     starting: int = 0
     draining: int = 0
-    wishes: deque[tuple[float, int]] = field(default_factory=deque)
+    recommendations: deque[tuple[float, int]] = field(default_factory=deque)
 
 
 class Cluster:
-    """Everything that runs.
+    """The API server, the services and the replicas of each stage.
 
     Args:
-        folder: where the kubeconfig is written.
-        checkpoint: for all services.
+        folder: folder for the kubeconfig.
+        checkpoint: checkpoint folder of all services.
     """
 
     def __init__(self, folder: Path, checkpoint: Path) -> None:
@@ -69,73 +67,78 @@ class Cluster:
         self._count = 0
 
     async def start(self) -> tuple[str, str]:
-        """Start the API server, the orchestrator and the autoscaler; returns the addresses of the
-        latter two. No stage has a replica yet.
+        """Start the API server, the orchestrator and the autoscaler, but no stage yet.
+
+        Returns:
+            The addresses of the orchestrator and of the autoscaler.
         """
         await self.api.start()
         self._kubeconfig.write_text(json.dumps(_kubeconfig(self.api.url)))
         pools = [f"--{stage}=kubernetes:bark-{stage}.{NAMESPACE}" for stage in STAGES]
         orchestrator, autoscaler = (f"127.0.0.1:{free_port()}" for _ in range(2))
-        waiting = "--replica-wait-seconds=30"
-        await self._service("orchestrator", orchestrator, *pools, waiting, self._flag())
+        wait = "--replica-wait-seconds=30"
+        await self._service("orchestrator", orchestrator, *pools, wait, self._flag())
         target = f"--orchestrator={orchestrator}"
         await self._service("autoscaler", autoscaler, *pools, target, "--idle-seconds=10")
         return orchestrator, autoscaler
 
     def count(self, stage: str) -> int:
-        """Replicas that take streams."""
+        """Return the number of ready replicas of a stage."""
         return len(self.workloads[stage].pods)
 
     async def scale(self, autoscaler: str) -> None:
-        """The HPAs of all stages, until cancelled."""
+        """Run the HPAs of all stages until cancelled."""
         async with grpc.aio.insecure_channel(autoscaler) as channel:
             kedas = {stage: Keda(channel, stage) for stage in STAGES}
             while True:
                 for stage, keda in kedas.items():
-                    wish = await self._wish(self.workloads[stage], keda)
-                    self._follow(self.workloads[stage], wish)
+                    replicas = await self._recommend(self.workloads[stage], keda)
+                    self._resize(self.workloads[stage], replicas)
                 await asyncio.sleep(SYNC_S)
 
     async def stop(self) -> None:
         """Stop all processes."""
         for workload in self.workloads.values():
-            self._follow(workload, 0)
+            self._resize(workload, 0)
         await asyncio.gather(*self._tasks)
         for process in self._others:
             process.terminate()
             await process.wait()
         await self.api.stop()
 
-    async def _wish(self, workload: Workload, keda: Keda) -> int:
-        """autoscaling/v2: ceil(value / target), tolerance, and the most of the last seconds."""
+    async def _recommend(self, workload: Workload, keda: Keda) -> int:
+        """As autoscaling/v2: ceil(value / target), tolerance, the maximum of the last seconds."""
         metric, target = await keda.target()
         value = await keda.value(metric)
-        present = len(workload.pods) + workload.starting
-        wish = math.ceil(value / target - 1e-9)
-        if present and abs(value / target / present - 1) <= TOLERANCE:
-            wish = present
-        if wish == 0 and await keda.is_active():
-            wish = 1
+        current = len(workload.pods) + workload.starting
+        replicas = math.ceil(value / target - 1e-9)
+        if current and abs(value / target / current - 1) <= TOLERANCE:
+            replicas = current
+        if replicas == 0 and await keda.is_active():
+            replicas = 1
         now = time.monotonic()
-        workload.wishes.append((now, wish))
-        while workload.wishes[0][0] < now - STABILIZATION_S:
-            workload.wishes.popleft()
-        return min(MOST, max(wish, min(present, max(each for _, each in workload.wishes))))
+        workload.recommendations.append((now, replicas))
+        while workload.recommendations[0][0] < now - STABILIZATION_S:
+            workload.recommendations.popleft()
+        return min(
+            MAX_REPLICAS,
+            max(replicas, min(current, max(each for _, each in workload.recommendations))),
+        )
 
-    def _follow(self, workload: Workload, wish: int) -> None:
-        for _ in range(wish - len(workload.pods) - workload.starting):
+    def _resize(self, workload: Workload, replicas: int) -> None:
+        for _ in range(replicas - len(workload.pods) - workload.starting):
             workload.starting += 1
             self._spawn(self._start_pod(workload))
-        while len(workload.pods) > wish:
+        while len(workload.pods) > replicas:
             workload.draining += 1
             self._spawn(self._stop_pod(workload, workload.pods.pop()))
 
     async def _start_pod(self, workload: Workload) -> None:
         self._count += 1
         port, name = free_port(), f"{workload.stage}-{self._count}"
-        words = ("-m", "benchmarks.scaling.stage", workload.stage, f"--port={port}")
+        arguments = ("-m", "benchmarks.scaling.stage", workload.stage, f"--port={port}")
         process = await asyncio.create_subprocess_exec(
-            sys.executable, *words, self._flag(), stdin=asyncio.subprocess.PIPE
+            sys.executable, *arguments, self._flag(), stdin=asyncio.subprocess.PIPE
         )
         await _healthy(f"127.0.0.1:{port}", process)
         workload.starting -= 1
@@ -143,8 +146,8 @@ class Cluster:
         self.api.put(name, port, endpoint("127.0.0.1", ready=True), service=_service(workload))
 
     async def _stop_pod(self, workload: Workload, pod: Pod) -> None:
-        leaving = endpoint("127.0.0.1", ready=False, serving=True, terminating=True)
-        self.api.put(pod.name, pod.port, leaving, service=_service(workload))
+        draining = endpoint("127.0.0.1", ready=False, serving=True, terminating=True)
+        self.api.put(pod.name, pod.port, draining, service=_service(workload))
         await asyncio.sleep(0.5)  # preStop
         pod.process.terminate()
         self.exit_codes.append(await pod.process.wait())
@@ -153,10 +156,10 @@ class Cluster:
 
     async def _service(self, name: str, address: str, *flags: str) -> None:
         port = address.rpartition(":")[2]
-        words = ("-m", "barkserve", name, f"--port={port}", "--metrics-port=0", *flags)
+        arguments = ("-m", "barkserve", name, f"--port={port}", "--metrics-port=0", *flags)
         environment = os.environ | {"KUBECONFIG": str(self._kubeconfig)}
         process = await asyncio.create_subprocess_exec(
-            sys.executable, *words, "--log-level=error", env=environment
+            sys.executable, *arguments, "--log-level=error", env=environment
         )
         self._others.append(process)
         await _healthy(address, process)
@@ -182,7 +185,7 @@ async def _healthy(address: str, process: asyncio.subprocess.Process) -> None:
                 await check(health_pb2.HealthCheckRequest(), timeout=1)
                 return
             await asyncio.sleep(0.1)
-    raise RuntimeError(f"what should listen on {address} ended with {process.returncode}")
+    raise RuntimeError(f"the service at {address} exited with {process.returncode}")
 
 
 def _kubeconfig(url: str) -> Mapping[str, object]:

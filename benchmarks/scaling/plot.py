@@ -1,4 +1,4 @@
-"""The run as a picture."""
+"""Plot of a scaling run."""
 
 from pathlib import Path
 from typing import Any
@@ -9,29 +9,29 @@ COLORS = {"semantic": "#4c78a8", "coarse": "#e45756", "fine": "#54a24b", "codec"
 
 
 def draw(result: dict[str, Any], path: Path) -> None:
-    """Streams, replicas, time to first audio and underruns over time."""
+    """Plot streams, replicas, time to first audio and underruns over time."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    moments, heard = result["moments"], result["heard"]
-    times = [moment["at_s"] for moment in moments]
+    snapshots, utterances = result["snapshots"], result["utterances"]
+    times = [each["at_s"] for each in snapshots]
     figure, (load, replicas, first, silence) = pyplot.subplots(
         4, 1, figsize=(9, 10), sharex=True, height_ratios=(2, 3, 2, 2), layout="constrained"
     )
-    load.plot(times, [moment["listeners"] for moment in moments], "k-", label="listeners")
-    load.plot(times, [moment["streams"] for moment in moments], "0.6", label="streams running")
+    load.plot(times, [each["clients"] for each in snapshots], "k-", label="clients")
+    load.plot(times, [each["streams"] for each in snapshots], "0.6", label="streams running")
     load.set_ylabel("load")
     for stage in STAGES:
-        counts = [moment["replicas"][stage] for moment in moments]
-        label = f"{stage} ({result['costs'][stage]:g} s a second of audio)"
+        counts = [each["replicas"][stage] for each in snapshots]
+        label = f"{stage} ({result['costs'][stage]:g} s per second of audio)"
         replicas.step(times, counts, where="post", color=COLORS[stage], label=label)
     replicas.set_ylabel("replicas")
-    begun = [each["at_s"] for each in heard]
-    first.plot(begun, [each["ttfa_s"] for each in heard], "k.", markersize=4)
+    requested = [each["at_s"] for each in utterances]
+    first.plot(requested, [each["ttfa_s"] for each in utterances], "k.", markersize=4)
     first.set_ylabel("time to first audio, s")
-    silence.plot(begun, [each["underrun_s"] for each in heard], "r.", markersize=4)
+    silence.plot(requested, [each["underrun_s"] for each in utterances], "r.", markersize=4)
     silence.set_ylabel("underrun, s")
     silence.set_xlabel("seconds")
     for axes in (load, replicas):
@@ -39,6 +39,6 @@ def draw(result: dict[str, Any], path: Path) -> None:
     for axes in (load, replicas, first, silence):
         axes.grid(alpha=0.3)
         axes.set_ylim(bottom=0)
-    failed = sum(bool(each["failure"]) for each in heard)
-    figure.suptitle(f"{len(heard)} utterances, {failed} cut off")
+    failed = sum(bool(each["failure"]) for each in utterances)
+    figure.suptitle(f"{len(utterances)} utterances, {failed} failed")
     figure.savefig(path, dpi=110)

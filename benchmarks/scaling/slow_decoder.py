@@ -1,4 +1,4 @@
-"""A codec that only takes time; apart from the others, for its jobs need torch."""
+"""A codec that only sleeps. In a module of its own because it imports torch."""
 
 import time
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from barkserve.codec.decoder import Decoded, DecodeJob
 
 @dataclass
 class SlowDecoder:
-    """A codec."""
+    """A codec that takes `frame_s` seconds for each frame."""
 
     frame_s: float
     hop_length: int
 
     def decode(self, jobs: list[DecodeJob]) -> list[Decoded]:
-        """One batch."""
+        """Decode one batch to silence."""
         time.sleep(sum(len(job.codes) for job in jobs) * self.frame_s)
         return [
             Decoded(np.zeros(len(job.codes) * self.hop_length, np.float32), torch.zeros(1))

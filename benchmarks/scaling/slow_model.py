@@ -1,7 +1,7 @@
-"""Networks that only take time, and a checkpoint folder that describes them.
+"""Models that only sleep, and a checkpoint folder that describes them.
 
-Rates are a third of Bark's, so that two cores can move the messages of twenty streams through four
-stages; a second of audio is a second still. A row of a step costs always the same, as on a CPU.
+Token rates are a third of Bark's: two cores must move the messages of twenty streams through four
+stages. A second of audio still lasts one second. Each row of a step costs the same, as on a CPU.
 """
 
 import json
@@ -20,14 +20,14 @@ from barkserve.engine.scheduler import Batch
 from barkserve.fine.job import FillJob
 
 COSTS = {"semantic": 0.08, "coarse": 0.30, "fine": 0.15, "codec": 0.05}
-"""Seconds of compute for one second of audio."""
+"""Seconds of compute for one second of audio, by stage."""
 
 SLOWER = 3
 UTTERANCE_S = 4.0
 
 
 def write_checkpoint(folder: Path) -> None:
-    """bark-mini's description without its weights, with slower rates."""
+    """Write bark-mini's configuration with slower rates and without weights."""
     mini = bundled_checkpoint()
     folder.mkdir(parents=True)
     for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
@@ -48,13 +48,13 @@ def write_checkpoint(folder: Path) -> None:
 
 @dataclass
 class SlowRunner:
-    """An autoregressive network: every row of every step takes `row_s`.
+    """An autoregressive model that takes `row_s` seconds for each row of each step.
 
     Attributes:
-        slots: how many.
-        heads: the ids that may be drawn, the first of which always is.
-        row_s: seconds.
-        length: tokens after which a sequence that may stop does.
+        slots: number of slots.
+        heads: for each head the ids that it may draw; the first one is always drawn.
+        row_s: seconds for one row of a step.
+        length: number of tokens after which a sequence draws its stop token.
     """
 
     slots: int
@@ -63,7 +63,7 @@ class SlowRunner:
     length: int
 
     def run(self, batch: Batch) -> list[int]:
-        """One step."""
+        """Run one step and return its tokens."""
         time.sleep(self.row_s * len(batch.sequences))
         tokens = []
         for sequence in batch.sequences:
@@ -75,19 +75,19 @@ class SlowRunner:
 
 @dataclass
 class SlowFiller:
-    """A fine network: every window takes the same, whatever is decided in it."""
+    """A fine model that takes `window_s` seconds for each window."""
 
     window_s: float
     codebook_size: int
 
     def fill(self, jobs: list[FillJob]) -> list[NDArray[np.int64]]:
-        """One batch."""
+        """Fill one batch of windows with code 0."""
         time.sleep(len(jobs) * self.window_s)
         return [np.where(job.codes == self.codebook_size, 0, job.codes) for job in jobs]
 
 
-def seconds_a_step(stage: str, bark: BarkConfig) -> float:
-    """How long a token (semantic, coarse) or a frame (fine, codec) takes."""
+def step_seconds(stage: str, bark: BarkConfig) -> float:
+    """Return the seconds for a token (semantic, coarse) or a frame (fine, codec)."""
     frames = bark.coarse_generation.coarse_rate_hz
     rates = {
         "semantic": bark.semantic_generation.semantic_rate_hz,

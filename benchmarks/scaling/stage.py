@@ -1,7 +1,6 @@
-"""One stage as a process: the real server, servicer, engine and load reports around a network that
-only takes time.
+"""One stage as a process: the real server, servicer, engine and load reports, with a slow model.
 
-    python -m benchmarks.scaling.stage coarse --checkpoint FOLDER --port 50100
+python -m benchmarks.scaling.stage coarse --checkpoint FOLDER --port 50100
 """
 
 import argparse
@@ -32,7 +31,7 @@ from benchmarks.scaling.slow_model import (
     UTTERANCE_S,
     SlowFiller,
     SlowRunner,
-    seconds_a_step,
+    step_seconds,
 )
 
 SLOTS = 16
@@ -41,7 +40,7 @@ DRAIN_S = 30.0
 
 
 def build(stage: str, folder: CheckpointFolder, metrics: Metrics) -> Service:
-    """The stage's service."""
+    """Build the service of a stage."""
     admission = Admission(64)
     if stage in ("semantic", "coarse"):
         return _autoregressive(stage, folder, admission, metrics)
@@ -50,7 +49,7 @@ def build(stage: str, folder: CheckpointFolder, metrics: Metrics) -> Service:
 
 def _fine(folder: CheckpointFolder, admission: Admission, metrics: Metrics) -> Service:
     bark = folder.bark
-    window_s = seconds_a_step("fine", bark) * CHUNKS.most
+    window_s = step_seconds("fine", bark) * CHUNKS.most
     batcher = Batcher(SlowFiller(window_s, bark.codebook_size).fill, 1)
     generator = FineGenerator(batcher, bark)
     servicer = FineServicer(generator, bark, CHUNKS, admission, metrics)
@@ -65,7 +64,7 @@ def _codec(folder: CheckpointFolder, admission: Admission, metrics: Metrics) -> 
     from benchmarks.scaling.slow_decoder import SlowDecoder
 
     bark = folder.bark
-    decoder = SlowDecoder(seconds_a_step("codec", bark), bark.codec.hop_length)
+    decoder = SlowDecoder(step_seconds("codec", bark), bark.codec.hop_length)
     batcher = Batcher(decoder.decode, 1)
     generator = CodecGenerator(batcher, bark.codec.first_frames, bark.sample_rate)
     servicer = CodecServicer(generator, bark, admission, metrics)
@@ -77,7 +76,7 @@ def _codec(folder: CheckpointFolder, admission: Admission, metrics: Metrics) -> 
 def _autoregressive(
     stage: str, folder: CheckpointFolder, admission: Admission, metrics: Metrics
 ) -> Service:
-    bark, step_s = folder.bark, seconds_a_step(stage, folder.bark)
+    bark, step_s = folder.bark, step_seconds(stage, folder.bark)
     heads = [semantic_head(bark)] if stage == "semantic" else coarse_heads(bark)
     length = round(UTTERANCE_S * bark.semantic_generation.semantic_rate_hz)
     engine = Engine(SlowRunner(SLOTS, heads, step_s, length))

@@ -1,1 +1,1 @@
-"""Each stage beside the same stage of transformers."""
+"""Each stage compared with the same stage of transformers."""

@@ -1,5 +1,6 @@
-"""The work of `benchmarks.stages` by barkserve's models, driven as its stages drive them, without
-gRPC. Runs in a process of its own, see `benchmarks.stages.worker`.
+"""Run the work of `benchmarks.stages` with barkserve's generators, without gRPC.
+
+`benchmarks.stages.worker` starts this module as a process.
 """
 
 import asyncio
@@ -41,13 +42,13 @@ from barkserve.semantic.text import TextEncoder
 from benchmarks.stages.worker import Work, serve
 
 PLACEMENT: tuple[str, str, Backend] = ("cpu", "float32", "sdpa")
-PREFILL_POSITIONS = 512  # as a stage has it on a CPU
+PREFILL_POSITIONS = 512  # a stage's default on a CPU
 GREEDY = SamplingParams(greedy=True)
 NOTHING = np.empty(0, dtype=np.int64)
 
 
 class Loop(Protocol):
-    """What runs a model."""
+    """An engine or a batcher: runs a model."""
 
     async def start(self) -> None: ...
 
@@ -55,18 +56,18 @@ class Loop(Protocol):
 
 
 class Stage(Protocol):
-    """One stage, or all."""
+    """One stage, or all four."""
 
     @property
     def loops(self) -> tuple[Loop, ...]:
-        """What must run."""
+        """The loops to start before and stop after."""
 
     def outputs(self) -> AsyncIterator[Any]:
-        """One stream's work."""
+        """Do the work of one stream."""
 
 
 def default_chunks(lookahead: int | None = None) -> ChunkPlan:
-    """When `barkserve fine` fills while streaming, if nobody says otherwise."""
+    """Return the chunks of `barkserve fine` with default options, or with another look-ahead."""
     options = FineOptions()
     return ChunkPlan(
         options.first_chunk_frames,
@@ -77,19 +78,19 @@ def default_chunks(lookahead: int | None = None) -> ChunkPlan:
 
 
 class Semantic:
-    """work.tokens tokens behind a text of 20 ids."""
+    """The semantic stage: `work.tokens` tokens after a text of 20 ids."""
 
     def __init__(self, checkpoint: Checkpoint, work: Work) -> None:
         self._bark = checkpoint.bark
         self._tokens = work.tokens
         self._encode = TextEncoder(checkpoint).encode
         model = load_semantic(checkpoint, Placement.of(*PLACEMENT))
-        runner = ModelRunner(model, [semantic_head(self._bark)], work.most_streams)
+        runner = ModelRunner(model, [semantic_head(self._bark)], work.max_streams)
         self._engine = Engine(runner, PREFILL_POSITIONS, ModelThread(_cores))
         self.loops = (self._engine,)
 
     def outputs(self) -> AsyncIterator[SemanticStep]:
-        """Steps of tokens."""
+        """Yield the tokens of each step."""
         heads = HeadChoice(self._engine, self._bark, self._encode)
         ids = np.arange(20, dtype=np.int64) + self._bark.semantic_generation.text_encoding_offset
         request = SemanticRequest(ids, NOTHING, GREEDY, 0, NOTHING, self._tokens)
@@ -98,28 +99,28 @@ class Semantic:
 
 
 class Coarse:
-    """An utterance of work.seconds without a voice."""
+    """The coarse stage: an utterance of `work.seconds` without a voice."""
 
     def __init__(self, checkpoint: Checkpoint, work: Work) -> None:
         self._bark = checkpoint.bark
         self._given = [(7 * i) % 10_000 for i in range(work.semantic_for_coarse)]
         model = load_coarse(checkpoint, Placement.of(*PLACEMENT))
-        runner = ModelRunner(model, coarse_heads(self._bark), work.most_streams)
+        runner = ModelRunner(model, coarse_heads(self._bark), work.max_streams)
         self._engine = Engine(runner, PREFILL_POSITIONS, ModelThread(_cores))
         self.loops = (self._engine,)
 
     def outputs(self) -> AsyncIterator[Any]:
-        """Frames, of tokens that are all there."""
-        return self.of(_once(self._given))
+        """Yield frames, from tokens that are all known."""
+        return self.generate(_once(self._given))
 
-    def of(self, tokens: AsyncIterator[list[int]]) -> AsyncIterator[Any]:
-        """Frames, as tokens come."""
+    def generate(self, tokens: AsyncIterator[list[int]]) -> AsyncIterator[Any]:
+        """Yield frames while tokens arrive."""
         request = CoarseRequest(no_history(), GREEDY, 0, np.empty((0, 2), dtype=np.int64))
         return CoarseGenerator(self._engine, self._bark).generate(request, tokens, CoarseRun())
 
 
 class Fine:
-    """An utterance of work.seconds."""
+    """The fine stage: an utterance of `work.seconds`."""
 
     def __init__(self, checkpoint: Checkpoint, work: Work) -> None:
         self._bark = checkpoint.bark
@@ -130,19 +131,19 @@ class Fine:
         self.loops = (self._batcher,)
 
     def outputs(self) -> AsyncIterator[Any]:
-        """Codes, EXACT."""
+        """Yield codes, EXACT."""
         codes = np.arange(2 * self._frames, dtype=np.int64).reshape(-1, 2) % 1024
-        return self.of(_once(codes), None)
+        return self.generate(_once(codes), None)
 
-    def of(self, coarse: AsyncIterator[Any], chunks: ChunkPlan | None) -> AsyncIterator[Any]:
-        """Codes, as frames come."""
+    def generate(self, coarse: AsyncIterator[Any], chunks: ChunkPlan | None) -> AsyncIterator[Any]:
+        """Yield codes while frames arrive; EXACT if `chunks` is None."""
         nothing = np.empty((0, 8), dtype=np.int64)
         request = FineRequest(nothing, None, 0, chunks, nothing)
         return FineGenerator(self._batcher, self._bark).generate(request, coarse, FineRun())
 
 
 class Codec:
-    """An utterance of work.seconds."""
+    """The codec: an utterance of `work.seconds`."""
 
     def __init__(self, checkpoint: Checkpoint, work: Work) -> None:
         self._frames = work.frames
@@ -153,16 +154,17 @@ class Codec:
         self.loops = (self._batcher,)
 
     def outputs(self) -> AsyncIterator[Any]:
-        """Samples, of frames that are all there."""
-        return self.of(_once(np.arange(8 * self._frames, dtype=np.int64).reshape(-1, 8) % 1024))
+        """Yield samples, from frames that are all known."""
+        codes = np.arange(8 * self._frames, dtype=np.int64).reshape(-1, 8) % 1024
+        return self.generate(_once(codes))
 
-    def of(self, frames: AsyncIterator[Any]) -> AsyncIterator[Any]:
-        """Samples, as frames come."""
+    def generate(self, frames: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """Yield samples while frames arrive."""
         return self._generator.generate(frames, 0, CodecRun())
 
 
 class Chain:
-    """All four, STREAMING, as fast as it comes."""
+    """All four stages, STREAMING."""
 
     def __init__(self, checkpoint: Checkpoint, work: Work) -> None:
         self._semantic = Semantic(checkpoint, work)
@@ -173,9 +175,9 @@ class Chain:
         self.loops = tuple(loop for part in parts for loop in part.loops)
 
     def outputs(self) -> AsyncIterator[Any]:
-        """Samples."""
-        frames = self._coarse.of(_tokens(self._semantic.outputs()))
-        return self._codec.of(self._fine.of(frames, default_chunks()))
+        """Yield samples."""
+        frames = self._coarse.generate(_tokens(self._semantic.outputs()))
+        return self._codec.generate(self._fine.generate(frames, default_chunks()))
 
 
 STAGES: dict[str, type[Semantic | Coarse | Fine | Codec | Chain]] = {
@@ -188,7 +190,7 @@ STAGES: dict[str, type[Semantic | Coarse | Fine | Codec | Chain]] = {
 
 
 async def run(stage: Stage, streams: int) -> tuple[float, float]:
-    """Seconds of so many streams side by side, and the median of those until the first output."""
+    """Run streams at once; return the seconds in all and the median until the first output."""
     started = time.perf_counter()
 
     async def one() -> float:
@@ -202,7 +204,7 @@ async def run(stage: Stage, streams: int) -> tuple[float, float]:
 
 
 async def main(work: Work) -> None:
-    """Load, warm up, and do what is asked."""
+    """Load the models and serve requests of the parent process."""
     stage = STAGES[work.part](Checkpoint.open(work.folder), work)
     for loop in stage.loops:
         await loop.start()
@@ -225,5 +227,5 @@ def _cores() -> None:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)  # as in a stage: only the model's own thread has a team of threads
-    asyncio.run(main(Work.of_command_line()))
+    torch.set_num_threads(1)  # as in a stage: only the model's thread uses all cores
+    asyncio.run(main(Work.from_command_line()))

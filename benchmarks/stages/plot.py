@@ -1,4 +1,4 @@
-"""Draws what `benchmarks.stages` found: time and memory of each part, and many streams at once."""
+"""Plots of `benchmarks.stages`: time and memory of each part, and throughput of many streams."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,13 +6,11 @@ from typing import Any
 
 ORDER = ("semantic", "coarse", "fine", "codec", "chain")
 Rows = Mapping[str, Mapping[str, float]]
-COLOURS = {"transformers": "#b0b7bf", "barkserve": "#2a6f97", "barkserve, first output": "#8ecae6"}
+COLORS = {"transformers": "#b0b7bf", "barkserve": "#2a6f97", "barkserve, first output": "#8ecae6"}
 
 
 def plot(rows: Rows, file: Path) -> None:
-    """Three panels: seconds alone, memory alone, seconds of audio a second by streams; of a run of
-    some parts only those that it has.
-    """
+    """Plot time, memory and throughput in three panels; a panel without data is left out."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -36,7 +34,7 @@ def _plot_alone(left: Any, middle: Any, rows: Rows) -> None:
     bars = {"transformers": "transformers_s", "barkserve": "barkserve_s"}
     _bars(left, rows, bars | {"barkserve, first output": "barkserve_first_s"})
     left.set(xlabel="seconds", xscale="log")
-    left.legend(fontsize="small", loc=(0.5, 0.22))  # beside the codec, which is soon done
+    left.legend(fontsize="small", loc=(0.5, 0.22))  # next to the codec's short bar
     bars = {"transformers": "transformers_mb", "barkserve": "barkserve_mb"}
     _bars(middle, rows, bars)
     middle.set(xlabel="resident memory of the process (MB)", yticklabels=[])
@@ -45,28 +43,28 @@ def _plot_alone(left: Any, middle: Any, rows: Rows) -> None:
 def _bars(axes: Any, rows: Rows, sides: Mapping[str, str]) -> None:
     height = 0.8 / len(sides)
     for index, (label, key) in enumerate(sides.items()):
-        places = [row + index * height for row in range(len(rows))]
+        positions = [row + index * height for row in range(len(rows))]
         values = [row.get(key, 0) for row in rows.values()]
-        axes.barh(places, values, height, label=label, color=COLOURS[label])
+        axes.barh(positions, values, height, label=label, color=COLORS[label])
     axes.set_yticks([row + 0.4 - height / 2 for row in range(len(rows))], list(rows))
     axes.invert_yaxis()
 
 
 def _lines(axes: Any, rows: Rows) -> None:
     for part, marker in zip(ORDER, "osD^v", strict=True):
-        mine = [row for name, row in rows.items() if _part(name) == part]
-        mine.sort(key=lambda row: row["streams"])
+        part_rows = [row for name, row in rows.items() if _part(name) == part]
+        part_rows.sort(key=lambda row: row["streams"])
         for side, style in (("transformers", "--"), ("barkserve", "-")):
-            if not (known := [row for row in mine if f"{side}_s" in row]):
+            if not (known := [row for row in part_rows if f"{side}_s" in row]):
                 continue
             rates = [row["streams"] * row["audio_s"] / row[f"{side}_s"] for row in known]
             streams = [row["streams"] for row in known]
-            look = {"marker": marker, "color": COLOURS[side], "linestyle": style}
-            axes.plot(streams, rates, label=f"{side}, {part}", **look)
-    every = sorted({int(row["streams"]) for row in rows.values()})
-    axes.set(xlabel="streams at once", ylabel="seconds of audio a second", xscale="log")
+            line_style = {"marker": marker, "color": COLORS[side], "linestyle": style}
+            axes.plot(streams, rates, label=f"{side}, {part}", **line_style)
+    ticks = sorted({int(row["streams"]) for row in rows.values()})
+    axes.set(xlabel="streams at once", ylabel="seconds of audio per second", xscale="log")
     axes.set(yscale="log")
-    axes.set_xticks(every, list(map(str, every)))
+    axes.set_xticks(ticks, list(map(str, ticks)))
     axes.minorticks_off()
     axes.legend(fontsize="small", loc="upper left", bbox_to_anchor=(1, 1))
 

@@ -1,7 +1,7 @@
-"""One side of a comparison: a process of its own, so that neither side's threads and memory are
-in the other's way, that does what it is told and says how long it took.
+"""One side of a comparison, in a process of its own: separate threads and separate memory.
 
-Knows neither model: `benchmarks.stages.barkserve_runner` and `benchmarks.stages.transformers_runner` are what runs in the process.
+The process runs `benchmarks.stages.barkserve_runner` or `benchmarks.stages.transformers_runner`.
+It does the work on request and reports the time that it took.
 """
 
 import asyncio
@@ -18,43 +18,47 @@ Part = Literal["semantic", "coarse", "fine", "codec", "chain"]
 
 @dataclass(frozen=True)
 class Work:
-    """What one stream has to do in one part.
+    """The work of one stream in one part.
 
     Attributes:
-        folder: the checkpoint.
-        part: a stage alone, or all four.
-        tokens: semantic tokens.
-        seconds: audio of the coarse, fine and codec utterance.
-        most_streams: streams at once, at most.
+        folder: folder of the checkpoint.
+        part: one stage, or the chain of all four.
+        tokens: number of semantic tokens.
+        seconds: duration of the coarse, fine and codec utterance.
+        max_streams: most streams at once.
     """
 
     folder: str
     part: Part
     tokens: int
     seconds: float
-    most_streams: int = 1
+    max_streams: int = 1
 
     @property
     def semantic_for_coarse(self) -> int:
-        """Semantic tokens worth `seconds` of audio."""
+        """Number of semantic tokens in `seconds` of audio."""
         return round(self.seconds * 49.9)
 
     @property
     def frames(self) -> int:
-        """Frames worth `seconds` of audio."""
+        """Number of frames in `seconds` of audio."""
         return round(self.seconds * 75)
 
     @classmethod
-    def of_command_line(cls) -> "Work":
-        """What Side wrote there."""
+    def from_command_line(cls) -> "Work":
+        """Read the work that `Worker` passed to this process."""
         return cls(**json.loads(sys.argv[1]))
 
 
 @dataclass(frozen=True)
-class Taken:
-    """Seconds that all streams took and that passed until their first output (median), and the
-    memory that the process has afterwards and the most that it ever had, in MB, as Linux counts it:
-    mapped files included.
+class Timing:
+    """Time and memory of one run.
+
+    Attributes:
+        seconds: until all streams were finished.
+        first_s: median seconds until the first output of a stream.
+        resident_mb: resident memory of the process afterwards, mapped files included.
+        peak_mb: its peak resident memory so far.
     """
 
     seconds: float
@@ -64,7 +68,7 @@ class Taken:
 
 
 class Worker:
-    """A process that does one work as often as it is asked; a context manager.
+    """A process that repeats one work on request; a context manager.
 
     Args:
         module: `benchmarks.stages.barkserve_runner` or `benchmarks.stages.transformers_runner`.
@@ -80,13 +84,13 @@ class Worker:
             text=True,
             cwd=Path(__file__).parents[2],
         )
-        self._answer()  # it is there
+        self._answer()  # "ready"
 
-    def run(self, streams: int = 1) -> Taken:
-        """The work of so many streams at once."""
+    def run(self, streams: int = 1) -> Timing:
+        """Do the work of `streams` streams at once."""
         assert self._process.stdin is not None
         print(streams, file=self._process.stdin, flush=True)
-        return Taken(**json.loads(self._answer()))
+        return Timing(**json.loads(self._answer()))
 
     def __enter__(self) -> "Worker":
         return self
@@ -103,17 +107,20 @@ class Worker:
 
 
 async def serve(run: Callable[[int], Awaitable[tuple[float, float]]]) -> None:
-    """The other end of Side, until it closes: `run` does the work of so many streams and returns
-    the seconds of all and until the first output.
+    """Answer the requests of `Worker` until it closes stdin.
+
+    Args:
+        run: does the work of so many streams; returns the seconds in all and until the first
+            output.
     """
     print("ready", flush=True)
     while line := await asyncio.to_thread(sys.stdin.readline):
         seconds, first_s = await run(int(line))
-        taken = Taken(seconds, first_s, _memory_mb("VmRSS"), _memory_mb("VmHWM"))
-        print(json.dumps(asdict(taken)), flush=True)
+        timing = Timing(seconds, first_s, _memory_mb("VmRSS"), _memory_mb("VmHWM"))
+        print(json.dumps(asdict(timing)), flush=True)
 
 
 def _memory_mb(name: str) -> float:
-    """Of this process; getrusage would count the parent's too."""
+    """Read a field of /proc/self/status; getrusage would count the parent too."""
     status = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in status if line.startswith(name))

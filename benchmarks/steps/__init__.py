@@ -1,1 +1,1 @@
-"""Where the time of a decode step goes."""
+"""Time of a decode step, and what it consists of."""

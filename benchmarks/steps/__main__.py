@@ -1,10 +1,10 @@
-"""One step of the semantic and the coarse model against what the machine allows, for 1 to 16
-streams at once, in float32 and with bfloat16 and int8 weights: where its time goes, and how far the
-reduced weights' logits are from float32's.
+"""Measure one decode step of the semantic and coarse models, for 1 to 16 streams at once.
 
     python -m benchmarks.steps --shape small --out benchmarks/results/steps-cpu.json
 
-Runs the models behind a scheduler, without gRPC and threads of its own.
+Compares the step time with the memory bandwidth of the machine, profiles it by module, and
+measures how far the logits of bfloat16 and int8 weights are from float32's. Runs the models
+with a scheduler in this thread, without gRPC.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from barkserve.engine.scheduler import Batch, Scheduler
 from barkserve.models.loading import Placement, load_coarse, load_semantic
 from barkserve.models.memory import weight_bytes
 from barkserve.semantic.generator import semantic_head
-from benchmarks.report import SHAPES, bandwidth, peak_flops, spec_of, write_report
+from benchmarks.report import SHAPES, measure_bandwidth, measure_peak_flops, spec_of, write_report
 from benchmarks.steps.profile import ModuleTimes
 from fixtures.checkpoints import build_checkpoint
 
@@ -50,20 +50,20 @@ class Model:
     dtype: str
     runner: ModelRunner
     heads: int
-    bytes_read: int  # of weights, by one decode step
-    position_bytes: int  # of keys and values, for each position that a stream holds
+    bytes_read: int  # weights that one decode step reads
+    position_bytes: int  # keys and values of one position of one stream
 
-    def floor_ms(self, streams: int, bytes_a_second: float) -> float:
-        """Milliseconds in which a step could read its weights, and all keys and values, once."""
-        return 1e3 * (self.bytes_read + self.held_bytes(streams)) / bytes_a_second
+    def floor_ms(self, streams: int, bandwidth: float) -> float:
+        """Return the milliseconds to read all weights, keys and values once."""
+        return 1e3 * (self.bytes_read + self.held_bytes(streams)) / bandwidth
 
     def held_bytes(self, streams: int) -> int:
-        """Keys and values that a step reads, halfway through the measured steps."""
+        """Return the bytes of keys and values that a step reads, halfway through the run."""
         return streams * self.position_bytes * (PROMPT + STEPS // 2)
 
 
 def models(folder: Path, only: Sequence[str]) -> list[Model]:
-    """Those of semantic and coarse, in each dtype, float32 first."""
+    """Load the semantic and coarse models in each dtype, float32 first."""
     checkpoint = Checkpoint.open(folder)
     found = []
     for dtype in DTYPES:
@@ -83,20 +83,30 @@ def models(folder: Path, only: Sequence[str]) -> list[Model]:
     return found
 
 
-def sequence_of(model: Model, seed: int, length: int = PROMPT, most: int = 600) -> Request:
-    """Greedy, behind a random prompt."""
+def random_request(model: Model, seed: int, length: int = PROMPT, max_tokens: int = 600) -> Request:
+    """Return a greedy request with a random prompt."""
     prompt = np.random.default_rng(seed).integers(0, 10_000, (length, 1))
     heads = tuple(range(model.heads))
-    return Request(prompt, most, SamplingParams(greedy=True), uniforms(0, 1, 0, most), heads=heads)
+    draws = uniforms(0, 1, 0, max_tokens)
+    return Request(prompt, max_tokens, SamplingParams(greedy=True), draws, heads=heads)
 
 
 def step_ms(model: Model, streams: int, times: ModuleTimes | None = None) -> tuple[float, float]:
-    """Milliseconds of a decode step and of one prompt: of the faster half, the median, so that what
-    else the machine had to do does not count. `times` are told of each decode.
+    """Measure the milliseconds of a decode step and of one prompt.
+
+    Takes the median of the faster half, which leaves out disturbances by other processes.
+
+    Args:
+        model: the model to run.
+        streams: number of streams at once.
+        times: gets the time of each decode step, if given.
+
+    Returns:
+        Milliseconds of a decode step, and of a prompt.
     """
     scheduler = Scheduler(max(STREAMS))
     for seed in range(streams):
-        scheduler.add(sequence_of(model, seed))
+        scheduler.add(random_request(model, seed))
     prompts, decodes = list[float](), list[float]()
     while len(decodes) < STEPS:
         batch = scheduler.next_batch()
@@ -116,28 +126,27 @@ def step_ms(model: Model, streams: int, times: ModuleTimes | None = None) -> tup
 
 
 def _typical(times: list[float]) -> float:
+    """The median of the faster half."""
     return statistics.median(sorted(times)[: (len(times) + 1) // 2])
 
 
 def distance(exact: Model, near: Model) -> dict[str, float]:
-    """Both models read the same tokens: how far the logits of each position are apart, and how
-    often both would choose the same token.
-    """
+    """Compare the logits of two models that read the same tokens."""
     same, worst, spread = 0, 0.0, 0.0
-    fed = [sequence_of(exact, 99, length=64, most=FORCED) for _ in range(2)]
-    for sequence in fed:
-        sequence.slot = 0
+    requests = [random_request(exact, 99, length=64, max_tokens=FORCED) for _ in range(2)]
+    for request in requests:
+        request.slot = 0
     for _ in range(FORCED):
         logits = [
-            model.runner.logits(Batch((sequence,), (0,), sequence.pending_count))[0]
-            for model, sequence in zip((exact, near), fed, strict=True)
+            model.runner.logits(Batch((request,), (0,), request.pending_count))[0]
+            for model, request in zip((exact, near), requests, strict=True)
         ]
         same += int(logits[0].argmax() == logits[1].argmax())
         worst = max(worst, float((logits[0] - logits[1]).abs().max()))
         spread = max(spread, float(logits[0].std()))
         token = int(logits[0].argmax())
-        for sequence in fed:
-            sequence.record(token, sequence.pending_count)
+        for request in requests:
+            request.record(token, request.pending_count)
     return {
         "largest_logit_difference": round(worst, 4),
         "logit_standard_deviation": round(spread, 3),
@@ -145,31 +154,31 @@ def distance(exact: Model, near: Model) -> dict[str, float]:
     }
 
 
-def measure(model: Model, bytes_a_second: float) -> dict[str, dict[str, float]]:
-    """A model's steps, by name."""
+def measure(model: Model, bandwidth: float) -> dict[str, dict[str, float]]:
+    """Measure the steps of a model for each number of streams."""
     results: dict[str, dict[str, float]] = {}
-    step_ms(model, 1)  # warm
+    step_ms(model, 1)  # warm-up
     for streams in STREAMS:
         step, prompt = step_ms(model, streams)
         alone = results[_name(model, 1)]["step_ms"] if results else step
         results[_name(model, streams)] = {
             "step_ms": round(step, 2),
-            "floor_ms": round(model.floor_ms(streams, bytes_a_second), 2),
+            "floor_ms": round(model.floor_ms(streams, bandwidth), 2),
             "prompt_ms": round(prompt, 1),
-            "tokens_a_second_against_one_stream": round(streams * alone / step, 2),
+            "throughput_vs_one_stream": round(streams * alone / step, 2),
         }
     return results
 
 
-def profile(model: Model, streams: int, bytes_a_second: float) -> dict[str, float]:
-    """Where a step's milliseconds go, and the least that its reading would take."""
+def profile(model: Model, streams: int, bandwidth: float) -> dict[str, float]:
+    """Return the milliseconds of each part of a step, and the floors set by the bandwidth."""
     times = ModuleTimes()
     with times.hooked():
         step_ms(model, streams, times)
     parts = times.milliseconds()
     return parts | {
-        "linear_floor_ms": round(1e3 * model.bytes_read / bytes_a_second, 2),
-        "attention_floor_ms": round(1e3 * model.held_bytes(streams) / bytes_a_second, 2),
+        "linear_floor_ms": round(1e3 * model.bytes_read / bandwidth, 2),
+        "attention_floor_ms": round(1e3 * model.held_bytes(streams) / bandwidth, 2),
     }
 
 
@@ -177,14 +186,14 @@ def _name(model: Model, streams: int) -> str:
     return f"{model.name}, {model.dtype}, {streams} streams"
 
 
-def measure_all(found: Sequence[Model], bytes_a_second: float) -> dict[str, dict[str, float]]:
-    """Steps, profiles and distances."""
+def measure_all(found: Sequence[Model], bandwidth: float) -> dict[str, dict[str, float]]:
+    """Measure steps, profiles and distances of all models."""
     results: dict[str, dict[str, float]] = {}
     for model in found:
-        results |= measure(model, bytes_a_second)
+        results |= measure(model, bandwidth)
         for streams in (1, max(STREAMS)):
             name = f"profile: {_name(model, streams)}"
-            results[name] = profile(model, streams, bytes_a_second)
+            results[name] = profile(model, streams, bandwidth)
     exact = {model.name: model for model in found if model.dtype == "float32"}
     for near in found:
         if near.dtype != "float32":
@@ -194,7 +203,7 @@ def measure_all(found: Sequence[Model], bytes_a_second: float) -> dict[str, dict
 
 
 def plot(results: dict[str, dict[str, float]], path: Path) -> None:
-    """Step time against streams, with the floor; of the models that were measured."""
+    """Plot step time and floor against the number of streams."""
     names = [name for name in MODELS if f"{name}, float32, 1 streams" in results]
     figure, grid = pyplot.subplots(1, len(names), squeeze=False, figsize=(5 * len(names), 4))
     axes = grid[0]
@@ -205,14 +214,14 @@ def plot(results: dict[str, dict[str, float]], path: Path) -> None:
             floor = [row["floor_ms"] for row in rows]
             axis.plot(STREAMS, floor, "--", color=line.get_color(), label=f"{dtype}, floor")
         axis.set(title=name, xlabel="streams at once", xticks=STREAMS, ylim=(0, None))
-    axes[0].set_ylabel("ms a step")
+    axes[0].set_ylabel("ms per step")
     axes[0].legend()
     figure.tight_layout()
     figure.savefig(path, dpi=110)
 
 
 def main() -> None:
-    """Build the checkpoint, measure, write."""
+    """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shape", choices=SHAPES, default="small")
     parser.add_argument("--only", nargs="+", choices=MODELS, default=MODELS)
@@ -222,9 +231,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
         build_checkpoint(Path(folder), spec_of(given.shape))
         found = models(Path(folder), given.only)
-        rate = bandwidth()
+        rate = measure_bandwidth()
         results = measure_all(found, rate)
-    peak = {"GB_a_second": round(rate / 1e9, 1), "float32_GFLOP_s": round(peak_flops() / 1e9)}
+    peak = {"GB_per_s": round(rate / 1e9, 1), "float32_GFLOP_s": round(measure_peak_flops() / 1e9)}
     write_report(given.out, {"shape": given.shape, "peak": peak, "results": results})
     if given.out:
         plot(json.loads(given.out.read_text())["results"], given.out.with_suffix(".png"))

@@ -1,6 +1,4 @@
-"""How long the parts of a model take, each without the parts inside it. Knows modules, not what
-they are for.
-"""
+"""Time of each kind of torch module, without the time of the modules inside it."""
 
 import time
 from collections import defaultdict
@@ -23,19 +21,19 @@ PARTS = {
 
 
 class ModuleTimes:
-    """Sums up, over decode steps, the time in each kind of module and outside of all."""
+    """Sums of the time in each kind of module, over decode steps."""
 
     def __init__(self) -> None:
-        self._open: list[list[float]] = []  # of each module that runs: start, and time inside it
+        self._open: list[list[float]] = []  # running modules: start, time in their parts
         self._step: defaultdict[str, float] = defaultdict(float)
         self._steps: list[tuple[float, dict[str, float]]] = []
 
     @contextmanager
     def hooked(self) -> Iterator[None]:
-        """All modules are timed inside."""
+        """Time all modules inside this context."""
         hooks = (
             register_module_forward_pre_hook(self._enter),
-            register_module_forward_hook(self._leave),
+            register_module_forward_hook(self._exit),
         )
         try:
             yield
@@ -44,21 +42,21 @@ class ModuleTimes:
                 hook.remove()
 
     def step(self, elapsed: float | None) -> None:
-        """A step ended, of so many milliseconds; None: it does not count."""
+        """Record the end of a step that took `elapsed` ms; None discards the step."""
         if elapsed is not None:
             self._steps.append((elapsed, self._step))
         self._step = defaultdict[str, float](float)
 
     def milliseconds(self) -> dict[str, float]:
-        """Of the median step: each part, and what is left (embeddings, sampling, Python)."""
+        """Return the parts of the median step; ``rest`` is embeddings, sampling and Python."""
         elapsed, parts = sorted(self._steps, key=lambda step: step[0])[len(self._steps) // 2]
         found = {f"{part}_ms": round(parts[part], 2) for part in sorted(set(PARTS.values()))}
         return found | {"rest_ms": round(elapsed - sum(parts.values()), 2)}
 
-    def _enter(self, _module: nn.Module, _given: Any) -> None:
+    def _enter(self, _module: nn.Module, _inputs: Any) -> None:
         self._open.append([time.perf_counter(), 0.0])
 
-    def _leave(self, module: nn.Module, _given: Any, _made: Any) -> None:
+    def _exit(self, module: nn.Module, _inputs: Any, _outputs: Any) -> None:
         started, inside = self._open.pop()
         took = 1e3 * (time.perf_counter() - started)
         if self._open:

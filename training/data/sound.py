@@ -1,4 +1,4 @@
-"""What is measured on audio: pitch, log-mel distance. Knows no model and no recogniser."""
+"""What is measured on audio: pitch, log-mel distance. Knows no model and no recognizer."""
 
 import numpy as np
 from numpy.typing import NDArray

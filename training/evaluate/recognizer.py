@@ -6,7 +6,7 @@ from pocketsphinx import Decoder
 from training.data.sound import Wave
 
 
-class Recogniser:
+class Recognizer:
     """pocketsphinx with its own English models."""
 
     def __init__(self) -> None:

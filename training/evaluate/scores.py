@@ -1,8 +1,8 @@
-"""Judge an exported checkpoint: recogniser, phones, pitch, endings, on the held-out sentences.
+"""Judge an exported checkpoint: recognizer, phones, pitch, endings, on the held-out sentences.
 
 Sampling is chosen on `tuning_sentences.txt` (`--texts`), never on those.
 
-Generation is transformers' own, stage by stage; the recogniser is pocketsphinx. Knows nothing of
+Generation is transformers' own, stage by stage; the recognizer is pocketsphinx. Knows nothing of
 how the checkpoint was trained, except what its semantic tokens stand for.
 """
 
@@ -32,7 +32,7 @@ from training.data.pitch import TRACK_SAMPLES
 from training.data.sound import Wave, mel_distance, pitch, pitch_correlation, timbre
 from training.data.teacher import Flite
 from training.data.texts import HELD_OUT
-from training.evaluate.recognizer import Recogniser
+from training.evaluate.recognizer import Recognizer
 from training.evaluate.word_errors import edits, words, words_after
 
 Voice = str | dict[str, NDArray[np.int64]] | None
@@ -185,7 +185,7 @@ class Judge:
 
     def __init__(self, mini: Mini, options: JudgeOptions) -> None:
         self._mini, self._options = mini, options
-        self._flites, self._hear = {one.name: Flite(one.name) for one in SPEAKERS}, Recogniser()
+        self._flites, self._hear = {one.name: Flite(one.name) for one in SPEAKERS}, Recognizer()
         self._voice: Voice = options.voice
 
     def scores(self, first: int, texts: list[str]) -> list[Score]:

@@ -1,4 +1,4 @@
-"""How the errors of a recogniser, or of anything that writes words, are counted. Pure."""
+"""How the errors of a recognizer, or of anything that writes words, are counted. Pure."""
 
 import re
 
