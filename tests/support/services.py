@@ -1,4 +1,4 @@
-"""The five services on real localhost ports, inside this process, built as on the command line."""
+"""Runs services on localhost ports inside this process, built as on the command line."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager

@@ -261,7 +261,7 @@ def test_port_in_use_is_one_message(checkpoint_of: Callable[[CheckpointSpec], Pa
         (("coarse", "--slots=many"), "--slots"),
         (("coarse", "--attention=flash"), "--attention sdpa"),
         (("orchestrator", "--coarse=nowhere"), "--coarse"),
-        (("orchestrator", "--voice=v2/nobody"), "v2/nobody"),
+        (("orchestrator", "--voice=v2/unknown"), "v2/unknown"),
         (
             ("codec", "--", "barkclient", "say"),
             "codec: only `barkserve up` runs a command: remove `-- barkclient ...`",

@@ -58,7 +58,7 @@ async def test_word_times_are_sent_before_their_audio(chain: Chain) -> None:
         all_ += len(response.words.words)
         late += sum(word.first_sample < sent for word in response.words.words)
     assert all_ == len(WORDS)
-    assert late <= 2  # each segment's last word may end with the segment
+    assert late <= 2  # the final word of a segment may end with it
 
 
 async def test_word_times_start_at_phone_boundaries(chain: Chain) -> None:

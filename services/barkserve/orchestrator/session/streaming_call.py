@@ -1,7 +1,7 @@
-"""One StreamingSynthesize call: runs its contexts concurrently, each of which ends on its own.
+"""One StreamingSynthesize call: runs its contexts concurrently and independently.
 
-The messages of all contexts go through one queue of length one, so a client that does not read
-stops them all.
+The messages of all contexts go through one queue of length one. A client that does not read
+therefore stops them all.
 """
 
 import asyncio

@@ -1,7 +1,4 @@
-"""The codec's part of a synthesis: one call for all segments, so that no seam is audible.
-
-Knows messages; knows no text.
-"""
+"""Decodes all segments of a synthesis in one codec call, without audible seams. Knows no text."""
 
 import asyncio
 from collections import deque
