@@ -93,10 +93,11 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Arguments
     """
     parser = _Parser(prog="barkclient", description="Client of a barkserve text-to-speech server.")
     parser.add_argument("--version", action="version", version=f"barkclient {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (kind, summary, epilog) in _COMMANDS.items():
-        command = commands.add_parser(name, help=summary, description=summary, epilog=epilog)
-        _add_options(command, kind)
+    commands = parser.add_subparsers(
+        title="commands", dest="command", required=True, metavar="COMMAND"
+    )
+    for name, entry in _COMMANDS.items():
+        command = _add_command(commands, name, *entry)
         if name == "voices":
             _add_voice_commands(command)
     values = vars(parser.parse_args(arguments))
@@ -109,26 +110,39 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Arguments
 
 
 def _add_voice_commands(voices: argparse.ArgumentParser) -> None:
-    commands = voices.add_subparsers(dest="voice_command", metavar="COMMAND")
-    for name, (kind, summary, epilog) in _VOICE_COMMANDS.items():
-        command = commands.add_parser(name, help=summary, description=summary, epilog=epilog)
-        _add_options(command, kind)
+    commands = voices.add_subparsers(
+        title="commands", dest="voice_command", metavar="COMMAND", prog=voices.prog
+    )
+    for name, entry in _VOICE_COMMANDS.items():
+        _add_command(commands, name, *entry)
 
 
-def _add_options(command: argparse.ArgumentParser, kind: type[Arguments]) -> None:
-    for entry in fields(kind):
-        _add_option(command, entry.name, entry.default, dict(entry.metadata))
+def _add_command(
+    commands: Any, name: str, kind: type[Arguments], summary: str, epilog: str
+) -> argparse.ArgumentParser:
+    """Add a command with the options of its dataclass, grouped under headings."""
+    positionals = [entry.metadata["metavar"] for entry in fields(kind) if entry.default is MISSING]
+    usage = " ".join(["%(prog)s [OPTIONS]", *(["[COMMAND]"] if name == "voices" else positionals)])
+    command: argparse.ArgumentParser = commands.add_parser(
+        name, help=summary, description=summary, epilog=epilog, usage=usage
+    )
+    groups: dict[str, Any] = {"": command}
+    for entry in sorted(fields(kind), key=lambda entry: entry.metadata["group"] == "connection"):
+        metadata = dict(entry.metadata)
+        title = metadata.pop("group")
+        if title not in groups:
+            groups[title] = command.add_argument_group(f"{title} options")
+        _add_option(groups[title], entry.name, entry.default, metadata)
+    return command
 
 
-def _add_option(
-    command: argparse.ArgumentParser, name: str, default: Any, metadata: dict[str, Any]
-) -> None:
+def _add_option(group: Any, name: str, default: Any, metadata: dict[str, Any]) -> None:
     """Add one option. If it is not given, the dataclass supplies its default."""
     flags = metadata.pop("flags")
     text = metadata.pop("help").replace("%", "%%")
     if default is MISSING:
-        command.add_argument(name, help=text, **metadata)
+        group.add_argument(name, help=text, **metadata)
         return
-    if default not in (None, False, "") and "(default" not in text:
+    if default not in (None, False, "") and "default:" not in text:
         text += f" (default: {default})"
-    command.add_argument(*flags, dest=name, default=argparse.SUPPRESS, help=text, **metadata)
+    group.add_argument(*flags, dest=name, default=argparse.SUPPRESS, help=text, **metadata)

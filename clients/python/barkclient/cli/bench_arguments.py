@@ -73,6 +73,7 @@ class BenchArguments(ServerArguments):
             "--concurrency",
             type=concurrencies,
             metavar="N,N,...",
+            group="load",
         ),
     )
     rate: tuple[float, ...] | None = field(
@@ -82,6 +83,7 @@ class BenchArguments(ServerArguments):
             "--rate",
             type=rates,
             metavar="R,R,...",
+            group="load",
         ),
     )
     saturate: bool = field(
@@ -90,6 +92,7 @@ class BenchArguments(ServerArguments):
             "find the most streams at once of which 99% have at most 100 ms of underrun",
             "--saturate",
             action="store_true",
+            group="load",
         ),
     )
     max_concurrency: int = field(
@@ -99,6 +102,7 @@ class BenchArguments(ServerArguments):
             "--max-concurrency",
             type=streams_at_once,
             metavar="N",
+            group="load",
         ),
     )
     text_file: str | None = field(
@@ -107,12 +111,16 @@ class BenchArguments(ServerArguments):
             "texts to speak, one per line (default: ten sentences)",
             "--text-file",
             metavar="FILE",
+            group="stream",
         ),
     )
     voice: str | None = field(
         default=None,
         metadata=option(
-            "a voice's name, none, or an .npz file", "--voice", metavar="NAME|FILE.npz"
+            "a voice's name, none, or an .npz file",
+            "--voice",
+            metavar="NAME|FILE.npz",
+            group="stream",
         ),
     )
     count: int | None = field(
@@ -122,6 +130,7 @@ class BenchArguments(ServerArguments):
             "--count",
             type=streams,
             metavar="N",
+            group="load",
         ),
     )
     duration: float | None = field(
@@ -131,6 +140,7 @@ class BenchArguments(ServerArguments):
             "--duration",
             type=seconds_up_to_a_day,
             metavar="SECONDS",
+            group="load",
         ),
     )
     warmup: int = field(
@@ -140,6 +150,7 @@ class BenchArguments(ServerArguments):
             "--warmup",
             type=streams_or_none,
             metavar="N",
+            group="load",
         ),
     )
     seed: int = field(
@@ -149,6 +160,7 @@ class BenchArguments(ServerArguments):
             "--seed",
             type=seed,
             metavar="N",
+            group="stream",
         ),
     )
     timeout: float = field(
@@ -158,20 +170,35 @@ class BenchArguments(ServerArguments):
             "--timeout",
             type=seconds_up_to_a_day,
             metavar="SECONDS",
+            group="load",
         ),
     )
     json: str | None = field(
         default=None,
-        metadata=option("write the method and the results as JSON", "--json", metavar="FILE"),
+        metadata=option(
+            "write the method and the results as JSON",
+            "--json",
+            metavar="FILE",
+            group="report",
+        ),
     )
     raw: bool = field(
         default=False,
         metadata=option(
-            "with --json: include every stream and every chunk", "--raw", action="store_true"
+            "with --json: include every stream and every chunk",
+            "--raw",
+            action="store_true",
+            group="report",
         ),
     )
     plot: str | None = field(
-        default=None, metadata=option("draw the results", "--plot", metavar="FILE.png")
+        default=None,
+        metadata=option(
+            "draw the results",
+            "--plot",
+            metavar="FILE.png",
+            group="report",
+        ),
     )
 
     def plan(self) -> Plan:

@@ -11,15 +11,16 @@ SERVER_VARIABLE = "BARKCLIENT_SERVER"
 _MAX_TIMEOUT_S = 1e8  # three years; gRPC treats much larger values as 0
 
 
-def option(help_text: str, *flags: str, **keywords: Any) -> dict[str, Any]:
+def option(help_text: str, *flags: str, group: str = "", **keywords: Any) -> dict[str, Any]:
     """Build the metadata of a dataclass field that is an option.
 
     Args:
         help_text: shown by `--help`.
         flags: for example "-o", "--output"; none: a positional argument.
+        group: heading under which `--help` lists the option; empty: the general options.
         keywords: passed to `ArgumentParser.add_argument`.
     """
-    return {"flags": flags, "help": help_text, **keywords}
+    return {"flags": flags, "help": help_text, "group": group, **keywords}
 
 
 def seconds(text: str) -> float:
@@ -54,30 +55,47 @@ class ServerArguments:
     server: str = field(
         default=DEFAULT_TARGET,
         metadata=option(
-            f"address of the orchestrator (environment: {SERVER_VARIABLE})",
+            f"address of the orchestrator (environment: {SERVER_VARIABLE}; default: {DEFAULT_TARGET})",
             "--server",
             metavar="HOST:PORT",
+            group="connection",
         ),
     )
     tls: bool = field(
         default=False,
         metadata=option(
-            "use TLS and trust the system's certificate authorities", "--tls", action="store_true"
+            "use TLS and trust the system's certificate authorities",
+            "--tls",
+            action="store_true",
+            group="connection",
         ),
     )
     tls_ca: str | None = field(
         default=None,
         metadata=option(
-            "use TLS and trust these certificate authorities", "--tls-ca", metavar="FILE.pem"
+            "use TLS and trust these certificate authorities",
+            "--tls-ca",
+            metavar="FILE.pem",
+            group="connection",
         ),
     )
     tls_cert: str | None = field(
         default=None,
-        metadata=option("the client's own certificate", "--tls-cert", metavar="FILE.pem"),
+        metadata=option(
+            "the client's own certificate",
+            "--tls-cert",
+            metavar="FILE.pem",
+            group="connection",
+        ),
     )
     tls_key: str | None = field(
         default=None,
-        metadata=option("private key of --tls-cert", "--tls-key", metavar="FILE.pem"),
+        metadata=option(
+            "private key of --tls-cert",
+            "--tls-key",
+            metavar="FILE.pem",
+            group="connection",
+        ),
     )
     tls_server_name: str | None = field(
         default=None,
@@ -85,6 +103,7 @@ class ServerArguments:
             "name in the server's certificate, if it is not the host",
             "--tls-server-name",
             metavar="NAME",
+            group="connection",
         ),
     )
 
@@ -112,6 +131,7 @@ class CommonArguments(ServerArguments):
             "--timeout",
             type=seconds,
             metavar="SECONDS",
+            group="connection",
         ),
     )
     json: bool = field(

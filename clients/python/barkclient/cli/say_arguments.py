@@ -36,12 +36,16 @@ class SayArguments(CommonArguments):
             "-o",
             "--output",
             metavar="FILE",
+            group="output",
         ),
     )
     format: Format | None = field(
         default=None,
         metadata=option(
-            "format of the file (default: from its suffix, else wav)", "--format", choices=FORMATS
+            "format of the file (default: from its suffix, else wav)",
+            "--format",
+            choices=FORMATS,
+            group="output",
         ),
     )
     rate: int = field(
@@ -51,15 +55,27 @@ class SayArguments(CommonArguments):
             "--rate",
             type=number,
             metavar="HZ",
+            group="output",
         ),
     )
     encoding: Samples = field(
         default="pcm16",
-        metadata=option("sample type of wav and pcm", "--encoding", choices=get_args(Samples)),
+        metadata=option(
+            "sample type of wav and pcm",
+            "--encoding",
+            choices=get_args(Samples),
+            group="output",
+        ),
     )
     gain: float = field(
         default=0.0,
-        metadata=option("change the loudness, -40 to 40", "--gain", type=float, metavar="DB"),
+        metadata=option(
+            "change the loudness, -40 to 40",
+            "--gain",
+            type=float,
+            metavar="DB",
+            group="output",
+        ),
     )
     limit_peaks: bool = field(
         default=False,
@@ -67,6 +83,7 @@ class SayArguments(CommonArguments):
             "limit peaks that --gain lifts too high, instead of clipping them",
             "--limit-peaks",
             action="store_true",
+            group="output",
         ),
     )
     chunk_ms: int | None = field(
@@ -76,11 +93,17 @@ class SayArguments(CommonArguments):
             "--chunk-ms",
             type=number,
             metavar="MS",
+            group="output",
         ),
     )
     play: bool = field(
         default=False,
-        metadata=option("play the audio as it arrives", "--play", action="store_true"),
+        metadata=option(
+            "play the audio as it arrives",
+            "--play",
+            action="store_true",
+            group="output",
+        ),
     )
     voice: str | None = field(
         default=None,
@@ -88,12 +111,16 @@ class SayArguments(CommonArguments):
             "a voice's name, none, handle:... from --keep-voice, or an .npz file",
             "--voice",
             metavar="VOICE",
+            group="voice",
         ),
     )
     save_voice: str | None = field(
         default=None,
         metadata=option(
-            "save a voice that continues this speech", "--save-voice", metavar="FILE.npz"
+            "save a voice that continues this speech",
+            "--save-voice",
+            metavar="FILE.npz",
+            group="voice",
         ),
     )
     keep_voice: bool = field(
@@ -102,6 +129,7 @@ class SayArguments(CommonArguments):
             "keep that voice on the server for a limited time and print its handle",
             "--keep-voice",
             action="store_true",
+            group="voice",
         ),
     )
     language: str = field(
@@ -110,23 +138,36 @@ class SayArguments(CommonArguments):
             "language of the text, to find sentence ends: en, pt-BR (default: the voice's)",
             "--language",
             metavar="CODE",
+            group="voice",
         ),
     )
     timestamps: str | None = field(
         default=None,
         metadata=option(
-            "write the time of each word, as .srt, .vtt or .json", "--timestamps", metavar="FILE"
+            "write the time of each word, as .srt, .vtt or .json",
+            "--timestamps",
+            metavar="FILE",
+            group="output",
         ),
     )
     seed: int | None = field(
         default=None,
         metadata=option(
-            "a seed; the same one gives the same audio", "--seed", type=whole_seed, metavar="N"
+            "a seed; the same one gives the same audio",
+            "--seed",
+            type=whole_seed,
+            metavar="N",
+            group="generation",
         ),
     )
     greedy: bool = field(
         default=False,
-        metadata=option("always take the most likely token", "--greedy", action="store_true"),
+        metadata=option(
+            "always take the most likely token",
+            "--greedy",
+            action="store_true",
+            group="generation",
+        ),
     )
     delivery: Delivery = field(
         default="streaming",
@@ -134,6 +175,7 @@ class SayArguments(CommonArguments):
             "exact equals offline generation and starts later",
             "--delivery",
             choices=get_args(Delivery),
+            group="generation",
         ),
     )
     max_silence: float | None = field(
@@ -143,15 +185,17 @@ class SayArguments(CommonArguments):
             "--max-silence",
             type=float,
             metavar="SECONDS",
+            group="generation",
         ),
     )
     max_seconds_per_character: float | None = field(
         default=None,
         metadata=option(
-            "longest segment: 2 s and this per character; 0: no limit",
+            "longest segment: 2 s plus this time per character; 0: no limit",
             "--max-seconds-per-character",
             type=float,
             metavar="SECONDS",
+            group="generation",
         ),
     )
     redraws: int = field(
@@ -161,6 +205,7 @@ class SayArguments(CommonArguments):
             "--redraws",
             type=number,
             metavar="N",
+            group="generation",
         ),
     )
     semantic_temperature: float | None = field(
@@ -170,6 +215,7 @@ class SayArguments(CommonArguments):
             "--semantic-temperature",
             type=float,
             metavar="T",
+            group="generation",
         ),
     )
     coarse_temperature: float | None = field(
@@ -179,12 +225,17 @@ class SayArguments(CommonArguments):
             "--coarse-temperature",
             type=float,
             metavar="T",
+            group="generation",
         ),
     )
     fine_temperature: float | None = field(
         default=None,
         metadata=option(
-            "temperature of the fine model: detail", "--fine-temperature", type=float, metavar="T"
+            "temperature of the fine model: detail",
+            "--fine-temperature",
+            type=float,
+            metavar="T",
+            group="generation",
         ),
     )
     top_k: int | None = field(
@@ -194,6 +245,7 @@ class SayArguments(CommonArguments):
             "--top-k",
             type=number,
             metavar="K",
+            group="generation",
         ),
     )
     top_p: float | None = field(
@@ -203,6 +255,7 @@ class SayArguments(CommonArguments):
             "--top-p",
             type=float,
             metavar="P",
+            group="generation",
         ),
     )
     min_eos_p: float | None = field(
@@ -212,6 +265,7 @@ class SayArguments(CommonArguments):
             "--min-eos-p",
             type=float,
             metavar="P",
+            group="generation",
         ),
     )
     quiet: bool = field(

@@ -21,5 +21,10 @@ class StatusArguments(CommonArguments):
     )
     autoscaler: str = field(
         default=DEFAULT_AUTOSCALER,
-        metadata=option("address of the autoscaler", "--autoscaler", metavar="HOST:PORT"),
+        metadata=option(
+            "address of the autoscaler",
+            "--autoscaler",
+            metavar="HOST:PORT",
+            group="connection",
+        ),
     )
