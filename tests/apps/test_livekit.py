@@ -38,7 +38,7 @@ async def collected(
 
 
 @pytest.mark.parametrize("sample_rate", [8_000, 24_000])
-async def test_words_are_timed_and_are_the_text(server: str, sample_rate: int) -> None:
+async def test_timed_words_join_to_the_text(server: str, sample_rate: int) -> None:
     async with barkclient.integrations.livekit.TTS(
         server, voice="v2/slt", sample_rate=sample_rate
     ) as service:
@@ -53,7 +53,7 @@ async def test_words_are_timed_and_are_the_text(server: str, sample_rate: int) -
         assert whole.duration > 2
 
 
-async def test_the_first_sentence_is_heard_before_the_second_is_written(server: str) -> None:
+async def test_first_sentence_is_spoken_before_second_is_written(server: str) -> None:
     async with barkclient.integrations.livekit.TTS(server) as service, service.stream() as stream:
         stream.push_text("The fox is here. The")
         await anext(stream)
@@ -63,12 +63,12 @@ async def test_the_first_sentence_is_heard_before_the_second_is_written(server: 
     assert rest[-1].is_final
 
 
-async def test_nothing_is_asked_of_the_server_for_no_text(server: str) -> None:
+async def test_blank_text_makes_no_call(server: str) -> None:
     async with barkclient.integrations.livekit.TTS("localhost:1") as service:
         assert await collected(speaking(service, " ", "\n")) == (0.0, [])
 
 
-async def test_who_stops_listening_stops_the_server(line: Line) -> None:
+async def test_closed_stream_stops_the_server(line: Line) -> None:
     async with barkclient.integrations.livekit.TTS(line.address) as service:
         async with speaking(service, LONG) as stream:
             await anext(stream)
@@ -77,7 +77,7 @@ async def test_who_stops_listening_stops_the_server(line: Line) -> None:
         assert seconds > 0.5
 
 
-async def test_what_is_wrong_is_not_tried_again(server: str) -> None:
+async def test_invalid_request_is_not_retried(server: str) -> None:
     async with barkclient.integrations.livekit.TTS(server, voice="nobody") as service:
         with pytest.raises(APIStatusError, match="nobody") as caught:
             await collected(speaking(service, "Hello."))
@@ -89,13 +89,13 @@ async def test_what_is_wrong_is_not_tried_again(server: str) -> None:
         assert (await collected(speaking(service, "Hello.")))[0] > 0.3
 
 
-async def test_text_that_is_no_unicode_ends_the_answer(server: str) -> None:
+async def test_text_that_is_not_unicode_raises_value_error(server: str) -> None:
     async with barkclient.integrations.livekit.TTS(server) as service:
         with pytest.raises(ValueError, match="surrogates"):
             await collected(speaking(service, "Hello ", "\ud800"))
 
 
-async def test_a_server_that_was_away_speaks_again(line: Line) -> None:
+async def test_stream_retries_until_server_returns(line: Line) -> None:
     async with barkclient.integrations.livekit.TTS(line.address) as service:
         await line.cut()
         with pytest.raises(APIConnectionError) as caught:
@@ -112,7 +112,7 @@ async def test_a_server_that_was_away_speaks_again(line: Line) -> None:
         assert seconds > 1
 
 
-async def test_an_agent_remembers_what_was_heard(line: Line) -> None:
+async def test_agent_remembers_only_spoken_text(line: Line) -> None:
     async with talking(barkclient.integrations.livekit.TTS(line.address)) as (session, loudspeaker):
         await session.say("".join(TOKENS))
         loudspeaker.heard.clear()
@@ -129,7 +129,7 @@ async def test_an_agent_remembers_what_was_heard(line: Line) -> None:
     assert 0 < len(second) < len(LONG) / 2
 
 
-async def test_livekits_nvidia_plugin_speaks_with_nothing_but_our_address(server: str) -> None:
+async def test_livekits_nvidia_plugin_works_with_our_address(server: str) -> None:
     async with nvidia.TTS(server=server, use_ssl=False) as service:
         assert service.list_voices() == {
             "en-US": {"voices": ["Bark.v2/awb", "Bark.v2/rms", "Bark.v2/slt"]}

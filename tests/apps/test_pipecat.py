@@ -19,7 +19,7 @@ LONG = "This is a long answer that nobody wants to hear to its end. " * 6
 
 
 @pytest.mark.parametrize("mode", TextAggregationMode)
-async def test_answers_are_spoken_and_remembered_as_they_were_written(
+async def test_answers_are_spoken_and_remembered_as_written(
     server: str, mode: TextAggregationMode
 ) -> None:
     service = BarkTTSService(server, voice="v2/slt", text_aggregation_mode=mode)
@@ -34,7 +34,7 @@ async def test_answers_are_spoken_and_remembered_as_they_were_written(
     assert conversation.errors == []
 
 
-async def test_the_first_sentence_is_heard_before_the_second_is_written(server: str) -> None:
+async def test_first_sentence_is_spoken_before_second_is_written(server: str) -> None:
     async with conversing(BarkTTSService(server)) as conversation:
         await conversation.begin()
         await conversation.write("The fox is here. The")
@@ -44,15 +44,13 @@ async def test_the_first_sentence_is_heard_before_the_second_is_written(server: 
         assert await conversation.remembered(1) == ["The fox is here. The dog is there."]
 
 
-async def test_signs_without_spaces_between_them_are_remembered_so(server: str) -> None:
+async def test_text_without_spaces_is_remembered_as_written(server: str) -> None:
     async with conversing(BarkTTSService(server)) as conversation:
         await conversation.answer("こんにちは。", "元気です。")
         assert await conversation.remembered(1) == ["こんにちは。元気です。"]
 
 
-async def test_an_interruption_stops_the_server_and_what_was_heard_is_remembered(
-    server: str, line: Line
-) -> None:
+async def test_interruption_stops_server_and_keeps_spoken_text(server: str, line: Line) -> None:
     async with conversing(BarkTTSService(line.address)) as conversation:
         ear = conversation.ear
         await conversation.begin()
@@ -71,7 +69,7 @@ async def test_an_interruption_stops_the_server_and_what_was_heard_is_remembered
     assert conversation.errors == []
 
 
-async def test_a_server_that_was_away_speaks_again(server: str, line: Line) -> None:
+async def test_service_works_again_after_server_returns(server: str, line: Line) -> None:
     async with conversing(BarkTTSService(line.address)) as conversation:
         await line.cut()
         for _ in range(3):
@@ -83,7 +81,7 @@ async def test_a_server_that_was_away_speaks_again(server: str, line: Line) -> N
             await conversation.answer("Somebody hears this.")
 
 
-async def test_a_server_that_takes_its_time_is_waited_for(line: Line) -> None:
+async def test_service_waits_for_a_slow_server(line: Line) -> None:
     """Pipecat by itself gives an answer up after three silent seconds."""
     async with conversing(BarkTTSService(line.address)) as conversation:
         await conversation.answer("Hello.")
@@ -96,7 +94,7 @@ async def test_a_server_that_takes_its_time_is_waited_for(line: Line) -> None:
     assert conversation.errors == []
 
 
-async def test_a_line_that_breaks_ends_the_answer_only(server: str, line: Line) -> None:
+async def test_broken_connection_ends_only_its_answer(server: str, line: Line) -> None:
     async with conversing(BarkTTSService(line.address)) as conversation:
         ear = conversation.ear
         await conversation.begin()
@@ -113,7 +111,7 @@ async def test_a_line_that_breaks_ends_the_answer_only(server: str, line: Line) 
     assert len(ear.audio) > sent
 
 
-async def test_what_stays_wrong_takes_the_service_out_and_another_voice_brings_it_back(
+async def test_unknown_voice_disables_service_until_it_changes(
     server: str,
 ) -> None:
     service = BarkTTSService(server, voice="nobody")
@@ -129,7 +127,7 @@ async def test_what_stays_wrong_takes_the_service_out_and_another_voice_brings_i
         assert conversation.ear.seconds() > 0
 
 
-async def test_a_text_that_cannot_be_spoken_says_nothing_of_the_next(server: str) -> None:
+async def test_unspeakable_text_does_not_affect_the_next(server: str) -> None:
     service = BarkTTSService(server)
     async with conversing(service) as conversation:
         for _ in range(4):
@@ -141,7 +139,7 @@ async def test_a_text_that_cannot_be_spoken_says_nothing_of_the_next(server: str
 
 
 @pytest.mark.parametrize("mode", NvidiaTTSSynthesisMode)
-async def test_pipecats_nvidia_service_speaks_with_nothing_but_our_address(
+async def test_pipecats_nvidia_service_works_with_our_address(
     mode: NvidiaTTSSynthesisMode, server: str, line: Line
 ) -> None:
     settings = NvidiaTTSService.Settings(synthesis_mode=mode)
@@ -162,7 +160,7 @@ async def test_pipecats_nvidia_service_speaks_with_nothing_but_our_address(
     assert conversation.errors == []
 
 
-async def test_pipecats_nvidia_service_names_the_voices_that_we_name(server: str) -> None:
+async def test_pipecats_nvidia_service_uses_our_voice_names(server: str) -> None:
     settings = NvidiaTTSService.Settings(voice="Bark.v2/awb")
     service = NvidiaTTSService(
         server=server, use_ssl=False, settings=settings, sample_rate=8_000, **PATIENT

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(
 DEVICE = 'pcm.!null { type null }\npcm.!default { type file slave.pcm null file "%s" format raw }\n'
 
 
-def test_every_sample_is_played(server: str, tmp_path: Path) -> None:
+def test_play_plays_every_sample(server: str, tmp_path: Path) -> None:
     played, saved = tmp_path / "played.raw", tmp_path / "saved.wav"
     (tmp_path / "asound.conf").write_text(DEVICE % played)
     environment = os.environ | {"ALSA_CONFIG_PATH": str(tmp_path / "asound.conf")}

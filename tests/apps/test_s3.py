@@ -33,7 +33,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
         yield server
 
 
-def test_files_are_as_in_a_folder(s3: S3Server) -> None:
+def test_s3_store_behaves_like_a_folder(s3: S3Server) -> None:
     files, other = open_blob_store(STORE), open_blob_store(STORE)
     assert (files.list(), files.read("a.npz", 100), files.delete("a.npz")) == ({}, None, False)
     files.check_writable(thoroughly=True)
@@ -51,7 +51,7 @@ def test_files_are_as_in_a_folder(s3: S3Server) -> None:
     assert other.list() == {}
 
 
-def test_of_many_that_create_one_wins(s3: S3Server) -> None:
+def test_concurrent_create_succeeds_once(s3: S3Server) -> None:
     begin = threading.Barrier(8)
 
     def create(number: int) -> bool:
@@ -109,7 +109,7 @@ async def test_two_orchestrators_share_voices(replicas: tuple[AsyncClient, Async
         await second.synthesize("I am Ann.", voice="ann").read()
 
 
-async def test_a_store_that_is_away_costs_its_voices_only(
+async def test_missing_store_affects_only_its_voices(
     s3: S3Server, replicas: tuple[AsyncClient, AsyncClient]
 ) -> None:
     first, second = replicas

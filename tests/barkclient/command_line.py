@@ -1,4 +1,4 @@
-"""Runs the `barkclient` command for tests: as a process of its own, or without one."""
+"""Runs the `barkclient` command for tests, in a process or in the test itself."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Command:
-    """Runs `barkclient` in a folder, against a server that only the environment names."""
+    """Runs `barkclient` in a folder. The environment names the server."""
 
     folder: Path
     server: str
@@ -51,7 +51,7 @@ class Command:
         return await self.end(await self.start(*arguments), stdin)
 
     async def inside(self, *arguments: str) -> int:
-        """The same without the cost of a process; what it prints is pytest's to capture."""
+        """Run the command in this process, which is faster. pytest captures its output."""
         environment = {"BARKCLIENT_SERVER": self.server}
         return await asyncio.to_thread(run, arguments, environment)
 
@@ -75,10 +75,10 @@ class Command:
         return read_wav((self.folder / name).read_bytes())
 
     async def wav_with(self, samples: int, name: str = "speech.wav") -> Wav:
-        """Waits until the file has so many samples; it must be valid at every look."""
+        """Wait until the file has a number of samples. It must be valid each time it is read."""
         while True:
             content = (self.folder / name).read_bytes() if (self.folder / name).exists() else b""
-            if content:  # it is empty for the moment between opening and the header
+            if content:  # empty between opening and the header
                 wav = read_wav(content)
                 if len(wav.audio) == 2 * samples:
                     return wav

@@ -1,4 +1,4 @@
-"""One scripted server for each test of the client, and the command that talks to it."""
+"""Fixtures of the client's tests: a scripted server and the command."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

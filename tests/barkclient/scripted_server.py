@@ -1,4 +1,4 @@
-"""A SpeechService that says what a test tells it to, on a real port; it has no model."""
+"""A scripted SpeechService without a model, on a real port."""
 
 import asyncio
 from collections import deque
@@ -16,7 +16,7 @@ from barkserve.v1 import common_pb2, speech_pb2, speech_pb2_grpc
 
 SAMPLE_RATE = 24000
 TEXT = "Hello there"
-PCM = [  # three chunks of 16-bit samples, the extremes among them
+PCM = [  # three chunks of 16-bit samples, including the extremes
     np.array([0, 1, -1], "<i2"),
     np.array([32767, -32768], "<i2"),
     np.arange(SAMPLE_RATE, dtype="<i2"),
@@ -30,7 +30,7 @@ VOICE = common_pb2.HistoryPrompt(
 
 
 class ScriptedSpeech(speech_pb2_grpc.SpeechServiceServicer):
-    """Speaks PCM, chunk by chunk as `allow` lets it, then fails with `failure` or finishes."""
+    """Sends the chunks of PCM that `allow` permits, then fails with `failure` or finishes."""
 
     def __init__(self) -> None:
         self.target = ""
@@ -46,22 +46,22 @@ class ScriptedSpeech(speech_pb2_grpc.SpeechServiceServicer):
         self.first_samples = [0, 3, 5]
         self.voices = [speech_pb2.Voice(name="announcer", is_default=True)]
         self.voices.append(speech_pb2.Voice(name="v2/en_speaker_6"))
-        self.allowed = asyncio.Semaphore(1000)  # chunks that may go out
-        self.asked = asyncio.Event()
+        self.allowed = asyncio.Semaphore(1000)  # chunks that may be sent
+        self.called = asyncio.Event()
         self.created: list[speech_pb2.CreateVoiceRequest] = []
         self.info = speech_pb2.GetServerInfoResponse(version="1.2.3", model="bark-mini")
-        self.heard: list[speech_pb2.StreamingSynthesizeRequest] = []
+        self.stream_requests: list[speech_pb2.StreamingSynthesizeRequest] = []
         self.cancelled = asyncio.Event()
-        self.left = asyncio.Event()  # a StreamingSynthesize call has no more requests
+        self.stream_ended = asyncio.Event()  # a StreamingSynthesize call has no more requests
 
     def allow(self, chunks: int) -> None:
-        """From now on only so many more chunks go out."""
+        """Allow only this number of further chunks."""
         self.allowed = asyncio.Semaphore(chunks)
 
     async def Synthesize(self, request: speech_pb2.SynthesizeRequest, context: Any) -> None:
         self.requests.append(request)
-        self.asked.set()
-        try:  # written, not yielded: gRPC would not tell a generator that waits in its yield
+        self.called.set()
+        try:  # written, not yielded: gRPC does not cancel a generator that waits in a yield
             for response in self._responses(request):
                 if response.HasField("audio"):
                     await self.allowed.acquire()
@@ -118,21 +118,22 @@ class ScriptedSpeech(speech_pb2_grpc.SpeechServiceServicer):
         return self.info
 
     async def StreamingSynthesize(self, requests: Any, context: Any) -> None:
-        """Says a sample a character, its code point, for each text as it comes; the text "fail"
-        fails its context.
+        """Answer each text at once with one sample per byte, its value.
+
+        The text "fail" fails its context.
         """
-        contexts: dict[str, Typist] = {}
+        contexts: dict[str, ScriptedContext] = {}
         try:
             async for request in requests:
-                self.heard.append(request)
+                self.stream_requests.append(request)
                 if request.WhichOneof("request") == "config":
-                    contexts[request.context_id] = Typist()
-                typist = contexts.get(request.context_id)
-                for response in typist.answer(request) if typist is not None else ():
+                    contexts[request.context_id] = ScriptedContext()
+                state = contexts.get(request.context_id)
+                for response in state.answer(request) if state is not None else ():
                     response.context_id = request.context_id
                     await context.write(response)
         finally:
-            self.left.set()
+            self.stream_ended.set()
 
     def _responses(
         self, request: speech_pb2.SynthesizeRequest
@@ -140,7 +141,7 @@ class ScriptedSpeech(speech_pb2_grpc.SpeechServiceServicer):
         encoding = request.audio_format.encoding
         yield speech_pb2.SynthesizeResponse(
             started=speech_pb2.SynthesisStarted(
-                request_id=request.request_id or "made-here",
+                request_id=request.request_id or "made-by-server",
                 seed=request.seed if request.HasField("seed") else 42,
                 voice=request.voice.name or "announcer",
                 encoding=encoding,
@@ -152,7 +153,9 @@ class ScriptedSpeech(speech_pb2_grpc.SpeechServiceServicer):
             count = len(samples)
             if encoding == speech_pb2.AUDIO_ENCODING_FLOAT32:
                 samples = samples.astype("<f4") / 32768
-            elif encoding != speech_pb2.AUDIO_ENCODING_PCM16:  # a byte a sample, for whatever it is
+            elif (
+                encoding != speech_pb2.AUDIO_ENCODING_PCM16
+            ):  # other encodings: one byte per sample
                 samples = samples.astype(np.uint8)
             chunk = speech_pb2.AudioChunk(
                 audio=samples.tobytes(), first_sample=first_sample, sample_count=count
@@ -163,8 +166,8 @@ class ScriptedSpeech(speech_pb2_grpc.SpeechServiceServicer):
             yield speech_pb2.SynthesizeResponse(audio=chunk)
 
 
-class Typist:
-    """One context of ScriptedSpeech."""
+class ScriptedContext:
+    """One context of a StreamingSynthesize call."""
 
     def __init__(self) -> None:
         self.samples = 0
@@ -209,7 +212,7 @@ class Typist:
 
 
 class Failure:
-    """A status with google.rpc details, as the orchestrator sends them."""
+    """A status with google.rpc details, as the orchestrator sends it."""
 
     def __init__(self, code: grpc.StatusCode, message: str, *details: Message) -> None:
         packed = []
@@ -245,11 +248,11 @@ def retry_info(seconds: float) -> Message:
 async def serve(
     speech: speech_pb2_grpc.SpeechServiceServicer | None, options: Sequence[tuple[str, Any]] = ()
 ) -> AsyncIterator[str]:
-    """Runs a server on a free port, with `speech` or with no service at all."""
+    """Run a server on a free port, with `speech` or without any service."""
     server = grpc.aio.server(options=list(options))
     if speech is not None:
         speech_pb2_grpc.add_SpeechServiceServicer_to_server(speech, server)
-    port = server.add_insecure_port("127.0.0.1:0")  # one address: of two, one may be taken
+    port = server.add_insecure_port("127.0.0.1:0")  # a single address family
     await server.start()
     try:
         yield f"127.0.0.1:{port}"

@@ -1,4 +1,4 @@
-"""The client and its command against the five services, with a checkpoint of random weights."""
+"""The client and its command against real services with random weights."""
 
 import asyncio
 import io
@@ -24,7 +24,7 @@ from tests.barkclient.wav_reader import read_wav
 from tests.support.services import Chain, running_chain
 
 TEXT = "hello the world. the brown fox speaks! hello."
-OWN = ["v2/test_speaker_0", "v2/test_speaker_1"]
+CHECKPOINT_VOICES = ["v2/test_speaker_0", "v2/test_speaker_1"]
 
 
 @pytest_asyncio.fixture
@@ -42,7 +42,7 @@ def services(chain: Chain, tmp_path: Path) -> Command:
 
 
 def decoded(content: bytes) -> tuple[int, NDArray[np.float32]]:
-    """Rate and samples of a file, by a decoder that is not ours."""
+    """Return rate and samples of a file, read with FFmpeg."""
     with av.open(io.BytesIO(content)) as file:
         resampler = av.AudioResampler(format="flt", layout="mono")
         frames = [each for frame in file.decode(audio=0) for each in resampler.resample(frame)]
@@ -50,7 +50,7 @@ def decoded(content: bytes) -> tuple[int, NDArray[np.float32]]:
 
 
 @pytest.mark.parametrize("suffix", ["wav", "flac", "opus", "mp3"])
-async def test_files_of_every_format_hold_the_same_speech(services: Command, suffix: str) -> None:
+async def test_all_formats_hold_the_same_speech(services: Command, suffix: str) -> None:
     how = ("--seed", "3", "--rate", "16000", "--quiet")
     for name in ("plain.pcm", f"file.{suffix}"):
         output = str(services.folder / name)
@@ -60,18 +60,18 @@ async def test_files_of_every_format_hold_the_same_speech(services: Command, suf
     if suffix == "opus":  # always plays at 48 kHz
         rate, samples = rate // 3, samples[::3]
     assert rate == 16000
-    assert abs(len(samples) - len(plain)) < 2500  # a codec's padding
+    assert abs(len(samples) - len(plain)) < 2500  # padding of a codec
     loudness = np.sqrt(np.mean(samples**2)) / np.sqrt(np.mean(plain**2))
     assert 0.4 < loudness < 1.6  # random weights are noisy
     with av.open(services.folder / f"file.{suffix}") as file:
         length = file.streams.audio[0].duration
     if suffix in ("wav", "flac"):
-        assert length == len(plain)  # the header says so
+        assert length == len(plain)  # from the header
         np.testing.assert_allclose(samples, plain, atol=1e-6)
 
 
 @pytest.mark.parametrize("encoding", ["mulaw", "alaw"])
-async def test_telephone_audio_decodes_to_the_plain_one(chain: Chain, encoding: Encoding) -> None:
+async def test_g711_decodes_to_the_pcm_audio(chain: Chain, encoding: Encoding) -> None:
     async with AsyncClient(chain.address) as client:
         plain, law = [
             (await client.synthesize(TEXT, seed=3, sample_rate=8000, encoding=each).read())
@@ -82,7 +82,7 @@ async def test_telephone_audio_decodes_to_the_plain_one(chain: Chain, encoding: 
     assert np.all(error <= 0.03 * np.abs(plain.samples()) + 0.001)
 
 
-async def test_typed_text_is_spoken_as_if_it_had_been_there_at_once(services: Command) -> None:
+async def test_streamed_text_gives_the_audio_of_whole_text(services: Command) -> None:
     await services("say", TEXT, "--seed", "3", "-o", "once.wav", "--quiet")
     typing = await services.start("say", "-", "--stream-text", "--seed", "3", "--json", "-q")
     assert typing.stdin is not None
@@ -98,7 +98,7 @@ async def test_typed_text_is_spoken_as_if_it_had_been_there_at_once(services: Co
     assert (segments[0]["text_start"], segments[-1]["text_end"]) == (0, len(TEXT))
 
 
-async def test_a_voice_is_kept_created_spoken_with_and_deleted(
+async def test_voice_is_kept_created_used_and_deleted(
     services: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     null = ("-o", "/dev/null")
@@ -111,17 +111,17 @@ async def test_a_voice_is_kept_created_spoken_with_and_deleted(
     capsys.readouterr()
     assert await services.inside("voices", "--json") == 0
     known = json.loads(capsys.readouterr().out)["voices"]
-    assert [voice["name"] for voice in known] == ["me", *OWN]
+    assert [voice["name"] for voice in known] == ["me", *CHECKPOINT_VOICES]
     file = str(services.folder / "me.npz")
     assert await services.inside("voices", "show", "me", "--save", file) == 0
     assert await services.inside("say", TEXT, *null, "--voice", file, "-q") == 0
     assert await services.inside("say", TEXT, *null, "--voice", "me", "-q") == 0
     assert await services.inside("voices", "delete", "me") == 0
     assert await services.inside("say", TEXT, *null, "--voice", "me", "-q") == 2
-    assert await services.inside("voices", "delete", OWN[0]) == 2
+    assert await services.inside("voices", "delete", CHECKPOINT_VOICES[0]) == 2
 
 
-async def test_contexts_speak_side_by_side_and_one_is_cancelled(chain: Chain) -> None:
+async def test_contexts_run_in_parallel_and_one_is_cancelled(chain: Chain) -> None:
     async def segments() -> AsyncIterator[str]:
         for start in range(0, len(TEXT), 7):
             yield TEXT[start : start + 7]
@@ -133,7 +133,7 @@ async def test_contexts_speak_side_by_side_and_one_is_cancelled(chain: Chain) ->
         async with client.stream() as stream:
             spoken, cut, wrong = (
                 stream.speak(seed=3),
-                stream.speak(seed=4, voice=OWN[1]),
+                stream.speak(seed=4, voice=CHECKPOINT_VOICES[1]),
                 stream.speak(voice="nobody"),
             )
             cut.send(TEXT * 3)
@@ -151,19 +151,19 @@ async def test_contexts_speak_side_by_side_and_one_is_cancelled(chain: Chain) ->
                 stream.speak(encoding="mp4")  # type: ignore[arg-type]
 
 
-async def test_a_flush_speaks_what_is_no_sentence_yet(chain: Chain) -> None:
+async def test_flush_speaks_incomplete_sentence(chain: Chain) -> None:
     async with AsyncClient(chain.address) as client, client.stream() as stream:
         context = stream.speak(seed=3, max_delay_ms=60_000)
         context.send("hello the")
         await context.wait_flushed(context.flush())
-        heard: list[AudioChunk] = [await anext(context)]
-        assert heard[0].sample_count > 0
+        chunk: AudioChunk = await anext(context)
+        assert chunk.sample_count > 0
         context.end()
         await context.read()
         assert context.finished.finish_reason in ("stop", "length")
 
 
-async def test_subtitles_span_the_speech(services: Command) -> None:
+async def test_subtitles_cover_the_speech(services: Command) -> None:
     folder = services.folder
     for name in ("words.json", "words.srt"):
         how = ("--seed", "3", "-q", "-o", str(folder / "a.wav"), "--timestamps", str(folder / name))
@@ -171,7 +171,7 @@ async def test_subtitles_span_the_speech(services: Command) -> None:
     words = json.loads((folder / "words.json").read_text())["words"]
     spoken = [TEXT[word["text_start"] : word["text_end"]] for word in words]
     every = iter(word.strip(".!") for word in TEXT.split())
-    assert spoken  # random weights pass some over
+    assert spoken  # random weights skip some words
     assert all(word in every for word in spoken)
     times = [time for word in words for time in (word["start"], word["end"])]
     assert times == sorted(times)
@@ -181,7 +181,7 @@ async def test_subtitles_span_the_speech(services: Command) -> None:
     assert sum(line.isdigit() for line in subtitles.splitlines()) == subtitles.count("-->") >= 2
 
 
-async def test_info_is_that_of_the_services(
+async def test_info_describes_the_services(
     services: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert await services.inside("info", "--json") == 0
@@ -189,37 +189,37 @@ async def test_info_is_that_of_the_services(
     assert set(info["encodings"]) == {
         *("pcm16", "float32", "mulaw", "alaw", "wav", "flac", "ogg_opus", "mp3")
     }
-    assert info["languages"] == []  # the voices do not say what they speak
+    assert info["languages"] == []  # the voices state no language
     assert info["limits"]["max_stored_voices"] == 1000
 
 
-def test_barkserve_up_keeps_voices_in_the_users_data_folder(
+def test_up_stores_voices_in_user_data_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def told(**options: str) -> str:
+    def voice_store(**options: str) -> str:
         orchestrator = plan_services(UpOptions(port=0, **options))[-1]  # type: ignore[arg-type]
         flags = [each for each in orchestrator.arguments if each.startswith("--voice-store=")]
         return flags[0].removeprefix("--voice-store=")
 
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    assert told().endswith("barkserve/voices")
-    assert told(voice_store="s3://bucket/voices") == "s3://bucket/voices"
-    assert told(voice_store="none") == ""
+    assert voice_store().endswith("barkserve/voices")
+    assert voice_store(voice_store="s3://bucket/voices") == "s3://bucket/voices"
+    assert voice_store(voice_store="none") == ""
 
 
-def test_a_server_that_is_not_there_is_said_while_text_is_typed(
+def test_missing_server_is_reported_for_streamed_text(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run(["say", "hello", "--stream-text", "--server", "localhost:1"], {}) == 3
     assert "nothing answers at localhost:1" in capsys.readouterr().err
 
 
-async def test_a_sentence_is_heard_before_the_next_one_is_written(chain: Chain) -> None:
+async def test_sentence_is_spoken_before_the_next_is_sent(chain: Chain) -> None:
     text = "Hello the world. The brown fox speaks."
     async with AsyncClient(chain.address) as client, client.stream() as stream:
         whole = await client.synthesize(text, seed=3).read()
         context = stream.speak(seed=3, max_delay_ms=60_000)
-        context.send(text[:18])  # and the first letter of the next, which says that one has ended
+        context.send(text[:18])  # with the first letter of the next sentence, which ends the first
         first = await anext(context)
         context.send(text[18:])
         context.end()

@@ -1,4 +1,4 @@
-"""The asynchronous client against a real server: order, values, cancellation."""
+"""The asynchronous client: order, decoded values, cancellation."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ from tests.barkclient.scripted_server import (
 )
 
 
-async def test_chunks_come_in_order_with_their_places(speech: ScriptedSpeech) -> None:
+async def test_chunks_arrive_in_order_with_positions(speech: ScriptedSpeech) -> None:
     async with AsyncClient(speech.target) as client:
         chunks = [chunk async for chunk in client.synthesize(TEXT)]
     assert [chunk.audio for chunk in chunks] == [samples.tobytes() for samples in PCM]
@@ -38,7 +38,7 @@ async def test_chunks_come_in_order_with_their_places(speech: ScriptedSpeech) ->
     assert {(chunk.sample_rate, chunk.encoding) for chunk in chunks} == {(SAMPLE_RATE, "pcm16")}
 
 
-async def test_first_chunk_comes_while_the_server_still_speaks(speech: ScriptedSpeech) -> None:
+async def test_first_chunk_arrives_before_synthesis_ends(speech: ScriptedSpeech) -> None:
     speech.allow(1)
     async with AsyncClient(speech.target) as client:
         synthesis = client.synthesize(TEXT)
@@ -53,7 +53,7 @@ async def test_first_chunk_comes_while_the_server_still_speaks(speech: ScriptedS
 
 
 @pytest.mark.parametrize("encoding", ["pcm16", "float32"])
-async def test_samples_are_floats_between_minus_one_and_one(
+async def test_samples_are_floats_in_unit_range(
     speech: ScriptedSpeech, encoding: barkclient.options.Encoding
 ) -> None:
     async with AsyncClient(speech.target) as client:
@@ -64,7 +64,7 @@ async def test_samples_are_floats_between_minus_one_and_one(
     assert chunk.samples()[4] == -1.0
 
 
-async def test_started_and_finished_say_how_it_went(speech: ScriptedSpeech) -> None:
+async def test_started_and_finished_are_decoded(speech: ScriptedSpeech) -> None:
     speech.finished.voice.CopyFrom(VOICE)
     async with AsyncClient(speech.target) as client:
         synthesis = client.synthesize(TEXT, seed=7, request_id="mine", return_voice=True)
@@ -85,7 +85,7 @@ async def test_started_and_finished_say_how_it_went(speech: ScriptedSpeech) -> N
     assert finished.voice.fine_prompt[0].tolist() == [100, 200]
 
 
-async def test_words_come_with_the_chunk_that_speaks_them(speech: ScriptedSpeech) -> None:
+async def test_words_arrive_with_their_chunk(speech: ScriptedSpeech) -> None:
     hello, there = (
         speech_pb2.WordTime(
             word=TEXT[start:end],
@@ -99,14 +99,14 @@ async def test_words_come_with_the_chunk_that_speaks_them(speech: ScriptedSpeech
     async with AsyncClient(speech.target) as client:
         synthesis = client.synthesize(TEXT, word_times=True)
         chunks = [chunk async for chunk in synthesis]
-    told = [[word.word for word in chunk.words] for chunk in chunks]
-    assert told == [[], ["Hello", "there"], []]
+    words = [[word.word for word in chunk.words] for chunk in chunks]
+    assert words == [[], ["Hello", "there"], []]
     assert [(word.start_s, word.end_s) for word in synthesis.words] == [(0.0, 0.05), (0.06, 0.11)]
     assert (synthesis.words[1].text_start, synthesis.words[1].text_end) == (6, 11)
 
 
 @pytest.mark.parametrize("encoding", ["wav", "flac", "ogg_opus", "mp3"])
-async def test_compressed_audio_is_counted_by_what_it_stands_for(
+async def test_compressed_chunks_count_decoded_samples(
     speech: ScriptedSpeech, encoding: barkclient.options.Encoding
 ) -> None:
     async with AsyncClient(speech.target) as client:
@@ -117,7 +117,7 @@ async def test_compressed_audio_is_counted_by_what_it_stands_for(
         whole.samples()
 
 
-async def test_pieces_and_the_handle_are_told(speech: ScriptedSpeech) -> None:
+async def test_segments_and_handle_are_decoded(speech: ScriptedSpeech) -> None:
     segment = speech.finished.segments.add(first_sample=3, sample_count=4, seed=5, redraws=1)
     segment.text_span.end = 9
     segment.finish_reason = common_pb2.FINISH_REASON_SILENCE
@@ -129,7 +129,7 @@ async def test_pieces_and_the_handle_are_told(speech: ScriptedSpeech) -> None:
     assert synthesis.finished.voice_handle == barkclient.VoiceHandle("abc")
 
 
-async def test_read_gives_what_is_left(speech: ScriptedSpeech) -> None:
+async def test_read_returns_remaining_audio(speech: ScriptedSpeech) -> None:
     async with AsyncClient(speech.target) as client:
         synthesis = client.synthesize(TEXT)
         await anext(synthesis)
@@ -139,7 +139,7 @@ async def test_read_gives_what_is_left(speech: ScriptedSpeech) -> None:
         assert (nothing.first_sample, nothing.audio) == (SAMPLE_COUNT, b"")
 
 
-async def test_options_reach_the_server(speech: ScriptedSpeech) -> None:
+async def test_synthesize_sends_options(speech: ScriptedSpeech) -> None:
     async with AsyncClient(speech.target) as client:
         await client.synthesize(
             TEXT,
@@ -193,7 +193,7 @@ async def test_options_reach_the_server(speech: ScriptedSpeech) -> None:
     ]
 
 
-async def test_what_is_not_asked_for_is_left_to_the_server(speech: ScriptedSpeech) -> None:
+async def test_synthesize_omits_default_options(speech: ScriptedSpeech) -> None:
     async with AsyncClient(speech.target) as client:
         await client.synthesize(TEXT).read()
     (request,) = speech.requests
@@ -203,15 +203,15 @@ async def test_what_is_not_asked_for_is_left_to_the_server(speech: ScriptedSpeec
     assert request.semantic.sampling == common_pb2.Sampling()
 
 
-async def test_a_reader_that_stops_for_a_while_misses_nothing(speech: ScriptedSpeech) -> None:
+async def test_slow_reader_receives_all_audio(speech: ScriptedSpeech) -> None:
     async with AsyncClient(speech.target) as client:
         synthesis = client.synthesize(TEXT)
         first = await anext(synthesis)
-        await asyncio.sleep(0.05)  # all the rest has come and the call has ended by now
+        await asyncio.sleep(0.05)  # the rest has arrived and the call has ended by now
         assert first.sample_count + (await synthesis.read()).sample_count == SAMPLE_COUNT
 
 
-async def test_closing_cancels_the_call_on_the_server(speech: ScriptedSpeech) -> None:
+async def test_aclose_cancels_call_on_server(speech: ScriptedSpeech) -> None:
     speech.allow(1)
     async with AsyncClient(speech.target) as client:
         async with client.synthesize(TEXT) as synthesis:
@@ -221,7 +221,7 @@ async def test_closing_cancels_the_call_on_the_server(speech: ScriptedSpeech) ->
             await anext(synthesis)
 
 
-async def test_leaving_the_loop_cancels_the_call_on_the_server(speech: ScriptedSpeech) -> None:
+async def test_break_cancels_call_on_server(speech: ScriptedSpeech) -> None:
     speech.allow(1)
     async with AsyncClient(speech.target) as client:
         async for chunk in client.synthesize(TEXT):
@@ -230,7 +230,7 @@ async def test_leaving_the_loop_cancels_the_call_on_the_server(speech: ScriptedS
         await speech.cancelled.wait()
 
 
-async def test_cancelling_the_reader_cancels_the_call_on_the_server(
+async def test_cancelled_reader_cancels_call_on_server(
     speech: ScriptedSpeech,
 ) -> None:
     speech.allow(1)
@@ -245,7 +245,7 @@ async def test_cancelling_the_reader_cancels_the_call_on_the_server(
         await speech.cancelled.wait()
 
 
-async def test_closing_beside_a_reader_ends_its_wait_with_our_error(
+async def test_aclose_raises_cancelled_in_waiting_reader(
     speech: ScriptedSpeech,
 ) -> None:
     speech.allow(1)
@@ -259,7 +259,7 @@ async def test_closing_beside_a_reader_ends_its_wait_with_our_error(
             await reader
 
 
-async def test_closing_the_client_cancels_the_call_on_the_server(speech: ScriptedSpeech) -> None:
+async def test_client_close_cancels_call_on_server(speech: ScriptedSpeech) -> None:
     speech.allow(1)
     client = AsyncClient(speech.target)
     synthesis = client.synthesize(TEXT)
@@ -270,21 +270,21 @@ async def test_closing_the_client_cancels_the_call_on_the_server(speech: Scripte
         await anext(synthesis)
 
 
-async def test_a_client_without_a_name_lives_as_long_as_its_synthesis(
+async def test_synthesis_keeps_its_client_alive(
     speech: ScriptedSpeech,
 ) -> None:
     chunks = [chunk async for chunk in AsyncClient(speech.target).synthesize(TEXT)]
     assert len(chunks) == len(PCM)
 
 
-async def test_many_syntheses_share_a_client(speech: ScriptedSpeech) -> None:
+async def test_client_runs_many_syntheses_at_once(speech: ScriptedSpeech) -> None:
     async with AsyncClient(speech.target) as client:
         reads = [client.synthesize(TEXT, seed=seed).read() for seed in range(32)]
         counts = [chunk.sample_count for chunk in await asyncio.gather(*reads)]
     assert counts == [SAMPLE_COUNT] * 32
 
 
-async def test_voices_are_listed(speech: ScriptedSpeech) -> None:
+async def test_voices_lists_names_and_default(speech: ScriptedSpeech) -> None:
     async with AsyncClient(speech.target) as client:
         voices = await client.voices()
     assert voices == [
@@ -293,21 +293,21 @@ async def test_voices_are_listed(speech: ScriptedSpeech) -> None:
     ]
 
 
-def test_a_call_outside_of_an_event_loop_says_so() -> None:
+def test_synthesize_raises_without_event_loop() -> None:
     with pytest.raises(RuntimeError, match="no running event loop"):
         AsyncClient().synthesize(TEXT)
 
 
-def test_a_loop_that_ends_while_someone_speaks_ends_in_silence(
+def test_event_loop_ends_quietly_during_synthesis(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    async def leave_in_the_middle() -> None:
+    async def stop_early() -> None:
         servicer = ScriptedSpeech()
         servicer.allow(1)
         async with serve(servicer) as target, contextlib.AsyncExitStack() as stack:
             client = await stack.enter_async_context(AsyncClient(target))
             await anext(client.synthesize(TEXT))
-        await calls_ended()  # the server's; the client has gone before
+        await calls_ended()  # on the server; the client is closed
 
-    asyncio.run(leave_in_the_middle())
+    asyncio.run(stop_early())
     assert "Traceback" not in capfd.readouterr().err

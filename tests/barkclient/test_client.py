@@ -1,4 +1,4 @@
-"""The blocking client: the same values, errors and cancellation as the asynchronous one."""
+"""The blocking client has the values, errors and cancellation of the asynchronous one."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ from tests.barkclient.scripted_server import (
 )
 
 
-async def test_chunks_come_in_order(speech: ScriptedSpeech) -> None:
+async def test_chunks_arrive_in_order(speech: ScriptedSpeech) -> None:
     def speak() -> list[bytes]:
         with Client(speech.target) as client:
             synthesis = client.synthesize(TEXT, seed=3)
@@ -28,12 +28,12 @@ async def test_chunks_come_in_order(speech: ScriptedSpeech) -> None:
     assert await asyncio.to_thread(speak) == [samples.tobytes() for samples in PCM]
 
 
-async def test_read_collects_everything(speech: ScriptedSpeech) -> None:
+async def test_read_returns_all_audio(speech: ScriptedSpeech) -> None:
     chunk = await asyncio.to_thread(lambda: Client(speech.target).synthesize(TEXT).read())
     assert chunk.sample_count == SAMPLE_COUNT
 
 
-async def test_closing_cancels_the_call_on_the_server(speech: ScriptedSpeech) -> None:
+async def test_close_cancels_call_on_server(speech: ScriptedSpeech) -> None:
     speech.allow(1)
 
     def stop_early() -> None:
@@ -47,7 +47,7 @@ async def test_closing_cancels_the_call_on_the_server(speech: ScriptedSpeech) ->
     assert await speech.cancelled.wait()
 
 
-async def test_leaving_the_loop_cancels_the_call_on_the_server(speech: ScriptedSpeech) -> None:
+async def test_break_cancels_call_on_server(speech: ScriptedSpeech) -> None:
     speech.allow(1)
 
     def stop_early() -> None:
@@ -58,7 +58,7 @@ async def test_leaving_the_loop_cancels_the_call_on_the_server(speech: ScriptedS
     assert await speech.cancelled.wait()
 
 
-async def test_errors_are_the_same_ones(speech: ScriptedSpeech) -> None:
+async def test_errors_equal_those_of_async_client(speech: ScriptedSpeech) -> None:
     details = bad_request(("seed", "must not be negative"))
     speech.failure = Failure(grpc.StatusCode.INVALID_ARGUMENT, "seed: no", details)
 
@@ -73,6 +73,6 @@ async def test_errors_are_the_same_ones(speech: ScriptedSpeech) -> None:
     await asyncio.to_thread(fail)
 
 
-async def test_voices_are_listed(speech: ScriptedSpeech) -> None:
+async def test_voices_lists_names_and_default(speech: ScriptedSpeech) -> None:
     voices = await asyncio.to_thread(lambda: Client(speech.target).voices())
     assert voices[0] == Voice("announcer", is_default=True)

@@ -1,4 +1,4 @@
-"""The `barkclient` command as a process of its own: files, lines, exit codes, signals."""
+"""The `barkclient` command: files, messages, exit codes, signals."""
 
 import io
 import json
@@ -28,7 +28,7 @@ from tests.barkclient.scripted_server import (
 AUDIO = b"".join(samples.tobytes() for samples in PCM)
 
 
-async def test_say_writes_a_wav_and_a_summary(command: Command, speech: ScriptedSpeech) -> None:
+async def test_say_writes_wav_and_summary(command: Command, speech: ScriptedSpeech) -> None:
     result = await command("say", TEXT, "--seed", "5")
     assert result.code == 0
     assert result.stdout == b""
@@ -42,7 +42,7 @@ async def test_say_writes_a_wav_and_a_summary(command: Command, speech: Scripted
         assert part in summary
 
 
-async def test_options_reach_the_server(command: Command, speech: ScriptedSpeech) -> None:
+async def test_say_sends_options(command: Command, speech: ScriptedSpeech) -> None:
     options = "--voice none --greedy --delivery exact --encoding float32 -o out.wav --quiet"
     sampling = "--semantic-temperature 0.5 --coarse-temperature 0.25 --fine-temperature 0.125"
     limits = "--top-k 9 --top-p 0.5 --min-eos-p 0.25"
@@ -60,7 +60,7 @@ async def test_options_reach_the_server(command: Command, speech: ScriptedSpeech
     assert fine.temperature == 0.125
 
 
-async def test_json_is_one_line_with_all_that_a_script_wants(command: Command) -> None:
+async def test_say_json_is_one_complete_line(command: Command) -> None:
     result = await command("say", TEXT, "--json", "--quiet")
     assert result.code == 0
     assert result.stderr == ""
@@ -78,7 +78,7 @@ async def test_json_is_one_line_with_all_that_a_script_wants(command: Command) -
         "chunks": len(PCM),
         "seed": 42,
         "voice": "announcer",
-        "request_id": "made-here",
+        "request_id": "made-by-server",
         "model": "bark-mini",
         "model_revision": "",
         "encoding": "pcm16",
@@ -89,13 +89,13 @@ async def test_json_is_one_line_with_all_that_a_script_wants(command: Command) -
     }
 
 
-async def test_text_may_come_from_standard_input(command: Command, speech: ScriptedSpeech) -> None:
+async def test_say_reads_standard_input(command: Command, speech: ScriptedSpeech) -> None:
     result = await command("say", "-", stdin="\ufeffGrüß dich ♪\n".encode())
     assert result.code == 0
     assert speech.requests[0].text == "Grüß dich ♪"
 
 
-def test_text_on_standard_input_must_be_utf_8(
+def test_say_refuses_standard_input_that_is_not_utf8(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xff")))
@@ -105,7 +105,7 @@ def test_text_on_standard_input_must_be_utf_8(
 
 
 @pytest.mark.parametrize("how", [[], ["--stream-text"]])
-def test_standard_input_may_be_closed(
+def test_say_reports_closed_standard_input(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], how: list[str]
 ) -> None:
     monkeypatch.setattr(sys, "stdin", None)
@@ -114,7 +114,7 @@ def test_standard_input_may_be_closed(
     assert capsys.readouterr() == ("", message)
 
 
-async def test_audio_may_go_to_standard_output(command: Command) -> None:
+async def test_say_writes_to_standard_output(command: Command) -> None:
     result = await command("say", TEXT, "-o", "-", "--json")
     assert result.code == 0
     assert result.stdout[:8] == b"RIFF\xff\xff\xff\xff"
@@ -123,7 +123,7 @@ async def test_audio_may_go_to_standard_output(command: Command) -> None:
     assert not list(command.folder.iterdir())
 
 
-async def test_a_voice_goes_there_and_comes_back(command: Command, speech: ScriptedSpeech) -> None:
+async def test_say_saves_voice_and_speaks_with_it(command: Command, speech: ScriptedSpeech) -> None:
     speech.finished.voice.CopyFrom(VOICE)
     result = await command("say", TEXT, "--save-voice", "mine.npz")
     assert result.code == 0
@@ -135,7 +135,9 @@ async def test_a_voice_goes_there_and_comes_back(command: Command, speech: Scrip
     assert speech.requests[1].voice.npz == (command.folder / "mine.npz").read_bytes()
 
 
-async def test_the_file_is_valid_at_every_moment(command: Command, speech: ScriptedSpeech) -> None:
+async def test_wav_file_is_valid_after_every_chunk(
+    command: Command, speech: ScriptedSpeech
+) -> None:
     speech.allow(0)
     async with command.running("say", TEXT) as process:
         samples = 0
@@ -147,7 +149,7 @@ async def test_the_file_is_valid_at_every_moment(command: Command, speech: Scrip
         assert (await command.end(process)).code == 0
 
 
-async def test_an_interrupt_leaves_a_valid_file(command: Command, speech: ScriptedSpeech) -> None:
+async def test_wav_file_is_valid_after_interrupt(command: Command, speech: ScriptedSpeech) -> None:
     speech.allow(2)
     async with command.running("say", TEXT, "--json", "--quiet") as process:
         await command.wav_with(5)
@@ -161,7 +163,7 @@ async def test_an_interrupt_leaves_a_valid_file(command: Command, speech: Script
     await speech.cancelled.wait()
 
 
-async def test_a_kill_leaves_a_valid_file(command: Command, speech: ScriptedSpeech) -> None:
+async def test_wav_file_is_valid_after_kill(command: Command, speech: ScriptedSpeech) -> None:
     speech.allow(2)
     async with command.running("say", TEXT) as process:
         await command.wav_with(5)
@@ -171,18 +173,20 @@ async def test_a_kill_leaves_a_valid_file(command: Command, speech: ScriptedSpee
     await speech.cancelled.wait()
 
 
-async def test_an_interrupt_before_any_audio(command: Command, speech: ScriptedSpeech) -> None:
+async def test_say_keeps_old_file_if_interrupted_before_audio(
+    command: Command, speech: ScriptedSpeech
+) -> None:
     (command.folder / "speech.wav").write_bytes(b"older")
     speech.allow(0)
     async with command.running("say", TEXT) as process:
-        await speech.asked.wait()
+        await speech.called.wait()
         process.send_signal(signal.SIGINT)
         result = await command.end(process)
     assert (result.code, result.stderr) == (130, "barkclient: interrupted\n")
     assert (command.folder / "speech.wav").read_bytes() == b"older"
 
 
-async def test_a_failure_in_the_middle_says_how_much_there_is(
+async def test_say_reports_written_audio_after_failure(
     command: Command, speech: ScriptedSpeech
 ) -> None:
     speech.failure = Failure(grpc.StatusCode.UNAVAILABLE, "the coarse stage broke off")
@@ -212,7 +216,7 @@ async def test_a_failure_in_the_middle_says_how_much_there_is(
         ),
     ],
 )
-async def test_exit_codes(
+async def test_exit_code_follows_status(
     command: Command,
     speech: ScriptedSpeech,
     capsys: pytest.CaptureFixture[str],
@@ -227,7 +231,7 @@ async def test_exit_codes(
 
 @pytest.mark.parametrize("server", ["", " ", "localhost", "http://localhost:1", ":1", "a:99999"])
 @pytest.mark.parametrize("words", [("voices",), ("bench",), ("status",), ("say", TEXT)])
-async def test_what_is_no_address_is_said(
+async def test_invalid_server_address_is_reported(
     command: Command, capfd: pytest.CaptureFixture[str], server: str, words: tuple[str, ...]
 ) -> None:
     assert await command.inside(*words, "--server", server) == 2
@@ -235,14 +239,14 @@ async def test_what_is_no_address_is_said(
     assert capfd.readouterr() == ("", f"barkclient: {message}\n")
 
 
-async def test_exit_code_of_a_timeout(command: Command, speech: ScriptedSpeech) -> None:
+async def test_exit_code_is_5_after_timeout(command: Command, speech: ScriptedSpeech) -> None:
     speech.allow(0)
     result = await command("say", TEXT, "--timeout", "0.2")
     assert result.code == 5
     assert "did not finish in time" in result.stderr
 
 
-async def test_exit_code_of_a_server_that_is_not_there(
+async def test_exit_code_is_3_without_server(
     command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with socket.socket() as taken:
@@ -253,7 +257,7 @@ async def test_exit_code_of_a_server_that_is_not_there(
     assert capsys.readouterr() == ("", message)
 
 
-async def test_exit_code_of_a_server_that_speaks_no_tls(
+async def test_exit_code_is_3_without_tls_on_server(
     command: Command, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert await command.inside("voices", "--tls") == 3
@@ -277,11 +281,11 @@ async def test_exit_code_of_a_server_that_speaks_no_tls(
     ],
     ids=lambda arguments: ascii(" ".join(arguments[-2:])),
 )
-def test_a_wrong_command_line_is_one_line_and_code_2(
+def test_wrong_command_line_is_one_line_and_code_2(
     capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
     with pytest.raises(SystemExit) as exited:
-        sys.exit(run(arguments, {}))  # argparse leaves by itself
+        sys.exit(run(arguments, {}))  # argparse exits by itself
     assert exited.value.code == 2
     stdout, stderr = capsys.readouterr()
     assert stdout == ""
@@ -289,7 +293,7 @@ def test_a_wrong_command_line_is_one_line_and_code_2(
     assert len(stderr.splitlines()) == 1
 
 
-async def test_help_tells_the_exit_codes(command: Command) -> None:
+async def test_help_lists_exit_codes(command: Command) -> None:
     result = await command("say", "--help")
     assert result.code == 0
     text = " ".join(result.stdout.decode().split())
@@ -297,7 +301,7 @@ async def test_help_tells_the_exit_codes(command: Command) -> None:
         assert part in text
 
 
-async def test_output_that_cannot_be_written(command: Command) -> None:
+async def test_exit_code_is_1_on_full_disk(command: Command) -> None:
     result = await command("say", TEXT, "-o", "/dev/full")
     assert result.code == 1
     assert result.stderr == "barkclient: cannot write /dev/full: No space left on device\n"
@@ -313,7 +317,7 @@ async def test_output_that_cannot_be_written(command: Command) -> None:
         (("bench", "--json", "{}"), "is a folder"),
     ],
 )
-async def test_files_that_cannot_be_meant_are_refused_before_any_work(
+async def test_invalid_output_files_are_refused_before_any_call(
     command: Command,
     speech: ScriptedSpeech,
     capsys: pytest.CaptureFixture[str],
@@ -328,7 +332,7 @@ async def test_files_that_cannot_be_meant_are_refused_before_any_work(
     assert speech.requests == []
 
 
-async def test_a_reader_of_the_pipe_that_goes_away(
+async def test_say_reports_broken_pipe_in_one_line(
     command: Command, speech: ScriptedSpeech
 ) -> None:
     speech.allow(1)
@@ -346,7 +350,7 @@ async def test_a_reader_of_the_pipe_that_goes_away(
     assert len(stderr.splitlines()) == 1
 
 
-async def test_voices_are_names_with_the_default_marked(
+async def test_voices_lists_names_and_marks_default(
     command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     result = await command("voices")
@@ -362,7 +366,7 @@ async def test_voices_are_names_with_the_default_marked(
     }
 
 
-async def test_a_server_without_named_voices(
+async def test_voices_explains_an_empty_list(
     command: Command, speech: ScriptedSpeech, capsys: pytest.CaptureFixture[str]
 ) -> None:
     speech.voices = []
@@ -372,7 +376,7 @@ async def test_a_server_without_named_voices(
     assert "no named voices of language zz" in capsys.readouterr().err
 
 
-async def test_speech_that_was_cut_off_is_pointed_out(
+async def test_say_warns_about_truncated_speech(
     command: Command, speech: ScriptedSpeech, capsys: pytest.CaptureFixture[str]
 ) -> None:
     speech.finished.finish_reason = common_pb2.FINISH_REASON_LENGTH
@@ -381,7 +385,7 @@ async def test_speech_that_was_cut_off_is_pointed_out(
     assert "finish reason length, the end of the text may be missing" in summary
 
 
-async def test_a_voice_that_does_not_come_is_an_error(
+async def test_say_fails_if_server_sends_no_voice(
     command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept = command.folder / "mine.npz"

@@ -1,4 +1,4 @@
-"""What `barkclient say` asks for and writes, by format; words; sound; voices; the server."""
+"""`barkclient say` by format, word times, playback; `barkclient voices` and `info`."""
 
 import io
 import json
@@ -17,7 +17,9 @@ from tests.barkclient.command_line import Command
 from tests.barkclient.scripted_server import PCM, TEXT, VOICE, ScriptedSpeech
 
 AUDIO = b"".join(samples.tobytes() for samples in PCM)
-BYTES = np.concatenate(PCM).astype(np.uint8).tobytes()  # what the server sends for other encodings
+BYTES = (
+    np.concatenate(PCM).astype(np.uint8).tobytes()
+)  # what the scripted server sends for other encodings
 
 
 @pytest.mark.parametrize(
@@ -34,7 +36,7 @@ BYTES = np.concatenate(PCM).astype(np.uint8).tobytes()  # what the server sends 
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
-async def test_the_name_or_the_option_says_the_format(
+async def test_format_follows_option_or_suffix(
     command: Command,
     speech: ScriptedSpeech,
     monkeypatch: pytest.MonkeyPatch,
@@ -53,7 +55,9 @@ async def test_the_name_or_the_option_says_the_format(
     assert (written[:4] == b"RIFF") == (file == "a.txt")
 
 
-async def test_new_options_reach_the_server(command: Command, speech: ScriptedSpeech) -> None:
+async def test_say_sends_audio_text_and_tail_options(
+    command: Command, speech: ScriptedSpeech
+) -> None:
     audio = "-o /dev/null --gain -6 --limit-peaks --chunk-ms 100"
     text = "--language de --voice handle:abc --keep-voice"
     tail = "--max-silence 0.5 --max-seconds-per-character 0 --redraws 1"
@@ -68,21 +72,23 @@ async def test_new_options_reach_the_server(command: Command, speech: ScriptedSp
     assert request.tail.HasField("max_seconds_per_character")
 
 
-async def test_text_is_spoken_as_it_is_typed(command: Command, speech: ScriptedSpeech) -> None:
+async def test_stream_text_speaks_text_as_it_is_typed(
+    command: Command, speech: ScriptedSpeech
+) -> None:
     async with command.running("say", "-", "--stream-text", "-o", "-", "--format", "pcm") as typing:
         assert typing.stdin is not None
         assert typing.stdout is not None
-        for segment in ("Grü", "ße".encode()[:1], "ße".encode()[1:]):
-            spoken = segment if isinstance(segment, bytes) else segment.encode()
+        for part in ("Grü", "ße".encode()[:1], "ße".encode()[1:]):
+            spoken = part if isinstance(part, bytes) else part.encode()
             typing.stdin.write(spoken)
             await typing.stdin.drain()
-            heard = await typing.stdout.readexactly(2 * len(spoken))  # before more is typed
-            assert np.frombuffer(heard, "<i2").astype(np.uint8).tobytes() == spoken
+            audio = await typing.stdout.readexactly(2 * len(spoken))  # before more is typed
+            assert np.frombuffer(audio, "<i2").astype(np.uint8).tobytes() == spoken
         assert (await command.end(typing)).code == 0
-    assert [request.WhichOneof("request") for request in speech.heard][-1] == "end"
+    assert [request.WhichOneof("request") for request in speech.stream_requests][-1] == "end"
 
 
-async def test_a_flac_that_was_broken_off_or_piped_is_of_unknown_length(
+async def test_flac_has_unknown_length_in_pipe_or_after_failure(
     command: Command, speech: ScriptedSpeech
 ) -> None:
     piped = await command("say", TEXT, "--format", "flac", "-o", "-", "-q")
@@ -92,7 +98,7 @@ async def test_a_flac_that_was_broken_off_or_piped_is_of_unknown_length(
     assert (command.folder / "a.flac").read_bytes() == BYTES
 
 
-async def test_a_voice_that_could_not_be_kept_costs_nothing_else(
+async def test_failure_to_keep_voice_affects_nothing_else(
     command: Command, speech: ScriptedSpeech, capsys: pytest.CaptureFixture[str]
 ) -> None:
     speech.finished.voice_handle_error = "the disk is full"
@@ -106,18 +112,18 @@ async def test_a_voice_that_could_not_be_kept_costs_nothing_else(
     assert np.load(saved)["semantic_prompt"].tolist() == list(VOICE.semantic_prompt)
 
 
-async def test_subtitles_that_cannot_be_written_do_not_cost_the_voice(
+async def test_voice_is_saved_even_if_subtitles_fail(
     command: Command, speech: ScriptedSpeech, capsys: pytest.CaptureFixture[str]
 ) -> None:
     speech.finished.voice.CopyFrom(VOICE)
     saved, subtitles = str(command.folder / "me.npz"), str(command.folder / "words.srt")
     options = ("-o", "/dev/null", "--save-voice", saved, "--timestamps", subtitles, "-q")
-    assert await command.inside("say", TEXT, *options) == 1  # it sends no word times
+    assert await command.inside("say", TEXT, *options) == 1  # the server sends no word times
     assert "no word times" in capsys.readouterr().err
     assert np.load(saved)["semantic_prompt"].tolist() == list(VOICE.semantic_prompt)
 
 
-async def test_a_kept_voice_is_named(
+async def test_say_prints_handle_of_kept_voice(
     command: Command, speech: ScriptedSpeech, capsys: pytest.CaptureFixture[str]
 ) -> None:
     speech.finished.voice_handle = "abc"
@@ -155,13 +161,13 @@ WORDS = [
         ),
     ],
 )
-def test_words_become_subtitles(tmp_path: Any, suffix: str, expected: str) -> None:
+def test_word_times_become_subtitles(tmp_path: Any, suffix: str, expected: str) -> None:
     path = tmp_path / f"out{suffix}"
     timestamps.write_timestamps(str(path), WORDS, SPOKEN)
     assert path.read_text(encoding="utf-8") == expected
 
 
-def test_a_long_sentence_is_several_cues() -> None:
+def test_long_sentence_becomes_several_cues() -> None:
     words = [word("word", 5 * index, 100 * index, 100 * index + 90) for index in range(20)]
     text = " ".join(["word"] * 20)
     lines = [cue.text for cue in timestamps.cues(words, text)]
@@ -170,7 +176,7 @@ def test_a_long_sentence_is_several_cues() -> None:
     assert len(lines) == 3
 
 
-async def test_word_times_are_written(command: Command, speech: ScriptedSpeech) -> None:
+async def test_say_writes_word_times(command: Command, speech: ScriptedSpeech) -> None:
     words = speech_pb2.WordTimes()
     words.words.add(word=TEXT, first_sample=0, end_sample=2400).text_span.end = len(TEXT)
     speech.words.append(words)
@@ -181,7 +187,7 @@ async def test_word_times_are_written(command: Command, speech: ScriptedSpeech) 
     assert (entry["word"], entry["start"], entry["end"]) == (TEXT, 0.0, 0.1)
 
 
-async def test_no_word_times_are_an_error(
+async def test_say_fails_without_word_times(
     command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = command.folder / "out.srt"
@@ -191,7 +197,7 @@ async def test_no_word_times_are_an_error(
 
 
 class Device:
-    """Stands in for the sounddevice library: a device that keeps what it plays."""
+    """A replacement of the sounddevice library that records what it plays."""
 
     PortAudioError = RuntimeError
 
@@ -216,7 +222,7 @@ class Device:
         self.ended = True
 
 
-async def test_what_comes_is_played(
+async def test_say_plays_audio(
     command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     device = Device()
@@ -230,7 +236,7 @@ async def test_what_comes_is_played(
 
 
 @pytest.mark.parametrize("library", ["none", "no device"])
-async def test_without_a_sound_device_it_is_said_before_anything_is_asked(
+async def test_missing_sound_device_is_reported_before_any_call(
     command: Command,
     speech: ScriptedSpeech,
     monkeypatch: pytest.MonkeyPatch,
@@ -267,7 +273,7 @@ async def test_without_a_sound_device_it_is_said_before_anything_is_asked(
     ],
     ids=lambda arguments: " ".join(arguments[-2:]),
 )
-def test_what_does_not_go_together_is_one_line_and_code_2(
+def test_contradicting_options_are_one_line_and_code_2(
     capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
     with pytest.raises(SystemExit) as exited:
@@ -278,7 +284,7 @@ def test_what_does_not_go_together_is_one_line_and_code_2(
     assert len(stderr.splitlines()) == 1
 
 
-async def test_voices_are_made_shown_and_deleted(
+async def test_voices_creates_shows_and_deletes(
     command: Command, speech: ScriptedSpeech, capsys: pytest.CaptureFixture[str]
 ) -> None:
     npz, saved = command.folder / "me.npz", command.folder / "saved.npz"
@@ -298,14 +304,14 @@ async def test_voices_are_made_shown_and_deleted(
     assert await command.inside("voices", "show", "me") == 2
 
 
-async def test_options_before_and_behind_the_command_of_voices(
+async def test_voices_accepts_options_before_subcommand(
     command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert await command.inside("voices", "--json", "list") == 0
     assert json.loads(capsys.readouterr().out)["voices"]
 
 
-async def test_info_tells_what_the_server_is(
+async def test_info_shows_model_and_limits(
     command: Command, speech: ScriptedSpeech, capsys: pytest.CaptureFixture[str]
 ) -> None:
     speech.info.limits.max_text_characters = 1000

@@ -1,4 +1,4 @@
-"""Every status becomes one of our errors, with its details, wherever in the stream it comes."""
+"""Every gRPC status becomes an error of the client, with its details."""
 
 import socket
 
@@ -29,7 +29,7 @@ from tests.barkclient.scripted_server import (
 
 
 async def failure_of(speech: ScriptedSpeech, failure: Failure) -> BarkClientError:
-    """What reading raises when the server fails behind its last chunk."""
+    """Return the error of a reader when the server fails after its last chunk."""
     speech.failure = failure
     async with AsyncClient(speech.target) as client:
         synthesis = client.synthesize(TEXT)
@@ -55,7 +55,7 @@ async def failure_of(speech: ScriptedSpeech, failure: Failure) -> BarkClientErro
     ],
     ids=lambda value: getattr(value, "name", ""),
 )
-async def test_status_becomes_our_error(
+async def test_status_maps_to_error(
     speech: ScriptedSpeech, code: grpc.StatusCode, kind: type[BarkClientError]
 ) -> None:
     error = await failure_of(speech, Failure(code, "two\nlines"))
@@ -63,14 +63,14 @@ async def test_status_becomes_our_error(
     assert "\n" not in str(error)
 
 
-async def test_a_connection_that_breaks_as_a_call_begins_is_worth_another_try(
+async def test_connection_broken_at_start_is_unavailable(
     speech: ScriptedSpeech,
 ) -> None:
     failure = Failure(grpc.StatusCode.INTERNAL, "Internal error from Core")  # grpc.aio's words
     assert isinstance(await failure_of(speech, failure), ServerUnavailable)
 
 
-async def test_violations_name_the_fields(speech: ScriptedSpeech) -> None:
+async def test_invalid_request_has_field_violations(speech: ScriptedSpeech) -> None:
     details = bad_request(("text", "is empty"), ("seed", "must not be negative"))
     failure = Failure(grpc.StatusCode.INVALID_ARGUMENT, "text: is empty", details)
     error = await failure_of(speech, failure)
@@ -82,8 +82,8 @@ async def test_violations_name_the_fields(speech: ScriptedSpeech) -> None:
     )
 
 
-async def test_overload_says_when_to_come_back(speech: ScriptedSpeech) -> None:
-    other = bad_request(("text", "not what is looked for"))
+async def test_overloaded_has_retry_delay(speech: ScriptedSpeech) -> None:
+    other = bad_request(("text", "another kind of detail"))
     failure = Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "full", other, retry_info(1.5))
     error = await failure_of(speech, failure)
     assert isinstance(error, Overloaded)
@@ -91,7 +91,7 @@ async def test_overload_says_when_to_come_back(speech: ScriptedSpeech) -> None:
     assert str(error) == "full (try again in 1.5 s)"
 
 
-async def test_overload_without_details(speech: ScriptedSpeech) -> None:
+async def test_overloaded_without_details_has_no_delay(speech: ScriptedSpeech) -> None:
     failure = Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "full")
     failure.metadata = ()
     error = await failure_of(speech, failure)
@@ -99,7 +99,7 @@ async def test_overload_without_details(speech: ScriptedSpeech) -> None:
     assert error.retry_after_s is None
 
 
-async def test_details_of_another_making_are_passed_over(speech: ScriptedSpeech) -> None:
+async def test_undecodable_details_are_ignored(speech: ScriptedSpeech) -> None:
     failure = Failure(grpc.StatusCode.INVALID_ARGUMENT, "text: is empty")
     failure.metadata = (("grpc-status-details-bin", b"\xff\xff\xff"),)
     error = await failure_of(speech, failure)
@@ -107,7 +107,7 @@ async def test_details_of_another_making_are_passed_over(speech: ScriptedSpeech)
     assert error.violations == ()
 
 
-async def test_nobody_at_the_target() -> None:
+async def test_missing_server_is_unavailable() -> None:
     with socket.socket() as taken:  # bound, and not listening
         taken.bind(("127.0.0.1", 0))
         target = f"127.0.0.1:{taken.getsockname()[1]}"
@@ -120,48 +120,48 @@ async def test_nobody_at_the_target() -> None:
                 await client.voices()
 
 
-async def test_another_service_at_the_target() -> None:
+async def test_other_service_is_a_server_error() -> None:
     async with serve(None) as target, AsyncClient(target) as client:
         with pytest.raises(ServerError, match="not a barkserve orchestrator"):
             await client.voices()
 
 
-async def test_the_timeout_of_a_call(speech: ScriptedSpeech) -> None:
+async def test_call_timeout_raises_deadline_exceeded(speech: ScriptedSpeech) -> None:
     speech.allow(1)
     async with AsyncClient(speech.target, timeout=60) as client:
         with pytest.raises(DeadlineExceeded, match="allow a longer timeout"):
             await client.synthesize(TEXT, timeout=0.1).read()
 
 
-async def test_the_timeout_of_a_client(speech: ScriptedSpeech) -> None:
+async def test_client_timeout_raises_deadline_exceeded(speech: ScriptedSpeech) -> None:
     speech.allow(1)
     async with AsyncClient(speech.target, timeout=0.1) as client:
         with pytest.raises(DeadlineExceeded):
             await client.synthesize(TEXT).read()
 
 
-async def test_a_request_that_is_too_large_is_not_overload() -> None:
+async def test_too_large_request_is_invalid() -> None:
     options = [("grpc.max_receive_message_length", 1000)]
     async with serve(ScriptedSpeech(), options) as target, AsyncClient(target) as client:
         with pytest.raises(InvalidRequest, match="larger than max"):
             await client.synthesize("a" * 2000).read()
 
 
-async def test_a_stream_without_an_end_is_an_error(speech: ScriptedSpeech) -> None:
+async def test_stream_without_finished_is_an_error(speech: ScriptedSpeech) -> None:
     speech.finishes = False
     async with AsyncClient(speech.target) as client:
         with pytest.raises(ServerError, match="without finishing"):
             await client.synthesize(TEXT).read()
 
 
-async def test_missing_audio_is_an_error(speech: ScriptedSpeech) -> None:
+async def test_missing_chunk_is_an_error(speech: ScriptedSpeech) -> None:
     speech.first_samples[1] = 4
     async with AsyncClient(speech.target) as client:
         with pytest.raises(ServerError, match="expected sample 3, received 4"):
             await client.synthesize(TEXT).read()
 
 
-async def test_missing_audio_at_the_end_is_an_error(speech: ScriptedSpeech) -> None:
+async def test_missing_last_chunk_is_an_error(speech: ScriptedSpeech) -> None:
     speech.finished.sample_count += 1
     async with AsyncClient(speech.target) as client:
         with pytest.raises(ServerError, match=r"audio is missing: received \d+ of \d+ samples"):

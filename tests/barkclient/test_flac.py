@@ -8,7 +8,7 @@ import soundfile
 from barkclient._internal.flac import HEAD_BYTES, with_length
 
 
-def test_a_decoder_reads_the_length_and_nothing_else_has_changed() -> None:
+def test_with_length_changes_only_the_length() -> None:
     samples = np.arange(-5000, 5000, dtype=np.int16)
     file = io.BytesIO()
     soundfile.write(file, samples, 22_050, format="FLAC", subtype="PCM_16")
@@ -20,7 +20,7 @@ def test_a_decoder_reads_the_length_and_nothing_else_has_changed() -> None:
     assert (shorter.frames, shorter.samplerate) == (7, 22_050)
 
 
-def test_what_cannot_be_told_stays_as_it_was() -> None:
+def test_with_length_keeps_bytes_it_cannot_change() -> None:
     head = b"fLaC" + bytes(HEAD_BYTES - 4)
     assert with_length(head, 1 << 36) == head
     assert with_length(head[:-1], 1) == head[:-1]

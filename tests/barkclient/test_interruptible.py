@@ -1,6 +1,4 @@
-"""Ctrl-C while a speech comes: the first ends the wait for audio, wherever it strikes; a second one
-everything.
-"""
+"""Ctrl-C during a synthesis: the first ends the wait for audio, the second ends everything."""
 
 import signal
 from collections.abc import Iterator
@@ -14,7 +12,7 @@ from barkclient.client import Synthesis
 
 
 class Speech:
-    """Speaks until it is closed."""
+    """Yields chunks until it is closed."""
 
     def __init__(self) -> None:
         self.closed = False
@@ -35,13 +33,11 @@ def interrupt() -> Iterator[Interrupt]:
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.parametrize("heard", [0, 1, 3])
-def test_the_first_ends_the_wait_for_audio_and_not_what_is_done_with_it(
-    interrupt: Interrupt, heard: int
-) -> None:
+@pytest.mark.parametrize("read", [0, 1, 3])
+def test_first_interrupt_ends_only_the_wait_for_audio(interrupt: Interrupt, read: int) -> None:
     speech = Speech()
     chunks = interrupt.chunks(cast("Synthesis", speech))
-    for _ in range(heard):
+    for _ in range(read):
         next(chunks)
     signal.raise_signal(signal.SIGINT)  # raises nothing here
     with pytest.raises(KeyboardInterrupt):
@@ -49,7 +45,7 @@ def test_the_first_ends_the_wait_for_audio_and_not_what_is_done_with_it(
     assert speech.closed
 
 
-def test_a_second_one_is_for_what_hangs_and_none_disturbs_the_farewell(
+def test_second_interrupt_raises_until_ignored(
     interrupt: Interrupt,
 ) -> None:
     signal.raise_signal(signal.SIGINT)
@@ -59,7 +55,7 @@ def test_a_second_one_is_for_what_hangs_and_none_disturbs_the_farewell(
     signal.raise_signal(signal.SIGINT)
 
 
-def test_what_breaks_off_by_itself_is_no_interrupt(interrupt: Interrupt) -> None:
+def test_failed_synthesis_is_not_an_interrupt(interrupt: Interrupt) -> None:
     speech = Speech()
     speech.close()
     with pytest.raises(Cancelled):

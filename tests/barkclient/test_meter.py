@@ -1,4 +1,4 @@
-"""The progress lines: one line that changes on a terminal, few plain lines elsewhere."""
+"""Progress of `barkclient say`: one updated line on a terminal, plain lines elsewhere."""
 
 import dataclasses
 import io
@@ -26,7 +26,7 @@ def quarter_second(meter: Meter) -> None:
     meter.add(QUARTER_SECOND)
 
 
-def test_a_terminal_has_one_line_that_changes() -> None:
+def test_terminal_shows_one_updated_line() -> None:
     meter = Meter(terminal := Terminal())
     for _ in range(2):
         quarter_second(meter)
@@ -34,7 +34,7 @@ def test_a_terminal_has_one_line_that_changes() -> None:
     assert terminal.getvalue().split("\r\x1b[K") == ["", "0.2 s of audio", "0.5 s of audio", ""]
 
 
-def test_a_log_has_a_line_a_second() -> None:
+def test_log_has_one_line_per_second() -> None:
     meter = Meter(log := io.StringIO())
     for _ in range(9):
         quarter_second(meter)
@@ -44,7 +44,7 @@ def test_a_log_has_a_line_a_second() -> None:
     assert rest == ["1 s of audio", "2 s of audio"]
 
 
-def test_a_long_text_has_a_place() -> None:
+def test_progress_shows_position_in_long_text() -> None:
     meter = Meter(terminal := Terminal(), characters=200)
     for end in (50, 50, 200):
         meter.add(dataclasses.replace(QUARTER_SECOND, text_end=end))
@@ -55,13 +55,13 @@ def test_a_long_text_has_a_place() -> None:
     ]
 
 
-def test_text_that_is_still_written_has_no_percent() -> None:
+def test_progress_has_no_percentage_for_typed_text() -> None:
     meter = Meter(terminal := Terminal())
     meter.add(dataclasses.replace(QUARTER_SECOND, text_end=7))
     assert terminal.getvalue().endswith("0.2 s of audio, character 7")
 
 
-def test_counts() -> None:
+def test_meter_counts_chunks_and_samples() -> None:
     meter = Meter(None)
     assert (meter.rtf, meter.audio_seconds) == (None, 0)
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""What the client sends for a voice, and what it refuses to send. No server."""
+"""Requests that the client builds, and values that it refuses, without a server."""
 
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,13 @@ MESSAGE = common_pb2.HistoryPrompt(
 )
 
 
-def test_a_voice_by_name() -> None:
+def test_voice_is_sent_by_name() -> None:
     assert build_request("Hi", voice="v2/en_speaker_6").voice.name == "v2/en_speaker_6"
     assert build_request("Hi", voice=Voice("announcer", True)).voice.name == "announcer"
 
 
 @pytest.mark.parametrize("kind", [str, Path])
-def test_a_voice_by_file_is_sent_as_it_is(tmp_path: Path, kind: type[Any]) -> None:
+def test_voice_file_is_sent_unchanged(tmp_path: Path, kind: type[Any]) -> None:
     path = tmp_path / "mine.npz"
     HistoryPrompt(**ARRAYS).save(path)
     assert build_request("Hi", voice=kind(path)).voice.npz == path.read_bytes()
@@ -39,7 +39,7 @@ def test_codes_are_sent_frame_by_frame(dtype: type[np.integer[Any]]) -> None:
     assert build_request("Hi", voice=HistoryPrompt(**arrays)).voice.history_prompt == MESSAGE
 
 
-def test_a_saved_voice_has_sunos_names_and_the_name_that_was_asked_for(tmp_path: Path) -> None:
+def test_saved_voice_has_given_path_and_sunos_array_names(tmp_path: Path) -> None:
     path = tmp_path / "voice.kept"
     HistoryPrompt(**ARRAYS).save(path)
     with np.load(path) as saved:
@@ -57,18 +57,18 @@ def test_a_saved_voice_has_sunos_names_and_the_name_that_was_asked_for(tmp_path:
         ({"coarse_prompt": COARSE + 2**40}, "cannot be encoded"),
     ],
 )
-def test_arrays_of_another_shape_are_refused(change: dict[str, Any], message: str) -> None:
+def test_wrong_arrays_are_refused(change: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidRequest, match=message):
         build_request("Hi", voice=ARRAYS | change)
 
 
-def test_a_missing_array_is_refused() -> None:
+def test_missing_array_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="coarse_prompt: is missing") as raised:
         build_request("Hi", voice={"semantic_prompt": [1, 2]})
     assert raised.value.violations[0].field == "voice.history_prompt.coarse_prompt"
 
 
-def test_a_missing_file_is_refused() -> None:
+def test_missing_voice_file_is_refused() -> None:
     with pytest.raises(InvalidRequest, match=r"cannot read nowhere\.npz: No such file"):
         build_request("Hi", voice="nowhere.npz")
 
@@ -76,7 +76,7 @@ def test_a_missing_file_is_refused() -> None:
 @pytest.mark.parametrize(
     "options", [{"delivery": "fast"}, {"encoding": "mp4"}, {"seed": 2**63}], ids=str
 )
-def test_values_that_do_not_exist_are_refused(options: dict[str, Any]) -> None:
+def test_unknown_values_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest):
         build_request("Hi", **options)
 
@@ -86,6 +86,6 @@ def test_text_that_is_not_unicode_is_refused() -> None:
         build_request("\udcff")
 
 
-def test_an_option_that_does_not_exist_is_an_error() -> None:
+def test_unknown_option_raises_type_error() -> None:
     with pytest.raises(TypeError):
         build_request("Hi", tempo=2)

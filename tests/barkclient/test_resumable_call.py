@@ -1,6 +1,4 @@
-"""A connection that is lost in the middle of a synthesis: the next one brings the rest, and nothing
-twice.
-"""
+"""A synthesis that loses its connection continues over the next one without repeated audio."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -27,14 +25,14 @@ async def proxy(speech: ScriptedSpeech) -> AsyncIterator[TcpProxy]:
 
 
 async def lose(proxy: TcpProxy, speech: ScriptedSpeech) -> None:
-    """Cut the connection when the server has seen the client, and let it speak on."""
+    """Cut the connection, wait until the server notices, then let it send further chunks."""
     proxy.cut()
     await speech.cancelled.wait()
     speech.allow(1000)
 
 
 @pytest.mark.parametrize("encoding", SAMPLE_BYTES)
-async def test_the_rest_comes_over_the_next_connection(
+async def test_synthesis_resumes_over_new_connection(
     proxy: TcpProxy, speech: ScriptedSpeech, encoding: Encoding
 ) -> None:
     async with AsyncClient(proxy.address) as client:
@@ -51,7 +49,9 @@ async def test_the_rest_comes_over_the_next_connection(
     assert (len(speech.requests), again.seed, again.request_id) == (3, 42, "mine")
 
 
-async def test_the_blocking_client_does_the_same(proxy: TcpProxy, speech: ScriptedSpeech) -> None:
+async def test_blocking_client_resumes_over_new_connection(
+    proxy: TcpProxy, speech: ScriptedSpeech
+) -> None:
     def speak() -> list[AudioChunk]:
         with Client(proxy.address) as client:
             synthesis = client.synthesize(TEXT)
@@ -65,7 +65,7 @@ async def test_the_blocking_client_does_the_same(proxy: TcpProxy, speech: Script
     assert sum(chunk.sample_count for chunk in chunks) == SAMPLE_COUNT
 
 
-async def test_a_server_that_does_not_come_back_is_told_of(
+async def test_synthesis_fails_if_server_stays_away(
     proxy: TcpProxy, speech: ScriptedSpeech
 ) -> None:
     speech.allow(1)
@@ -78,9 +78,7 @@ async def test_a_server_that_does_not_come_back_is_told_of(
             await anext(synthesis)
 
 
-async def test_compressed_audio_cannot_be_continued(
-    proxy: TcpProxy, speech: ScriptedSpeech
-) -> None:
+async def test_compressed_audio_is_not_resumed(proxy: TcpProxy, speech: ScriptedSpeech) -> None:
     speech.allow(1)
     async with AsyncClient(proxy.address) as client:
         synthesis = client.synthesize(TEXT, encoding="mp3")
@@ -91,7 +89,7 @@ async def test_compressed_audio_cannot_be_continued(
     assert len(speech.requests) == 1
 
 
-async def test_closing_is_no_loss(proxy: TcpProxy, speech: ScriptedSpeech) -> None:
+async def test_closed_synthesis_is_not_resumed(proxy: TcpProxy, speech: ScriptedSpeech) -> None:
     def speak() -> None:
         with Client(proxy.address) as client:
             synthesis = client.synthesize(TEXT)
@@ -119,7 +117,7 @@ def resumed_call(samples: int, words: int = 0) -> ResumableCall:
     return call
 
 
-def test_a_chunk_is_cut_between_two_samples() -> None:
+def test_new_part_cuts_chunk_between_samples() -> None:
     chunk = speech_pb2.AudioChunk(audio=b"aabbccdd", first_sample=8, sample_count=4)
     chunk.text_span.end = 7
     part = resumed_call(samples=10).new_part(speech_pb2.SynthesizeResponse(audio=chunk))
@@ -129,7 +127,7 @@ def test_a_chunk_is_cut_between_two_samples() -> None:
     assert resumed_call(samples=12).new_part(speech_pb2.SynthesizeResponse(audio=chunk)) is None
 
 
-def test_words_come_once() -> None:
+def test_new_part_skips_known_words() -> None:
     call = resumed_call(samples=1, words=3)
     received = []
     for words in (["one", "two"], ["three", "four"], ["five"]):
@@ -139,7 +137,7 @@ def test_words_come_once() -> None:
     assert received == [None, ["four"], ["five"]]
 
 
-def test_another_model_does_not_go_on() -> None:
+def test_new_part_refuses_another_model() -> None:
     started = speech_pb2.SynthesisStarted(
         seed=42,
         voice="announcer",

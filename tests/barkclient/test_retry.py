@@ -1,4 +1,4 @@
-"""A call that a server refuses before its first answer is made again; one that has begun is not."""
+"""gRPC retries a call that fails before its first response, and no other."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,12 +18,12 @@ from tests.barkclient.scripted_server import (
     serve,
 )
 
-GOING = Failure(grpc.StatusCode.UNAVAILABLE, "going away")
-BYE = Failure(grpc.StatusCode.CANCELLED, "")  # what gRPC's core says while its server stops
+DRAINING = Failure(grpc.StatusCode.UNAVAILABLE, "going away")
+GOAWAY = Failure(grpc.StatusCode.CANCELLED, "")  # gRPC's core while its server stops
 
 
 class Refusing(ScriptedSpeech):
-    """Refuses as many calls as there are refusals, each with the next one, and then answers."""
+    """Fails one call for each refusal, then answers."""
 
     def __init__(self, *refusals: Failure) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Refusing(ScriptedSpeech):
         await super().Synthesize(request, context)
 
     async def StreamingSynthesize(self, requests: Any, context: Any) -> None:
-        if self.refusals:  # not before the text has come, so that there is something to repeat
+        if self.refusals:  # after the text has arrived: it must be sent again
             read = [await anext(aiter(requests)) for _ in range(2)]
             assert read[1].text == "abc"
         await self.refuse(context)
@@ -49,8 +49,8 @@ class Refusing(ScriptedSpeech):
         return await super().CreateVoice(request, context)
 
 
-async def test_a_text_is_spoken_by_the_next_server() -> None:
-    async with serve(Refusing(GOING, BYE)) as target, AsyncClient(target) as client:
+async def test_refused_call_is_retried() -> None:
+    async with serve(Refusing(DRAINING, GOAWAY)) as target, AsyncClient(target) as client:
         chunk = await client.synthesize(TEXT).read()
     assert (chunk.sample_count, chunk.audio) == (
         SAMPLE_COUNT,
@@ -58,32 +58,32 @@ async def test_a_text_is_spoken_by_the_next_server() -> None:
     )
 
 
-async def test_the_blocking_client_does_the_same() -> None:
-    async with serve(Refusing(GOING)) as target:
+async def test_blocking_client_retries_refused_call() -> None:
+    async with serve(Refusing(DRAINING)) as target:
         chunk = await asyncio.to_thread(lambda: Client(target).synthesize(TEXT).read())
     assert chunk.sample_count == SAMPLE_COUNT
 
 
-async def test_text_that_was_typed_before_is_typed_again() -> None:
+async def test_retry_sends_streamed_text_again() -> None:
     async def typing() -> AsyncIterator[str]:
         yield "abc"
         yield "de"
 
-    async with serve(Refusing(GOING)) as target, AsyncClient(target) as client:
+    async with serve(Refusing(DRAINING)) as target, AsyncClient(target) as client:
         chunk = await client.synthesize_stream(typing()).read()
     assert chunk.sample_count == 5
 
 
-async def test_who_is_refused_again_and_again_is_told() -> None:
-    speech = Refusing(GOING, GOING, GOING, GOING)
+async def test_call_fails_after_three_refusals() -> None:
+    speech = Refusing(DRAINING, DRAINING, DRAINING, DRAINING)
     async with serve(speech) as target, AsyncClient(target) as client:
         with pytest.raises(ServerUnavailable, match="going away"):
             await client.synthesize(TEXT).read()
     assert len(speech.refusals) == 1
 
 
-async def test_what_has_begun_is_not_begun_again(speech: ScriptedSpeech) -> None:
-    speech.failure = GOING
+async def test_call_with_responses_is_not_retried(speech: ScriptedSpeech) -> None:
+    speech.failure = DRAINING
     async with AsyncClient(speech.target) as client:
         synthesis = client.synthesize(TEXT)
         with pytest.raises(ServerUnavailable):
@@ -91,8 +91,8 @@ async def test_what_has_begun_is_not_begun_again(speech: ScriptedSpeech) -> None
     assert len(speech.requests) == 1
 
 
-async def test_a_voice_is_not_created_twice() -> None:
-    """It may have been, and only its answer was lost."""
-    async with serve(Refusing(GOING)) as target, AsyncClient(target) as client:
+async def test_create_voice_is_not_retried() -> None:
+    """The server may have created it before the response was lost."""
+    async with serve(Refusing(DRAINING)) as target, AsyncClient(target) as client:
         with pytest.raises(ServerUnavailable):
             await client.create_voice("bob", "handle:x")

@@ -1,4 +1,4 @@
-"""Text that is spoken while it is written, against a server that answers each piece at once."""
+"""Streaming text input against a server that answers each text at once."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -12,32 +12,32 @@ from barkserve.v1 import common_pb2, speech_pb2
 from tests.barkclient.scripted_server import ScriptedSpeech, serve
 
 
-def heard(chunk: AudioChunk) -> str:
+def spoken(chunk: AudioChunk) -> str:
     return bytes(np.frombuffer(chunk.audio, "<i2").astype(np.uint8)).decode()
 
 
-async def segments(*texts: str | bytes) -> AsyncIterator[str | bytes]:
+async def parts(*texts: str | bytes) -> AsyncIterator[str | bytes]:
     for text in texts:
         yield text
 
 
-async def test_a_piece_is_heard_before_the_next_one_is_written(speech: ScriptedSpeech) -> None:
+async def test_context_speaks_text_before_more_is_sent(speech: ScriptedSpeech) -> None:
     async with AsyncClient(speech.target) as client, client.stream() as stream:
         context = stream.speak(voice="ann", max_delay_ms=0, language="de")
         context.send("Hel")
-        assert heard(await anext(context)) == "Hel"
+        assert spoken(await anext(context)) == "Hel"
         context.send(b"lo")
-        assert heard(await anext(context)) == "lo"
+        assert spoken(await anext(context)) == "lo"
         context.end()
         assert (await context.read()).audio == b""
         assert context.started.voice == "ann"
         assert (context.finished.finish_reason, context.finished.sample_count) == ("stop", 5)
-    config = speech.heard[0].config
+    config = speech.stream_requests[0].config
     assert config.max_delay_ms == 0
     assert (config.options.voice.name, config.options.language_code) == ("ann", "de")
 
 
-async def test_contexts_of_one_call_do_not_disturb_each_other(speech: ScriptedSpeech) -> None:
+async def test_contexts_of_one_call_are_independent(speech: ScriptedSpeech) -> None:
     async with AsyncClient(speech.target) as client, client.stream() as stream:
         first, second, third = (stream.speak(voice=name) for name in ("a", "b", "c"))
         for context in (first, second, third):
@@ -46,18 +46,18 @@ async def test_contexts_of_one_call_do_not_disturb_each_other(speech: ScriptedSp
         first.send("more")
         first.end()
         third.end()
-        assert heard(await third.read()) == "one"
-        assert heard(await first.read()) == "onemore"
-        assert heard(await anext(second)) == "one"
+        assert spoken(await third.read()) == "one"
+        assert spoken(await first.read()) == "onemore"
+        assert spoken(await anext(second)) == "one"
         with pytest.raises(InvalidRequest) as raised:
             await anext(second)
         assert raised.value.violations[0].field == "text"
-        second.send("to nobody")  # who writes need not know yet
+        second.send("ignored")  # the sender may not know of the failure yet
         assert first.started.voice == "a"
         assert third.started.voice == "c"
 
 
-def test_what_is_cancelled_before_it_starts_is_over() -> None:
+def test_context_ends_when_cancelled_before_start() -> None:
     context = ContextState("1", "localhost:1", lambda request: None)
     context.cancel()
     finished = speech_pb2.SynthesisFinished(finish_reason=common_pb2.FINISH_REASON_CANCELLED)
@@ -66,16 +66,16 @@ def test_what_is_cancelled_before_it_starts_is_over() -> None:
     assert (context.finished.finish_reason, context.finished.sample_count) == ("cancelled", 0)
 
 
-async def test_cancel_drops_what_is_unread_and_tells_how_much_was_sent(
+async def test_cancel_drops_unread_audio_and_reports_sent_samples(
     speech: ScriptedSpeech,
 ) -> None:
     async with AsyncClient(speech.target) as client, client.stream() as stream:
         context, other = stream.speak(), stream.speak()
         context.send("one")
         context.send("two")
-        assert heard(await anext(context)) == "one"
+        assert spoken(await anext(context)) == "one"
         other.send("x")
-        assert heard(await anext(other)) == "x"  # and "two" has come meanwhile
+        assert spoken(await anext(other)) == "x"  # "two" has arrived meanwhile
         context.cancel()
         context.send("three")
         assert [chunk async for chunk in context] == []
@@ -84,17 +84,17 @@ async def test_cancel_drops_what_is_unread_and_tells_how_much_was_sent(
         assert (await other.read()).audio == b""
 
 
-async def test_a_flush_is_waited_for_without_losing_audio(speech: ScriptedSpeech) -> None:
+async def test_wait_flushed_keeps_audio_for_reading(speech: ScriptedSpeech) -> None:
     async with AsyncClient(speech.target) as client, client.stream() as stream:
         context = stream.speak()
         context.send("one")
         flush = context.flush()
         await context.wait_flushed(flush)
         assert context.flushed == (flush,)
-        assert heard(await anext(context)) == "one"
+        assert spoken(await anext(context)) == "one"
 
 
-async def test_a_reader_that_is_cancelled_takes_nothing_from_the_others(
+async def test_cancelled_reader_does_not_affect_other_contexts(
     speech: ScriptedSpeech,
 ) -> None:
     async with AsyncClient(speech.target) as client, client.stream() as stream:
@@ -105,25 +105,25 @@ async def test_a_reader_that_is_cancelled_takes_nothing_from_the_others(
         with pytest.raises(asyncio.CancelledError):
             await reader
         other.send("still here")
-        assert heard(await anext(other)) == "still here"
+        assert spoken(await anext(other)) == "still here"
 
 
-async def test_leaving_a_context_cancels_it_and_leaving_the_stream_all(
+async def test_with_block_cancels_context_or_whole_stream(
     speech: ScriptedSpeech,
 ) -> None:
     async with AsyncClient(speech.target) as client, client.stream() as stream:
-        async with stream.speak() as left:
-            left.send("one")
+        async with stream.speak() as cancelled:
+            cancelled.send("one")
         other = stream.speak()
         other.send("two")
-        assert heard(await anext(other)) == "two"
-        assert speech.heard[2].WhichOneof("request") == "cancel"
-    await speech.left.wait()
+        assert spoken(await anext(other)) == "two"
+        assert speech.stream_requests[2].WhichOneof("request") == "cancel"
+    await speech.stream_ended.wait()
     with pytest.raises(Cancelled):
         await anext(other)
 
 
-async def test_text_behind_the_end_is_a_mistake(speech: ScriptedSpeech) -> None:
+async def test_send_raises_after_end(speech: ScriptedSpeech) -> None:
     async with AsyncClient(speech.target) as client, client.stream() as stream:
         context = stream.speak()
         context.end()
@@ -131,29 +131,27 @@ async def test_text_behind_the_end_is_a_mistake(speech: ScriptedSpeech) -> None:
             context.send("more")
 
 
-async def test_a_server_that_goes_away_is_an_error_for_every_context() -> None:
+async def test_lost_server_is_an_error_in_every_context() -> None:
     async with serve(ScriptedSpeech()) as target:
         client = AsyncClient(target)
         stream = client.stream()
         contexts = [stream.speak(), stream.speak()]
         contexts[0].send("one")
-        assert heard(await anext(contexts[0])) == "one"
+        assert spoken(await anext(contexts[0])) == "one"
     for context in contexts:
         with pytest.raises((ServerUnavailable, Cancelled)):
             await context.read()
     await client.close()
 
 
-async def test_an_iterator_of_text_is_spoken(speech: ScriptedSpeech) -> None:
+async def test_synthesize_stream_speaks_an_iterator(speech: ScriptedSpeech) -> None:
     async with AsyncClient(speech.target) as client:
-        synthesis = client.synthesize_stream(
-            segments("Grü", "ß"[:1], "ße".encode()[2:]), voice="ann"
-        )
-        assert "".join([heard(chunk) async for chunk in synthesis]) == "Grüße"
+        synthesis = client.synthesize_stream(parts("Grü", "ß"[:1], "ße".encode()[2:]), voice="ann")
+        assert "".join([spoken(chunk) async for chunk in synthesis]) == "Grüße"
         assert synthesis.finished.finish_reason == "stop"
 
 
-async def test_what_goes_wrong_with_the_text_is_raised_to_who_listens(
+async def test_synthesize_stream_raises_errors_of_the_text(
     speech: ScriptedSpeech,
 ) -> None:
     async def failing() -> AsyncIterator[str]:
@@ -164,24 +162,24 @@ async def test_what_goes_wrong_with_the_text_is_raised_to_who_listens(
         with pytest.raises(LookupError, match="the model is gone"):
             await client.synthesize_stream(failing()).read()
         with pytest.raises(InvalidRequest):
-            await client.synthesize_stream(segments("fail")).read()
+            await client.synthesize_stream(parts("fail")).read()
 
 
-async def test_the_blocking_client_does_the_same(speech: ScriptedSpeech) -> None:
+async def test_blocking_client_streams_text_the_same_way(speech: ScriptedSpeech) -> None:
     def failing() -> Iterator[str]:
         yield "one"
         raise LookupError("the model is gone")
 
-    def talk() -> None:
+    def run() -> None:
         with Client(speech.target) as client:
-            assert heard(client.synthesize_stream(["one", b"two"]).read()) == "onetwo"
+            assert spoken(client.synthesize_stream(["one", b"two"]).read()) == "onetwo"
             with pytest.raises(LookupError):
                 client.synthesize_stream(failing()).read()
             with client.stream() as stream:
                 first, second = stream.speak(), stream.speak(voice="b")
                 first.send("one")
                 second.send("two")
-                assert heard(next(first)) == "one"
+                assert spoken(next(first)) == "one"
                 second.cancel()
                 assert list(second) == []
                 assert second.finished.finish_reason == "cancelled"
@@ -189,6 +187,6 @@ async def test_the_blocking_client_does_the_same(speech: ScriptedSpeech) -> None
                 first.wait_flushed(flush := first.flush())
                 assert first.flushed == (flush,)
                 first.end()
-                assert heard(first.read()) == "more"
+                assert spoken(first.read()) == "more"
 
-    await asyncio.to_thread(talk)
+    await asyncio.to_thread(run)

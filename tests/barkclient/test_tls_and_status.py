@@ -1,6 +1,4 @@
-"""The client and its command against a chain that speaks TLS, and what they tell of the
-services.
-"""
+"""The client against services with TLS, and `barkclient status`."""
 
 import asyncio
 import json
@@ -21,17 +19,17 @@ from tests.support.certificates import Authority
 from tests.support.services import RunningService, running_built, running_chain
 
 
-async def test_a_whole_chain_speaks_tls(
+async def test_chain_works_over_tls(
     checkpoint_of: Callable[[CheckpointSpec], Path], tmp_path: Path
 ) -> None:
-    files = Authority(tmp_path / "ours").issue()
-    stranger = Authority(tmp_path / "theirs", "other").issue()
+    files = Authority(tmp_path / "trusted").issue()
+    untrusted = Authority(tmp_path / "other", "other").issue()
     options = {"tls_cert": files.certificate, "tls_key": files.key, "tls_ca": files.ca}
     async with running_chain(checkpoint_of(TINY), **options) as chain:
-        ours = barkclient.Tls(ca=files.ca, certificate=files.certificate, key=files.key)
-        async with barkclient.AsyncClient(chain.address, tls=ours) as client:
-            heard = await client.synthesize("hello", seed=1).read()
-        assert len(heard.samples()) > 0
+        tls = barkclient.Tls(ca=files.ca, certificate=files.certificate, key=files.key)
+        async with barkclient.AsyncClient(chain.address, tls=tls) as client:
+            audio = await client.synthesize("hello", seed=1).read()
+        assert len(audio.samples()) > 0
         command = Command(tmp_path, chain.address)
         flags = ("--tls-ca", files.ca, "--tls-cert", files.certificate, "--tls-key", files.key)
         said = await command("say", "hello", "--seed", "1", *flags)
@@ -42,7 +40,7 @@ async def test_a_whole_chain_speaks_tls(
         for wrong in (
             (),
             ("--tls-ca", files.ca),
-            ("--tls-ca", stranger.ca, *flags[2:]),
+            ("--tls-ca", untrusted.ca, *flags[2:]),
         ):
             refused = await command("voices", *wrong)
             assert refused.code == 3
@@ -56,13 +54,13 @@ async def test_a_whole_chain_speaks_tls(
         ({"ca": __file__}, "is not a PEM file"),
     ],
 )
-def test_wrong_files_are_named(tls: dict[str, Any], message: str) -> None:
+def test_invalid_tls_files_are_named(tls: dict[str, Any], message: str) -> None:
     with pytest.raises(barkclient.InvalidRequest, match=message):
         barkclient.Client("localhost:1", tls=barkclient.Tls(**tls))
 
 
 async def replicas_seen(scaler: RunningService) -> None:
-    """Wait until the autoscaler has looked."""
+    """Wait until the autoscaler has seen every service."""
     stub = autoscaler_pb2_grpc.AutoscalerServiceStub(scaler.channel)
     request = autoscaler_pb2.GetScalingRequest()
     scaling = await stub.GetScaling(request)
@@ -71,7 +69,7 @@ async def replicas_seen(scaler: RunningService) -> None:
         scaling = await stub.GetScaling(request)
 
 
-async def test_status_tells_of_every_service_and_why(
+async def test_status_lists_services_and_scaling_reasons(
     checkpoint_of: Callable[[CheckpointSpec], Path], tmp_path: Path
 ) -> None:
     async with running_chain(checkpoint_of(TINY)) as chain:
@@ -82,8 +80,8 @@ async def test_status_tells_of_every_service_and_why(
             await replicas_seen(scaler)
             table = (await command("status")).stdout.decode().splitlines()
             scaling = await command("status", "--scaling", "--autoscaler", scaler.address)
-            nobody = await command("status", "--scaling", "--autoscaler", "localhost:1")
-    assert "`barkserve autoscaler`" in nobody.stderr
+            missing = await command("status", "--scaling", "--autoscaler", "localhost:1")
+    assert "`barkserve autoscaler`" in missing.stderr
     assert table[0].split()[:3] == ["service", "replica", "state"]
     assert [line.split()[0] for line in table[1:]] == ["orchestrator", *STAGES]
     assert chain.services["coarse"].address in table[3]

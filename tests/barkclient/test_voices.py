@@ -1,4 +1,4 @@
-"""Voices and the server's own account, as values; errors that a program can tell apart."""
+"""Managing voices, the server's description, and the errors of both."""
 
 import asyncio
 
@@ -25,7 +25,7 @@ from barkserve.v1 import speech_pb2
 from tests.barkclient.scripted_server import VOICE, Failure, ScriptedSpeech, retry_info
 
 
-async def test_a_voice_comes_and_goes(speech: ScriptedSpeech) -> None:
+async def test_voice_is_created_described_and_deleted(speech: ScriptedSpeech) -> None:
     async with AsyncClient(speech.target) as client:
         made = await client.create_voice(
             "mine", VoiceHandle("abc"), language="en", description="d", replace=True
@@ -43,7 +43,7 @@ async def test_a_voice_comes_and_goes(speech: ScriptedSpeech) -> None:
     assert speech.created[1].source.history_prompt == VOICE
 
 
-async def test_the_blocking_client_does_the_same(speech: ScriptedSpeech) -> None:
+async def test_blocking_client_manages_voices(speech: ScriptedSpeech) -> None:
     def use() -> None:
         with Client(speech.target) as client:
             made = client.create_voice("mine", "announcer")
@@ -56,12 +56,12 @@ async def test_the_blocking_client_does_the_same(speech: ScriptedSpeech) -> None
     await asyncio.to_thread(use)
 
 
-def test_a_handle_may_be_written_as_a_voice() -> None:
+def test_handle_is_accepted_as_voice() -> None:
     for voice in (VoiceHandle("abc"), "handle:abc", str(VoiceHandle("abc"))):
         assert build_request("Hi", voice=voice).voice.handle == "abc"
 
 
-async def test_what_the_server_says_of_itself(speech: ScriptedSpeech) -> None:
+async def test_server_info_is_decoded(speech: ScriptedSpeech) -> None:
     speech.info = speech_pb2.GetServerInfoResponse(
         version="1.2.3",
         model="bark-mini",
@@ -88,7 +88,7 @@ async def test_what_the_server_says_of_itself(speech: ScriptedSpeech) -> None:
         ("RESOURCE_EXHAUSTED", [retry_info(1)], Overloaded),
     ],
 )
-async def test_errors_are_told_apart(
+async def test_voice_errors_have_their_own_types(
     speech: ScriptedSpeech, code: str, details: list[Message], kind: type[BarkClientError]
 ) -> None:
     speech.failure = Failure(grpc.StatusCode[code], "because", *details)

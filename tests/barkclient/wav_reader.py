@@ -1,4 +1,4 @@
-"""Reads a WAV strictly by its header, so that a wrong header is seen."""
+"""A WAV reader that detects wrong headers."""
 
 import struct
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ class Wav:
     bits: int
     fact: int | None  # samples
     audio: bytes
-    behind: bytes  # what the header does not speak of
+    rest: bytes  # bytes after the last chunk of the header
 
 
 def read_wav(content: bytes) -> Wav:
-    """Raises AssertionError where the header says more than there is, or contradicts itself."""
+    """Read a WAV. Raises AssertionError if its header is inconsistent or too long."""
     riff, riff_size, wave = struct.unpack_from("<4sI4s", content)
     assert (riff, wave) == (b"RIFF", b"WAVE")
     position, chunks = 12, {}

@@ -1,11 +1,11 @@
-"""Streams and levels made by hand."""
+"""Example streams and levels."""
 
 from barkclient.bench.level import Level
 from barkclient.bench.level_run import LevelRun
 from barkclient.bench.stream import OK, Arrival, StreamRecord
 
-# First audio after 1 s; dry from 1.5 to 1.75 s; 1 s of audio that has all come after 2 s.
-FALTERING = (Arrival(1.0, 0.5), Arrival(1.75, 0.25), Arrival(2.0, 0.25))
+# First audio after 1 s, underrun from 1.5 to 1.75 s, 1 s of audio in total after 2 s.
+UNDERRUN = (Arrival(1.0, 0.5), Arrival(1.75, 0.25), Arrival(2.0, 0.25))
 SMOOTH = (Arrival(0.5, 1.0), Arrival(1.0, 1.0))
 
 
@@ -21,7 +21,7 @@ def stream(
 
 
 class MeasuredRun(LevelRun):
-    """A level that has ended after 10 s, 4 of them under full load."""
+    """A level that ended after 10 s, 4 of them under full load."""
 
     def __init__(self, level: Level, *streams: StreamRecord, begun: int | None = None) -> None:
         super().__init__(level)

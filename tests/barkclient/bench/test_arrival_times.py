@@ -1,4 +1,4 @@
-"""Poisson arrivals: drawn from the seed, bounded, and the same streams at every rate."""
+"""Poisson arrivals from a seed."""
 
 from itertools import pairwise
 
@@ -17,32 +17,32 @@ def times(rate: float, seed: int, count: int) -> list[float]:
 
 
 @given(seeds, st.integers(0, 50))
-def test_so_many_as_asked_for_and_rising(seed: int, count: int) -> None:
+def test_arrivals_rise_and_are_as_many_as_requested(seed: int, count: int) -> None:
     drawn = times(2.0, seed, count)
     assert len(drawn) == count
     assert all(0 <= before < after for before, after in pairwise(drawn))
 
 
 @given(seeds, st.floats(0.01, 100))
-def test_a_rate_only_scales_the_time(seed: int, rate: float) -> None:
+def test_rate_only_scales_arrivals(seed: int, rate: float) -> None:
     assert times(rate, seed, 10) == [time / rate for time in times(1.0, seed, 10)]
 
 
 @given(seeds, st.floats(0.01, 20))
-def test_a_duration_is_a_beginning_of_the_same_arrivals(seed: int, duration_s: float) -> None:
+def test_duration_gives_a_prefix_of_the_arrivals(seed: int, duration_s: float) -> None:
     drawn = list(arrival_times_s(Level("open", 5.0, duration_s=duration_s), seed))
     assert all(time < duration_s for time in drawn)
-    *same, beyond = times(5.0, seed, len(drawn) + 1)
+    *same, next_time = times(5.0, seed, len(drawn) + 1)
     assert drawn == same
-    assert beyond >= duration_s
+    assert next_time >= duration_s
 
 
-def test_other_seeds_are_other_draws() -> None:
+def test_arrivals_depend_on_seed() -> None:
     assert times(1.0, 1, 5) == times(1.0, 1, 5) != times(1.0, 2, 5)
 
 
 def test_gaps_are_exponential() -> None:
-    """Mean 1/rate, and the share 1/e of the gaps is longer than that; the draw is fixed."""
+    """The mean is 1/rate, and a share of 1/e of the gaps is longer. The seed is fixed."""
     drawn = [0.0, *times(4.0, 7, 20_000)]
     gaps = [after - before for before, after in pairwise(drawn)]
     assert sum(gaps) / len(gaps) == pytest.approx(0.25, rel=0.03)

@@ -29,7 +29,7 @@ AUDIO_S = SAMPLE_COUNT / SAMPLE_RATE
 
 @pytest.fixture(scope="module", autouse=True)
 def _fonts() -> None:
-    """The first to draw on a machine looks for fonts, and says so if that takes long."""
+    """Load the fonts before the tests: the first import on a machine prints a message."""
     import_module("matplotlib.font_manager")
 
 
@@ -42,16 +42,14 @@ def report(command: Command, name: str = "bench.json") -> Any:
     return json.loads((command.folder / name).read_text("utf-8"))
 
 
-class EverySecondFails(ScriptedSpeech):
+class EveryOtherFails(ScriptedSpeech):
     async def Synthesize(self, request: Any, context: Any) -> None:
         failure = Failure(grpc.StatusCode.RESOURCE_EXHAUSTED, "all slots are taken")
         self.failure = failure if len(self.requests) % 2 else None
         await super().Synthesize(request, context)
 
 
-async def test_levels_a_table_a_report_and_a_picture(
-    command: Command, speech: ScriptedSpeech
-) -> None:
+async def test_bench_writes_table_report_and_plot(command: Command, speech: ScriptedSpeech) -> None:
     options = "--concurrency 1,2 --count 4 --warmup 1 --seed 7 --json bench.json --plot bench.png"
     result = await command("bench", *options.split())
     assert result.code == 0
@@ -74,7 +72,7 @@ async def test_levels_a_table_a_report_and_a_picture(
     assert sorted(seeds[6:]) == [7, 8, 9, 10]
 
 
-async def test_the_report_holds_method_and_numbers(command: Command) -> None:
+async def test_report_contains_method_and_results(command: Command) -> None:
     options = "--concurrency 2 --count 4 --voice announcer --timeout 30 --json bench.json"
     assert await command.inside("bench", *options.split()) == 0
     whole = report(command)
@@ -109,7 +107,7 @@ async def test_the_report_holds_method_and_numbers(command: Command) -> None:
         assert 0 <= level[name] <= 1
 
 
-async def test_raw_records_are_every_chunk_of_every_stream(command: Command) -> None:
+async def test_raw_report_contains_every_chunk(command: Command) -> None:
     options = "--rate 200 --count 5 --warmup 0 --raw --json bench.json"
     assert await command.inside("bench", *options.split()) == 0
     (level,) = report(command)["levels"]
@@ -121,12 +119,14 @@ async def test_raw_records_are_every_chunk_of_every_stream(command: Command) -> 
         assert sum(audio_s for _, audio_s in stream["arrivals"]) == pytest.approx(AUDIO_S, abs=1e-5)
 
 
-async def test_a_duration_ends(command: Command, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_bench_ends_after_duration(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert await command.inside("bench", "--concurrency", "1", "--duration", "0.2") == 0
     assert "1 at once" in capsys.readouterr().out
 
 
-async def test_texts_of_a_file_in_turn(command: Command, speech: ScriptedSpeech) -> None:
+async def test_bench_speaks_texts_of_file_in_turn(command: Command, speech: ScriptedSpeech) -> None:
     texts = command.folder / "texts"
     texts.write_text("one\ntwo\n")
     options = f"--concurrency 1 --count 3 --warmup 0 --text-file {texts}"
@@ -134,7 +134,7 @@ async def test_texts_of_a_file_in_turn(command: Command, speech: ScriptedSpeech)
     assert [request.text for request in speech.requests] == ["one", "two", "one"]
 
 
-async def test_saturation_names_a_level_that_was_measured(
+async def test_saturation_is_a_measured_level(
     command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = "--saturate --max-concurrency 2 --count 4 --json bench.json"
@@ -146,10 +146,10 @@ async def test_saturation_names_a_level_that_was_measured(
     assert whole["saturation"]["sustained"] in [0, *measured]
 
 
-async def test_saturation_ends_at_the_first_errors(
+async def test_saturation_search_ends_at_first_errors(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with serve(servicer := EverySecondFails()) as target:
+    async with serve(servicer := EveryOtherFails()) as target:
         command = Command(tmp_path, target)
         options = "--saturate --count 4 --json bench.json"
         assert await command.inside("bench", *options.split()) == 0
@@ -158,8 +158,8 @@ async def test_saturation_ends_at_the_first_errors(
     assert len(servicer.requests) == 6
 
 
-async def test_some_failures_are_numbers(tmp_path: Path) -> None:
-    async with serve(EverySecondFails()) as target:
+async def test_bench_counts_some_failures(tmp_path: Path) -> None:
+    async with serve(EveryOtherFails()) as target:
         command = Command(tmp_path, target)
         options = "--concurrency 1 --count 6 --warmup 0 --json bench.json"
         result = await command("bench", *options.split())
@@ -174,7 +174,7 @@ async def test_some_failures_are_numbers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("warmup", ["0", "2"])
-async def test_nothing_but_failures_is_exit_1(
+async def test_exit_code_is_1_if_every_stream_fails(
     command: Command, speech: ScriptedSpeech, warmup: str
 ) -> None:
     speech.failure = Failure(grpc.StatusCode.INTERNAL, "the codec is gone")
@@ -187,7 +187,7 @@ async def test_nothing_but_failures_is_exit_1(
     assert len(speech.requests) == 2
 
 
-async def test_a_server_that_is_not_there(
+async def test_missing_server_is_reported(
     command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with socket.socket() as taken:
@@ -199,16 +199,18 @@ async def test_a_server_that_is_not_there(
     assert last == f"barkclient: every stream failed: {reason}"
 
 
-async def test_an_interrupt_still_reports(command: Command, speech: ScriptedSpeech) -> None:
+async def test_interrupted_bench_writes_its_report(
+    command: Command, speech: ScriptedSpeech
+) -> None:
     speech.allow(2 * len(PCM))  # the third stream hangs
     options = "--concurrency 1 --count 9 --warmup 0 --json bench.json --plot bench.png"
     async with command.running("bench", *options.split()) as process:
         while len(speech.requests) < 3:
-            speech.asked.clear()
-            await speech.asked.wait()
+            speech.called.clear()
+            await speech.called.wait()
         process.send_signal(signal.SIGINT)
         await speech.cancelled.wait()
-        process.send_signal(signal.SIGINT)  # an impatient one changes nothing
+        process.send_signal(signal.SIGINT)  # a second one changes nothing
         result = await command.end(process)
     assert result.code == 130
     assert result.stderr.splitlines()[-1] == "barkclient: interrupted"
@@ -220,10 +222,12 @@ async def test_an_interrupt_still_reports(command: Command, speech: ScriptedSpee
     assert (command.folder / "bench.png").read_bytes()[:4] == b"\x89PNG"
 
 
-async def test_an_interrupt_of_the_warm_up(command: Command, speech: ScriptedSpeech) -> None:
+async def test_interrupt_during_warm_up_writes_report(
+    command: Command, speech: ScriptedSpeech
+) -> None:
     speech.allow(0)
     async with command.running("bench", "--json", "bench.json") as process:
-        await speech.asked.wait()
+        await speech.called.wait()
         process.send_signal(signal.SIGINT)
         result = await command.end(process)
     assert (result.code, result.stdout) == (130, b"")
@@ -254,7 +258,7 @@ async def test_an_interrupt_of_the_warm_up(command: Command, speech: ScriptedSpe
         "--sing",
     ],
 )
-def test_a_wrong_command_line_is_one_line_and_code_2(
+def test_wrong_command_line_is_one_line_and_code_2(
     capsys: pytest.CaptureFixture[str], options: str
 ) -> None:
     with pytest.raises(SystemExit) as exited:
@@ -266,7 +270,7 @@ def test_a_wrong_command_line_is_one_line_and_code_2(
     assert len(stderr.splitlines()) == 1
 
 
-def test_a_plot_without_matplotlib_says_what_to_install(
+def test_plot_without_matplotlib_names_the_extra(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(plot, "find_spec", lambda name: None)
@@ -275,12 +279,12 @@ def test_a_plot_without_matplotlib_says_what_to_install(
     assert capsys.readouterr() == ("", message)
 
 
-def test_matplotlib_is_loaded_to_draw_and_not_before() -> None:
+def test_matplotlib_is_imported_only_to_draw() -> None:
     program = "import barkclient.__main__, sys; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-async def test_a_report_that_cannot_be_written_costs_no_table(
+async def test_table_is_printed_if_report_cannot_be_written(
     command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = "--concurrency 1 --count 1 --warmup 0 --json /dev/full"

@@ -1,4 +1,4 @@
-"""When streams begin: as many at once as asked for, or when due; with streams that take no time."""
+"""Closed and open loops with streams that take no time."""
 
 import asyncio
 
@@ -16,37 +16,37 @@ from tests.barkclient.bench.records import stream
 
 
 class Speech:
-    """Speaks for some rounds of the event loop, and counts how many do so at once."""
+    """Runs for some rounds of the event loop and counts the concurrent streams."""
 
     def __init__(self, status: str = OK) -> None:
         self.status = status
         self.indices: list[int] = []
         self.begun_at: list[float] = []
-        self.now = self.most = 0
+        self.running = self.max_running = 0
 
     async def speak(self, index: int, level_began_at: float, begun_at: float) -> StreamRecord:
         self.indices.append(index)
         self.begun_at.append(begun_at)
-        self.now += 1
-        self.most = max(self.most, self.now)
+        self.running += 1
+        self.max_running = max(self.max_running, self.running)
         for _ in range(1 + index % 3):
             await asyncio.sleep(0)
-        self.now -= 1
+        self.running -= 1
         return stream(index=index, begun_s=begun_at - level_began_at, status=self.status)
 
 
 @pytest.mark.parametrize(("concurrency", "count"), [(1, 5), (4, 20), (8, 3)])
-async def test_a_closed_loop_keeps_so_many_running(concurrency: int, count: int) -> None:
+async def test_closed_loop_keeps_concurrency(concurrency: int, count: int) -> None:
     run, speech = LevelRun(Level("closed", concurrency, count=count)), Speech()
     await run_level(run, speech.speak, seed=0)
     assert sorted(speech.indices) == list(range(count))
     assert sorted(record.index for record in run.streams) == list(range(count))
-    assert speech.most == min(concurrency, count)
+    assert speech.max_running == min(concurrency, count)
     assert (run.begun, run.failed, run.complete) == (count, 0, True)
-    assert run.full_s <= run.elapsed_s == run.elapsed_s  # the clock stands
+    assert run.full_s <= run.elapsed_s == run.elapsed_s  # the clock has stopped
 
 
-async def test_an_open_loop_does_not_wait_for_streams_to_end() -> None:
+async def test_open_loop_does_not_wait_for_streams() -> None:
     count = 20
     run, all_begun = LevelRun(Level("open", 1000.0, count=count)), asyncio.Event()
 
@@ -61,8 +61,8 @@ async def test_an_open_loop_does_not_wait_for_streams_to_end() -> None:
     assert run.full_s == run.elapsed_s
 
 
-async def test_a_stream_of_an_open_loop_begins_when_it_is_due() -> None:
-    """Not when the client gets round to it: that would hide the wait."""
+async def test_open_loop_measures_from_arrival_time() -> None:
+    """The time that the client is late counts as latency."""
     level = Level("open", 500.0, count=10)
     run, speech = LevelRun(level), Speech()
     await run_level(run, speech.speak, seed=3)
@@ -70,16 +70,16 @@ async def test_a_stream_of_an_open_loop_begins_when_it_is_due() -> None:
     assert speech.indices == list(range(10))
 
 
-async def test_failures_count_and_the_loop_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    pauses: list[int] = []
-    monkeypatch.setattr(load, "backoff_s", lambda failures: pauses.append(failures) or 0.0)
+async def test_closed_loop_continues_after_failures(monkeypatch: pytest.MonkeyPatch) -> None:
+    backoffs: list[int] = []
+    monkeypatch.setattr(load, "backoff_s", lambda failures: backoffs.append(failures) or 0.0)
     run = LevelRun(Level("closed", 1, count=4))
     await run_level(run, Speech("UNAVAILABLE").speak, seed=0)
     assert (run.begun, run.failed, run.complete) == (4, 4, True)
-    assert pauses == [1, 2, 3, 4]
+    assert backoffs == [1, 2, 3, 4]
 
 
-async def test_an_interrupted_level_keeps_what_it_has() -> None:
+async def test_interrupted_level_keeps_its_results() -> None:
     run, speech, hanging = LevelRun(Level("closed", 1, count=9)), Speech(), asyncio.Event()
 
     async def speak(index: int, level_began_at: float, begun_at: float) -> StreamRecord:
@@ -97,7 +97,7 @@ async def test_an_interrupted_level_keeps_what_it_has() -> None:
     assert run.full_s == run.elapsed_s == run.elapsed_s
 
 
-def test_a_duration_ends_the_beginning_of_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_level_starts_no_stream_after_duration(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 100.0
     monkeypatch.setattr(level_run.time, "monotonic", lambda: now)
     run = LevelRun(Level("closed", 1, duration_s=5))
@@ -108,16 +108,16 @@ def test_a_duration_ends_the_beginning_of_streams(monkeypatch: pytest.MonkeyPatc
     assert run.begin() is None
     run.idle()
     now = 107.0
-    run.idle()  # the first counts
+    run.idle()  # only the first call counts
     run.end(complete=True)
     now = 200.0
     assert (run.begun, run.full_s, run.elapsed_s) == (2, 5, 7)
 
 
 @given(st.integers(1, 100_000))
-def test_pauses_grow_to_a_second(failures: int) -> None:
+def test_backoff_grows_to_one_second(failures: int) -> None:
     assert 0 < backoff_s(failures) <= backoff_s(failures + 1) <= 1
 
 
-def test_no_pause_after_success() -> None:
+def test_backoff_is_zero_after_success() -> None:
     assert [backoff_s(failures) for failures in (0, 1, 2, 6, 99)] == [0, 0.05, 0.1, 1, 1]

@@ -1,4 +1,4 @@
-"""What a command line asks for, and what it cannot ask for."""
+"""The plan that a command line describes."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def plan(options: str = "") -> Plan:
     return arguments.plan()
 
 
-def test_defaults_end() -> None:
+def test_default_plan_is_finite() -> None:
     default = plan()
     assert (default.loop, default.loads, default.timeout_s) == ("closed", (1, 2, 4, 8), 120)
     assert default.texts == SENTENCES
@@ -28,7 +28,7 @@ def test_defaults_end() -> None:
     assert default.warm_up(8) == Level("closed", 2, count=2)
 
 
-def test_an_open_loop() -> None:
+def test_rate_makes_an_open_loop() -> None:
     opened = plan("--rate 0.5,2.5 --seed 3 --warmup 5")
     assert (opened.loop, opened.loads, opened.seed) == ("open", (0.5, 2.5), 3)
     assert opened.level(0.5) == Level("open", 0.5, count=20)
@@ -44,16 +44,16 @@ def test_an_open_loop() -> None:
         ("--rate 4 --duration 2.5", Level("open", 4, duration_s=2.5)),
     ],
 )
-def test_count_or_duration(options: str, level: Level) -> None:
+def test_level_ends_by_count_or_duration(options: str, level: Level) -> None:
     assert plan(options).level(4) == level
 
 
-def test_saturation_has_no_levels_of_its_own() -> None:
+def test_saturation_plan_has_no_loads() -> None:
     searching = plan("--saturate --max-concurrency 12")
     assert (searching.loop, searching.loads, searching.max_concurrency) == ("closed", (), 12)
 
 
-def test_texts_come_one_a_line(tmp_path: Path) -> None:
+def test_text_file_has_one_text_per_line(tmp_path: Path) -> None:
     (tmp_path / "texts").write_text("Grüß dich ♪\n\n  second  \n", "utf-8")
     assert plan(f"--text-file {tmp_path / 'texts'}").texts == ["Grüß dich ♪", "second"]
 
@@ -62,7 +62,9 @@ def test_texts_come_one_a_line(tmp_path: Path) -> None:
     ("content", "message"),
     [(None, "cannot read"), (b" \n\n", "has no text"), (b"\xff", "is not UTF-8")],
 )
-def test_texts_that_cannot_be_read(tmp_path: Path, content: bytes | None, message: str) -> None:
+def test_unreadable_text_file_is_refused(
+    tmp_path: Path, content: bytes | None, message: str
+) -> None:
     if content is not None:
         (tmp_path / "texts").write_bytes(content)
     with pytest.raises(InvalidRequest, match=message):

@@ -1,4 +1,4 @@
-"""Underruns against a player that is simulated millisecond by millisecond."""
+"""Underruns against a player that is simulated in steps of a millisecond."""
 
 import pytest
 from hypothesis import given
@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from barkclient.bench.playback import is_free, silences_s, underrun_s
 from barkclient.bench.stream import Arrival
-from tests.barkclient.bench.records import FALTERING, SMOOTH
+from tests.barkclient.bench.records import SMOOTH, UNDERRUN
 
 gaps_and_lengths_ms = st.lists(st.tuples(st.integers(0, 60), st.integers(1, 60)), min_size=1)
 
@@ -19,8 +19,8 @@ def arrivals_of(gaps_and_lengths: list[tuple[int, int]]) -> list[Arrival]:
     return arrivals
 
 
-def silence_heard_ms(gaps_and_lengths: list[tuple[int, int]]) -> int:
-    """Plays a millisecond at a time, from the first chunk to the last."""
+def simulated_silence_ms(gaps_and_lengths: list[tuple[int, int]]) -> int:
+    """Play from the first chunk to the last, one millisecond at a time."""
     (_, buffered_ms), *others = gaps_and_lengths
     silent_ms = 0
     for gap_ms, length_ms in others:
@@ -31,26 +31,26 @@ def silence_heard_ms(gaps_and_lengths: list[tuple[int, int]]) -> int:
     return silent_ms
 
 
-def test_silence_is_the_time_between_running_dry_and_the_next_chunk() -> None:
-    assert silences_s(FALTERING) == [0.0, 0.25, 0.0]
-    assert underrun_s(FALTERING) == 0.25
+def test_silence_lasts_from_underrun_to_next_chunk() -> None:
+    assert silences_s(UNDERRUN) == [0.0, 0.25, 0.0]
+    assert underrun_s(UNDERRUN) == 0.25
     assert underrun_s(SMOOTH) == 0
 
 
-def test_a_late_first_chunk_is_no_underrun() -> None:
+def test_late_first_chunk_is_not_an_underrun() -> None:
     assert underrun_s([Arrival(100.0, 0.5)]) == 0
 
 
-def test_silences_add_up() -> None:
-    """Dry at 0.1, 0.1 s late; dry at 0.3, 0.2 s late: no single one is the whole."""
+def test_underruns_add_up() -> None:
+    """Two underruns: 0.1 s at 0.1 s, and 0.2 s at 0.3 s."""
     arrivals = [Arrival(0.0, 0.1), Arrival(0.2, 0.1), Arrival(0.5, 0.1)]
     assert underrun_s(arrivals) == pytest.approx(0.3)
     assert not is_free(arrivals, 0.25)
     assert is_free(arrivals, 0.3)
 
 
-def test_a_chunk_at_the_very_moment_the_player_runs_dry_is_in_time() -> None:
-    """In floats 0.1 + 0.2 lies below 0.3 + 0.0000000000000001."""
+def test_chunk_at_the_end_of_audio_is_in_time() -> None:
+    """Sums of floats are not exact: 0.1 + 0.2 != 0.3."""
     assert is_free([Arrival(0.1, 0.2), Arrival(0.3, 0.1), Arrival(0.1 + 0.2 + 0.1, 0.1)], 0)
 
 
@@ -60,8 +60,8 @@ def test_no_audio_is_not_free_of_underrun() -> None:
 
 
 @given(gaps_and_lengths_ms)
-def test_equals_what_a_player_hears(gaps_and_lengths: list[tuple[int, int]]) -> None:
-    expected_ms = silence_heard_ms(gaps_and_lengths)
+def test_underrun_equals_simulated_player(gaps_and_lengths: list[tuple[int, int]]) -> None:
+    expected_ms = simulated_silence_ms(gaps_and_lengths)
     arrivals = arrivals_of(gaps_and_lengths)
     assert underrun_s(arrivals) == pytest.approx(expected_ms / 1000, abs=1e-7)
     assert is_free(arrivals, expected_ms / 1000)
@@ -69,7 +69,7 @@ def test_equals_what_a_player_hears(gaps_and_lengths: list[tuple[int, int]]) -> 
 
 
 @given(gaps_and_lengths_ms)
-def test_a_head_start_of_the_underrun_leaves_none(gaps_and_lengths: list[tuple[int, int]]) -> None:
+def test_buffer_of_the_underrun_prevents_it(gaps_and_lengths: list[tuple[int, int]]) -> None:
     first, *others = arrivals_of(gaps_and_lengths)
-    head_start = underrun_s([first, *others])
-    assert is_free([Arrival(first.at_s + head_start, first.audio_s), *others], 0)
+    buffer_s = underrun_s([first, *others])
+    assert is_free([Arrival(first.at_s + buffer_s, first.audio_s), *others], 0)

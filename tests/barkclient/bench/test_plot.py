@@ -1,4 +1,4 @@
-"""The picture: a PNG of whatever was measured."""
+"""The plot of a benchmark."""
 
 import struct
 from pathlib import Path
@@ -8,14 +8,14 @@ import pytest
 from barkclient.bench.level import Level
 from barkclient.bench.plot import draw
 from barkclient.bench.summary import LevelSummary, summarize
-from tests.barkclient.bench.records import FALTERING, MeasuredRun, stream
+from tests.barkclient.bench.records import UNDERRUN, MeasuredRun, stream
 
-MEASURED = MeasuredRun(Level("closed", 2, count=2), stream(), stream(FALTERING))
+MEASURED = MeasuredRun(Level("closed", 2, count=2), stream(), stream(UNDERRUN))
 NOTHING = MeasuredRun(Level("closed", 1, count=1))
 
 
 @pytest.mark.parametrize("runs", [[MEASURED, NOTHING], [NOTHING], []], ids=len)
-def test_a_png_of_some_size(tmp_path: Path, runs: list[MeasuredRun]) -> None:
+def test_draw_writes_a_png(tmp_path: Path, runs: list[MeasuredRun]) -> None:
     summaries: list[LevelSummary] = [summarize(run) for run in runs]
     draw(summaries, str(tmp_path / "plot"), "a title")
     content = (tmp_path / "plot").read_bytes()

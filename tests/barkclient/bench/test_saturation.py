@@ -1,4 +1,4 @@
-"""The search for saturation against servers that sustain exactly so many streams."""
+"""The saturation search against servers with an exact capacity."""
 
 import pytest
 from hypothesis import given
@@ -27,7 +27,9 @@ def searched(capacity: int, maximum: int) -> tuple[SaturationSearch, list[int]]:
         (100, 256, [1, 2, 4, 8, 16, 32, 64, 128, 96, 112, 104, 100, 102, 101], ""),
     ],
 )
-def test_doubles_then_halves(capacity: int, maximum: int, tried: list[int], verdict: str) -> None:
+def test_search_doubles_then_bisects(
+    capacity: int, maximum: int, tried: list[int], verdict: str
+) -> None:
     search, levels = searched(capacity, maximum)
     assert levels == tried[: len(levels)]
     assert verdict in search.verdict()
@@ -35,23 +37,23 @@ def test_doubles_then_halves(capacity: int, maximum: int, tried: list[int], verd
         assert levels == tried
 
 
-def test_nothing_is_known_before_the_first_level() -> None:
+def test_verdict_before_the_first_level() -> None:
     assert SaturationSearch(8).verdict() == "no level was measured"
 
 
 @given(st.integers(0, 3000), st.integers(1, 2000))
-def test_finds_every_capacity(capacity: int, maximum: int) -> None:
+def test_search_finds_every_capacity(capacity: int, maximum: int) -> None:
     search, tried = searched(capacity, maximum)
     truth = min(capacity, maximum)
     assert truth - truth // 32 <= search.sustained <= truth
     assert search.sustained == truth or truth > 64
-    assert search.sustained in {0, *tried}  # measured, never guessed
+    assert search.sustained in {0, *tried}  # always a measured level
     assert max(tried) <= maximum
     assert len(set(tried)) == len(tried) <= 2 * maximum.bit_length()
 
 
 @given(st.lists(st.booleans(), min_size=40, max_size=40))
-def test_ends_whatever_is_measured(outcomes: list[bool]) -> None:
+def test_search_ends_for_any_results(outcomes: list[bool]) -> None:
     search = SaturationSearch(4096)
     for outcome in outcomes:
         level = search.next()

@@ -1,4 +1,4 @@
-"""The numbers of a level, worked out by hand."""
+"""Statistics of a level against examples."""
 
 import pytest
 from hypothesis import given
@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from barkclient.bench.level import Level
 from barkclient.bench.summary import Percentiles, audio_within_s, free_share, summarize
-from tests.barkclient.bench.records import FALTERING, SMOOTH, MeasuredRun, stream
+from tests.barkclient.bench.records import SMOOTH, UNDERRUN, MeasuredRun, stream
 
 LEVEL = Level("closed", 2, count=3)
 
@@ -22,17 +22,17 @@ LEVEL = Level("closed", 2, count=3)
     ],
     ids=["1 value", "2 values", "20 values", "100 values", "201 values"],
 )
-def test_percentiles_by_hand(values: list[float], expected: tuple[float, ...]) -> None:
+def test_percentiles_of_examples(values: list[float], expected: tuple[float, ...]) -> None:
     assert Percentiles.of(values) == Percentiles(*expected)
 
 
-def test_percentiles_of_nothing_and_in_another_unit() -> None:
+def test_percentiles_of_nothing_and_with_scale() -> None:
     assert Percentiles.of([]) == Percentiles(None, None, None)
     assert Percentiles.of([0.25], 1000) == Percentiles(250, 250, 250)
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1))
-def test_a_percentile_is_the_least_value_with_enough_values_up_to_it(values: list[float]) -> None:
+def test_percentile_is_smallest_value_of_its_rank(values: list[float]) -> None:
     percentiles = Percentiles.of(values)
     for percent, value in ((50, percentiles.p50), (95, percentiles.p95), (99, percentiles.p99)):
         assert value is not None
@@ -41,9 +41,9 @@ def test_a_percentile_is_the_least_value_with_enough_values_up_to_it(values: lis
         assert 100 * sum(other < value for other in values) < percent * len(values)
 
 
-def test_a_level_by_hand() -> None:
+def test_summarize_an_example() -> None:
     broken = stream(SMOOTH[:1], status="UNAVAILABLE", message="broke off")
-    run = MeasuredRun(LEVEL, stream(FALTERING), stream(SMOOTH, begun_s=3.25), broken, begun=4)
+    run = MeasuredRun(LEVEL, stream(UNDERRUN), stream(SMOOTH, begun_s=3.25), broken, begun=4)
     summary = summarize(run)
     assert (summary.begun, summary.finished, summary.failed) == (4, 2, 1)
     assert (summary.errors, summary.reasons) == ({"UNAVAILABLE": 1}, {"UNAVAILABLE": "broke off"})
@@ -52,18 +52,18 @@ def test_a_level_by_hand() -> None:
     assert summary.rtf == Percentiles(0.5, 2, 2)
     assert summary.audio_s == 3
     assert (summary.elapsed_s, summary.full_s) == (10, 4)
-    assert summary.audio_s_per_s == 0.5  # what came at 4.25 s no longer counts
+    assert summary.audio_s_per_s == 0.5  # audio that arrived at 4.25 s does not count
     assert summary.free_0ms == summary.free_100ms == 1 / 3
     assert not summary.sustained
 
 
-def test_reasons_are_those_of_the_first() -> None:
+def test_reasons_are_first_messages() -> None:
     failures = [stream((), status="INTERNAL", message=message) for message in ("one", "two")]
     summary = summarize(MeasuredRun(LEVEL, *failures))
     assert (summary.errors, summary.reasons) == ({"INTERNAL": 2}, {"INTERNAL": "one"})
 
 
-def test_a_level_in_which_nothing_finished() -> None:
+def test_summarize_level_without_finished_streams() -> None:
     summary = summarize(MeasuredRun(LEVEL, begun=1))
     assert summary.ttfa_ms.p50 is None
     assert summary.audio_s_per_s is None
@@ -71,24 +71,24 @@ def test_a_level_in_which_nothing_finished() -> None:
     assert not summary.sustained
 
 
-def test_audio_counts_when_it_came_in_the_level_s_time() -> None:
+def test_audio_within_counts_by_arrival() -> None:
     assert audio_within_s([stream(SMOOTH, begun_s=1.0)], 1.4) == 0
     assert audio_within_s([stream(SMOOTH, begun_s=1.0)], 1.5) == 1
     assert audio_within_s([stream(SMOOTH, begun_s=1.0), stream(SMOOTH)], 2.0) == 4
 
 
-def test_the_threshold_is_of_the_whole_stream() -> None:
-    streams = [stream(FALTERING), stream(SMOOTH)]
+def test_free_share_sums_silence_per_stream() -> None:
+    streams = [stream(UNDERRUN), stream(SMOOTH)]
     assert free_share(streams, 0.0) == 0.5
     assert free_share(streams, 0.25) == 1.0
 
 
 @pytest.mark.parametrize(("smooth", "sustained"), [(99, True), (98, False)])
-def test_sustained_is_99_of_100(smooth: int, sustained: bool) -> None:
-    streams = [stream(SMOOTH)] * smooth + [stream(FALTERING)] * (100 - smooth)
+def test_sustained_means_99_percent_of_streams(smooth: int, sustained: bool) -> None:
+    streams = [stream(SMOOTH)] * smooth + [stream(UNDERRUN)] * (100 - smooth)
     assert summarize(MeasuredRun(LEVEL, *streams)).sustained is sustained
 
 
-def test_a_single_failure_is_not_sustained() -> None:
+def test_single_failure_is_not_sustained() -> None:
     streams = [stream(SMOOTH)] * 999 + [stream((), status="INTERNAL")]
     assert not summarize(MeasuredRun(LEVEL, *streams)).sustained

@@ -1,15 +1,15 @@
-"""The table, as it is printed."""
+"""The table of results."""
 
 from barkclient.bench.level import Level
 from barkclient.bench.summary import summarize
 from barkclient.bench.table import render
-from tests.barkclient.bench.records import FALTERING, MeasuredRun, stream
+from tests.barkclient.bench.records import UNDERRUN, MeasuredRun, stream
 
 
-def test_levels_are_rows_by_rising_load() -> None:
-    quick = MeasuredRun(Level("closed", 2, count=2), stream(), stream())
-    slow = MeasuredRun(Level("closed", 16, count=2), stream(FALTERING), stream(), begun=3)
-    *_, first, second = render([summarize(slow), summarize(quick)]).splitlines()
+def test_rows_are_levels_by_rising_load() -> None:
+    fast = MeasuredRun(Level("closed", 2, count=2), stream(), stream())
+    slow = MeasuredRun(Level("closed", 16, count=2), stream(UNDERRUN), stream(), begun=3)
+    *_, first, second = render([summarize(slow), summarize(fast)]).splitlines()
     both = [" ".join(row.split()) for row in (first, second)]
     assert both == [
         "2 at once 2/2 500/500/500 500/500/500 0.50/0.50 1.00 100.0% 100.0%",
@@ -17,19 +17,19 @@ def test_levels_are_rows_by_rising_load() -> None:
     ]
 
 
-def test_columns_stand_below_each_other() -> None:
+def test_columns_are_aligned() -> None:
     runs = [MeasuredRun(Level("open", rate, count=1), stream()) for rate in (0.5, 100)]
     lines = render([summarize(run) for run in runs]).splitlines()
     assert len({len(line) for line in lines}) == 1
     assert [line[:14] for line in lines] == [" " * 14, " " * 14, "0.5 per second", "100 per second"]
 
 
-def test_what_is_not_known_is_a_dash() -> None:
+def test_unknown_values_are_dashes() -> None:
     table = render([summarize(MeasuredRun(Level("closed", 1, count=1), begun=1))])
     assert table.splitlines()[2].split()[4:] == ["-/-/-", "-/-/-", "-/-", "-", "-", "-"]
 
 
-def test_what_went_wrong_stands_below() -> None:
+def test_remarks_list_failures_and_delays() -> None:
     full = [stream((), status="RESOURCE_EXHAUSTED", message="all slots are taken")] * 2
     run = MeasuredRun(Level("closed", 1, count=3), *full, stream((), status="INTERNAL"))
     run.complete = False
