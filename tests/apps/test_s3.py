@@ -1,6 +1,4 @@
-"""The voice store in S3: files as in a folder, shared by two orchestrators, on a server that comes
-and goes.
-"""
+"""The voice store in S3: same as in a folder, shared by two orchestrators, with S3 failures."""
 
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -34,20 +32,20 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
 
 
 def test_s3_store_behaves_like_a_folder(s3: S3Server) -> None:
-    files, other = open_blob_store(STORE), open_blob_store(STORE)
-    assert (files.list(), files.read("a.npz", 100), files.delete("a.npz")) == ({}, None, False)
-    files.check_writable(thoroughly=True)
-    assert files.create("a.npz", b"one")
+    blobs, other = open_blob_store(STORE), open_blob_store(STORE)
+    assert (blobs.list(), blobs.read("a.npz", 100), blobs.delete("a.npz")) == ({}, None, False)
+    blobs.check_writable(probe=True)
+    assert blobs.create("a.npz", b"one")
     assert (other.read("a.npz", 100), other.read("a.npz", 2)) == (b"one", b"on")
     assert not other.create("a.npz", b"two")
-    before = files.list()
+    before = blobs.list()
     other.replace("a.npz", b"eno")
-    assert files.read("a.npz", 100) == b"eno"
-    assert files.list().keys() == before.keys() == {"a.npz"}
-    assert files.list() != before
-    files.child("b").create("c.npz", b"two")
-    assert (set(other.list()), set(other.child("b").list())) == ({"a.npz"}, {"c.npz"})
-    assert files.delete("a.npz")
+    assert blobs.read("a.npz", 100) == b"eno"
+    assert blobs.list().keys() == before.keys() == {"a.npz"}
+    assert blobs.list() != before
+    blobs.subfolder("b").create("c.npz", b"two")
+    assert (set(other.list()), set(other.subfolder("b").list())) == ({"a.npz"}, {"c.npz"})
+    assert blobs.delete("a.npz")
     assert other.list() == {}
 
 
@@ -55,9 +53,9 @@ def test_concurrent_create_succeeds_once(s3: S3Server) -> None:
     begin = threading.Barrier(8)
 
     def create(number: int) -> bool:
-        files = open_blob_store(STORE)  # with a lock of its own: S3 decides
+        blobs = open_blob_store(STORE)  # with a lock of its own: S3 decides
         begin.wait()
-        return files.create("a.npz", bytes([number]) * 10_000)
+        return blobs.create("a.npz", bytes([number]) * 10_000)
 
     with ThreadPoolExecutor(8) as threads:
         won = list(threads.map(create, range(8)))

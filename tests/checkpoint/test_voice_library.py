@@ -1,4 +1,4 @@
-"""The voices that a checkpoint names: listed, described, read when they are asked for."""
+"""The voices of a checkpoint: listed, described, and read on first use."""
 
 import json
 import shutil
@@ -28,13 +28,13 @@ def _edit_paths(folder: Path, change: dict[str, Any]) -> None:
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
 
 
-def test_a_library_names_its_voices(tiny_folder: Path) -> None:
+def test_library_lists_its_voices(tiny_folder: Path) -> None:
     library = _library(tiny_folder)
     assert library.names() == ("v2/test_speaker_0", "v2/test_speaker_1")
     assert library.default == "v2/test_speaker_0"
 
 
-def test_a_library_reads_a_voice_once(folder: Path) -> None:
+def test_library_reads_a_voice_once(folder: Path) -> None:
     library = _library(folder)
     voice = library.get("v2/test_speaker_0")
     expected = random_voice(TINY, TINY.max_input_semantic_length // 3, seed=0)
@@ -45,7 +45,7 @@ def test_a_library_reads_a_voice_once(folder: Path) -> None:
     assert library.get("v2/test_speaker_0") is voice
 
 
-def test_a_checkpoint_need_not_have_voices(tmp_path: Path) -> None:
+def test_library_may_be_empty(tmp_path: Path) -> None:
     folder = build_checkpoint(tmp_path, TINY)
     (folder / "speaker_embeddings_path.json").unlink()
     _edit_generation(folder, default_voice=None)
@@ -60,13 +60,13 @@ def _edit_generation(folder: Path, **change: object) -> None:
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
 
 
-def test_a_default_voice_must_exist(folder: Path) -> None:
+def test_library_requires_the_default_voice(folder: Path) -> None:
     _edit_generation(folder, default_voice="v2/nobody")
-    with pytest.raises(CheckpointError, match=r"default_voice 'v2/nobody'"):
+    with pytest.raises(CheckpointError, match=r"default_voice to 'v2/nobody'"):
         _library(folder)
 
 
-def test_an_unknown_name_is_answered_with_near_ones(tiny_folder: Path) -> None:
+def test_unknown_name_error_suggests_similar_ones(tiny_folder: Path) -> None:
     with pytest.raises(NotFound) as caught:
         _library(tiny_folder).get("v2/test_speaker")
     assert "v2/test_speaker_0, v2/test_speaker_1" in str(caught.value)
@@ -76,7 +76,7 @@ def test_an_unknown_name_is_answered_with_near_ones(tiny_folder: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["", "repo_or_path", "../tiny/v2/test_speaker_0", "/etc/passwd", "x" * 10**6]
 )
-def test_strange_names_are_unknown(name: str, tiny_folder: Path) -> None:
+def test_library_does_not_know_strange_names(name: str, tiny_folder: Path) -> None:
     with pytest.raises(NotFound) as caught:
         _library(tiny_folder).get(name)
     assert len(str(caught.value)) < 400
@@ -86,14 +86,14 @@ def test_strange_names_are_unknown(name: str, tiny_folder: Path) -> None:
     "path",
     ["../secret.npy", "/etc/passwd", "speaker_embeddings/../../secret.npy", "..", ".", "a\0b", ""],
 )
-def test_no_path_leads_out_of_the_folder(path: str, folder: Path) -> None:
+def test_library_rejects_paths_outside_the_checkpoint(path: str, folder: Path) -> None:
     np.save(folder.parent / "secret.npy", np.zeros(50, int))
     _edit_paths(folder, {"evil": dict.fromkeys(PROMPTS, path)})
-    with pytest.raises(CheckpointError, match="leads out of the checkpoint's folder"):
+    with pytest.raises(CheckpointError, match="is outside the checkpoint's folder"):
         _library(folder).get("evil")
 
 
-def test_links_are_followed_as_in_the_hubs_cache(folder: Path) -> None:
+def test_library_follows_links_of_the_hub_cache(folder: Path) -> None:
     blobs = folder.parent / "blobs"
     (folder / "speaker_embeddings" / "v2").rename(blobs)
     (folder / "speaker_embeddings" / "v2").mkdir()
@@ -105,15 +105,15 @@ def test_links_are_followed_as_in_the_hubs_cache(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        (3, "gives no path of its semantic_prompt"),
-        ({}, "gives no path of its semantic_prompt"),
-        (dict.fromkeys(PROMPTS, 3), "gives no path of its semantic_prompt"),
+        (3, "has no path for its semantic_prompt"),
+        ({}, "has no path for its semantic_prompt"),
+        (dict.fromkeys(PROMPTS, 3), "has no path for its semantic_prompt"),
         (dict.fromkeys(PROMPTS, "absent.npy"), "cannot be read"),
         (dict.fromkeys(PROMPTS, "speaker_embeddings"), "cannot be read"),
-        (dict.fromkeys(PROMPTS, "config.json"), "no valid .npy"),
+        (dict.fromkeys(PROMPTS, "config.json"), "not a valid .npy"),
     ],
 )
-def test_broken_entries_are_said(entry: object, message: str, folder: Path) -> None:
+def test_library_reports_broken_entries(entry: object, message: str, folder: Path) -> None:
     _edit_paths(folder, {"broken": entry})
     library = _library(folder)
     with pytest.raises(
@@ -123,27 +123,27 @@ def test_broken_entries_are_said(entry: object, message: str, folder: Path) -> N
     assert library.get("v2/test_speaker_0")
 
 
-def test_a_voice_of_another_checkpoint_is_said(folder: Path) -> None:
+def test_library_reports_voices_of_another_checkpoint(folder: Path) -> None:
     file = folder / "speaker_embeddings" / "v2" / "test_speaker_0_coarse_prompt.npy"
     np.save(file, np.full((2, 75), 1000))
-    with pytest.raises(CheckpointError, match="coarse_prompt holds values from 1000"):
+    with pytest.raises(CheckpointError, match="coarse_prompt has values from 1000"):
         _library(folder).get("v2/test_speaker_0")
 
 
-def test_large_arrays_are_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_library_does_not_read_large_arrays(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(voices, "MAX_ARRAY_BYTES", 100)
     with pytest.raises(CheckpointError, match="is larger than"):
         _library(folder).get("v2/test_speaker_0")
 
 
 @pytest.mark.parametrize("content", ["", "[]"])
-def test_a_broken_list_of_voices_is_said(content: str, folder: Path) -> None:
+def test_library_reports_a_broken_list(content: str, folder: Path) -> None:
     (folder / "speaker_embeddings_path.json").write_text(content)
     with pytest.raises(BarkserveError, match=r"speaker_embeddings_path\.json is broken"):
         _library(folder)
 
 
-def test_a_hub_checkpoint_fetches_just_the_three_files(
+def test_library_downloads_three_files_of_a_voice(
     tiny_folder: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.rmtree(folder / "speaker_embeddings")
@@ -163,7 +163,7 @@ def test_a_hub_checkpoint_fetches_just_the_three_files(
     assert fetched == [("suno/tiny", f"{start}_{prompt}.npy", "c0ffee") for prompt in PROMPTS]
 
 
-def test_the_130_presets_of_a_hub_checkpoint_have_names_and_load_on_first_use(
+def test_library_downloads_presets_on_first_use(
     tiny_folder: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     languages = ["de", "en", "es", "fr", "hi", "it", "ja", "ko", "pl", "pt", "ru", "tr", "zh"]
@@ -206,14 +206,16 @@ def test_the_130_presets_of_a_hub_checkpoint_have_names_and_load_on_first_use(
         ("", ""),
     ],
 )
-def test_a_name_tells_the_language_if_suno_gave_it(name: str, language: str) -> None:
+def test_preset_card_finds_the_language_in_the_name(name: str, language: str) -> None:
     assert preset_card(name).language == language
 
 
-def test_the_checkpoint_may_tell_more_of_a_voice(folder: Path) -> None:
+def test_library_reads_descriptions_of_the_checkpoint(folder: Path) -> None:
     entry = json.loads((folder / "speaker_embeddings_path.json").read_text())["v2/test_speaker_0"]
-    told = entry | {"language": "fr", "description": "a woman"}
-    _edit_paths(folder, {"v2/test_speaker_0": told, "v2/en_speaker_1": told | {"language": 3}})
+    described = entry | {"language": "fr", "description": "a woman"}
+    _edit_paths(
+        folder, {"v2/test_speaker_0": described, "v2/en_speaker_1": described | {"language": 3}}
+    )
     library = _library(folder)
     assert library.card("v2/test_speaker_0") == VoiceCard("v2/test_speaker_0", "fr", "a woman")
     assert library.card("v2/en_speaker_1").language == "en"

@@ -1,4 +1,4 @@
-"""Voices: what is one and what is not, from arrays and .npz bytes."""
+"""Voices from arrays and from .npz bytes: valid ones, and errors for others."""
 
 import io
 import tracemalloc
@@ -66,7 +66,7 @@ def _zip(members: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> 
     return stream.getvalue()
 
 
-def _assert_is(voice: Voice, arrays: Arrays) -> None:
+def _assert_equals(voice: Voice, arrays: Arrays) -> None:
     for prompt in PROMPTS:
         array = getattr(voice, prompt)
         assert array.dtype == np.int32
@@ -78,23 +78,23 @@ def _assert_is(voice: Voice, arrays: Arrays) -> None:
 @pytest.mark.parametrize(
     "dtype", ["int8", "uint8", "int16", "uint16", "int32", "int64", "uint64", ">i4"]
 )
-def test_any_integers_make_a_voice(dtype: str, arrays: Arrays, config: BarkConfig) -> None:
+def test_voice_accepts_any_integer_type(dtype: str, arrays: Arrays, config: BarkConfig) -> None:
     given = {prompt: array.astype(dtype) for prompt, array in arrays.items()}
     voice = parse_voice(given, config, "mine")
     assert voice.name == "mine"
-    _assert_is(voice, arrays)
+    _assert_equals(voice, arrays)
 
 
-def test_a_voice_is_a_copy(arrays: Arrays, config: BarkConfig) -> None:
+def test_voice_copies_its_arrays(arrays: Arrays, config: BarkConfig) -> None:
     given = {prompt: array.astype(np.int32) for prompt, array in arrays.items()}
     voice = parse_voice(given, config, "mine")
     given["semantic_prompt"][:] = 0
-    _assert_is(voice, arrays)
+    _assert_equals(voice, arrays)
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
 @pytest.mark.parametrize("compressed", [False, True])
-def test_npz_bytes_make_a_voice(
+def test_voice_from_npz_reads_savez_files(
     order: Any, compressed: bool, arrays: Arrays, config: BarkConfig
 ) -> None:
     data = _npz(
@@ -102,13 +102,15 @@ def test_npz_bytes_make_a_voice(
     )
     voice = voice_from_npz(data, config)
     assert voice.name == "inline"
-    _assert_is(voice, arrays)
+    _assert_equals(voice, arrays)
 
 
-def test_codebooks_are_counted_by_the_checkpoint(tmp_path: Path, arrays: Arrays) -> None:
+def test_voice_needs_the_codebooks_of_the_checkpoint(tmp_path: Path, arrays: Arrays) -> None:
     odd = CheckpointFolder.open(build_checkpoint(tmp_path, ODD)).bark
     assert parse_voice(random_voice(ODD, 9, seed=0), odd, "four").fine_prompt.shape == (4, 11)
-    with pytest.raises(InvalidArgument, match=r"fine_prompt has the shape \(8, .*must be \(4, m\)"):
+    with pytest.raises(
+        InvalidArgument, match=r"fine_prompt has shape \(8, .*must have shape \(4, m\)"
+    ):
         parse_voice({key: array % 24 for key, array in arrays.items()}, odd, "eight")
 
 
@@ -117,29 +119,29 @@ def test_codebooks_are_counted_by_the_checkpoint(tmp_path: Path, arrays: Arrays)
     [
         ("semantic_prompt", None, "semantic_prompt is missing"),
         ("fine_prompt", None, "fine_prompt is missing"),
-        ("semantic_prompt", np.zeros(50), "semantic_prompt has the type float64"),
-        ("semantic_prompt", np.zeros(50, bool), "semantic_prompt has the type bool"),
-        ("semantic_prompt", np.zeros((1, 50), int), r"shape \(1, 50\), it must be \(n,\)"),
-        ("semantic_prompt", np.array(3), r"shape \(\), it must be \(n,\)"),
-        ("semantic_prompt", np.zeros(1, int), "1 tokens, it must have at least 2"),
-        ("semantic_prompt", np.full(50, 100), "values from 100 to 100, they must be from 0 to 99"),
-        ("semantic_prompt", np.full(50, -1), "values from -1 to -1, they must be from 0 to 99"),
+        ("semantic_prompt", np.zeros(50), "semantic_prompt has type float64"),
+        ("semantic_prompt", np.zeros(50, bool), "semantic_prompt has type bool"),
+        ("semantic_prompt", np.zeros((1, 50), int), r"shape \(1, 50\); it must have shape \(n,\)"),
+        ("semantic_prompt", np.array(3), r"shape \(\); it must have shape \(n,\)"),
+        ("semantic_prompt", np.zeros(1, int), "1 tokens; it must have at least 2"),
+        ("semantic_prompt", np.full(50, 100), "values from 100 to 100; they must be from 0 to 99"),
+        ("semantic_prompt", np.full(50, -1), "values from -1 to -1; they must be from 0 to 99"),
         ("semantic_prompt", np.full(50, 2**64 - 1, np.uint64), "from 0 to 99"),
-        ("coarse_prompt", np.zeros(75, int), r"shape \(75,\), it must be \(2, m\)"),
-        ("coarse_prompt", np.zeros((75, 2), int), r"shape \(75, 2\), it must be \(2, m\)"),
-        ("coarse_prompt", np.zeros((2, 1), int), "1 frames, it must have at least 2"),
-        ("coarse_prompt", np.zeros((2, 0), int), "0 frames, it must have at least 2"),
+        ("coarse_prompt", np.zeros(75, int), r"shape \(75,\); it must have shape \(2, m\)"),
+        ("coarse_prompt", np.zeros((75, 2), int), r"shape \(75, 2\); it must have shape \(2, m\)"),
+        ("coarse_prompt", np.zeros((2, 1), int), "1 frames; it must have at least 2"),
+        ("coarse_prompt", np.zeros((2, 0), int), "0 frames; it must have at least 2"),
         ("coarse_prompt", np.full((2, 75), 64), "from 0 to 63"),
-        ("fine_prompt", np.zeros((7, 75), int), r"shape \(7, 75\), it must be \(8, m\)"),
+        ("fine_prompt", np.zeros((7, 75), int), r"shape \(7, 75\); it must have shape \(8, m\)"),
         (
             "fine_prompt",
             np.zeros((8, 74), int),
-            "74 frames and coarse_prompt 75, they must be equal",
+            "74 frames and coarse_prompt 75; they must be equal",
         ),
         ("fine_prompt", np.full((8, 75), -5), "from 0 to 63"),
     ],
 )
-def test_what_is_wrong_is_said(
+def test_voice_errors_name_the_prompt(
     prompt: str,
     array: np.ndarray[Any, Any] | None,
     message: str,
@@ -155,29 +157,29 @@ def test_what_is_wrong_is_said(
     assert caught.value.field == "voice.npz"
 
 
-def test_the_field_may_be_named_otherwise(config: BarkConfig) -> None:
+def test_voice_errors_name_the_given_field(config: BarkConfig) -> None:
     with pytest.raises(InvalidArgument, match=r"^history: semantic_prompt is missing"):
         parse_voice({}, config, "mine", field="history")
 
 
 @pytest.mark.parametrize("data", [b"", b"PK", b"\x93NUMPY", _npy(np.zeros(3)), _zip({})[:-1]])
-def test_what_is_no_archive_is_refused(data: bytes, config: BarkConfig) -> None:
-    with pytest.raises(InvalidArgument, match=r"no valid \.npz"):
+def test_voice_from_npz_rejects_other_files(data: bytes, config: BarkConfig) -> None:
+    with pytest.raises(InvalidArgument, match=r"not a valid \.npz"):
         voice_from_npz(data, config)
 
 
 @pytest.mark.parametrize(
     ("member", "message"),
     [
-        (b"", "no valid .npy"),
-        (b"\x93NUMPY\x09\x00", "no valid .npy"),
-        (b"\x93NUMPY\x01\x00\x04\x00{{{{", "no valid .npy"),
-        (_npy(np.arange(9))[:-1], "do not make the shape"),
-        (_npy(np.array([{}, "code"], dtype=object)), "has the type object"),
-        (_npy(np.zeros(3, dtype=[("a", int)])), "has the type"),
+        (b"", "not a valid .npy"),
+        (b"\x93NUMPY\x09\x00", "not a valid .npy"),
+        (b"\x93NUMPY\x01\x00\x04\x00{{{{", "not a valid .npy"),
+        (_npy(np.arange(9))[:-1], "do not match shape"),
+        (_npy(np.array([{}, "code"], dtype=object)), "has type object"),
+        (_npy(np.zeros(3, dtype=[("a", int)])), "has type"),
     ],
 )
-def test_broken_members_are_refused(
+def test_voice_from_npz_rejects_broken_members(
     member: bytes, message: str, arrays: Arrays, config: BarkConfig
 ) -> None:
     members = {f"{key}.npy": _npy(array) for key, array in arrays.items()}
@@ -186,7 +188,7 @@ def test_broken_members_are_refused(
 
 
 def _header(shape: str) -> bytes:
-    """A .npy file that claims a shape and has eight bytes."""
+    """A .npy file with eight bytes whose header claims a shape."""
     text = f"{{'descr': '<i8', 'fortran_order': False, 'shape': {shape}}}".encode()
     return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(8)
 
@@ -194,52 +196,54 @@ def _header(shape: str) -> bytes:
 @pytest.mark.parametrize(
     "shape", ["(10**12,)", "(1000000000000,)", "(-1,)", "(-1, -1)", "(0, 99999)", "(2**70,)"]
 )
-def test_a_claimed_size_takes_no_memory(shape: str, arrays: Arrays, config: BarkConfig) -> None:
+def test_voice_from_npz_rejects_false_shapes(
+    shape: str, arrays: Arrays, config: BarkConfig
+) -> None:
     members = {f"{key}.npy": _npy(array) for key, array in arrays.items()}
-    with pytest.raises(InvalidArgument, match=r"no valid \.npy"):
+    with pytest.raises(InvalidArgument, match=r"not a valid \.npy"):
         voice_from_npz(_zip(members | {"semantic_prompt.npy": _header(shape)}), config)
 
 
-def test_large_files_are_refused_unread(config: BarkConfig) -> None:
+def test_voice_from_npz_rejects_large_files_unread(config: BarkConfig) -> None:
     with pytest.raises(
-        InvalidArgument, match=f"{MAX_NPZ_BYTES + 1} bytes, at most {MAX_NPZ_BYTES}"
+        InvalidArgument, match=f"{MAX_NPZ_BYTES + 1} bytes; the limit is {MAX_NPZ_BYTES}"
     ):
         voice_from_npz(bytes(MAX_NPZ_BYTES + 1), config)
 
 
-def test_bombs_are_refused_unpacked(arrays: Arrays, config: BarkConfig) -> None:
+def test_voice_from_npz_rejects_zip_bombs(arrays: Arrays, config: BarkConfig) -> None:
     bomb = _zip({"semantic_prompt.npy": _npy(np.zeros(4 << 20, np.int64))})
     assert len(bomb) < MAX_NPZ_BYTES
     with pytest.raises(InvalidArgument, match="unpacks to more than 8 MiB"):
         voice_from_npz(bomb, config)
 
 
-def test_a_bomb_that_lies_about_its_size_is_not_unpacked(config: BarkConfig) -> None:
+def test_voice_from_npz_does_not_unpack_lying_zip_bombs(config: BarkConfig) -> None:
     content = _npy(np.zeros(4 << 20, np.int64))
     size = len(content).to_bytes(4, "little")
     bomb = _zip({"semantic_prompt.npy": content})
-    assert bomb.count(size) == 2  # in the member's own header and in the directory
-    liar = bomb.replace(size, (99).to_bytes(4, "little"))
+    assert bomb.count(size) == 2  # in the header of the member and in the directory
+    lying_bomb = bomb.replace(size, (99).to_bytes(4, "little"))
     tracemalloc.start()
     try:
         with pytest.raises(InvalidArgument, match="valid"):
-            voice_from_npz(liar, config)
+            voice_from_npz(lying_bomb, config)
         assert tracemalloc.get_traced_memory()[1] < len(content) // 10
     finally:
         tracemalloc.stop()
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
-def test_other_compressions_are_refused(
+def test_voice_from_npz_rejects_other_compressions(
     compression: int, arrays: Arrays, config: BarkConfig
 ) -> None:
     members = {f"{key}.npy": _npy(array) for key, array in arrays.items()}
-    with pytest.raises(InvalidArgument, match="packed in a way"):
+    with pytest.raises(InvalidArgument, match="unsupported compression"):
         voice_from_npz(_zip(members, compression), config)
 
 
 @given(st.binary(max_size=300), st.integers(0, 5000))
-def test_no_damage_gets_through_as_another_error(config: BarkConfig, noise: bytes, at: int) -> None:
+def test_damaged_npz_raises_invalid_argument(config: BarkConfig, noise: bytes, at: int) -> None:
     data = bytearray(_npz(random_voice(TINY, 10, seed=0)))
     data[at : at + len(noise)] = noise
     try:
@@ -250,9 +254,9 @@ def test_no_damage_gets_through_as_another_error(config: BarkConfig, noise: byte
 
 
 @pytest.mark.parametrize("name", SUNO_VOICES)
-def test_sunos_own_voices_fit_their_shapes(name: str, tmp_path: Path) -> None:
+def test_suno_voices_are_valid(name: str, tmp_path: Path) -> None:
     file = suno_voices() / f"{name}.npz"
     config = CheckpointFolder.open(build_checkpoint(tmp_path, SUNO_SHAPED)).bark
     voice = voice_from_npz(file.read_bytes(), config, name)
     with np.load(file, allow_pickle=False) as arrays:
-        _assert_is(voice, dict(arrays))
+        _assert_equals(voice, dict(arrays))

@@ -130,9 +130,9 @@ def _stored_voices(options: OrchestratorOptions, folder: CheckpointFolder) -> St
     """Open the voice store, if one is configured."""
     if not options.voice_store:
         return None
-    files = open_blob_store(options.voice_store)
-    named = VoiceStore(files, folder.bark, folder.name, options.max_stored_voices)
-    handles = VoiceHandles(files.child("handles"), named, options.voice_handle_seconds)
+    blobs = open_blob_store(options.voice_store)
+    named = VoiceStore(blobs, folder.bark, folder.name, options.max_stored_voices)
+    handles = VoiceHandles(blobs.subfolder("handles"), named, options.voice_handle_seconds)
     return StoredVoices(named, handles)
 
 

@@ -1,4 +1,4 @@
-"""What is known of a voice beside its tokens: name, language, what it is. Knows no files."""
+"""The description of a voice: name, language and a text."""
 
 import re
 from dataclasses import dataclass
@@ -24,13 +24,13 @@ _LANGUAGES = {
 
 @dataclass(frozen=True)
 class VoiceCard:
-    """A voice that can be named.
+    """The description of a voice that has a name.
 
     Attributes:
-        name: what requests call it.
-        language: a BCP 47 code, "" if it is not known.
-        description: in words, may be "".
-        stored: whether it was created; else it belongs to the checkpoint.
+        name: the name in requests.
+        language: a BCP 47 code; empty if unknown.
+        description: a text, or empty.
+        stored: whether a client created the voice; else it belongs to the checkpoint.
     """
 
     name: str
@@ -39,13 +39,13 @@ class VoiceCard:
     stored: bool = False
 
     def speaks(self, language: str) -> bool:
-        """Whether it is of that language: "en" takes "en-US" in, "" takes all."""
+        """Return whether a voice has a language; "en" includes "en-US", and "" includes all."""
         own, wanted = self.language.lower(), language.lower()
         return not wanted or own == wanted or own.startswith(wanted + "-")
 
 
 def preset_card(name: str) -> VoiceCard:
-    """The card of a checkpoint's voice, as far as Suno's way of naming tells it."""
+    """Describe a checkpoint's voice by its name, if it follows Suno's naming scheme."""
     if name == _ANNOUNCER:
         return VoiceCard(name, "en", "Suno's announcer, English")
     preset = _PRESET.fullmatch(name)

@@ -1,7 +1,7 @@
-"""Voices: tokens of earlier speech that a generation continues; from arrays, .npz bytes or by name.
+"""Voices: history prompts from arrays, from .npz bytes, or by name from a checkpoint.
 
-Trusts nothing it reads: no pickles, no size it has not checked, no path out of the checkpoint.
-Knows no torch and no gRPC.
+All input is checked: no pickles, no unchecked sizes, no paths outside the checkpoint. This module
+needs neither torch nor gRPC.
 """
 
 import difflib
@@ -24,23 +24,22 @@ from barkserve.errors import CheckpointError, InvalidArgument, NotFound
 
 PROMPTS = ("semantic_prompt", "coarse_prompt", "fine_prompt")
 MAX_NPZ_BYTES = 1 << 20
-MAX_ARRAY_BYTES = 8 << 20  # uncompressed; int64 codes of more than half an hour
+MAX_ARRAY_BYTES = 8 << 20  # uncompressed
 
 _PATHS_FILE = "speaker_embeddings_path.json"
-_PATHS_OWN_KEY = "repo_or_path"  # the only key of that file that is no voice
-_HOW_TO_LIST = "ListVoices (`barkclient voices`) lists all"
+_PATHS_OWN_KEY = "repo_or_path"  # the only key of that file that is not a voice
 
 
 @dataclass(frozen=True, eq=False)
 class Voice:
     """A history prompt that fits the checkpoint; its arrays are read-only int32.
 
-    Args:
-        name: what it is called in reports and logs.
+    Attributes:
+        name: the name in responses and logs.
         semantic_prompt: (n,) semantic tokens, oldest first.
         coarse_prompt: (n_coarse_codebooks, m) codes.
         fine_prompt: (n_fine_codebooks, m) codes.
-        language: what it spoke, a BCP 47 code; "" if that is not known.
+        language: the language that it speaks, a BCP 47 code; empty if unknown.
     """
 
     name: str
@@ -56,35 +55,54 @@ def parse_voice(
     name: str,
     field: str = "voice.history_prompt",
 ) -> Voice:
-    """Checks three arrays and makes a voice of them.
+    """Make a voice from three arrays.
 
     Args:
         arrays: semantic_prompt, coarse_prompt and fine_prompt, of any integer type.
-        config: the checkpoint that shall speak with this voice.
-        name: the voice's name.
-        field: what InvalidArgument names when something is wrong.
+        config: the configuration of the checkpoint that will use the voice.
+        name: the name of the voice.
+        field: the request field that errors name.
+
+    Raises:
+        InvalidArgument: the arrays are not a voice of this checkpoint.
     """
     try:
         return _checked_voice(arrays, config, name)
-    except _BadVoice as error:
+    except _InvalidVoice as error:
         raise InvalidArgument(field, str(error)) from None
 
 
 def voice_from_npz(
     data: bytes, config: BarkConfig, name: str = "inline", field: str = "voice.npz"
 ) -> Voice:
-    """Reads a voice from the bytes of an .npz file, which is how Suno publishes them."""
+    """Make a voice from the bytes of an .npz file, the format in which Suno publishes voices.
+
+    Args:
+        data: the file.
+        config: the configuration of the checkpoint that will use the voice.
+        name: the name of the voice.
+        field: the request field that errors name.
+
+    Raises:
+        InvalidArgument: the file is not a voice of this checkpoint.
+    """
     try:
         return _checked_voice(_read_npz(data), config, name)
-    except _BadVoice as error:
+    except _InvalidVoice as error:
         raise InvalidArgument(field, str(error)) from None
 
 
 class VoiceLibrary:
-    """The voices that a checkpoint names, each read when it is first asked for.
+    """The voices that a checkpoint contains. Each is read on first use.
+
+    Args:
+        folder: the checkpoint.
 
     Attributes:
-        default: the voice that speaks when a request names none, None for no history at all.
+        default: the name of the checkpoint's default voice; None for no voice.
+
+    Raises:
+        CheckpointError: the list of voices is broken, or does not have the default voice.
     """
 
     def __init__(self, folder: CheckpointFolder) -> None:
@@ -94,55 +112,65 @@ class VoiceLibrary:
         self.default = folder.bark.default_voice
         if self.default is not None and self.default not in self._paths:
             raise CheckpointError(
-                f"checkpoint {folder.path}: generation_config.json names the default_voice"
-                f" {self.default!r}, which {_PATHS_FILE} does not hold"
+                f"checkpoint {folder.path}: generation_config.json sets default_voice to"
+                f" {self.default!r}, but {_PATHS_FILE} has no such voice"
             )
 
     def names(self) -> tuple[str, ...]:
-        """All names, sorted."""
+        """Return all names, sorted."""
         return tuple(sorted(self._paths))
 
     def languages(self) -> tuple[str, ...]:
-        """The languages that the voices speak, as far as that is known; BCP 47 codes, sorted."""
+        """Return the known languages of the voices: BCP 47 codes, sorted."""
         return tuple(sorted({self.card(name).language for name in self._paths} - {""}))
 
     def card(self, name: str) -> VoiceCard:
-        """What is known of a voice without reading it: what the checkpoint says, else its name."""
-        known, entry = preset_card(name), self._paths[name]
-        given = entry if isinstance(entry, dict) else {}
-        language, text = given.get("language"), given.get("description")
+        """Describe a voice without reading it, from the checkpoint's list or from its name."""
+        preset, entry = preset_card(name), self._paths[name]
+        listed = entry if isinstance(entry, dict) else {}
+        language, text = listed.get("language"), listed.get("description")
         return VoiceCard(
             name,
-            language if isinstance(language, str) else known.language,
-            text if isinstance(text, str) else known.description,
+            language if isinstance(language, str) else preset.language,
+            text if isinstance(text, str) else preset.description,
         )
 
     def get(self, name: str) -> Voice:
-        """Returns the voice of that name; the first time, reads its files or fetches them."""
+        """Return a voice; read or download its files on first use.
+
+        Raises:
+            NotFound: the checkpoint has no voice of that name.
+            CheckpointError: the files are broken.
+        """
         if name not in self._voices:
             self._voices[name] = self._load(name)
         return self._voices[name]
 
     def not_found(self, name: str, others: Collection[str] = ()) -> NotFound:
-        """The error for a name that is neither the checkpoint's nor one of the others."""
-        shown, known = name[:80], {*self._paths, *others}
-        if not known:
+        """Return the error for a name that is neither in the checkpoint nor one of `others`."""
+        shown, names = name[:80], {*self._paths, *others}
+        if not names:
             return NotFound(
                 f"voice {shown!r} does not exist: checkpoint {self._folder.name} has no voices"
             )
-        near = sorted(difflib.get_close_matches(shown, sorted(known), n=3, cutoff=0.5))
-        hint = f", near ones are {', '.join(near)}" if near else ""
-        return NotFound(f"voice {shown!r} does not exist{hint}; {_HOW_TO_LIST} {len(known)}")
+        similar = sorted(difflib.get_close_matches(shown, sorted(names), n=3, cutoff=0.5))
+        hint = f"; similar names: {', '.join(similar)}" if similar else ""
+        return NotFound(
+            f"voice {shown!r} does not exist{hint}; ListVoices (`barkclient voices`) lists all"
+            f" {len(names)}"
+        )
 
     def files(self) -> Iterator[tuple[str, Path]]:
-        """Every file of every voice: its path in the checkpoint, and where it lies, fetched if need
-        be. Raises CheckpointError for a voice that has no such file.
+        """Yield all files: the path in the checkpoint and the local path, downloaded if needed.
+
+        Raises:
+            CheckpointError: a voice does not have all files.
         """
         for name, paths in sorted(self._paths.items()):
             try:
                 for prompt in PROMPTS:
                     yield _path_of(prompt, paths), self._locate(_path_of(prompt, paths))
-            except _BadVoice as error:
+            except _InvalidVoice as error:
                 raise self._broken(name, error) from None
 
     def _load(self, name: str) -> Voice:
@@ -153,10 +181,10 @@ class VoiceLibrary:
             arrays = {prompt: self._read(prompt, paths) for prompt in PROMPTS}
             voice = _checked_voice(arrays, self._folder.bark, name)
             return replace(voice, language=self.card(name).language)
-        except _BadVoice as error:
+        except _InvalidVoice as error:
             raise self._broken(name, error) from None
 
-    def _broken(self, name: str, error: "_BadVoice") -> CheckpointError:
+    def _broken(self, name: str, error: "_InvalidVoice") -> CheckpointError:
         return CheckpointError(
             f"voice {name!r} of checkpoint {self._folder.name} is broken: {error}"
         )
@@ -166,35 +194,35 @@ class VoiceLibrary:
         file = self._locate(path)
         try:
             if file.stat().st_size > MAX_ARRAY_BYTES:
-                raise _BadVoice(f"{path} is larger than {MAX_ARRAY_BYTES >> 20} MiB")
+                raise _InvalidVoice(f"{path} is larger than {MAX_ARRAY_BYTES >> 20} MiB")
             return _read_npy(file.read_bytes(), prompt)
         except OSError as error:
-            raise _BadVoice(f"{path} cannot be read ({error.strerror})") from None
+            raise _InvalidVoice(f"{path} cannot be read ({error.strerror})") from None
 
     def _locate(self, path: str) -> Path:
-        """The file of that path. No link is resolved: the hub's cache is made of links."""
+        """The local file of a path. Links are not resolved: the hub's cache consists of links."""
         folder = os.path.abspath(self._folder.path)
         file = os.path.abspath(os.path.join(folder, path))
         if "\0" in path or not file.startswith(folder + os.sep):
-            raise _BadVoice(f"the path {path!r} leads out of the checkpoint's folder")
+            raise _InvalidVoice(f"the path {path!r} is outside the checkpoint's folder")
         if self._folder.revision is None or os.path.exists(file):
             return Path(file)
         return fetch_file(self._folder.name, os.path.relpath(file, folder), self._folder.revision)
 
 
-class _BadVoice(Exception):
-    """What is wrong with a voice; becomes InvalidArgument or CheckpointError."""
+class _InvalidVoice(Exception):
+    """The reason why a voice is not valid. Becomes InvalidArgument or CheckpointError."""
 
 
 def _path_of(prompt: str, paths: Any) -> str:
     path = paths.get(prompt) if isinstance(paths, dict) else None
     if not isinstance(path, str):
-        raise _BadVoice(f"{_PATHS_FILE} gives no path of its {prompt}")
+        raise _InvalidVoice(f"{_PATHS_FILE} has no path for its {prompt}")
     return path
 
 
 def _read_paths(file: Path) -> dict[str, Any]:
-    """Voice name to its entry; a checkpoint need not have voices."""
+    """Voice name to entry; empty if the checkpoint has no voices."""
     if not file.exists():
         return {}
     paths = read_json_object(file)
@@ -207,7 +235,7 @@ def _checked_voice(
 ) -> Voice:
     for prompt in PROMPTS:
         if prompt not in arrays:
-            raise _BadVoice(f"{prompt} is missing; a voice has {', '.join(PROMPTS)}")
+            raise _InvalidVoice(f"{prompt} is missing; a voice has {', '.join(PROMPTS)}")
     vocab = config.semantic_generation.semantic_vocab_size
     semantic = _checked(arrays, "semantic_prompt", None, vocab)
     coarse = _checked(
@@ -223,23 +251,23 @@ def _checked_voice(
 def _checked(
     arrays: Mapping[str, np.ndarray[Any, Any]], prompt: str, codebooks: int | None, limit: int
 ) -> np.ndarray[Any, np.dtype[np.int32]]:
-    """A read-only int32 copy of one array.
+    """Return a read-only int32 copy of one array.
 
     Args:
-        arrays: where it is.
-        prompt: its key.
-        codebooks: rows that a two-dimensional one must have, None for a one-dimensional one.
-        limit: its values must be below.
+        arrays: all arrays.
+        prompt: the key of the array.
+        codebooks: the number of rows of a two-dimensional array; None for a one-dimensional one.
+        limit: the values must be below this.
     """
     array = arrays[prompt]
     if array.dtype.kind not in "iu":
-        raise _BadVoice(f"{prompt} has the type {array.dtype}, it must be integers")
+        raise _InvalidVoice(f"{prompt} has type {array.dtype}; it must have an integer type")
     if array.ndim != (1 if codebooks is None else 2) or codebooks not in (None, array.shape[0]):
         wanted = "(n,)" if codebooks is None else f"({codebooks}, m)"
-        raise _BadVoice(f"{prompt} has the shape {array.shape}, it must be {wanted}")
+        raise _InvalidVoice(f"{prompt} has shape {array.shape}; it must have shape {wanted}")
     if array.size and (int(array.min()) < 0 or int(array.max()) >= limit):
-        raise _BadVoice(
-            f"{prompt} holds values from {array.min()} to {array.max()},"
+        raise _InvalidVoice(
+            f"{prompt} has values from {array.min()} to {array.max()};"
             f" they must be from 0 to {limit - 1}"
         )
     checked = array.astype(np.int32, order="C")
@@ -248,48 +276,50 @@ def _checked(
 
 
 def _check_lengths(semantic: int, coarse: int, fine: int, config: BarkConfig) -> None:
-    """At least what the coarse model's history is cut from: one semantic token and its codes."""
+    """The minimum is what the coarse model's history needs: one semantic token and its codes."""
     codebooks = config.coarse_generation.n_coarse_codebooks
-    fewest_frames = max(2, math.ceil(config.semantic_to_coarse_ratio / codebooks))
+    min_frames = max(2, math.ceil(config.semantic_to_coarse_ratio / codebooks))
     if semantic < 2:
-        raise _BadVoice(f"semantic_prompt has {semantic} tokens, it must have at least 2")
-    if coarse < fewest_frames:
-        raise _BadVoice(f"coarse_prompt has {coarse} frames, it must have at least {fewest_frames}")
+        raise _InvalidVoice(f"semantic_prompt has {semantic} tokens; it must have at least 2")
+    if coarse < min_frames:
+        raise _InvalidVoice(
+            f"coarse_prompt has {coarse} frames; it must have at least {min_frames}"
+        )
     if fine != coarse:
-        raise _BadVoice(
-            f"fine_prompt has {fine} frames and coarse_prompt {coarse}, they must be equal"
+        raise _InvalidVoice(
+            f"fine_prompt has {fine} frames and coarse_prompt {coarse}; they must be equal"
         )
 
 
 def _read_npz(data: bytes) -> dict[str, np.ndarray[Any, Any]]:
-    """The three arrays of an .npz file."""
+    """Return the three arrays of an .npz file."""
     if len(data) > MAX_NPZ_BYTES:
-        raise _BadVoice(f"it has {len(data)} bytes, at most {MAX_NPZ_BYTES} are allowed")
+        raise _InvalidVoice(f"the file has {len(data)} bytes; the limit is {MAX_NPZ_BYTES}")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return {prompt: _read_member(archive, prompt) for prompt in PROMPTS}
-    except _BadVoice:
+    except _InvalidVoice:
         raise
-    except Exception:  # zipfile and zlib raise a dozen types for broken archives
-        raise _BadVoice("it is no valid .npz file; numpy.savez makes one") from None
+    except Exception:  # zipfile and zlib raise many types for broken archives
+        raise _InvalidVoice("not a valid .npz file; create one with numpy.savez") from None
 
 
 def _read_member(archive: zipfile.ZipFile, prompt: str) -> np.ndarray[Any, Any]:
     try:
         member = archive.getinfo(f"{prompt}.npy")
     except KeyError:
-        raise _BadVoice(f"{prompt} is missing; a voice has {', '.join(PROMPTS)}") from None
+        raise _InvalidVoice(f"{prompt} is missing; a voice has {', '.join(PROMPTS)}") from None
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise _BadVoice(f"{prompt} is packed in a way that numpy.savez_compressed does not use")
+        raise _InvalidVoice(f"{prompt} has an unsupported compression; use numpy.savez_compressed")
     if member.file_size > MAX_ARRAY_BYTES:
-        raise _BadVoice(f"{prompt} unpacks to more than {MAX_ARRAY_BYTES >> 20} MiB")
+        raise _InvalidVoice(f"{prompt} unpacks to more than {MAX_ARRAY_BYTES >> 20} MiB")
     with archive.open(member) as file:
-        # With a size no more is unpacked; without one, all there is, whatever was declared.
+        # Pass the size: without it, all data is unpacked, whatever size was declared.
         return _read_npy(file.read(member.file_size), prompt)
 
 
 def _read_npy(data: bytes, prompt: str) -> np.ndarray[Any, Any]:
-    """Reads a .npy file's bytes; numpy.load would make room for any size that the header claims."""
+    """Read the bytes of a .npy file; numpy.load would allocate any size that the header claims."""
     stream = io.BytesIO(data)
     try:
         version = npy_format.read_magic(stream)
@@ -298,13 +328,13 @@ def _read_npy(data: bytes, prompt: str) -> np.ndarray[Any, Any]:
             (2, 0): npy_format.read_array_header_2_0,
         }
         shape, fortran_order, dtype = read_header[version](stream)
-    except Exception:  # the header is evaluated as a Python literal: anything may come out
-        raise _BadVoice(f"{prompt} is no valid .npy array") from None
+    except Exception:  # the header is evaluated as a Python literal, which may raise any type
+        raise _InvalidVoice(f"{prompt} is not a valid .npy array") from None
     if dtype.kind not in "iu":
-        raise _BadVoice(f"{prompt} has the type {dtype}, it must be integers")
+        raise _InvalidVoice(f"{prompt} has type {dtype}; it must have an integer type")
     body = memoryview(data)[stream.tell() :]
     if min(shape, default=1) < 1 or math.prod(shape) * dtype.itemsize != len(body):
-        raise _BadVoice(
-            f"{prompt} is no valid .npy array: {len(body)} bytes do not make the shape {shape}"
+        raise _InvalidVoice(
+            f"{prompt} is not a valid .npy array: {len(body)} bytes do not match shape {shape}"
         )
     return np.frombuffer(body, dtype).reshape(shape, order="F" if fortran_order else "C")

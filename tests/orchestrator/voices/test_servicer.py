@@ -1,4 +1,4 @@
-"""What a client sees of voices: listing, creating, going on with an earlier one, on any replica."""
+"""The voice RPCs on several replicas: list, create, delete, and continue an earlier voice."""
 
 import io
 import os
@@ -22,7 +22,8 @@ from tests.support.services import running, running_chain
 
 Selection = speech_pb2.VoiceSelection
 Create = speech_pb2.CreateVoiceRequest
-OWN = ["v2/test_speaker_0", "v2/test_speaker_1"]
+OWNED = "belongs to the checkpoint"
+PRESETS = ["v2/test_speaker_0", "v2/test_speaker_1"]
 
 
 @dataclass
@@ -60,15 +61,15 @@ async def spoken(speech: Any, **fields: Any) -> tuple[bytes, speech_pb2.Synthesi
     return b"".join(response.audio.audio for response in responses), responses[-1].finished
 
 
-async def refusal(call: Any) -> grpc.aio.AioRpcError:
-    async def end() -> None:
+async def error_of(call: Any) -> grpc.aio.AioRpcError:
+    async def finish() -> None:
         if hasattr(call, "__aiter__"):
             _ = [response async for response in call]
         else:
             await call
 
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await end()
+        await finish()
     return caught.value
 
 
@@ -78,7 +79,7 @@ def npz() -> bytes:
     return stream.getvalue()
 
 
-async def test_an_utterance_becomes_a_voice_by_its_handle_on_any_replica(
+async def test_create_voice_accepts_handles_on_any_replica(
     replicas: Replicas,
 ) -> None:
     _, finished = await spoken(replicas.first, keep_voice=True, return_voice=True)
@@ -102,42 +103,46 @@ async def test_an_utterance_becomes_a_voice_by_its_handle_on_any_replica(
     assert copy.voice.language_code == "en-GB"
 
 
-async def test_voices_come_and_go_for_all_replicas(replicas: Replicas) -> None:
+async def test_created_and_deleted_voices_are_seen_by_all_replicas(replicas: Replicas) -> None:
     first, second = replicas.first, replicas.second
     await first.CreateVoice(Create(name="ann", source=Selection(npz=npz()), language_code="de"))
-    await second.CreateVoice(Create(name="z", source=Selection(name=OWN[1])))
-    assert await names(second) == ["ann", *OWN, "z"]
+    await second.CreateVoice(Create(name="z", source=Selection(name=PRESETS[1])))
+    assert await names(second) == ["ann", *PRESETS, "z"]
     assert await names(first, "de") == ["ann"]
-    full = await refusal(first.CreateVoice(Create(name="more", source=Selection(npz=npz()))))
+    full = await error_of(first.CreateVoice(Create(name="more", source=Selection(npz=npz()))))
     assert full.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     quota = error_details_pb2.QuotaFailure()
     details = dict(full.trailing_metadata() or ())["grpc-status-details-bin"]
     assert status_pb2.Status.FromString(details).details[0].Unpack(quota)
     await second.DeleteVoice(speech_pb2.DeleteVoiceRequest(name="ann"))
-    assert await names(first) == [*OWN, "z"]
-    gone = await refusal(second.Synthesize(speech_pb2.SynthesizeRequest(
+    assert await names(first) == [*PRESETS, "z"]
+    gone = await error_of(second.Synthesize(speech_pb2.SynthesizeRequest(
         text="hello", voice=Selection(name="ann"),
     )))  # fmt: skip
     assert gone.code() is grpc.StatusCode.NOT_FOUND
 
 
-async def test_a_voice_is_told_with_what_is_known_of_it(replicas: Replicas) -> None:
+async def test_voices_are_described(replicas: Replicas) -> None:
     listed = await replicas.first.ListVoices(speech_pb2.ListVoicesRequest())
     assert listed.voices[0] == speech_pb2.Voice(
-        name=OWN[0], is_default=True, origin=speech_pb2.VOICE_ORIGIN_CHECKPOINT
+        name=PRESETS[0], is_default=True, origin=speech_pb2.VOICE_ORIGIN_CHECKPOINT
     )
     described = await replicas.first.GetVoice(
-        speech_pb2.GetVoiceRequest(name=OWN[0], include_history_prompt=True)
+        speech_pb2.GetVoiceRequest(name=PRESETS[0], include_history_prompt=True)
     )
     assert described.voice == listed.voices[0]
     assert len(described.history_prompt.fine_prompt) > 0
 
 
 @pytest.mark.parametrize(
-    ("request_", "code", "says"),
+    ("request_", "code", "message"),
     [
-        (Create(name="../x", source=Selection(npz=npz())), "INVALID_ARGUMENT", "name: must be"),
-        (Create(name="x.npz", source=Selection(npz=npz())), "INVALID_ARGUMENT", ".npz is for"),
+        (Create(name="../x", source=Selection(npz=npz())), "INVALID_ARGUMENT", "name: must have"),
+        (
+            Create(name="x.npz", source=Selection(npz=npz())),
+            "INVALID_ARGUMENT",
+            "must not end in .npz",
+        ),
         (Create(name="x"), "INVALID_ARGUMENT", "source: must be"),
         (Create(name="x", source=Selection(name="none")), "INVALID_ARGUMENT", "source.name"),
         (Create(name="x", source=Selection(npz=b"PK")), "INVALID_ARGUMENT", "source.npz"),
@@ -157,38 +162,46 @@ async def test_a_voice_is_told_with_what_is_known_of_it(replicas: Replicas) -> N
         ),
         (Create(name="x", source=Selection(name="nobody")), "NOT_FOUND", "nobody"),
         (Create(name="x", source=Selection(handle="nothing")), "NOT_FOUND", "handle"),
-        (Create(name="none", source=Selection(npz=npz())), "ALREADY_EXISTS", "checkpoint's own"),
         (
-            Create(name=OWN[0], source=Selection(npz=npz()), replace=True),
+            Create(name="none", source=Selection(npz=npz())),
             "ALREADY_EXISTS",
-            "checkpoint's own",
+            OWNED,
         ),
-        (speech_pb2.DeleteVoiceRequest(name=OWN[0]), "FAILED_PRECONDITION", "checkpoint's own"),
+        (
+            Create(name=PRESETS[0], source=Selection(npz=npz()), replace=True),
+            "ALREADY_EXISTS",
+            OWNED,
+        ),
+        (
+            speech_pb2.DeleteVoiceRequest(name=PRESETS[0]),
+            "FAILED_PRECONDITION",
+            OWNED,
+        ),
         (speech_pb2.DeleteVoiceRequest(name="nobody"), "NOT_FOUND", "nobody"),
-        (speech_pb2.GetVoiceRequest(name="v2/test_speaker"), "NOT_FOUND", OWN[1]),
+        (speech_pb2.GetVoiceRequest(name="v2/test_speaker"), "NOT_FOUND", PRESETS[1]),
     ],
 )
-async def test_what_is_wrong_is_said(
+async def test_voice_rpcs_report_errors(
     request_: Any,
     code: str,
-    says: str,
+    message: str,
     checkpoint_of: Callable[[CheckpointSpec], Path],
     tmp_path: Path,
 ) -> None:
     async with running("orchestrator", checkpoint_of(TINY), voice_store=str(tmp_path)) as service:
         method = type(request_).__name__.removesuffix("Request")
         speech = speech_pb2_grpc.SpeechServiceStub(service.channel)
-        error = await refusal(getattr(speech, method)(request_))
-    assert (error.code().name, says in (error.details() or "")) == (code, True), error.details()
+        error = await error_of(getattr(speech, method)(request_))
+    assert (error.code().name, message in (error.details() or "")) == (code, True), error.details()
     assert os.listdir(tmp_path) == []
 
 
-async def test_without_a_store_there_are_the_checkpoints_voices_and_what_to_do(
+async def test_errors_without_a_store_name_the_option(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
     async with running("orchestrator", checkpoint_of(TINY)) as service:
         speech = speech_pb2_grpc.SpeechServiceStub(service.channel)
-        assert await names(speech) == OWN
+        assert await names(speech) == PRESETS
         for call in (
             speech.CreateVoice(Create(name="x", source=Selection(npz=npz()))),
             speech.DeleteVoice(speech_pb2.DeleteVoiceRequest(name="x")),
@@ -197,14 +210,14 @@ async def test_without_a_store_there_are_the_checkpoints_voices_and_what_to_do(
                 speech_pb2.SynthesizeRequest(text="hello", voice=Selection(handle="x"))
             ),
         ):
-            error = await refusal(call)
+            error = await error_of(call)
             assert error.code() is grpc.StatusCode.FAILED_PRECONDITION
             assert "--voice-store" in (error.details() or "")
         info = await speech.GetServerInfo(speech_pb2.GetServerInfoRequest())
         assert (info.limits.max_stored_voices, info.limits.voice_handle_seconds) == (0, 0)
 
 
-async def test_a_store_that_cannot_be_written_refuses_before_anything_is_spoken(
+async def test_read_only_store_fails_before_synthesis(
     checkpoint_of: Callable[[CheckpointSpec], Path],
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
@@ -212,17 +225,17 @@ async def test_a_store_that_cannot_be_written_refuses_before_anything_is_spoken(
     (tmp_path / "file").touch()
     store = str(tmp_path / "file" / "voices")
     async with running("orchestrator", checkpoint_of(TINY), voice_store=store) as service:
-        await until(lambda: "file is no folder" in caplog.text)  # said at start, too
+        await until(lambda: "file is not a folder" in caplog.text)  # also reported at startup
         speech = speech_pb2_grpc.SpeechServiceStub(service.channel)
-        error = await refusal(
+        error = await error_of(
             speech.Synthesize(speech_pb2.SynthesizeRequest(text="hello", keep_voice=True))
         )
     assert error.code() is grpc.StatusCode.UNAVAILABLE
-    assert "file is no folder" in (error.details() or "")
+    assert "file is not a folder" in (error.details() or "")
     assert "Traceback" not in caplog.text
 
 
-async def test_a_store_that_fails_in_the_end_costs_the_handle_only(
+async def test_store_failure_after_synthesis_loses_only_the_handle(
     replicas: Replicas, tmp_path: Path
 ) -> None:
     call = replicas.first.Synthesize(
@@ -238,11 +251,11 @@ async def test_a_store_that_fails_in_the_end_costs_the_handle_only(
     assert finished.sample_count > 0
 
 
-async def test_the_server_tells_what_it_is(replicas: Replicas) -> None:
+async def test_server_info_has_voices_and_limits(replicas: Replicas) -> None:
     info = await replicas.first.GetServerInfo(speech_pb2.GetServerInfoRequest())
     assert (info.model, info.default_voice, info.sample_rate_hertz) == (
         "bark-test",
-        OWN[0],
+        PRESETS[0],
         TINY.sample_rate,
     )
     assert list(info.encodings) == list(range(1, 9))
@@ -254,20 +267,20 @@ async def test_the_server_tells_what_it_is(replicas: Replicas) -> None:
     assert (limits.min_chunk_ms, limits.max_chunk_ms) == (20, 5_000)
 
 
-async def test_expired_handles_are_cleaned_up(
+async def test_expired_handles_are_deleted(
     checkpoint_of: Callable[[CheckpointSpec], Path], tmp_path: Path
 ) -> None:
     handles = tmp_path / "handles"
     handles.mkdir()
-    expired, alive = (handles / f"{time}-{'0' * 32}.npz" for time in ("0000000001", "f" * 10))
+    expired, valid = (handles / f"{time}-{'0' * 32}.npz" for time in ("0000000001", "f" * 10))
     expired.touch()
-    alive.touch()
+    valid.touch()
     async with running("orchestrator", checkpoint_of(TINY), voice_store=str(tmp_path)):
         await until(lambda: not expired.exists())
-    assert alive.exists()
+    assert valid.exists()
 
 
-async def test_a_stored_voice_may_be_the_default(
+async def test_stored_voice_can_be_the_default(
     checkpoint_of: Callable[[CheckpointSpec], Path], tmp_path: Path
 ) -> None:
     options = {"checkpoint": checkpoint_of(TINY), "voice_store": str(tmp_path)}

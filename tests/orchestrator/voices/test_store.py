@@ -1,4 +1,4 @@
-"""Created voices and kept ones: names, limits, what fits the checkpoint, what expires."""
+"""Voices with names and with handles: valid names, limits, other checkpoints, expiry."""
 
 import zipfile
 from pathlib import Path
@@ -50,7 +50,7 @@ def _assert_equal(one: Voice, other: Voice) -> None:
         np.testing.assert_array_equal(getattr(one, prompt), getattr(other, prompt))
 
 
-def test_a_voice_is_there_for_every_replica(
+def test_store_is_shared_by_replicas(
     store: VoiceStore, voice: Voice, config: BarkConfig, tmp_path: Path
 ) -> None:
     card = _card("team/Ann.v1", "en-GB", "Ünïcode, a \U0001f600")
@@ -66,7 +66,7 @@ def test_a_voice_is_there_for_every_replica(
         store.get("team/Ann.v1")
 
 
-def test_a_name_is_taken_unless_it_is_to_be_replaced(store: VoiceStore, voice: Voice) -> None:
+def test_create_replaces_a_voice_only_if_asked(store: VoiceStore, voice: Voice) -> None:
     store.create(_card("ann"), voice, replace=False)
     with pytest.raises(AlreadyExists, match="set `replace`"):
         store.create(_card("ann", "de"), voice, replace=False)
@@ -75,10 +75,10 @@ def test_a_name_is_taken_unless_it_is_to_be_replaced(store: VoiceStore, voice: V
     assert store.cards()[0].language == "de"
 
 
-def test_a_full_store_says_so_and_still_replaces(store: VoiceStore, voice: Voice) -> None:
+def test_full_store_rejects_new_voices_but_replaces(store: VoiceStore, voice: Voice) -> None:
     for name in ("a", "b", "c"):
         store.create(_card(name), voice, replace=False)
-    with pytest.raises(StoreFull, match=r"3 are stored and 3 is the limit; delete one"):
+    with pytest.raises(StoreFull, match=r"3 voices are stored and the limit is 3; delete one"):
         store.create(_card("d"), voice, replace=False)
     store.create(_card("c", "fr"), voice, replace=True)
     store.delete("a")
@@ -94,7 +94,7 @@ def test_a_full_store_says_so_and_still_replaces(store: VoiceStore, voice: Voice
         "x" * 65,
     ],
 )
-def test_names_that_are_none_are_refused(name: str, store: VoiceStore, voice: Voice) -> None:
+def test_store_rejects_invalid_names(name: str, store: VoiceStore, voice: Voice) -> None:
     with pytest.raises(InvalidArgument) as caught:
         store.create(_card(name), voice, replace=True)
     assert caught.value.field == "name"
@@ -104,20 +104,20 @@ def test_names_that_are_none_are_refused(name: str, store: VoiceStore, voice: Vo
 
 
 @given(name=st.text(alphabet="aB0._-/~:%\\ ", max_size=12))
-def test_no_name_leads_out_of_the_folder(name: str, voice: Voice, config: BarkConfig) -> None:
-    files = open_blob_store("memory://hypothesis/voices")
-    store = VoiceStore(files, config, "tiny", 10)
+def test_store_writes_only_to_its_folder(name: str, voice: Voice, config: BarkConfig) -> None:
+    blobs = open_blob_store("memory://hypothesis/voices")
+    store = VoiceStore(blobs, config, "tiny", 10)
     try:
         store.create(_card(name), voice, replace=False)
     except InvalidArgument:
-        assert files.list() == {}
+        assert blobs.list() == {}
         return
-    assert len(files.list()) == 1  # in the folder itself, not below it or beside it
+    assert len(blobs.list()) == 1  # in the folder itself, not below it or beside it
     assert [card.name for card in store.cards()] == [name]
     store.delete(name)
 
 
-def test_voices_of_another_kind_of_checkpoint_are_refused(
+def test_store_rejects_voices_of_other_checkpoints(
     store: VoiceStore, voice: Voice, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     store.create(_card("ann"), voice, replace=False)
@@ -125,33 +125,32 @@ def test_voices_of_another_kind_of_checkpoint_are_refused(
     other = VoiceStore(FolderBlobStore(tmp_path), odd, "odd", 3)
     assert other.cards() == []
     with pytest.raises(
-        FailedPrecondition, match=r"does not fit odd.*made with the checkpoint tiny"
+        FailedPrecondition, match=r"cannot be used with checkpoint odd.*made with checkpoint tiny"
     ):
         other.get("ann")
-    with pytest.raises(AlreadyExists):  # the name is taken all the same
+    with pytest.raises(AlreadyExists):  # the name exists nevertheless
         other.create(
             _card("ann"), parse_voice(random_voice(ODD, 9, seed=0), odd, "x"), replace=False
         )
 
 
-def test_suno_files_that_were_put_there_by_hand_are_voices(
-    store: VoiceStore, voice: Voice, tmp_path: Path
-) -> None:
+def test_store_reads_copied_suno_files(store: VoiceStore, voice: Voice, tmp_path: Path) -> None:
     np.savez(tmp_path / "plain.npz", **random_voice(TINY, 50, seed=5))
-    (tmp_path / "broken.npz").write_bytes(b"no archive")
-    (tmp_path / "notes.txt").write_text("no voice")
+    (tmp_path / "broken.npz").write_bytes(b"not an archive")
+    (tmp_path / "notes.txt").write_text("not a voice")
     (tmp_path / "handles").mkdir()
     with zipfile.ZipFile(tmp_path / "odd.npz", "w") as archive:
         archive.comment = b'{"name": 3}'
     assert store.cards() == [VoiceCard("plain", stored=True)]
     _assert_equal(store.get("plain")[1], voice)
-    with pytest.raises(FailedPrecondition, match=r"no valid \.npz"):
+    with pytest.raises(
+        FailedPrecondition,
+        match=r"voice 'broken' cannot be used with checkpoint tiny: not a valid \.npz",
+    ):
         store.get("broken")
 
 
-def test_a_stored_voice_is_a_file_that_numpy_reads(
-    store: VoiceStore, voice: Voice, tmp_path: Path
-) -> None:
+def test_numpy_reads_stored_voices(store: VoiceStore, voice: Voice, tmp_path: Path) -> None:
     store.create(_card("a/b"), voice, replace=False)
     (file,) = tmp_path.iterdir()
     with np.load(file, allow_pickle=False) as arrays:
@@ -159,21 +158,21 @@ def test_a_stored_voice_is_a_file_that_numpy_reads(
         np.testing.assert_array_equal(arrays["fine_prompt"], voice.fine_prompt)
 
 
-def test_too_large_a_voice_is_refused(
+def test_store_rejects_large_voices(
     store: VoiceStore, voice: Voice, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(voice_store, "MAX_NPZ_BYTES", 100)
-    with pytest.raises(InvalidArgument, match="100 is the limit"):
+    with pytest.raises(InvalidArgument, match="the limit is 100"):
         store.create(_card("ann"), voice, replace=False)
     assert store.cards() == []
 
 
-def test_a_handle_lives_for_a_while_on_every_replica(
+def test_handle_is_valid_on_every_replica_until_it_expires(
     store: VoiceStore, voice: Voice, tmp_path: Path
 ) -> None:
     now = [1_800_000_000.0]
-    files = FolderBlobStore(tmp_path / "handles")
-    first, second = (VoiceHandles(files, store, 60.0, lambda: now[0]) for _ in range(2))
+    blobs = FolderBlobStore(tmp_path / "handles")
+    first, second = (VoiceHandles(blobs, store, 60.0, lambda: now[0]) for _ in range(2))
     handle = first.keep(voice)
     assert handle != first.keep(voice)
     _assert_equal(second.get(handle), voice)
@@ -182,14 +181,14 @@ def test_a_handle_lives_for_a_while_on_every_replica(
     assert second.sweep() == 0
     _assert_equal(second.get(handle), voice)
     now[0] += 1
-    with pytest.raises(NotFound, match="handles live 60 s"):
+    with pytest.raises(NotFound, match="handles are valid for 60 s"):
         first.get(handle)
     assert second.sweep() == 2
-    assert files.list() == {}
+    assert blobs.list() == {}
 
 
 @pytest.mark.parametrize("handle", ["", "x", "../ann", "0" * 43, "7" * 10 + "-" + "0" * 32])
-def test_other_handles_name_nothing(
+def test_unknown_handles_are_not_found(
     handle: str, store: VoiceStore, voice: Voice, tmp_path: Path
 ) -> None:
     store.create(_card("ann"), voice, replace=False)
@@ -198,7 +197,7 @@ def test_other_handles_name_nothing(
         handles.get(handle)
 
 
-def test_a_voice_keeps_its_language(store: VoiceStore, voice: Voice, tmp_path: Path) -> None:
+def test_stored_voice_keeps_its_language(store: VoiceStore, voice: Voice, tmp_path: Path) -> None:
     store.create(_card("ann", "de"), voice, replace=False)
     german = store.get("ann")[1]
     handles = VoiceHandles(FolderBlobStore(tmp_path / "handles"), store, 60.0)

@@ -1,1 +1,1 @@
-"""The voices that requests may name."""
+"""The voices that requests can use: those of the checkpoint and those that clients created."""

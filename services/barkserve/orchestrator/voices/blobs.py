@@ -1,7 +1,7 @@
-"""Small files in one flat folder, on this machine or at any fsspec URL, shared by several replicas.
+"""Stores small files in one flat folder, local or at an fsspec URL, for several replicas.
 
-A file is there whole or not at all, and of those who create the same name at once exactly one wins.
-Knows bytes and file names, which it trusts; knows nothing of voices.
+Writes are atomic. If several writers create the same name at once, exactly one succeeds. File names
+are trusted: the caller must check them.
 """
 
 import errno
@@ -24,166 +24,177 @@ from barkserve.errors import StartupError, StoreUnavailable
 _log = logging.getLogger(__name__)
 
 _TEMPORARY = ".tmp-"
-_TEMPORARY_SECONDS = 3600.0  # older ones were left by a process that was killed
-# What of a listing changes when a file does; each file system has its own words for it.
-_MARKS = (
+_MAX_TEMPORARY_AGE_S = 3600.0  # older temporary files belong to a writer that was killed
+# Keys of a listing that change with a file. Each file system has its own names for them.
+_VERSION_KEYS = (
     *("size", "ETag", "etag", "generation", "LastModified", "last_modified", "updated", "mtime"),
     "created",
 )
 
 
 class BlobStore(ABC):
-    """The files of one folder. All methods block; each raises StoreUnavailable when it cannot.
+    """The files of one folder. All methods block and raise StoreUnavailable on failure.
 
-    Attributes:
-        shown: the folder, for messages.
+    Subclasses implement the underscored methods and may raise anything.
+
+    Args:
+        location: the folder, for messages.
     """
 
-    shown: str
+    def __init__(self, location: str) -> None:
+        self._location = location
 
-    @abstractmethod
     def list(self) -> dict[str, str]:
-        """File names, each with a mark that changes when the file does. A folder that does not
-        exist is empty.
-        """
+        """Return file names, each with a version that changes when the file does.
 
-    @abstractmethod
+        A folder that does not exist is empty.
+        """
+        with self._translated_errors("read"), suppress(FileNotFoundError):
+            return self._list()
+        return {}
+
     def read(self, name: str, limit: int) -> bytes | None:
-        """The first `limit` bytes of a file, None if there is none."""
+        """Return the first `limit` bytes of a file, or None if it does not exist."""
+        with self._translated_errors("read"), suppress(FileNotFoundError):
+            return self._read(name, limit)
+        return None
 
-    @abstractmethod
     def create(self, name: str, data: bytes) -> bool:
-        """Write a new file; False, and nothing is changed, if there is one."""
+        """Write a new file; return False and change nothing if it exists."""
+        with self._translated_errors("written"):
+            return self._create(name, data)
 
-    @abstractmethod
     def replace(self, name: str, data: bytes) -> None:
-        """Write a file, whether or not there is one."""
+        """Write a file, whether or not it exists."""
+        with self._translated_errors("written"):
+            self._replace(name, data)
 
-    @abstractmethod
     def delete(self, name: str) -> bool:
-        """Remove a file; False if there is none."""
+        """Delete a file; return False if it does not exist."""
+        with self._translated_errors("written"), suppress(FileNotFoundError):
+            self._delete(name)
+            return True
+        return False
 
-    @abstractmethod
-    def child(self, name: str) -> "BlobStore":
-        """A folder in this one."""
+    def check_writable(self, *, probe: bool) -> None:
+        """Raise StoreUnavailable if the folder cannot be written.
 
-    @abstractmethod
-    def check_writable(self, *, thoroughly: bool) -> None:
-        """Raise StoreUnavailable if it shows that nothing can be written; `thoroughly` may take a
-        while.
+        Args:
+            probe: whether to write a file where nothing else can tell. This may take long.
         """
+        with self._translated_errors("written"):
+            self._check_writable(probe)
+
+    @abstractmethod
+    def subfolder(self, name: str) -> "BlobStore":
+        """Return the store of a folder in this one."""
+
+    @abstractmethod
+    def _list(self) -> dict[str, str]: ...
+
+    @abstractmethod
+    def _read(self, name: str, limit: int) -> bytes: ...
+
+    @abstractmethod
+    def _create(self, name: str, data: bytes) -> bool: ...
+
+    @abstractmethod
+    def _replace(self, name: str, data: bytes) -> None: ...
+
+    @abstractmethod
+    def _delete(self, name: str) -> None: ...
+
+    @abstractmethod
+    def _check_writable(self, probe: bool) -> None: ...
 
     @contextmanager
-    def _reading(self) -> Iterator[None]:
-        """What is not there reads as nothing; what fails is reported."""
-        with suppress(FileNotFoundError), self._reported("read", FileNotFoundError):
-            yield
-
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        with self._reported("written"):
-            yield
-
-    @contextmanager
-    def _reported(self, doing: str, *expected: type[Exception]) -> Iterator[None]:
-        """Turns whatever a file system raises into one line; each has its own dozen types."""
+    def _translated_errors(self, action: str) -> Iterator[None]:
+        """Turn all errors into StoreUnavailable: each file system has its own types."""
         try:
             yield
-        except expected:
-            raise
         except Exception as error:
             _log.debug("the voice store failed", exc_info=error)
             reason = getattr(error, "strerror", None) or str(error).partition("\n")[0][:200]
             failure = StoreUnavailable(
-                f"the voice store {self.shown} cannot be {doing} ({type(error).__name__}: {reason})"
+                f"the voice store {self._location} cannot be {action} "
+                f"({type(error).__name__}: {reason})"
             )
             _log.warning("%s", failure)
             raise failure from error
 
 
 def open_blob_store(location: str) -> BlobStore:
-    """The folder at a path or an fsspec URL (s3://bucket/voices); it need not exist yet.
+    """Open the folder at a path or an fsspec URL (s3://bucket/voices); it need not exist.
 
     Raises:
-        StartupError: the URL is wrong, or what it needs is not installed.
+        StartupError: the URL is wrong, or a package that it needs is not installed.
     """
     if "://" not in location and "::" not in location:
-        return FolderBlobStore(_folder(Path(location).expanduser()))
+        return FolderBlobStore(_check_folder(Path(location).expanduser()))
     try:
         filesystem, root = fsspec.core.url_to_fs(location)
     except Exception as error:
         reason = str(error).partition("\n")[0]
         raise StartupError(f"--voice-store: {location!r} cannot be opened ({reason})") from error
     if isinstance(filesystem, LocalFileSystem):
-        return FolderBlobStore(_folder(Path(root)))
+        return FolderBlobStore(_check_folder(Path(root)))
     return ObjectBlobStore(filesystem, root)
 
 
-def _folder(path: Path) -> Path:
+def _check_folder(path: Path) -> Path:
     if path.exists() and not path.is_dir():
-        raise StartupError(f"--voice-store: {path} is no folder")
+        raise StartupError(f"--voice-store: {path} is not a folder")
     return path
 
 
 class FolderBlobStore(BlobStore):
-    """A folder of this machine, or one that it mounts; the file system must know hard links."""
+    """A local or mounted folder. Its file system must support hard links."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__(str(folder))
         self._folder = folder
-        self.shown = str(folder)
 
-    def list(self) -> dict[str, str]:
-        with self._reading():
-            self._remove_left_over()
-            return {
-                entry.name: _mark(entry.stat())
-                for entry in os.scandir(self._folder)
-                if entry.is_file() and not entry.name.startswith(".")
-            }
-        return {}
+    def subfolder(self, name: str) -> BlobStore:
+        """Return the store of a folder in this one."""
+        return FolderBlobStore(self._folder / name)
 
-    def read(self, name: str, limit: int) -> bytes | None:
-        with self._reading(), open(self._file(name), "rb") as f:
-            return f.read(limit)
-        return None
+    def _list(self) -> dict[str, str]:
+        self._delete_stale_temporary_files()
+        return {
+            entry.name: _version(entry.stat())
+            for entry in os.scandir(self._folder)
+            if entry.is_file() and not entry.name.startswith(".")
+        }
 
-    def create(self, name: str, data: bytes) -> bool:
-        with self._writing(), self._written(data) as temporary:
+    def _read(self, name: str, limit: int) -> bytes:
+        with open(self._folder / name, "rb") as file:
+            return file.read(limit)
+
+    def _create(self, name: str, data: bytes) -> bool:
+        with self._temporary_file(data) as temporary:
             try:
-                os.link(temporary, self._file(name))
+                os.link(temporary, self._folder / name)
             except FileExistsError:
                 return False
         return True
 
-    def replace(self, name: str, data: bytes) -> None:
-        with self._writing(), self._written(data) as temporary:
-            os.replace(temporary, self._file(name))
+    def _replace(self, name: str, data: bytes) -> None:
+        with self._temporary_file(data) as temporary:
+            os.replace(temporary, self._folder / name)
 
-    def delete(self, name: str) -> bool:
-        with self._writing():
-            try:
-                self._file(name).unlink()
-            except FileNotFoundError:
-                return False
-        return True
+    def _delete(self, name: str) -> None:
+        (self._folder / name).unlink()
 
-    def child(self, name: str) -> BlobStore:
-        return FolderBlobStore(self._folder / name)
-
-    def check_writable(self, *, thoroughly: bool) -> None:
-        there = next(path for path in (self._folder, *self._folder.parents) if path.exists())
-        with self._writing():
-            if not there.is_dir():
-                raise NotADirectoryError(errno.ENOTDIR, f"{there} is no folder")
-            if not os.access(there, os.W_OK | os.X_OK):
-                raise PermissionError(errno.EACCES, f"{there} is read-only for this service")
-
-    def _file(self, name: str) -> Path:
-        return self._folder / name
+    def _check_writable(self, probe: bool) -> None:
+        existing = next(path for path in (self._folder, *self._folder.parents) if path.exists())
+        if not existing.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"{existing} is not a folder")
+        if not os.access(existing, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, f"{existing} is read-only for this service")
 
     @contextmanager
-    def _written(self, data: bytes) -> Iterator[Path]:
-        """A temporary file that holds the data and lies on the disk."""
+    def _temporary_file(self, data: bytes) -> Iterator[Path]:
+        """A temporary file with the data, flushed to disk; deleted on exit if it still exists."""
         self._folder.mkdir(parents=True, exist_ok=True)
         temporary = self._folder / f"{_TEMPORARY}{secrets.token_hex(8)}"
         try:
@@ -195,8 +206,8 @@ class FolderBlobStore(BlobStore):
         finally:
             temporary.unlink(missing_ok=True)
 
-    def _remove_left_over(self) -> None:
-        oldest = time.time() - _TEMPORARY_SECONDS
+    def _delete_stale_temporary_files(self) -> None:
+        oldest = time.time() - _MAX_TEMPORARY_AGE_S
         for file in self._folder.glob(f"{_TEMPORARY}*"):
             with suppress(OSError):
                 if file.stat().st_mtime < oldest:
@@ -204,67 +215,58 @@ class FolderBlobStore(BlobStore):
 
 
 class ObjectBlobStore(BlobStore):
-    """Any other file system of fsspec's: S3, GCS, Azure, memory. Objects are written whole."""
+    """A folder of another fsspec file system, which writes objects atomically: S3, GCS, Azure."""
 
     def __init__(self, filesystem: Any, root: str) -> None:
+        root, protocol = root.rstrip("/"), filesystem.protocol
+        super().__init__(f"{protocol if isinstance(protocol, str) else protocol[0]}://{root}")
         self._filesystem = filesystem
-        self._root = root.rstrip("/")
-        protocol = filesystem.protocol
-        self.shown = f"{protocol if isinstance(protocol, str) else protocol[0]}://{self._root}"
-        # Where a file system has no conditional write of its own, at least this process's threads
-        # do not overtake each other.
-        self._one_writer = threading.Lock()
+        self._root = root
+        # Not all file systems have conditional writes. The lock at least orders this process's.
+        self._write_lock = threading.Lock()
 
-    def list(self) -> dict[str, str]:
-        with self._reading():
-            self._filesystem.invalidate_cache()
-            return {
-                str(entry["name"]).rpartition("/")[2]: repr([entry.get(mark) for mark in _MARKS])
-                for entry in self._filesystem.ls(self._root, detail=True)
-                if entry["type"] == "file"
-            }
-        return {}
+    def subfolder(self, name: str) -> BlobStore:
+        """Return the store of a folder in this one."""
+        return ObjectBlobStore(self._filesystem, self._path(name))
 
-    def read(self, name: str, limit: int) -> bytes | None:
-        with self._reading():
-            data: bytes = self._filesystem.cat_file(self._file(name), start=0, end=limit)
-            return data
-        return None
+    def _list(self) -> dict[str, str]:
+        self._filesystem.invalidate_cache()
+        return {
+            str(entry["name"]).rpartition("/")[2]: repr([entry.get(key) for key in _VERSION_KEYS])
+            for entry in self._filesystem.ls(self._root, detail=True)
+            if entry["type"] == "file"
+        }
 
-    def create(self, name: str, data: bytes) -> bool:
-        with self._writing(), self._one_writer:
+    def _read(self, name: str, limit: int) -> bytes:
+        data: bytes = self._filesystem.cat_file(self._path(name), start=0, end=limit)
+        return data
+
+    def _create(self, name: str, data: bytes) -> bool:
+        with self._write_lock:
             try:
-                self._filesystem.pipe_file(self._file(name), data, mode="create")
+                self._filesystem.pipe_file(self._path(name), data, mode="create")
             except FileExistsError:
                 return False
         return True
 
-    def replace(self, name: str, data: bytes) -> None:
-        with self._writing(), self._one_writer:
-            self._filesystem.pipe_file(self._file(name), data)
+    def _replace(self, name: str, data: bytes) -> None:
+        with self._write_lock:
+            self._filesystem.pipe_file(self._path(name), data)
 
-    def delete(self, name: str) -> bool:
-        with self._writing():
-            self._filesystem.invalidate_cache()
-            try:
-                self._filesystem.info(self._file(name))  # many remove what is not there silently
-                self._filesystem.rm_file(self._file(name))
-            except FileNotFoundError:
-                return False
-        return True
+    def _delete(self, name: str) -> None:
+        self._filesystem.invalidate_cache()
+        self._filesystem.info(self._path(name))  # many delete a missing file without an error
+        self._filesystem.rm_file(self._path(name))
 
-    def child(self, name: str) -> BlobStore:
-        return ObjectBlobStore(self._filesystem, f"{self._root}/{name}")
-
-    def check_writable(self, *, thoroughly: bool) -> None:
-        if thoroughly:  # only writing tells
+    def _check_writable(self, probe: bool) -> None:
+        if probe:  # only a write can tell
             name = f"{_TEMPORARY}{secrets.token_hex(8)}"
-            self.replace(name, b"")
-            self.delete(name)
+            self._replace(name, b"")
+            self._delete(name)
 
-    def _file(self, name: str) -> str:
+    def _path(self, name: str) -> str:
         return f"{self._root}/{name}"
 
 
-def _mark(status: os.stat_result) -> str:
+def _version(status: os.stat_result) -> str:
     return f"{status.st_ino}-{status.st_mtime_ns}-{status.st_size}"

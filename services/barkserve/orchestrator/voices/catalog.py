@@ -1,6 +1,6 @@
-"""All voices that can be named: the checkpoint's, those that were created, and kept ones by handle.
+"""All voices: those of the checkpoint, created ones by name, and kept ones by handle.
 
-Files are read and written in threads, so that streams go on meanwhile. Knows no messages.
+Files are read and written in threads, so that the event loop is not blocked.
 """
 
 import asyncio
@@ -23,26 +23,23 @@ from barkserve.orchestrator.voices.store import VoiceStore
 
 _log = logging.getLogger(__name__)
 
-_SWEEP_SECONDS = 60.0
-_NO_STORE = (
-    "this server has no voice store: start it with --voice-store and a folder or URL (s3://...)"
-)
+_SWEEP_INTERVAL_S = 60.0
 
 
 @dataclass(frozen=True)
 class StoredVoices:
-    """The two parts of a voice store."""
+    """The two parts of a voice store: voices with names and voices with handles."""
 
     named: VoiceStore
     handles: VoiceHandles
 
 
 class VoiceCatalog:
-    """Finds, makes and removes voices.
+    """Finds, creates and deletes voices.
 
     Args:
-        library: the checkpoint's.
-        stored: the created ones, None where there is no voice store.
+        library: the voices of the checkpoint.
+        stored: the voice store; None if the server has none.
     """
 
     def __init__(self, library: VoiceLibrary, stored: StoredVoices | None) -> None:
@@ -50,80 +47,115 @@ class VoiceCatalog:
         self._stored = stored
 
     async def cards(self, language: str = "") -> list[VoiceCard]:
-        """All that can be named, sorted; of one language if that is given."""
-        own = [self._library.card(name) for name in self._library.names()]
-        created = await asyncio.to_thread(self._stored.named.cards) if self._stored else []
-        names = {card.name for card in own}
-        every = own + [card for card in created if card.name not in names]
-        return sorted((card for card in every if card.speaks(language)), key=lambda card: card.name)
+        """Return the cards of all named voices, or of one language, sorted by name."""
+        cards = {name: self._library.card(name) for name in self._library.names()}
+        if self._stored is not None:
+            for card in await asyncio.to_thread(self._stored.named.cards):
+                cards.setdefault(card.name, card)
+        return [card for _, card in sorted(cards.items()) if card.speaks(language)]
 
     async def card(self, name: str) -> VoiceCard:
-        """What is known of a voice. Raises NotFound."""
+        """Return the card of a voice.
+
+        Raises:
+            NotFound: no voice has that name.
+        """
         if name in self._library.names():
             return self._library.card(name)
-        return (await self._named(name))[0]
+        return (await self._get_stored(name))[0]
 
     async def get(self, name: str) -> Voice:
-        """A voice; one of a hub's checkpoint is fetched on first use. Raises NotFound."""
+        """Return a voice. One of a checkpoint on the hub is downloaded on first use.
+
+        Raises:
+            NotFound: no voice has that name.
+        """
         if self._stored is None or name in self._library.names():
             return await asyncio.to_thread(self._library.get, name)
-        return (await self._named(name))[1]
+        return (await self._get_stored(name))[1]
+
+    async def get_by_handle(self, handle: str) -> Voice:
+        """Return a kept voice.
+
+        Raises:
+            NotFound: no voice has that handle, or it has expired.
+            FailedPrecondition: the server has no voice store.
+        """
+        return await asyncio.to_thread(self.require_store().handles.get, handle)
 
     async def create(self, card: VoiceCard, voice: Voice, *, replace: bool) -> None:
-        """Store a voice; errors are those of VoiceStore.create."""
-        stored = self._require_store()
+        """Store a voice under a name.
+
+        Args:
+            card: the name, language and description.
+            voice: its tokens.
+            replace: whether to replace a stored voice of that name.
+
+        Raises:
+            BarkserveError: as VoiceStore.create; also if the name belongs to the checkpoint, or
+                the server has no voice store.
+        """
+        stored = self.require_store()
         if card.name in (*self._library.names(), NO_VOICE):
             raise AlreadyExists(
-                f"{card.name!r} is the checkpoint's own and cannot be replaced: choose another name"
+                f"{card.name!r} belongs to the checkpoint and cannot be replaced: choose another"
+                " name"
             )
         await asyncio.to_thread(stored.named.create, card, voice, replace=replace)
 
     async def delete(self, name: str) -> None:
-        """Remove a stored voice. Raises NotFound, or FailedPrecondition for the checkpoint's."""
-        stored = self._require_store()
+        """Delete a stored voice.
+
+        Raises:
+            NotFound: no voice has that name.
+            FailedPrecondition: the voice belongs to the checkpoint, or the server has no voice
+                store.
+        """
+        stored = self.require_store()
         if name in self._library.names():
-            raise FailedPrecondition(f"{name!r} is the checkpoint's own and cannot be deleted")
+            raise FailedPrecondition(f"{name!r} belongs to the checkpoint and cannot be deleted")
         await asyncio.to_thread(stored.named.delete, name)
 
-    def require_store(self) -> None:
-        """Raise FailedPrecondition where there is no voice store."""
-        self._require_store()
+    async def keep(self, voice: Voice) -> str:
+        """Store a voice until it expires; return its handle."""
+        return await asyncio.to_thread(self.require_store().handles.keep, voice)
 
     async def check_keeping(self) -> None:
-        """Raise FailedPrecondition where voices cannot be kept, StoreUnavailable where it shows
-        that they cannot now; to be asked before speaking.
+        """Check before a synthesis that its voice can be kept.
+
+        Raises:
+            FailedPrecondition: the server has no voice store.
+            StoreUnavailable: the store cannot be written.
         """
-        handles = self._require_store().handles
-        await asyncio.to_thread(handles.check_keeping, thoroughly=False)
+        await asyncio.to_thread(self.require_store().handles.blobs.check_writable, probe=False)
 
-    async def keep(self, voice: Voice) -> str:
-        """Keep a voice for a while; returns its handle."""
-        return await asyncio.to_thread(self._require_store().handles.keep, voice)
+    def require_store(self) -> StoredVoices:
+        """Return the voice store.
 
-    async def kept(self, handle: str) -> Voice:
-        """The voice of a handle. Raises NotFound."""
-        return await asyncio.to_thread(self._require_store().handles.get, handle)
+        Raises:
+            FailedPrecondition: the server has none.
+        """
+        if self._stored is None:
+            raise FailedPrecondition(
+                "this server has no voice store: start it with --voice-store and a folder or URL"
+                " (s3://...)"
+            )
+        return self._stored
 
     async def sweep_forever(self) -> None:
-        """Delete what expires, until cancelled; warn at once if nothing can be stored."""
+        """Delete expired voices until cancelled; warn first if the store cannot be written."""
         if self._stored is not None:
-            with suppress(StoreUnavailable):  # it is in the log
-                await asyncio.to_thread(self._stored.handles.check_keeping, thoroughly=True)
+            with suppress(StoreUnavailable):  # the store has logged it
+                await asyncio.to_thread(self._stored.handles.blobs.check_writable, probe=True)
         while self._stored is not None:
             try:
                 await asyncio.to_thread(self._stored.handles.sweep)
             except BarkserveError as error:
-                _log.warning("expired voices stay for now: %s", error)
-            await asyncio.sleep(_SWEEP_SECONDS)
+                _log.warning("cannot delete expired voices, will try again: %s", error)
+            await asyncio.sleep(_SWEEP_INTERVAL_S)
 
-    async def _named(self, name: str) -> tuple[VoiceCard, Voice]:
-        """A stored voice; the checkpoint's library words the error if there is none."""
+    async def _get_stored(self, name: str) -> tuple[VoiceCard, Voice]:
         if self._stored is not None:
             with suppress(NotFound):
                 return await asyncio.to_thread(self._stored.named.get, name)
         raise self._library.not_found(name, [card.name for card in await self.cards()])
-
-    def _require_store(self) -> StoredVoices:
-        if self._stored is None:
-            raise FailedPrecondition(_NO_STORE)
-        return self._stored

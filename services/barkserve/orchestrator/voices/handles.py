@@ -1,6 +1,6 @@
-"""Voices that are kept for a while under handles nobody can guess, on any replica.
+"""Voices kept for a limited time under handles that cannot be guessed.
 
-A handle says itself when it expires, so no file need be read to know which to delete. All methods
+A handle contains its expiry time, so expired files are found without reading them. All methods
 block.
 """
 
@@ -15,69 +15,70 @@ from barkserve.errors import NotFound
 from barkserve.orchestrator.voices.blobs import BlobStore
 from barkserve.orchestrator.voices.store import VoiceStore
 
-_HANDLE = re.compile(r"([0-9a-f]{10})-[0-9a-f]{32}")
+_HANDLE = re.compile(r"([0-9a-f]{10})-[0-9a-f]{32}")  # expiry in seconds since 1970, random digits
 _SUFFIX = ".npz"
 
 
 class VoiceHandles:
-    """Kept voices.
+    """Stores voices under handles.
 
     Args:
-        files: where they lie.
-        store: makes files of voices and back.
+        blobs: the files.
+        store: converts voices to files and back.
         seconds: how long a voice is kept.
-        clock: seconds since 1970.
+        clock: returns the seconds since 1970.
     """
 
     def __init__(
         self,
-        files: BlobStore,
+        blobs: BlobStore,
         store: VoiceStore,
         seconds: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._files = files
+        self.blobs = blobs
+        self.seconds = seconds
         self._store = store
         self._clock = clock
-        self.seconds = seconds
-
-    def check_keeping(self, *, thoroughly: bool) -> None:
-        """Raise StoreUnavailable if it shows that nothing can be kept."""
-        self._files.check_writable(thoroughly=thoroughly)
 
     def keep(self, voice: Voice) -> str:
-        """Store a voice; returns its handle."""
+        """Store a voice; return its handle."""
         handle = f"{int(self._clock() + self.seconds):010x}-{secrets.token_hex(16)}"
-        self._files.replace(
-            handle + _SUFFIX, self._store.packed(VoiceCard("", voice.language), voice)
-        )
+        data = self._store.to_npz(VoiceCard("", voice.language), voice)
+        self.blobs.replace(handle + _SUFFIX, data)
         return handle
 
     def get(self, handle: str) -> Voice:
-        """The voice of a handle. Raises NotFound for one that does not exist or has expired."""
-        expires = _expiry(handle)
+        """Return the voice of a handle.
+
+        Raises:
+            NotFound: no voice has that handle, or it has expired.
+            FailedPrecondition: the voice was made with another checkpoint.
+        """
+        expires_at = _expires_at(handle)
         data = None
-        if expires is not None and self._clock() < expires:
-            data = self._files.read(handle + _SUFFIX, MAX_NPZ_BYTES + 1)
+        if expires_at is not None and self._clock() < expires_at:
+            data = self.blobs.read(handle + _SUFFIX, MAX_NPZ_BYTES + 1)
         if data is None:
             raise NotFound(
-                f"no voice has this handle, or it was forgotten: handles live {self.seconds:g} s,"
-                " CreateVoice keeps a voice for good"
+                "no voice has this handle, or it has expired: handles are valid for"
+                f" {self.seconds:g} s. CreateVoice stores a voice permanently"
             )
-        return self._store.unpacked(data, "of this handle")[1]
+        return self._store.from_npz(data, "", "the voice of this handle")[1]
 
     def sweep(self) -> int:
-        """Delete what has expired; returns how many."""
+        """Delete expired voices; return their number."""
         now = self._clock()
         expired = [
             file
-            for file in self._files.list()
-            if (expires := _expiry(file.removesuffix(_SUFFIX))) is not None and expires <= now
+            for file in self.blobs.list()
+            if (expires_at := _expires_at(file.removesuffix(_SUFFIX))) is not None
+            and expires_at <= now
         ]
-        return sum(self._files.delete(file) for file in expired)
+        return sum(self.blobs.delete(file) for file in expired)
 
 
-def _expiry(handle: str) -> int | None:
-    """Seconds since 1970; None for what is no handle."""
+def _expires_at(handle: str) -> int | None:
+    """The expiry in seconds since 1970; None if the text is not a handle."""
     match = _HANDLE.fullmatch(handle)
     return int(match[1], 16) if match else None

@@ -1,6 +1,6 @@
-"""A voice as one file: Suno's .npz with what is known of the voice in the archive's comment.
+"""The file format of stored voices: Suno's .npz, with a record about the voice in the comment.
 
-Tools that read Suno's .npz files read these too. Trusts nothing it reads. Knows no folders.
+Tools that read Suno's .npz files can read these files. All input is checked.
 """
 
 import io
@@ -18,7 +18,14 @@ from barkserve.errors import InvalidArgument
 
 @dataclass(frozen=True)
 class TokenRanges:
-    """What a voice's tokens are counted in; only a checkpoint with the same can continue it."""
+    """The token ranges of a checkpoint. Only a checkpoint with the same ones can use a voice.
+
+    Attributes:
+        semantic: the number of different semantic tokens.
+        codes: the number of different codes of a codebook.
+        coarse_codebooks: the number of coarse codebooks.
+        fine_codebooks: the number of fine codebooks.
+    """
 
     semantic: int
     codes: int
@@ -26,8 +33,8 @@ class TokenRanges:
     fine_codebooks: int
 
     @classmethod
-    def of(cls, config: BarkConfig) -> "TokenRanges":
-        """Those of a checkpoint."""
+    def from_config(cls, config: BarkConfig) -> "TokenRanges":
+        """Return the token ranges of a checkpoint."""
         return cls(
             config.semantic_generation.semantic_vocab_size,
             config.codebook_size,
@@ -38,15 +45,15 @@ class TokenRanges:
 
 @dataclass(frozen=True)
 class VoiceRecord:
-    """What is kept of a voice beside its tokens.
+    """The data that is stored with a voice's tokens.
 
     Attributes:
-        name: as it was created.
-        language: BCP 47 code or "".
-        description: in words, or "".
+        name: the name at creation.
+        language: a BCP 47 code, or empty.
+        description: a text, or empty.
         created: seconds since 1970.
-        checkpoint: the one that it was made with.
-        ranges: of that checkpoint; None if the file does not say.
+        checkpoint: the name of the checkpoint that the voice was made with.
+        ranges: the token ranges of that checkpoint; None if unknown.
     """
 
     name: str
@@ -58,7 +65,7 @@ class VoiceRecord:
 
 
 def pack(voice: Voice, record: VoiceRecord) -> bytes:
-    """The file's bytes."""
+    """Return the bytes of a file."""
     stream = io.BytesIO()
     np.savez_compressed(stream, **{prompt: getattr(voice, prompt) for prompt in PROMPTS})
     with zipfile.ZipFile(stream, "a") as archive:
@@ -67,21 +74,26 @@ def pack(voice: Voice, record: VoiceRecord) -> bytes:
 
 
 def unpack(data: bytes, config: BarkConfig, name: str) -> tuple[VoiceRecord, Voice]:
-    """What a file holds; one without a comment of ours is a voice of which only the name is known.
+    """Read the bytes of a file.
+
+    Args:
+        data: the file.
+        config: the checkpoint that will use the voice.
+        name: the name of a voice in a file without a record, such as Suno's.
 
     Raises:
-        InvalidArgument: it is no voice, or one of a checkpoint that counts otherwise.
+        InvalidArgument: the file is not a voice, or one of a checkpoint with other token ranges.
     """
-    record = _record(data, name)
-    if record.ranges not in (None, TokenRanges.of(config)):
+    record = _read_record(data) or VoiceRecord(name)
+    if record.ranges not in (None, TokenRanges.from_config(config)):
         raise InvalidArgument(
-            name, f"was made with the checkpoint {record.checkpoint}, whose tokens are others"
+            "npz", f"made with checkpoint {record.checkpoint}, which has other token ranges"
         )
-    voice = voice_from_npz(data, config, record.name, field=name)
+    voice = voice_from_npz(data, config, record.name, field="npz")
     return record, replace(voice, language=record.language)
 
 
-def _record(data: bytes, name: str) -> VoiceRecord:
+def _read_record(data: bytes) -> VoiceRecord | None:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             fields: dict[str, Any] = json.loads(archive.comment)
@@ -93,5 +105,5 @@ def _record(data: bytes, name: str) -> VoiceRecord:
             checkpoint=str(fields["checkpoint"]),
             ranges=TokenRanges(**fields["ranges"]),
         )
-    except Exception:  # no archive, no comment, or one of another making
-        return VoiceRecord(name)
+    except Exception:  # not an archive, no comment, or a comment of another program
+        return None

@@ -1,4 +1,4 @@
-"""Which voice a request means. Knows messages; knows no stages and no files."""
+"""Finds the voice that a request selects by name, handle, tokens or .npz file."""
 
 import asyncio
 from collections.abc import Collection
@@ -15,16 +15,16 @@ from barkserve.orchestrator.voices.catalog import VoiceCatalog
 from barkserve.v1 import common_pb2, speech_pb2
 
 INLINE = "inline"
-"""How a voice that came with its request is named."""
+"""The name of a voice that was sent with its request."""
 
 
 class VoiceSelector:
-    """Finds voices.
+    """Finds the voices that requests select.
 
     Args:
-        catalog: the voices that have names or handles.
-        config: the checkpoint's, to check other voices against.
-        default: name of the voice of requests that name none; NO_VOICE for none.
+        catalog: the voices with names or handles.
+        config: the configuration of the checkpoint, which other voices must fit.
+        default: the name of the default voice; NO_VOICE for none.
     """
 
     def __init__(self, catalog: VoiceCatalog, config: BarkConfig, default: str) -> None:
@@ -35,20 +35,20 @@ class VoiceSelector:
     async def select(
         self, selection: speech_pb2.VoiceSelection, field: str = "voice"
     ) -> Voice | None:
-        """The voice that a request means, None for no voice.
+        """Return the selected voice, or None for no voice.
 
         Args:
-            selection: what the request says.
-            field: where it says so, for errors.
+            selection: the selection in the request.
+            field: the name of its field, for errors.
 
         Raises:
-            NotFound: nothing has that name or handle.
-            InvalidArgument: the arrays are not a voice.
-            FailedPrecondition: a handle, where the server has no voice store.
+            NotFound: no voice has that name or handle.
+            InvalidArgument: the tokens are not a voice of this checkpoint.
+            FailedPrecondition: the selection is a handle and the server has no voice store.
         """
         kind = selection.WhichOneof("voice")
         if kind == "npz":
-            # In a thread: a megabyte may unpack to many, and streams go on meanwhile.
+            # In a thread: 1 MiB can unpack to much more, and must not block the event loop.
             return await asyncio.to_thread(
                 voice_from_npz, selection.npz, self._config, INLINE, f"{field}.npz"
             )
@@ -57,16 +57,20 @@ class VoiceSelector:
                 self._from_message, selection.history_prompt, f"{field}.history_prompt"
             )
         if kind == "handle":
-            return replace(await self._catalog.kept(selection.handle), name=INLINE)
+            return replace(await self._catalog.get_by_handle(selection.handle), name=INLINE)
         name = selection.name or self.default
         return None if name == NO_VOICE else await self._catalog.get(name)
 
     async def keep(self, continuing: common_pb2.HistoryPrompt, language: str) -> str:
-        """Keep the voice that an utterance leaves behind, and its language; returns its handle.
+        """Store the voice that continues a synthesis; return its handle.
+
+        Args:
+            continuing: the last tokens of the synthesis.
+            language: its language, a BCP 47 code or empty.
 
         Raises:
-            InvalidArgument: the utterance was too short to be a voice.
-            BarkserveError: what the voice store said.
+            InvalidArgument: the synthesis was too short.
+            BarkserveError: the voice store failed.
         """
         voice = self._from_message(continuing, "voice.history_prompt")
         return await self._catalog.keep(replace(voice, language=language))
@@ -75,10 +79,10 @@ class VoiceSelector:
         coarse, fine = self._config.coarse_generation, self._config.fine_generation
         arrays = {
             "semantic_prompt": np.array(message.semantic_prompt, dtype=np.int32),
-            "coarse_prompt": _books(
+            "coarse_prompt": _by_codebook(
                 message.coarse_prompt, coarse.n_coarse_codebooks, f"{field}.coarse_prompt"
             ),
-            "fine_prompt": _books(
+            "fine_prompt": _by_codebook(
                 message.fine_prompt, fine.n_fine_codebooks, f"{field}.fine_prompt"
             ),
         }
@@ -86,7 +90,7 @@ class VoiceSelector:
 
 
 def history_prompt(voice: Voice) -> common_pb2.HistoryPrompt:
-    """A voice as a message."""
+    """Convert a voice to a message."""
     return common_pb2.HistoryPrompt(
         semantic_prompt=voice.semantic_prompt,
         coarse_prompt=voice.coarse_prompt.T.ravel(),
@@ -94,10 +98,10 @@ def history_prompt(voice: Voice) -> common_pb2.HistoryPrompt:
     )
 
 
-def _books(codes: Collection[int], books: int, field: str) -> NDArray[np.int32]:
-    """Codes frame by frame to (books, frames)."""
-    if len(codes) % books:
+def _by_codebook(codes: Collection[int], codebooks: int, field: str) -> NDArray[np.int32]:
+    """Convert codes in frame order to an array (codebooks, frames)."""
+    if len(codes) % codebooks:
         raise InvalidArgument(
-            field, f"must hold whole frames of {books} codes, found {len(codes)} codes"
+            field, f"must have whole frames of {codebooks} codes, found {len(codes)} codes"
         )
-    return np.fromiter(codes, dtype=np.int32).reshape(-1, books).T
+    return np.fromiter(codes, dtype=np.int32).reshape(-1, codebooks).T

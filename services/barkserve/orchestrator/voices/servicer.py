@@ -1,6 +1,7 @@
-"""The voice RPCs of SpeechService. Knows no files and no streams."""
+"""The voice RPCs of SpeechService."""
 
 from barkserve.checkpoint.voice_card import VoiceCard
+from barkserve.constants import NO_VOICE
 from barkserve.errors import InvalidArgument
 from barkserve.orchestrator.text.language import checked_language
 from barkserve.orchestrator.voices.catalog import VoiceCatalog
@@ -15,8 +16,8 @@ class VoiceServicer(speech_pb2_grpc.SpeechServiceServicer):
     """The part of barkserve.v1.SpeechService that lists, creates and deletes voices.
 
     Args:
-        catalog: the voices.
-        selector: finds what a voice is made from.
+        catalog: all voices.
+        selector: finds the voice that a new one is made from.
     """
 
     def __init__(self, catalog: VoiceCatalog, selector: VoiceSelector) -> None:
@@ -53,10 +54,12 @@ class VoiceServicer(speech_pb2_grpc.SpeechServiceServicer):
             )
         language = checked_language(request.language_code)
         if request.source.WhichOneof("voice") is None:
-            raise InvalidArgument("source", "must be tokens, an .npz file, a handle or a name")
+            raise InvalidArgument(
+                "source", "must be a history prompt, an .npz file, a handle or a name"
+            )
         voice = await self._selector.select(request.source, "source")
         if voice is None:
-            raise InvalidArgument("source.name", "must name a voice; that of no voice is none")
+            raise InvalidArgument("source.name", f"must name a voice; {NO_VOICE!r} means no voice")
         language = language or voice.language
         card = VoiceCard(request.name, language, request.description, stored=True)
         await self._catalog.create(card, voice, replace=request.replace)
