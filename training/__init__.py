@@ -1,1 +1,1 @@
-"""How the embedded voice bark-mini is made, from nothing but Debian packages."""
+"""Training of bark-mini, the bundled model, from scratch with Debian packages only."""

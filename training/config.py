@@ -1,7 +1,7 @@
-"""Every number the training stages share: speakers, token layout, windows, sizes of the models.
+"""Constants shared by the training steps: speakers, token layout, windows, model sizes.
 
-Knows no torch and no files but the layout of the work folder. What the exported checkpoint says
-(vocabularies, windows) is derived from here, so that training and inference cannot disagree.
+The configuration of the exported checkpoint is derived from this module: training and inference
+use the same vocabularies and windows.
 """
 
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ CHARACTERS = "abcdefghijklmnopqrstuvwxyz.,?!'-"
 
 @dataclass(frozen=True)
 class Speaker:
-    """One teacher voice and the slice of codebook 0 that is its own."""
+    """One teacher voice, and its slice of codebook 0."""
 
     name: str
     first_code: int
@@ -42,16 +42,16 @@ SPEAKERS = (
     Speaker("slt", 512, 256, "US woman"),
     Speaker("awb", 768, 256, "Scottish man"),
 )
-# Speaker of each shard of texts, repeated: 60 % rms, which is also the voice without a history.
+# Speakers of the text shards, repeated. 60% are rms, the voice without a history.
 SHARD_SPEAKERS = ("rms", "slt", "rms", "awb", "rms")
 
 
 @dataclass(frozen=True)
 class PitchClock:
-    """Codebook 1: how many of `phases` the pitch phase advances per frame, and where it stands.
+    """Codebook 1: the pitch phase in `phases` steps, and its advance per frame.
 
-    Code 0 is a pause. Else code = 1 + (step - first_step) * phases + phase, and the phase of the
-    next frame is (phase + step) mod phases: f0 is `step * 75 / phases` Hz, exactly.
+    Code 0 is a pause. Otherwise code = 1 + (step - first_step) * phases + phase. The phase of the
+    next frame is (phase + step) mod phases, so f0 is exactly `step * 75 / phases` Hz.
     """
 
     phases: int = 20
@@ -65,7 +65,7 @@ class PitchClock:
 
 @dataclass(frozen=True)
 class SemanticLayout:
-    """Ids of the semantic model: phone thirds, EOS/padding, then text."""
+    """Ids of the semantic model: thirds of phones, EOS and padding, then text."""
 
     vocab_size: int = 160
     pad: int = 160
@@ -101,7 +101,7 @@ class CoarseLayout:
 
 @dataclass(frozen=True)
 class FineLayout:
-    """Windows of the fine model, and how many codes its codebooks 2.. really use."""
+    """Windows of the fine model, and the number of codes in use from codebook 2 on."""
 
     window: int = 256
     history: int = 128
@@ -126,7 +126,7 @@ FINE_SIZE = TransformerSize(layers=3, width=128, heads=2, block=256)
 
 @dataclass(frozen=True)
 class CodecSize:
-    """EnCodec's decoder: the codebook vectors carry cepstrum first, then the excitation."""
+    """Size of EnCodec's decoder; codebook vectors hold the cepstrum first, then the excitation."""
 
     filters: int = 16
     hidden: int = 64
@@ -135,7 +135,7 @@ class CodecSize:
 
 @dataclass(frozen=True)
 class Work:
-    """Where a run keeps its data and checkpoints."""
+    """Paths of the data and checkpoints of one training run."""
 
     root: Path = field(default_factory=lambda: Path("training-run"))
 
@@ -144,7 +144,7 @@ class Work:
         return self.root / "texts.txt"
 
     def shard(self, stage: str, index: int) -> Path:
-        """File of one shard: `stage` is teacher, features or codes."""
+        """Return the file of a shard; `stage` is teacher, features, codes or pronounced."""
         return self.root / stage / f"{index:03d}.npz"
 
     def shards(self, stage: str) -> list[Path]:
@@ -158,6 +158,6 @@ SHARD_TEXTS = 500
 
 
 def shard_speaker(index: int) -> Speaker:
-    """The speaker who reads shard `index`."""
+    """Return the speaker of shard `index`."""
     name = SHARD_SPEAKERS[index % len(SHARD_SPEAKERS)]
     return next(speaker for speaker in SPEAKERS if speaker.name == name)

@@ -1,1 +1,1 @@
-"""Sentences, teachers and tokens: what the models learn from."""
+"""Training data: sentences, the teacher's readings, and tokens."""

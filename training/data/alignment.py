@@ -1,7 +1,7 @@
-"""Align letters with phones: which letter of the text each phone was read from.
+"""Align the letters of a text with its phones.
 
-Hard EM over pair counts with monotone paths, batched over sentences of alike length. Used to guide
-the semantic model's attention while it is trained, and nowhere at inference.
+Hard EM over pair counts with monotone paths, batched over sentences of similar length. The
+alignment guides the semantic model's attention during training; inference does not use it.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ BATCH = 256
 
 
 def phone_runs(semantic: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Phones of a token sequence, whoever speaks, and for every token the index of its phone."""
+    """Return the phones of semantic tokens of any speaker, and for each token its phone's index."""
     plain = unmarked(semantic)
     phone, third = plain // THIRDS, plain % THIRDS
     starts = np.ones(len(semantic), bool)
@@ -27,13 +27,13 @@ def phone_runs(semantic: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[
 
 
 def _paths(costs: torch.Tensor, letters: torch.Tensor, phones: torch.Tensor) -> torch.Tensor:
-    """Cheapest monotone letter for every phone, (batch, phones).
+    """Return the letter of each phone on the cheapest monotone path, (batch, phones).
 
-    A phone stays on its predecessor's letter or moves up to three letters on; the last phone ends
-    on one of the last letters.
+    A phone has the same letter as its predecessor or one of the next three. The last phone has
+    one of the last letters.
     """
     batch, rows, columns = costs.shape  # (B, phones, letters)
-    moves = torch.tensor([0.7, 0.0, 0.4, 1.2])  # staying, one, two, three on
+    moves = torch.tensor([0.7, 0.0, 0.4, 1.2])  # advance by 0, 1, 2 or 3 letters
     large = 1e6
     score = torch.full((batch, columns), large)
     score[:, 0] = 0
@@ -64,7 +64,15 @@ def _paths(costs: torch.Tensor, letters: torch.Tensor, phones: torch.Tensor) -> 
 
 
 def align(texts: list[list[int]], phones: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
-    """For every sentence the index of the letter (in its token list) behind each phone."""
+    """Align sentences.
+
+    Args:
+        texts: letter ids of each sentence.
+        phones: phone indices of each sentence.
+
+    Returns:
+        For each sentence (phones,), the index of the letter of each phone.
+    """
     order = sorted(range(len(texts)), key=lambda i: (len(phones[i]), len(texts[i])))
     cost = torch.full((len(PHONES), LETTERS), 1.0)
     result: list[NDArray[np.int64]] = [np.zeros(0, np.int64)] * len(texts)
@@ -77,7 +85,7 @@ def align(texts: list[list[int]], phones: list[NDArray[np.int64]]) -> list[NDArr
             ends = torch.tensor([len(texts[i]) for i in chosen])
             rows = torch.tensor([len(phones[i]) for i in chosen])
             pair = cost[sounds[:, :, None], letters[:, None, :]]
-            if turn == 0:  # nothing known yet: prefer the diagonal
+            if turn == 0:  # no counts yet: prefer the diagonal
                 pair = pair + _off_diagonal(ends, rows, pair.shape)
             path = _paths(pair, ends, rows)
             for row, index in enumerate(chosen):

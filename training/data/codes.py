@@ -1,8 +1,8 @@
-"""Learn the codebooks and write every utterance as codes.
+"""Learn the codebooks and encode every utterance.
 
-Codebook 0 is a k-means of the cepstra with a slice for each speaker (so a history that speaks from
-one slice keeps the voice in it), codebook 1 the pitch clock, codebooks 2 and 3 what 0 left over.
-Knows no model: the codec's decoder is trained from these codes, not the other way round.
+Codebook 0 is a k-means of the cepstra with one slice per speaker, so a history keeps its voice.
+Codebook 1 is the pitch clock. Codebooks 2 and 3 encode the residual of codebook 0. The codec's
+decoder is trained on these codes afterwards.
 """
 
 import argparse
@@ -14,30 +14,30 @@ import torch
 from training.config import SPEAKERS, FineLayout, Speaker, Work, shard_speaker
 from training.data.teacher import load_shard, save_shard
 
-SAMPLE = 150_000  # frames that a codebook is learnt from
+SAMPLE = 150_000  # frames for learning a codebook
 ROUNDS = 30
 
 
-def nearest(points: torch.Tensor, centres: torch.Tensor) -> torch.Tensor:
-    """Index of the nearest centre, (n,)."""
-    half = centres.square().sum(1) / 2
-    return torch.cat([(part @ centres.T - half).argmax(1) for part in torch.split(points, 20_000)])
+def nearest(points: torch.Tensor, centers: torch.Tensor) -> torch.Tensor:
+    """Return the index of the nearest center of each point, (n,)."""
+    half = centers.square().sum(1) / 2
+    return torch.cat([(part @ centers.T - half).argmax(1) for part in torch.split(points, 20_000)])
 
 
 def k_means(points: torch.Tensor, count: int, generator: torch.Generator) -> torch.Tensor:
-    """Centres, (count, dimensions); a centre that lost all its points starts again at one."""
-    centres = points[torch.randperm(len(points), generator=generator)[:count]].clone()
+    """Return centers, (count, dimensions); a center without points moves to a random point."""
+    centers = points[torch.randperm(len(points), generator=generator)[:count]].clone()
     for _ in range(ROUNDS):
-        index = nearest(points, centres)
-        sums = torch.zeros_like(centres).index_add_(0, index, points)
+        index = nearest(points, centers)
+        sums = torch.zeros_like(centers).index_add_(0, index, points)
         sizes = torch.bincount(index, minlength=count)
         fresh = points[torch.randint(len(points), (count,), generator=generator)]
-        centres = torch.where(sizes[:, None] > 0, sums / sizes.clamp(min=1)[:, None], fresh)
-    return centres
+        centers = torch.where(sizes[:, None] > 0, sums / sizes.clamp(min=1)[:, None], fresh)
+    return centers
 
 
 def sample_frames(work: Work, speaker: Speaker, generator: torch.Generator) -> torch.Tensor:
-    """Some cepstra of one speaker, (n, 24)."""
+    """Return a sample of one speaker's cepstra, (n, 24)."""
     paths = [p for p in work.shards("features") if shard_speaker(int(p.stem)) == speaker][:4]
     parts = [torch.from_numpy(np.load(path)["cepstrum"]).float() for path in paths]
     frames = torch.cat(parts)
@@ -45,18 +45,18 @@ def sample_frames(work: Work, speaker: Speaker, generator: torch.Generator) -> t
 
 
 def learn_codebooks(work: Work, seed: int) -> dict[str, torch.Tensor]:
-    """Codebook 0 by speaker, then two codebooks of what is left over."""
+    """Learn codebook 0 by speaker, then two codebooks of the residual."""
     generator = torch.Generator().manual_seed(seed)
-    fine, spectrum, left = FineLayout(), [], []
+    fine, spectrum, residuals = FineLayout(), [], []
     for speaker in SPEAKERS:
         frames = sample_frames(work, speaker, generator)
-        centres = k_means(frames, speaker.codes, generator)
-        rest = frames - centres[nearest(frames, centres)]
+        centers = k_means(frames, speaker.codes, generator)
+        rest = frames - centers[nearest(frames, centers)]
         share = float(rest.square().sum() / (frames - frames.mean(0)).square().sum())
         print(f"{speaker.name}: {speaker.codes} codes leave {share:.1%}", flush=True)
-        spectrum.append(centres)
-        left.append(rest)
-    books, rest = {"0": torch.cat(spectrum)}, torch.cat(left)
+        spectrum.append(centers)
+        residuals.append(rest)
+    books, rest = {"0": torch.cat(spectrum)}, torch.cat(residuals)
     for book in range(2, 2 + fine.residual_books):
         books[str(book)] = k_means(rest[:SAMPLE], fine.residual_codes, generator)
         rest = rest - books[str(book)][nearest(rest, books[str(book)])]
@@ -66,7 +66,7 @@ def learn_codebooks(work: Work, seed: int) -> dict[str, torch.Tensor]:
 def encode(
     cepstrum: torch.Tensor, clock: torch.Tensor, speaker: Speaker, books: dict[str, torch.Tensor]
 ) -> torch.Tensor:
-    """Codes of codebooks 0 to 3, (frames, 4)."""
+    """Return the codes of codebooks 0 to 3, (frames, 4)."""
     own = books["0"][speaker.first_code : speaker.first_code + speaker.codes]
     index = nearest(cepstrum, own)
     codes, rest = [index + speaker.first_code, clock], cepstrum - own[index]
@@ -78,7 +78,7 @@ def encode(
 
 
 def encode_shard(work: Work, index: int, books: dict[str, torch.Tensor]) -> None:
-    """Write one shard's codes beside its letters and semantic tokens."""
+    """Write a shard of codes with its letters and semantic tokens, unless it exists."""
     if work.shard("codes", index).exists():
         return
     features = load_shard(work.shard("features", index))

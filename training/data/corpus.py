@@ -1,4 +1,4 @@
-"""Utterances as tokens, by speaker, with some held back for validation. Knows no model."""
+"""Utterances as tokens, by speaker, with some held back for validation."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from training.config import SPEAKERS, Work, shard_speaker
 from training.data.teacher import load_shard
 
-VALIDATION = 24  # utterances of a speaker
+VALIDATION = 24  # utterances per speaker
 
 
 @dataclass(frozen=True)
 class Spoken:
-    """One utterance: letters, semantic tokens, codes (frames, 4), no frames if none were made."""
+    """One utterance: letters, semantic tokens, codes (frames, 4); no frames if it has no codes."""
 
     text: str
     semantic: NDArray[np.int64]
@@ -23,7 +23,7 @@ class Spoken:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Utterances by speaker's name."""
+    """Utterances by name of the speaker."""
 
     train: dict[str, list[Spoken]]
     validation: dict[str, list[Spoken]]
@@ -39,7 +39,7 @@ def _utterances(path: Path) -> list[Spoken]:
 
 
 def load_corpus(work: Work, stage: str = "codes") -> Corpus:
-    """All shards of a stage (codes, pronounced); the first of each speaker's validate."""
+    """Load all shards of a stage (codes or pronounced); each speaker's first ones validate."""
     spoken: dict[str, list[Spoken]] = {speaker.name: [] for speaker in SPEAKERS}
     for path in work.shards(stage):
         spoken[shard_speaker(int(path.stem)).name] += _utterances(path)

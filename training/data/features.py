@@ -1,7 +1,6 @@
-"""Turn the teacher's readings into what codes are made of: cepstra, the pitch clock, phone thirds.
+"""Compute the features of the teacher's readings: cepstra, the pitch clock, thirds of phones.
 
-Knows signal processing; knows no codebook 0 and no model. One .npz a shard; the first shards keep
-their audio too, for the codec.
+Writes one .npz per shard. The first shards also keep their audio, for training the codec.
 """
 
 import argparse
@@ -29,11 +28,11 @@ WINDOW = 1024
 MELS = 40
 LEAD = 0.06  # seconds of silence kept before the first phone
 TAIL = 0.14  # and after the last
-FLOOR = 1e-2  # of the mel power; lower ones spend codes on the difference between silences
+FLOOR = 1e-2  # of the mel power; a lower floor wastes codes on differences between silences
 
 
 def resampled(wave: NDArray[np.int16]) -> NDArray[np.float32]:
-    """16 kHz to 24 kHz, in [-1, 1]."""
+    """Resample 16 kHz PCM to 24 kHz float32 in [-1, 1]."""
     spectrum = np.fft.rfft(wave.astype(np.float64) / 32768)
     length = len(wave) * 3 // 2
     padded = np.zeros(length // 2 + 1, complex)
@@ -42,7 +41,7 @@ def resampled(wave: NDArray[np.int16]) -> NDArray[np.float32]:
 
 
 def mel_filters(bins: int, mels: int, low: float, high: float) -> torch.Tensor:
-    """Triangles, (bins, mels)."""
+    """Return triangular mel filters, (bins, mels)."""
     first, last = (2595 * np.log10(1 + hertz / 700) for hertz in (low, high))
     edges = 700 * (10 ** (np.linspace(first, last, mels + 2) / 2595) - 1)
     hertz = np.linspace(0, SAMPLE_RATE / 2, bins)[:, None]
@@ -52,7 +51,7 @@ def mel_filters(bins: int, mels: int, low: float, high: float) -> torch.Tensor:
 
 
 def cosine_basis(mels: int, count: int) -> torch.Tensor:
-    """Orthonormal DCT-II, (mels, count), the energy halved so that it does not rule distances."""
+    """Return an orthonormal DCT-II, (mels, count); energy is halved to weigh less in distances."""
     angle = np.pi / mels * (np.arange(mels)[:, None] + 0.5) * np.arange(count)
     basis = np.sqrt(2 / mels) * np.cos(angle)
     basis[:, 0] *= 0.5 / np.sqrt(2)
@@ -60,7 +59,7 @@ def cosine_basis(mels: int, count: int) -> torch.Tensor:
 
 
 class Cepstrum:
-    """Mel cepstra at the frame rate, each window centred on the end of its frame."""
+    """Mel cepstra at the frame rate, each window centered on the end of its frame."""
 
     def __init__(self, count: int) -> None:
         self._filters = mel_filters(WINDOW + 1, MELS, 40, 7900)
@@ -71,13 +70,13 @@ class Cepstrum:
         frames = len(wave) // FRAME_SAMPLES
         left = WINDOW // 2 - FRAME_SAMPLES
         padded = torch.from_numpy(np.pad(wave, (left, WINDOW)))
-        pieces = padded.unfold(0, WINDOW, FRAME_SAMPLES)[:frames] * self._window
-        power = torch.fft.rfft(pieces, 2 * WINDOW).abs().square()
+        windows = padded.unfold(0, WINDOW, FRAME_SAMPLES)[:frames] * self._window
+        power = torch.fft.rfft(windows, 2 * WINDOW).abs().square()
         return (torch.log10(power @ self._filters + FLOOR) @ self._basis).numpy()
 
 
 def phone_thirds(phones: NDArray[np.uint8], ends: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Semantic tokens: the phone and third that is being spoken at each token's middle."""
+    """Return semantic tokens: the phone and third at the middle of each token."""
     times = (np.arange(int(ends[-1] * SEMANTIC_RATE)) + 0.5) / SEMANTIC_RATE
     index = np.minimum(np.searchsorted(ends, times, side="right"), len(ends) - 1)
     starts = np.concatenate(([0.0], ends[:-1]))
@@ -87,14 +86,14 @@ def phone_thirds(phones: NDArray[np.uint8], ends: NDArray[np.float64]) -> NDArra
 
 
 def trim(ends: NDArray[np.float32]) -> tuple[int, int]:
-    """First and past-last pitch frame to keep, so that silences at the edges are short."""
+    """Return the range [first, end) of pitch frames to keep: silences at the edges are cut."""
     first = max(0, round((float(ends[0]) - LEAD) * 200))
     last = round(min(float(ends[-1]), float(ends[-2]) + TAIL) * 200)
     return first, last
 
 
 def make_shard(work: Work, audio_shards: int, index: int) -> str:
-    """Features of one shard, unless they exist."""
+    """Write the features of one shard, unless they exist; return a line for the log."""
     path = work.shard("features", index)
     if path.exists():
         return f"{path.name} exists"
@@ -107,7 +106,7 @@ def make_shard(work: Work, audio_shards: int, index: int) -> str:
     for text, wave, phones, ends, f0 in zip(*readings.values(), strict=True):
         first, last = trim(ends)
         kept = resampled(wave)[first * TRACK_SAMPLES : last * TRACK_SAMPLES]
-        # Frame i of the track is reached at the end of the i-th 5 ms.
+        # Frame i of the track is the value at the end of the i-th 5 ms.
         speech = clocked(kept, f0[first + 1 : last + 1], clock)
         times = np.clip(ends - first / 200, 0, (last - first) / 200)
         columns["text"].append(text)
@@ -124,7 +123,9 @@ def make_shard(work: Work, audio_shards: int, index: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Work().root)
-    parser.add_argument("--audio-shards", type=int, default=10, help="keep the audio of so many")
+    parser.add_argument(
+        "--audio-shards", type=int, default=10, help="number of shards to keep the audio of"
+    )
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     work = Work(options.work)

@@ -1,7 +1,7 @@
-"""Everything that the trainings read, in one small file: prepared on a CPU, carried to a GPU.
+"""Pack all training data into one small file: prepared on a CPU, used on a GPU.
 
-Codes and tokens of all shards, the codebooks, and as much audio as the limit leaves room for: at
-the teacher's 16 kHz, which loses nothing, as differences, which pack well. Knows no model.
+The file has the codes and tokens of all shards, the codebooks, and as much audio as fits into
+the limit. Audio is stored losslessly at the teacher's 16 kHz, as differences, which compress well.
 """
 
 import argparse
@@ -18,14 +18,14 @@ from training.data.features import resampled
 from training.data.teacher import load_shard, save_shard
 
 LIMIT = 60_000_000  # bytes
-MARGIN = 100_000  # for the archive's own headers
-SAMPLE = 100  # utterances by which the size of all is judged
+MARGIN = 100_000  # for the headers of the archive
+SAMPLE = 100  # utterances for estimating the size of all
 PACKED = ("codes", "pronounced")
 AUDIO = "features"
 
 
 def narrowed(wave: NDArray[np.int16]) -> NDArray[np.int16]:
-    """24 kHz to 16 kHz; nothing above 8 kHz was there."""
+    """Resample 24 kHz to 16 kHz; the teacher has nothing above 8 kHz."""
     whole = np.pad(wave.astype(np.float64), (0, -len(wave) % 3))
     length = len(whole) // 3 * 2
     spectrum = np.fft.rfft(whole)
@@ -34,7 +34,7 @@ def narrowed(wave: NDArray[np.int16]) -> NDArray[np.int16]:
 
 
 def widened(wave: NDArray[np.int16], length: int) -> NDArray[np.int16]:
-    """16 kHz to 24 kHz, (length,)."""
+    """Resample 16 kHz to 24 kHz, (length,)."""
     wide = (resampled(wave) * 32768).round().clip(-32768, 32767).astype(np.int16)
     return np.pad(wide, (0, max(0, length - len(wide))))[:length]
 
@@ -63,7 +63,7 @@ def _zipped_audio(waves: list[NDArray[np.int16]]) -> bytes:
 
 
 def _first_audio(work: Work) -> dict[str, Path]:
-    """The first shard of each speaker that kept its audio."""
+    """Return each speaker's first shard that has audio."""
     found: dict[str, Path] = {}
     for path in work.shards(AUDIO):
         if "wave" in np.load(path).files:
@@ -72,9 +72,18 @@ def _first_audio(work: Work) -> dict[str, Path]:
 
 
 def pack(work: Work, output: Path, limit: int = LIMIT) -> float:
-    """Write the file; returns the seconds of audio in it, of all speakers the same share of bytes.
+    """Write the file. All speakers get the same number of bytes for audio.
 
-    SystemExit if codes and tokens alone are too large.
+    Args:
+        work: the training run to pack.
+        output: the file to write.
+        limit: maximum size in bytes.
+
+    Returns:
+        Seconds of audio in the file.
+
+    Raises:
+        SystemExit: Codes and tokens alone exceed the limit.
     """
     seconds = 0.0
     with tarfile.open(output, "w", dereference=True) as archive:
@@ -86,7 +95,9 @@ def pack(work: Work, output: Path, limit: int = LIMIT) -> float:
         audio = _first_audio(work)
         room = (limit - archive.offset - MARGIN) // max(1, len(audio))
         if room < 0:
-            raise SystemExit(f"{archive.offset} bytes without audio, {limit} at most: fewer shards")
+            raise SystemExit(
+                f"{archive.offset} bytes without audio exceed the {limit} allowed: use fewer shards"
+            )
         for path in audio.values():
             waves = [wave.astype(np.int16) for wave in load_shard(path)["wave"]]
             each = len(_zipped_audio(waves[:SAMPLE])) / len(waves[:SAMPLE])
@@ -97,10 +108,10 @@ def pack(work: Work, output: Path, limit: int = LIMIT) -> float:
 
 
 def unpack(file: Path, work: Work) -> None:
-    """Put the file's shards where the trainings look for them."""
+    """Unpack the file into the work folder."""
     work.root.mkdir(parents=True, exist_ok=True)
     with tarfile.open(file) as archive:
-        # Python 3.11 has filters since 3.11.4 only; the file is one that we made ourselves.
+        # Filters exist since Python 3.11.4; the file is our own.
         safe: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
         archive.extractall(work.root, **safe)
     for path in work.shards(AUDIO):
@@ -108,8 +119,8 @@ def unpack(file: Path, work: Work) -> None:
             parts = dict(data)
         if "differences" not in parts:
             continue
-        pieces = np.split(parts["differences"], np.cumsum(parts["narrow_lengths"])[:-1])
-        narrow = [np.cumsum(piece, dtype=np.int16) for piece in pieces]
+        parts_of_audio = np.split(parts["differences"], np.cumsum(parts["narrow_lengths"])[:-1])
+        narrow = [np.cumsum(part, dtype=np.int16) for part in parts_of_audio]
         lengths = parts["lengths"].tolist()
         waves = [widened(*pair) for pair in zip(narrow, lengths, strict=True)]
         save_shard(path, wave=list(waves))
@@ -118,11 +129,13 @@ def unpack(file: Path, work: Work) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Work().root)
-    parser.add_argument("--output", type=Path, help="default: prepared.tar of the work")
+    parser.add_argument(
+        "--output", type=Path, help="file to write; default: prepared.tar in the work folder"
+    )
     options = parser.parse_args()
     output = options.output or options.work / "prepared.tar"
     seconds = pack(Work(options.work), output)
-    print(f"{output}: {output.stat().st_size / 1e6:.1f} MB, {seconds / 60:.0f} min of audio in it")
+    print(f"{output}: {output.stat().st_size / 1e6:.1f} MB, {seconds / 60:.0f} min of audio")
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""The pitch clock: pitch phase in steps a codebook can hold, and speech moved onto those steps.
+"""The pitch clock: the pitch phase as codes, and speech warped to match them.
 
-The teacher's vocoder fires a pulse whenever its accumulated phase is whole, so the phase follows
-from the pitch track alone. Here the phase is quantised at every frame and the speech warped (by
-some milliseconds at most) until its pulses agree exactly. A decoder then sees where every pulse
-lies, and a language model sees a clock: next phase = phase + step. Knows nothing of spectra.
+The teacher's vocoder emits a pulse when its accumulated phase is an integer, so the pitch track
+determines the phase. The phase is quantized at every frame, and the speech is warped by at most a
+few milliseconds until its pulses match. The decoder then knows the position of every pulse, and
+for a language model the codes follow a clock: next phase = phase + step.
 """
 
 from dataclasses import dataclass
@@ -14,27 +14,27 @@ from numpy.typing import NDArray
 from training.config import FRAME_RATE, FRAME_SAMPLES, SAMPLE_RATE, PitchClock
 
 TRACK_SAMPLES = SAMPLE_RATE // 200  # the teacher's pitch frames are 5 ms
-LOWEST_F0 = 50.0  # below: the track's own rounding at the edge of a pause
-PULL = 0.2  # share of the phase error that a step tries to make good
-SLACK = 1.05  # a step is kept while the wanted one is not further away than this
+LOWEST_F0 = 50.0  # lower values are rounding at the edge of a pause
+PULL = 0.2  # share of the phase error that a step corrects
+SLACK = 1.05  # a step changes only if the target differs by more than this
 
 
 @dataclass(frozen=True)
 class Clocked:
-    """Speech on the clock."""
+    """Speech warped to the pitch clock, and its codes."""
 
     wave: NDArray[np.float32]  # (samples,) warped
     codes: NDArray[np.int16]  # (frames,) codebook 1
 
 
 def voiced_runs(f0: NDArray[np.float32]) -> list[tuple[int, int]]:
-    """Ranges of pitch frames, [first, past last), with a pitch."""
+    """Return the voiced ranges of pitch frames, [first, end)."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], f0 >= LOWEST_F0, [0])).astype(np.int8)))
     return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a > 2]
 
 
 def run_phase(f0: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Cycles since the run's first pulse, for every sample of the run and its end.
+    """Return the cycles since the first pulse, for each sample of a voiced run and its end.
 
     The vocoder interpolates the period, not the pitch, from one frame's value to the next.
     """
@@ -46,7 +46,7 @@ def run_phase(f0: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def clock_steps(phase: NDArray[np.float64], clock: PitchClock) -> tuple[int, list[int]]:
-    """First phase and the steps that follow `phase`, one value per frame boundary."""
+    """Return the first phase and the steps that follow `phase`, given at frame boundaries."""
     first = round(phase[0] * clock.phases)
     position, previous, steps = float(first), -1.0, []
     wanted = (np.diff(phase) * clock.phases).tolist()
@@ -61,7 +61,7 @@ def clock_steps(phase: NDArray[np.float64], clock: PitchClock) -> tuple[int, lis
 
 
 def _cubic(wave: NDArray[np.float32], at: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Catmull-Rom interpolation of `wave` at fractional samples."""
+    """Interpolate `wave` at fractional samples (Catmull-Rom)."""
     padded = np.pad(wave, (1, 3))
     at = np.clip(at, 0, len(wave) - 1)
     whole = at.astype(np.int64)
@@ -71,7 +71,7 @@ def _cubic(wave: NDArray[np.float32], at: NDArray[np.float64]) -> NDArray[np.flo
 
 
 def clocked(wave: NDArray[np.float32], f0: NDArray[np.float32], clock: PitchClock) -> Clocked:
-    """Put speech (24 kHz) with its 5 ms pitch track on the clock."""
+    """Warp 24 kHz speech with its 5 ms pitch track to the pitch clock."""
     frames = len(wave) // FRAME_SAMPLES
     codes = np.zeros(frames, np.int16)
     knots: list[NDArray[np.float64]] = [np.array([0.0])]
@@ -100,6 +100,6 @@ def clocked(wave: NDArray[np.float32], f0: NDArray[np.float32], clock: PitchCloc
 
 
 def code_f0(codes: NDArray[np.int16], clock: PitchClock) -> NDArray[np.float64]:
-    """Hz per frame that codebook 1 says, 0 in pauses."""
+    """Return the pitch in Hz of each frame of codebook 1, 0 in pauses."""
     steps = clock.first_step + (codes.astype(np.int64) - 1) // clock.phases
     return np.where(codes > 0, steps * FRAME_RATE / clock.phases, 0.0)

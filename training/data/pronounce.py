@@ -1,7 +1,6 @@
-"""What the semantic model learns from: the teacher's phones and their times, without a sound.
+"""Write the data of the semantic model: the teacher's phones and their times, without audio.
 
-Four times as fast as letting it speak, so these are many more sentences than those that are heard.
-Knows flite through `training.data.teacher` and no model.
+This is four times as fast as synthesis, so there are many more of these sentences.
 """
 
 import argparse
@@ -18,7 +17,7 @@ from training.data.teacher import SilentFlite, save_shard
 
 
 def pronounce_shard(work: Work, index: int) -> str:
-    """Semantic tokens of one shard of texts, unless that was done before."""
+    """Write the semantic tokens of one shard of texts, unless they exist; return a log line."""
     path = work.shard("pronounced", index)
     if path.exists():
         return f"{path.name} exists"
@@ -42,7 +41,7 @@ def main() -> None:
     parser.add_argument("--shards", type=int, default=160, help="500 sentences each")
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
-    # A fresh process a shard: flite's voices are registered for the life of a process.
+    # One process per shard: flite registers a voice for the lifetime of a process.
     with get_context("spawn").Pool(options.processes, maxtasksperchild=1) as pool:
         job = partial(pronounce_shard, Work(options.work))
         for line in pool.imap(job, range(options.shards), chunksize=1):

@@ -1,4 +1,4 @@
-"""What is measured on audio: pitch, log-mel distance. Knows no model and no recognizer."""
+"""Measurements of audio: pitch, log-mel spectra, timbre."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,11 +9,11 @@ from training.data.features import mel_filters
 Wave = NDArray[np.float32]
 PITCH_WINDOW = 1200  # 50 ms
 PITCH_HOP = 240  # 10 ms
-VOICED = 0.5  # of the normalised autocorrelation
+VOICED = 0.5  # of the normalized autocorrelation
 
 
 def pitch(wave: Wave, low: float = 60.0, high: float = 300.0) -> NDArray[np.float64]:
-    """Hz every 10 ms by autocorrelation below 1 kHz, 0 where there is none."""
+    """Return the pitch in Hz every 10 ms, 0 if unvoiced, by autocorrelation below 1 kHz."""
     count = max(0, (len(wave) - PITCH_WINDOW) // PITCH_HOP + 1)
     index = np.arange(count)[:, None] * PITCH_HOP + np.arange(PITCH_WINDOW)
     window = np.hanning(PITCH_WINDOW)
@@ -25,7 +25,7 @@ def pitch(wave: Wave, low: float = 60.0, high: float = 300.0) -> NDArray[np.floa
     lags = np.arange(int(SAMPLE_RATE / high), int(SAMPLE_RATE / low))
     share = correlation[:, lags] / envelope[lags]
     share /= correlation[:, :1] / envelope[0] + 1e-9
-    share -= 0.0004 * lags * 0.5  # of octaves, the higher
+    share -= 0.0004 * lags * 0.5  # prefer the higher octave
     best = share.argmax(1)
     loud = correlation[:, 0] > 0.01 * correlation[:, 0].max(initial=0)
     strength = np.take_along_axis(share, best[:, None], 1)[:, 0]
@@ -33,7 +33,7 @@ def pitch(wave: Wave, low: float = 60.0, high: float = 300.0) -> NDArray[np.floa
 
 
 def pitch_correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[float, float]:
-    """Correlation of log f0 where both have one, and the share of frames voiced in both."""
+    """Return the correlation of log f0 where both are voiced, and their voiced overlap."""
     size = min(len(a), len(b))
     a, b = a[:size], b[:size]
     both, either = (a > 0) & (b > 0), (a > 0) | (b > 0)
@@ -43,7 +43,7 @@ def pitch_correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[f
 
 
 def log_mel(wave: Wave, mels: int = 80) -> NDArray[np.float64]:
-    """(frames, mels) of a 1024 window every 10 ms, in natural logs."""
+    """Return log-mel spectra, (frames, mels), natural log, windows of 1024 every 10 ms."""
     count = max(0, (len(wave) - 1024) // 240 + 1)
     index = np.arange(count)[:, None] * 240 + np.arange(1024)
     spectrum = np.abs(np.fft.rfft(wave[index] * np.hanning(1024), 2048))
@@ -53,9 +53,7 @@ def log_mel(wave: Wave, mels: int = 80) -> NDArray[np.float64]:
 
 
 def timbre(wave: Wave) -> NDArray[np.float64]:
-    """What of a voice does not depend on what it says: the mean log-mel spectrum, (40,), of the
-    frames that are loud, its level taken off.
-    """
+    """Return the timbre of a voice, (40,): the mean log-mel spectrum of loud frames, zero mean."""
     logs = log_mel(wave, 40)
     level = logs.mean(1)
     mean: NDArray[np.float64] = logs[level >= np.median(level)].mean(0)
@@ -64,6 +62,6 @@ def timbre(wave: Wave) -> NDArray[np.float64]:
 
 
 def mel_distance(a: Wave, b: Wave) -> float:
-    """Mean absolute log-mel difference."""
+    """Return the mean absolute log-mel difference."""
     size = min(len(a), len(b))
     return float(np.abs(log_mel(a[:size]) - log_mel(b[:size])).mean())

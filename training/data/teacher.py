@@ -1,6 +1,6 @@
-"""Let the teacher (CMU flite, through ctypes) read the texts; keep audio, phones and pitch track.
+"""Synthesize the texts with the teacher, CMU flite, through ctypes: audio, phones, pitch track.
 
-Knows flite's C structures and nothing of tokens. One .npz a shard, so a stopped run goes on.
+Writes one .npz per shard, so an interrupted run can be continued.
 """
 
 import argparse
@@ -55,7 +55,7 @@ class _Stream(ctypes.Structure):
     _fields_ = (("least_samples", ctypes.c_int), ("callback", ctypes.c_void_p))
 
 
-# (wave, first sample, samples, whether the last, stream) -> whether to go on (0) or to stop (-1)
+# (wave, first sample, samples, whether it is the last, stream) -> 0 to continue, -1 to stop
 _StreamCallback = ctypes.CFUNCTYPE(
     ctypes.c_int,
     ctypes.c_void_p,
@@ -72,7 +72,7 @@ class _Voice(ctypes.Structure):
 
 @dataclass(frozen=True)
 class Reading:
-    """One sentence as the teacher spoke it."""
+    """One sentence spoken by the teacher."""
 
     wave: NDArray[np.int16]  # (samples,) at 16 kHz
     phones: NDArray[np.uint8]  # (phones,) index into PHONES
@@ -141,7 +141,7 @@ class Flite:
 
 
 class SilentFlite(Flite):
-    """A flite voice that says when, and nothing else: it stops before the first sample is made."""
+    """A flite voice that only times the phones: it stops before computing the first sample."""
 
     def __init__(self, voice: str) -> None:
         super().__init__(voice)
@@ -153,7 +153,7 @@ class SilentFlite(Flite):
         self._lib.feat_set(features, b"streaming_info", self._lib.audio_streaming_info_val(stream))
 
     def spell(self, text: str) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """Phones (index into PHONES) and their ends in seconds, as `read` gives them."""
+        """Return the phones (index into PHONES) and their ends in seconds, as `read` does."""
         utterance = self._lib.flite_synth_text(text.encode("ascii"), self._voice)
         try:
             return self._segments(utterance)
@@ -162,18 +162,18 @@ class SilentFlite(Flite):
 
 
 def _packed(name: str, arrays: list[NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
-    """Arrays of different lengths as one array and the lengths."""
+    """Pack arrays of different lengths into one array and their lengths."""
     lengths = np.array([len(array) for array in arrays], np.int64)
     return {name: np.concatenate(arrays), f"{name}_lengths": lengths}
 
 
 def unpacked(shard: dict[str, NDArray[np.generic]], name: str) -> list[NDArray[np.generic]]:
-    """The inverse of how shards keep arrays of different lengths."""
+    """Return the arrays of a column: the inverse of how shards store them."""
     return np.split(shard[name], np.cumsum(shard[f"{name}_lengths"])[:-1])
 
 
 def save_shard(path: Path, **columns: list[NDArray[np.generic]]) -> None:
-    """Write columns of arrays of different lengths, whole or not at all."""
+    """Write columns of arrays of different lengths atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     parts: dict[str, NDArray[np.generic]] = {}
     for name, arrays in columns.items():
@@ -184,7 +184,7 @@ def save_shard(path: Path, **columns: list[NDArray[np.generic]]) -> None:
 
 
 def load_shard(path: Path) -> dict[str, list[NDArray[np.generic]]]:
-    """All columns of a shard."""
+    """Load all columns of a shard."""
     with np.load(path) as data:
         parts = dict(data)
     names = [name for name in parts if not name.endswith("_lengths")]
@@ -192,7 +192,7 @@ def load_shard(path: Path) -> dict[str, list[NDArray[np.generic]]]:
 
 
 def read_shard(work: Work, index: int) -> str:
-    """Let the shard's speaker read its texts, unless that was done before."""
+    """Synthesize the texts of a shard, unless it exists; return a log line."""
     path = work.shard("teacher", index)
     if path.exists():
         return f"{path.name} exists"
@@ -222,7 +222,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     jobs = [(Work(options.work), index) for index in range(options.shards)]
-    # A fresh process a shard: flite's voices are registered for the life of a process.
+    # One process per shard: flite registers a voice for the lifetime of a process.
     with get_context("spawn").Pool(options.processes, maxtasksperchild=1) as pool:
         for line in pool.imap(_read_shard, jobs, chunksize=1):
             print(line, flush=True)

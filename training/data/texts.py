@@ -1,8 +1,7 @@
-"""Make the sentences that the teacher reads: templates, random words, clauses of the King James.
+"""Generate the training sentences: templates, random words, clauses of the King James Bible.
 
-Knows which sentences are held out (and drops them); knows nothing of voices. Words come from SCOWL
-by how common they are, names and contractions among them; clauses from Debian's bible-kjv-text
-(public domain).
+Held-out sentences are left out. Words, names and contractions come from SCOWL, weighted by
+frequency; clauses come from Debian's bible-kjv-text (public domain).
 """
 
 import argparse
@@ -19,7 +18,7 @@ SCOWL = Path("/usr/share/dict/scowl")
 HELD_OUT = Path(__file__).parents[1] / "evaluate" / "held_out_sentences.txt"
 LENGTH = range(8, 100)
 TIERS = (0.46, 0.25, 0.22, 0.04, 0.03)  # shares: common, less common, rare, names, contractions
-SMALL = 0.3  # share of small words in a string of random ones
+SMALL = 0.3  # share of SMALL_WORDS in a string of random words
 PHRASES = Path(__file__).parent / "phrases.toml"
 # fmt: off
 SMALL_WORDS = (
@@ -34,25 +33,25 @@ SMALL_WORDS = (
 
 
 def scowl_list(name: str, pattern: str) -> list[str]:
-    """The words of one of SCOWL's files that match, in lower case."""
+    """Return the matching words of a SCOWL file, in lower case."""
     lines = (SCOWL / name).read_text("latin-1").lower().splitlines()
     return [word for word in lines if re.fullmatch(pattern, word)]
 
 
 def scowl_names() -> list[str]:
-    """People, places, months."""
+    """Return names of people, places and months."""
     files = [f"english-upper.{tier}" for tier in (10, 35, 40)]
     return sorted({name for file in files for name in scowl_list(file, r"[a-z]{3,}")})
 
 
 def scowl_contractions() -> list[str]:
-    """It's, don't and their like."""
+    """Return contractions such as it's and don't."""
     files = [f"english-contractions.{tier}" for tier in (10, 35, 40, 50)]
     return sorted({word for file in files for word in scowl_list(file, r"[a-z]+'[a-z]+")})
 
 
 def scowl_tiers() -> list[list[str]]:
-    """Words from the most common tier to the rarest used here, each word once."""
+    """Return the words of each tier, most common first; each word occurs once."""
     seen: set[str] = set()
     tiers = []
     for tier in (10, 20, 35):
@@ -66,7 +65,7 @@ def scowl_tiers() -> list[list[str]]:
 
 
 def king_james() -> list[str]:
-    """Clauses of 3 to 12 words."""
+    """Return the clauses of 3 to 12 words."""
     command = ["bible", "-f", "gen1:1-rev22:21"]
     verses = subprocess.run(command, capture_output=True, check=True, text=True).stdout
     clauses = []
@@ -80,7 +79,7 @@ def king_james() -> list[str]:
 
 
 class Writer:
-    """Writes one sentence after another from a seed."""
+    """Generates sentences from a seed."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
@@ -89,7 +88,7 @@ class Writer:
         self._phrases: dict[str, list[str]] = tomllib.loads(PHRASES.read_text())
 
     def word(self) -> str:
-        """A random word; the common tiers are smaller, so their words come far more often."""
+        """Return a random word; words of common tiers are far more frequent."""
         return self._random.choice(self._random.choices(self._tiers, TIERS)[0])
 
     def sentence(self) -> str:
@@ -120,12 +119,12 @@ class Writer:
 
 
 def normal(text: str) -> str:
-    """What must differ for two sentences to count as different."""
+    """Return the letters that two sentences are compared by."""
     return re.sub(r"[^a-z ]", "", text.lower()).strip()
 
 
 def sentences(seed: int, held_out: set[str]) -> Iterator[str]:
-    """Endless new sentences, none of them held out."""
+    """Yield new sentences without end, none of them held out."""
     writer, seen = Writer(seed), set(held_out)
     while True:
         text = writer.sentence()

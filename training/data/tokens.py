@@ -1,4 +1,4 @@
-"""Letters as the tokenizer numbers them, and the tokenizer itself. Knows no model."""
+"""The letter tokenizer: a WordPiece vocabulary of single letters."""
 
 import string
 from pathlib import Path
@@ -9,7 +9,7 @@ SPECIALS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
 def vocabulary() -> list[str]:
-    """WordPiece entries: a letter that starts a word, one that continues it, punctuation."""
+    """Return the WordPiece entries: letters that start or continue a word, and punctuation."""
     return [
         *SPECIALS,
         *CHARACTERS,
@@ -18,13 +18,13 @@ def vocabulary() -> list[str]:
 
 
 class LetterTokenizer:
-    """What transformers' BertTokenizer makes of lower-case letters and punctuation."""
+    """Tokenizes lower-case letters and punctuation as transformers' BertTokenizer does."""
 
     def __init__(self) -> None:
         self._ids = {entry: index for index, entry in enumerate(vocabulary())}
 
     def __call__(self, text: str) -> list[tuple[int, int]]:
-        """Pairs of id and index of the letter in `text`."""
+        """Return pairs of a token id and the index of its letter in `text`."""
         result, inside = [], False
         for index, letter in enumerate(text):
             if letter.isspace():

@@ -1,6 +1,6 @@
 """The coarse model's windows, exactly as the reference's generate() cuts them.
 
-Pure arithmetic over token arrays: training sees what inference will show, histories included.
+Pure arithmetic on token arrays. Training uses the same windows as inference, histories included.
 """
 
 import math
@@ -15,14 +15,14 @@ Tokens = NDArray[np.int64]
 
 
 def flat_codes(codes: NDArray[np.generic], layout: CoarseLayout) -> Tokens:
-    """Codes (frames, >= 2) as interleaved coarse tokens."""
+    """Convert codes (frames, >= 2) to interleaved coarse tokens."""
     pair: Tokens = codes[:, :2].astype(np.int64) + np.array([0, CODEBOOK_SIZE])
     return pair.reshape(-1) + layout.semantic_vocab
 
 
 @dataclass(frozen=True)
 class Utterance:
-    """What was said: semantic tokens and coarse tokens."""
+    """Semantic and coarse tokens of an utterance."""
 
     semantic: Tokens
     coarse: Tokens
@@ -30,7 +30,7 @@ class Utterance:
 
 @dataclass(frozen=True)
 class Window:
-    """Input of one window and the coarse tokens it should make."""
+    """Input of one window, and its target tokens."""
 
     semantic: Tokens  # (semantic_window,)
     context: Tokens
@@ -42,7 +42,7 @@ class Stream:
     """An utterance after a history (or none), ready to be cut into windows."""
 
     semantic: Tokens
-    coarse: Tokens  # history, then what should be made
+    coarse: Tokens  # history, then the targets
     semantic_start: int
     coarse_start: int
 
@@ -50,13 +50,13 @@ class Stream:
         return -(-(len(self.coarse) - self.coarse_start) // layout.stride)
 
     def window(self, index: int, layout: CoarseLayout) -> Window:
-        """The `index`-th window."""
-        made = index * layout.stride
-        at = self.semantic_start + round(made / layout.ratio)
+        """Return the `index`-th window."""
+        produced = index * layout.stride
+        at = self.semantic_start + round(produced / layout.ratio)
         first = max(0, at - layout.semantic_history)
         semantic = self.semantic[first : first + layout.semantic_window]
         pad = np.full(layout.semantic_window - len(semantic), layout.pad)
-        begin = self.coarse_start + made
+        begin = self.coarse_start + produced
         return Window(
             np.concatenate((semantic, pad)),
             self.coarse[:begin][-layout.history :],
@@ -65,7 +65,7 @@ class Stream:
 
 
 def stream(utterance: Utterance, history: Utterance | None, layout: CoarseLayout) -> Stream:
-    """Put `utterance` after `history` as the reference does, its trick of 2 dropped codes too."""
+    """Put `utterance` after `history` as the reference does, which also drops 2 codes."""
     length = math.floor(len(utterance.semantic) * layout.ratio / 2) * 2
     if history is None:
         return Stream(utterance.semantic, utterance.coarse[:length], 0, 0)

@@ -1,1 +1,1 @@
-"""Judges an exported checkpoint."""
+"""Evaluation of an exported checkpoint."""

@@ -1,7 +1,4 @@
-"""Draw teacher and mini side by side: spectrograms and pitch, from what evaluate wrote.
-
-Knows sound files and nothing of models.
-"""
+"""Plot spectrograms and pitch of the teacher and bark-mini, from the audio of `evaluate`."""
 
 import argparse
 import io
@@ -24,7 +21,7 @@ def load_wave(path: Path) -> Wave:
 
 
 def spectrograms(folder: Path, index: int, text: str) -> Figure:
-    """Narrow-band spectrograms, teacher above mini."""
+    """Plot narrow-band spectrograms, the teacher above bark-mini."""
     figure = Figure(figsize=(9, 5.5), layout="constrained")
     for axes, name in zip(figure.subplots(2, 1), ("teacher", "mini"), strict=True):
         audio = load_wave(folder / f"{index:03d}_{name}.wav")
@@ -36,14 +33,14 @@ def spectrograms(folder: Path, index: int, text: str) -> Figure:
 
 
 def pitches(folder: Path, indices: list[int]) -> Figure:
-    """Pitch tracks of some sentences."""
+    """Plot the pitch tracks of some sentences."""
     figure = Figure(figsize=(9, 5.5), layout="constrained")
     rows = figure.subplots(len(indices), 1, squeeze=False)[:, 0]
     for axes, index in zip(rows, indices, strict=True):
-        for name, colour in (("teacher", "tab:gray"), ("mini", "tab:red")):
+        for name, color in (("teacher", "tab:gray"), ("mini", "tab:red")):
             track = pitch(load_wave(folder / f"{index:03d}_{name}.wav"))
             times = (np.arange(len(track)) * PITCH_HOP + PITCH_WINDOW / 2) / SAMPLE_RATE
-            axes.plot(times[track > 0], track[track > 0], ".", color=colour, label=name, ms=3)
+            axes.plot(times[track > 0], track[track > 0], ".", color=color, label=name, ms=3)
         axes.set(ylabel="Hz")
     rows[0].legend()
     rows[-1].set_xlabel("s")
@@ -51,7 +48,7 @@ def pitches(folder: Path, indices: list[int]) -> Figure:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """A small PNG: few colours."""
+    """Save a small PNG with few colors."""
     canvas = io.BytesIO()
     figure.savefig(canvas, dpi=70)
     Image.open(canvas).convert("RGB").quantize(48).save(path, optimize=True)

@@ -1,4 +1,4 @@
-"""What is understood: pocketsphinx with its own English models. Knows no checkpoint."""
+"""Speech recognition with pocketsphinx and its own English models."""
 
 import numpy as np
 from pocketsphinx import Decoder
@@ -13,7 +13,7 @@ class Recognizer:
         self._decoder = Decoder(loglevel="FATAL")
 
     def __call__(self, wave: Wave) -> str:
-        """What was heard."""
+        """Return the recognized words of 24 kHz audio."""
         spectrum = np.fft.rfft(np.pad(wave, 4800))
         length = (len(wave) + 9600) * 2 // 3
         low = np.fft.irfft(spectrum[: length // 2 + 1], length) * 2 / 3

@@ -1,9 +1,7 @@
-"""Judge an exported checkpoint: recognizer, phones, pitch, endings, on the held-out sentences.
+"""Evaluate an exported checkpoint on the held-out sentences: words, phones, pitch, endings.
 
-Sampling is chosen on `tuning_sentences.txt` (`--texts`), never on those.
-
-Generation is transformers' own, stage by stage; the recognizer is pocketsphinx. Knows nothing of
-how the checkpoint was trained, except what its semantic tokens stand for.
+Generation is transformers' own, stage by stage; the recognizer is pocketsphinx. Sampling
+parameters are tuned on `tuning_sentences.txt` (`--texts`), never on the held-out sentences.
 """
 
 import argparse
@@ -39,8 +37,8 @@ Voice = str | dict[str, NDArray[np.int64]] | None
 
 
 @dataclass(frozen=True)
-class Made:
-    """One generation."""
+class Generation:
+    """One generated utterance."""
 
     semantic: NDArray[np.int64]  # without EOS
     ended: bool
@@ -49,7 +47,7 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Truth:
+class TeacherReading:
     """The teacher's reading, cut as the training data was."""
 
     semantic: NDArray[np.int64]
@@ -58,7 +56,7 @@ class Truth:
 
 @dataclass(frozen=True)
 class Given:
-    """What was measured when the teacher's own semantic tokens were given, so that times agree."""
+    """Measurements with the teacher's own semantic tokens, so that times agree."""
 
     errors: int
     pitch_correlation: float
@@ -70,14 +68,14 @@ class Given:
 
 @dataclass(frozen=True)
 class Score:
-    """What was measured on one sentence; counts are summed over sentences."""
+    """Measurements of one sentence."""
 
     text: str
     words: int
     teacher_errors: int
     errors: int
-    heard: str
-    words_after: int  # heard behind the last word of the text
+    recognized: str
+    words_after: int  # recognized after the last word of the text
     phones: int
     phone_errors: int
     pauses: int  # within the sentence
@@ -95,7 +93,7 @@ class Score:
 
 
 class Mini:
-    """The checkpoint, run stage by stage by transformers."""
+    """The checkpoint, run stage by stage with transformers."""
 
     def __init__(self, folder: Path) -> None:
         self._processor = AutoProcessor.from_pretrained(folder)
@@ -106,8 +104,8 @@ class Mini:
         self._fine = BarkFineGenerationConfig(**config.fine_acoustics_config)
 
     @torch.no_grad()
-    def speak(self, texts: list[str], voice: Voice) -> list[Made]:
-        """Texts to speech, drawn together."""
+    def speak(self, texts: list[str], voice: Voice) -> list[Generation]:
+        """Synthesize texts in one batch."""
         inputs = [self._processor(text, voice_preset=voice) for text in texts]
         history = inputs[0].get("history_prompt")
         tokens = self._model.semantic.generate(
@@ -120,15 +118,15 @@ class Mini:
         return self._finish(tokens, history, ended)
 
     @torch.no_grad()
-    def say_tokens(self, semantic: list[NDArray[np.int64]], voice: Voice) -> list[Made]:
-        """Semantic tokens to speech."""
+    def say_tokens(self, semantic: list[NDArray[np.int64]], voice: Voice) -> list[Generation]:
+        """Synthesize semantic tokens."""
         history, longest = self._processor("a", voice_preset=voice), max(map(len, semantic))
         pad = self._semantic.eos_token_id
         rows = [np.pad(row, (0, longest - len(row)), constant_values=pad) for row in semantic]
         tokens = torch.from_numpy(np.stack(rows))
         return self._finish(tokens, history.get("history_prompt"), [True] * len(semantic))
 
-    def _finish(self, tokens: torch.Tensor, history: object, ended: list[bool]) -> list[Made]:
+    def _finish(self, tokens: torch.Tensor, history: object, ended: list[bool]) -> list[Generation]:
         shared = {
             "history_prompt": history,
             "semantic_generation_config": self._semantic,
@@ -144,12 +142,12 @@ class Mini:
                 coarse[None, :length], fine_generation_config=self._fine, **shared
             )[0].numpy()
             said = row[row != self._semantic.eos_token_id].numpy()
-            made.append(Made(said, end, codes, self.decode(codes)))
+            made.append(Generation(said, end, codes, self.decode(codes)))
         return made
 
     @torch.no_grad()
     def decode(self, codes: NDArray[np.int64]) -> Wave:
-        """Codes (8, frames), or the first few codebooks, to samples."""
+        """Decode codes (8, frames), or only the first codebooks, to samples."""
         missing = np.zeros((8 - len(codes), codes.shape[1]), np.int64)
         if len(missing):
             hidden = self._model.codec_model.quantizer.decode(torch.from_numpy(codes)[:, None])
@@ -160,36 +158,39 @@ class Mini:
         return result
 
 
-def teach(flite: Flite, text: str) -> Truth:
-    """The teacher's reading of a sentence."""
+def teach(flite: Flite, text: str) -> TeacherReading:
+    """Return the teacher's reading of a sentence."""
     reading = flite.read(text.lower())
     first, last = trim(reading.ends)
     ends = np.clip(reading.ends - first / 200, 0, (last - first) / 200)
     audio = resampled(reading.wave)[first * TRACK_SAMPLES : last * TRACK_SAMPLES]
-    return Truth(phone_thirds(reading.phones, ends).astype(np.int64), audio)
+    return TeacherReading(phone_thirds(reading.phones, ends).astype(np.int64), audio)
 
 
 @dataclass(frozen=True)
-class JudgeOptions:
-    """What is judged and how."""
+class EvaluationOptions:
+    """Options of an evaluation."""
 
     voice: str | None
     speaker: Speaker
-    given_sentences: int  # how many are also spoken from the teacher's semantic tokens
-    chain: bool  # every utterance is the history of the next
+    given_sentences: int  # sentences also synthesized from the teacher's tokens
+    chain: bool  # each utterance is the history of the next
     audio: Path | None
 
 
-class Judge:
+class Evaluator:
     """Scores sentences."""
 
-    def __init__(self, mini: Mini, options: JudgeOptions) -> None:
+    def __init__(self, mini: Mini, options: EvaluationOptions) -> None:
         self._mini, self._options = mini, options
-        self._flites, self._hear = {one.name: Flite(one.name) for one in SPEAKERS}, Recognizer()
+        self._flites, self._recognize = (
+            {one.name: Flite(one.name) for one in SPEAKERS},
+            Recognizer(),
+        )
         self._voice: Voice = options.voice
 
     def scores(self, first: int, texts: list[str]) -> list[Score]:
-        """Let mini and teacher speak some sentences, and compare."""
+        """Synthesize some sentences with both and compare."""
         options = self._options
         truths = [{n: teach(flite, text) for n, flite in self._flites.items()} for text in texts]
         own = [truth[options.speaker.name] for truth in truths]
@@ -205,25 +206,25 @@ class Judge:
         self,
         index: int,
         text: str,
-        made: Made,
-        truths: dict[str, Truth],
-        given: Made | None,
+        made: Generation,
+        truths: dict[str, TeacherReading],
+        given: Generation | None,
         compute: float,
     ) -> Score:
         options, truth = self._options, truths[self._options.speaker.name]
         self._keep(index, made, truth)
-        said, heard = words(text), self._hear(made.wave)
+        said, recognized = words(text), self._recognize(made.wave)
         sounds = phone_runs(truth.semantic)[0].tolist()
         spoken = phone_runs(made.semantic)[0].tolist()
         own = made.codes[0] - options.speaker.first_code
-        away = {name: speaker_distance(made.wave, one.wave) for name, one in truths.items()}
+        distances = {name: speaker_distance(made.wave, one.wave) for name, one in truths.items()}
         return Score(
             text=text,
             words=len(said),
-            teacher_errors=edits(said, words(self._hear(truth.wave))),
-            errors=edits(said, words(heard)),
-            heard=heard,
-            words_after=words_after(said, words(heard)),
+            teacher_errors=edits(said, words(self._recognize(truth.wave))),
+            errors=edits(said, words(recognized)),
+            recognized=recognized,
+            words_after=words_after(said, words(recognized)),
             phones=len(sounds),
             phone_errors=edits(sounds, spoken),
             pauses=inner_pauses(spoken),
@@ -235,24 +236,24 @@ class Judge:
             own_codes=float(((own >= 0) & (own < options.speaker.codes)).mean()),
             median_pitch=median_pitch(made.wave),
             teacher_median_pitch=median_pitch(truth.wave),
-            speaker_distance=away.pop(options.speaker.name),
-            other_distance=min(away.values()),
+            speaker_distance=distances.pop(options.speaker.name),
+            other_distance=min(distances.values()),
             given=self._given(said, truth, given) if given else None,
         )
 
-    def _given(self, said: list[str], truth: Truth, made: Made) -> Given:
+    def _given(self, said: list[str], truth: TeacherReading, made: Generation) -> Given:
         plain = self._mini.decode(made.codes[:2])
         follows, overlap = pitch_correlation(pitch(truth.wave), pitch(made.wave))
         return Given(
-            errors=edits(said, words(self._hear(made.wave))),
+            errors=edits(said, words(self._recognize(made.wave))),
             pitch_correlation=follows,
             voiced_overlap=overlap,
             mel_distance=mel_distance(truth.wave, made.wave),
             mel_distance_coarse_only=mel_distance(truth.wave, plain),
-            errors_coarse_only=edits(said, words(self._hear(plain))),
+            errors_coarse_only=edits(said, words(self._recognize(plain))),
         )
 
-    def _keep(self, index: int, made: Made, truth: Truth) -> None:
+    def _keep(self, index: int, made: Generation, truth: TeacherReading) -> None:
         if self._options.chain:
             codes = made.codes
             self._voice = {
@@ -266,19 +267,19 @@ class Judge:
 
 
 def inner_pauses(phones: list[int]) -> int:
-    """Pauses that have speech on both sides."""
+    """Return the number of pauses between phones of speech."""
     spoken = [index for index, phone in enumerate(phones) if phone != PAUSE]
     return phones[spoken[0] : spoken[-1]].count(PAUSE) if spoken else 0
 
 
 def median_pitch(wave: Wave) -> float:
-    """Hz, over the frames that have a pitch."""
+    """Return the median pitch in Hz of the voiced frames."""
     track = pitch(wave)
     return float(np.median(track[track > 0])) if (track > 0).any() else 0.0
 
 
 def speaker_distance(a: Wave, b: Wave) -> float:
-    """Mean absolute difference of two voices' timbres, in nepers."""
+    """Return the mean absolute difference of two timbres, in nepers."""
     return float(np.abs(timbre(a) - timbre(b)).mean())
 
 
@@ -292,7 +293,7 @@ def save_wave(path: Path, wave: Wave) -> None:
 
 
 def summary(scores: list[Score]) -> dict[str, float]:
-    """Figures over all sentences."""
+    """Return the figures over all sentences."""
     count = sum(score.words for score in scores)
     teacher = sum(score.teacher_errors for score in scores) / count
     errors = sum(score.errors for score in scores) / count
@@ -325,7 +326,7 @@ def summary(scores: list[Score]) -> dict[str, float]:
 
 
 def given_summary(scores: list[Score]) -> dict[str, float]:
-    """Figures over the sentences that were also spoken from the teacher's semantic tokens."""
+    """Return the figures over sentences synthesized from the teacher's semantic tokens."""
     given = [score.given for score in scores if score.given]
     if not given:
         return {}
@@ -342,18 +343,24 @@ def given_summary(scores: list[Score]) -> dict[str, float]:
 
 
 def parse() -> argparse.Namespace:
-    """The flags."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--voice", help="v2/rms, v2/slt, v2/awb; default: no history")
-    parser.add_argument("--texts", type=Path, default=HELD_OUT, help="one sentence a line")
-    parser.add_argument("--first", type=int, default=0, help="sentence to begin with")
-    parser.add_argument("--sentences", type=int, default=1000, help="so many of them")
-    parser.add_argument("--given", type=int, default=0, help="also from the teacher's tokens")
-    parser.add_argument("--chain", action="store_true", help="each is the history of the next")
-    parser.add_argument("--audio", type=Path, help="folder for what was said")
-    parser.add_argument("--output", type=Path, help="JSON of all scores")
-    parser.add_argument("--batch", type=int, default=8, help="sentences drawn together")
+    parser.add_argument(
+        "--texts", type=Path, default=HELD_OUT, help="file with one sentence per line"
+    )
+    parser.add_argument("--first", type=int, default=0, help="index of the first sentence")
+    parser.add_argument("--sentences", type=int, default=1000, help="number of sentences")
+    parser.add_argument(
+        "--given", type=int, default=0, help="sentences to synthesize from the teacher's tokens too"
+    )
+    parser.add_argument(
+        "--chain", action="store_true", help="use each utterance as the history of the next"
+    )
+    parser.add_argument("--audio", type=Path, help="folder for the audio")
+    parser.add_argument("--output", type=Path, help="JSON file for all scores")
+    parser.add_argument("--batch", type=int, default=8, help="sentences per batch")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
@@ -365,14 +372,14 @@ def main() -> None:
     torch.manual_seed(flags.seed)
     name = flags.voice.removeprefix("v2/") if flags.voice else "rms"
     speaker = next(speaker for speaker in SPEAKERS if speaker.name == name)
-    options = JudgeOptions(flags.voice, speaker, flags.given, flags.chain, flags.audio)
-    judge, scores = Judge(Mini(flags.checkpoint), options), []
+    options = EvaluationOptions(flags.voice, speaker, flags.given, flags.chain, flags.audio)
+    evaluator, scores = Evaluator(Mini(flags.checkpoint), options), []
     texts = flags.texts.read_text().splitlines()[flags.first :][: flags.sentences]
     size = 1 if flags.chain else flags.batch
     for begin in range(0, len(texts), size):
-        scores += judge.scores(flags.first + begin, texts[begin : begin + size])
+        scores += evaluator.scores(flags.first + begin, texts[begin : begin + size])
         for last in scores[begin:]:
-            print(f"{last.errors}/{last.words} {last.text} -> {last.heard}", flush=True)
+            print(f"{last.errors}/{last.words} {last.text} -> {last.recognized}", flush=True)
     figures = summary(scores)
     print(json.dumps(figures, indent=1))
     if flags.output:

@@ -13,9 +13,9 @@ def edits(a: list[str] | list[int], b: list[str] | list[int]) -> int:
     return row[-1]
 
 
-def words_after(said: list[str], heard: list[str]) -> int:
-    """How many words were heard behind what best fits all that was said."""
-    distances = [edits(said, heard[:end]) for end in range(len(heard) + 1)]
+def words_after(said: list[str], recognized: list[str]) -> int:
+    """Return the number of recognized words after the best match of all that was said."""
+    distances = [edits(said, recognized[:end]) for end in range(len(recognized) + 1)]
     return distances[::-1].index(min(distances))  # a wrong last word is wrong, not one behind
 
 

@@ -1,1 +1,1 @@
-"""The models in the shape that is trained."""
+"""The models as they are trained."""

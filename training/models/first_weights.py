@@ -1,8 +1,8 @@
-"""First weights that already know where to look: time as sinusoids, heads as time differences.
+"""Structured initial weights: time as sinusoids, attention heads as time differences.
 
-Ordinary Bark weights, no new structure: embeddings get named slices of the width, some heads start
-as "the semantic token spoken now", "a little ahead" or "the code before", and output rows start as
-the vectors they stand for. From a plain start the coarse model needs hours.
+The architecture is Bark's. Embeddings get named slices of the width. Some heads start as "the
+semantic token spoken now", "a little ahead" or "the previous code". Output rows start as the
+vectors of their codes. With random weights the coarse model needs hours longer.
 """
 
 import math
@@ -14,20 +14,20 @@ from training.models.transformer import Attention, CausalTransformer
 
 
 class Slices:
-    """How the 192 dimensions are shared out."""
+    """The slices of the 192 dimensions."""
 
     acoustic = slice(0, 24)
     clock = slice(24, 64)
     time = slice(64, 124)
     order = slice(124, 154)
-    key_flag = 154  # +1 on tokens that are looked up (semantic, text), -1 on the others
-    other_flag = 155  # the reverse
+    key_flag = 154  # +1 on tokens that heads attend to (semantic, text)
+    other_flag = 155  # +1 on the other tokens
     identity = slice(156, 192)
 
 
 @dataclass(frozen=True)
 class Look:
-    """A head that attends a fixed distance away."""
+    """A head that attends at a fixed distance."""
 
     layer: int
     head: int
@@ -36,14 +36,14 @@ class Look:
 
 
 def circles(at: torch.Tensor, dimensions: int, shortest: float, longest: float) -> torch.Tensor:
-    """Sinusoids of `at` with periods between the two, (len(at), dimensions)."""
+    """Return sinusoids of `at`, (len(at), dimensions), with periods from shortest to longest."""
     periods = torch.logspace(math.log10(shortest), math.log10(longest), dimensions // 2)
     angle = 2 * torch.pi * at[:, None] / periods
     return torch.stack((angle.cos(), angle.sin()), 2).flatten(1)
 
 
 def _rotation(dimensions: int, shortest: float, longest: float, offset: float) -> torch.Tensor:
-    """Takes circles of t to circles of t + offset."""
+    """Return the matrix that maps circles(t) to circles(t + offset)."""
     cosine, sine = circles(torch.tensor([offset]), dimensions, shortest, longest).view(-1, 2).T
     matrix = torch.zeros(dimensions, dimensions)
     even = torch.arange(0, dimensions, 2)
@@ -53,7 +53,7 @@ def _rotation(dimensions: int, shortest: float, longest: float, offset: float) -
 
 
 def _head(attention: Attention, head: int) -> tuple[torch.Tensor, ...]:
-    """Views of one head: query, key, value (64, width) and output (width, 64)."""
+    """Return views of one head: query, key, value (64, width) and output (width, 64)."""
     width = attention.out_proj.weight.shape[0]
     size = width // attention.heads
     rows = slice(head * size, (head + 1) * size)
@@ -64,7 +64,7 @@ def _head(attention: Attention, head: int) -> tuple[torch.Tensor, ...]:
 def look_in_time(
     model: CausalTransformer, look: Look, shortest: float, longest: float, copies: bool
 ) -> None:
-    """Make a head attend `offset` later in time, among the tokens that are looked up."""
+    """Make a head attend `offset` later in time, among semantic or text tokens."""
     at = Slices()
     layer = model.layers[look.layer]
     query, key, value, output = _head(layer.attn, look.head)  # type: ignore[arg-type]
@@ -88,7 +88,7 @@ def look_in_time(
 def look_before(
     model: CausalTransformer, look: Look, shortest: float, longest: float, mixed: bool = False
 ) -> None:
-    """Make a head copy the token before: its spectrum and its clock, or both as something new."""
+    """Make a head copy the previous token: spectrum and clock, or a mix of both if `mixed`."""
     at = Slices()
     query, key, value, output = _head(model.layers[look.layer].attn, look.head)  # type: ignore[arg-type]
     count = at.order.stop - at.order.start

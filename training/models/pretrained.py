@@ -1,7 +1,4 @@
-"""Weights of an exported checkpoint, to train on from: the inverse of `training.publish.export`.
-
-Knows the state names of transformers' BarkModel; knows no data.
-"""
+"""Load the weights of an exported checkpoint: the inverse of `training.publish.export`."""
 
 from pathlib import Path
 
@@ -11,9 +8,10 @@ from torch import nn
 
 
 def adopt(model: nn.Module, folder: Path, part: str) -> None:
-    """Give `model` the weights that the checkpoint in `folder` keeps under `part`.
+    """Load the weights of `part` from a checkpoint into `model`, as float32.
 
-    float16 becomes float32; raises RuntimeError if names or shapes differ.
+    Raises:
+        RuntimeError: Names or shapes differ.
     """
     prefix = f"{part}."
     state = {
@@ -25,7 +23,7 @@ def adopt(model: nn.Module, folder: Path, part: str) -> None:
 
 
 def codebooks(folder: Path, count: int) -> list[torch.Tensor]:
-    """Vectors (1024, hidden) of the first codebooks, as the decoder knows them."""
+    """Return the decoder's vectors of the first codebooks, (1024, hidden) each."""
     tensors = load_file(folder / "model.safetensors")
     names = [f"codec_model.quantizer.layers.{index}.codebook.embed" for index in range(count)]
     return [tensors[name].float() for name in names]

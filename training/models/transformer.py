@@ -1,7 +1,7 @@
 """Bark's two transformers for training, with the state names of transformers' BarkModel.
 
-Plain torch with fused attention; no cache and no generation. Knows no token layout: callers pass
-embeddings in and take hidden states out, so that heads can be sliced before they cost anything.
+Plain torch with fused attention; no cache and no generation. Input is embeddings and output is
+hidden states, so callers compute only the logits that they need.
 """
 
 import torch
@@ -32,7 +32,7 @@ class Attention(nn.Module):
         return output
 
     def watch(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The output, and the attention weights (batch, heads, length, length)."""
+        """Return the output and the attention weights, (batch, heads, length, length)."""
         query, key, value = self._project(hidden)
         scores = query @ key.transpose(2, 3) * query.shape[-1] ** -0.5
         if self.causal:
@@ -67,14 +67,14 @@ class Block(nn.Module):
         return output
 
     def watch(self, hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """As forward, with the attention weights."""
+        """Run forward; also return the attention weights."""
         change, weights = self.attn.watch(self.layernorm_1(hidden))
         hidden = hidden + change
         return hidden + self.mlp(self.layernorm_2(hidden)), weights
 
 
-def initialise(module: nn.Module, layers: int) -> None:
-    """GPT-2's initialisation."""
+def initialize(module: nn.Module, layers: int) -> None:
+    """Initialize as GPT-2 does."""
     for name, parameter in module.named_parameters():
         if parameter.dim() > 1:
             deep = name.endswith("out_proj.weight")
@@ -82,7 +82,7 @@ def initialise(module: nn.Module, layers: int) -> None:
 
 
 class CausalTransformer(nn.Module):
-    """BarkCausalModel: semantic and coarse."""
+    """The architecture of BarkCausalModel: semantic and coarse."""
 
     def __init__(self, size: TransformerSize, input_vocab: int, output_vocab: int) -> None:
         super().__init__()
@@ -92,12 +92,12 @@ class CausalTransformer(nn.Module):
         self.layers = nn.ModuleList(Block(size, causal=True) for _ in range(size.layers))
         self.layernorm_final = nn.LayerNorm(size.width, bias=False)
         self.lm_head = nn.Linear(size.width, output_vocab, bias=False)
-        initialise(self, size.layers)
+        initialize(self, size.layers)
 
     def forward(
         self, embeds: torch.Tensor, positions: torch.Tensor, watched: tuple[int, ...] = ()
     ) -> tuple[torch.Tensor, dict[int, torch.Tensor]]:
-        """Final hidden states (batch, length, width) and the weights of the watched layers."""
+        """Return hidden states (batch, length, width) and the attention of the watched layers."""
         hidden, seen = embeds + self.position_embeds_layer(positions), {}
         for index, layer in enumerate(self.layers):
             assert isinstance(layer, Block)
@@ -109,7 +109,7 @@ class CausalTransformer(nn.Module):
 
 
 class FineTransformer(nn.Module):
-    """BarkFineModel: one embedding a codebook, heads tied to the next codebook's embedding."""
+    """The architecture of BarkFineModel: one embedding per codebook, tied to its head."""
 
     def __init__(self, size: TransformerSize, vocab: int, books: int) -> None:
         super().__init__()
@@ -120,12 +120,12 @@ class FineTransformer(nn.Module):
         self.position_embeds_layer = nn.Embedding(size.block, size.width)
         self.layers = nn.ModuleList(Block(size, causal=False) for _ in range(size.layers))
         self.layernorm_final = nn.LayerNorm(size.width)
-        initialise(self, size.layers)
+        initialize(self, size.layers)
 
     def forward(self, codes: torch.Tensor, book: int) -> torch.Tensor:
-        """Logits (batch, frames, vocab) of `book`, given codes (batch, frames, books)."""
+        """Return the logits of `book`, (batch, frames, vocab), given (batch, frames, books)."""
         hidden = self.position_embeds_layer(torch.arange(codes.shape[1], device=codes.device))
-        for index in range(book + 1):  # the book to predict is there too, as padding
+        for index in range(book + 1):  # includes `book` itself, as padding
             hidden = hidden + self.embedding(index)(codes[..., index])
         for layer in self.layers:
             hidden = layer(hidden)
@@ -133,7 +133,7 @@ class FineTransformer(nn.Module):
         return logits
 
     def embedding(self, book: int) -> nn.Embedding:
-        """The embedding of a codebook, which is also the head that predicts it."""
+        """Return the embedding of a codebook, which is also its head."""
         embedding = self.input_embeds_layers[book]
         assert isinstance(embedding, nn.Embedding)
         return embedding

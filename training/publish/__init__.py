@@ -1,1 +1,1 @@
-"""Writes the checkpoint and its card."""
+"""Export of the checkpoint and its model card."""

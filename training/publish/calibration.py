@@ -1,8 +1,8 @@
-"""Make the fine model's choices worth hearing: codebooks re-centred on what they turn out to mean.
+"""Calibrate codebooks 2 and 3 to the choices of the fine model.
 
-What codebook 0 leaves over can be foretold only in part, and the likeliest code is then a worse
-guess than none. So each vector of codebooks 2 and 3 becomes the mean of what was true wherever the
-fine model chose it. Knows the trained fine model and codec; trains nothing.
+The residual of codebook 0 is only partly predictable, so the most likely code can be worse than
+none. Each vector of codebooks 2 and 3 becomes the mean of the true residuals at the frames where
+the fine model chooses it.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ USED = FineLayout().residual_books
 
 
 def chosen_codes(model: FineTransformer, codes: torch.Tensor) -> torch.Tensor:
-    """Codes (frames, 2) of codebooks 2 and 3 that the model chooses for one window."""
+    """Return the codes (frames, 2) of codebooks 2 and 3 that the model chooses for a window."""
     layout = FineLayout()
     given = torch.full((1, layout.window, CODEBOOKS), layout.pad)
     given[0, : len(codes), :2] = codes[:, :2]
@@ -29,7 +29,7 @@ def chosen_codes(model: FineTransformer, codes: torch.Tensor) -> torch.Tensor:
 def calibrate(
     books: list[torch.Tensor], model: FineTransformer, spoken: list[Spoken]
 ) -> list[torch.Tensor]:
-    """New vectors (1024, hidden) for codebooks 2 and 3; `books` are the codec's vectors."""
+    """Return calibrated vectors (1024, hidden) of codebooks 2 and 3, given the codec's `books`."""
     window, size = FineLayout().window, CodecSize().hidden
     pairs = [torch.from_numpy(np.array(one.codes[:window])) for one in spoken]
     chosen = torch.cat([chosen_codes(model, codes) for codes in pairs])
@@ -39,7 +39,7 @@ def calibrate(
     for index in range(USED):
         sums = torch.zeros(CODEBOOK_SIZE, size).index_add_(0, chosen[:, index], rest)
         counts = torch.bincount(chosen[:, index], minlength=CODEBOOK_SIZE)[:, None]
-        centres = sums / (counts + 20)  # rare choices are trusted less
-        rest = rest - centres[chosen[:, index]]
-        result.append(centres)
+        centers = sums / (counts + 20)  # shrinks rare choices to zero
+        rest = rest - centers[chosen[:, index]]
+        result.append(centers)
     return result

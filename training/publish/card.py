@@ -1,7 +1,4 @@
-"""Write a checkpoint's model card: the text of model_card.md with the figures that evaluate wrote.
-
-Knows the files that evaluate writes and runs no model.
-"""
+"""Write a checkpoint's model card: model_card.md with the figures of `evaluate`."""
 
 import argparse
 import json
@@ -39,7 +36,7 @@ ROWS = {
 
 
 def load_scores(paths: list[Path]) -> list[Score]:
-    """Scores of one voice from one or more files."""
+    """Load the scores of one voice from one or more files."""
     rows = [row for path in paths for row in json.loads(path.read_text())["scores"]]
     return [
         Score(**{**row, "given": Given(**row["given"]) if row["given"] else None}) for row in rows
@@ -47,7 +44,7 @@ def load_scores(paths: list[Path]) -> list[Score]:
 
 
 def table(columns: dict[str, dict[str, float]]) -> str:
-    """Figures as Markdown, one column a voice."""
+    """Return the figures as a Markdown table, one column per voice."""
     lines = ["| | " + " | ".join(columns) + " |", "|---|" + "---:|" * len(columns)]
     for name, words in ROWS.items():
         cells = [f"{figures[name]:.3g}" if name in figures else "" for figures in columns.values()]
@@ -57,7 +54,7 @@ def table(columns: dict[str, dict[str, float]]) -> str:
 
 
 def chain_table(paths: list[Path]) -> str:
-    """What became of a voice over utterances that were each the next one's history."""
+    """Return a Markdown table of a voice over chained utterances."""
     if not paths:
         return ""
     lines = [
@@ -84,7 +81,9 @@ def main() -> None:
     parser.add_argument("--none", type=Path, nargs="+", default=[])
     for speaker in SPEAKERS:
         parser.add_argument(f"--{speaker.name}", type=Path, nargs="+", default=[])
-    parser.add_argument("--chain", type=Path, nargs="+", default=[], help="of evaluate --chain")
+    parser.add_argument(
+        "--chain", type=Path, nargs="+", default=[], help="files written by evaluate --chain"
+    )
     flags = vars(parser.parse_args())
     folder, chains = flags.pop("checkpoint"), flags.pop("chain")
     columns = {name: summary(load_scores(paths)) for name, paths in flags.items() if paths}

@@ -1,7 +1,7 @@
 """Write the checkpoint in the Hugging Face layout of Bark, with voices and a model card.
 
-Stages that were not trained in this work folder come from the checkpoint that the others went on
-from. Knows the layout of transformers' BarkModel; trains nothing.
+Stages that were not trained in this work folder come from the checkpoint that training continued
+from.
 """
 
 import argparse
@@ -41,10 +41,10 @@ from training.train import coarse, fine, semantic
 from training.train.codec import Codec, codec_config, to_encodec
 
 CARD = Path(__file__).parent / "model_card.md"
-STRIPPED = (".attn.bias", ".embed_avg", ".cluster_size")  # rebuilt by whoever loads the model
-CALIBRATION = 300  # utterances of each speaker
-ALIGNMENT_HEAD = [*semantic.GUIDES[0][:2], 1]  # looks at the letter of the token before
-VOICE_FRAMES = range(200, 330)  # of an utterance fit to be a history: 2.7 to 4.4 s
+STRIPPED = (".attn.bias", ".embed_avg", ".cluster_size")  # rebuilt when the model is loaded
+CALIBRATION = 300  # utterances per speaker
+ALIGNMENT_HEAD = [*semantic.GUIDES[0][:2], 1]  # attends to the letter of the previous token
+VOICE_FRAMES = range(200, 330)  # length of an utterance that serves as a history: 2.7 to 4.4 s
 
 
 def _sizes(size: TransformerSize, inputs: int, outputs: int) -> dict[str, object]:
@@ -61,7 +61,7 @@ def _sizes(size: TransformerSize, inputs: int, outputs: int) -> dict[str, object
 
 
 def bark_config() -> BarkConfig:
-    """Sizes and vocabularies."""
+    """Return the model configuration: sizes and vocabularies."""
     text, codes, vocab = SemanticLayout(), CoarseLayout(), FineLayout().vocab
     fine_size = _sizes(FINE_SIZE, vocab, vocab)
     fine_size |= {"n_codes_total": CODEBOOKS, "n_codes_given": 1}
@@ -74,7 +74,7 @@ def bark_config() -> BarkConfig:
 
 
 def generation_config() -> GenerationConfig:
-    """Windows and sampling; plain dictionaries, which transformers reloads as they are."""
+    """Return windows and sampling, as plain dictionaries that transformers reloads unchanged."""
     text, codes, fine_layout = SemanticLayout(), CoarseLayout(), FineLayout()
     return GenerationConfig(
         semantic_config={
@@ -112,20 +112,20 @@ def generation_config() -> GenerationConfig:
         },
         sample_rate=SAMPLE_RATE,
         codebook_size=CODEBOOK_SIZE,
-        alignment_head=ALIGNMENT_HEAD,  # read by barkserve: when words are spoken
-        default_voice="v2/rms",  # read by barkserve: with a history, sound can start sooner
+        alignment_head=ALIGNMENT_HEAD,  # read by barkserve: for word times
+        default_voice="v2/rms",  # read by barkserve: a history gives earlier first audio
     )
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where weights come from: the work folder, and the checkpoint that training went on from."""
+    """Source of weights: the work folder, then the checkpoint that training continued from."""
 
     work: Work
     start: Path | None
 
     def fill(self, model: nn.Module, name: str, part: str) -> nn.Module:
-        """Give `model` the weights of stage `name`, which checkpoints call `part`."""
+        """Load the weights of stage `name`, called `part` in checkpoints, into `model`."""
         path = self.work.checkpoint(name)
         if path.exists():
             model.load_state_dict(torch.load(path, weights_only=True)["model"])
@@ -146,15 +146,15 @@ def _adopt(target: nn.Module, source: nn.Module) -> None:
 
 @torch.no_grad()
 def _speaker(source: Source) -> nn.Module:
-    """The coarse model, to which all pauses are one.
+    """Return the coarse model, with the same embedding for the pauses of all speakers.
 
-    The reference may choose padding at odd steps: make that unlikely.
+    The reference may choose padding at odd steps; the weights make that unlikely.
     """
     layout = CoarseLayout()
     model = coarse.new_model(layout)
     source.fill(model, "coarse", "coarse_acoustics")
     head = model.lm_head.weight
-    head[layout.pad :] = head[layout.pad - 1]  # a code that never came in training
+    head[layout.pad :] = head[layout.pad - 1]  # a code that never occurred in training
     every = np.arange(layout.semantic_vocab)
     embeds = model.input_embeds_layer.weight
     embeds[every] = embeds[unmarked(every)]
@@ -162,14 +162,14 @@ def _speaker(source: Source) -> nn.Module:
 
 
 def _codec(source: Source) -> Codec:
-    """The codec, its codebooks 2 and 3 as the fine model uses them."""
+    """Return the codec, with codebooks 2 and 3 calibrated to the fine model."""
     codec, path = Codec(), source.work.checkpoint("codec")
     if path.exists():
         codec.load_state_dict(torch.load(path, weights_only=True)["model"])
     elif source.start:
-        codec.go_on(source.start)
+        codec.load(source.start)
     if source.start:
-        return codec  # they were calibrated when the checkpoint was made
+        return codec  # already calibrated in the checkpoint
     filler = fine.new_model(FineLayout())
     source.fill(filler, "fine", "fine_acoustics")
     corpus = load_corpus(source.work)
@@ -182,7 +182,7 @@ def _codec(source: Source) -> Codec:
 
 @torch.no_grad()
 def assemble(source: Source) -> BarkModel:
-    """A BarkModel with all trained weights."""
+    """Return a BarkModel with all trained weights."""
     model, text = BarkModel(bark_config()), SemanticLayout()
     reader = semantic.new_model(text)
     source.fill(reader, "semantic", "semantic")
@@ -200,7 +200,7 @@ def assemble(source: Source) -> BarkModel:
 
 
 def save_weights(model: BarkModel, folder: Path) -> None:
-    """float16 safetensors without what can be rebuilt."""
+    """Write float16 safetensors, without tensors that loading rebuilds."""
     tied = {f"fine_acoustics.lm_heads.{i}.weight" for i in range(CODEBOOKS - 1)}
     tensors = {
         name: tensor.half().contiguous() if tensor.is_floating_point() else tensor.contiguous()
@@ -216,7 +216,7 @@ def save_weights(model: BarkModel, folder: Path) -> None:
 
 
 def save_tokenizer(folder: Path) -> None:
-    """Letters as WordPiece; AutoTokenizer and AutoProcessor need no other file."""
+    """Write the files of AutoTokenizer and AutoProcessor."""
     vocabulary = folder / "vocab.txt"
     save_vocabulary(vocabulary)
     entries = vocabulary.read_text().split("\n")[:-1]
@@ -227,7 +227,7 @@ def save_tokenizer(folder: Path) -> None:
 
 
 def _history(every: list[Spoken]) -> Spoken:
-    """An utterance of middling length that ends like a statement."""
+    """Return an utterance of medium length that ends like a statement."""
     fit = [
         spoken
         for spoken in every
@@ -239,7 +239,7 @@ def _history(every: list[Spoken]) -> Spoken:
 
 
 def save_voices(work: Work, folder: Path) -> None:
-    """Each speaker as a history prompt, in Suno's layout."""
+    """Write a history prompt of each speaker, in Suno's layout."""
     corpus, index = load_corpus(work), {"repo_or_path": "."}
     presets: dict[str, dict[str, str]] = {}
     (folder / "speaker_embeddings" / "v2").mkdir(parents=True)
@@ -261,7 +261,7 @@ def save_voices(work: Work, folder: Path) -> None:
 
 
 def copy_voices(start: Path, folder: Path) -> None:
-    """The voices of the checkpoint that training went on from, their pauses marked."""
+    """Copy the voices of the checkpoint that training continued from; mark their pauses."""
     shutil.copytree(start / "speaker_embeddings", folder / "speaker_embeddings")
     shutil.copy(start / "speaker_embeddings_path.json", folder)
     for speaker in SPEAKERS:
@@ -270,7 +270,7 @@ def copy_voices(start: Path, folder: Path) -> None:
 
 
 def export(source: Source, folder: Path) -> None:
-    """Write all files to a temporary folder, then put it in place."""
+    """Write all files to a temporary folder, then rename it to `folder`."""
     temporary = folder.with_name(folder.name + ".new")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
@@ -289,9 +289,15 @@ def export(source: Source, folder: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Work().root)
-    parser.add_argument("--output", type=Path, help="folder; default: export/bark-mini of the work")
     parser.add_argument(
-        "--from", dest="start", type=Path, metavar="CHECKPOINT", help="for what was not trained"
+        "--output", type=Path, help="folder to write; default: export/bark-mini in the work folder"
+    )
+    parser.add_argument(
+        "--from",
+        dest="start",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="source of stages that were not trained",
     )
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()

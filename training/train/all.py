@@ -1,6 +1,6 @@
-"""Train all four models side by side and export them: one command, from prepared data.
+"""Train all four models in parallel and export them, in one command.
 
-Starts the trainers as they are started by hand; knows nothing of what they do.
+Starts each trainer as a process, with the command line that one would type.
 """
 
 import argparse
@@ -16,7 +16,7 @@ HALF = ("semantic", "coarse", "fine")  # the codec's loss is a spectrum: full pr
 
 
 def trainer(stage: str, options: argparse.Namespace) -> list[str]:
-    """The command line of one trainer."""
+    """Return the command line of one trainer."""
     command = [sys.executable, "-m", "training", stage, "--work", str(options.work)]
     command += ["--minutes", str(options.minutes), "--device", options.device]
     command += ["--batch-scale", str(options.batch_scale), "--seed", str(options.seed)]
@@ -24,20 +24,24 @@ def trainer(stage: str, options: argparse.Namespace) -> list[str]:
 
 
 def train_all(options: argparse.Namespace) -> None:
-    """All trainers at once; SystemExit, naming them, if some fail."""
+    """Run all trainers at once.
+
+    Raises:
+        SystemExit: Some trainers failed; the message names them.
+    """
     running = {stage: subprocess.Popen(trainer(stage, options)) for stage in STAGES}
     failed = [stage for stage, process in running.items() if process.wait()]
     if failed:
-        raise SystemExit(f"failed: {', '.join(failed)}; run again to go on from their checkpoints")
+        raise SystemExit(
+            f"failed: {', '.join(failed)}; run again to continue from their checkpoints"
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Work().root)
-    parser.add_argument(
-        "--prepared", type=Path, help="file of training.data.pack, to be unpacked first"
-    )
-    parser.add_argument("--minutes", type=float, default=18, help="of training, of each model")
+    parser.add_argument("--prepared", type=Path, help="file written by train-pack, to unpack first")
+    parser.add_argument("--minutes", type=float, default=18, help="minutes of training per model")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--batch-scale", type=int, default=1)
     parser.add_argument("--half", action="store_true", help="bfloat16 matrix products")

@@ -1,7 +1,7 @@
 """Train the coarse model: semantic tokens to codebooks 0 and 1, in the reference's windows.
 
-Histories fill most windows, so that voices and chained utterances are nothing new to it; windows
-without one always speak as the default voice. Knows no text.
+Most windows have a history, so the model learns voices and chained utterances. Windows without a
+history always have the default voice.
 """
 
 import numpy as np
@@ -30,9 +30,9 @@ BATCH = 3
 DEFAULT_SPEAKER = "rms"
 NO_HISTORY = 0.3  # share of windows
 SHARES = {"rms": 0.34, "slt": 0.36, "awb": 0.3}  # of the windows with a history
-STRETCHED = 0.6  # of the utterances after a history: said at another pace
-SLIPS = 0.08  # of the codes of codebook 0 that a window begins with or goes on from: a near code
-NEAR = 8  # codes that may stand in for one
+STRETCHED = 0.6  # of the utterances after a history: with another pace
+SLIPS = 0.08  # share of the context's codes of codebook 0 replaced by a near code
+NEAR = 8  # number of near codes of each code
 CLOCK_WEIGHT = 0.5  # of codebook 1 in the loss
 IGNORED = -100
 PERIODS = (1.5, 400.0)  # of time, in semantic tokens
@@ -40,14 +40,14 @@ ORDER_PERIODS = (2.2, 1200.0)  # of the order of codes
 
 
 def spectrum_vectors(books: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Codebook 0 as embeddings, (1024, 24): equal energy, large dimensions toned down."""
+    """Return codebook 0 as embeddings, (1024, 24), with equal energy and compressed range."""
     centred = books["0"] - books["0"].mean(0)
     toned = centred / centred.std(0).sqrt()
     return toned / toned.square().mean().sqrt()
 
 
 def clock_rows(clock: PitchClock, shift: bool, count: int) -> torch.Tensor:
-    """Codebook 1 as (1024, count): the phase (of the next frame, if `shift`) and the step."""
+    """Return codebook 1 as (1024, count): the phase (of the next frame if `shift`) and step."""
     code = torch.arange(CODEBOOK_SIZE)
     step = (code - 1) // clock.phases
     phase = (code - 1) % clock.phases + (step + clock.first_step if shift else 0)
@@ -64,7 +64,7 @@ def clock_rows(clock: PitchClock, shift: bool, count: int) -> torch.Tensor:
 
 
 def state_spectra(corpus: Corpus, vectors: torch.Tensor, layout: CoarseLayout) -> torch.Tensor:
-    """Mean spectrum vector of every semantic token, (160, 24)."""
+    """Return the mean spectrum vector of each semantic token, (160, 24)."""
     sums, counts = torch.zeros(layout.semantic_vocab, vectors.shape[1]), torch.zeros(160)
     for every in corpus.train.values():
         for spoken in every[:400]:
@@ -79,7 +79,7 @@ def state_spectra(corpus: Corpus, vectors: torch.Tensor, layout: CoarseLayout) -
 def start(
     model: CausalTransformer, corpus: Corpus, books: dict[str, torch.Tensor], layout: CoarseLayout
 ) -> None:
-    """Set the first weights."""
+    """Set the initial weights."""
     at, clock = Slices(), PitchClock()
     spectra = spectrum_vectors(books)
     embeds, head = model.input_embeds_layer.weight, model.lm_head.weight
@@ -98,7 +98,7 @@ def start(
     head[c1, at.clock] = 0.5 * clock_rows(clock, False, width)
     positions = model.position_embeds_layer.weight
     semantic, codes = layout.semantic_window, torch.arange(COARSE_SIZE.block).float()
-    times = (codes - semantic) / 2 + 1  # frame that the token after this one belongs to
+    times = (codes - semantic) / 2 + 1  # frame of the next token
     times = torch.where(codes < semantic, codes + 0.5, times * SEMANTIC_RATE / FRAME_RATE)
     positions[:, at.time] = circles(times, at.time.stop - at.time.start, *PERIODS)
     count = at.order.stop - at.order.start
@@ -111,7 +111,7 @@ def start(
 
 
 def near_codes(spectrum: torch.Tensor) -> Tokens:
-    """The NEAR nearest others of every code of codebook 0 among its speaker's, (1024, NEAR)."""
+    """Return the nearest codes of the same speaker for each code of codebook 0, (1024, NEAR)."""
     near = []
     for speaker in SPEAKERS:
         own = spectrum[speaker.first_code : speaker.first_code + speaker.codes]
@@ -122,14 +122,14 @@ def near_codes(spectrum: torch.Tensor) -> Tokens:
 
 
 class WindowSource:
-    """Draws windows the way they come at inference.
+    """Draws windows as they occur at inference.
 
     Args:
         every: utterances by speaker.
-        layout: of the tokens.
-        seed: of all draws.
-        near: codes that stand in for each other, see near_codes: a model that is only ever shown
-            the teacher's codes does not learn to go on from its own slips. None: no slips.
+        layout: token layout.
+        seed: seed of all draws.
+        near: result of near_codes for replacing some codes, or None. A model that only sees the
+            teacher's codes does not learn to recover from its own errors.
     """
 
     def __init__(
@@ -151,11 +151,11 @@ class WindowSource:
         return Utterance(spoken.semantic, flat_codes(spoken.codes, self._layout))
 
     def window(self) -> Window:
-        """One window, with a history or without."""
+        """Draw one window, with or without a history."""
         if self._random.random() < NO_HISTORY:
             cut = stream(self._draw(DEFAULT_SPEAKER), None, self._layout)
             index = int(self._random.integers(cut.windows(self._layout)))
-            # The first windows see the same semantic tokens: the last of them holds them all.
+            # The first windows have the same semantic tokens; the last of them contains all codes.
             index = max(index, min(3, cut.windows(self._layout) - 1))
         else:
             name = str(self._random.choice(list(SHARES), p=list(SHARES.values())))
@@ -164,7 +164,7 @@ class WindowSource:
         return cut.window(index, self._layout)
 
     def _with_slips(self, codes: Tokens) -> Tokens:
-        """The same coarse tokens, a few of codebook 0 replaced by near ones."""
+        """Return the coarse tokens with a few codes of codebook 0 replaced by near ones."""
         if self._near is None:
             return codes
         first = self._layout.semantic_vocab
@@ -176,7 +176,7 @@ class WindowSource:
         return slipped
 
     def batch(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Input ids and the ids to predict (IGNORED where none), both (count, length)."""
+        """Return input ids and target ids (IGNORED if none), both (count, length)."""
         windows = [self.window() for _ in range(count)]
         rows, wanted = [], []
         for window in windows:
@@ -196,7 +196,7 @@ class WindowSource:
 def losses(
     model: CausalTransformer, ids: torch.Tensor, targets: torch.Tensor, layout: CoarseLayout
 ) -> dict[str, torch.Tensor]:
-    """Cross entropy of each codebook, over the codes that may be chosen in turn."""
+    """Return the cross entropy of each codebook, over the codes allowed at each step."""
     positions = torch.arange(ids.shape[1], device=ids.device)
     hidden, _ = model(model.input_embeds_layer(ids), positions)
     result = {}

@@ -1,8 +1,8 @@
-"""Train EnCodec's decoder, and the vectors of its codebooks, to speak from the codes.
+"""Train EnCodec's decoder and the vectors of its codebooks.
 
-Bark only ever decodes, so the decoder is a vocoder: cepstra and pitch clock in, samples out. As the
-clock says where each pulse lies, low harmonics are compared as complex numbers, phase and all; the
-rest as magnitudes. Knows nothing of the language models that will write the codes.
+Bark only decodes, so the decoder is a vocoder: cepstra and pitch clock in, samples out. The clock
+gives the position of each pulse, so the loss compares low harmonics with their phase and higher
+frequencies by magnitude.
 """
 
 from collections.abc import Iterator
@@ -35,16 +35,20 @@ from training.train.loop import TrainOptions, parse_options, train
 USED_BOOKS = 2 + FineLayout().residual_books
 CROP = 60  # frames
 BATCH = 4
-HELD_BACK = 24  # utterances of each speaker, for validation
-SHARES = {"rms": 0.2, "slt": 0.5, "awb": 0.3}  # of the crops: the hardest voice to decode most
-CONTEXT = 6  # first frames of a crop lack their past and are not judged
+HELD_BACK = 24  # utterances per speaker, for validation
+SHARES = {
+    "rms": 0.2,
+    "slt": 0.5,
+    "awb": 0.3,
+}  # of the crops: most for the voice that is hardest to decode
+CONTEXT = 6  # first frames of a crop, excluded from the loss: their past is missing
 
 Codes = NDArray[np.generic]
 Samples = NDArray[np.generic]
 
 
 def codec_config() -> EncodecConfig:
-    """EnCodec's 24 kHz layout at the size of the embedded voice."""
+    """Return EnCodec's 24 kHz configuration at bark-mini's size."""
     size = CodecSize()
     return EncodecConfig(
         target_bandwidths=[6.0],
@@ -60,7 +64,7 @@ def codec_config() -> EncodecConfig:
 
 
 def clock_vectors(clock: PitchClock, count: int) -> torch.Tensor:
-    """First vectors of codebook 1, (1024, count): pitch, and phase by pitch as circles."""
+    """Return initial vectors of codebook 1, (1024, count): pitch and phase as circles."""
     code = torch.arange(CODEBOOK_SIZE)
     step = (clock.first_step + (code - 1) // clock.phases).float()
     angle = 2 * torch.pi * ((code - 1) % clock.phases) / clock.phases
@@ -79,7 +83,7 @@ def clock_vectors(clock: PitchClock, count: int) -> torch.Tensor:
 
 
 class Codec(nn.Module):
-    """The codebooks in use and the decoder; exported into an EncodecModel."""
+    """The codebooks in use and the decoder, in the layout of EncodecModel."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,7 +94,7 @@ class Codec(nn.Module):
         self.decoder = EncodecModel(codec_config()).decoder
 
     def start(self, books: dict[str, torch.Tensor]) -> None:
-        """Begin with the codebooks' own vectors."""
+        """Initialize the vectors from the codebooks."""
         cepstrum = CodecSize().cepstrum
         with torch.no_grad():
             for name, vectors in books.items():
@@ -98,21 +102,21 @@ class Codec(nn.Module):
             rest = CodecSize().hidden - cepstrum
             self.book(1)[:, cepstrum:] = clock_vectors(PitchClock(), rest)
 
-    def go_on(self, folder: Path) -> None:
-        """Begin with the decoder and vectors of a checkpoint."""
+    def load(self, folder: Path) -> None:
+        """Load the decoder and the vectors of a checkpoint."""
         adopt(self.decoder, folder, "codec_model.decoder")
         with torch.no_grad():
             for index, vectors in enumerate(codebooks(folder, USED_BOOKS)):
                 self.book(index).copy_(vectors)
 
     def book(self, index: int) -> torch.Tensor:
-        """Vectors of a codebook, (1024, hidden)."""
+        """Return the vectors of a codebook, (1024, hidden)."""
         vectors = self.books[index]
         assert isinstance(vectors, torch.Tensor)
         return vectors
 
     def forward(self, codes: torch.Tensor) -> torch.Tensor:
-        """Codes (batch, frames, books) to samples (batch, frames * 320)."""
+        """Decode codes (batch, frames, books) to samples (batch, frames * 320)."""
         hidden = sum(self.book(i)[codes[..., i]] for i in range(codes.shape[-1]))
         assert isinstance(hidden, torch.Tensor)
         audio: torch.Tensor = self.decoder(hidden.transpose(1, 2))
@@ -120,7 +124,7 @@ class Codec(nn.Module):
 
 
 class SpectralLoss(nn.Module):
-    """How unlike two pieces of speech are; see the module for what is compared how."""
+    """Spectral distance of two signals: complex at low frequencies, magnitudes above."""
 
     mel: torch.Tensor
 
@@ -133,7 +137,7 @@ class SpectralLoss(nn.Module):
     def _transform(self, wave: torch.Tensor, size: int) -> torch.Tensor:
         window = getattr(self, f"window_{size}")
         spectrum = torch.stft(wave, size, size // 4, window=window, return_complex=True)
-        # The teacher is silent above 8 kHz: one resolution suffices to keep it so.
+        # The teacher is silent above 8 kHz: one resolution suffices there.
         return spectrum if size == 512 else spectrum[:, : size * 8200 // SAMPLE_RATE + 1]
 
     def forward(self, made: torch.Tensor, true: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -158,27 +162,27 @@ def _distance(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 
 class Crops:
-    """Random pieces of utterances with their codes."""
+    """Random crops of utterances with their codes."""
 
     def __init__(self, paths: list[Path], work: Work, seed: int) -> None:
         self._random = np.random.default_rng(seed)
         self._every: dict[str, list[tuple[Codes, Samples]]] = {name: [] for name in SHARES}
         for path in paths:
             codes = load_shard(work.shard("codes", int(path.stem)))["codes"]
-            # Where audio was scarce, only the first utterances of a shard have some.
+            # In a packed shard only the first utterances have audio.
             pairs = zip(codes, load_shard(path)["wave"], strict=False)
             long = [pair for pair in pairs if len(pair[0]) > CROP]
             self._every[shard_speaker(int(path.stem)).name] += long
 
     def hold_back(self, count: int) -> "Crops":
-        """Take the first `count` utterances of each speaker out, for validation."""
+        """Remove the first `count` utterances of each speaker and return them, for validation."""
         held = Crops([], Work(), 1)
         for name, pairs in self._every.items():
             held._every[name], self._every[name] = pairs[:count], pairs[count:]
         return held
 
     def draw(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Codes (count, CROP, books) and samples (count, CROP * 320)."""
+        """Draw codes (count, CROP, books) and samples (count, CROP * 320)."""
         codes, waves = [], []
         for name in self._random.choice(list(SHARES), count, p=list(SHARES.values())):
             row, wave = self._every[name][self._random.integers(len(self._every[name]))]
@@ -191,19 +195,19 @@ class Crops:
             torch.from_numpy(np.stack(waves).astype(np.float32) / 32768),
         )
 
-    def book_counts(self, going_on: bool) -> Iterator[int]:
-        """With how many codebooks the decoder must do, endlessly.
+    def book_counts(self, continued: bool) -> Iterator[int]:
+        """Yield the number of codebooks to decode from, without end.
 
-        A checkpoint's codebooks 2 and 3 stand for what its fine model chooses, not for true codes:
-        who goes on from one trains with 0 and 1 only.
+        Codebooks 2 and 3 of a checkpoint are calibrated to its fine model's choices, not to true
+        codes. Training that continues from a checkpoint therefore uses 0 and 1 only.
         """
-        shares = [1.0, 0.0, 0.0] if going_on else [0.5, 0.1, 0.4]
+        shares = [1.0, 0.0, 0.0] if continued else [0.5, 0.1, 0.4]
         while True:
             yield int(self._random.choice([2, 3, USED_BOOKS], p=shares))
 
 
 def to_encodec(codec: Codec) -> EncodecModel:
-    """An EncodecModel that decodes as the trained codec does; its encoder is untrained."""
+    """Return an EncodecModel with the trained decoder; its encoder is untrained."""
     torch.manual_seed(0)
     model = EncodecModel(codec_config())
     model.decoder.load_state_dict(codec.decoder.state_dict())
@@ -215,13 +219,13 @@ def to_encodec(codec: Codec) -> EncodecModel:
 
 
 def run(options: TrainOptions) -> None:
-    """Train on the shards whose audio was kept."""
+    """Train on the shards that have audio."""
     work = options.work
     paths = [p for p in work.shards("features") if "wave" in np.load(p).files]
     crops = Crops(paths, work, options.seed)
     held, codec = crops.hold_back(HELD_BACK), Codec()
     if options.start:
-        codec.go_on(options.start)
+        codec.load(options.start)
     else:
         codec.start(load_codebooks(work))
     codec, judge = codec.to(options.device), SpectralLoss().to(options.device)

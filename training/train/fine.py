@@ -1,6 +1,6 @@
-"""Train the fine model: codebooks 2.. of a window from the codebooks below, all frames at once.
+"""Train the fine model: codebooks 2 and up of a window from the lower ones, all frames at once.
 
-Windows are padded, or begin with a known history, as the reference makes them. Knows no audio.
+Windows are padded, or begin with a known history, as in the reference.
 """
 
 import numpy as np
@@ -25,14 +25,14 @@ class FineSource:
         self._every, self._layout = list(every.values()), layout
 
     def _frames(self) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
-        """Two utterances of one speaker, (frames, 8)."""
+        """Return two utterances of one speaker, (frames, 8)."""
         spoken = self._every[self._random.integers(len(self._every))]
         pair = [spoken[self._random.integers(len(spoken))].codes for _ in range(2)]
         codes = np.concatenate(pair)
         return np.pad(codes, ((0, 0), (0, CODEBOOKS - codes.shape[1])))
 
     def batch(self, count: int, book: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Input (count, window, 8) with `book` and those above unknown, and what `book` is."""
+        """Return the input (count, window, 8), with `book` and above unknown, and the targets."""
         layout, inputs, targets = self._layout, [], []
         for _ in range(count):
             codes = self._frames()
@@ -49,7 +49,7 @@ class FineSource:
         return torch.from_numpy(np.stack(inputs)), torch.from_numpy(np.stack(targets))
 
     def book(self) -> int:
-        """Which codebook to train; those that are always 0 need little."""
+        """Draw the codebook to train; codebooks that are always 0 need little training."""
         used = 2 + self._layout.residual_books
         weights = [1.0 if book < used else 0.06 for book in range(2, CODEBOOKS)]
         return int(self._random.choice(range(2, CODEBOOKS), p=np.array(weights) / sum(weights)))
@@ -60,7 +60,11 @@ def new_model(layout: FineLayout) -> FineTransformer:
 
 
 def run(options: TrainOptions) -> None:
-    """Train on every encoded shard; SystemExit if it is to go on from a checkpoint."""
+    """Train on every encoded shard.
+
+    Raises:
+        SystemExit: The options ask to continue from a checkpoint.
+    """
     if options.start:
         raise SystemExit("fine cannot go on from a checkpoint: its true codebooks are not in there")
     layout = FineLayout()

@@ -1,7 +1,7 @@
-"""The training loop that every model shares: time budget, learning rate, checkpoints, progress.
+"""The training loop of all models: time budget, learning rate, checkpoints, progress.
 
-Knows no data and no loss. A stopped run goes on from its last checkpoint; the budget is in minutes
-of training, so the learning rate ends where the time ends, however fast the machine is.
+An interrupted run continues from its last checkpoint. The budget is in minutes of training, so
+the learning-rate schedule ends with the time, however fast the machine is.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from training.config import Work
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """How long and how a model is trained."""
+    """Options of a training run."""
 
     name: str
     work: Work
@@ -32,27 +32,31 @@ class TrainOptions:
     save_seconds: float = 90.0
     seed: int = 0
     device: str = "cpu"
-    start: Path | None = None  # exported checkpoint whose weights training begins with
-    batch_scale: int = 1  # batches so many times as large as they are on a CPU
-    half: bool = False  # bfloat16 matrix products: on CPUs that have them, twice as fast
+    start: Path | None = None  # exported checkpoint to continue from
+    batch_scale: int = 1  # factor of the batch size on a CPU
+    half: bool = False  # bfloat16 matrix products: twice as fast on CPUs with support
 
 
-Step = Callable[[int], dict[str, torch.Tensor]]  # step number -> losses; "loss" is minimised
+Step = Callable[[int], dict[str, torch.Tensor]]  # step number -> losses; "loss" is minimized
 Validate = Callable[[], dict[str, float]]
 
 
 def parse_options(name: str, minutes: float, rate: float, **rest: object) -> TrainOptions:
-    """The flags that all trainers share."""
+    """Parse the options that all trainers share."""
     parser = argparse.ArgumentParser(prog=f"python -m training {name}")
     parser.add_argument("--work", type=Path, default=Work().root)
-    parser.add_argument("--minutes", type=float, default=minutes, help="of training, in all")
+    parser.add_argument("--minutes", type=float, default=minutes, help="minutes of training in all")
     parser.add_argument("--learning-rate", type=float, default=rate)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--batch-scale", type=int, default=1, help="larger batches, for a GPU")
     parser.add_argument(
-        "--from", dest="start", type=Path, metavar="CHECKPOINT", help="folder to train on from"
+        "--from",
+        dest="start",
+        type=Path,
+        metavar="CHECKPOINT",
+        help="folder of a checkpoint to continue from",
     )
     parser.add_argument("--half", action="store_true", help="bfloat16 matrix products")
     flags = parser.parse_args()
@@ -73,13 +77,13 @@ def parse_options(name: str, minutes: float, rate: float, **rest: object) -> Tra
 
 
 class _Checkpoint:
-    """The file a run is resumed from."""
+    """The file that a run resumes from."""
 
     def __init__(self, path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         self._path, self._model, self._optimizer = path, model, optimizer
 
     def load(self) -> tuple[int, float]:
-        """Step and seconds of training so far."""
+        """Load the state; return the step and the seconds of training so far."""
         if not self._path.exists():
             return 0, 0.0
         state = torch.load(self._path, weights_only=True)
@@ -108,12 +112,12 @@ def _rate(options: TrainOptions, step: int, seconds: float) -> float:
 
 
 def autocast(options: TrainOptions) -> torch.autocast:
-    """Where matrix products may be bfloat16."""
+    """Return the context for bfloat16 matrix products, if enabled."""
     return torch.autocast(options.device.split(":")[0], torch.bfloat16, enabled=options.half)
 
 
 def train(options: TrainOptions, model: nn.Module, step: Step, validate: Validate) -> None:
-    """Train until the budget is spent; prints one line at every checkpoint."""
+    """Train until the budget is spent; print one line per checkpoint."""
     optimizer = torch.optim.AdamW(
         model.parameters(), betas=options.betas, weight_decay=options.weight_decay, fused=True
     )

@@ -1,7 +1,7 @@
 """Train the semantic model: letters to thirds of phones, with or without a history.
 
-While training, some heads are guided to the letters of the current, the next and the next but one
-phone; at inference they are heads like all others. Knows no audio.
+During training a loss guides some heads to the letters of the current and the next two phones. At
+inference they are ordinary heads.
 """
 
 from dataclasses import dataclass
@@ -23,14 +23,14 @@ from training.train.loop import TrainOptions, parse_options, train
 
 BATCH = 6
 DEFAULT_SPEAKER = "rms"
-NO_HISTORY = 0.3  # share of batches; these speak as the default voice
+NO_HISTORY = 0.3  # share of batches; these have the default voice
 FULL_SLOT = 0.15  # of the batches without a history: padded as at inference
 SHARES = {"rms": 0.3, "slt": 0.35, "awb": 0.35}  # of the batches with a history
 GUIDES = ((2, 0, 0), (3, 0, 1), (3, 1, 2))  # layer, head, phones ahead
 GUIDE_WEIGHT = 0.1
-CHOICE_WEIGHT = 0.5  # of which phone comes next, wherever one begins
-LETTER_TOKENS = 3.63  # semantic tokens that a letter lasts, on average
-FIRST_LETTER = 5.0  # token at which the first letter is spoken
+CHOICE_WEIGHT = 0.5  # of the loss of the next phone, at the start of each phone
+LETTER_TOKENS = 3.63  # mean number of semantic tokens per letter
+FIRST_LETTER = 5.0  # token of the first letter
 PERIODS = (24.0, 3000.0)
 ORDER_PERIODS = (2.2, 1200.0)
 IGNORED = -100
@@ -38,17 +38,17 @@ IGNORED = -100
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence ready for the model."""
+    """An aligned sentence as model input."""
 
     letters: NDArray[np.int64]  # ids of the tokenizer
     semantic: NDArray[np.int64]
     phone: NDArray[np.int64]  # phone index of every semantic token
-    first: NDArray[np.int64]  # of every phone: first letter, and two more phones at the end
-    last: NDArray[np.int64]  # past its last letter
+    first: NDArray[np.int64]  # first letter of each phone, with two more phones at the end
+    last: NDArray[np.int64]  # end of its letters
 
 
 def sentences(spoken: list[Spoken], speaker: str) -> list[Sentence]:
-    """Tokenize and align what `speaker` says."""
+    """Tokenize and align the utterances of a speaker."""
     tokenize = LetterTokenizer()
     letters = [[index for index, _ in tokenize(one.text)] for one in spoken]
     runs = [phone_runs(one.semantic) for one in spoken]
@@ -84,7 +84,7 @@ class Batch:
 
 
 class BatchSource:
-    """Draws batches of sentences of alike length."""
+    """Draws batches of sentences of similar length."""
 
     def __init__(self, every: dict[str, list[Sentence]], layout: SemanticLayout, seed: int) -> None:
         self._random = np.random.default_rng(seed)
@@ -95,7 +95,7 @@ class BatchSource:
         }
 
     def batch(self, count: int) -> Batch:
-        """A batch with histories or one without."""
+        """Draw a batch, with histories for all rows or for none."""
         draw = self._random
         with_history = draw.random() >= NO_HISTORY
         names = list(SHARES) if with_history else [DEFAULT_SPEAKER]
@@ -137,7 +137,7 @@ class BatchSource:
 
 @torch.no_grad()
 def start(model: CausalTransformer, layout: SemanticLayout) -> None:
-    """Set the first weights: letters lie along time, and some heads look there."""
+    """Set initial weights: letters are placed in time, and some heads attend to them."""
     at, embeds = Slices(), model.input_embeds_layer.weight
     embeds[:, at.clock].zero_()
     embeds[layout.text_offset : layout.text_pad, at.acoustic].normal_()
@@ -165,7 +165,7 @@ def start(model: CausalTransformer, layout: SemanticLayout) -> None:
 def losses(
     model: CausalTransformer, batch: Batch, layout: SemanticLayout
 ) -> dict[str, torch.Tensor]:
-    """Cross entropy of the next token and phone, and how far the guided heads look away."""
+    """Return the cross entropy of the next token and phone, and the loss of guided heads."""
     device = batch.text.device
     embed, slot = model.input_embeds_layer, batch.text.shape[1]
     embeds = torch.cat((embed(batch.text) + embed(batch.history), embed(batch.tokens)), 1)
@@ -187,10 +187,16 @@ def losses(
 def choice_loss(
     logits: torch.Tensor, tokens: torch.Tensor, targets: torch.Tensor, layout: SemanticLayout
 ) -> torch.Tensor:
-    """Cross entropy of the next phone where one begins, given that it begins.
+    """Return the cross entropy of the next phone at its start, given that one starts.
 
-    Most tokens only say that a phone goes on; this puts weight on spelling without a say in timing.
-    logits (n, vocabulary), tokens (n,) before and targets (n,).
+    Most tokens only continue a phone. This loss adds weight to the choice of phones without
+    changing their timing.
+
+    Args:
+        logits: (n, vocabulary).
+        tokens: previous tokens, (n,).
+        targets: target tokens, (n,).
+        layout: token layout.
     """
     phone, third = tokens[:, None] // THIRDS, tokens[:, None] % THIRDS
     every = torch.arange(logits.shape[1], device=logits.device)
@@ -210,7 +216,7 @@ def _to(batch: Batch, device: str) -> Batch:
 
 
 def run(options: TrainOptions) -> None:
-    """Train on every shard that was pronounced."""
+    """Train on every pronounced shard."""
     layout = SemanticLayout()
     corpus, model = load_corpus(options.work, "pronounced"), new_model(layout)
     if options.start:
@@ -219,7 +225,7 @@ def run(options: TrainOptions) -> None:
         start(model, layout)
     model.to(options.device)
     every, held = {}, {}
-    for name, spoken in corpus.train.items():  # aligned together: a few alone align badly
+    for name, spoken in corpus.train.items():  # aligned together: few sentences align badly
         rows = sentences(corpus.validation[name] + spoken, name)
         held[name], every[name] = rows[:VALIDATION], rows[VALIDATION:]
     fresh = int(options.work.checkpoint(options.name).exists())

@@ -25,7 +25,7 @@ def test_an_adopted_network_thinks_as_the_checkpoint_does() -> None:
 @torch.no_grad()
 def test_an_adopted_codec_speaks_as_the_checkpoint_does() -> None:
     folder, codec = bundled_checkpoint(), Codec()
-    codec.go_on(folder)
+    codec.load(folder)
     codes = torch.tensor([[[5, 300], [5, 312], [90, 0], [600, 480]]])
     encodec = reference(folder).codec_model
     expected = encodec.decoder(encodec.quantizer.decode(codes.permute(2, 0, 1)))[:, 0]
