@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.apps.line import Line
+from tests.apps.flaky_proxy import Line
 
 collect_ignore_glob = [] if importlib.util.find_spec("pipecat") else ["test_*.py"]
 

@@ -9,8 +9,8 @@ from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT, TimedString
 from livekit.plugins import nvidia
 
 import barkclient.integrations.livekit
-from tests.apps.line import Line
-from tests.apps.session import remembered, talking
+from tests.apps.flaky_proxy import Line
+from tests.apps.livekit_session import remembered, talking
 
 TOKENS = ("The fox", " is here. ", "The dog (old)", " is there, and", " it sleeps.")
 LONG = "This is a long answer that nobody wants to hear to its end. " * 6

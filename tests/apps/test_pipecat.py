@@ -10,8 +10,8 @@ from pipecat.services.tts_service import TextAggregationMode
 from pipecat.utils.errors import ErrorCategory
 
 from barkclient.integrations.pipecat import BarkTTSService
-from tests.apps.conversation import conversing
-from tests.apps.line import Line
+from tests.apps.pipecat_conversation import conversing
+from tests.apps.flaky_proxy import Line
 
 TOKENS = ("The fox", " is here. ", "The dog (old)", " is there, and", " it sleeps.")
 PATIENT = {"stop_frame_timeout_s": 60.0}  # by itself it drops what a busy machine sends after 3 s
