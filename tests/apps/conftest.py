@@ -1,5 +1,6 @@
-"""What the frameworks' tests share. They are collected where `make test-apps` has installed the
-frameworks and started a server; this folder knows nothing of the other tests.
+"""Fixtures of the tests with Pipecat, LiveKit, S3 and a sound device.
+
+The tests are collected where `make test-apps` has installed the frameworks and started a server.
 """
 
 import importlib.util
@@ -9,19 +10,19 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from tests.apps.flaky_proxy import Line
+from tests.apps.flaky_proxy import FlakyProxy
 
 collect_ignore_glob = [] if importlib.util.find_spec("pipecat") else ["test_*.py"]
 
 
 @pytest.fixture
 def server() -> str:
-    """HOST:PORT of five services that speak bark-mini."""
+    """HOST:PORT of an orchestrator with bark-mini."""
     return os.environ["BARKCLIENT_SERVER"]
 
 
 @pytest_asyncio.fixture
-async def line(server: str) -> AsyncIterator[Line]:
-    """The way to the server, which a test may cut and mend, and which says what is open on it."""
-    async with Line(server) as opened:
+async def proxy(server: str) -> AsyncIterator[FlakyProxy]:
+    """A proxy to the server whose connections a test may cut, restore and hold."""
+    async with FlakyProxy(server) as opened:
         yield opened

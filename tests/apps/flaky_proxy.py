@@ -1,4 +1,4 @@
-"""A TCP line to a server that can be away, and come back."""
+"""A TCP proxy to a server that can become unreachable and reachable again."""
 
 import asyncio
 from contextlib import suppress
@@ -9,8 +9,8 @@ from barkclient._internal.channel import open_async_channel
 from barkserve.v1 import status_pb2, status_pb2_grpc
 
 
-class Line:
-    """Forwards a port of its own to a server while it is up.
+class FlakyProxy:
+    """Forwards a port to a server, until it is cut.
 
     Args:
         server: HOST:PORT.
@@ -21,40 +21,40 @@ class Line:
         self._listener: asyncio.Server | None = None
         self._connections: dict[asyncio.Task[None], list[asyncio.Task[None]]] = {}
         self._port = 0
-        self._flows = asyncio.Event()
-        self._flows.set()
+        self._forwarding = asyncio.Event()
+        self._forwarding.set()
 
     @property
     def address(self) -> str:
-        """What a client dials."""
+        """HOST:PORT for clients."""
         return f"127.0.0.1:{self._port}"
 
     async def cut(self) -> None:
-        """From now on nobody answers."""
+        """Close all connections and refuse new ones."""
         if self._listener is not None:
             self._listener.close()
             self._listener = None
-        for ways in self._connections.values():
-            for way in ways:
-                way.cancel()
+        for copies in self._connections.values():
+            for copy in copies:
+                copy.cancel()
         if self._connections:
             await asyncio.wait(self._connections)
 
-    async def mend(self) -> None:
-        """From now on the server answers."""
+    async def restore(self) -> None:
+        """Accept connections."""
         self._listener = await asyncio.start_server(self._forward, "127.0.0.1", self._port)
         self._port = self._listener.sockets[0].getsockname()[1]
 
     def hold(self) -> None:
-        """From now on nothing arrives."""
-        self._flows.clear()
+        """Stop forwarding data."""
+        self._forwarding.clear()
 
     def release(self) -> None:
-        """What was held arrives."""
-        self._flows.set()
+        """Forward the held data and continue."""
+        self._forwarding.set()
 
-    async def idle(self) -> None:
-        """Waits until the server speaks for nobody any more."""
+    async def wait_idle(self) -> None:
+        """Wait until the server has no streams."""
         async with asyncio.timeout(30), open_async_channel(self._server, None) as channel:
             stub = status_pb2_grpc.StatusServiceStub(channel)
             request = status_pb2.GetStatusRequest()
@@ -62,7 +62,7 @@ class Line:
                 await asyncio.sleep(0.02)
 
     async def __aenter__(self) -> Self:
-        await self.mend()
+        await self.restore()
         return self
 
     async def __aexit__(
@@ -75,22 +75,22 @@ class Line:
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         host, port = self._server.rsplit(":", 1)
-        far_reader, far_writer = await asyncio.open_connection(host, int(port))
-        ways = [
-            asyncio.create_task(self._copy(reader, far_writer)),
-            asyncio.create_task(self._copy(far_reader, writer)),
+        server_reader, server_writer = await asyncio.open_connection(host, int(port))
+        copies = [
+            asyncio.create_task(self._copy(reader, server_writer)),
+            asyncio.create_task(self._copy(server_reader, writer)),
         ]
         connection = asyncio.current_task()
         assert connection is not None
-        self._connections[connection] = ways
-        await asyncio.wait(ways)
+        self._connections[connection] = copies
+        await asyncio.wait(copies)
         del self._connections[connection]
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             with suppress(OSError):
                 while data := await reader.read(65_536):
-                    await self._flows.wait()
+                    await self._forwarding.wait()
                     writer.write(data)
                     await writer.drain()
         finally:

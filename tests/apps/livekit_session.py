@@ -1,6 +1,4 @@
-"""A LiveKit session without a room: a listener who hears at the speed of sound, and what is
-remembered of what was said. Knows no service.
-"""
+"""A LiveKit session without a room, with real-time playback and a history."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,14 +10,14 @@ from livekit.agents.voice.io import AudioOutput, AudioOutputCapabilities, TextOu
 from livekit.agents.voice.transcription import TranscriptSynchronizer
 
 
-class Loudspeaker(AudioOutput):
-    """Plays to nobody, and takes the time that it takes."""
+class SilentOutput(AudioOutput):
+    """Discards audio in real time."""
 
     def __init__(self) -> None:
         super().__init__(
-            label="loudspeaker", capabilities=AudioOutputCapabilities(pause=False), sample_rate=None
+            label="silent", capabilities=AudioOutputCapabilities(pause=False), sample_rate=None
         )
-        self.heard = asyncio.Event()
+        self.playing = asyncio.Event()
         self._began = 0.0
         self._seconds = 0.0
         self._end: asyncio.TimerHandle | None = None
@@ -29,7 +27,7 @@ class Loudspeaker(AudioOutput):
         if not self._seconds:
             self._began = asyncio.get_running_loop().time()
             self.on_playback_started(created_at=self._began)
-            self.heard.set()
+            self.playing.set()
         self._seconds += frame.duration
 
     def flush(self) -> None:
@@ -51,7 +49,7 @@ class Loudspeaker(AudioOutput):
 
 
 class Captions(TextOutput):
-    """What is shown while it is spoken."""
+    """Collects the captions."""
 
     def __init__(self) -> None:
         super().__init__(label="captions", next_in_chain=None)
@@ -65,20 +63,18 @@ class Captions(TextOutput):
 
 
 @asynccontextmanager
-async def talking(service: tts.TTS) -> AsyncIterator[tuple[AgentSession, Loudspeaker]]:
-    """A session that runs, with captions by the words' times where the service knows them."""
-    loudspeaker = Loudspeaker()
-    synchronized = TranscriptSynchronizer(
-        next_in_chain_audio=loudspeaker, next_in_chain_text=Captions()
-    )
+async def running_session(service: tts.TTS) -> AsyncIterator[tuple[AgentSession, SilentOutput]]:
+    """Run a session, with captions by word times if the service has them."""
+    output = SilentOutput()
+    synchronized = TranscriptSynchronizer(next_in_chain_audio=output, next_in_chain_text=Captions())
     async with AgentSession(tts=service, use_tts_aligned_transcript=True) as session:
         session.output.audio = synchronized.audio_output
         session.output.transcription = synchronized.text_output
         await session.start(Agent(instructions="none"))
-        yield session, loudspeaker
+        yield session, output
     await synchronized.aclose()
 
 
 def remembered(session: AgentSession) -> list[str]:
-    """What was said, as a language model will be told of it."""
+    """Return the spoken answers in the history of the language model."""
     return [item.text_content for item in session.history.items if item.type == "message"]

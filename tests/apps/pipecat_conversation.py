@@ -1,6 +1,4 @@
-"""A Pipecat pipeline around one text-to-speech service, with a listener who hears at the speed of
-sound and a memory of what was said. Knows no service.
-"""
+"""A Pipecat pipeline around a text-to-speech service, with real-time playback and a context."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -31,15 +29,15 @@ from pipecat.transports.base_transport import TransportParams
 from pipecat.workers.runner import WorkerRunner
 
 
-class Ear(FrameProcessor):
-    """Notes what a service sends, and when it has been played."""
+class Recorder(FrameProcessor):
+    """Records the audio of a service and when it has been played."""
 
     def __init__(self) -> None:
         super().__init__()
         self.speaking = False
         self.audio: list[TTSAudioRawFrame] = []
         self.stopped = 0
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
@@ -49,22 +47,22 @@ class Ear(FrameProcessor):
         elif isinstance(frame, BotStoppedSpeakingFrame):
             self.speaking = False
         self.stopped += isinstance(frame, TTSStoppedFrame)
-        self._news.set()
+        self._changed.set()
         await self.push_frame(frame, direction)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Waits for what a service sends."""
+        """Wait until a condition holds."""
         async with asyncio.timeout(60):
             while not condition():
-                self._news.clear()
-                await self._news.wait()
+                self._changed.clear()
+                await self._changed.wait()
 
     def seconds(self) -> float:
         return sum(len(frame.audio) / 2 / frame.sample_rate for frame in self.audio)
 
 
-class Loudspeaker(BaseOutputTransport):
-    """Plays to nobody, and takes the time that it takes."""
+class SilentOutput(BaseOutputTransport):
+    """Discards audio in real time."""
 
     def __init__(self) -> None:
         super().__init__(TransportParams(audio_out_enabled=True))
@@ -80,10 +78,10 @@ class Loudspeaker(BaseOutputTransport):
 
 @dataclass
 class Conversation:
-    """What is said and heard."""
+    """A running pipeline."""
 
     worker: PipelineWorker
-    ear: Ear
+    recorder: Recorder
     context: LLMContext
     errors: list[ErrorFrame] = field(default_factory=list)
 
@@ -100,16 +98,18 @@ class Conversation:
         await self.worker.queue_frame(InterruptionFrame())
 
     async def answer(self, *tokens: str) -> None:
-        """A whole answer of a language model; returns when it has been heard."""
-        turns = self.ear.stopped
+        """Send a whole answer of a language model and wait until it has been played."""
+        turns = self.recorder.stopped
         await self.begin()
         for token in tokens:
             await self.write(token)
         await self.end()
-        await self.ear.until(lambda: self.ear.stopped > turns and not self.ear.speaking)
+        await self.recorder.until(
+            lambda: self.recorder.stopped > turns and not self.recorder.speaking
+        )
 
     async def remembered(self, count: int) -> list[str]:
-        """The first `count` answers, as the language model will be told of them."""
+        """Return the first `count` answers in the context of the language model."""
         with suppress(TimeoutError):
             async with asyncio.timeout(60):
                 while len(self.context.messages) < count:  # noqa: ASYNC110 - Pipecat adds them
@@ -118,16 +118,18 @@ class Conversation:
 
 
 @asynccontextmanager
-async def conversing(service: TTSService, sample_rate: int = 24_000) -> AsyncIterator[Conversation]:
-    """A pipeline that runs; its end is awaited."""
-    ear, context = Ear(), LLMContext()
-    memory = LLMContextAggregatorPair(context).assistant()
+async def running_conversation(
+    service: TTSService, sample_rate: int = 24_000
+) -> AsyncIterator[Conversation]:
+    """Run a pipeline and wait for its end."""
+    recorder, context = Recorder(), LLMContext()
+    aggregator = LLMContextAggregatorPair(context).assistant()
     worker = PipelineWorker(
-        Pipeline([service, ear, Loudspeaker(), memory]),
+        Pipeline([service, recorder, SilentOutput(), aggregator]),
         params=PipelineParams(audio_out_sample_rate=sample_rate),
         cancel_on_idle_timeout=False,
     )
-    conversation = Conversation(worker, ear, context)
+    conversation = Conversation(worker, recorder, context)
 
     @service.event_handler("on_error")
     async def _(_: TTSService, error: ErrorFrame) -> None:

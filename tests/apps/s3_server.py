@@ -1,6 +1,4 @@
-"""A server that speaks S3's protocol, on this machine, and may go away and come back with what it
-holds.
-"""
+"""A local S3 server that can be stopped and started again without losing its objects."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +10,7 @@ BUCKET = "speech"
 
 
 class S3Server:
-    """Answers while it is up; `url` stays the same."""
+    """A running server. `url` stays the same after a restart."""
 
     def __init__(self) -> None:
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -23,20 +21,20 @@ class S3Server:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}"
 
-    def leave(self) -> None:
+    def stop(self) -> None:
         self._server.stop()
 
-    def come_back(self) -> None:
+    def restart(self) -> None:
         self._server = ThreadedMotoServer(ip_address="127.0.0.1", port=self._port, verbose=False)
         self._server.start()
 
 
 @contextmanager
 def running_s3() -> Iterator[S3Server]:
-    """A server with one empty bucket; its clients find it by the environment's AWS_ENDPOINT_URL."""
+    """Run a server with an empty bucket. Clients find it by the variable AWS_ENDPOINT_URL."""
     server = S3Server()
     try:
         boto3.client("s3", endpoint_url=server.url).create_bucket(Bucket=BUCKET)
         yield server
     finally:
-        server.leave()
+        server.stop()

@@ -1,4 +1,4 @@
-"""barkclient.integrations.livekit and LiveKit's own NVIDIA plugin, alone and in an agent's session."""
+"""LiveKit with barkclient.integrations.livekit, and with its own NVIDIA plugin."""
 
 import asyncio
 from itertools import pairwise
@@ -9,16 +9,16 @@ from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT, TimedString
 from livekit.plugins import nvidia
 
 import barkclient.integrations.livekit
-from tests.apps.flaky_proxy import Line
-from tests.apps.livekit_session import remembered, talking
+from tests.apps.flaky_proxy import FlakyProxy
+from tests.apps.livekit_session import remembered, running_session
 
 TOKENS = ("The fox", " is here. ", "The dog (old)", " is there, and", " it sleeps.")
 LONG = "This is a long answer that nobody wants to hear to its end. " * 6
-AT_ONCE = APIConnectOptions(max_retry=0)
+NO_RETRY = APIConnectOptions(max_retry=0)
 
 
-def speaking(service: tts.TTS, *tokens: str) -> tts.SynthesizeStream:
-    stream = service.stream(conn_options=AT_ONCE)
+def synthesis(service: tts.TTS, *tokens: str) -> tts.SynthesizeStream:
+    stream = service.stream(conn_options=NO_RETRY)
     for token in tokens:
         stream.push_text(token)
     stream.end_input()
@@ -28,7 +28,7 @@ def speaking(service: tts.TTS, *tokens: str) -> tts.SynthesizeStream:
 async def collected(
     stream: tts.SynthesizeStream | tts.ChunkedStream,
 ) -> tuple[float, list[TimedString]]:
-    """Seconds of audio, and the timed words."""
+    """Return seconds of audio and the timed words."""
     seconds, words = 0.0, []
     async with stream:
         async for event in stream:
@@ -42,7 +42,7 @@ async def test_timed_words_join_to_the_text(server: str, sample_rate: int) -> No
     async with barkclient.integrations.livekit.TTS(
         server, voice="v2/slt", sample_rate=sample_rate
     ) as service:
-        seconds, words = await collected(speaking(service, *TOKENS))
+        seconds, words = await collected(synthesis(service, *TOKENS))
         assert "".join(words) == "".join(TOKENS)
         starts = [word.start_time for word in words]
         assert len(starts) == len("".join(TOKENS).split())
@@ -65,46 +65,46 @@ async def test_first_sentence_is_spoken_before_second_is_written(server: str) ->
 
 async def test_blank_text_makes_no_call(server: str) -> None:
     async with barkclient.integrations.livekit.TTS("localhost:1") as service:
-        assert await collected(speaking(service, " ", "\n")) == (0.0, [])
+        assert await collected(synthesis(service, " ", "\n")) == (0.0, [])
 
 
-async def test_closed_stream_stops_the_server(line: Line) -> None:
-    async with barkclient.integrations.livekit.TTS(line.address) as service:
-        async with speaking(service, LONG) as stream:
+async def test_closed_stream_stops_the_server(proxy: FlakyProxy) -> None:
+    async with barkclient.integrations.livekit.TTS(proxy.address) as service:
+        async with synthesis(service, LONG) as stream:
             await anext(stream)
-        await line.idle()
-        seconds, _ = await collected(speaking(service, "Yes, I listen."))
+        await proxy.wait_idle()
+        seconds, _ = await collected(synthesis(service, "Yes, I listen."))
         assert seconds > 0.5
 
 
 async def test_invalid_request_is_not_retried(server: str) -> None:
     async with barkclient.integrations.livekit.TTS(server, voice="nobody") as service:
         with pytest.raises(APIStatusError, match="nobody") as caught:
-            await collected(speaking(service, "Hello."))
+            await collected(synthesis(service, "Hello."))
         assert (caught.value.status_code, caught.value.retryable) == (404, False)
         service.update_options(voice=None)
         with pytest.raises(APIStatusError, match="nothing to speak") as caught:
-            await collected(speaking(service, "👍"))
+            await collected(synthesis(service, "👍"))
         assert (caught.value.status_code, caught.value.retryable) == (400, False)
-        assert (await collected(speaking(service, "Hello.")))[0] > 0.3
+        assert (await collected(synthesis(service, "Hello.")))[0] > 0.3
 
 
 async def test_text_that_is_not_unicode_raises_value_error(server: str) -> None:
     async with barkclient.integrations.livekit.TTS(server) as service:
         with pytest.raises(ValueError, match="surrogates"):
-            await collected(speaking(service, "Hello ", "\ud800"))
+            await collected(synthesis(service, "Hello ", "\ud800"))
 
 
-async def test_stream_retries_until_server_returns(line: Line) -> None:
-    async with barkclient.integrations.livekit.TTS(line.address) as service:
-        await line.cut()
+async def test_stream_retries_until_server_returns(proxy: FlakyProxy) -> None:
+    async with barkclient.integrations.livekit.TTS(proxy.address) as service:
+        await proxy.cut()
         with pytest.raises(APIConnectionError) as caught:
-            await collected(speaking(service, "Nobody hears this."))
+            await collected(synthesis(service, "Nobody hears this."))
         assert caught.value.retryable
         stream = service.stream(conn_options=APIConnectOptions(max_retry=30, retry_interval=0.5))
         stream.push_text("Somebody hears this, ")
         await asyncio.sleep(1)
-        await line.mend()
+        await proxy.restore()
         stream.push_text("all of it.")
         stream.end_input()
         seconds, words = await collected(stream)
@@ -112,16 +112,19 @@ async def test_stream_retries_until_server_returns(line: Line) -> None:
         assert seconds > 1
 
 
-async def test_agent_remembers_only_spoken_text(line: Line) -> None:
-    async with talking(barkclient.integrations.livekit.TTS(line.address)) as (session, loudspeaker):
+async def test_agent_remembers_only_spoken_text(proxy: FlakyProxy) -> None:
+    async with running_session(barkclient.integrations.livekit.TTS(proxy.address)) as (
+        session,
+        output,
+    ):
         await session.say("".join(TOKENS))
-        loudspeaker.heard.clear()
+        output.playing.clear()
         handle = session.say(LONG)
-        await loudspeaker.heard.wait()
+        await output.playing.wait()
         await asyncio.sleep(1)
         await session.interrupt()
         await handle
-        await line.idle()
+        await proxy.wait_idle()
         await session.say("Yes, I listen.")
         first, second, third = remembered(session)
     assert (first, third) == ("".join(TOKENS), "Yes, I listen.")
@@ -134,7 +137,7 @@ async def test_livekits_nvidia_plugin_works_with_our_address(server: str) -> Non
         assert service.list_voices() == {
             "en-US": {"voices": ["Bark.v2/awb", "Bark.v2/rms", "Bark.v2/slt"]}
         }
-        seconds, _ = await collected(speaking(service, *TOKENS))
+        seconds, _ = await collected(synthesis(service, *TOKENS))
         assert seconds > 2
     async with nvidia.TTS(server=server, use_ssl=False, voice="Bark.v2/awb") as service:
         assert (await collected(service.synthesize("Hello.")))[0] > 0.3

@@ -1,6 +1,4 @@
-"""`barkclient say --play` on a sound device of ALSA's that plays to nobody and keeps what it
-played.
-"""
+"""`barkclient say --play` on an ALSA device that records what it plays."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The voice store in S3: same as in a folder, shared by two orchestrators, with S3 failures."""
+"""The voice store in S3, shared by two orchestrators, with a server that stops and restarts."""
 
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -27,7 +27,7 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     with running_s3() as server:
         monkeypatch.setenv("AWS_ENDPOINT_URL", server.url)
-        S3FileSystem.clear_instance_cache()  # of another server
+        S3FileSystem.clear_instance_cache()  # instances of another test's server
         yield server
 
 
@@ -53,7 +53,7 @@ def test_concurrent_create_succeeds_once(s3: S3Server) -> None:
     begin = threading.Barrier(8)
 
     def create(number: int) -> bool:
-        blobs = open_blob_store(STORE)  # with a lock of its own: S3 decides
+        blobs = open_blob_store(STORE)  # a store of its own: only S3 decides
         begin.wait()
         return blobs.create("a.npz", bytes([number]) * 10_000)
 
@@ -65,7 +65,7 @@ def test_concurrent_create_succeeds_once(s3: S3Server) -> None:
 
 @pytest_asyncio.fixture
 async def replicas(s3: S3Server, server: str) -> AsyncIterator[tuple[AsyncClient, AsyncClient]]:
-    """Two orchestrators over the server's stages, with one store."""
+    """Two orchestrators with the server's stages and one store."""
     async with open_async_channel(server, None) as channel:
         stub = status_pb2_grpc.StatusServiceStub(channel)
         status = await stub.GetStatus(status_pb2.GetStatusRequest())
@@ -89,20 +89,20 @@ async def names(client: AsyncClient) -> list[str]:
 
 async def test_two_orchestrators_share_voices(replicas: tuple[AsyncClient, AsyncClient]) -> None:
     first, second = replicas
-    own = await names(first)
+    before = await names(first)
     speech = first.synthesize("Hello there.", seed=1, keep_voice=True)
     await speech.read()
     handle = speech.finished.voice_handle
-    await second.create_voice("ann", handle, description="kept by the other")
-    assert await names(first) == sorted([*own, "ann"])
+    await second.create_voice("ann", handle, description="kept by the other replica")
+    assert await names(first) == sorted([*before, "ann"])
     with pytest.raises(VoiceExists):
         await first.create_voice("ann", handle)
-    heard = [await each.synthesize("I am Ann.", voice="ann", seed=2).read() for each in replicas]
-    assert heard[0].audio == heard[1].audio
+    spoken = [await each.synthesize("I am Ann.", voice="ann", seed=2).read() for each in replicas]
+    assert spoken[0].audio == spoken[1].audio
     by_handle = await second.synthesize("I am Ann.", voice=handle, seed=2).read()
-    assert by_handle.audio == heard[0].audio
+    assert by_handle.audio == spoken[0].audio
     await first.delete_voice("ann")
-    assert await names(second) == own
+    assert await names(second) == before
     with pytest.raises(VoiceNotFound):
         await second.synthesize("I am Ann.", voice="ann").read()
 
@@ -112,13 +112,13 @@ async def test_missing_store_affects_only_its_voices(
 ) -> None:
     first, second = replicas
     await first.create_voice("ann", "v2/slt")
-    s3.leave()
+    s3.stop()
     assert (await first.synthesize("Hello.", voice="v2/rms").read()).sample_count > 0
     with pytest.raises(ServerUnavailable, match="voice store s3://speech/some/voices"):
         await first.synthesize("Hello.", voice="ann").read()
     with pytest.raises(ServerUnavailable, match="voice store s3://speech/some/voices"):
         await second.create_voice("bob", "v2/slt")
-    s3.come_back()
+    s3.restart()
     assert (await first.synthesize("Hello.", voice="ann").read()).sample_count > 0
     await second.create_voice("bob", "v2/slt")
     assert "bob" in await names(first)
