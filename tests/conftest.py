@@ -1,5 +1,7 @@
-"""Checkpoints that many tests read, built once; one thread for torch: tests must not fight over two
-cores; and examples that are the same in every run, however long they take.
+"""Shared fixtures and settings.
+
+Checkpoints are built once. PyTorch gets one thread, because the tests share few cores. Hypothesis
+draws the same examples in every run. HTTP proxies of the environment are ignored.
 """
 
 import os
@@ -14,10 +16,18 @@ import torch
 from fixtures.checkpoints import TINY, CheckpointSpec, build_checkpoint
 
 
+PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy")
+
+
 def pytest_configure() -> None:
-    """--hypothesis-profile=default draws other examples."""
+    """Prepare the process; --hypothesis-profile=default draws other examples."""
     hypothesis.settings.register_profile("suite", deadline=None, derandomize=True, database=None)
     hypothesis.settings.load_profile("suite")
+    # All servers are on this machine, and urllib and aiohttp would ask a proxy even for those.
+    # `test_up_needs_no_proxy_on_loopback` sets the variables for the programs themselves.
+    for name in list(os.environ):
+        if name.lower() in PROXY_VARIABLES:
+            del os.environ[name]
     os.environ.setdefault("PYTHONFAULTHANDLER", "1")  # a child that crashes says where
 
 

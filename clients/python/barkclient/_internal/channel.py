@@ -1,8 +1,10 @@
 """gRPC channels to the server: addresses, options and retries."""
 
+import ipaddress
 import json
 import re
 from typing import Any
+from urllib.parse import unquote
 
 import grpc
 
@@ -13,9 +15,9 @@ from barkserve.v1 import speech_pb2_grpc
 DEFAULT_TARGET = "localhost:50051"
 
 _MAX_MESSAGE_BYTES = 16 * 1024 * 1024
-_LOOPBACK = ("localhost:", "127.", "[::1]", "unix:")
 _HOST_AND_PORT = re.compile(r"(?:\[[^\]\s]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
 _LAST_PORT = 65535
+_ADDRESS_SCHEME = re.compile(r"(?:dns|ipv4|ipv6):(?://[^/]*/)?")
 _GRPC_SCHEMES = ("dns:", "unix:", "unix-abstract:", "vsock:", "ipv4:", "ipv6:", "xds:")
 
 _SPEECH_SERVICE = "barkserve.v1.SpeechService"
@@ -67,8 +69,21 @@ def channel_options(target: str) -> list[tuple[str, int | str]]:
         ("grpc.max_reconnect_backoff_ms", 2_000),  # reconnect to a restarted server within seconds
         ("grpc.http2.bdp_probe", 0),  # keep windows at 64 KiB, about a second of audio
         ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
-        ("grpc.enable_http_proxy", 0 if target.startswith(_LOOPBACK) else 1),
+        ("grpc.enable_http_proxy", 0 if is_loopback(target) else 1),
     ]
+
+
+def is_loopback(target: str) -> bool:
+    """Whether a target is on this machine, where a call must not go to an HTTP proxy."""
+    if target.startswith(("unix:", "unix-abstract:")):
+        return True
+    address = _ADDRESS_SCHEME.sub("", unquote(target), count=1)
+    host = address.rpartition(":")[0].strip("[]") or address
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return ip.is_loopback or ip.is_unspecified
 
 
 def open_channel(target: str, tls: Tls | None) -> grpc.Channel:

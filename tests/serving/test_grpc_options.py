@@ -1,0 +1,110 @@
+"""The gRPC options that we set: known to the library, and effective."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc._cython import cygrpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from barkclient._internal.channel import channel_options as client_options
+from barkclient._internal.channel import is_loopback as is_loopback_for_client
+from barkserve.serving.grpc_options import SERVER_OPTIONS, channel_options, is_loopback
+from barkserve.serving.ports import bind
+from barkserve.serving.publishing import publish
+from barkserve.serving.service import Service
+
+ROOT = Path(__file__).parents[2]
+OPTION = re.compile(r'"(grpc\.[a-z0-9_.]+)"')
+
+ON_THIS_MACHINE = [
+    "localhost:50051",
+    "127.0.0.1:50051",
+    "127.9.9.9:50051",
+    "[::1]:50051",
+    "0.0.0.0:50051",
+    "unix:/run/bark.sock",
+    "unix-abstract:bark",
+]
+ELSEWHERE = ["bark.example.com:443", "10.0.0.1:50051", "[2001:db8::1]:50051", "localhost.example:1"]
+
+
+@pytest.mark.parametrize("folder", ["services/barkserve", "clients/python/barkclient"])
+def test_grpc_library_knows_every_option(folder: str) -> None:
+    """The library ignores options that it does not know."""
+    known = Path(cygrpc.__file__).read_bytes()
+    found = {
+        option
+        for path in (ROOT / folder).rglob("*.py")
+        for option in OPTION.findall(path.read_text())
+        if not option.startswith("grpc.health.")
+    }
+    assert "grpc.keepalive_time_ms" in found
+    assert [option for option in sorted(found) if option.encode() not in known] == []
+
+
+@pytest.mark.parametrize("check", [is_loopback, is_loopback_for_client])
+def test_loopback_addresses_are_recognized(check: Any) -> None:
+    assert [each for each in ON_THIS_MACHINE if not check(each)] == []
+    assert [each for each in ELSEWHERE if check(each)] == []
+
+
+def test_client_recognizes_loopback_in_grpc_schemes() -> None:
+    for target in (
+        "dns:///localhost:50051",
+        "dns:127.0.0.1:1",
+        "ipv6:%5B::1%5D:1",
+        "ipv4:127.0.0.1:1",
+    ):
+        assert is_loopback_for_client(target)
+    for target in ("dns:///bark.example.com:443", "ipv4:10.0.0.1:1", "xds:///bark"):
+        assert not is_loopback_for_client(target)
+
+
+def test_only_loopback_channels_disable_the_proxy() -> None:
+    off = ("grpc.enable_http_proxy", 0)
+    for address in ON_THIS_MACHINE:
+        assert off in channel_options(address)
+        assert off in client_options(address)
+    for address in ELSEWHERE:
+        assert off not in channel_options(address)
+        assert off not in client_options(address)
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[str]:
+    """A server with our options and only health and load reports; yields its address."""
+    server = grpc.aio.server(options=SERVER_OPTIONS)
+    port = bind(server, "127.0.0.1", 0)
+    await publish(server, Service("test.Nothing", lambda _: None))
+    await server.start()
+    try:
+        yield f"127.0.0.1:{port}"
+    finally:
+        await server.stop(grace=None)
+
+
+async def test_server_allows_pings_on_a_quiet_stream() -> None:
+    """gRPC's default is to close the connection at the third ping: "Too many pings"."""
+    options = (
+        ("grpc.keepalive_time_ms", 1_000),
+        ("grpc.keepalive_timeout_ms", 5_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.http2.min_time_between_pings_ms", 1_000),
+        ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
+    )
+    async with serving() as address, grpc.aio.insecure_channel(address, options=options) as channel:
+        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+        next_read = asyncio.ensure_future(watch.read())
+        done, _ = await asyncio.wait([next_read], timeout=6.5)
+        assert not done, "the server closed the connection of a client that pings every second"
+        assert channel.get_state() is grpc.ChannelConnectivity.READY
+        watch.cancel()
+        await asyncio.gather(next_read, return_exceptions=True)
