@@ -41,6 +41,7 @@ check: $(BIN)/.test .venv-protos/.done ## run the linters, types, import rules, 
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/test_services.py -k registry
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	$(BIN)/zizmor --quiet --offline .github
 	cd protos && ../$(BIN)/buf lint

@@ -15,7 +15,6 @@ import torch
 
 from fixtures.checkpoints import TINY, CheckpointSpec, build_checkpoint
 
-
 PROXY_VARIABLES = ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy")
 
 

@@ -90,7 +90,7 @@ async def serving() -> AsyncIterator[str]:
 
 
 async def test_server_allows_pings_on_a_quiet_stream() -> None:
-    """gRPC's default is to close the connection at the third ping: "Too many pings"."""
+    """By default, gRPC closes the connection at the third ping: "Too many pings"."""
     options = (
         ("grpc.keepalive_time_ms", 1_000),
         ("grpc.keepalive_timeout_ms", 5_000),
