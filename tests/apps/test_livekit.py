@@ -12,8 +12,8 @@ import barkclient.integrations.livekit
 from tests.apps.flaky_proxy import FlakyProxy
 from tests.apps.livekit_session import remembered, running_session
 
-TOKENS = ("The fox", " is here. ", "The dog (old)", " is there, and", " it sleeps.")
-LONG = "This is a long answer that nobody wants to hear to its end. " * 6
+TOKENS = ("The fox", " is here. ", "The dog (old)", " is there, and", " it waits.")
+LONG = "This is a long answer that will be cut off before it ends. " * 6
 NO_RETRY = APIConnectOptions(max_retry=0)
 
 
@@ -78,8 +78,8 @@ async def test_closed_stream_stops_the_server(proxy: FlakyProxy) -> None:
 
 
 async def test_invalid_request_is_not_retried(server: str) -> None:
-    async with barkclient.integrations.livekit.TTS(server, voice="nobody") as service:
-        with pytest.raises(APIStatusError, match="nobody") as caught:
+    async with barkclient.integrations.livekit.TTS(server, voice="absent") as service:
+        with pytest.raises(APIStatusError, match="absent") as caught:
             await collected(synthesis(service, "Hello."))
         assert (caught.value.status_code, caught.value.retryable) == (404, False)
         service.update_options(voice=None)
@@ -99,16 +99,16 @@ async def test_stream_retries_until_server_returns(proxy: FlakyProxy) -> None:
     async with barkclient.integrations.livekit.TTS(proxy.address) as service:
         await proxy.cut()
         with pytest.raises(APIConnectionError) as caught:
-            await collected(synthesis(service, "Nobody hears this."))
+            await collected(synthesis(service, "This is not spoken."))
         assert caught.value.retryable
         stream = service.stream(conn_options=APIConnectOptions(max_retry=30, retry_interval=0.5))
-        stream.push_text("Somebody hears this, ")
+        stream.push_text("This is spoken now, ")
         await asyncio.sleep(1)
         await proxy.restore()
         stream.push_text("all of it.")
         stream.end_input()
         seconds, words = await collected(stream)
-        assert "".join(words) == "Somebody hears this, all of it."
+        assert "".join(words) == "This is spoken now, all of it."
         assert seconds > 1
 
 

@@ -13,11 +13,11 @@ from barkclient.integrations.pipecat import BarkTTSService
 from tests.apps.flaky_proxy import FlakyProxy
 from tests.apps.pipecat_conversation import running_conversation
 
-TOKENS = ("The fox", " is here. ", "The dog (old)", " is there, and", " it sleeps.")
+TOKENS = ("The fox", " is here. ", "The dog (old)", " is there, and", " it waits.")
 PATIENT = {
     "stop_frame_timeout_s": 60.0
 }  # the default drops audio that a busy machine sends after 3 s
-LONG = "This is a long answer that nobody wants to hear to its end. " * 6
+LONG = "This is a long answer that will be cut off before it ends. " * 6
 
 
 @pytest.mark.parametrize("mode", TextAggregationMode)
@@ -77,12 +77,12 @@ async def test_service_works_again_after_server_returns(server: str, proxy: Flak
     async with running_conversation(BarkTTSService(proxy.address)) as conversation:
         await proxy.cut()
         for _ in range(3):
-            await conversation.answer("Nobody", " hears", " this.")
+            await conversation.answer("This", " is", " not spoken.")
         assert {ErrorCategory.CONNECTIVITY} < {error.category for error in conversation.errors}
         assert conversation.recorder.audio == []
         await proxy.restore()
         while not conversation.recorder.audio:  # until the channel reconnects
-            await conversation.answer("Somebody hears this.")
+            await conversation.answer("This is spoken.")
 
 
 async def test_service_waits_for_a_slow_server(proxy: FlakyProxy) -> None:
@@ -118,11 +118,11 @@ async def test_broken_connection_ends_only_its_answer(server: str, proxy: FlakyP
 async def test_unknown_voice_disables_service_until_it_changes(
     server: str,
 ) -> None:
-    service = BarkTTSService(server, voice="nobody")
+    service = BarkTTSService(server, voice="absent")
     async with running_conversation(service) as conversation:
         await conversation.answer("Hello.")
         assert [error.category for error in conversation.errors] == [ErrorCategory.INVALID_REQUEST]
-        assert "nobody" in conversation.errors[0].error
+        assert "absent" in conversation.errors[0].error
         assert not service.is_usable
         delta = TTSSettings(voice="v2/rms")
         await conversation.worker.queue_frame(TTSUpdateSettingsFrame(delta=delta))

@@ -134,7 +134,7 @@ async def test_contexts_run_in_parallel_and_one_is_cancelled(chain: Chain) -> No
             spoken, cut, wrong = (
                 stream.speak(seed=3),
                 stream.speak(seed=4, voice=CHECKPOINT_VOICES[1]),
-                stream.speak(voice="nobody"),
+                stream.speak(voice="absent"),
             )
             cut.send(TEXT * 3)
             first = await anext(cut)
