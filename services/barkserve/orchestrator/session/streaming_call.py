@@ -106,7 +106,7 @@ class StreamingCall:
                 context.take(request)
             elif kind == "config":
                 self._open(id_, request.config)
-            elif id_ not in self._closed:
+            elif _stored_id(id_) not in self._closed:
                 raise InvalidArgument("config", "must be a context's first message")
         except BarkserveError as error:
             if context is not None:
@@ -123,7 +123,7 @@ class StreamingCall:
         most = self._backend.limits.max_contexts
         if len(self._contexts) >= most:
             raise Overloaded(f"{most} contexts are open, which is the limit of one call", 1.0)
-        self._closed.pop(id_, None)
+        self._closed.pop(_stored_id(id_), None)
         session = Session(self._backend, config.options, self._deadline, _max_delay_s(config))
         session.feed.push(config.options.text)
         self._contexts[id_] = SpeechContext(
@@ -132,12 +132,17 @@ class StreamingCall:
 
     def _close(self, id_: str) -> None:
         self._contexts.pop(id_, None)
-        self._closed[id_] = None
+        self._closed[_stored_id(id_)] = None
         if len(self._closed) > _CLOSED_IDS:
             self._closed.popitem(last=False)
 
     async def _send(self, id_: str, message: ContextMessage) -> None:
         await self._outgoing.put(_response(id_, message))
+
+
+def _stored_id(id_: str) -> str:
+    """What is kept of a closed context's id, so that ids of any length cost bounded memory."""
+    return id_[: MAX_ID_CHARACTERS + 1]
 
 
 def _max_delay_s(config: speech_pb2.StreamingConfig) -> float:
