@@ -8,7 +8,8 @@ import pytest
 
 from barkclient import HistoryPrompt, InvalidRequest, Voice
 from barkclient.options import build_request
-from barkserve.v1 import common_pb2
+from barkclient.responses import ENCODINGS
+from barkserve.v1 import common_pb2, speech_pb2
 
 COARSE = np.array([[10, 11], [20, 21]])
 FINE = np.concatenate([np.arange(100, 108)[:, None], np.arange(200, 208)[:, None]], axis=1)
@@ -79,6 +80,10 @@ def test_missing_voice_file_is_refused() -> None:
 def test_unknown_values_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest):
         build_request("Hi", **options)
+
+
+def test_every_encoding_of_the_proto_has_a_name() -> None:
+    assert set(ENCODINGS) == set(speech_pb2.AudioEncoding.values()) - {0}
 
 
 def test_text_that_is_not_unicode_is_refused() -> None:

@@ -1,6 +1,7 @@
 """Responses of a synthesis as plain values."""
 
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +13,11 @@ from barkclient.voices import HistoryPrompt, VoiceHandle, decode_history_prompt
 from barkserve.v1 import common_pb2, speech_pb2
 
 ENCODINGS: dict[int, Encoding] = {
-    speech_pb2.AUDIO_ENCODING_PCM16: "pcm16",
-    speech_pb2.AUDIO_ENCODING_FLOAT32: "float32",
-    speech_pb2.AUDIO_ENCODING_MULAW: "mulaw",
-    speech_pb2.AUDIO_ENCODING_ALAW: "alaw",
-    speech_pb2.AUDIO_ENCODING_WAV: "wav",
-    speech_pb2.AUDIO_ENCODING_FLAC: "flac",
-    speech_pb2.AUDIO_ENCODING_OGG_OPUS: "ogg_opus",
-    speech_pb2.AUDIO_ENCODING_MP3: "mp3",
+    speech_pb2.AudioEncoding.Value(f"AUDIO_ENCODING_{name.upper()}"): name
+    for name in get_args(Encoding)
 }
+"""Names of the proto's encodings."""
+
 _PCM16_SCALE = np.float32(1 / 32768)
 
 

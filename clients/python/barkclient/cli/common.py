@@ -55,7 +55,8 @@ class ServerArguments:
     server: str = field(
         default=DEFAULT_TARGET,
         metadata=option(
-            f"address of the orchestrator (environment: {SERVER_VARIABLE}; default: {DEFAULT_TARGET})",
+            "address of the orchestrator"
+            f" (environment: {SERVER_VARIABLE}; default: {DEFAULT_TARGET})",
             "--server",
             metavar="HOST:PORT",
             group="connection",
