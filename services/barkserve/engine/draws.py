@@ -1,64 +1,38 @@
-"""Uniform numbers that can be drawn again: each is a pure function of (seed, stream, position).
+"""Reproducible uniform random numbers: a pure function of (seed, stream, position).
 
-The generator is Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC11),
-counter-based, so that no draw depends on what was drawn before, beside it, or on which machine.
+The generator is numpy's Philox (Philox4x64-10; Salmon et al., "Parallel Random Numbers: As Easy as
+1, 2, 3", SC11). It is counter-based, so any range of positions is computed on its own.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-_MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
-_WEYL = (0x9E3779B9, 0xBB67AE85)
-_LOW = np.uint64(0xFFFFFFFF)
-_HALF = np.uint64(32)
-_ROUNDS = 10
-
-
-def philox4x32(counter: NDArray[np.uint64], key: tuple[int, int]) -> NDArray[np.uint64]:
-    """Philox4x32-10.
-
-    Args:
-        counter: (4, N) 32-bit words.
-        key: two 32-bit words.
-
-    Returns:
-        (4, N) 32-bit words.
-    """
-    c0, c1, c2, c3 = counter
-    k0, k1 = key
-    for _ in range(_ROUNDS):
-        first, second = c0 * _MULTIPLIERS[0], c2 * _MULTIPLIERS[1]
-        c0, c1, c2, c3 = (
-            (second >> _HALF) ^ c1 ^ np.uint64(k0),
-            second & _LOW,
-            (first >> _HALF) ^ c3 ^ np.uint64(k1),
-            first & _LOW,
-        )
-        k0, k1 = (k0 + _WEYL[0]) & 0xFFFFFFFF, (k1 + _WEYL[1]) & 0xFFFFFFFF
-    return np.stack([c0, c1, c2, c3])
+_WORDS_PER_BLOCK = 4  # 64-bit words per counter value
+_BITS = 24  # that float32 holds below 1
 
 
 def uniforms(seed: int, stream: int, first: int, count: int) -> NDArray[np.float32]:
-    """The draws of positions first, first + 1, ...
+    """Compute the uniform numbers of positions first, first + 1, ..., first + count - 1.
 
     Args:
-        seed: 0 to 2**64 - 1, names all draws of an utterance.
-        stream: 0 to 2**32 - 1, tells apart the stages that share a seed.
-        first: the first position, 0 at least.
-        count: how many.
+        seed: identifies the draws of one utterance, 0 to 2**64 - 1.
+        stream: separates the stages that share a seed, 0 to 2**64 - 1.
+        first: the first position, 0 or more.
+        count: how many positions.
 
     Returns:
-        (count,) float32 in [0, 1), 24 random bits each.
+        (count,) float32 in [0, 1), with 24 random bits each.
+
+    Raises:
+        ValueError: an argument is out of range.
     """
-    positions = np.arange(first, first + count, dtype=np.uint64)
-    counter = np.stack(
-        [
-            positions & _LOW,
-            positions >> _HALF,
-            np.full_like(positions, stream),
-            np.zeros_like(positions),
-        ]
-    )
-    words = philox4x32(counter, (seed & 0xFFFFFFFF, seed >> 32))[0]
-    draws: NDArray[np.float32] = (words >> np.uint64(8)).astype(np.float32) * np.float32(2.0**-24)
-    return draws
+    if not (0 <= seed < 1 << 64 and 0 <= stream < 1 << 64 and first >= 0 and count >= 0):
+        raise ValueError(
+            f"uniforms({seed}, {stream}, {first}, {count}): seed and stream must be unsigned 64-bit"
+            " integers, first and count at least 0"
+        )
+    block, skipped = divmod(first, _WORDS_PER_BLOCK)
+    generator = np.random.Philox(key=seed | stream << 64, counter=block)
+    words = generator.random_raw(skipped + count)[skipped:]
+    draws: NDArray[np.float32] = (words >> np.uint64(64 - _BITS)).astype(np.float32)
+    return draws * np.float32(2.0**-_BITS)
