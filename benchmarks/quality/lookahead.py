@@ -35,7 +35,7 @@ from barkserve.fine.filler import Filler
 from barkserve.fine.generator import FineGenerator, FineRequest, FineRun
 from barkserve.fine.windows import ChunkPlan
 from barkserve.models.loading import Placement, load_coarse, load_codec, load_fine, load_semantic
-from barkserve.semantic.alignment_head import HeadChoice
+from barkserve.semantic.alignment_head import AlignmentHeadFinder
 from barkserve.semantic.generator import (
     SemanticGenerator,
     SemanticRequest,
@@ -79,7 +79,7 @@ class Speaker:
     """The four stages of a checkpoint with one voice, without gRPC."""
 
     def __init__(self, checkpoint: Checkpoint, voice: Voice) -> None:
-        placement = Placement.of("cpu", "float32", "sdpa")
+        placement = Placement.parse("cpu", "float32", "sdpa")
         bark = self.bark = checkpoint.bark
         self.voice = voice
         self._encoder = TextEncoder(checkpoint)
@@ -96,7 +96,7 @@ class Speaker:
     async def tokens(self, text: str, seed: int) -> list[int]:
         """Return the semantic tokens of a text."""
         nothing = np.empty(0, dtype=np.int64)
-        heads = HeadChoice(self.semantic, self.bark, self._encoder.encode)
+        heads = AlignmentHeadFinder(self.semantic, self.bark, self._encoder.encode)
         generator = SemanticGenerator(self.semantic, self.bark, heads)
         history = self.voice.semantic_prompt.astype(np.int64)
         request = SemanticRequest(

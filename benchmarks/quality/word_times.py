@@ -161,7 +161,7 @@ class Recorder:
         )
         async for _ in self._speaker.semantic.generate(sequence):
             pass
-        return sequence.seen[0]
+        return sequence.attention[0]
 
 
 def by_attention(spoken: Spoken, head: AlignmentHead, heads: int) -> Times:

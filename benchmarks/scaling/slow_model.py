@@ -54,7 +54,7 @@ class SlowRunner:
         slots: number of slots.
         heads: for each head the ids that it may draw; the first one is always drawn.
         row_s: seconds for one row of a step.
-        length: number of tokens after which a sequence draws its stop token.
+        length: number of tokens after which a request draws its stop token.
     """
 
     slots: int
@@ -64,12 +64,12 @@ class SlowRunner:
 
     def run(self, batch: Batch) -> list[int]:
         """Run one step and return its tokens."""
-        time.sleep(self.row_s * len(batch.sequences))
+        time.sleep(self.row_s * len(batch.requests))
         tokens = []
-        for sequence in batch.sequences:
-            ended = sequence.stop_token is not None and len(sequence.tokens) >= self.length
-            first = int(self.heads[sequence.next_head][0])
-            tokens.append(int(sequence.stop_token or 0) if ended else first)
+        for request in batch.requests:
+            ended = request.stop_token is not None and len(request.tokens) >= self.length
+            first = int(self.heads[request.next_head][0])
+            tokens.append(int(request.stop_token or 0) if ended else first)
         return tokens
 
 

@@ -17,7 +17,7 @@ from barkserve.engine.engine import Engine
 from barkserve.fine.generator import FineGenerator
 from barkserve.fine.servicer import FineServicer
 from barkserve.fine.windows import ChunkPlan
-from barkserve.semantic.alignment_head import HeadChoice
+from barkserve.semantic.alignment_head import AlignmentHeadFinder
 from barkserve.semantic.generator import SemanticGenerator, semantic_head
 from barkserve.semantic.servicer import SemanticServicer
 from barkserve.semantic.text import TextEncoder
@@ -82,7 +82,7 @@ def _autoregressive(
     engine = Engine(SlowRunner(SLOTS, heads, step_s, length))
     if stage == "semantic":
         encoder = TextEncoder(folder)
-        choice = HeadChoice(engine, bark, encoder.encode)
+        choice = AlignmentHeadFinder(engine, bark, encoder.encode)
         generator = SemanticGenerator(engine, bark, choice)
         register = register_with(
             semantic_pb2_grpc.add_SemanticServiceServicer_to_server,

@@ -30,7 +30,7 @@ from barkserve.fine.generator import FineGenerator, FineRequest, FineRun
 from barkserve.fine.windows import ChunkPlan
 from barkserve.models.attention import Backend
 from barkserve.models.loading import Placement, load_coarse, load_codec, load_fine, load_semantic
-from barkserve.semantic.alignment_head import HeadChoice
+from barkserve.semantic.alignment_head import AlignmentHeadFinder
 from barkserve.semantic.generator import (
     SemanticGenerator,
     SemanticRequest,
@@ -84,14 +84,14 @@ class Semantic:
         self._bark = checkpoint.bark
         self._tokens = work.tokens
         self._encode = TextEncoder(checkpoint).encode
-        model = load_semantic(checkpoint, Placement.of(*PLACEMENT))
+        model = load_semantic(checkpoint, Placement.parse(*PLACEMENT))
         runner = ModelRunner(model, [semantic_head(self._bark)], work.max_streams)
         self._engine = Engine(runner, PREFILL_POSITIONS, ModelThread(_cores))
         self.loops = (self._engine,)
 
     def outputs(self) -> AsyncIterator[SemanticStep]:
         """Yield the tokens of each step."""
-        heads = HeadChoice(self._engine, self._bark, self._encode)
+        heads = AlignmentHeadFinder(self._engine, self._bark, self._encode)
         ids = np.arange(20, dtype=np.int64) + self._bark.semantic_generation.text_encoding_offset
         request = SemanticRequest(ids, NOTHING, GREEDY, 0, NOTHING, self._tokens)
         generator = SemanticGenerator(self._engine, self._bark, heads)
@@ -104,7 +104,7 @@ class Coarse:
     def __init__(self, checkpoint: Checkpoint, work: Work) -> None:
         self._bark = checkpoint.bark
         self._given = [(7 * i) % 10_000 for i in range(work.semantic_for_coarse)]
-        model = load_coarse(checkpoint, Placement.of(*PLACEMENT))
+        model = load_coarse(checkpoint, Placement.parse(*PLACEMENT))
         runner = ModelRunner(model, coarse_heads(self._bark), work.max_streams)
         self._engine = Engine(runner, PREFILL_POSITIONS, ModelThread(_cores))
         self.loops = (self._engine,)
@@ -125,7 +125,7 @@ class Fine:
     def __init__(self, checkpoint: Checkpoint, work: Work) -> None:
         self._bark = checkpoint.bark
         self._frames = work.frames
-        model = load_fine(checkpoint, Placement.of(*PLACEMENT))
+        model = load_fine(checkpoint, Placement.parse(*PLACEMENT))
         filler = Filler(model, 2, 8, self._bark.codebook_size)
         self._batcher = Batcher(filler.fill, 1, ModelThread(_cores))
         self.loops = (self._batcher,)
@@ -147,7 +147,7 @@ class Codec:
 
     def __init__(self, checkpoint: Checkpoint, work: Work) -> None:
         self._frames = work.frames
-        model = load_codec(checkpoint, Placement.of(*PLACEMENT))
+        model = load_codec(checkpoint, Placement.parse(*PLACEMENT))
         self._batcher = Batcher(Decoder(model).decode, 1, ModelThread(_cores))
         rate = checkpoint.bark.sample_rate
         self._generator = CodecGenerator(self._batcher, model.first_frames, rate)

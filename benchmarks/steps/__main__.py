@@ -67,7 +67,7 @@ def models(folder: Path, only: Sequence[str]) -> list[Model]:
     checkpoint = Checkpoint.open(folder)
     found = []
     for dtype in DTYPES:
-        placement = Placement.of("cpu", dtype, "sdpa")
+        placement = Placement.parse("cpu", dtype, "sdpa")
         for name, load, heads in (
             ("semantic", load_semantic, [semantic_head(checkpoint.bark)]),
             ("coarse", load_coarse, coarse_heads(checkpoint.bark)),
@@ -111,13 +111,13 @@ def step_ms(model: Model, streams: int, times: ModuleTimes | None = None) -> tup
     while len(decodes) < STEPS:
         batch = scheduler.next_batch()
         assert batch is not None
-        full = batch.length == 1 and len(batch.sequences) == streams
+        full = batch.length == 1 and len(batch.requests) == streams
         started = time.perf_counter()
         batch.record(model.runner.run(batch))
         elapsed = 1e3 * (time.perf_counter() - started)
         if times is not None:
             times.step(elapsed if full else None)
-        scheduler.settle(batch, 0.0)
+        scheduler.finish_step(batch, 0.0)
         if batch.length > 1:
             prompts.append(elapsed)
         elif full:

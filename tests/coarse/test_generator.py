@@ -79,7 +79,7 @@ class Coarse:
         if voice is None:
             return no_history()
         arrays = random_voice(self.spec, voice, seed=3)
-        geometry = CoarseGeometry.of(self.config)
+        geometry = CoarseGeometry.from_config(self.config)
         return cut_history(arrays["semantic_prompt"], arrays["coarse_prompt"].T, geometry)
 
     def make(
@@ -155,7 +155,7 @@ def test_streamed_equals_offline(
     tokens = semantic_tokens(coarse.spec, count)
     request = coarse.request(sampling, voice)
     offline = coarse.make(request, [tokens], None)
-    assert len(offline) == CoarseGeometry.of(coarse.config).total(count) // 2
+    assert len(offline) == CoarseGeometry.from_config(coarse.config).total(count) // 2
     streamed = coarse.make(request, cut(tokens, sizes), None)
     np.testing.assert_array_equal(streamed, offline)
 

@@ -32,28 +32,28 @@ def model(folder: Path) -> CausalModel:
     return load_semantic(Checkpoint.open(folder), Placement(CPU, torch.float32, "sdpa"))
 
 
-def sequence(length: int, tokens: int, watch: Watch | None, seed: int = 0) -> Request:
+def request(length: int, tokens: int, watch: Watch | None, seed: int = 0) -> Request:
     prompt = np.random.default_rng(seed).integers(0, TINY.text_pad_token, (length, 1))
     sampling = SamplingParams(temperature=0.8)
     return Request(prompt, tokens, sampling, uniforms(seed, 1, 0, tokens), watch=watch)
 
 
-def run(model: CausalModel, *sequences: Request) -> None:
+def run(model: CausalModel, *requests: Request) -> None:
     scheduler, runner = Scheduler(4), ModelRunner(model, [np.arange(101)], 4)
-    for each in sequences:
+    for each in requests:
         scheduler.add(each)
     while (batch := scheduler.next_batch()) is not None:
         batch.record(runner.run(batch))
-        scheduler.settle(batch, 0.0)
+        scheduler.finish_step(batch, 0.0)
 
 
 def seen(each: Request) -> np.ndarray:
-    return np.concatenate(each.seen, axis=1)
+    return np.concatenate(each.attention, axis=1)
 
 
 @torch.no_grad()
 def test_it_equals_transformers_attention(folder: Path, model: CausalModel) -> None:
-    each = sequence(12, 20, WATCH)
+    each = request(12, 20, WATCH)
     run(model, each)
     fed = [*each.prompt[:, 0].tolist(), *each.tokens[:-1]]
     theirs = reference(folder).semantic
@@ -65,19 +65,19 @@ def test_it_equals_transformers_attention(folder: Path, model: CausalModel) -> N
 
 
 def test_watching_changes_no_token(model: CausalModel) -> None:
-    plain, watched = sequence(12, 40, None), sequence(12, 40, WATCH)
+    plain, watched = request(12, 40, None), request(12, 40, WATCH)
     run(model, plain)
     run(model, watched)
     assert plain.tokens == watched.tokens
-    assert plain.seen == []
+    assert plain.attention == []
 
 
 def test_beside_others_as_alone(model: CausalModel) -> None:
     def three() -> list[Request]:
         return [
-            sequence(12, 30, WATCH),
-            sequence(30, 12, None, 1),
-            sequence(20, 20, replace(WATCH, heads=((0, 0),), first=0, width=20), 2),
+            request(12, 30, WATCH),
+            request(30, 12, None, 1),
+            request(20, 20, replace(WATCH, heads=((0, 0),), first=0, width=20), 2),
         ]
 
     together, alone = three(), three()
@@ -90,7 +90,7 @@ def test_beside_others_as_alone(model: CausalModel) -> None:
 
 
 def test_positions_that_come_all_at_once_are_seen_as_one_by_one(model: CausalModel) -> None:
-    each = sequence(12, 20, WATCH)
+    each = request(12, 20, WATCH)
     run(model, each)
     produced = np.array(each.tokens[:15])[:, None]
     again = replace(each, prompt=np.concatenate([each.prompt, produced]), max_tokens=1)

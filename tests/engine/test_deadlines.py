@@ -4,10 +4,10 @@ import asyncio
 from dataclasses import dataclass
 
 from barkserve.engine.engine import Engine
-from barkserve.engine.playback import FIRST_SOUND_S, Playback
+from barkserve.engine.playback import FIRST_AUDIO_S, Playback
 from barkserve.engine.request import Request
 from barkserve.engine.scheduler import Batch, Scheduler
-from tests.support.fakes import FakeRunner, Gate, engine_over, fake_sequence, fake_tokens, until
+from tests.support.fakes import FakeRunner, Gate, engine_over, fake_request, fake_tokens, until
 
 
 @dataclass
@@ -26,65 +26,65 @@ def step(scheduler: Scheduler, clock: Clock, takes: float) -> Batch:
     batch = scheduler.next_batch()
     assert batch is not None
     clock.now += takes
-    batch.record([1] * len(batch.sequences))
-    scheduler.settle(batch, takes)
+    batch.record([1] * len(batch.requests))
+    scheduler.finish_step(batch, takes)
     return batch
 
 
 def test_a_listener_runs_dry_when_the_audio_made_since_the_first_output_is_over() -> None:
     playback = playing(rate=50.0)
-    playback.hand_on(0, 1.0)
-    assert playback.dry_at is None
-    playback.hand_on(5, 2.0)
-    playback.hand_on(20, 9.0)
-    assert playback.dry_at == 2.5
+    playback.publish(0, 1.0)
+    assert playback.underrun_at is None
+    playback.publish(5, 2.0)
+    playback.publish(20, 9.0)
+    assert playback.underrun_at == 2.5
 
 
 def test_all_sequences_of_a_stream_share_its_deadline() -> None:
     clock, playback = Clock(), playing(rate=2.0)
     scheduler = Scheduler(2, clock=clock)
     for _ in range(2):
-        scheduler.add(fake_sequence([1, 2], 1, playback=playback))
+        scheduler.add(fake_request([1, 2], 1, playback=playback))
         step(scheduler, clock, 0.5)
-    assert playback.dry_at == 100.5 + 2 / 2.0
+    assert playback.underrun_at == 100.5 + 2 / 2.0
 
 
 def waiting_prompts(scheduler: Scheduler, clock: Clock, *gaps: float) -> list[Request]:
-    """Sequences of running streams, each of which has so many seconds left to hear."""
-    sequences = []
+    """Requests of running streams, each of which has so many seconds left to hear."""
+    requests = []
     for gap in gaps:
         playback = playing()
-        playback.hand_on(1, clock.now + gap - 0.1)
-        sequences.append(fake_sequence([1, 2, 3], 9, playback=playback))
-        scheduler.add(sequences[-1])
-    return sequences
+        playback.publish(1, clock.now + gap - 0.1)
+        requests.append(fake_request([1, 2, 3], 9, playback=playback))
+        scheduler.add(requests[-1])
+    return requests
 
 
 def test_prompts_run_in_the_order_of_their_deadlines() -> None:
     clock = Clock()
     scheduler = Scheduler(4, clock=clock)
     late, soon, later = waiting_prompts(scheduler, clock, 2.0, 0.1, 5.0)
-    newcomer = fake_sequence([1, 2], 9, playback=playing())
+    newcomer = fake_request([1, 2], 9, playback=playing())
     scheduler.add(newcomer)
     prompts = [step(scheduler, clock, 0.0) for _ in range(4)]
-    assert [batch.sequences[0] for batch in prompts] == [soon, newcomer, late, later]
+    assert [batch.requests[0] for batch in prompts] == [soon, newcomer, late, later]
 
 
 def test_a_free_slot_goes_to_who_runs_dry_first() -> None:
     clock = Clock()
     scheduler = Scheduler(1, clock=clock)
     waiting_prompts(scheduler, clock, 0.0)
-    first = step(scheduler, clock, 0.0).sequences[0]
-    late, soon = waiting_prompts(scheduler, clock, 3.0, FIRST_SOUND_S / 2)
+    first = step(scheduler, clock, 0.0).requests[0]
+    late, soon = waiting_prompts(scheduler, clock, 3.0, FIRST_AUDIO_S / 2)
     scheduler.abort(first)
-    assert step(scheduler, clock, 0.0).sequences == (soon,)
+    assert step(scheduler, clock, 0.0).requests == (soon,)
     assert late.slot is None
 
 
 def test_prompts_follow_each_other_while_those_who_play_have_audio_enough() -> None:
     clock = Clock()
     scheduler = Scheduler(4, clock=clock)
-    player = fake_sequence([1, 2], 99, playback=playing(rate=1.0))
+    player = fake_request([1, 2], 99, playback=playing(rate=1.0))
     scheduler.add(player)
     step(scheduler, clock, 0.4)  # the listener has a second from now on
     waiting_prompts(scheduler, clock, 50.0, 50.0, 50.0)
@@ -95,7 +95,7 @@ def test_prompts_follow_each_other_while_those_who_play_have_audio_enough() -> N
 def test_a_prompt_is_not_put_off_for_ever_by_those_who_run_dry() -> None:
     clock = Clock()
     scheduler = Scheduler(3, clock=clock)
-    scheduler.add(fake_sequence([1, 2], 99, playback=playing(rate=1000.0)))
+    scheduler.add(fake_request([1, 2], 99, playback=playing(rate=1000.0)))
     step(scheduler, clock, 1.0)
     waiting_prompts(scheduler, clock, 50.0, 50.0)
     assert [step(scheduler, clock, 1.0).length for _ in range(4)] == [1, 3, 1, 3]
@@ -103,12 +103,12 @@ def test_a_prompt_is_not_put_off_for_ever_by_those_who_run_dry() -> None:
 
 def test_equally_long_prompts_run_together_up_to_a_number_of_positions() -> None:
     scheduler = Scheduler(8, prefill_positions=7)
-    sequences = [fake_sequence([1] * length, 9) for length in (3, 4, 3, 3, 8)]
-    for sequence in sequences:
-        scheduler.add(sequence)
-    a, b, c, d, e = sequences
+    requests = [fake_request([1] * length, 9) for length in (3, 4, 3, 3, 8)]
+    for request in requests:
+        scheduler.add(request)
+    a, b, c, d, e = requests
     batches = [step(scheduler, Clock(), 0.0) for _ in range(8)]
-    assert [batch.sequences for batch in batches if batch.length > 1] == [(a, c), (b,), (d,), (e,)]
+    assert [batch.requests for batch in batches if batch.length > 1] == [(a, c), (b,), (d,), (e,)]
 
 
 async def test_decodes_run_on_without_the_event_loop_until_there_is_something_to_report() -> None:
@@ -121,7 +121,7 @@ async def test_decodes_run_on_without_the_event_loop_until_there_is_something_to
 
     engine = Counting(FakeRunner())
     await engine.start()
-    pieces = [piece async for piece in engine.generate(fake_sequence([5, 6], 23, report_every=5))]
+    pieces = [piece async for piece in engine.generate(fake_request([5, 6], 23, report_every=5))]
     await engine.stop()
     assert all(len(piece) >= 5 for piece in pieces[:-1])
     assert [token for piece in pieces for token in piece] == fake_tokens([5, 6], 23)
@@ -131,13 +131,13 @@ async def test_decodes_run_on_without_the_event_loop_until_there_is_something_to
 async def test_who_leaves_or_joins_is_seen_after_the_step_in_flight() -> None:
     runner = FakeRunner(slots=2, gate=Gate())
     async with engine_over(runner) as engine:
-        long = fake_sequence([1, 2], 1000, report_every=1000)
+        long = fake_request([1, 2], 1000, report_every=1000)
         stream = engine.generate(long)
         waiting = until(lambda: len(runner.steps) == 3)
         reader = asyncio.ensure_future(anext(stream))
         runner.gate.let(2)
         await waiting
-        other = asyncio.ensure_future(anext(engine.generate(fake_sequence([5, 6, 7], 1))))
+        other = asyncio.ensure_future(anext(engine.generate(fake_request([5, 6, 7], 1))))
         await asyncio.sleep(0)
         runner.gate.let(2)
         assert await other == [21]

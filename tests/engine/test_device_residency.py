@@ -14,11 +14,11 @@ from barkserve.engine.engine import Engine
 from barkserve.errors import ModelExecutionFailed
 from barkserve.serving.admission import Admission
 from tests.support.fakes import (
-    FakePlace,
+    FakeOffloadable,
     FakeRunner,
     Gate,
     engine_over,
-    fake_sequence,
+    fake_request,
     fake_tokens,
     until,
 )
@@ -27,13 +27,13 @@ SOON = 0.001
 
 
 async def tokens_of(engine: Engine, prompt: list[int], count: int, **options: Any) -> list[int]:
-    sequence = fake_sequence(prompt, count, **options)
-    return [token async for part in engine.generate(sequence) for token in part]
+    request = fake_request(prompt, count, **options)
+    return [token async for part in engine.generate(request) for token in part]
 
 
 @asynccontextmanager
 async def moving(
-    place: FakePlace, idle_s: float = SOON
+    place: FakeOffloadable, idle_s: float = SOON
 ) -> AsyncIterator[tuple[DeviceResidency, Engine]]:
     """An engine whose model is soon away; at the end all gates are open."""
     residency = DeviceResidency(place, idle_s)
@@ -50,20 +50,20 @@ def in_state(residency: DeviceResidency, state: State) -> Any:
 
 
 async def test_it_leaves_when_nobody_came_and_is_back_for_the_next() -> None:
-    place = FakePlace()
+    place = FakeOffloadable()
     async with moving(place) as (residency, engine):
         await in_state(residency, State.OFFLOADED)
         assert (place.here, residency.freed_bytes) == (False, 1000)
         assert await tokens_of(engine, [5, 6, 7], 3) == [21, 43, 87]
-        assert residency.return_s > 0
+        assert residency.reload_s > 0
         await in_state(residency, State.OFFLOADED)
     assert place.moves == ["offload", "reload", "offload"]
 
 
 async def test_without_a_place_or_while_in_use_it_stays() -> None:
-    place = FakePlace()
+    place = FakeOffloadable()
     async with moving(place) as (residency, engine):
-        with residency.expected():
+        with residency.reserve():
             await tokens_of(engine, [1], 1)
             await asyncio.sleep(20 * SOON)
             assert residency.state is State.RESIDENT
@@ -73,7 +73,7 @@ async def test_without_a_place_or_while_in_use_it_stays() -> None:
 
 
 async def test_all_who_come_meanwhile_share_one_return() -> None:
-    place = FakePlace(gate=(gate := Gate()))
+    place = FakeOffloadable(gate=(gate := Gate()))
     async with moving(place) as (residency, engine):
         gate.let()
         await in_state(residency, State.OFFLOADED)
@@ -87,7 +87,7 @@ async def test_all_who_come_meanwhile_share_one_return() -> None:
 
 
 async def test_who_comes_while_it_leaves_waits_for_its_return() -> None:
-    place = FakePlace(gate=(gate := Gate()))
+    place = FakeOffloadable(gate=(gate := Gate()))
     async with moving(place) as (residency, engine):
         await until(lambda: place.moves == ["offload"])
         task = asyncio.create_task(tokens_of(engine, [5, 6, 7], 3))
@@ -98,7 +98,7 @@ async def test_who_comes_while_it_leaves_waits_for_its_return() -> None:
 
 
 async def test_who_gives_up_while_it_leaves_does_not_call_it_back() -> None:
-    place = FakePlace(gate=(gate := Gate()))
+    place = FakeOffloadable(gate=(gate := Gate()))
     async with moving(place) as (residency, engine):
         await until(lambda: place.moves == ["offload"])
         task = asyncio.create_task(tokens_of(engine, [5, 6, 7], 3))
@@ -114,7 +114,7 @@ async def test_who_gives_up_while_it_leaves_does_not_call_it_back() -> None:
 
 @pytest.mark.parametrize("all_of_them", [False, True])
 async def test_who_gives_up_while_it_returns_harms_nobody(all_of_them: bool) -> None:
-    place = FakePlace(gate=(gate := Gate()))
+    place = FakeOffloadable(gate=(gate := Gate()))
     async with moving(place) as (residency, engine):
         gate.let()
         await in_state(residency, State.OFFLOADED)
@@ -134,7 +134,7 @@ async def test_who_gives_up_while_it_returns_harms_nobody(all_of_them: bool) -> 
 
 
 async def test_a_return_that_fails_fails_those_who_wait_and_the_next_tries_again() -> None:
-    place = FakePlace(raises={1: MemoryError("others have it")})
+    place = FakeOffloadable(raises={1: MemoryError("others have it")})
     async with moving(place) as (residency, engine):
         await in_state(residency, State.OFFLOADED)
         failed = await asyncio.gather(
@@ -147,10 +147,10 @@ async def test_a_return_that_fails_fails_those_who_wait_and_the_next_tries_again
 
 
 async def test_a_stream_that_waits_for_its_input_is_no_reason_to_try_again_and_again() -> None:
-    place = FakePlace(raises={1: MemoryError("others have it")})
+    place = FakeOffloadable(raises={1: MemoryError("others have it")})
     async with moving(place) as (residency, engine):
         await in_state(residency, State.OFFLOADED)
-        with residency.expected():
+        with residency.reserve():
             await until(lambda: len(place.moves) == 2)
             await asyncio.sleep(10 * SOON)
             assert (residency.state, len(place.moves)) == (State.OFFLOADED, 2)
@@ -158,7 +158,7 @@ async def test_a_stream_that_waits_for_its_input_is_no_reason_to_try_again_and_a
 
 
 async def test_a_network_that_cannot_leave_stays_and_works() -> None:
-    place = FakePlace(raises={0: MemoryError("no room on the host")}, gate=(gate := Gate()))
+    place = FakeOffloadable(raises={0: MemoryError("no room on the host")}, gate=(gate := Gate()))
     async with moving(place) as (residency, engine):
         await until(lambda: place.moves == ["offload"])
         task = asyncio.create_task(tokens_of(engine, [5, 6, 7], 3))
@@ -170,9 +170,9 @@ async def test_a_network_that_cannot_leave_stays_and_works() -> None:
 
 
 async def test_a_stream_calls_the_network_back_before_its_first_step() -> None:
-    place = FakePlace()
+    place = FakeOffloadable()
     async with moving(place) as (residency, _):
-        admission = Admission(4, during=residency.expected)
+        admission = Admission(4, during=residency.reserve)
         await in_state(residency, State.OFFLOADED)
         with admission.stream():
             await in_state(residency, State.RESIDENT)
@@ -183,12 +183,12 @@ async def test_a_stream_calls_the_network_back_before_its_first_step() -> None:
 
 async def test_what_a_sequence_left_for_the_next_is_computed_anew() -> None:
     runner = FakeRunner(slots=2)
-    place = FakePlace(
+    place = FakeOffloadable(
         on_offload=runner.held.clear
     )  # a step that counts on what was there would fail
     residency = DeviceResidency(place, SOON)
     async with engine_over(runner, residency) as engine:
-        first = fake_sequence([5, 6, 7], 3, hold=True)
+        first = fake_request([5, 6, 7], 3, hold=True)
         tokens = [token async for part in engine.generate(first) for token in part]
         await in_state(residency, State.OFFLOADED)
         assert engine.free_slots == 2
@@ -199,7 +199,7 @@ async def test_what_a_sequence_left_for_the_next_is_computed_anew() -> None:
 
 @pytest.mark.parametrize("state", list(State))
 async def test_it_can_be_stopped_wherever_it_is(state: State) -> None:
-    place = FakePlace(gate=(gate := Gate()))
+    place = FakeOffloadable(gate=(gate := Gate()))
     idle_s = 60.0 if state is State.RESIDENT else SOON
     async with moving(place, idle_s) as (residency, engine):
         if state in (State.OFFLOADED, State.RELOADING):
@@ -219,7 +219,7 @@ async def test_it_can_be_stopped_wherever_it_is(state: State) -> None:
 
 
 async def test_a_batcher_waits_for_the_return_too() -> None:
-    place = FakePlace(raises={1: MemoryError("others have it")})
+    place = FakeOffloadable(raises={1: MemoryError("others have it")})
     residency = DeviceResidency(place, SOON)
 
     def run(jobs: list[int]) -> list[int]:
@@ -243,13 +243,13 @@ async def test_a_batcher_waits_for_the_return_too() -> None:
 
 async def test_no_step_ever_finds_the_network_away() -> None:
     draw = random.Random(4)
-    place = FakePlace()
+    place = FakeOffloadable()
 
     async def stream(engine: Engine) -> None:
         await asyncio.sleep(draw.random() * 0.05)
         prompt, count = [draw.randrange(97)], draw.randrange(1, 6)
         if draw.random() < 0.3:  # leaves in the middle
-            async with aclosing(engine.generate(fake_sequence(prompt, 50))) as steps:
+            async with aclosing(engine.generate(fake_request(prompt, 50))) as steps:
                 async for _ in steps:
                     return
         assert await tokens_of(engine, prompt, count) == fake_tokens(prompt, count)

@@ -12,56 +12,56 @@ from barkserve.engine.engine import Engine
 from barkserve.engine.request import Request, State
 from barkserve.engine.scheduler import Scheduler
 from barkserve.errors import StageFailed
-from tests.support.fakes import FakeRunner, Gate, engine_over, fake_sequence, fake_tokens, until
+from tests.support.fakes import FakeRunner, Gate, engine_over, fake_request, fake_tokens, until
 
 
-async def collect(engine: Engine, sequence: Request) -> list[int]:
-    pieces = [tokens async for tokens in engine.generate(sequence)]
+async def collect(engine: Engine, request: Request) -> list[int]:
+    pieces = [tokens async for tokens in engine.generate(request)]
     assert all(pieces)  # never an empty one
     return [token for tokens in pieces for token in tokens]
 
 
 async def test_tokens_are_those_worked_out_by_hand() -> None:
     async with engine_over(FakeRunner()) as engine:
-        assert await collect(engine, fake_sequence([5, 6, 7], 3)) == [21, 43, 87]
+        assert await collect(engine, fake_request([5, 6, 7], 3)) == [21, 43, 87]
 
 
 async def test_ids_of_one_position_are_summed() -> None:
-    sequence = fake_sequence([5, 6, 7], 3)
-    sequence.prompt = sequence.prompt.repeat(2, axis=1)
-    sequence.prompt[:, 1] = [1, -1, 2]
+    request = fake_request([5, 6, 7], 3)
+    request.prompt = request.prompt.repeat(2, axis=1)
+    request.prompt[:, 1] = [1, -1, 2]
     async with engine_over(FakeRunner()) as engine:
-        tokens = await collect(engine, sequence)
+        tokens = await collect(engine, request)
     assert tokens == [(18 + 3 + 3) % 97, (18 + 3 + 24 + 4) % 97, (18 + 3 + 24 + 49 + 5) % 97]
 
 
 async def test_heads_take_turns() -> None:
     heads = (range(10, 20), range(30, 50))
     async with engine_over(FakeRunner(heads=heads)) as engine:
-        tokens = await collect(engine, fake_sequence([5, 6, 7], 5, heads=(0, 1)))
+        tokens = await collect(engine, fake_request([5, 6, 7], 5, heads=(0, 1)))
     assert tokens == fake_tokens([5, 6, 7], 5, heads=heads)
     assert [token < 20 for token in tokens] == [True, False, True, False, True]
 
 
 async def test_a_stop_token_ends_the_sequence_and_is_not_given() -> None:
-    sequence = fake_sequence([5, 6, 7], 50, stop_token=87)
+    request = fake_request([5, 6, 7], 50, stop_token=87)
     async with engine_over(FakeRunner()) as engine:
-        assert await collect(engine, sequence) == [21, 43]
+        assert await collect(engine, request) == [21, 43]
         assert engine.free_slots == engine.slots
-    assert sequence.stopped
+    assert request.stopped
 
 
 async def test_a_stop_token_at_once_gives_nothing() -> None:
     async with engine_over(FakeRunner()) as engine:
-        assert await collect(engine, fake_sequence([5, 6, 7], 50, stop_token=21)) == []
-        assert await collect(engine, fake_sequence([5, 6, 7], 1)) == [21]
+        assert await collect(engine, fake_request([5, 6, 7], 50, stop_token=21)) == []
+        assert await collect(engine, fake_request([5, 6, 7], 1)) == [21]
 
 
 async def test_max_tokens_ends_a_sequence_that_did_not_stop() -> None:
-    sequence = fake_sequence([1], 7, stop_token=-5)
+    request = fake_request([1], 7, stop_token=-5)
     async with engine_over(FakeRunner()) as engine:
-        assert len(await collect(engine, sequence)) == 7
-    assert not sequence.stopped
+        assert len(await collect(engine, request)) == 7
+    assert not request.stopped
 
 
 REQUESTS = st.lists(
@@ -84,7 +84,7 @@ def test_tokens_do_not_depend_on_who_runs_beside(
     async def late(engine: Engine, prompt: list[int], count: int, stop: int | None, turns: int):
         for _ in range(turns):
             await asyncio.sleep(0)
-        return await collect(engine, fake_sequence(prompt, count, stop_token=stop))
+        return await collect(engine, fake_request(prompt, count, stop_token=stop))
 
     async def scenario() -> list[list[int]]:
         async with engine_over(FakeRunner(slots=slots)) as engine:
@@ -99,7 +99,7 @@ def test_tokens_do_not_depend_on_who_runs_beside(
 async def test_more_sequences_than_slots_wait_their_turn() -> None:
     runner = FakeRunner(slots=2, gate=Gate())
     async with engine_over(runner) as engine:
-        tasks = [asyncio.create_task(collect(engine, fake_sequence([n], 4))) for n in range(5)]
+        tasks = [asyncio.create_task(collect(engine, fake_request([n], 4))) for n in range(5)]
         await until(lambda: len(runner.steps) == 1)
         assert (engine.running, engine.waiting, engine.free_slots) == (2, 3, 0)
         runner.gate.open()
@@ -109,7 +109,7 @@ async def test_more_sequences_than_slots_wait_their_turn() -> None:
 async def test_sequences_in_flight_decode_together() -> None:
     runner = FakeRunner(slots=4, gate=Gate())
     async with engine_over(runner) as engine:
-        tasks = [asyncio.create_task(collect(engine, fake_sequence([n, n], 9))) for n in range(4)]
+        tasks = [asyncio.create_task(collect(engine, fake_request([n, n], 9))) for n in range(4)]
         await until(lambda: len(runner.steps) == 1)
         runner.gate.open()
         await asyncio.gather(*tasks)
@@ -120,7 +120,7 @@ async def test_sequences_in_flight_decode_together() -> None:
 async def test_a_prefill_never_runs_twice_before_a_decode() -> None:
     runner = FakeRunner(slots=4, gate=Gate())
     async with engine_over(runner) as engine:
-        tasks = [asyncio.create_task(collect(engine, fake_sequence([n, n], 9))) for n in range(4)]
+        tasks = [asyncio.create_task(collect(engine, fake_request([n, n], 9))) for n in range(4)]
         await until(lambda: len(runner.steps) == 1)
         runner.gate.open()
         await asyncio.gather(*tasks)
@@ -137,8 +137,8 @@ async def test_who_is_late_to_read_takes_nothing_of_the_step_in_flight() -> None
 
     turn = loop.call_soon(be_busy)
     async with engine_over(FakeRunner(gate=lambda: time.sleep(0.0007))) as engine:
-        sequence = fake_sequence([1], 60, report_every=4)
-        pieces = [len(tokens) async for tokens in engine.generate(sequence)]
+        request = fake_request([1], 60, report_every=4)
+        pieces = [len(tokens) async for tokens in engine.generate(request)]
     turn.cancel()
     assert sum(pieces) == 60
     assert all(piece % 4 == 0 for piece in pieces)  # else the next ones are told of late
@@ -147,13 +147,13 @@ async def test_who_is_late_to_read_takes_nothing_of_the_step_in_flight() -> None
 async def test_leaving_while_running_frees_the_slot() -> None:
     runner = FakeRunner(slots=1)
     async with engine_over(runner) as engine:
-        sequence = fake_sequence([1], 1000)
-        async with aclosing(engine.generate(sequence)) as steps:
+        request = fake_request([1], 1000)
+        async with aclosing(engine.generate(request)) as steps:
             await anext(steps)
             assert engine.free_slots == 0
         assert (engine.free_slots, engine.running) == (1, 0)
-        assert sequence.state is State.ABORTED
-        assert await collect(engine, fake_sequence([5, 6, 7], 3)) == [21, 43, 87]
+        assert request.state is State.ABORTED
+        assert await collect(engine, fake_request([5, 6, 7], 3)) == [21, 43, 87]
 
 
 @pytest.mark.parametrize("steps_before", [0, 1, 2, 5])
@@ -161,13 +161,13 @@ async def test_cancelling_in_the_middle_of_a_step_frees_the_slot(steps_before: i
     runner = FakeRunner(slots=2, gate=Gate())
     runner.gate.let(steps_before)
     async with engine_over(runner) as engine:
-        leaver = asyncio.create_task(collect(engine, fake_sequence([1, 2], 1000)))
-        stayer = asyncio.create_task(collect(engine, fake_sequence([3, 4], 12)))
+        leaver = asyncio.create_task(collect(engine, fake_request([1, 2], 1000)))
+        stayer = asyncio.create_task(collect(engine, fake_request([3, 4], 12)))
         await until(lambda: len(runner.steps) == steps_before + 1)
         leaver.cancel()
         await asyncio.gather(leaver, return_exceptions=True)
         assert (leaver.cancelled(), engine.free_slots) == (True, 1)
-        joiner = asyncio.create_task(collect(engine, fake_sequence([5, 6, 7], 3)))
+        joiner = asyncio.create_task(collect(engine, fake_request([5, 6, 7], 3)))
         runner.gate.open()
         assert await stayer == fake_tokens([3, 4], 12)
         assert await joiner == [21, 43, 87]
@@ -177,9 +177,9 @@ async def test_cancelling_in_the_middle_of_a_step_frees_the_slot(steps_before: i
 async def test_cancelling_a_waiting_sequence_lets_the_next_one_in() -> None:
     runner = FakeRunner(slots=1, gate=Gate())
     async with engine_over(runner) as engine:
-        first = asyncio.create_task(collect(engine, fake_sequence([1], 3)))
-        second = asyncio.create_task(collect(engine, fake_sequence([2], 3)))
-        third = asyncio.create_task(collect(engine, fake_sequence([3], 3)))
+        first = asyncio.create_task(collect(engine, fake_request([1], 3)))
+        second = asyncio.create_task(collect(engine, fake_request([2], 3)))
+        third = asyncio.create_task(collect(engine, fake_request([3], 3)))
         await until(lambda: engine.waiting == 2)
         second.cancel()
         await asyncio.gather(second, return_exceptions=True)
@@ -194,7 +194,7 @@ async def test_cancelling_a_waiting_sequence_lets_the_next_one_in() -> None:
 @given(leave_after=st.lists(st.integers(0, 6), min_size=1, max_size=6), slots=st.integers(1, 3))
 def test_whenever_streams_leave_the_others_go_on(leave_after: list[int], slots: int) -> None:
     async def leaver(engine: Engine, prompt: int, after: int) -> None:
-        async with aclosing(engine.generate(fake_sequence([prompt, 1], 1000))) as steps:
+        async with aclosing(engine.generate(fake_request([prompt, 1], 1000))) as steps:
             seen = 0
             while seen < after:
                 seen += len(await anext(steps))
@@ -202,7 +202,7 @@ def test_whenever_streams_leave_the_others_go_on(leave_after: list[int], slots: 
     async def scenario() -> None:
         async with engine_over(FakeRunner(slots=slots)) as engine:
             leavers = [leaver(engine, n, after) for n, after in enumerate(leave_after)]
-            *_, tokens = await asyncio.gather(*leavers, collect(engine, fake_sequence([9, 9], 20)))
+            *_, tokens = await asyncio.gather(*leavers, collect(engine, fake_request([9, 9], 20)))
             assert tokens == fake_tokens([9, 9], 20)
             assert (engine.free_slots, engine.running, engine.waiting) == (slots, 0, 0)
 
@@ -212,10 +212,10 @@ def test_whenever_streams_leave_the_others_go_on(leave_after: list[int], slots: 
 async def test_a_continued_sequence_computes_only_what_its_slot_lacks() -> None:
     runner = FakeRunner(slots=2)
     async with engine_over(runner) as engine:
-        first = fake_sequence([5, 6, 7], 3, hold=True)
+        first = fake_request([5, 6, 7], 3, hold=True)
         tokens = await collect(engine, first)
         assert (runner.positions, engine.free_slots) == (3 + 2, 2)  # the last token is not fed
-        again = fake_sequence([5, 6, 7, *tokens], 2, continues=first)
+        again = fake_request([5, 6, 7, *tokens], 2, continues=first)
         assert await collect(engine, again) == fake_tokens([5, 6, 7, *tokens], 2)
         assert runner.positions == 5 + 1 + 1
         assert runner.steps[-2].slots == runner.steps[0].slots
@@ -224,9 +224,9 @@ async def test_a_continued_sequence_computes_only_what_its_slot_lacks() -> None:
 async def test_a_continued_sequence_may_bring_more_than_the_last_token() -> None:
     runner = FakeRunner(slots=2)
     async with engine_over(runner) as engine:
-        first = fake_sequence([5, 6, 7], 3, hold=True)
+        first = fake_request([5, 6, 7], 3, hold=True)
         prompt = [5, 6, 7, *await collect(engine, first), 8, 9]
-        again = fake_sequence(prompt, 2, continues=first)
+        again = fake_request(prompt, 2, continues=first)
         assert await collect(engine, again) == fake_tokens(prompt, 2)
         assert [step.length for step in runner.steps[3:]] == [3, 1]
 
@@ -234,10 +234,10 @@ async def test_a_continued_sequence_may_bring_more_than_the_last_token() -> None
 async def test_an_evicted_sequence_is_continued_from_its_prompt() -> None:
     runner = FakeRunner(slots=1)
     async with engine_over(runner) as engine:
-        first = fake_sequence([5, 6, 7], 3, hold=True)
+        first = fake_request([5, 6, 7], 3, hold=True)
         tokens = await collect(engine, first)
-        await collect(engine, fake_sequence([1, 2], 2))  # takes the only slot
-        again = fake_sequence([5, 6, 7, *tokens], 2, continues=first)
+        await collect(engine, fake_request([1, 2], 2))  # takes the only slot
+        again = fake_request([5, 6, 7, *tokens], 2, continues=first)
         assert await collect(engine, again) == fake_tokens([5, 6, 7, *tokens], 2)
         assert [step.length for step in runner.steps[-2:]] == [6, 1]
         assert engine.free_slots == 1
@@ -246,10 +246,10 @@ async def test_an_evicted_sequence_is_continued_from_its_prompt() -> None:
 async def test_release_after_eviction_takes_nothing_from_the_new_owner() -> None:
     runner = FakeRunner(slots=1, gate=Gate())
     async with engine_over(runner) as engine:
-        first = fake_sequence([5], 1, hold=True)
+        first = fake_request([5], 1, hold=True)
         runner.gate.let(1)
         await collect(engine, first)
-        second = asyncio.create_task(collect(engine, fake_sequence([1, 2], 4)))
+        second = asyncio.create_task(collect(engine, fake_request([1, 2], 4)))
         await until(lambda: engine.running == 1)
         engine.release(first)
         assert engine.free_slots == 0
@@ -260,15 +260,15 @@ async def test_release_after_eviction_takes_nothing_from_the_new_owner() -> None
 async def test_a_failing_step_fails_only_those_in_it() -> None:
     runner = FakeRunner(slots=3, gate=Gate(), raises={0: MemoryError("no room")})
     async with engine_over(runner) as engine:
-        unlucky = asyncio.create_task(collect(engine, fake_sequence([1, 2], 3)))
-        beside = asyncio.create_task(collect(engine, fake_sequence([3, 4], 3)))
+        unlucky = asyncio.create_task(collect(engine, fake_request([1, 2], 3)))
+        beside = asyncio.create_task(collect(engine, fake_request([3, 4], 3)))
         await until(lambda: engine.running == 2)
         runner.gate.open()
         with pytest.raises(StageFailed) as failure:
             await unlucky
         assert isinstance(failure.value.__cause__, MemoryError)
         assert await beside == fake_tokens([3, 4], 3)
-        assert await collect(engine, fake_sequence([5, 6, 7], 3)) == [21, 43, 87]
+        assert await collect(engine, fake_request([5, 6, 7], 3)) == [21, 43, 87]
         assert engine.free_slots == 3
 
 
@@ -277,7 +277,7 @@ async def test_a_failing_step_fails_all_in_it_and_tokens_before_are_given() -> N
     seen: list[list[int]] = [[], []]
 
     async def follow(number: int, engine: Engine) -> None:
-        async for tokens in engine.generate(fake_sequence([number, 1], 100)):
+        async for tokens in engine.generate(fake_request([number, 1], 100)):
             seen[number] += tokens
 
     async with engine_over(runner) as engine:
@@ -290,12 +290,12 @@ async def test_a_failing_step_fails_all_in_it_and_tokens_before_are_given() -> N
 
 async def test_a_failure_while_the_reader_is_busy_is_still_told() -> None:
     runner = FakeRunner(raises={3: RuntimeError("device lost")})
-    sequence, got = fake_sequence([1, 2], 100), []
+    request, got = fake_request([1, 2], 100), []
 
     async def read(engine: Engine) -> None:
-        async for tokens in engine.generate(sequence):
+        async for tokens in engine.generate(request):
             got.extend(tokens)
-            await until(lambda: sequence.state is State.ABORTED)
+            await until(lambda: request.state is State.ABORTED)
 
     async with engine_over(runner) as engine:
         with pytest.raises(StageFailed):
@@ -306,18 +306,18 @@ async def test_a_failure_while_the_reader_is_busy_is_still_told() -> None:
 async def test_leaving_a_sequence_whose_step_then_fails_is_quiet() -> None:
     runner = FakeRunner(slots=1, gate=Gate(), raises={0: RuntimeError("too late")})
     async with engine_over(runner) as engine:
-        task = asyncio.create_task(collect(engine, fake_sequence([1], 3)))
+        task = asyncio.create_task(collect(engine, fake_request([1], 3)))
         await until(lambda: len(runner.steps) == 1)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         runner.gate.open()
-        assert await collect(engine, fake_sequence([5, 6, 7], 3)) == [21, 43, 87]
+        assert await collect(engine, fake_request([5, 6, 7], 3)) == [21, 43, 87]
 
 
 async def test_a_defect_beside_the_network_ends_the_streams_and_not_the_engine(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    settle, defects = Scheduler.settle, [ArithmeticError("a defect")]
+    settle, defects = Scheduler.finish_step, [ArithmeticError("a defect")]
 
     def defective(scheduler: Scheduler, *arguments: object) -> list[Request]:
         news = settle(scheduler, *arguments)  # type: ignore[arg-type]
@@ -325,15 +325,15 @@ async def test_a_defect_beside_the_network_ends_the_streams_and_not_the_engine(
             raise defects.pop()
         return news
 
-    monkeypatch.setattr(Scheduler, "settle", defective)
+    monkeypatch.setattr(Scheduler, "finish_step", defective)
     async with engine_over(FakeRunner(slots=2)) as engine:
         lengths = (1, 50, 50)  # one has just ended, one goes on, one waits
         results = await asyncio.gather(
-            *(collect(engine, fake_sequence([n], count)) for n, count in enumerate(lengths)),
+            *(collect(engine, fake_request([n], count)) for n, count in enumerate(lengths)),
             return_exceptions=True,
         )
         assert [type(result) for result in results] == [list, StageFailed, StageFailed]
-        assert await collect(engine, fake_sequence([5, 6, 7], 3)) == [21, 43, 87]
+        assert await collect(engine, fake_request([5, 6, 7], 3)) == [21, 43, 87]
         assert (engine.free_slots, engine.running, engine.waiting) == (2, 0, 0)
 
 
@@ -347,13 +347,13 @@ async def test_a_defect_that_stays_ends_every_stream_and_leaves_others_their_tur
         monkeypatch.setattr(Scheduler, "next_batch", defective)
         for _ in range(2):
             with pytest.raises(StageFailed):
-                await collect(engine, fake_sequence([1], 5))
+                await collect(engine, fake_request([1], 5))
 
 
 async def test_a_slow_reader_gets_everything_in_order() -> None:
     async with engine_over(FakeRunner()) as engine:
         got: list[int] = []
-        async with aclosing(engine.generate(fake_sequence([1], 40))) as steps:
+        async with aclosing(engine.generate(fake_request([1], 40))) as steps:
             async for tokens in steps:
                 got += tokens
                 await asyncio.sleep(0.002)
@@ -362,19 +362,19 @@ async def test_a_slow_reader_gets_everything_in_order() -> None:
 
 async def test_a_reader_who_leaves_after_the_end_leaves_no_slot_taken() -> None:
     async with engine_over(FakeRunner(slots=1)) as engine:
-        sequence = fake_sequence([1], 2, hold=True)
-        async with aclosing(engine.generate(sequence)) as steps:
+        request = fake_request([1], 2, hold=True)
+        async with aclosing(engine.generate(request)) as steps:
             await anext(steps)
-            await until(lambda: sequence.state is State.FINISHED)
+            await until(lambda: request.state is State.FINISHED)
         assert engine.free_slots == 1
-        assert await collect(engine, fake_sequence([5, 6, 7], 3)) == [21, 43, 87]
+        assert await collect(engine, fake_request([5, 6, 7], 3)) == [21, 43, 87]
 
 
 async def test_stop_waits_for_the_step_in_flight() -> None:
     runner = FakeRunner(gate=Gate())
     engine = Engine(runner)
     await engine.start()
-    task = asyncio.create_task(collect(engine, fake_sequence([1], 100)))
+    task = asyncio.create_task(collect(engine, fake_request([1], 100)))
     await until(lambda: len(runner.steps) == 1)
     stopping = asyncio.create_task(engine.stop())
     await asyncio.sleep(0)

@@ -12,7 +12,7 @@ import torch
 
 from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.codec.decoder import DecodeJob, Decoder
-from barkserve.engine.graphs import Graphs, Out, bucket_of, buckets
+from barkserve.engine.graphs import Graphs, Out, bucket_size, bucket_sizes
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.scheduler import Scheduler
 from barkserve.fine.filler import Filler
@@ -23,7 +23,7 @@ from tests.engine.test_model_runner import (
     GREEDY,
     coarse_model,
     finish,
-    some_sequences,
+    some_requests,
 )
 
 CheckpointOf = Callable[[CheckpointSpec], Path]
@@ -59,12 +59,12 @@ def _tensors(out: Any) -> tuple[Any, ...]:
     ("count", "most", "size"), [(1, 16, 1), (3, 16, 4), (5, 6, 6), (16, 16, 16), (9, 12, 12)]
 )
 def test_a_batch_is_filled_up_to_a_power_of_two(count: int, most: int, size: int) -> None:
-    assert bucket_of(count, most) == size
-    assert size in buckets(most)
+    assert bucket_size(count, most) == size
+    assert size in bucket_sizes(most)
 
 
 def test_the_largest_bucket_comes_first() -> None:
-    assert buckets(12) == [12, 8, 4, 2, 1]
+    assert bucket_sizes(12) == [12, 8, 4, 2, 1]
 
 
 def test_a_key_is_captured_once_and_reads_new_inputs() -> None:
@@ -83,16 +83,16 @@ def test_replayed_decodes_make_the_same_tokens(checkpoint_of: CheckpointOf, atte
     heads = [np.arange(model.config.output_vocab_size)]
     capture = FakeCapture()
     runners = ModelRunner(model, heads, 3), ModelRunner(model, heads, 3, Graphs(capture))
-    runners[1].capture(ids_a_position=1)
+    runners[1].capture(ids_per_position=1)
     tokens = []
     for runner in runners:
-        scheduler, sequences = Scheduler(3), some_sequences(model, GREEDY)
-        for sequence in sequences:
-            scheduler.add(sequence)
+        scheduler, requests = Scheduler(3), some_requests(model, GREEDY)
+        for request in requests:
+            scheduler.add(request)
         finish(scheduler, runner)
-        tokens.append([sequence.tokens for sequence in sequences])
+        tokens.append([request.tokens for request in requests])
     assert tokens[0] == tokens[1]
-    assert capture.captured == len(buckets(3))  # nothing while streams run
+    assert capture.captured == len(bucket_sizes(3))  # nothing while streams run
     assert capture.replayed > 30
 
 
@@ -141,5 +141,5 @@ def test_replayed_passes_decode_the_same_samples(checkpoint_of: CheckpointOf) ->
         for ours, expected in zip(made[1], made[0], strict=True):
             np.testing.assert_allclose(ours.samples, expected.samples, atol=1e-6)
         states = [[each.state for each in decoded] for decoded in made]
-    assert capture.captured == captured == 2 * 4 * len(buckets(4))  # nothing while streams run
+    assert capture.captured == captured == 2 * 4 * len(bucket_sizes(4))  # nothing while streams run
     assert capture.replayed == captured + 2 * 4

@@ -7,13 +7,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from barkserve.engine.kv_cache import SlotTable
 from barkserve.engine.request import Request
-from tests.support.fakes import fake_sequence
+from tests.support.fakes import fake_request
 
 
 def taken(table: SlotTable) -> Request:
-    sequence = fake_sequence([1], 1)
-    sequence.slot = table.take()
-    return sequence
+    request = fake_request([1], 1)
+    request.slot = table.take()
+    return request
 
 
 def test_the_lowest_free_slot_comes_first() -> None:
@@ -38,11 +38,11 @@ def test_the_longest_held_slot_is_evicted_and_its_sequence_knows() -> None:
 @pytest.mark.parametrize("held", [True, False])
 def test_freeing_twice_frees_once(held: bool) -> None:
     table = SlotTable(1)
-    sequence = taken(table)
+    request = taken(table)
     if held:
-        table.hold(sequence)
-    table.free(sequence)
-    table.free(sequence)
+        table.hold(request)
+    table.free(request)
+    table.free(request)
     assert (table.take(), table.take()) == (0, None)
 
 
@@ -57,23 +57,23 @@ class SlotTableMachine(RuleBasedStateMachine):
 
     @rule()
     def take(self) -> None:
-        sequence = taken(self.table)
-        if sequence.slot is not None:
-            self.used.append(sequence)
+        request = taken(self.table)
+        if request.slot is not None:
+            self.used.append(request)
         self.held = [held for held in self.held if held.slot is not None]
 
     @precondition(lambda self: self.used)
     @rule(data=st.data())
     def hold(self, data: st.DataObject) -> None:
-        sequence = self.used.pop(data.draw(st.integers(0, len(self.used) - 1)))
-        self.table.hold(sequence)
-        self.held.append(sequence)
+        request = self.used.pop(data.draw(st.integers(0, len(self.used) - 1)))
+        self.table.hold(request)
+        self.held.append(request)
 
     @precondition(lambda self: self.held)
     @rule(data=st.data())
     def take_over(self, data: st.DataObject) -> None:
         before = self.held.pop(data.draw(st.integers(0, len(self.held) - 1)))
-        after = fake_sequence([1], 1)
+        after = fake_request([1], 1)
         after.slot = self.table.take_over(before)
         assert after.slot is not None
         self.used.append(after)
@@ -81,15 +81,15 @@ class SlotTableMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.used or self.held)
     @rule(data=st.data())
     def free(self, data: st.DataObject) -> None:
-        sequences = self.used + self.held
-        sequence = sequences[data.draw(st.integers(0, len(sequences) - 1))]
-        self.table.free(sequence)
-        self.used = [other for other in self.used if other is not sequence]
-        self.held = [other for other in self.held if other is not sequence]
+        requests = self.used + self.held
+        request = requests[data.draw(st.integers(0, len(requests) - 1))]
+        self.table.free(request)
+        self.used = [other for other in self.used if other is not request]
+        self.held = [other for other in self.held if other is not request]
 
     @invariant()
     def every_slot_has_one_owner(self) -> None:
-        slots = [sequence.slot for sequence in self.used + self.held]
+        slots = [request.slot for request in self.used + self.held]
         assert None not in slots
         assert len(set(slots)) == len(slots)
         assert self.table.available == self.table.size - len(self.used)

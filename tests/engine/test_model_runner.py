@@ -42,7 +42,7 @@ def random_prompt(model: CausalModel, length: int, seed: int) -> np.ndarray:
     return ids.astype(np.int64)
 
 
-def sequence_of(
+def request_of(
     prompt: np.ndarray, tokens: int, sampling: SamplingParams = GREEDY, seed: int = 0
 ) -> Request:
     return Request(prompt, tokens, sampling, uniforms(seed, 1, 0, tokens))
@@ -50,32 +50,32 @@ def sequence_of(
 
 def in_slots(prompts: list[np.ndarray], slots: list[int], cached: int = 0) -> Batch:
     """A step of prompts of one length, the first `cached` positions of which are in the slots."""
-    sequences = [sequence_of(prompt, 1) for prompt in prompts]
-    for sequence, slot in zip(sequences, slots, strict=True):
-        sequence.slot, sequence.cached = slot, cached
-    return Batch.of(sequences, len(prompts[0]) - cached)
+    requests = [request_of(prompt, 1) for prompt in prompts]
+    for request, slot in zip(requests, slots, strict=True):
+        request.slot, request.cached = slot, cached
+    return Batch.from_requests(requests, len(prompts[0]) - cached)
 
 
 def finish(scheduler: Scheduler, runner: ModelRunner, steps: int | None = None) -> None:
     """Run so many steps, or until nothing is left to do."""
     while steps != 0 and (batch := scheduler.next_batch()) is not None:
         batch.record(runner.run(batch))
-        scheduler.settle(batch, 0.0)
+        scheduler.finish_step(batch, 0.0)
         steps = None if steps is None else steps - 1
 
 
-def alone(model: CausalModel, sequence: Request) -> list[int]:
+def alone(model: CausalModel, request: Request) -> list[int]:
     scheduler = Scheduler(1)
-    scheduler.add(sequence)
+    scheduler.add(request)
     finish(scheduler, runner_over(model, slots=1))
-    return sequence.tokens
+    return request.tokens
 
 
-def some_sequences(model: CausalModel, sampling: SamplingParams) -> list[Request]:
+def some_requests(model: CausalModel, sampling: SamplingParams) -> list[Request]:
     """Five of different lengths."""
     shapes = [(40, 30), (7, 50), (1, 12), (33, 1), (20, 25)]
     return [
-        sequence_of(random_prompt(model, length, seed), tokens, sampling, seed)
+        request_of(random_prompt(model, length, seed), tokens, sampling, seed)
         for seed, (length, tokens) in enumerate(shapes)
     ]
 
@@ -97,19 +97,19 @@ def test_tokens_beside_others_equal_tokens_alone(
     checkpoint_of: CheckpointOf, spec: CheckpointSpec, attention: Backend, sampling: SamplingParams
 ) -> None:
     model = coarse_model(checkpoint_of(spec), attention)
-    expected = [alone(model, sequence) for sequence in some_sequences(model, sampling)]
+    expected = [alone(model, request) for request in some_requests(model, sampling)]
     together, runner, scheduler = (
-        some_sequences(model, sampling),
+        some_requests(model, sampling),
         runner_over(model, 3),
         Scheduler(3),
     )
-    for sequence in together[:2]:
-        scheduler.add(sequence)
+    for request in together[:2]:
+        scheduler.add(request)
     finish(scheduler, runner, steps=9)  # the others join in mid-flight, two of them after a wait
-    for sequence in together[2:]:
-        scheduler.add(sequence)
+    for request in together[2:]:
+        scheduler.add(request)
     finish(scheduler, runner)
-    assert [sequence.tokens for sequence in together] == expected
+    assert [request.tokens for request in together] == expected
     assert all(len(set(tokens)) > 5 for tokens in expected if len(tokens) > 20)
 
 
@@ -191,8 +191,8 @@ def test_each_row_chooses_from_its_own_head(checkpoint_of: CheckpointOf) -> None
     prompts = [random_prompt(model, 12, seed) for seed in range(3)]
     batch = in_slots(prompts, [0, 1, 2])
     logits = runner_over(model).logits(batch)
-    for sequence, head in zip(batch.sequences, (1, 0, 1), strict=True):
-        sequence.heads = (head,)
+    for request, head in zip(batch.requests, (1, 0, 1), strict=True):
+        request.heads = (head,)
     tokens = ModelRunner(model, heads, 4).run(batch)
     expected = [
         int(heads[head][logits[row, heads[head]].argmax()]) for row, head in enumerate((1, 0, 1))
@@ -211,4 +211,4 @@ def test_bfloat16_is_near_float32(checkpoint_of: CheckpointOf, attention: Backen
     assert logits.dtype == torch.float32
     error = (logits - expected).square().mean().sqrt() / expected.std()
     assert 0 < error < 0.05
-    assert len(alone(rough, sequence_of(prompts[0], 20))) == 20
+    assert len(alone(rough, request_of(prompts[0], 20))) == 20

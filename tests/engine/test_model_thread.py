@@ -19,8 +19,8 @@ def dead() -> None:
     raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
 
-async def lost_after_failure(touch: Callable[[], None] | None) -> bool:
-    thread = ModelThread(touch=touch)
+async def lost_after_failure(probe: Callable[[], None] | None) -> bool:
+    thread = ModelThread(probe=probe)
     losing = asyncio.create_task(thread.wait_fatal())
     with pytest.raises(ValueError, match="this work is wrong"):
         await thread.run(fail)
@@ -33,7 +33,7 @@ async def lost_after_failure(touch: Callable[[], None] | None) -> bool:
 
 async def test_all_work_is_done_in_one_thread_that_began() -> None:
     seen: list[tuple[str, int]] = []
-    thread = ModelThread(begin=lambda: seen.append(("begin", threading.get_ident())))
+    thread = ModelThread(initializer=lambda: seen.append(("begin", threading.get_ident())))
     for name in ("one", "two"):
         await thread.run(lambda name: seen.append((name, threading.get_ident())), name)
     thread.shutdown()
@@ -42,11 +42,11 @@ async def test_all_work_is_done_in_one_thread_that_began() -> None:
     assert seen[0][1] != threading.get_ident()
 
 
-@pytest.mark.parametrize("touch", [None, lambda: None])
+@pytest.mark.parametrize("probe", [None, lambda: None])
 async def test_work_that_fails_on_a_device_that_lives_changes_nothing(
-    touch: Callable[[], None] | None,
+    probe: Callable[[], None] | None,
 ) -> None:
-    assert not await lost_after_failure(touch)
+    assert not await lost_after_failure(probe)
 
 
 async def test_a_device_that_gives_no_sign_of_life_is_lost() -> None:

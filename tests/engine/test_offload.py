@@ -12,7 +12,7 @@ from torch import nn
 
 from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.codec.decoder import DecodeJob, Decoder
-from barkserve.engine.graphs import Graphs, buckets
+from barkserve.engine.graphs import Graphs, bucket_sizes
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.offload import Offload
 from barkserve.models.loading import Placement, load_codec
@@ -84,14 +84,14 @@ def test_a_causal_network_says_the_same_again(checkpoint_of: CheckpointOf, graph
     heads = [np.arange(10, 30), np.array([3, 40, 41, 90])]  # a view of the weights, and a copy
     capture = FakeCapture()
     runner = ModelRunner(model, heads, 4, Graphs(capture) if graphs else None)
-    runner.capture(ids_a_position=1)
+    runner.capture(ids_per_position=1)
     captured = capture.captured
     prompts = [random_prompt(model, 20, seed) for seed in range(3)]
 
     def tokens() -> list[int]:
         runner.run(in_slots([prompt[:19] for prompt in prompts], [2, 0, 1]))
         batch = in_slots(prompts, [2, 0, 1], cached=19)
-        batch.sequences[1].heads = (1,)
+        batch.requests[1].heads = (1,)
         return runner.run(batch)
 
     expected = tokens()
@@ -99,7 +99,7 @@ def test_a_causal_network_says_the_same_again(checkpoint_of: CheckpointOf, graph
     assert offload.offload() > model.new_cache(4).nbytes
     offload.reload()
     assert tokens() == expected
-    assert captured == (len(buckets(4)) if graphs else 0)
+    assert captured == (len(bucket_sizes(4)) if graphs else 0)
     assert capture.captured == captured + graphs  # the size that was wanted, and no other
 
 

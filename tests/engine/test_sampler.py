@@ -20,7 +20,7 @@ from barkserve.engine.sampler import (
     draw,
     keep_top_k,
     keep_top_p,
-    prioritise_stop,
+    prioritize_stop,
     sample,
 )
 from tests.support.fakes import MODULO
@@ -69,7 +69,7 @@ def test_prioritise_stop_equals_transformers(
     logits[0, stop] += 9.0  # so that the first row stops, or nearly
     processor = BarkEosPrioritizerLogitsProcessor(stop, float(np.float32(min_eos_p)), device="cpu")
     expected = processor(nothing_behind(4), logits.clone())
-    assert torch.equal(prioritise_stop(logits, torch.full((4, 1), min_eos_p), stop), expected)
+    assert torch.equal(prioritize_stop(logits, torch.full((4, 1), min_eos_p), stop), expected)
 
 
 PARAMS = st.builds(
@@ -90,9 +90,11 @@ def test_rows_with_parameters_of_their_own_equal_rows_alone(
 ) -> None:
     logits = random_logits(seed, len(rows), MODULO)
     params, draws = zip(*rows, strict=True)
-    together = sample(logits, SamplingBatch.of(params, draws, CPU), stop_index=3)
+    together = sample(logits, SamplingBatch.from_params(params, draws, CPU), stop_index=3)
     alone = [
-        sample(logits[row : row + 1], SamplingBatch.of([params[row]], [draws[row]], CPU), 3).item()
+        sample(
+            logits[row : row + 1], SamplingBatch.from_params([params[row]], [draws[row]], CPU), 3
+        ).item()
         for row in range(len(rows))
     ]
     assert together.tolist() == alone
@@ -122,7 +124,7 @@ def test_the_warpers_follow_each_other_as_in_transformers(
     )
     probabilities = pipeline(nothing_behind(1), logits.clone()).softmax(dim=-1)
     params = SamplingParams(temperature, top_k, top_p, min_eos_p=min_eos_p)
-    ours = sample(logits, SamplingBatch.of([params], [uniform], CPU), stop_index=3)
+    ours = sample(logits, SamplingBatch.from_params([params], [uniform], CPU), stop_index=3)
     assert torch.equal(ours, draw(probabilities, column(uniform)))
 
 
@@ -132,17 +134,17 @@ def test_greedy_takes_the_best_whatever_else_is_asked() -> None:
         SamplingParams(temperature=9.0, top_k=3, top_p=0.1, greedy=True),
         SamplingParams(top_k=3),
     ]
-    chosen = sample(logits, SamplingBatch.of(params, [0.99, 0.99], CPU), None)
+    chosen = sample(logits, SamplingBatch.from_params(params, [0.99, 0.99], CPU), None)
     assert chosen[0] == logits[0].argmax()
 
 
 def test_min_eos_p_stops_a_greedy_row_too() -> None:
     logits = torch.tensor([[2.0, 1.9, 0.0], [2.0, 1.9, 0.0]])
     params = [SamplingParams(greedy=True, min_eos_p=0.2), SamplingParams(greedy=True)]
-    assert sample(logits, SamplingBatch.of(params, [0.0, 0.0], CPU), 1).tolist() == [1, 0]
+    assert sample(logits, SamplingBatch.from_params(params, [0.0, 0.0], CPU), 1).tolist() == [1, 0]
 
 
-def test_a_top_p_that_keeps_all_leaves_a_row_untouched_beside_one_that_does_not() -> None:
+def test_a_top_p_that_keeps_all_leaves_a_row_unprobeed_beside_one_that_does_not() -> None:
     logits = random_logits(2, 2, MODULO)
     kept = keep_top_p(logits, column(1.0, 0.5))
     assert torch.equal(kept[0], logits[0])
@@ -198,5 +200,5 @@ def test_logits_are_not_changed() -> None:
     logits = random_logits(3, 2, MODULO)
     before = logits.clone()
     params = SamplingParams(temperature=0.5, top_k=5, top_p=0.5, min_eos_p=0.01)
-    sample(logits, SamplingBatch.of([params, params], [0.1, 0.9], CPU), 0)
+    sample(logits, SamplingBatch.from_params([params, params], [0.1, 0.9], CPU), 0)
     assert torch.equal(logits, before)

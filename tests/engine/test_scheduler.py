@@ -1,23 +1,23 @@
-"""Which sequences run next, in which slot, and what becomes of them."""
+"""Which requests run next, in which slot, and what becomes of them."""
 
 from barkserve.engine.request import Request, State
 from barkserve.engine.scheduler import Batch, Scheduler
-from tests.support.fakes import fake_sequence
+from tests.support.fakes import fake_request
 
 
 def step(scheduler: Scheduler, token: int = 1) -> Batch:
     """One step that draws this token for everybody."""
     batch = scheduler.next_batch()
     assert batch is not None
-    batch.record([token] * len(batch.sequences))
-    scheduler.settle(batch, 0.0)
+    batch.record([token] * len(batch.requests))
+    scheduler.finish_step(batch, 0.0)
     return batch
 
 
-def with_added(slots: int, *sequences: Request) -> Scheduler:
+def with_added(slots: int, *requests: Request) -> Scheduler:
     scheduler = Scheduler(slots)
-    for sequence in sequences:
-        scheduler.add(sequence)
+    for request in requests:
+        scheduler.add(request)
     return scheduler
 
 
@@ -26,86 +26,86 @@ def test_nothing_to_do() -> None:
 
 
 def test_who_came_first_is_admitted_first() -> None:
-    sequences = [fake_sequence([1, 2], 5) for _ in range(3)]
-    scheduler = with_added(2, *sequences)
-    assert step(scheduler).sequences == (sequences[0],)
-    assert [sequence.slot for sequence in sequences] == [0, 1, None]
+    requests = [fake_request([1, 2], 5) for _ in range(3)]
+    scheduler = with_added(2, *requests)
+    assert step(scheduler).requests == (requests[0],)
+    assert [request.slot for request in requests] == [0, 1, None]
     assert (scheduler.running, scheduler.waiting, scheduler.free_slots) == (2, 1, 0)
 
 
 def test_prefills_alternate_with_decodes_of_all_that_can() -> None:
-    a, b, c = (fake_sequence([1] * n, 9) for n in (2, 3, 4))
+    a, b, c = (fake_request([1] * n, 9) for n in (2, 3, 4))
     scheduler = with_added(3, a, b, c)
     batches = [step(scheduler) for _ in range(6)]
-    assert [batch.sequences for batch in batches] == [(a,), (a,), (b,), (a, b), (c,), (a, b, c)]
+    assert [batch.requests for batch in batches] == [(a,), (a,), (b,), (a, b), (c,), (a, b, c)]
     assert [batch.length for batch in batches] == [2, 1, 3, 1, 4, 1]
 
 
 def test_a_prompt_of_one_position_runs_with_the_decodes() -> None:
-    a, b = fake_sequence([1, 2], 9), fake_sequence([3], 9)
+    a, b = fake_request([1, 2], 9), fake_request([3], 9)
     scheduler = with_added(2, a, b)
     step(scheduler)
-    assert step(scheduler).sequences == (a, b)
+    assert step(scheduler).requests == (a, b)
 
 
 def test_a_finished_sequence_makes_room_in_the_next_step() -> None:
-    a, b = fake_sequence([1, 2], 1), fake_sequence([3, 4], 1)
+    a, b = fake_request([1, 2], 1), fake_request([3, 4], 1)
     scheduler = with_added(1, a, b)
     step(scheduler)
     assert (a.state, a.slot, b.state) == (State.FINISHED, None, State.WAITING)
-    assert step(scheduler).sequences == (b,)
+    assert step(scheduler).requests == (b,)
     assert scheduler.next_batch() is None
 
 
 def test_a_sequence_aborted_during_its_step_gets_no_token() -> None:
-    a, b = fake_sequence([1], 5), fake_sequence([2], 5)
+    a, b = fake_request([1], 5), fake_request([2], 5)
     scheduler = with_added(2, a, b)
     batch = scheduler.next_batch()
     assert batch is not None
     scheduler.abort(a)
     batch.record([7, 8])
-    assert scheduler.settle(batch, 0.0) == [b]
+    assert scheduler.finish_step(batch, 0.0) == [b]
     assert (a.tokens, b.tokens, a.state) == ([], [8], State.ABORTED)
 
 
 def test_an_abort_does_not_change_the_batch_that_is_running() -> None:
-    a, b = fake_sequence([1], 5), fake_sequence([2], 5)
+    a, b = fake_request([1], 5), fake_request([2], 5)
     scheduler = with_added(2, a, b)
     batch = scheduler.next_batch()
     assert batch is not None
     scheduler.abort(a)
-    assert (batch.sequences, batch.slots) == ((a, b), (0, 1))
+    assert (batch.requests, batch.slots) == ((a, b), (0, 1))
 
 
 def test_a_slot_freed_during_a_step_goes_to_one_that_starts_from_nothing() -> None:
-    a, b = fake_sequence([1, 2], 5), fake_sequence([3, 4, 5], 5)
+    a, b = fake_request([1, 2], 5), fake_request([3, 4, 5], 5)
     scheduler = with_added(1, a, b)
     batch = scheduler.next_batch()
     assert batch is not None
     scheduler.abort(a)
     batch.record([7])
-    scheduler.settle(batch, 0.0)
+    scheduler.finish_step(batch, 0.0)
     following = scheduler.next_batch()
     assert following == Batch((b,), (0,), 3)
     assert (b.slot, b.cached) == (0, 0)
 
 
 def test_a_held_slot_is_taken_over_with_what_it_holds() -> None:
-    first = fake_sequence([1, 2], 2, hold=True)
+    first = fake_request([1, 2], 2, hold=True)
     scheduler = with_added(2, first)
     step(scheduler, token=8)
     step(scheduler, token=9)
-    again = fake_sequence([1, 2, 8, 9], 2, continues=first)
+    again = fake_request([1, 2, 8, 9], 2, continues=first)
     scheduler.add(again)
     assert scheduler.next_batch() == Batch((again,), (0,), 1)
     assert (again.slot, again.cached, first.slot) == (0, 3, None)
 
 
 def test_a_held_slot_is_given_to_others_only_when_no_other_is_free() -> None:
-    first = fake_sequence([1], 1, hold=True)
+    first = fake_request([1], 1, hold=True)
     scheduler = with_added(2, first)
     step(scheduler)
-    second, third = fake_sequence([2], 9), fake_sequence([3], 9)
+    second, third = fake_request([2], 9), fake_request([3], 9)
     scheduler.add(second)
     step(scheduler)
     assert (second.slot, first.slot) == (1, 0)
@@ -115,32 +115,32 @@ def test_a_held_slot_is_given_to_others_only_when_no_other_is_free() -> None:
 
 
 def test_what_a_sequence_continues_is_forgotten_once_it_runs() -> None:
-    first = fake_sequence([1], 1, hold=True)
+    first = fake_request([1], 1, hold=True)
     scheduler = with_added(1, first)
     step(scheduler, token=8)
-    again = fake_sequence([1, 8], 1, continues=first)
+    again = fake_request([1, 8], 1, continues=first)
     scheduler.add(again)
     step(scheduler)
     assert again.continues is None  # else a long stream would keep every window it ever had
 
 
 def test_a_slot_held_for_one_that_is_aborted_while_waiting_is_free() -> None:
-    first = fake_sequence([1], 1, hold=True)
+    first = fake_request([1], 1, hold=True)
     scheduler = with_added(2, first)
     step(scheduler)
-    again = fake_sequence([1, 1], 1, continues=first)
+    again = fake_request([1, 1], 1, continues=first)
     scheduler.add(again)
     scheduler.abort(again)
-    other = fake_sequence([2], 9)
+    other = fake_request([2], 9)
     scheduler.add(other)
     step(scheduler)
     assert (other.slot, scheduler.free_slots) == (0, 1)  # the lowest: it is not held any more
 
 
 def test_abort_at_any_time_and_twice_leaves_all_slots_free() -> None:
-    sequences = [fake_sequence([1, 2], 9) for _ in range(3)]
-    scheduler = with_added(2, *sequences)
+    requests = [fake_request([1, 2], 9) for _ in range(3)]
+    scheduler = with_added(2, *requests)
     step(scheduler)
-    for sequence in [*sequences, *sequences]:
-        scheduler.abort(sequence)
+    for request in [*requests, *requests]:
+        scheduler.abort(request)
     assert (scheduler.free_slots, scheduler.running, scheduler.waiting) == (2, 0, 0)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from barkserve.engine.warm_up import started_warm
+from barkserve.engine.warm_up import start_with_warm_up
 from fixtures.checkpoints import TINY, CheckpointSpec
 from tests.support.services import running
 
@@ -25,7 +25,7 @@ async def test_one_generation_runs_behind_the_start_and_the_memory_is_told(
         order.append("ended")
 
     with caplog.at_level(logging.INFO):
-        await started_warm(start, generate, "weights 7 MB")()
+        await start_with_warm_up(start, generate, "weights 7 MB")()
     assert order == ["started", "generating", "ended"]
     assert "weights 7 MB" in caplog.text
 

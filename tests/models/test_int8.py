@@ -32,13 +32,13 @@ needs_vnni = pytest.mark.skipif(not can_pack(CPU, torch.int8), reason="no VNNI i
 
 def test_a_device_without_it_is_told_what_to_use() -> None:
     with pytest.raises(StartupError, match=r"--dtype int8 needs .* use float16 or bfloat16 on"):
-        Placement.of("meta", "int8", "sdpa")
+        Placement.parse("meta", "int8", "sdpa")
 
 
 def test_a_processor_without_it_is_told_what_to_use(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: False)
     with pytest.raises(StartupError, match=r"--dtype int8 needs .*VNNI.* bfloat16 or float32 on"):
-        Placement.of("cpu", "int8", "sdpa")
+        Placement.parse("cpu", "int8", "sdpa")
 
 
 def test_int8_is_refused_where_the_kernel_saturates() -> None:
@@ -60,7 +60,7 @@ def test_int8_is_refused_where_the_kernel_saturates() -> None:
 def voice_prompt(folder: CheckpointFolder) -> np.ndarray:
     """What a coarse window behind the default voice reads, (n, 1)."""
     voice = VoiceLibrary(folder).get("v2/rms")
-    geometry = CoarseGeometry.of(folder.bark)
+    geometry = CoarseGeometry.from_config(folder.bark)
     history = cut_history(voice.semantic_prompt, voice.coarse_prompt.T, geometry)
     plan = WindowPlan(geometry, history)
     plan.push(list(map(int, voice.semantic_prompt[:60])))
@@ -77,7 +77,7 @@ def coarse_logits(folder: CheckpointFolder, dtype: str, tokens: list[int] | None
         tokens: what each step continues; None continues its own best tokens.
     """
     checkpoint = Checkpoint.open(folder.path)
-    model = load_coarse(checkpoint, Placement.of("cpu", dtype, "sdpa"))
+    model = load_coarse(checkpoint, Placement.parse("cpu", dtype, "sdpa"))
     heads = coarse_heads(checkpoint.bark)
     runner = ModelRunner(model, heads, 1)
     request = Request(
@@ -136,7 +136,7 @@ def test_fine_chooses_almost_always_what_float32_chooses() -> None:
     codes = torch.from_numpy(voice.fine_prompt.T[:256].astype(np.int64))[None]
 
     def best(dtype: str) -> Tensor:
-        model = load_fine(Checkpoint.open(folder.path), Placement.of("cpu", dtype, "sdpa"))
+        model = load_fine(Checkpoint.open(folder.path), Placement.parse("cpu", dtype, "sdpa"))
         logits: Tensor = model(codes, 2, 0, folder.bark.codebook_size)
         return logits.argmax(dim=-1)
 

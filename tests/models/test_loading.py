@@ -30,7 +30,7 @@ DTYPES = [
 
 def loaded(stage: str, checkpoint: Checkpoint, dtype: str) -> nn.Module:
     model: nn.Module = getattr(loading, f"load_{stage}")(
-        checkpoint, loading.Placement.of("cpu", dtype, "sdpa")
+        checkpoint, loading.Placement.parse("cpu", dtype, "sdpa")
     )
     return model
 
@@ -41,7 +41,7 @@ def test_everything_is_in_its_place(
     checkpoint_of: Callable[[CheckpointSpec], Path], stage: str, dtype: str
 ) -> None:
     model = loaded(stage, Checkpoint.open(checkpoint_of(TINY)), dtype)
-    placed = loading.Placement.of("cpu", dtype, "sdpa")
+    placed = loading.Placement.parse("cpu", dtype, "sdpa")
     held = [*model.parameters(), *model.buffers()]
     assert held
     assert {each.device for each in held} == {CPU}

@@ -17,7 +17,7 @@ def test_it_is_attention_over_what_each_row_holds(lengths: list[int], slots: lis
     for slot, length in zip(slots, lengths, strict=True):
         keys[slot, :, length:] = values[slot, :, length:] = torch.nan
     q = torch.randn(3, HEADS, 1, WIDTH)
-    out = Bags.of(torch.tensor(slots), lengths, HEADS, POSITIONS).attend(q, keys, values)
+    out = Bags.for_slots(torch.tensor(slots), lengths, HEADS, POSITIONS).attend(q, keys, values)
     for row, (slot, length) in enumerate(zip(slots, lengths, strict=True)):
         held = keys[slot, :, :length], values[slot, :, :length]
         expected = functional.scaled_dot_product_attention(q[row], *held)

@@ -11,14 +11,14 @@ from barkserve.checkpoint.folder import CheckpointFolder, bundled_checkpoint
 from barkserve.errors import InvalidArgument
 from barkserve.semantic.spelling import spell_out
 from barkserve.semantic.text import TextEncoder, normalize
-from barkserve.semantic.text_with_offsets import Traced
+from barkserve.semantic.text_with_offsets import TextWithOffsets
 from fixtures.checkpoints import TINY, CheckpointSpec
 
 WRITTEN = st.text(st.characters(exclude_categories=["Cs"]), max_size=80)
 LIKELY = st.text("Mr. 5$€%&@[la]ughs1,0:3️⃣-é你😀#th;\n", max_size=40)
 
 
-def origins(written: str, spoken: Traced, word: str) -> str:
+def origins(written: str, spoken: TextWithOffsets, word: str) -> str:
     """The part of what was written that a word of what is spoken came from."""
     start = spoken.text.index(word)
     source = spoken.source[start : start + len(word)]
@@ -49,7 +49,7 @@ def test_a_spoken_word_comes_from_the_written_one(written: str, word: str, origi
 @given(WRITTEN | LIKELY)
 @pytest.mark.parametrize("prepare", [spell_out, normalize])
 def test_every_character_comes_from_one_and_in_order(
-    prepare: Callable[[str], Traced], text: str
+    prepare: Callable[[str], TextWithOffsets], text: str
 ) -> None:
     spoken = prepare(text)
     assert len(spoken.source) == len(spoken.text)
@@ -60,7 +60,7 @@ def test_every_character_comes_from_one_and_in_order(
 @given(st.text("abc XYZ.,?!'", max_size=60))
 @pytest.mark.parametrize("prepare", [spell_out, normalize])
 def test_letters_that_stay_come_from_themselves(
-    prepare: Callable[[str], Traced], text: str
+    prepare: Callable[[str], TextWithOffsets], text: str
 ) -> None:
     spoken = prepare(text)
     pairs = zip(spoken.text, spoken.source, strict=True)

@@ -100,25 +100,25 @@ class FakeRunner:
             self.gate()
         if number in self.raises:
             raise self.raises[number]
-        return [self._next(*row) for row in zip(batch.sequences, batch.slots, strict=True)]
+        return [self._next(*row) for row in zip(batch.requests, batch.slots, strict=True)]
 
     def _checked(self, batch: Batch) -> Step:
-        assert len(set(batch.slots)) == len(batch.sequences), f"a slot twice: {batch.slots}"
-        for sequence, slot in zip(batch.sequences, batch.slots, strict=True):
+        assert len(set(batch.slots)) == len(batch.requests), f"a slot twice: {batch.slots}"
+        for request, slot in zip(batch.requests, batch.slots, strict=True):
             assert slot in range(self.slots), f"no such slot: {slot}"
-            assert sequence.pending_count == batch.length, "the batch is ragged"
-            if sequence.cached == 0:
+            assert request.pending_count == batch.length, "the batch is ragged"
+            if request.cached == 0:
                 self.held[slot] = []
-            fed = [*sequence.prompt.tolist(), *([token] for token in sequence.tokens)]
-            assert len(self.held[slot]) == sequence.cached, "the slot holds another length"
-            assert self.held[slot] == _summed(fed[: sequence.cached]), "it holds another past"
-        starts = tuple(sequence.cached for sequence in batch.sequences)
+            fed = [*request.prompt.tolist(), *([token] for token in request.tokens)]
+            assert len(self.held[slot]) == request.cached, "the slot holds another length"
+            assert self.held[slot] == _summed(fed[: request.cached]), "it holds another past"
+        starts = tuple(request.cached for request in batch.requests)
         return Step(batch.slots, starts, batch.length)
 
-    def _next(self, sequence: Request, slot: int) -> int:
+    def _next(self, request: Request, slot: int) -> int:
         held = self.held[slot]
-        held += _summed(sequence.pending().tolist())
-        head = self.heads[sequence.next_head]
+        held += _summed(request.pending().tolist())
+        head = self.heads[request.next_head]
         return head[(sum(held) + len(held)) % len(head)]
 
 
@@ -145,7 +145,7 @@ def fake_tokens(
     return tokens
 
 
-def fake_sequence(prompt: Sequence[int], max_tokens: int, **options: object) -> Request:
+def fake_request(prompt: Sequence[int], max_tokens: int, **options: object) -> Request:
     """A request of one id per position."""
     return Request(
         prompt=np.array(prompt, dtype=np.int64)[:, None],
@@ -180,7 +180,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @dataclass
-class FakePlace:
+class FakeOffloadable:
     """A model's memory that can be offloaded and reloaded.
 
     `check` is called before a step like a Gate. It fails the test if the model is offloaded.

@@ -29,7 +29,7 @@ class Gate:
         self._opened.set()
 
     def wait(self, batch: Batch) -> None:
-        if any(len(sequence.tokens) == self._token for sequence in batch.sequences):
+        if any(len(sequence.tokens) == self._token for sequence in batch.requests):
             self.reached.set()
             assert self._opened.wait(30), "the first chunk needs later tokens"
 
@@ -40,7 +40,7 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> Gate:
     run = ModelRunner.run
 
     def gated(self: ModelRunner, batch: Batch) -> list[int]:
-        if batch.sequences[0].stop_token is not None:  # only the semantic model has one
+        if batch.requests[0].stop_token is not None:  # only the semantic model has one
             gate.wait(batch)
         return run(self, batch)
 

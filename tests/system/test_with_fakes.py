@@ -23,7 +23,7 @@ from barkserve.engine.engine import Engine
 from barkserve.fine.generator import FineGenerator
 from barkserve.fine.servicer import FineServicer
 from barkserve.fine.windows import ChunkPlan
-from barkserve.semantic.alignment_head import HeadChoice
+from barkserve.semantic.alignment_head import AlignmentHeadFinder
 from barkserve.semantic.generator import SemanticGenerator, semantic_head
 from barkserve.semantic.prompt import build_prompt
 from barkserve.semantic.servicer import SemanticServicer
@@ -71,7 +71,7 @@ class Fakes:
         match stage:
             case "semantic":
                 encoder = TextEncoder(self.folder)
-                heads = HeadChoice(engine, bark, encoder.encode)
+                heads = AlignmentHeadFinder(engine, bark, encoder.encode)
                 generator = SemanticGenerator(engine, bark, heads)
                 servicer = SemanticServicer(generator, encoder, bark, admission, metrics)
                 add = semantic_pb2_grpc.add_SemanticServiceServicer_to_server
@@ -106,7 +106,7 @@ class Fakes:
         return self.codec.samples(self.fine.filled(codes))
 
     def _coarse(self, semantic: list[int]) -> list[int]:
-        geometry = CoarseGeometry.of(self.folder.bark)
+        geometry = CoarseGeometry.from_config(self.folder.bark)
         plan = WindowPlan(geometry, no_history())
         plan.push(semantic)
         plan.end()

@@ -5,7 +5,7 @@ from barkserve.coarse.generator import CoarseGenerator, coarse_heads
 from barkserve.coarse.servicer import CoarseServicer
 from barkserve.config import CoarseOptions
 from barkserve.engine.model_runner import ModelRunner
-from barkserve.engine.warm_up import started_warm
+from barkserve.engine.warm_up import start_with_warm_up
 from barkserve.models.loading import load_coarse
 from barkserve.services import COARSE
 from barkserve.serving.load import slotted_load_of
@@ -21,12 +21,12 @@ def build(options: CoarseOptions, metrics: Metrics) -> Service:
     bark = checkpoint.bark
     model = load_coarse(checkpoint, placement)
     runner = ModelRunner(model, coarse_heads(bark), options.slots, make_graphs(placement))
-    runner.capture(ids_a_position=1)
+    runner.capture(ids_per_position=1)
     engine, admission = make_engine(options, runner, begin, metrics)
     generator = CoarseGenerator(engine, bark)
     servicer = CoarseServicer(generator, bark, admission, metrics)
     register = register_with(coarse_pb2_grpc.add_CoarseServiceServicer_to_server, servicer)
-    start = started_warm(engine.start, generator.warm_up, runner.memory)
+    start = start_with_warm_up(engine.start, generator.warm_up, runner.memory)
     load = slotted_load_of(admission, engine)
     return Service(
         COARSE.full_name,

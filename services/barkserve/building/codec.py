@@ -13,7 +13,7 @@ from barkserve.codec.decoder import Decoder
 from barkserve.codec.generator import CodecGenerator
 from barkserve.codec.servicer import CodecServicer
 from barkserve.config import CodecOptions
-from barkserve.engine.warm_up import started_warm
+from barkserve.engine.warm_up import start_with_warm_up
 from barkserve.models.loading import load_codec
 from barkserve.models.memory import memory_report
 from barkserve.services import CODEC
@@ -36,7 +36,7 @@ def build(options: CodecOptions, metrics: Metrics) -> Service:
     register = register_with(codec_pb2_grpc.add_CodecServiceServicer_to_server, servicer)
     books = checkpoint.bark.fine_generation.n_fine_codebooks
     warm_up = partial(generator.warm_up, books)
-    start = started_warm(batcher.start, warm_up, memory_report(model))
+    start = start_with_warm_up(batcher.start, warm_up, memory_report(model))
     load = load_of(admission, batcher)
     return Service(
         CODEC.full_name,

@@ -8,7 +8,7 @@ from barkserve.building.stage import (
     thread_plan,
 )
 from barkserve.config import FineOptions
-from barkserve.engine.warm_up import started_warm
+from barkserve.engine.warm_up import start_with_warm_up
 from barkserve.fine.filler import Filler
 from barkserve.fine.generator import FineGenerator
 from barkserve.fine.servicer import FineServicer
@@ -35,13 +35,15 @@ def build(options: FineOptions, metrics: Metrics) -> Service:
     chunks = ChunkPlan(
         options.first_chunk_frames,
         options.chunk_growth,
-        min(options.max_chunk_frames, FineGeometry.of(bark.fine_generation).most_fresh),
+        min(
+            options.max_chunk_frames, FineGeometry.from_config(bark.fine_generation).max_new_frames
+        ),
         options.lookahead_frames,
     )
     generator = FineGenerator(batcher, bark)
     servicer = FineServicer(generator, bark, chunks, admission, metrics)
     register = register_with(fine_pb2_grpc.add_FineServiceServicer_to_server, servicer)
-    start = started_warm(batcher.start, generator.warm_up, memory_report(model))
+    start = start_with_warm_up(batcher.start, generator.warm_up, memory_report(model))
     load = load_of(admission, batcher)
     return Service(
         FINE.full_name,

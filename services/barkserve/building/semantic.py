@@ -3,9 +3,9 @@
 from barkserve.building.stage import make_engine, make_graphs, open_checkpoint, thread_plan
 from barkserve.config import SemanticOptions
 from barkserve.engine.model_runner import ModelRunner
-from barkserve.engine.warm_up import started_warm
+from barkserve.engine.warm_up import start_with_warm_up
 from barkserve.models.loading import load_semantic
-from barkserve.semantic.alignment_head import HeadChoice
+from barkserve.semantic.alignment_head import AlignmentHeadFinder
 from barkserve.semantic.generator import SemanticGenerator, semantic_head
 from barkserve.semantic.servicer import SemanticServicer
 from barkserve.semantic.text import TextEncoder
@@ -23,14 +23,14 @@ def build(options: SemanticOptions, metrics: Metrics) -> Service:
     bark = checkpoint.bark
     model = load_semantic(checkpoint, placement)
     runner = ModelRunner(model, [semantic_head(bark)], options.slots, make_graphs(placement))
-    runner.capture(ids_a_position=2)
+    runner.capture(ids_per_position=2)
     engine, admission = make_engine(options, runner, begin, metrics)
     encoder = TextEncoder(checkpoint)
-    heads = HeadChoice(engine, bark, encoder.encode)
+    heads = AlignmentHeadFinder(engine, bark, encoder.encode)
     generator = SemanticGenerator(engine, bark, heads)
     servicer = SemanticServicer(generator, encoder, bark, admission, metrics)
     register = register_with(semantic_pb2_grpc.add_SemanticServiceServicer_to_server, servicer)
-    start = started_warm(engine.start, generator.warm_up, runner.memory)
+    start = start_with_warm_up(engine.start, generator.warm_up, runner.memory)
     load = slotted_load_of(admission, engine)
     return Service(
         SEMANTIC.full_name,

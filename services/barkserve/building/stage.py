@@ -45,7 +45,7 @@ def open_checkpoint(options: StageOptions) -> tuple[Checkpoint, Placement]:
         StartupError: the options contradict each other.
     """
     check_offload(options.device, options.offload_idle_seconds)
-    placement = Placement.of(options.device, options.dtype, options.attention)  # type: ignore[arg-type]
+    placement = Placement.parse(options.device, options.dtype, options.attention)  # type: ignore[arg-type]
     return Checkpoint.open(options.checkpoint or bundled_checkpoint()), placement
 
 
@@ -83,7 +83,7 @@ def make_engine(
         "slots_running", "Slots of sequences that are being continued", lambda: engine.running
     )
     metrics.watch("queue_depth", "Sequences waiting for a slot", lambda: engine.waiting)
-    return engine, Admission(options.max_streams, during=residency.expected)
+    return engine, Admission(options.max_streams, during=residency.reserve)
 
 
 def make_batcher(
@@ -106,7 +106,7 @@ def make_batcher(
     thread = ModelThread(begin, _make_synchronize(options))
     batcher = Batcher(run, max_batch_of(options), thread, residency)
     metrics.watch("queue_depth", "Jobs waiting for the model", lambda: batcher.waiting)
-    return batcher, Admission(options.max_streams, during=residency.expected)
+    return batcher, Admission(options.max_streams, during=residency.reserve)
 
 
 def _make_synchronize(options: StageOptions) -> Callable[[], None] | None:
@@ -135,7 +135,7 @@ def _make_residency(
     metrics.watch(
         "offload_return_seconds",
         "Duration of the last reload",
-        lambda: residency.return_s,
+        lambda: residency.reload_s,
     )
     return residency
 

@@ -16,9 +16,9 @@ from barkserve.engine.draws import uniforms
 from barkserve.engine.engine import Engine
 from barkserve.engine.playback import Playback
 from barkserve.engine.request import Request, SamplingParams
-from barkserve.engine.warm_up import once
+from barkserve.engine.warm_up import single_item
 
-FRAMES_A_MESSAGE = 5
+FRAMES_PER_MESSAGE = 5
 """67 ms of speech: little to wait for, and a fifth of the messages."""
 
 
@@ -55,7 +55,7 @@ class CoarseGenerator:
 
     def __init__(self, engine: Engine, config: BarkConfig) -> None:
         self._engine = engine
-        self.geometry = CoarseGeometry.of(config)
+        self.geometry = CoarseGeometry.from_config(config)
         self._rate = config.coarse_generation.coarse_rate_hz * self.geometry.codebooks
 
     async def generate(
@@ -84,7 +84,7 @@ class CoarseGenerator:
         """A few frames, to be thrown away."""
         nothing = np.empty((0, self.geometry.codebooks), dtype=np.int64)
         request = CoarseRequest(no_history(), SamplingParams(), 0, nothing)
-        return self.generate(request, once([0] * 2 * FRAMES_A_MESSAGE), CoarseRun())
+        return self.generate(request, single_item([0] * 2 * FRAMES_PER_MESSAGE), CoarseRun())
 
     async def _window(
         self, sequence: Request, codes: "_Codes", run: CoarseRun
@@ -132,7 +132,7 @@ class CoarseGenerator:
             uniforms=uniforms(request.seed, DrawStream.COARSE, len(made), left),
             heads=tuple(range(self.geometry.codebooks)),
             continues=previous if previous is not None and _grows_from(prompt, previous) else None,
-            report_every=FRAMES_A_MESSAGE * self.geometry.codebooks,
+            report_every=FRAMES_PER_MESSAGE * self.geometry.codebooks,
             hold=True,
             playback=playback,
         )
@@ -178,7 +178,7 @@ def coarse_heads(config: BarkConfig) -> list[NDArray[np.int64]]:
     The last codebook's step leaves everything behind its codes open, as transformers'
     AlternatingCodebooksLogitsProcessor does.
     """
-    geometry = CoarseGeometry.of(config)
+    geometry = CoarseGeometry.from_config(config)
     first = geometry.semantic_vocab_size
     size = geometry.codebook_size
     heads = [

@@ -31,7 +31,7 @@ class CoarseGeometry:
     window: int  # tokens a window makes
 
     @classmethod
-    def of(cls, config: BarkConfig) -> "CoarseGeometry":
+    def from_config(cls, config: BarkConfig) -> "CoarseGeometry":
         """The geometry of a checkpoint."""
         coarse = config.coarse_generation
         return cls(

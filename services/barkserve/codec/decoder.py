@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from barkserve.engine.graphs import Graphs, bucket_of, buckets
+from barkserve.engine.graphs import Graphs, bucket_size, bucket_sizes
 from barkserve.engine.offload import Offload
 from barkserve.models.encodec import EncodecDecoder
 
@@ -74,7 +74,7 @@ class Decoder:
             return
         like = self._model.codebooks[0]
         for frames in sorted({_bucket_of_frames(n + 1) for n in range(MAX_FRAMES)}, reverse=True):
-            for size in buckets(most):
+            for size in bucket_sizes(most):
                 codes = torch.zeros(
                     (size, frames, len(self._model.codebooks)),
                     dtype=torch.int64,
@@ -86,7 +86,7 @@ class Decoder:
     def offload(self) -> Offload:
         """What takes the model from its device and brings it back."""
         graphs = self._graphs
-        return Offload(self._model.parameters(), forget=graphs.forget if graphs else None)
+        return Offload(self._model.parameters(), before_offload=graphs.clear if graphs else None)
 
     @torch.inference_mode()
     def decode(self, jobs: list[DecodeJob]) -> list[Decoded]:
@@ -99,7 +99,7 @@ class Decoder:
             state = torch.stack(states) if states else None
             samples, after = self._model(codes, state, None if alike else lengths)
         else:  # filled up to a size that is captured
-            fill = bucket_of(asked, max(asked, self._most)) - asked
+            fill = bucket_size(asked, max(asked, self._most)) - asked
             codes = self._codes(jobs + jobs[-1:] * fill, _bucket_of_frames(max(lengths)))
             state = torch.stack(states + states[-1:] * fill)
             padded = lengths + lengths[-1:] * fill
@@ -122,12 +122,12 @@ class Decoder:
         shape, model = codes.shape[:2], self._model
         before, between, behind = torch.split(state, model.state_sizes, dim=1)
         ends = torch.tensor(lengths, device=self._device)
-        x, first = graphs.run(("enter", shape), (codes, before, ends), model.enter)
-        x, second = model.recur(x, between, lengths)
-        samples, third = graphs.run(("leave", shape), (x, behind, ends), model.leave)
+        x, first = graphs.run(("before_lstm", shape), (codes, before, ends), model.before_lstm)
+        x, second = model.run_lstm(x, between, lengths)
+        samples, third = graphs.run(("after_lstm", shape), (x, behind, ends), model.after_lstm)
         return samples, torch.cat([first, second, third], dim=1)
 
 
 def _bucket_of_frames(frames: int) -> int:
     """What a later job of so many frames may be padded to."""
-    return max(_FEW_FRAMES, bucket_of(frames, max(frames, MAX_FRAMES)))
+    return max(_FEW_FRAMES, bucket_size(frames, max(frames, MAX_FRAMES)))

@@ -57,13 +57,13 @@ class CodecGenerator:
         async for codes in self._pieces(frames):
             started = perf_counter()
             job = DecodeJob(codes, state)
-            due = playback.due(monotonic())
+            due = playback.deadline(monotonic())
             decoded = await self._batcher.submit(job.shape_key, job, due)
             state = decoded.state
             run.compute_s += perf_counter() - started
             samples, skip = decoded.samples[skip:], max(0, skip - len(decoded.samples))
             run.made += len(samples)
-            playback.hand_on(len(samples), monotonic())
+            playback.publish(len(samples), monotonic())
             if len(samples):
                 yield samples
 

@@ -1,1 +1,1 @@
-"""The engine: tokens and slots, continuous batching. Knows no Bark, no gRPC."""
+"""The engine: continuous batching over slots of a key/value cache. Knows no Bark and no gRPC."""

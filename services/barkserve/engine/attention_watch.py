@@ -1,7 +1,7 @@
-"""Notes where a model looks: the attention of chosen heads over a sequence's first positions.
+"""Records the attention of chosen heads while tokens are generated.
 
-Works beside the attention that the model computes with, from the same queries and cached keys, so
-it changes no token and works with every backend. Knows no meaning of positions.
+Computes the attention weights a second time from the same queries and cached keys. It changes no
+token and works with every attention backend.
 """
 
 import math
@@ -17,46 +17,55 @@ from barkserve.engine.request import Request, Watch
 from barkserve.engine.scheduler import Batch
 
 Queries = Mapping[int, Tensor]
-"""Layer -> (B, H, T, D): what the positions of a step asked."""
+"""Layer number to queries, (B, H, T, D): the queries of one step."""
 
 
-def note(batch: Batch, queries: Queries, cache: Tensor) -> None:
-    """Append to every watched sequence's `seen` what its step's positions looked at.
+def record_attention(batch: Batch, queries: Queries, cache: Tensor) -> None:
+    """Append the attention of one step to every watched request's `attention`.
 
     Args:
         batch: the step that was just computed.
-        queries: of all layers.
-        cache: (layers, 2, slots, H, P, D), the step's keys written.
+        queries: the queries of all layers.
+        cache: (layers, 2, slots, H, P, D), with the keys of the step written.
     """
-    noted: list[tuple[Request, Tensor]] = []
-    for row, (sequence, slot) in enumerate(zip(batch.sequences, batch.slots, strict=True)):
-        watch = sequence.watch
-        if watch is None or sequence.cached + batch.length <= watch.first:
+    watched: list[tuple[Request, Tensor]] = []
+    for row, (request, slot) in enumerate(zip(batch.requests, batch.slots, strict=True)):
+        watch = request.watch
+        if watch is None or request.cached + batch.length <= watch.first:
             continue
-        masses = [
-            _mass(queries[layer][row, head], cache[layer, 0, slot, head], sequence.cached, watch)
+        weights = [
+            _weights(queries[layer][row, head], cache[layer, 0, slot, head], request.cached, watch)
             for layer, head in watch.heads
         ]
-        noted.append((sequence, torch.stack(masses)))
-    for (sequence, _), seen in zip(noted, _to_host([mass for _, mass in noted]), strict=True):
-        sequence.seen.append(seen)
+        watched.append((request, torch.stack(weights)))
+    on_host = _to_host([weights for _, weights in watched])
+    for (request, _), weights in zip(watched, on_host, strict=True):
+        request.attention.append(weights)
 
 
-def _mass(queries: Tensor, keys: Tensor, start: int, watch: Watch) -> Tensor:
-    """One head's attention: (T, D) queries at positions start.. over (P, D) keys, of the positions
-    and over the positions that are watched: (t, width) float32.
+def _weights(queries: Tensor, keys: Tensor, start: int, watch: Watch) -> Tensor:
+    """Compute one head's attention weights.
+
+    Args:
+        queries: (T, D), at positions start, start + 1, ...
+        keys: (P, D), of the whole slot.
+        start: the first query's position.
+        watch: selects queries and keys.
+
+    Returns:
+        (t, width) float32: the watched queries over the watched keys.
     """
     skipped = max(0, watch.first - start)
-    asked, end = queries[skipped:].float(), start + len(queries)
-    weights = asked @ keys[:end].float().T / math.sqrt(queries.shape[1])
-    if len(asked) > 1:
-        future = torch.ones_like(weights, dtype=torch.bool).triu(start + skipped + 1)
-        weights = weights.masked_fill(future, -torch.inf)
-    return functional.softmax(weights, dim=-1)[:, : watch.width]
+    selected, end = queries[skipped:].float(), start + len(queries)
+    scores = selected @ keys[:end].float().T / math.sqrt(queries.shape[1])
+    if len(selected) > 1:
+        future = torch.ones_like(scores, dtype=torch.bool).triu(start + skipped + 1)
+        scores = scores.masked_fill(future, -torch.inf)
+    return functional.softmax(scores, dim=-1)[:, : watch.width]
 
 
 def _to_host(tensors: Sequence[Tensor]) -> list[NDArray[np.float32]]:
-    """Several tensors in one transfer."""
+    """Copy several tensors to the host in one transfer."""
     if not tensors:
         return []
     flat = torch.cat([tensor.flatten() for tensor in tensors]).cpu().numpy()

@@ -1,7 +1,6 @@
-"""Runs equal-shaped jobs of many streams together, in one worker thread, the most urgent first.
+"""Dynamic batching: runs equal-shaped jobs of many streams together, earliest deadline first.
 
-For models that keep nothing between calls (fine), or whose state travels with the job (codec).
-Knows no tensors.
+For models without a cache (fine), and for models whose state travels with the job (codec).
 """
 
 import asyncio
@@ -23,18 +22,20 @@ class _Entry(Generic[Job, Result]):
     key: Hashable
     job: Job
     future: "asyncio.Future[Result]"
-    due: float
+    deadline: float
 
 
 class Batcher(Generic[Job, Result]):
-    """Collects jobs while the previous batch runs; jobs of one key and up to max_batch of them run
-    together.
+    """Queues jobs while a batch runs. Jobs with the same key run together, up to max_batch.
 
     Args:
-        run: does the work, in a thread of its own: one result a job, in order.
-        max_batch: most jobs at once.
-        thread: that thread.
-        residence: whether the model is on its device; None: always.
+        run: computes a batch in the worker thread; returns one result per job, in order.
+        max_batch: most jobs in one batch.
+        thread: the worker thread.
+        residency: whether the model is on its device; None: always.
+
+    Attributes:
+        busy_s: seconds of computation since the start.
     """
 
     def __init__(
@@ -45,54 +46,54 @@ class Batcher(Generic[Job, Result]):
         residency: DeviceResidency | None = None,
     ) -> None:
         self._run = run
-        self._residence = residency or DeviceResidency()
+        self._residency = residency or DeviceResidency()
         self._max_batch = max_batch
         self._queue: deque[_Entry[Job, Result]] = deque()
         self._work = asyncio.Event()
         self._thread = thread or ModelThread()
         self._task: asyncio.Task[None] | None = None
-        self.busy_s = 0.0  # seconds in which the model computed, since the start
+        self.busy_s = 0.0
 
     @property
     def waiting(self) -> int:
-        """Jobs that are not running yet."""
+        """Number of queued jobs."""
         return len(self._queue)
 
     @property
-    def away(self) -> bool:
+    def offloaded(self) -> bool:
         """Whether the model is not on its device."""
-        return self._residence.away
+        return self._residency.offloaded
 
     async def start(self) -> None:
-        """Begin to run jobs whenever there are any."""
-        await self._residence.start(self._thread.run, before_offload=lambda: None)
+        """Start to run queued jobs."""
+        await self._residency.start(self._thread.run, before_offload=lambda: None)
         self._task = asyncio.create_task(self._batches(), name="batcher")
 
     async def stop(self) -> None:
-        """Finish the batch in flight and run no further one."""
+        """Finish the current batch and stop."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        await self._residence.stop()
+        await self._residency.stop()
         self._thread.shutdown()
 
     async def wait_fatal(self) -> None:
-        """Return once the model's device works no more."""
+        """Return when the model's device has failed."""
         await self._thread.wait_fatal()
 
-    async def submit(self, key: Hashable, job: Job, due: float = 0.0) -> Result:
-        """Run one job.
+    async def submit(self, key: Hashable, job: Job, deadline: float = 0.0) -> Result:
+        """Run one job and return its result.
 
-        Cancelling takes it out of the queue; what `run` raises is raised here.
+        Cancelling removes a queued job. An exception of `run` is raised here.
 
         Args:
-            key: jobs of one key can run together.
-            job: what to run.
-            due: until when; the job that is due first leads the next batch.
+            key: jobs with equal keys can run together.
+            job: the input of `run`.
+            deadline: monotonic time, s. The job with the earliest deadline leads the next batch.
         """
-        async with self._residence.lease():
+        async with self._residency.lease():
             future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-            self._queue.append(_Entry(key, job, future, due))
+            self._queue.append(_Entry(key, job, future, deadline))
             self._work.set()
             return await future
 
@@ -106,11 +107,11 @@ class Batcher(Generic[Job, Result]):
             await self._run_batch(batch)
 
     def _next_batch(self) -> list[_Entry[Job, Result]]:
-        wanted = [entry for entry in self._queue if not entry.future.cancelled()]
-        wanted.sort(key=lambda entry: entry.due)
-        batch = [entry for entry in wanted if entry.key == wanted[0].key][: self._max_batch]
+        queued = [entry for entry in self._queue if not entry.future.cancelled()]
+        queued.sort(key=lambda entry: entry.deadline)
+        batch = [entry for entry in queued if entry.key == queued[0].key][: self._max_batch]
         chosen = set(map(id, batch))
-        self._queue = deque(entry for entry in wanted if id(entry) not in chosen)
+        self._queue = deque(entry for entry in queued if id(entry) not in chosen)
         return batch
 
     async def _run_batch(self, batch: list[_Entry[Job, Result]]) -> None:

@@ -1,11 +1,11 @@
-"""Whether a model is on its device, and when it leaves and comes back. Knows no tensors.
+"""Moves a model between its device and host memory when it is idle and when it is needed again.
 
-    RESIDENT -- nobody for so long --> LEAVING --> AWAY -- somebody --> RETURNING --> RESIDENT
+    RESIDENT -- idle --> OFFLOADING --> OFFLOADED -- lease --> RELOADING --> RESIDENT
 
-One task walks this circle, so two moves never overlap. Both are done by the model's own thread,
-which is also the only one that takes steps. A move away begins only while nobody is counted, and
-whoever wants a step is counted from before it is planned until after it: so no step finds the
-model away.
+One task walks through these states, so two moves never overlap. The model's own thread does the
+moves, and only that thread runs steps. A move to host memory starts only while the model has no
+users. A stream counts as a user from before its step is planned until after it. Therefore no step
+runs on an offloaded model.
 """
 
 import asyncio
@@ -24,183 +24,185 @@ Result = TypeVar("Result")
 
 
 class Offloadable(Protocol):
-    """What a model occupies. Its methods are called in the model's thread, in turn; one that
-    raises has changed nothing.
+    """Device memory that can be given up. Methods run in the model's thread, in turn.
+
+    A method that raises has changed nothing.
     """
 
     def offload(self) -> int:
-        """Give the place up; returns how many bytes were given back."""
+        """Free the device memory. Returns the number of bytes freed."""
 
     def reload(self) -> None:
-        """Take the place again, with everything as it was."""
+        """Allocate the device memory again and restore its contents."""
 
 
 class RunInThread(Protocol):
-    """Does work in the model's thread, behind what that was given before."""
+    """Runs work in the model's thread, in the order of the calls."""
 
-    def __call__(self, work: Callable[[], Result], /) -> Awaitable[Result]: ...
+    def __call__(self, work: Callable[[], Result], /) -> Awaitable[Result]:
+        """Return work(), computed in the thread."""
 
 
 class State(Enum):
     """Where the model is."""
 
     RESIDENT = "resident"
-    OFFLOADING = "leaving"
-    OFFLOADED = "away"
-    RELOADING = "returning"
+    OFFLOADING = "offloading"
+    OFFLOADED = "offloaded"
+    RELOADING = "reloading"
 
 
 class DeviceResidency:
-    """Counts who needs the model, and moves it.
+    """Counts the users of a model, and moves it.
 
     Args:
-        place: what is given up and taken again; None: the model always stays.
-        idle_s: how long nobody must have needed the model before it leaves.
+        offloadable: what is moved; None: the model always stays on its device.
+        idle_s: time without users after which the model is offloaded.
 
     Attributes:
-        state: where it is.
-        freed_bytes: what the last move away gave back.
-        return_s: how long the last return took.
+        state: where the model is.
+        freed_bytes: device memory freed by the last offload.
+        reload_s: duration of the last reload.
     """
 
-    def __init__(self, place: Offloadable | None = None, idle_s: float = 0.0) -> None:
+    def __init__(self, offloadable: Offloadable | None = None, idle_s: float = 0.0) -> None:
         self.state = State.RESIDENT
         self.freed_bytes = 0
-        self.return_s = 0.0
-        self._place = place
+        self.reload_s = 0.0
+        self._offloadable = offloadable
         self._idle_s = idle_s
         self._users = 0
         self._unused_since = time.monotonic()
-        self._changed = asyncio.Event()  # somebody came or the last one left
-        self._asked = asyncio.Event()  # somebody needs the model, which is not there
+        self._users_changed = asyncio.Event()  # from 0 to 1 or from 1 to 0
+        self._reload_requested = asyncio.Event()
         self._waiting: list[asyncio.Future[None]] = []
         self._task: asyncio.Task[None] | None = None
 
     @property
-    def away(self) -> bool:
-        """Whether the model is not on its device, or about to leave it."""
+    def offloaded(self) -> bool:
+        """Whether the model is not on its device, or is moving."""
         return self.state is not State.RESIDENT
 
     async def start(self, in_thread: RunInThread, before_offload: Callable[[], None]) -> None:
-        """Begin to move the model.
+        """Start to move the model.
 
         Args:
-            in_thread: the model's thread.
-            leaving: called right before the model leaves, in the event loop.
+            in_thread: runs work in the model's thread.
+            before_offload: called in the event loop right before each offload.
         """
-        if self._place is not None:
-            cycle = self._cycle(self._place, in_thread, before_offload)
-            self._task = asyncio.create_task(cycle, name="residence")
+        if self._offloadable is not None:
+            cycle = self._cycle(self._offloadable, in_thread, before_offload)
+            self._task = asyncio.create_task(cycle, name="device residency")
 
     async def stop(self) -> None:
-        """Move the model no more. A move that runs is finished by the thread."""
+        """Stop moving the model. The thread finishes a move that has started."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     @contextmanager
-    def expected(self) -> Iterator[None]:
-        """Somebody is here who will need the model: it comes back, and does not leave."""
+    def reserve(self) -> Iterator[None]:
+        """Announce a user: the model is reloaded and not offloaded while the context is open."""
         self._users += 1
-        self._changed.set()
-        self._ask()
+        self._users_changed.set()
+        self._request_reload()
         try:
             yield
         finally:
             self._users -= 1
             if not self._users:
                 self._unused_since = time.monotonic()
-                self._changed.set()
+                self._users_changed.set()
 
     @asynccontextmanager
     async def lease(self) -> AsyncIterator[None]:
-        """Wait until the model is there; it stays for as long as this is held.
+        """Wait until the model is on its device and keep it there while the context is open.
 
         Raises:
-            ModelExecutionFailed: it could not come back. The next who asks makes it try again.
+            ModelExecutionFailed: the reload failed. The next lease tries again.
         """
-        with self.expected():
+        with self.reserve():
             while self.state is not State.RESIDENT:
-                self._ask()
-                arrival: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                self._waiting.append(arrival)
-                await arrival
+                self._request_reload()
+                resident: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                self._waiting.append(resident)
+                await resident
             yield
 
-    def _ask(self) -> None:
+    def _request_reload(self) -> None:
         if self.state is not State.RESIDENT:
-            self._asked.set()
+            self._reload_requested.set()
 
     async def _cycle(
-        self, place: Offloadable, in_thread: RunInThread, before_offload: Callable[[], None]
+        self, offloadable: Offloadable, in_thread: RunInThread, before_offload: Callable[[], None]
     ) -> None:
         while True:
-            await self._unused()
-            self.state = State.OFFLOADING  # in the same turn: nobody came in between
-            self._asked.clear()
+            await self._wait_unused()
+            self.state = State.OFFLOADING  # without an await in between: no new user
+            self._reload_requested.clear()
             before_offload()
-            await self._offload(place, in_thread)
+            await self._offload(offloadable, in_thread)
             while self.state is State.OFFLOADED:
-                await self._asked.wait()
-                self._asked.clear()
-                if self._users:  # who asked may have gone again
-                    await self._reload(place, in_thread)
+                await self._reload_requested.wait()
+                self._reload_requested.clear()
+                if self._users:  # the user may have been cancelled
+                    await self._reload(offloadable, in_thread)
 
-    async def _unused(self) -> None:
-        """Return when nobody has needed the model for idle_s."""
-        while self._users or self._left_s > 0:
-            self._changed.clear()
+    async def _wait_unused(self) -> None:
+        """Return when the model has had no users for idle_s."""
+        while self._users or self._idle_left_s > 0:
+            self._users_changed.clear()
             with suppress(TimeoutError):
-                async with asyncio.timeout(None if self._users else self._left_s):
-                    await self._changed.wait()
+                async with asyncio.timeout(None if self._users else self._idle_left_s):
+                    await self._users_changed.wait()
 
     @property
-    def _left_s(self) -> float:
+    def _idle_left_s(self) -> float:
         return self._unused_since + self._idle_s - time.monotonic()
 
-    async def _offload(self, place: Offloadable, in_thread: RunInThread) -> None:
+    async def _offload(self, offloadable: Offloadable, in_thread: RunInThread) -> None:
         started = time.perf_counter()
         try:
-            self.freed_bytes = await in_thread(place.offload)
+            self.freed_bytes = await in_thread(offloadable.offload)
         except Exception:
-            _log.exception("the model could not leave its device and stays")
+            _log.exception("offloading the model failed; it stays on its device")
             self._unused_since = time.monotonic()
-            self._arrived()
+            self._set_resident()
             return
         self.state = State.OFFLOADED
         _log.info(
-            "nobody for %g s: the model left its device in %.2f s, %.0f MB given back",
-            self._idle_s, time.perf_counter() - started, self.freed_bytes / 1e6,
+            "model offloaded after %g s without streams: %.0f MB of device memory freed in %.2f s",
+            self._idle_s, self.freed_bytes / 1e6, time.perf_counter() - started,
         )  # fmt: skip
 
-    async def _reload(self, place: Offloadable, in_thread: RunInThread) -> None:
+    async def _reload(self, offloadable: Offloadable, in_thread: RunInThread) -> None:
         self.state = State.RELOADING
         started = time.perf_counter()
         try:
-            await in_thread(place.reload)
+            await in_thread(offloadable.reload)
         except Exception as error:
-            _log.exception("the model could not come back to its device")
+            _log.exception("reloading the model to its device failed")
             self.state = State.OFFLOADED
-            self._failed(error)
+            self._fail_waiting(error)
             return
-        self.return_s = time.perf_counter() - started
-        _log.info("the model came back to its device in %.2f s", self.return_s)
-        self._arrived()
+        self.reload_s = time.perf_counter() - started
+        _log.info("model reloaded to its device in %.2f s", self.reload_s)
+        self._set_resident()
 
-    def _arrived(self) -> None:
+    def _set_resident(self) -> None:
         self.state = State.RESIDENT
-        for arrival in self._taken_waiting():
-            arrival.set_result(None)
+        for future in self._take_waiting():
+            future.set_result(None)
 
-    def _failed(self, error: Exception) -> None:
-        for arrival in self._taken_waiting():
+    def _fail_waiting(self, error: Exception) -> None:
+        for future in self._take_waiting():
             failure = ModelExecutionFailed(
-                "the model could not come back to its device, whose memory may be in use by"
-                " others; see the stage's log"
+                "the model could not be reloaded to its device: other processes may use its"
+                " memory. See the stage's log"
             )
             failure.__cause__ = error
-            arrival.set_exception(failure)
+            future.set_exception(failure)
 
-    def _taken_waiting(self) -> list["asyncio.Future[None]"]:
+    def _take_waiting(self) -> list["asyncio.Future[None]"]:
         waiting, self._waiting = self._waiting, []
-        return [arrival for arrival in waiting if not arrival.done()]
+        return [future for future in waiting if not future.done()]

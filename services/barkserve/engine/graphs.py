@@ -1,7 +1,6 @@
-"""Captured graphs by key: what a model does for one shape of input, replayed without asking the
-host for every kernel.
+"""Captured graphs by key: the kernels of one input shape, replayed with one launch.
 
-The capture itself is handed in, so that this is tested without a GPU. Knows no model.
+The capture function is a parameter, so this module is tested without a GPU.
 """
 
 from collections.abc import Callable, Hashable
@@ -16,9 +15,10 @@ Out = TypeVar("Out")  # a tensor, or a tuple of them
 
 
 class Capture(Protocol):
-    """Takes work over tensors that stay where they are; gives what does the same work again."""
+    """Captures work over tensors with fixed addresses; returns a function that replays it."""
 
-    def __call__(self, forward: Callable[[], Out]) -> Callable[[], Out]: ...
+    def __call__(self, forward: Callable[[], Out]) -> Callable[[], Out]:
+        """Capture forward()."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class _Captured:
 
 
 class Graphs:
-    """One captured graph a key.
+    """One captured graph per key.
 
     Args:
         capture: cuda_capture(), or a fake.
@@ -39,43 +39,47 @@ class Graphs:
         self._captured: dict[Hashable, _Captured] = {}
 
     def run(self, key: Hashable, inputs: tuple[Tensor, ...], forward: Callable[..., Out]) -> Out:
-        """What forward(*inputs) gives; the next run of this key overwrites it.
+        """Return forward(*inputs). The next run with this key overwrites the result.
 
         Args:
-            key: the same forward and the same shapes and dtypes of inputs, each time.
-            inputs: copied to where the graph reads them.
-            forward: called when the key is new only; it must not ask the host for anything.
+            key: stands for one function and for the shapes and dtypes of its inputs.
+            inputs: copied to the tensors that the graph reads.
+            forward: called only for a new key; must not synchronize with the host.
         """
-        held = self._captured.get(key)
-        if held is None:
-            fixed = tuple(each.clone() for each in inputs)
-            held = _Captured(fixed, self._capture(lambda: forward(*fixed)))
-            self._captured[key] = held
-        for place, value in zip(held.inputs, inputs, strict=True):
-            place.copy_(value, non_blocking=True)
-        out: Out = held.replay()
+        captured = self._captured.get(key)
+        if captured is None:
+            static = tuple(each.clone() for each in inputs)
+            captured = _Captured(static, self._capture(lambda: forward(*static)))
+            self._captured[key] = captured
+        for target, value in zip(captured.inputs, inputs, strict=True):
+            target.copy_(value, non_blocking=True)
+        out: Out = captured.replay()
         return out
 
-    def forget(self) -> None:
-        """Drop all graphs and their memory: what they compute with is about to move. The next run
-        of each key captures it anew.
+    def clear(self) -> None:
+        """Drop all graphs and their memory, because the addresses they use become invalid.
+
+        The next run of each key captures it again.
         """
         self._captured.clear()
 
 
 def cuda_capture(device: torch.device) -> Capture:
-    """CUDA graphs that share one memory pool; they must not be replayed at the same time."""
+    """Make a capture function for CUDA graphs that share one memory pool.
+
+    Graphs of one pool must not be replayed at the same time.
+    """
     alive: WeakSet[torch.cuda.CUDAGraph] = WeakSet()
-    side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call] # the pool's memory is its own
+    side = torch.cuda.Stream(device)  # type: ignore[no-untyped-call] # the pool belongs to it
 
     def capture(forward: Callable[[], Out]) -> Callable[[], Out]:
         side.wait_stream(torch.cuda.current_stream(device))
-        with torch.cuda.stream(side):  # libraries set themselves up outside of the capture
+        with torch.cuda.stream(side):  # libraries initialize themselves outside of the capture
             for _ in range(2):
                 forward()
         torch.cuda.current_stream(device).wait_stream(side)
         graph = torch.cuda.CUDAGraph()
-        # a pool that all its graphs have left cannot be shared again
+        # a pool without graphs cannot be shared again
         pool = next(iter(alive)).pool() if alive else None
         with torch.cuda.graph(graph, pool=pool, stream=side):  # on this device, not the first
             out = forward()
@@ -90,11 +94,11 @@ def cuda_capture(device: torch.device) -> Capture:
     return capture
 
 
-def bucket_of(count: int, most: int) -> int:
-    """The batch size that a batch is filled up to: a power of two, or `most`."""
-    return min(1 << (count - 1).bit_length(), most)
+def bucket_size(count: int, maximum: int) -> int:
+    """Round a batch size up to a captured one: a power of two, or `maximum`."""
+    return min(1 << (count - 1).bit_length(), maximum)
 
 
-def buckets(most: int) -> list[int]:
-    """All that bucket_of gives, the largest first, so that smaller graphs find its memory."""
-    return sorted({bucket_of(count, most) for count in range(1, most + 1)}, reverse=True)
+def bucket_sizes(maximum: int) -> list[int]:
+    """List all results of bucket_size, largest first: smaller graphs then reuse its memory."""
+    return sorted({bucket_size(count, maximum) for count in range(1, maximum + 1)}, reverse=True)

@@ -1,8 +1,7 @@
-"""Which slots of the key/value cache are free, in use, or held for a sequence that may be
-continued.
+"""Allocates slots of the key/value cache: free, in use, or held for a continuation.
 
-Slots, not pages: a Bark sequence never needs more than the model's block size, so each gets one
-fixed row. Knows numbers only; the tensor lives in the model runner.
+Slots instead of pages: a Bark utterance never needs more than the model's block size, so each
+request gets one fixed row. This module handles numbers; the model runner owns the tensor.
 """
 
 import heapq
@@ -12,21 +11,22 @@ from barkserve.engine.request import Request
 
 
 class SlotTable:
-    """Hands out slot numbers, lowest first, so that the running ones lie close together."""
+    """Allocates slot numbers, lowest first, which keeps the running ones adjacent."""
 
     def __init__(self, slots: int) -> None:
         self.size = slots
         self._free = list(range(slots))
-        self._held = OrderedDict[int, Request]()  # slot -> its finished sequence, oldest first
+        self._held = OrderedDict[int, Request]()  # slot -> its finished request, oldest first
 
     @property
     def available(self) -> int:
-        """Slots that take() could hand out: free ones and held ones."""
+        """Number of slots that take() can return: free and held ones."""
         return len(self._free) + len(self._held)
 
     def take(self) -> int | None:
-        """A free slot; failing that the one held longest, whose sequence loses it; failing that
-        None.
+        """Return a free slot, else the one held longest, else None.
+
+        The request that held the slot loses it.
         """
         if self._free:
             return heapq.heappop(self._free)
@@ -36,30 +36,28 @@ class SlotTable:
         evicted.slot = None
         return slot
 
-    def hold(self, sequence: Request) -> None:
-        """Keep a finished sequence's slot for one that continues it."""
-        assert sequence.slot is not None
-        self._held[sequence.slot] = sequence
+    def hold(self, request: Request) -> None:
+        """Keep a finished request's slot for a continuation."""
+        assert request.slot is not None
+        self._held[request.slot] = request
 
-    def take_over(self, sequence: Request) -> int | None:
-        """The slot held for this sequence, now in use again; None if it was given away
-        meanwhile.
-        """
-        slot = sequence.slot
+    def take_over(self, request: Request) -> int | None:
+        """Return the slot held for this request, now in use; None if it was evicted."""
+        slot = request.slot
         if slot is None or self._held.pop(slot, None) is None:
             return None
-        sequence.slot = None
+        request.slot = None
         return slot
 
-    def forget(self) -> None:
-        """Take all held slots from their sequences."""
-        for sequence in list(self._held.values()):
-            self.free(sequence)
+    def release_held(self) -> None:
+        """Free all held slots."""
+        for request in list(self._held.values()):
+            self.free(request)
 
-    def free(self, sequence: Request) -> None:
-        """Give a sequence's slot back, held or in use; does nothing if it has none."""
-        if sequence.slot is None:
+    def free(self, request: Request) -> None:
+        """Free a request's slot, held or in use. Does nothing if it has none."""
+        if request.slot is None:
             return
-        self._held.pop(sequence.slot, None)
-        heapq.heappush(self._free, sequence.slot)
-        sequence.slot = None
+        self._held.pop(request.slot, None)
+        heapq.heappush(self._free, request.slot)
+        request.slot = None

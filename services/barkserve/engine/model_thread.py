@@ -1,7 +1,7 @@
-"""The one thread in which a model works, and whether its device still does. Knows no model.
+"""The worker thread of a model, and the detection of a failed device.
 
-A kernel that goes wrong on a GPU (a device-side assert, an illegal address) makes every later call
-of the process fail, also the good ones: only another process can go on.
+After a faulty kernel on a GPU (a device-side assert, an illegal address) every later call of the
+process fails, valid ones too. Only a new process recovers.
 """
 
 import asyncio
@@ -13,47 +13,49 @@ from typing import TypeVar, TypeVarTuple
 _log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
-Given = TypeVarTuple("Given")
+Args = TypeVarTuple("Args")
 
 
 class ModelThread:
-    """Does a model's work, one after the other.
+    """Runs a model's work in one thread, in order.
 
     Args:
-        begin: called once in the thread, before all else.
-        touch: asks the device for a sign of life, and raises if there is none; called in the thread
-            when work has failed. None: this device cannot be lost.
+        initializer: called once in the thread, before all work.
+        probe: raises if the device has failed. Called in the thread after work has failed. None:
+            this device cannot fail.
     """
 
     def __init__(
-        self, begin: Callable[[], None] | None = None, touch: Callable[[], None] | None = None
+        self,
+        initializer: Callable[[], None] | None = None,
+        probe: Callable[[], None] | None = None,
     ) -> None:
-        self._executor = ThreadPoolExecutor(1, "model", initializer=begin)
-        self._touch = touch
-        self._lost = asyncio.Event()
+        self._executor = ThreadPoolExecutor(1, "model", initializer=initializer)
+        self._probe = probe
+        self._failed = asyncio.Event()
 
-    async def run(self, work: Callable[[*Given], Result], *given: *Given) -> Result:
-        """What work(*given) returns or raises, behind what the thread was given before."""
+    async def run(self, work: Callable[[*Args], Result], *args: *Args) -> Result:
+        """Return work(*args), computed in the thread after all earlier work."""
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._executor, work, *given)
+            return await loop.run_in_executor(self._executor, work, *args)
         except Exception:
-            await self._look()
+            await self._check_device()
             raise
 
     async def wait_fatal(self) -> None:
-        """Return once the device works no more."""
-        await self._lost.wait()
+        """Return when the device has failed."""
+        await self._failed.wait()
 
     def shutdown(self) -> None:
-        """Wait for the work in flight and do no more."""
+        """Wait for the current work and end the thread."""
         self._executor.shutdown()
 
-    async def _look(self) -> None:
-        if self._touch is None or self._lost.is_set():
+    async def _check_device(self) -> None:
+        if self._probe is None or self._failed.is_set():
             return
         try:
-            await asyncio.get_running_loop().run_in_executor(self._executor, self._touch)
+            await asyncio.get_running_loop().run_in_executor(self._executor, self._probe)
         except Exception as error:
-            _log.error("the device works no more: %s", error)
-            self._lost.set()
+            _log.error("the device has failed: %s", error)
+            self._failed.set()

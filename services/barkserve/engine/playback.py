@@ -1,44 +1,41 @@
-"""When a stream's listener runs dry, as far as one stage can tell from what it has made itself.
+"""Playback deadlines: when a stream's player underruns, estimated by one stage.
 
-Every stage hands on in the order of playing, so what it has made, in seconds of audio since its
-first output, is the most that the listener can have. It is too much by what a later stage holds
-back: the fine one up to a chunk, one reason why those have a limit. Knows no clock and no tokens'
-meaning.
+A stage outputs audio in playing order. The audio it has made since its first output is an upper
+bound of what the player has buffered. The bound is too high by what later stages hold back (in fine
+up to one chunk).
 """
 
 from dataclasses import dataclass, field
 
-FIRST_SOUND_S = 0.2
-"""How long after it came a stream that has made nothing yet is due: who plays already, and would
-run dry before that, goes first."""
+FIRST_AUDIO_S = 0.2
+"""Deadline of a stream's first output, counted from its arrival. Streams that already play and
+would underrun before that go first."""
 
 
 @dataclass(eq=False)
 class Playback:
-    """One stream's output in one stage; shared by all sequences that the stream is made of.
+    """The output of one stream in one stage, shared by all requests of the stream.
 
     Attributes:
-        rate: tokens a second of audio.
+        rate: tokens per second of audio.
     """
 
     rate: float
-    _began: float | None = field(default=None, init=False)
-    _made: int = field(default=0, init=False)
+    _started_at: float | None = field(default=None, init=False)
+    _tokens: int = field(default=0, init=False)
 
-    def hand_on(self, tokens: int, now: float) -> None:
-        """So many more tokens are made."""
-        if tokens and self._began is None:
-            self._began = now
-        self._made += tokens
+    def publish(self, tokens: int, now: float) -> None:
+        """Count more tokens as output."""
+        if tokens and self._started_at is None:
+            self._started_at = now
+        self._tokens += tokens
 
-    def due(self, now: float) -> float:
-        """Until when the next output is wanted by somebody who asks now."""
-        dry_at = self.dry_at
-        return now + FIRST_SOUND_S if dry_at is None else dry_at
+    def deadline(self, now: float) -> float:
+        """Return when the next output is needed, for a job that arrives now."""
+        underrun_at = self.underrun_at
+        return now + FIRST_AUDIO_S if underrun_at is None else underrun_at
 
     @property
-    def dry_at(self) -> float | None:
-        """When a listener who began with the first token has heard the last; None before the
-        first.
-        """
-        return None if self._began is None else self._began + self._made / self.rate
+    def underrun_at(self) -> float | None:
+        """When a player that started with the first token has played all; None before that."""
+        return None if self._started_at is None else self._started_at + self._tokens / self.rate

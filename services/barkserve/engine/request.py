@@ -1,7 +1,4 @@
-"""One run of an autoregressive model: what to continue, how to draw, and how far it has come.
-
-Knows no tensors and no slots' contents; the scheduler moves it through its states.
-"""
+"""One run of an autoregressive model: its prompt, its sampling, and its progress."""
 
 from dataclasses import dataclass, field
 from enum import Enum
@@ -18,10 +15,10 @@ class SamplingParams:
 
     Attributes:
         temperature: divides the logits, above 0.
-        top_k: draw among the k most likely only; 0 means all.
-        top_p: draw among the fewest tokens whose probabilities sum to top_p; 1.0 means all.
-        greedy: take the most likely token; nothing else is used then, except min_eos_p.
-        min_eos_p: probability of the stop token above which it is taken at once; None means never.
+        top_k: draw among the k most likely tokens; 0: all.
+        top_p: draw among the fewest tokens whose probabilities sum to top_p; 1.0: all.
+        greedy: take the most likely token. Of the others only min_eos_p applies then.
+        min_eos_p: probability of the stop token above which it is chosen; None: never.
     """
 
     temperature: float = 1.0
@@ -33,12 +30,12 @@ class SamplingParams:
 
 @dataclass(frozen=True)
 class Watch:
-    """Attention that is to be noted while a sequence runs.
+    """Attention to record while a request runs.
 
     Attributes:
-        heads: (layer, head) each.
-        first: the first position whose attention is noted.
-        width: how many positions, from the start of the sequence, are looked at.
+        heads: (layer, head) pairs.
+        first: the first position whose attention is recorded.
+        width: number of positions, from the start of the prompt, that are looked at.
     """
 
     heads: tuple[tuple[int, int], ...]
@@ -47,7 +44,7 @@ class Watch:
 
 
 class State(Enum):
-    """Where a sequence is in its life."""
+    """The state of a request."""
 
     WAITING = "waiting"  # for a slot
     RUNNING = "running"
@@ -57,22 +54,22 @@ class State(Enum):
 
 @dataclass(eq=False)
 class Request:
-    """A prompt and the tokens drawn behind it.
+    """A prompt and the tokens drawn after it.
 
     Attributes:
         prompt: (n, C) int64, n >= 1 positions of C ids whose embeddings are summed, -1 for none.
         max_tokens: how many tokens to draw, at least 1.
         sampling: how to draw them.
-        uniforms: (max_tokens,) float32, one draw a token.
+        uniforms: (max_tokens,) float32, one random number per token.
         heads: token i is chosen from head heads[i % len(heads)] of the runner.
-        stop_token: the token that ends the sequence, None if only max_tokens does. It is not among
-            `tokens`.
-        continues: an earlier sequence whose prompt and tokens this prompt begins with; if its slot
-            is still held, only the positions that the slot lacks are computed.
-        report_every: tokens that are handed on together, so that a message is not made of each.
-        hold: keep the slot when finished, so that another sequence may continue this one.
-        watch: the attention to be noted, None for none, which costs nothing.
-        playback: what the stream that this is part of has made; None: it has no listener.
+        stop_token: the token that ends the request; not part of `tokens`. None: only max_tokens
+            ends it.
+        continues: an earlier request whose prompt and tokens are the start of this prompt. If its
+            slot is still held, only the missing positions are computed.
+        report_every: number of tokens that are reported together, to save messages.
+        hold: keep the slot when finished, for a request that continues this one.
+        watch: the attention to record; None: none, at no cost.
+        playback: the output of the stream that this request belongs to; None: not played.
     """
 
     prompt: NDArray[np.int64]
@@ -88,54 +85,52 @@ class Request:
     playback: Playback | None = None
 
     # Set by the scheduler.
-    came: float = field(default=0.0, init=False)  # when it was added
+    arrived_at: float = field(default=0.0, init=False)
     state: State = field(default=State.WAITING, init=False)
     slot: int | None = field(default=None, init=False)
-    cached: int = field(default=0, init=False)  # positions that the slot holds
+    cached: int = field(default=0, init=False)  # positions in the slot
     tokens: list[int] = field(default_factory=list, init=False)
     stopped: bool = field(default=False, init=False)  # the stop token was drawn
-    settled: int = field(default=0, init=False)  # tokens that others may read: their steps are over
+    published: int = field(default=0, init=False)  # tokens of finished steps, which may be read
 
-    # Set by the runner: one (heads, positions, width) float32 for each step.
-    seen: list[NDArray[np.float32]] = field(default_factory=list, init=False)
+    # Set by the runner: (heads, positions, width) float32 of each step.
+    attention: list[NDArray[np.float32]] = field(default_factory=list, init=False)
 
     # Set by the engine.
     queue_s: float = field(default=0.0, init=False)
     compute_s: float = field(default=0.0, init=False)
 
     def record(self, token: int, positions: int) -> None:
-        """A step has appended so many positions to the slot and drawn this token."""
+        """Record a step that appended positions to the slot and drew a token."""
         self.cached += positions
         self.stopped = token == self.stop_token
         if not self.stopped:
             self.tokens.append(token)
 
-    def hand_on(self, now: float) -> None:
-        """Let others read the tokens recorded since the last call, and account to the playback for
-        them.
-        """
+    def publish(self, now: float) -> None:
+        """Make all recorded tokens readable, and count them as played audio."""
         if self.playback is not None:
-            self.playback.hand_on(len(self.tokens) - self.settled, now)
-        self.settled = len(self.tokens)
+            self.playback.publish(len(self.tokens) - self.published, now)
+        self.published = len(self.tokens)
 
     @property
     def complete(self) -> bool:
-        """Whether nothing is left to draw."""
+        """Whether no token is left to draw."""
         return self.stopped or len(self.tokens) >= self.max_tokens
 
     @property
     def steps_to_report(self) -> int:
-        """Steps until tokens are to be reported or the sequence is complete, 1 at least."""
+        """Number of steps until tokens are reported or the request is complete, at least 1."""
         to_report = self.report_every - len(self.tokens) % self.report_every
         return max(1, min(to_report, self.max_tokens - len(self.tokens)))
 
     @property
-    def dry_at(self) -> float | None:
-        """When the listener has nothing left to hear; None when there is none who began."""
-        return None if self.playback is None else self.playback.dry_at
+    def underrun_at(self) -> float | None:
+        """When the stream's player underruns; None before its first output."""
+        return None if self.playback is None else self.playback.underrun_at
 
     def pending(self) -> NDArray[np.int64]:
-        """(n, C): the positions that must be computed before the next token can be drawn."""
+        """Return the positions to compute before the next token can be drawn, (n, C)."""
         if self.cached < len(self.prompt):
             return self.prompt[self.cached :]
         ids = np.full((1, self.prompt.shape[1]), -1, dtype=np.int64)
@@ -144,15 +139,15 @@ class Request:
 
     @property
     def pending_count(self) -> int:
-        """len(pending()), without building it."""
+        """len(pending()), without building the array."""
         return max(1, len(self.prompt) - self.cached)
 
     @property
     def next_head(self) -> int:
-        """The head that the next token is chosen from."""
+        """The head that chooses the next token."""
         return self.heads[len(self.tokens) % len(self.heads)]
 
     @property
     def next_uniform(self) -> float:
-        """The next token's draw."""
+        """The random number of the next token."""
         return float(self.uniforms[len(self.tokens)])

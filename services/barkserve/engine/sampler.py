@@ -1,8 +1,7 @@
-"""Chooses one token a row from a batch of logits, on the device, without asking the host in
-between.
+"""Chooses one token per row from a batch of logits, on the device, without host synchronization.
 
-The warpers and their order are transformers' (min_eos_p, temperature, top-k, top-p); the draw
-itself is the inverse of the cumulated distribution at a given uniform number, so that it can be
+The warpers and their order are those of transformers (min_eos_p, temperature, top-k, top-p). A
+token is drawn by inverting the cumulative distribution at a given uniform number, so it can be
 replayed.
 """
 
@@ -18,15 +17,13 @@ from barkserve.engine.request import SamplingParams
 
 @dataclass(frozen=True)
 class SamplingBatch:
-    """Sampling parameters of B rows as tensors of shape (B, 1), and which warpers any row needs at
-    all.
-    """
+    """Sampling parameters of B rows as (B, 1) tensors, and which warpers any row needs."""
 
     temperature: Tensor
     greedy: Tensor
     top_k: Tensor
     top_p: Tensor
-    min_eos_p: Tensor  # 2.0 where unset: never exceeded
+    min_eos_p: Tensor  # 2.0 if unset: never exceeded
     uniforms: Tensor
     all_greedy: bool
     largest_k: int
@@ -34,10 +31,10 @@ class SamplingBatch:
     any_min_eos_p: bool
 
     @classmethod
-    def of(
+    def from_params(
         cls, rows: Sequence[SamplingParams], uniforms: Sequence[float], device: torch.device
     ) -> "SamplingBatch":
-        """Gather the rows' parameters; one transfer to the device."""
+        """Gather the rows' parameters in one transfer to the device."""
         table = torch.tensor(
             [
                 (
@@ -69,18 +66,18 @@ class SamplingBatch:
 
 
 def sample(logits: Tensor, params: SamplingBatch, stop_index: int | None) -> Tensor:
-    """Choose one column a row.
+    """Choose one column per row.
 
     Args:
-        logits: (B, V) float32, of tokens that may be chosen.
+        logits: (B, V) float32, of the tokens to choose from.
         params: how each row chooses.
-        stop_index: the stop token's column, for min_eos_p; None where there is none.
+        stop_index: column of the stop token, for min_eos_p; None: no stop token.
 
     Returns:
         (B,) int64 columns.
     """
     if params.any_min_eos_p and stop_index is not None:
-        logits = prioritise_stop(logits, params.min_eos_p, stop_index)
+        logits = prioritize_stop(logits, params.min_eos_p, stop_index)
     best = logits.argmax(dim=-1)
     if params.all_greedy:
         return best
@@ -93,10 +90,10 @@ def sample(logits: Tensor, params: SamplingBatch, stop_index: int | None) -> Ten
     return torch.where(params.greedy[:, 0], best, drawn)
 
 
-def prioritise_stop(logits: Tensor, min_eos_p: Tensor, stop_index: int) -> Tensor:
-    """Leave only the stop token where its probability exceeds min_eos_p (B, 1).
+def prioritize_stop(logits: Tensor, min_eos_p: Tensor, stop_index: int) -> Tensor:
+    """Keep only the stop token in rows where its probability exceeds min_eos_p (B, 1).
 
-    transformers BarkEosPrioritizerLogitsProcessor.
+    Source: transformers BarkEosPrioritizerLogitsProcessor.
     """
     probability = functional.softmax(logits, dim=-1)[:, stop_index, None]
     only_stop = torch.full_like(logits, -torch.inf)
@@ -105,7 +102,10 @@ def prioritise_stop(logits: Tensor, min_eos_p: Tensor, stop_index: int) -> Tenso
 
 
 def keep_top_k(scores: Tensor, top_k: Tensor, largest_k: int) -> Tensor:
-    """Drop what is below the k-th best; k = 0 (B, 1) keeps all. transformers TopKLogitsWarper."""
+    """Drop scores below the k-th best of each row; k = 0 (B, 1) keeps all.
+
+    Source: transformers TopKLogitsWarper.
+    """
     largest_k = min(largest_k, scores.shape[-1])
     best = scores.topk(largest_k, dim=-1).values  # (B, largest_k), descending
     threshold = best.gather(1, (top_k - 1).clamp(min=0, max=largest_k - 1))
@@ -113,8 +113,9 @@ def keep_top_k(scores: Tensor, top_k: Tensor, largest_k: int) -> Tensor:
 
 
 def keep_top_p(scores: Tensor, top_p: Tensor) -> Tensor:
-    """Drop the unlikely tail whose probability is at most 1 - top_p (B, 1). transformers
-    TopPLogitsWarper.
+    """Drop the least likely tokens whose probabilities sum to at most 1 - top_p (B, 1).
+
+    Source: transformers TopPLogitsWarper.
     """
     ordered, order = scores.sort(dim=-1, descending=False)
     tail = functional.softmax(ordered, dim=-1).cumsum(dim=-1) <= 1.0 - top_p
@@ -124,17 +125,17 @@ def keep_top_p(scores: Tensor, top_p: Tensor) -> Tensor:
 
 
 def draw(probabilities: Tensor, uniforms: Tensor) -> Tensor:
-    """The first column at which the cumulated probability exceeds the uniform number.
+    """Return the first column at which the cumulative probability exceeds the uniform number.
 
     Args:
         probabilities: (..., V) float32, summing to about 1.
         uniforms: (..., 1) float32 in [0, 1).
 
     Returns:
-        (...) int64 columns, never one of probability 0.
+        (...) int64 columns, never one with probability 0.
     """
-    cumulated = probabilities.cumsum(dim=-1)
-    total = cumulated[..., -1:]
-    at_most = total.nextafter(torch.zeros_like(total))  # rounding must not reach the very end
-    target = torch.minimum(uniforms * total, at_most)
-    return torch.searchsorted(cumulated, target.contiguous(), right=True).squeeze(-1)
+    cumulative = probabilities.cumsum(dim=-1)
+    total = cumulative[..., -1:]
+    limit = total.nextafter(torch.zeros_like(total))  # rounding must not reach the very end
+    target = torch.minimum(uniforms * total, limit)
+    return torch.searchsorted(cumulative, target.contiguous(), right=True).squeeze(-1)

@@ -1,15 +1,14 @@
-"""Decides which sequences run next: admits, batches, retires, aborts. Knows no torch and no
-threads.
+"""Decides which requests run next: admits, batches, finishes and aborts them.
 
-The order is that of playback deadlines: who runs dry first. A stream's deadline is worked out from
-this stage alone, see Playback: the time of its first output and the audio it has made since. A
-stream that has made nothing is due FIRST_SOUND_S after it came, so newcomers keep their order and
-wait for those only who would fall silent before.
+The policy is earliest playback deadline first. A stream's deadline is when its player underruns,
+estimated from this stage's own output (see playback.py). A stream without output is due
+FIRST_AUDIO_S after its arrival. New streams therefore start in order of arrival and wait only for
+streams that would underrun before that.
 
-Decodes run all together: leaving one out saves the others next to nothing. Prompts run between
-them, the most urgent and those of its length. Two steps of prompts follow each other only while
-everybody who could decode has audio for longer than the next one takes; otherwise they take turns,
-so that neither starves.
+Decodes run in one batch, because leaving out a request saves almost no time. Prefills run between
+decodes: the most urgent prompt, together with others of the same length. Two prefills follow each
+other only while every decoding stream has more audio buffered than the next prefill takes.
+Otherwise prefills and decodes alternate, and neither starves.
 """
 
 import time
@@ -17,54 +16,55 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from barkserve.engine.kv_cache import SlotTable
-from barkserve.engine.playback import FIRST_SOUND_S
+from barkserve.engine.playback import FIRST_AUDIO_S
 from barkserve.engine.request import Request, State
 
-_FORGET = 0.8  # what a step of prompts took counts this much less at each that follows
+_PREFILL_DECAY = 0.8  # of the estimated prefill time, per prefill
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Sequences that take one step together: all append the same number of positions to their
-    slots.
+    """Requests that run one step together. Each appends the same number of positions to its slot.
 
     Attributes:
-        sequences: who takes part.
-        slots: their slots; an abort while the step runs takes a sequence's own away.
-        length: positions that each appends.
+        requests: the requests.
+        slots: their slots. An abort during the step clears a request's own `slot`, not this one.
+        length: positions that each request appends.
     """
 
-    sequences: tuple[Request, ...]
+    requests: tuple[Request, ...]
     slots: tuple[int, ...]
     length: int
 
     @classmethod
-    def of(cls, sequences: Iterable[Request], length: int) -> "Batch":
-        """A step of sequences that all have a slot."""
-        running = tuple(sequences)
-        slots = tuple(sequence.slot for sequence in running if sequence.slot is not None)
+    def from_requests(cls, requests: Iterable[Request], length: int) -> "Batch":
+        """Make a batch of requests that all have a slot."""
+        running = tuple(requests)
+        slots = tuple(request.slot for request in running if request.slot is not None)
         assert len(slots) == len(running)
         return cls(running, slots, length)
 
     def record(self, tokens: list[int]) -> bool:
-        """What the step drew; False when no further step of these sequences may follow, because one
-        of them is complete or aborted. Touches the sequences only.
+        """Record the tokens of a step. Changes the requests only.
+
+        Returns:
+            Whether the same batch can run another step: no request is complete or aborted.
         """
-        go_on = True
-        for sequence, token in zip(self.sequences, tokens, strict=True):
-            if sequence.state is State.RUNNING:
-                sequence.record(token, self.length)
-            go_on = go_on and sequence.state is State.RUNNING and not sequence.complete
-        return go_on
+        repeatable = True
+        for request, token in zip(self.requests, tokens, strict=True):
+            if request.state is State.RUNNING:
+                request.record(token, self.length)
+            repeatable = repeatable and request.state is State.RUNNING and not request.complete
+        return repeatable
 
 
 class Scheduler:
-    """Continuous batching: sequences join and leave between steps.
+    """Continuous batching: requests join and leave between steps.
 
     Args:
-        slots: sequences that can run at once.
-        prefill_positions: most positions of one step of prompts, if it is more than one prompt.
-        clock: seconds, of any origin.
+        slots: number of requests that can run at once.
+        prefill_positions: most positions in a prefill of several prompts.
+        clock: monotonic time, s.
     """
 
     def __init__(
@@ -75,134 +75,141 @@ class Scheduler:
         self._running: list[Request] = []
         self._prefill_positions = prefill_positions
         self._clock = clock
-        self._prefilled = False  # by the last step
-        self._prefill_s = 0.0  # what a step of prompts takes
+        self._prefilled = False  # the last step was a prefill
+        self._prefill_s = 0.0  # estimated duration of a prefill
 
     @property
     def waiting(self) -> int:
-        """Sequences without a slot."""
+        """Number of requests without a slot."""
         return len(self._waiting)
 
     @property
     def running(self) -> int:
-        """Sequences with a slot that are not finished."""
+        """Number of unfinished requests with a slot."""
         return len(self._running)
 
     @property
     def free_slots(self) -> int:
-        """Slots that a new sequence could have now."""
+        """Number of slots that a new request could get now."""
         return self._slots.available
 
-    def add(self, sequence: Request) -> None:
-        """Let a new sequence take part."""
-        sequence.came = self._clock()
-        self._waiting.append(sequence)
+    def add(self, request: Request) -> None:
+        """Queue a new request."""
+        request.arrived_at = self._clock()
+        self._waiting.append(request)
 
     def next_batch(self) -> Batch | None:
-        """The sequences of the next step, or None when there is nothing to do."""
+        """Choose the requests of the next step; None if there are none."""
         self._admit()
-        prefills = [sequence for sequence in self._running if sequence.pending_count > 1]
-        decodes = [sequence for sequence in self._running if sequence.pending_count == 1]
+        prefills = [request for request in self._running if request.pending_count > 1]
+        decodes = [request for request in self._running if request.pending_count == 1]
         if prefills and (not decodes or self._may_prefill(decodes)):
             self._prefilled = True
             return self._prefill(prefills)
         self._prefilled = False
-        return Batch.of(decodes, 1) if decodes else None
+        return Batch.from_requests(decodes, 1) if decodes else None
 
-    def steps(self, batch: Batch) -> int:
-        """How many steps of this batch may follow each other before there is anything to decide or
-        to hand on: until the first of its sequences has tokens to report or is complete.
+    def steps_to_report(self, batch: Batch) -> int:
+        """Return how many steps of this batch can run without the scheduler.
+
+        That is until the first of its requests has tokens to report or is complete.
         """
-        if batch.length > 1 or len(batch.sequences) < len(self._running):
+        if batch.length > 1 or len(batch.requests) < len(self._running):
             return 1
-        return min(sequence.steps_to_report for sequence in batch.sequences)
+        return min(request.steps_to_report for request in batch.requests)
 
-    def settle(self, batch: Batch, elapsed: float) -> list[Request]:
-        """Retire what is complete after a step that was recorded and took so many seconds; returns
-        the sequences that have news. Sequences aborted meanwhile are skipped.
+    def finish_step(self, batch: Batch, elapsed: float) -> list[Request]:
+        """Publish the tokens of recorded steps and finish the requests that are complete.
+
+        Args:
+            batch: the batch that ran.
+            elapsed: duration of its steps, s.
+
+        Returns:
+            The requests with new tokens or a new state, without those aborted meanwhile.
         """
         if batch.length > 1:
-            self._prefill_s = max(elapsed, _FORGET * self._prefill_s)
-        alive = [each for each in batch.sequences if each.state is State.RUNNING]
+            self._prefill_s = max(elapsed, _PREFILL_DECAY * self._prefill_s)
+        alive = [request for request in batch.requests if request.state is State.RUNNING]
         now = self._clock()
-        for sequence in alive:
-            sequence.hand_on(now)
-            if sequence.complete:
-                self._retire(sequence)
+        for request in alive:
+            request.publish(now)
+            if request.complete:
+                self._finish(request)
         return alive
 
-    def fail(self, batch: Batch) -> list[Request]:
-        """Abort all of a batch of which a step failed; returns the sequences that have news. What
-        the steps before it recorded is theirs.
+    def fail_step(self, batch: Batch) -> list[Request]:
+        """Abort all requests of a batch after a step failed; publish the steps before it.
+
+        Returns:
+            The aborted requests, without those aborted meanwhile.
         """
-        alive = [each for each in batch.sequences if each.state is State.RUNNING]
+        alive = [request for request in batch.requests if request.state is State.RUNNING]
         now = self._clock()
-        for sequence in alive:
-            sequence.hand_on(now)
-            self.abort(sequence)
+        for request in alive:
+            request.publish(now)
+            self.abort(request)
         return alive
 
-    def abort(self, sequence: Request) -> None:
-        """Forget a sequence in whatever state it is; its slot is free at once."""
-        if sequence.state is State.WAITING:
-            self._waiting.remove(sequence)
-            if sequence.continues is not None:
-                self._slots.free(sequence.continues)  # nobody else will continue it
-        elif sequence.state is State.RUNNING:
-            self._running.remove(sequence)
-        sequence.state = State.ABORTED
-        self._slots.free(sequence)
+    def abort(self, request: Request) -> None:
+        """Remove a request in any state. Its slot is free at once."""
+        if request.state is State.WAITING:
+            self._waiting.remove(request)
+            if request.continues is not None:
+                self._slots.free(request.continues)  # no other request continues it
+        elif request.state is State.RUNNING:
+            self._running.remove(request)
+        request.state = State.ABORTED
+        self._slots.free(request)
 
-    def release(self, sequence: Request) -> None:
-        """Give up the slot that a finished sequence holds, if it still does."""
-        self._slots.free(sequence)
+    def release(self, request: Request) -> None:
+        """Free the slot held by a finished request, if any."""
+        self._slots.free(request)
 
-    def forget(self) -> None:
-        """The cache is about to be lost: give up all slots that are held for sequences to come,
-        which will compute anew what they held.
-        """
-        self._slots.forget()
+    def release_held(self) -> None:
+        """Free all held slots before the cache is lost. Continuations then recompute it."""
+        self._slots.release_held()
 
     def _may_prefill(self, decodes: list[Request]) -> bool:
         if not self._prefilled:
             return True
-        dry = [sequence.dry_at for sequence in decodes]
-        if None in dry:  # it has yet to make its first sound
+        underruns = [request.underrun_at for request in decodes]
+        if None in underruns:  # a stream without output yet
             return False
-        return min(at for at in dry if at is not None) - self._clock() > self._prefill_s
+        return min(at for at in underruns if at is not None) - self._clock() > self._prefill_s
 
     def _prefill(self, prefills: list[Request]) -> Batch:
-        urgent = sorted(prefills, key=_due)
+        urgent = sorted(prefills, key=_deadline)
         length = urgent[0].pending_count
-        most = max(1, self._prefill_positions // length)
-        alike = [sequence for sequence in urgent if sequence.pending_count == length]
-        return Batch.of(alike[:most], length)
+        count = max(1, self._prefill_positions // length)
+        alike = [request for request in urgent if request.pending_count == length]
+        return Batch.from_requests(alike[:count], length)
 
     def _admit(self) -> None:
-        for sequence in sorted(self._waiting, key=_due):
-            before = sequence.continues
+        for request in sorted(self._waiting, key=_deadline):
+            before = request.continues
             slot = None if before is None else self._slots.take_over(before)
             if slot is not None and before is not None:
-                sequence.cached = before.cached
+                request.cached = before.cached
             else:
                 slot = self._slots.take()
             if slot is None:
                 return
-            sequence.slot = slot
-            sequence.continues = None  # nothing of the past is needed any more
-            sequence.state = State.RUNNING
-            self._waiting.remove(sequence)
-            self._running.append(sequence)
+            request.slot = slot
+            request.continues = None  # a long stream must not keep all its requests in memory
+            request.state = State.RUNNING
+            self._waiting.remove(request)
+            self._running.append(request)
 
-    def _retire(self, sequence: Request) -> None:
-        sequence.state = State.FINISHED
-        self._running.remove(sequence)
-        if sequence.hold:
-            self._slots.hold(sequence)
+    def _finish(self, request: Request) -> None:
+        request.state = State.FINISHED
+        self._running.remove(request)
+        if request.hold:
+            self._slots.hold(request)
         else:
-            self._slots.free(sequence)
+            self._slots.free(request)
 
 
-def _due(sequence: Request) -> float:
-    dry_at = sequence.dry_at
-    return sequence.came + FIRST_SOUND_S if dry_at is None else dry_at
+def _deadline(request: Request) -> float:
+    underrun_at = request.underrun_at
+    return request.arrived_at + FIRST_AUDIO_S if underrun_at is None else underrun_at

@@ -1,6 +1,6 @@
-"""Runs a service's model once before anybody waits for it, and says what it keeps in memory.
+"""Runs a service's model once before it reports ready.
 
-A first pass makes kernels, buffers and threads that later ones find. Knows no stage.
+The first pass initializes kernels, buffers and threads.
 """
 
 import logging
@@ -13,25 +13,27 @@ _log = logging.getLogger(__name__)
 Start = Callable[[], Awaitable[None]]
 
 
-def started_warm(start: Start, generate: Callable[[], AsyncIterator[Any]], memory: str) -> Start:
-    """A start that also runs one small generation, of which nothing is kept.
+def start_with_warm_up(
+    start: Start, generate: Callable[[], AsyncIterator[Any]], memory: str
+) -> Start:
+    """Extend a start function by one small generation whose output is dropped.
 
     Args:
         start: starts the engine or the batcher.
-        generate: begins a generation.
-        memory: what the service keeps, for the log.
+        generate: makes a generation.
+        memory: memory use of the service, for the log.
     """
 
     async def start_warm() -> None:
         await start()
-        began = time.perf_counter()
+        started = time.perf_counter()
         async for _ in generate():
             pass
-        _log.info("%s; warm after %.2f s", memory, time.perf_counter() - began)
+        _log.info("%s; warm after %.2f s", memory, time.perf_counter() - started)
 
     return start_warm
 
 
-async def once(item: Any) -> AsyncIterator[Any]:
-    """A stream of one item."""
+async def single_item(item: Any) -> AsyncIterator[Any]:
+    """Yield one item."""
     yield item

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from barkserve.engine.graphs import Graphs, bucket_of, buckets
+from barkserve.engine.graphs import Graphs, bucket_size, bucket_sizes
 from barkserve.engine.offload import Offload
 from barkserve.engine.sampler import draw
 from barkserve.fine.job import FillJob
@@ -47,7 +47,7 @@ class Filler:
         are graphs.
         """
         self._most = most
-        for size in buckets(most) if self._graphs is not None else ():
+        for size in bucket_sizes(most) if self._graphs is not None else ():
             shape = (size, length, self._decides.stop)
             codes = torch.zeros(shape, dtype=torch.int64, device=self._device)
             for codebook in self._decides:
@@ -56,7 +56,7 @@ class Filler:
     def offload(self) -> Offload:
         """What takes the model from its device and brings it back."""
         graphs = self._graphs
-        return Offload(self._model.parameters(), forget=graphs.forget if graphs else None)
+        return Offload(self._model.parameters(), before_offload=graphs.clear if graphs else None)
 
     @torch.inference_mode()
     def fill(self, jobs: list[FillJob]) -> list[NDArray[np.int64]]:
@@ -71,7 +71,7 @@ class Filler:
         """
         asked = len(jobs)
         if self._graphs is not None:  # filled up to a size that is captured
-            jobs = jobs + jobs[-1:] * (bucket_of(asked, max(asked, self._most)) - asked)
+            jobs = jobs + jobs[-1:] * (bucket_size(asked, max(asked, self._most)) - asked)
         device = self._device
         codes = torch.from_numpy(np.stack([job.codes for job in jobs])).to(device)  # (B, T, books)
         uniforms = torch.from_numpy(np.stack([job.uniforms for job in jobs])).to(device)

@@ -14,7 +14,7 @@ from barkserve.constants import DrawStream
 from barkserve.engine.batcher import Batcher
 from barkserve.engine.draws import uniforms
 from barkserve.engine.playback import Playback
-from barkserve.engine.warm_up import once
+from barkserve.engine.warm_up import single_item
 from barkserve.fine.job import FillJob
 from barkserve.fine.windows import ChunkPlan, FineGeometry, Window
 
@@ -54,7 +54,7 @@ class FineGenerator:
 
     def __init__(self, batcher: Batcher[FillJob, Codes], config: BarkConfig) -> None:
         self._batcher = batcher
-        self._geometry = FineGeometry.of(config.fine_generation)
+        self._geometry = FineGeometry.from_config(config.fine_generation)
         self._codebook_size = config.codebook_size
         self._rate = config.coarse_generation.coarse_rate_hz
         self._books = config.fine_generation.n_fine_codebooks
@@ -91,7 +91,7 @@ class FineGenerator:
                 fresh = filled[len(released) : release_to]
                 released = np.concatenate([released, fresh])
                 run.made += len(fresh)
-                playback.hand_on(len(fresh), monotonic())
+                playback.publish(len(fresh), monotonic())
                 yield fresh
             settled = release_to
 
@@ -100,7 +100,7 @@ class FineGenerator:
         nothing = np.empty((0, self._books), dtype=np.int64)
         request = FineRequest(nothing, None, 0, None, nothing)
         coarse = np.zeros((1, self._given), dtype=np.int64)
-        return self.generate(request, once(coarse), FineRun())
+        return self.generate(request, single_item(coarse), FineRun())
 
     async def _fill(
         self,
@@ -115,7 +115,7 @@ class FineGenerator:
         windows = self._geometry.windows_beyond(len(history), len(frames), len(settled))
         codes = self._start_codes(history, frames, settled, windows[0])
         draws = self._draws(request, history, frames)
-        started, due = perf_counter(), playback.due(monotonic())
+        started, due = perf_counter(), playback.deadline(monotonic())
         for window in windows:
             part = slice(window.start, window.start + self._geometry.length)
             fill_from = window.fill_from - window.start

@@ -30,12 +30,12 @@ class FineGeometry:
     hop: int  # between windows, and most history frames: 512 for Suno's
 
     @classmethod
-    def of(cls, generation: FineGeneration) -> "FineGeometry":
+    def from_config(cls, generation: FineGeneration) -> "FineGeometry":
         """The geometry of a checkpoint."""
         return cls(generation.max_fine_input_length, generation.max_fine_history_length)
 
     @property
-    def most_fresh(self) -> int:
+    def max_new_frames(self) -> int:
         """Frames that every window decides, however long the history."""
         return self.length - self.hop
 

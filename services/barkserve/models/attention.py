@@ -1,7 +1,7 @@
-"""Attention over whole windows and over slots of a key/value cache, in three interchangeable ways.
+"""Attention over whole windows and over slots of a key/value cache, with three backends.
 
-`eager` writes the formula out and is the reference; `sdpa` is torch's fused kernel; `flash` is
-flash-attn on CUDA in float16 or bfloat16. Knows no weights and no tokens.
+`eager` is the plain formula and the reference. `sdpa` is torch's fused kernel. `flash` is
+flash-attn, on CUDA in float16 or bfloat16.
 """
 
 import math
@@ -20,17 +20,17 @@ Backend = Literal["flash", "sdpa", "eager"]
 
 @dataclass(frozen=True)
 class CacheRows:
-    """Which slots a batch reads and writes, and where.
+    """The slots that a batch reads and writes, and the positions in them.
 
     Attributes:
-        slots: (B,) int64, one slot a row, no slot twice.
-        starts: (B,) int64, positions already held by each slot.
-        longest: the largest of starts + T, known on the host so that no step has to ask the device.
-        contiguous: slots are first, first + 1, ...: the cache can be viewed, not gathered.
-        first: the lowest slot, meaningful when contiguous.
-        captured: slots and starts will change in place while all else stays, so that nothing may be
-            taken from the host but shapes.
-        bags: the same for a decode of several rows on a CPU in float32, else None.
+        slots: (B,) int64, one slot per row, each at most once.
+        starts: (B,) int64, positions that each slot already holds.
+        longest: the maximum of starts + T, on the host: reading it needs no synchronization.
+        contiguous: slots are first, first + 1, ...: the cache can be sliced instead of gathered.
+        first: the lowest slot; valid if contiguous.
+        captured: for a captured graph, where slots and starts change in place. Only shapes may be
+            read on the host.
+        bags: the same rows for Bags.attend; set for a float32 decode of several rows on a CPU.
     """
 
     slots: Tensor
@@ -42,26 +42,35 @@ class CacheRows:
     bags: Bags | None = None
 
     @classmethod
-    def anywhere(cls, slots: Tensor, starts: Tensor, positions: int) -> "CacheRows":
-        """Rows for a captured graph: any slots, any starts, of a cache of so many positions."""
+    def for_capture(cls, slots: Tensor, starts: Tensor, positions: int) -> "CacheRows":
+        """Make rows for a captured graph over a cache with this many positions."""
         return cls(slots, starts, positions, contiguous=False, first=0, captured=True)
 
     @property
     def single(self) -> bool:
-        """One row whose place the host knows: slices do, no index arithmetic."""
+        """Whether there is one row and the host knows its slot: slices replace indexing."""
         return len(self.slots) == 1 and not self.captured
 
     @classmethod
-    def of(cls, slots: list[int], starts: list[int], length: int, cache: Tensor) -> "CacheRows":
-        """Rows that each append `length` positions behind `starts`, to a cache from
-        CausalModel.new_cache.
+    def for_append(
+        cls, slots: list[int], starts: list[int], length: int, cache: Tensor
+    ) -> "CacheRows":
+        """Make rows that each append `length` positions after `starts`.
+
+        Args:
+            slots: one per row.
+            starts: positions that each slot already holds.
+            length: positions that each row appends.
+            cache: one from CausalModel.new_cache.
         """
         ordered = all(slot == slots[0] + row for row, slot in enumerate(slots))
         taken, device = torch.tensor(slots, device=cache.device), cache.device
         decode = length == 1 and len(slots) > 1
         bags = None
         if decode and device.type == "cpu" and cache.dtype is torch.float32:
-            bags = Bags.of(taken, [start + 1 for start in starts], cache.shape[3], cache.shape[4])
+            bags = Bags.for_slots(
+                taken, [start + 1 for start in starts], cache.shape[3], cache.shape[4]
+            )
         return cls(
             slots=taken,
             starts=torch.tensor(starts, device=device),
@@ -79,25 +88,32 @@ class CacheRows:
 
 
 class CachedAttention(Protocol):
-    """Appends k and v to the rows' slots, then lets q attend to everything up to its own
-    position.
-    """
+    """Causal attention: appends k and v to the rows' slots, then attends over the slots."""
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor, cache: Tensor, rows: CacheRows) -> Tensor:
-        """q, k, v: (B, H, T, D); cache: (2, slots, H, P, D), written in place. Returns (B, H, T,
-        D).
+        """Attend.
+
+        Args:
+            q: (B, H, T, D).
+            k: (B, H, T, D).
+            v: (B, H, T, D).
+            cache: (2, slots, H, P, D) of one layer, written in place.
+            rows: the slots.
+
+        Returns:
+            (B, H, T, D).
         """
 
 
 class FullAttention(Protocol):
-    """Every position attends to every position."""
+    """Bidirectional attention."""
 
     def __call__(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        """q, k, v: (B, H, T, D). Returns (B, H, T, D)."""
+        """Attend. q, k, v: (B, H, T, D). Returns (B, H, T, D)."""
 
 
 def _store(k: Tensor, v: Tensor, cache: Tensor, rows: CacheRows) -> None:
-    """Write k and v behind each row's start."""
+    """Write k and v to each row's slot from its start on."""
     length = k.shape[2]
     if rows.single:
         end = rows.longest
@@ -110,47 +126,46 @@ def _store(k: Tensor, v: Tensor, cache: Tensor, rows: CacheRows) -> None:
         cache[1][index] = v.transpose(1, 2)
 
 
-def _held(cache: Tensor, rows: CacheRows) -> tuple[Tensor, Tensor]:
-    """The rows' keys and values, (B, H, longest, D)."""
+def _read(cache: Tensor, rows: CacheRows) -> tuple[Tensor, Tensor]:
+    """Return the rows' keys and values, each (B, H, longest, D)."""
     if rows.contiguous:
-        held = cache[:, rows.first : rows.first + len(rows.slots), :, : rows.longest]
+        rows_cache = cache[:, rows.first : rows.first + len(rows.slots), :, : rows.longest]
     else:
-        held = cache[:, :, :, : rows.longest].index_select(1, rows.slots)
-    return held[0], held[1]
+        rows_cache = cache[:, :, :, : rows.longest].index_select(1, rows.slots)
+    return rows_cache[0], rows_cache[1]
 
 
 def eager_full(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """softmax(q k^T / sqrt(D)) v, "Attention Is All You Need", equation 1; transformers
-    BarkSelfAttention._attn.
+    """Compute softmax(q k^T / sqrt(D)) v ("Attention Is All You Need", equation 1).
+
+    Source: transformers BarkSelfAttention._attn.
     """
     weights = torch.matmul(q, k.transpose(-1, -2)) * (1.0 / math.sqrt(q.shape[-1]))
     return torch.matmul(functional.softmax(weights, dim=-1).to(v.dtype), v)
 
 
 def eager_cached(q: Tensor, k: Tensor, v: Tensor, cache: Tensor, rows: CacheRows) -> Tensor:
-    """The same formula, masked causally, over the rows' slots."""
+    """Compute the same formula with a causal mask over the rows' slots."""
     _store(k, v, cache, rows)
-    keys, values = _held(cache, rows)
+    keys, values = _read(cache, rows)
     weights = torch.matmul(q, keys.transpose(-1, -2)) * (1.0 / math.sqrt(q.shape[-1]))
     weights = weights.masked_fill(~rows.mask(q.shape[2]), torch.finfo(weights.dtype).min)
     return torch.matmul(functional.softmax(weights, dim=-1).to(values.dtype), values)
 
 
 def sdpa_full(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Torch's scaled_dot_product_attention."""
+    """Call torch's scaled_dot_product_attention."""
     return functional.scaled_dot_product_attention(q, k, v)
 
 
 def sdpa_cached(q: Tensor, k: Tensor, v: Tensor, cache: Tensor, rows: CacheRows) -> Tensor:
-    """Torch's scaled_dot_product_attention over the rows' slots; several rows' decodes on a CPU by
-    bags.
-    """
+    """Call torch's scaled_dot_product_attention over the rows' slots, or Bags.attend."""
     _store(k, v, cache, rows)
     if rows.bags is not None:
         return rows.bags.attend(q, cache[0], cache[1])
-    keys, values = _held(cache, rows)
+    keys, values = _read(cache, rows)
     length = q.shape[2]
-    if rows.single and length in (1, rows.longest):  # nothing to mask, or plainly triangular
+    if rows.single and length in (1, rows.longest):  # no mask, or a triangular one
         return functional.scaled_dot_product_attention(q, keys, values, is_causal=length > 1)
     return functional.scaled_dot_product_attention(q, keys, values, attn_mask=rows.mask(length))
 
@@ -167,7 +182,7 @@ def _flash_cached(q: Tensor, k: Tensor, v: Tensor, cache: Tensor, rows: CacheRow
 
     out: Tensor = flash_attn_with_kvcache(
         q.transpose(1, 2),
-        cache[0].transpose(1, 2),  # (slots, P, H, D): strides are free, only D must be dense
+        cache[0].transpose(1, 2),  # (slots, P, H, D): only D must be dense
         cache[1].transpose(1, 2),
         k=k.transpose(1, 2),
         v=v.transpose(1, 2),
@@ -194,7 +209,11 @@ def _check_flash(device: torch.device, dtype: torch.dtype) -> None:
 
 
 def full_attention(backend: Backend, device: torch.device, dtype: torch.dtype) -> FullAttention:
-    """The bidirectional attention of that name. Raises StartupError where it cannot run."""
+    """Return the bidirectional attention of a backend.
+
+    Raises:
+        StartupError: the backend does not run on this device or dtype.
+    """
     if backend == "flash":
         _check_flash(device, dtype)
         return _flash_full
@@ -202,7 +221,11 @@ def full_attention(backend: Backend, device: torch.device, dtype: torch.dtype) -
 
 
 def cached_attention(backend: Backend, device: torch.device, dtype: torch.dtype) -> CachedAttention:
-    """The causal attention of that name. Raises StartupError where it cannot run."""
+    """Return the causal attention of a backend.
+
+    Raises:
+        StartupError: the backend does not run on this device or dtype.
+    """
     if backend == "flash":
         _check_flash(device, dtype)
         return _flash_cached

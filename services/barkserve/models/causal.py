@@ -1,7 +1,4 @@
-"""The causal model of the semantic and coarse stages, over slots of a key/value cache.
-
-Knows weights, positions and slots; knows nothing of prompts, sampling or who is speaking.
-"""
+"""The causal model of the semantic and coarse stages, over slots of a key/value cache."""
 
 from collections.abc import Callable
 from functools import partial
@@ -14,17 +11,17 @@ from barkserve.models.attention import CachedAttention, CacheRows
 from barkserve.models.linear import linear_of
 from barkserve.models.transformer import Attend, Block, embedding
 
-NoteQueries = Callable[[int, Tensor], None]
-"""Takes a layer's number and its queries, (B, heads, T, head_dim)."""
+RecordQueries = Callable[[int, Tensor], None]
+"""Receives a layer's number and its queries, (B, heads, T, head_dim)."""
 
 
 class CausalModel(nn.Module):
-    """transformers BarkCausalModel, with the cache handed in and only the wanted logits computed.
+    """BarkCausalModel of transformers, with an external cache and logits on request.
 
     Args:
         config: the shapes.
-        attention: how attention is computed.
-        linear_dtype: of the weights of heads.
+        attention: computes attention.
+        linear_dtype: dtype of the weights of heads.
     """
 
     def __init__(
@@ -44,8 +41,10 @@ class CausalModel(nn.Module):
         self.lm_head = nn.Linear(config.hidden_size, config.output_vocab_size, bias=False)
 
     def new_cache(self, slots: int) -> Tensor:
-        """An empty cache: (layers, 2, slots, heads, block_size, head_dim), in the weights' dtype
-        and device.
+        """Make an empty cache with the dtype and device of the weights.
+
+        Returns:
+            (layers, 2, slots, heads, block_size, head_dim).
         """
         config = self.config
         head_dim = config.hidden_size // config.num_heads
@@ -54,31 +53,36 @@ class CausalModel(nn.Module):
         return torch.zeros(shape, dtype=weight.dtype, device=weight.device)
 
     def forward(
-        self, ids: Tensor, cache: Tensor, rows: CacheRows, note: NoteQueries | None = None
+        self,
+        ids: Tensor,
+        cache: Tensor,
+        rows: CacheRows,
+        record_queries: RecordQueries | None = None,
     ) -> Tensor:
         """Append T positions to each row's slot.
 
         Args:
-            ids: (B, T, C) int64. The embeddings of a position's C ids are summed; -1 stands for
-                none.
+            ids: (B, T, C) int64. The embeddings of a position's C ids are summed; -1: no id.
             cache: from new_cache, written in place.
-            rows: the slots, and how much each already holds.
-            note: called with every layer's queries, for who wants to know where it looks.
+            rows: the slots, and the positions that each already holds.
+            record_queries: called with every layer's queries.
 
         Returns:
-            (B, hidden): the final, normalised state of each row's last position.
+            (B, hidden): the final, normalized state of each row's last position.
         """
         length = ids.shape[1]
         positions = rows.starts[:, None] + torch.arange(length, device=ids.device)  # (B, T)
         x = self._embed(ids) + self.position_embeds_layer(positions)
         for number, (layer, layer_cache) in enumerate(zip(self.layers, cache, strict=True)):
-            attend = partial(self._attention, cache=layer_cache, rows=rows)
-            x = layer(x, attend if note is None else _noting(attend, partial(note, number)))
+            attend: Attend = partial(self._attention, cache=layer_cache, rows=rows)
+            if record_queries is not None:
+                attend = _recording(attend, partial(record_queries, number))
+            x = layer(x, attend)
         out: Tensor = self.layernorm_final(x[:, -1])
         return out
 
     def head(self, ids: Tensor) -> nn.Module:
-        """The rows of lm_head that choose among these ids: (V,) int64, ascending."""
+        """Make the rows of lm_head for these ids, (V,) int64, ascending."""
         weight = self.lm_head.weight.detach()
         first, last = int(ids[0]), int(ids[-1])
         if last - first + 1 == len(ids):
@@ -86,14 +90,14 @@ class CausalModel(nn.Module):
         return linear_of(weight[ids.to(weight.device)], self._linear_dtype)
 
     def logits(self, hidden: Tensor, head: nn.Module) -> Tensor:
-        """Logits of chosen ids only.
+        """Compute the logits of a head's ids only.
 
         Args:
             hidden: (B, hidden), from forward.
             head: from head().
 
         Returns:
-            (B, V) float32, whatever the weights' dtype.
+            (B, V) float32 for every dtype of the weights.
         """
         out: Tensor = head(hidden)
         return out.float()
@@ -107,9 +111,9 @@ class CausalModel(nn.Module):
         return (embedded * present).sum(dim=2)
 
 
-def _noting(attend: Attend, note: Callable[[Tensor], None]) -> Attend:
-    def noting(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-        note(q)
+def _recording(attend: Attend, record: Callable[[Tensor], None]) -> Attend:
+    def recording(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        record(q)
         return attend(q, k, v)
 
-    return noting
+    return recording

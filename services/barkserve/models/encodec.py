@@ -1,8 +1,7 @@
-"""The EnCodec decoder: codes to samples, chunk by chunk, with its state handed in and out.
+"""The EnCodec decoder: codes to samples, chunk by chunk, with explicit state.
 
 Source: "High Fidelity Neural Audio Compression" (Defossez et al. 2022); transformers EncodecDecoder
-and EncodecResidualVectorQuantizer.decode. Knows no streams and no stream's beginning but a state of
-None.
+and EncodecResidualVectorQuantizer.decode.
 """
 
 import math
@@ -19,7 +18,7 @@ StatefulLayer = StreamingConv1d | StreamingConvTranspose1d | StreamingLSTM
 
 
 class ResidualBlock(nn.Module):
-    """SEANet's residual block. transformers EncodecResnetBlock."""
+    """SEANet's residual block. Source: transformers EncodecResnetBlock."""
 
     def __init__(self, config: EncodecConfig, channels: int, dilation: int) -> None:
         super().__init__()
@@ -41,12 +40,13 @@ class ResidualBlock(nn.Module):
 
 
 class EncodecDecoder(nn.Module):
-    """Sums the codes' vectors and runs them through SEANet, carrying the state of every layer.
+    """Sums the vectors of a frame's codes and decodes them with SEANet.
 
     Attributes:
-        hop_length: samples a frame.
-        first_frames: fewest frames to begin an utterance with, that it may equal the whole.
-        state_sizes: values of a row's state: those of `enter`, of `recur` and of `leave`.
+        hop_length: samples per frame.
+        first_frames: minimum length of an utterance's first chunk. A shorter one would be padded
+            differently than the whole utterance.
+        state_sizes: sizes of a row's state: of before_lstm, of lstm and of after_lstm.
     """
 
     def __init__(self, config: EncodecConfig, num_codebooks: int) -> None:
@@ -68,54 +68,54 @@ class EncodecDecoder(nn.Module):
         """Decode the next frames.
 
         Args:
-            codes: (B, T, num_codebooks) int64. At the very start T is first_frames at least, unless
-                the utterance is shorter than that; later any T >= 1.
-            state: what the previous call returned, None at the start of an utterance.
-            lengths: frames of each row, if they differ, where there is a state; codes behind a
-                row's last frame can be any, samples there mean nothing.
+            codes: (B, T, num_codebooks) int64. At the start T >= first_frames, unless the utterance
+                is shorter; later T >= 1.
+            state: the state that the previous call returned; None at the start of an utterance.
+            lengths: frames of each row, if they differ; needs a state. Codes after a row's last
+                frame are arbitrary, and so are the samples there.
 
         Returns:
             (B, T * hop_length) samples, and the next state, (B, sum of state_sizes).
         """
         before = self.split(state)
         ends = None if lengths is None else torch.tensor(lengths, device=codes.device)
-        x, first = self.enter(codes, before[0], ends)
-        x, second = self.recur(x, before[1], lengths)
-        samples, third = self.leave(x, before[2], ends)
+        x, first = self.before_lstm(codes, before[0], ends)
+        x, second = self.run_lstm(x, before[1], lengths)
+        samples, third = self.after_lstm(x, before[2], ends)
         return samples, torch.cat([first, second, third], dim=1)
 
     def split(self, state: Tensor | None) -> Sequence[Tensor | None]:
-        """A state's three parts."""
+        """Split a state into its three parts."""
         return [None] * 3 if state is None else torch.split(state, self.state_sizes, dim=1)
 
-    def enter(
+    def before_lstm(
         self, codes: Tensor, state: Tensor | None, ends: Tensor | None
     ) -> tuple[Tensor, Tensor]:
-        """What is before the LSTM: (B, T, num_codebooks) to (B, C, T)."""
+        """Run the layers before the LSTM: (B, T, num_codebooks) to (B, C, T)."""
         vectors = [book[codes[:, :, index]] for index, book in enumerate(self.codebooks)]
         x = torch.stack(vectors).sum(dim=0).transpose(1, 2)  # (B, codebook_dim, T)
         return _run_all(self.layers[:1], x, state, ends)
 
-    def recur(
+    def run_lstm(
         self, x: Tensor, state: Tensor | None, lengths: Sequence[int] | None
     ) -> tuple[Tensor, Tensor]:
-        """The LSTM: (B, C, T) to the same. It must know on the host how long rows are."""
+        """Run the LSTM: (B, C, T) to the same shape. It needs the lengths of rows on the host."""
         lstm = self.layers[1]
         assert isinstance(lstm, StreamingLSTM)
         before = None if state is None else state.reshape(-1, *lstm.state_shape)
         x, after = lstm(x, before, lengths)
         return x, after.flatten(1)
 
-    def leave(self, x: Tensor, state: Tensor | None, ends: Tensor | None) -> tuple[Tensor, Tensor]:
-        """What is behind the LSTM: (B, C, T) to (B, T * hop_length)."""
+    def after_lstm(
+        self, x: Tensor, state: Tensor | None, ends: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Run the layers after the LSTM: (B, C, T) to (B, T * hop_length)."""
         x, after = _run_all(self.layers[2:], x, state, ends)
         return x[:, 0], after
 
 
 class _Cursor:
-    """Walks through the layers' states in order, collecting the next ones, and knows where each row
-    ends.
-    """
+    """Hands each layer its part of the state, collects the next parts, and tracks row ends."""
 
     def __init__(self, state: Tensor | None, ends: Tensor | None) -> None:
         self._before = state
@@ -164,7 +164,7 @@ def _run(layer: nn.Module, x: Tensor, cursor: _Cursor) -> Tensor:
 
 
 def _decoder_layers(config: EncodecConfig) -> list[nn.Module]:
-    """The layers in transformers' order, so that names in the checkpoint fit."""
+    """Make the layers in transformers' order: the checkpoint's names count them."""
     channels = config.num_filters * 2 ** len(config.upsampling_ratios)
     layers: list[nn.Module] = [
         StreamingConv1d(config.hidden_size, channels, config.kernel_size, 1, config.pad_mode),
@@ -187,11 +187,11 @@ def _decoder_layers(config: EncodecConfig) -> list[nn.Module]:
 
 
 def _check_streamable(config: EncodecConfig) -> None:
-    """Raise CheckpointError for EnCodec variants that cannot be decoded causally in pieces."""
+    """Raise CheckpointError for EnCodec variants that cannot be decoded in chunks."""
     causal = config.use_causal_conv and config.trim_right_ratio == 1.0
     if not causal or config.norm_type != "weight_norm" or config.audio_channels != 1:
         raise CheckpointError(
-            "this checkpoint's codec is not the causal mono EnCodec that Bark has "
-            "(use_causal_conv, trim_right_ratio 1.0, weight_norm, 1 channel); take suno/bark, "
-            "suno/bark-small or one trained like them"
+            "the checkpoint's codec is not the causal mono EnCodec of Bark "
+            "(use_causal_conv, trim_right_ratio 1.0, weight_norm, 1 channel): use suno/bark, "
+            "suno/bark-small or a checkpoint with the same codec"
         )

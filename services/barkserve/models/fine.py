@@ -1,9 +1,4 @@
-"""The non-causal model of the fine stage: all codebooks but the first ones, each from those
-before it.
-
-Knows weights and whole windows; knows nothing of which frames of a window are wanted or how codes
-are drawn.
-"""
+"""The non-causal model of the fine stage: predicts a codebook from all codebooks before it."""
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +9,7 @@ from barkserve.models.transformer import Block, embedding
 
 
 class FineModel(nn.Module):
-    """transformers BarkFineModel. LayerNorm always has its bias here, whatever `bias` says."""
+    """BarkFineModel of transformers. Its LayerNorms have a bias whether or not `bias` is set."""
 
     def __init__(self, config: FineModelConfig, attention: FullAttention) -> None:
         super().__init__()
@@ -36,13 +31,13 @@ class FineModel(nn.Module):
         )
 
     def forward(self, codes: Tensor, codebook: int, start: int, codebook_size: int) -> Tensor:
-        """Logits of one codebook from itself and all before it, over a whole window.
+        """Compute the logits of one codebook from itself and all before it, over a window.
 
         Args:
-            codes: (B, T, n_codes_total) int64, unknown codes = codebook_size.
-            codebook: which codebook to predict, n_codes_given at least.
-            start: first frame whose logits are wanted.
-            codebook_size: how many codes may be chosen.
+            codes: (B, T, n_codes_total) int64, codebook_size where unknown.
+            codebook: which codebook to predict, at least n_codes_given.
+            start: first frame to compute logits for.
+            codebook_size: number of codes to choose from.
 
         Returns:
             (B, T - start, codebook_size) float32.

@@ -1,8 +1,7 @@
-"""A stage's model from a checkpoint: shapes from its config, tensors by name, strictly. Knows no
-requests.
+"""Loads a stage's model from a checkpoint: shapes from its config, tensors strictly by name.
 
-A model is made without memory and takes the tensors that are read as they are: at no time is it
-there twice.
+A model is built on the meta device and takes over the loaded tensors. Its weights are in memory
+only once.
 """
 
 from collections.abc import Callable
@@ -30,10 +29,10 @@ class Placement:
     """Where and how a model computes.
 
     Attributes:
-        device: where.
-        dtype: of what is computed between linear layers, and of the cache.
-        attention: how attention is computed.
-        linear_dtype: of the weights of the transformers' linear layers; None means dtype.
+        device: the device.
+        dtype: dtype of the activations and of the cache.
+        attention: the attention backend.
+        linear_dtype: dtype of the weights of linear layers; None: dtype.
     """
 
     device: torch.device
@@ -43,13 +42,20 @@ class Placement:
 
     @property
     def weights(self) -> torch.dtype:
-        """The dtype of the linear layers."""
+        """The dtype of the weights of linear layers."""
         return self.linear_dtype or self.dtype
 
     @classmethod
-    def of(cls, device: str, dtype: str, attention: Backend) -> "Placement":
-        """Parse option values. Raises StartupError for a device that is not there, and for a dtype
-        that it does not have.
+    def parse(cls, device: str, dtype: str, attention: Backend) -> "Placement":
+        """Parse option values.
+
+        Args:
+            device: a value of --device.
+            dtype: a value of --dtype.
+            attention: a value of --attention.
+
+        Raises:
+            StartupError: this machine lacks the device, or the device does not support the dtype.
         """
         try:
             chosen = torch.device(device)
@@ -68,24 +74,25 @@ class Placement:
                 "use float16 or bfloat16 on a GPU, bfloat16 or float32 on another processor"
             )
         if packs and given in (torch.bfloat16, torch.int8):
-            # on a CPU attention is faster in float32, and it costs nothing to be exact there
+            # on a CPU attention is faster in float32
             return cls(chosen, torch.float32, attention, linear_dtype=given)
         return cls(chosen, given, attention)
 
 
 def load_semantic(checkpoint: Checkpoint, placement: Placement) -> CausalModel:
-    """The semantic model."""
+    """Load the semantic model."""
     return _load_causal(checkpoint, SEMANTIC, checkpoint.bark.semantic, placement)
 
 
 def load_coarse(checkpoint: Checkpoint, placement: Placement) -> CausalModel:
-    """The coarse model."""
+    """Load the coarse model."""
     return _load_causal(checkpoint, COARSE, checkpoint.bark.coarse, placement)
 
 
 def load_fine(checkpoint: Checkpoint, placement: Placement) -> FineModel:
-    """The fine model; heads that the file leaves out are tied to the next codebook's
-    embedding.
+    """Load the fine model.
+
+    A head that the file does not contain is tied to the next codebook's embedding.
     """
     attention = full_attention(placement.attention, placement.device, placement.dtype)
     config = checkpoint.bark.fine
@@ -94,13 +101,13 @@ def load_fine(checkpoint: Checkpoint, placement: Placement) -> FineModel:
         tied = tensors.get(f"input_embeds_layers.{head + 1}.weight")
         if tied is not None:
             tensors.setdefault(f"lm_heads.{head}.weight", tied)
-    model = _filled(lambda: FineModel(config, attention), tensors, FINE, placement)
+    model = _load_into(lambda: FineModel(config, attention), tensors, FINE, placement)
     pack_linear(model, placement.weights)
     return model
 
 
 def load_codec(checkpoint: Checkpoint, placement: Placement) -> EncodecDecoder:
-    """The codec's decoder, with weight normalisation folded into its weights."""
+    """Load the codec's decoder, with weight normalization folded into its weights."""
     config = checkpoint.bark
     tensors = _fold_weight_norm(checkpoint.tensors(CODEC, ("decoder.", "quantizer.")))
     books = config.fine_generation.n_fine_codebooks
@@ -111,7 +118,7 @@ def load_codec(checkpoint: Checkpoint, placement: Placement) -> EncodecDecoder:
     }
     for book in range(books):
         renamed[f"codebooks.{book}"] = tensors[f"quantizer.layers.{book}.codebook.embed"]
-    return _filled(lambda: EncodecDecoder(config.codec, books), renamed, CODEC, placement)
+    return _load_into(lambda: EncodecDecoder(config.codec, books), renamed, CODEC, placement)
 
 
 def _load_causal(
@@ -119,18 +126,21 @@ def _load_causal(
 ) -> CausalModel:
     attention = cached_attention(placement.attention, placement.device, placement.dtype)
     tensors = checkpoint.tensors(prefix, to=(placement.device, placement.dtype))
-    model = _filled(
+    model = _load_into(
         lambda: CausalModel(config, attention, placement.weights), tensors, prefix, placement
     )
-    pack_linear(model.layers, placement.weights)  # lm_head stays: CausalModel.head takes it apart
+    pack_linear(
+        model.layers, placement.weights
+    )  # lm_head is not packed: CausalModel.head slices it
     return model
 
 
-def _filled(
+def _load_into(
     build: Callable[[], Model], tensors: Tensors, prefix: str, placement: Placement
 ) -> Model:
-    """A model with these tensors, strictly by name: in its place and dtype, frozen. Takes the
-    tensors out of the dictionary, so that whoever replaces one in the model frees its memory.
+    """Build a frozen model with these tensors on its device and in its dtype.
+
+    Empties the dictionary: memory of a tensor that is replaced in the model is then freed.
     """
     with torch.device("meta"):
         model = build()
@@ -146,8 +156,9 @@ def _filled(
 
 
 def _fold_weight_norm(tensors: Tensors) -> Tensors:
-    """G * v / |v| for every weight kept as (original0 = g, original1 = v), the norm taken over all
-    but dimension 0.
+    """Replace each pair (original0 = g, original1 = v) by g * v / |v|.
+
+    The norm is taken over all dimensions but 0.
     """
     folded: Tensors = {}
     for name, value in tensors.items():

@@ -1,4 +1,4 @@
-"""What a model keeps in memory. Knows no requests."""
+"""Memory use of a model."""
 
 from torch import Tensor, nn
 
@@ -6,14 +6,14 @@ from barkserve.models.linear import Int8Linear, PackedLinear
 
 
 def weight_bytes(model: nn.Module) -> int:
-    """Bytes of all weights, each counted once however often it is used."""
+    """Return the bytes of all weights. A shared weight counts once."""
     own = {parameter.data_ptr(): parameter.nbytes for parameter in model.parameters()}
     packed = [each for each in model.modules() if isinstance(each, PackedLinear | Int8Linear)]
     return sum(own.values()) + sum(layer.nbytes for layer in packed)
 
 
 def memory_report(model: nn.Module, cache: Tensor | None = None) -> str:
-    """One line for the log: weights and cache in MB, dtype and device."""
+    """Describe weights and cache in one line: MB, dtype and device."""
     some = next(model.parameters())
     text = f"weights {weight_bytes(model) / 1e6:.0f} MB"
     if cache is not None:

@@ -1,11 +1,12 @@
-"""Causal convolutions and an LSTM that take their state in and give it out, so that any chunking
-equals the whole.
+"""Causal convolutions and an LSTM with explicit state: the output does not depend on chunking.
 
-Weights live in the module, state never does: a state is a tensor with the batch row first, None at
-the very start. Rows of different lengths are padded on the right, by anything: told where each row
-ends, a layer leaves each the state that it has there, and what is behind touches nothing before.
-Design after Kyutai's pocket-tts; the arithmetic is transformers' EncodecConv1d,
-EncodecConvTranspose1d, EncodecLSTM.
+A layer takes its state as an argument and returns the next one: a tensor with the batch row first,
+None at the start of an utterance. Rows of different lengths are padded on the right with arbitrary
+values. Given the end of each row, a layer returns each row's state at its end, and padding does not
+change earlier outputs.
+
+The design follows Kyutai's pocket-tts. The arithmetic is that of transformers' EncodecConv1d,
+EncodecConvTranspose1d and EncodecLSTM.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,10 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 
 class StreamingConv1d(nn.Module):
-    """A stride-1 causal convolution; its state is the last (kernel_size - 1) * dilation inputs."""
+    """A causal convolution of stride 1.
+
+    Its state is the last (kernel_size - 1) * dilation inputs.
+    """
 
     def __init__(
         self, channels_in: int, channels_out: int, kernel_size: int, dilation: int, pad_mode: str
@@ -31,8 +35,15 @@ class StreamingConv1d(nn.Module):
     def forward(
         self, x: Tensor, state: Tensor | None, ends: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """x: (B, C_in, T); state: (B, C_in, context); ends: (B,) int64, 1 to T, where there is a
-        state. Returns (B, C_out, T) and the next state.
+        """Convolve the next inputs.
+
+        Args:
+            x: (B, C_in, T).
+            state: (B, C_in, context).
+            ends: (B,) int64, 1 to T: the length of each row; needs a state. None: T.
+
+        Returns:
+            (B, C_out, T) and the next state.
         """
         padded = self._pad_start(x) if state is None else torch.cat([state, x], dim=-1)
         if ends is None:
@@ -40,9 +51,7 @@ class StreamingConv1d(nn.Module):
         return self.conv(padded), _from(padded, ends, self.context)
 
     def _pad_start(self, x: Tensor) -> Tensor:
-        """Left padding at the very start; short inputs as transformers' EncodecConv1d._pad1d does
-        them.
-        """
+        """Pad the start of an utterance on the left, as transformers' EncodecConv1d._pad1d does."""
         if self.context == 0:
             return x
         if self.pad_mode != "reflect":
@@ -53,8 +62,9 @@ class StreamingConv1d(nn.Module):
 
 
 class StreamingConvTranspose1d(nn.Module):
-    """An upsampling convolution with kernel_size = 2 * stride, trimmed on the right; its state is
-    the overlap.
+    """An upsampling convolution with kernel_size = 2 * stride, trimmed on the right.
+
+    Its state is the overlap.
     """
 
     def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
@@ -66,12 +76,19 @@ class StreamingConvTranspose1d(nn.Module):
     def forward(
         self, x: Tensor, state: Tensor | None, ends: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """x: (B, C_in, T); state: (B, C_out, stride); ends: (B,) int64, 1 to T. Returns
-        (B, C_out, T * stride) and the next state.
+        """Upsample the next inputs.
+
+        Args:
+            x: (B, C_in, T).
+            state: (B, C_out, stride).
+            ends: (B,) int64, 1 to T: the length of each row. None: T.
+
+        Returns:
+            (B, C_out, T * stride) and the next state.
         """
         bias = self.conv.bias
         assert bias is not None
-        if ends is not None:  # the padding must not reach into the overlap
+        if ends is not None:  # padding must not get into the overlap
             x = x.masked_fill(torch.arange(x.shape[-1], device=x.device) >= _column(ends), 0)
         weight = self.conv.weight
         full = functional.conv_transpose1d(x, weight, None, self.stride)  # (B, C_out, (T+1)*stride)
@@ -84,7 +101,7 @@ class StreamingConvTranspose1d(nn.Module):
 
 
 class StreamingLSTM(nn.Module):
-    """A residual LSTM over time; its state is (h, c) of every layer."""
+    """A residual LSTM over time. Its state is (h, c) of every layer."""
 
     def __init__(self, channels: int, num_layers: int) -> None:
         super().__init__()
@@ -94,8 +111,15 @@ class StreamingLSTM(nn.Module):
     def forward(
         self, x: Tensor, state: Tensor | None, ends: Sequence[int] | None = None
     ) -> tuple[Tensor, Tensor]:
-        """x: (B, C, T); state: (B, 2, layers, C); ends: of each row, 1 to T, known to the host,
-        which tells the kernel. Returns (B, C, T) and the next state.
+        """Run the next inputs.
+
+        Args:
+            x: (B, C, T).
+            state: (B, 2, layers, C).
+            ends: the length of each row, 1 to T, on the host because the kernel needs it. None: T.
+
+        Returns:
+            (B, C, T) and the next state.
         """
         inputs = x.permute(2, 0, 1)  # (T, B, C)
         carried = None
@@ -112,7 +136,7 @@ class StreamingLSTM(nn.Module):
 
 
 def _from(x: Tensor, starts: Tensor, width: int) -> Tensor:
-    """(B, C, width): of each row of (B, C, T) as many values, from its own start on."""
+    """Take `width` values of each row of (B, C, T), from the row's start on: (B, C, width)."""
     places = _column(starts) + torch.arange(width, device=x.device)  # (B, 1, width)
     return x.gather(-1, places.expand(-1, x.shape[1], -1))
 

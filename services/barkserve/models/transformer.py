@@ -1,7 +1,6 @@
-"""The GPT-2 block that all three Bark transformers share. Knows weights, not how attention is
-computed or cached.
+"""The GPT-2 block of all three Bark transformers. Attention and its cache are a parameter.
 
-Parameter names are those of transformers' BarkBlock, so that a checkpoint loads by name.
+Parameters have the names of transformers' BarkBlock, so a checkpoint loads by name.
 """
 
 from collections.abc import Callable
@@ -16,15 +15,17 @@ Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 def embedding(count: int, width: int) -> nn.Embedding:
-    """An embedding that the checkpoint fills. nn.Embedding fills itself with noise, for which torch
-    loads its compiler when there is no memory yet: seconds, and 70 MB for good.
+    """Make an embedding with uninitialized weights, to be loaded from a checkpoint.
+
+    nn.Embedding would initialize itself. On the meta device torch then loads its compiler, which
+    takes seconds and 70 MB.
     """
     table: nn.Embedding = nn.Embedding.from_pretrained(torch.empty(count, width))  # type: ignore[no-untyped-call]
     return table
 
 
 class SelfAttention(nn.Module):
-    """Projections around attention. transformers BarkSelfAttention."""
+    """Attention with its projections. Source: transformers BarkSelfAttention."""
 
     def __init__(self, hidden_size: int, num_heads: int, bias: bool) -> None:
         super().__init__()
@@ -33,7 +34,7 @@ class SelfAttention(nn.Module):
         self.out_proj = nn.Linear(hidden_size, hidden_size, bias=bias)
 
     def forward(self, x: Tensor, attend: Attend) -> Tensor:
-        """x: (B, T, hidden). Returns the same shape."""
+        """Attend. x: (B, T, hidden). Returns the same shape."""
         batch, length, hidden = x.shape
         heads = self.att_proj(x).view(batch, length, 3, self.num_heads, hidden // self.num_heads)
         q, k, v = heads.permute(2, 0, 3, 1, 4)  # each (B, heads, T, head_dim)
@@ -42,7 +43,7 @@ class SelfAttention(nn.Module):
 
 
 class FeedForward(nn.Module):
-    """Two layers with an exact GELU between them. transformers BarkMLP."""
+    """Two linear layers with an exact GELU between them. Source: transformers BarkMLP."""
 
     def __init__(self, hidden_size: int, bias: bool) -> None:
         super().__init__()
@@ -50,13 +51,13 @@ class FeedForward(nn.Module):
         self.out_proj = nn.Linear(4 * hidden_size, hidden_size, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: (..., hidden). Returns the same shape."""
+        """Compute both layers. x: (..., hidden). Returns the same shape."""
         out: Tensor = self.out_proj(self.in_proj(x))
         return out
 
 
 class Block(nn.Module):
-    """One pre-norm transformer layer. transformers BarkBlock."""
+    """One pre-norm transformer layer. Source: transformers BarkBlock."""
 
     def __init__(self, hidden_size: int, num_heads: int, bias: bool, norm_bias: bool) -> None:
         super().__init__()
@@ -66,7 +67,7 @@ class Block(nn.Module):
         self.mlp = FeedForward(hidden_size, bias)
 
     def forward(self, x: Tensor, attend: Attend) -> Tensor:
-        """x: (B, T, hidden). Returns the same shape."""
+        """Compute the layer. x: (B, T, hidden). Returns the same shape."""
         x = x + self.attn(self.layernorm_1(x), attend)
         out: Tensor = x + self.mlp(self.layernorm_2(x))
         return out

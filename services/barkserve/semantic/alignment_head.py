@@ -41,7 +41,7 @@ LEAD, TAIL = 3, 7
 Ids = NDArray[np.int64]
 
 
-class HeadChoice:
+class AlignmentHeadFinder:
     """The alignment head of a checkpoint: named by it, or found when it is first asked for.
 
     Args:
@@ -79,7 +79,7 @@ class HeadChoice:
         every = tuple((layer, head) for layer in layers for head in heads)
         watch = Watch(every, first=len(prompt) - 1, width=len(text_ids))
         spoken = append_produced(prompt, np.array(tokens.tokens[:-1], dtype=np.int64))
-        return (await self._run(spoken, 1, watch)).seen[0]
+        return (await self._run(spoken, 1, watch)).attention[0]
 
     async def _run(self, prompt: Ids, most: int, watch: Watch | None) -> Request:
         defaults = self._config.semantic_generation

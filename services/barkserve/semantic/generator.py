@@ -16,10 +16,10 @@ from barkserve.engine.engine import Engine
 from barkserve.engine.playback import Playback
 from barkserve.engine.request import Request, SamplingParams, Watch
 from barkserve.semantic.alignment import TokenAlignment
-from barkserve.semantic.alignment_head import HeadChoice
+from barkserve.semantic.alignment_head import AlignmentHeadFinder
 from barkserve.semantic.prompt import append_produced, build_prompt
 
-TOKENS_A_MESSAGE = 4
+TOKENS_PER_MESSAGE = 4
 """80 ms of speech: little to wait for, and a quarter of the messages."""
 
 
@@ -86,7 +86,7 @@ class SemanticRun:
 class SemanticGenerator:
     """Turns requests into sequences of the semantic model."""
 
-    def __init__(self, engine: Engine, config: BarkConfig, heads: HeadChoice) -> None:
+    def __init__(self, engine: Engine, config: BarkConfig, heads: AlignmentHeadFinder) -> None:
         self._engine = engine
         self._heads = heads
         self._generation = config.semantic_generation
@@ -112,7 +112,7 @@ class SemanticGenerator:
     def warm_up(self) -> AsyncGenerator[SemanticStep, None]:
         """A few tokens, to be thrown away."""
         nothing = np.empty(0, dtype=np.int64)
-        most = min(4 * TOKENS_A_MESSAGE, self.max_tokens)
+        most = min(4 * TOKENS_PER_MESSAGE, self.max_tokens)
         request = SemanticRequest(nothing, nothing, SamplingParams(), 0, nothing, most)
         return self.generate(request, SemanticRun())
 
@@ -136,12 +136,12 @@ class SemanticGenerator:
         alignment.push(len(request.produced))
         async with aclosing(self._tokens(sequence, run)) as parts:
             async for tokens in parts:
-                alignment.see(sequence.seen)
+                alignment.see(sequence.attention)
                 kept = alignment.push(min(len(tokens), request.max_tokens - run.made))
                 yield SemanticStep(tokens[:kept], alignment.certain())
                 if kept < len(tokens) or alignment.full:
                     break
-        alignment.see(sequence.seen)
+        alignment.see(sequence.attention)
         run.stopped = sequence.stopped and run.made < request.max_tokens and not alignment.full
         yield SemanticStep([], alignment.rest())
 
@@ -164,7 +164,7 @@ class SemanticGenerator:
             sampling=request.sampling,
             uniforms=uniforms(request.seed, DrawStream.SEMANTIC, made, left),
             stop_token=self._generation.semantic_pad_token,
-            report_every=TOKENS_A_MESSAGE,
+            report_every=TOKENS_PER_MESSAGE,
             watch=watch,
             playback=Playback(self._generation.semantic_rate_hz),
         )

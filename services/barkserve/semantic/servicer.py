@@ -23,7 +23,7 @@ from barkserve.v1 import common_pb2, semantic_pb2, semantic_pb2_grpc
 
 Response = semantic_pb2.SemanticServiceGenerateResponse
 
-CHARACTERS_A_SECOND = 15
+CHARACTERS_PER_SECOND = 15
 """Of speech, roughly; only how much work waits is guessed with it."""
 
 
@@ -59,7 +59,7 @@ class SemanticServicer(semantic_pb2_grpc.SemanticServiceServicer):
             )
             text = following.text
             run, request = SemanticRun(), self._request(config, text)
-            work.given_s = len(text) / CHARACTERS_A_SECOND
+            work.given_s = len(text) / CHARACTERS_PER_SECOND
             characters = self._encoder.locate(text) if config.alignment else None
             async with aclosing(self._generator.generate(request, run)) as steps:
                 async for step in steps:

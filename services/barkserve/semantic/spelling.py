@@ -11,7 +11,7 @@ from collections.abc import Callable
 from anyascii import anyascii
 from num2words import num2words
 
-from barkserve.semantic.text_with_offsets import Traced
+from barkserve.semantic.text_with_offsets import TextWithOffsets
 
 _CUE = re.compile(r"\[[^\]]*\]|[♩♪♫♬]")
 _EMOJI_NAME = re.compile(r":[a-z0-9_]+:")  # what anyascii makes of an emoji
@@ -56,11 +56,13 @@ _NO_CENTS = re.compile(r", zero \w+$")
 _LONGEST_NUMBER = 15  # digits; longer ones are read digit by digit
 
 
-def spell_out(text: str) -> Traced:
+def spell_out(text: str) -> TextWithOffsets:
     """The text in the letters a to z, A to Z, spaces and . , ? ! ' - only; empty if nothing is left
     to say.
     """
-    spoken = Traced.of(text).sub(_CUE, " ").sub(_MONEY, _money)  # anyascii makes letters of € and £
+    spoken = (
+        TextWithOffsets.from_text(text).sub(_CUE, " ").sub(_MONEY, _money)
+    )  # anyascii makes letters of € and £
     spoken = spoken.each(anyascii).sub(_EMOJI_NAME, " ")
     for pattern, words in _PHRASES:
         spoken = spoken.sub(pattern, words)

@@ -13,7 +13,7 @@ from tokenizers import Encoding, Tokenizer, models, normalizers, pre_tokenizers
 from barkserve.checkpoint.folder import CheckpointFolder, read_json_object
 from barkserve.errors import CheckpointError, NothingToSpeak, TextTooLong
 from barkserve.semantic.spelling import spell_out
-from barkserve.semantic.text_with_offsets import Traced
+from barkserve.semantic.text_with_offsets import TextWithOffsets
 from barkserve.speakable import speakable
 
 _FIELD = "text"
@@ -88,9 +88,9 @@ class TextEncoder:
         return self._tokenizer.encode(prepared, add_special_tokens=False)
 
 
-def normalize(text: str) -> Traced:
+def normalize(text: str) -> TextWithOffsets:
     """Makes every run of white space one space, and takes it off both ends, as Suno does."""
-    return Traced.of(text).sub(_SPACE, " ").strip()
+    return TextWithOffsets.from_text(text).sub(_SPACE, " ").strip()
 
 
 def load_tokenizer(folder: CheckpointFolder) -> Tokenizer:

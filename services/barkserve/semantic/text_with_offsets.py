@@ -10,7 +10,7 @@ Rewrite = Callable[[re.Match[str]], str]
 
 
 @dataclass(frozen=True)
-class Traced:
+class TextWithOffsets:
     """A rewritten text.
 
     Attributes:
@@ -22,11 +22,11 @@ class Traced:
     source: tuple[int, ...]
 
     @classmethod
-    def of(cls, original: str) -> "Traced":
+    def from_text(cls, original: str) -> "TextWithOffsets":
         """The original itself."""
         return cls(original, tuple(range(len(original))))
 
-    def sub(self, pattern: re.Pattern[str], rewrite: str | Rewrite) -> "Traced":
+    def sub(self, pattern: re.Pattern[str], rewrite: str | Rewrite) -> "TextWithOffsets":
         """re.sub; what takes a match's place is spread evenly over where the match came from, white
         space left out if there is more. A string stands for itself, without references to
         groups.
@@ -42,19 +42,19 @@ class Traced:
             source += (places[i * len(places) // len(new)] for i in range(len(new)))
             done = match.end()
         text = "".join((*pieces, self.text[done:]))
-        return Traced(text, (*source, *self.source[done:]))
+        return TextWithOffsets(text, (*source, *self.source[done:]))
 
-    def each(self, rewrite: Callable[[str], str]) -> "Traced":
+    def each(self, rewrite: Callable[[str], str]) -> "TextWithOffsets":
         """Every character rewritten by itself."""
         new = [rewrite(sign) for sign in self.text]
         source = [origin for origin, out in zip(self.source, new, strict=True) for _ in out]
-        return Traced("".join(new), tuple(source))
+        return TextWithOffsets("".join(new), tuple(source))
 
-    def strip(self) -> "Traced":
+    def strip(self) -> "TextWithOffsets":
         """Without white space at both ends."""
         start = len(self.text) - len(self.text.lstrip())
         text = self.text.strip()
-        return Traced(text, self.source[start : start + len(text)])
+        return TextWithOffsets(text, self.source[start : start + len(text)])
 
     def _places(self, start: int, end: int) -> tuple[int, ...]:
         """Where a stretch that is not empty came from, without its white space if there is more."""

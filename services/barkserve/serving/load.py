@@ -88,7 +88,7 @@ class Model(Protocol):
         """Requests that wait for the model."""
 
     @property
-    def away(self) -> bool:
+    def offloaded(self) -> bool:
         """Whether the model is offloaded."""
 
 
@@ -131,7 +131,7 @@ def load_of(
             backlog_seconds=streams.backlog_s,
             busy_seconds=0 if model is None else model.busy_s,
             audio_seconds=streams.made_s,
-            away=model is not None and model.away,
+            away=model is not None and model.offloaded,
         )
 
     return read

@@ -31,7 +31,7 @@ LOAD: dict[str, Callable[..., torch.nn.Module]] = {
     "fine": loading.load_fine,
     "codec": loading.load_codec,
 }
-PLACEMENT = loading.Placement.of("cpu", "float32", "sdpa")
+PLACEMENT = loading.Placement.parse("cpu", "float32", "sdpa")
 
 
 def run(stage: str, source: Path | str, to: Path, **options: Any) -> str:
