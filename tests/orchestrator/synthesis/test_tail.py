@@ -95,8 +95,8 @@ def end_after(fakes: Fakes, tokens: int) -> None:
 
     def ending(batch: Batch) -> list[int]:
         return [
-            TINY.eos_token if len(sequence.tokens) == tokens else token
-            for sequence, token in zip(batch.sequences, run(batch), strict=True)
+            TINY.eos_token if len(request.tokens) == tokens else token
+            for request, token in zip(batch.requests, run(batch), strict=True)
         ]
 
     fakes.semantic.run = ending  # type: ignore[method-assign]
