@@ -110,7 +110,7 @@ async def test_it_says_why(checkpoint_of: Callable[[CheckpointSpec], Path]) -> N
         ]
         assert service.active
         assert service.reason
-        assert service.streams_a_replica > 0
+        assert service.streams_per_replica > 0
     assert told == {name: service.wanted_replicas for name, service in scaling.items()}
 
 

@@ -200,8 +200,9 @@ class ScriptedContext:
     def _spoken(self, utf8: bytes) -> Iterator[speech_pb2.StreamingSynthesizeResponse]:
         response = speech_pb2.StreamingSynthesizeResponse
         if utf8 == b"fail":
-            failed = speech_pb2.SynthesisFailed(code=3, message="text: no", field="text")
-            yield response(failed=failed)
+            details = bad_request(("text", "no"))
+            failure = Failure(grpc.StatusCode.INVALID_ARGUMENT, "text: no", details)
+            yield response(error=failure.status)
             return
         samples = np.frombuffer(utf8, np.uint8).astype("<i2")
         chunk = speech_pb2.AudioChunk(
@@ -219,10 +220,10 @@ class Failure:
         for detail in details:
             packed.append(any_pb2.Any())
             packed[-1].Pack(detail)
-        status = status_pb2.Status(code=code.value[0], message=message, details=packed)
+        self.status = status_pb2.Status(code=code.value[0], message=message, details=packed)
         self.code, self.message = code, message
         self.metadata: tuple[tuple[str, bytes], ...] = (
-            ("grpc-status-details-bin", status.SerializeToString()),
+            ("grpc-status-details-bin", self.status.SerializeToString()),
         )
 
     async def abort(self, context: Any) -> None:

@@ -261,7 +261,7 @@ async def test_exit_code_is_3_without_tls_on_server(
     command: Command, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert await command.inside("voices", "--tls") == 3
-    assert "do not agree on TLS" in capfd.readouterr().err
+    assert "failed: check --tls-ca" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,60 +1,70 @@
-"""The one error tree of the client, and the one place where gRPC's errors become ours.
+"""The error tree of the client, and the mapping of gRPC's statuses to it.
 
 BarkClientError
-├── RetryableError         the same call may go well later; nothing is wrong with it
-│   ├── Overloaded         no room now; `retry_after_s` says when to come back                     RESOURCE_EXHAUSTED
-│   ├── ServerUnavailable  nobody answers, or the connection broke off                             UNAVAILABLE
-│   └── DeadlineExceeded   the timeout passed                                                      DEADLINE_EXCEEDED
-├── InvalidRequest         the request is wrong and will stay wrong; `violations` name the fields  INVALID_ARGUMENT
-├── VoiceNotFound          no voice of that name or handle                                         NOT_FOUND
-├── VoiceExists            a voice has that name already                                           ALREADY_EXISTS
-├── VoiceStoreFull         no room for another voice before one is deleted                         RESOURCE_EXHAUSTED
-├── PreconditionFailed     the server is not set up for this                                       FAILED_PRECONDITION
-├── Cancelled              the call was cancelled, here or by the server                           CANCELLED
-└── ServerError            anything else: the server failed, or did not keep to the protocol
+├── RetryableError         the same call may succeed later
+│   ├── Overloaded         the server is full; `retry_after_s` says when to retry        RESOURCE_EXHAUSTED
+│   ├── ServerUnavailable  the server cannot be reached, or the connection broke         UNAVAILABLE
+│   └── DeadlineExceeded   the call took longer than its timeout                         DEADLINE_EXCEEDED
+├── InvalidRequest         the request is wrong; `violations` name the fields            INVALID_ARGUMENT
+├── VoiceNotFound          no voice has this name or handle                              NOT_FOUND
+├── VoiceExists            a voice has this name already                                 ALREADY_EXISTS
+├── VoiceStoreFull         the server stores no more voices until one is deleted         RESOURCE_EXHAUSTED
+├── PreconditionFailed     the server is not configured for this request                 FAILED_PRECONDITION
+├── Cancelled              the call was cancelled, by this client or by the server       CANCELLED
+└── ServerError            anything else: the server failed or broke the protocol
 """  # noqa: E501
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import grpc
-from google.protobuf import any_pb2
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
-from barkserve.v1 import speech_pb2
-
 _STARTER = "barkserve up"
 _DETAILS_KEY = "grpc-status-details-bin"
-# How gRPC's core words its own failures; the second has two wordings, by version.
-_NOBODY_ANSWERS = "failed to connect to all addresses"
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+# The texts of gRPC's own failures. "No such host" has two, depending on the version.
+_NO_SERVER = "failed to connect to all addresses"
 _NO_SUCH_HOST = ("DNS resolution failed", "errors resolving")
 _TLS_FAILED = ("ssl_error", "handshake", "certificate", "peer name", "hostname verification")
 _TOO_LARGE = "larger than max"
-_BROKE_OFF = "Internal error from Core"  # grpc.aio's for a connection that breaks as a call begins
+_CONNECTION_BROKE = "Internal error from Core"  # grpc.aio's, if it breaks while a call starts
 
 
 class BarkClientError(Exception):
-    """Anything barkclient raises on purpose; the message is one line and says what to do."""
+    """Base class of all errors that barkclient raises on purpose.
+
+    The message is one line. It says what happened and what to do.
+    """
 
 
 class RetryableError(BarkClientError):
-    """What may go well later, or at another server, just as it is."""
+    """A failure that the same call may not have later, or at another server."""
 
 
 @dataclass(frozen=True)
 class FieldViolation:
-    """One thing that is wrong with a request."""
+    """One field of a request that is wrong.
 
-    field: str  # a path in the request: "semantic.sampling.temperature"
+    Attributes:
+        field: its path in the request, such as "semantic.sampling.temperature".
+        description: what is wrong with it.
+    """
+
+    field: str
     description: str
 
 
 class InvalidRequest(BarkClientError):
-    """A request that cannot be served as it is: mend it before trying again."""
+    """A request that cannot be served as it is. A retry does not help.
+
+    Args:
+        message: what is wrong.
+        violations: the fields that are wrong, as far as known.
+    """
 
     def __init__(self, message: str, violations: Sequence[FieldViolation] = ()) -> None:
         super().__init__(message)
@@ -62,32 +72,32 @@ class InvalidRequest(BarkClientError):
 
     @classmethod
     def of_field(cls, field: str, description: str) -> "InvalidRequest":
-        """A violation that the client itself has found."""
+        """Return the error for one field that the client itself found wrong."""
         return cls(f"{field}: {description}", [FieldViolation(field, description)])
 
 
 class VoiceNotFound(BarkClientError):
-    """A voice that the server does not know by that name or handle."""
+    """A voice name or handle that the server does not know."""
 
 
 class VoiceExists(BarkClientError):
-    """A name for a voice that is taken."""
+    """A voice name that is taken."""
 
 
 class VoiceStoreFull(BarkClientError):
-    """A server that keeps as many voices as it may."""
+    """A server that has reached its limit of stored voices."""
 
 
 class PreconditionFailed(BarkClientError):
-    """A server that, as it was started, cannot do what is asked: it has no voice store, say."""
+    """A server that is not configured for the request: for instance, it has no voice store."""
 
 
 class Overloaded(RetryableError):
-    """A server without room for another stream now.
+    """A server without capacity for another stream.
 
     Args:
         message: what is full.
-        retry_after_s: seconds after which another try makes sense; None if the server did not say.
+        retry_after_s: seconds to wait before the next attempt, None if the server did not say.
     """
 
     def __init__(self, message: str, retry_after_s: float | None = None) -> None:
@@ -96,28 +106,28 @@ class Overloaded(RetryableError):
 
 
 class ServerUnavailable(RetryableError):
-    """A server, or a stage behind it, that cannot be reached or that broke off."""
+    """A server or a stage that cannot be reached, or whose connection broke."""
 
 
 class DeadlineExceeded(RetryableError):
-    """A call that did not end within its timeout."""
+    """A call that took longer than its timeout."""
 
 
 class Cancelled(BarkClientError):
-    """A call that was cancelled: closed here while it was being read, or by the server."""
+    """A call that was cancelled, by this client or by the server."""
 
 
 class ServerError(BarkClientError):
-    """A server that failed, or that did not keep to the protocol."""
+    """A server that failed or broke the protocol."""
 
 
 @contextmanager
 def map_errors(target: str, starter: str = _STARTER) -> Iterator[None]:
-    """Raises our errors in place of gRPC's; goes around every call and every read of a stream.
+    """Raise barkclient's errors instead of gRPC's. Wraps every call and every read of a stream.
 
     Args:
-        target: what is called.
-        starter: the command that starts one where nothing answers.
+        target: the server's address, for the message.
+        starter: the command that starts such a server, for the message.
     """
     try:
         yield
@@ -126,37 +136,49 @@ def map_errors(target: str, starter: str = _STARTER) -> Iterator[None]:
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is None or task.cancelling():
-            raise  # the reader is cancelled, and gRPC has passed that on to the server
+            raise  # the reading task is cancelled, and gRPC has cancelled the call
         raise Cancelled("the synthesis was closed while it was being read") from None
 
 
 def from_rpc_error(error: grpc.RpcError, target: str, starter: str = _STARTER) -> BarkClientError:
-    """The error of ours that says what gRPC's says."""
-    text = " ".join((error.details() or "").split()) or "no reason given"
-    match error.code():
-        case grpc.StatusCode.INVALID_ARGUMENT:
-            return InvalidRequest(text, _violations(error))
-        case grpc.StatusCode.RESOURCE_EXHAUSTED:
-            return _exhausted(text, error)
-        case code:
-            return _plain_error(code, text, target, starter)
+    """Return the error for a failed RPC."""
+    sent = sent_status(error) or status_pb2.Status()
+    code: int = error.code().value[0]
+    status = status_pb2.Status(code=code, message=error.details() or "", details=sent.details)
+    return from_status(status, target, starter)
 
 
-def from_failed(failed: speech_pb2.SynthesisFailed, target: str) -> BarkClientError:
-    """The error of ours for one context that failed while its call goes on."""
-    codes = {code.value[0]: code for code in grpc.StatusCode}
-    code = codes.get(failed.code, grpc.StatusCode.UNKNOWN)
-    if code is grpc.StatusCode.INVALID_ARGUMENT:
-        violation = FieldViolation(failed.field, failed.message)
-        return InvalidRequest(failed.message, [violation] if failed.field else [])
-    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        return _overloaded(failed.message, failed.retry_after_seconds or None)
-    return _plain_error(code, failed.message, target, _STARTER)
+def sent_status(error: grpc.RpcError) -> status_pb2.Status | None:
+    """Return the status that the server sent with an error.
+
+    Returns:
+        The status; an empty one if it cannot be parsed. None if the server sent none: the failure
+        is gRPC's own.
+    """
+    for key, value in _trailing_metadata(error):
+        if key == _DETAILS_KEY and isinstance(value, bytes):
+            try:
+                return status_pb2.Status.FromString(value)
+            except DecodeError:
+                return status_pb2.Status()
+    return None
 
 
-def _plain_error(code: grpc.StatusCode, text: str, target: str, starter: str) -> BarkClientError:
-    """The error for a code that comes without details."""
+def from_status(status: status_pb2.Status, target: str, starter: str = _STARTER) -> BarkClientError:
+    """Return the error for a status: of a failed RPC, or of a context in a stream.
+
+    Args:
+        status: code, message and google.rpc details.
+        target: the server's address, for the message.
+        starter: the command that starts such a server, for the message.
+    """
+    code = _CODES.get(status.code, grpc.StatusCode.UNKNOWN)
+    text = " ".join(status.message.split()) or "no reason given"
     match code:
+        case grpc.StatusCode.INVALID_ARGUMENT:
+            return InvalidRequest(text, _violations(status))
+        case grpc.StatusCode.RESOURCE_EXHAUSTED:
+            return _exhausted(text, status)
         case grpc.StatusCode.NOT_FOUND:
             return VoiceNotFound(text)
         case grpc.StatusCode.ALREADY_EXISTS:
@@ -165,62 +187,53 @@ def _plain_error(code: grpc.StatusCode, text: str, target: str, starter: str) ->
             return PreconditionFailed(text)
         case grpc.StatusCode.UNAVAILABLE:
             return ServerUnavailable(_why_unavailable(text, target, starter))
-        case grpc.StatusCode.INTERNAL if text == _BROKE_OFF:
-            return ServerUnavailable(f"the connection to {target} broke off")
+        case grpc.StatusCode.INTERNAL if text == _CONNECTION_BROKE:
+            return ServerUnavailable(f"the connection to {target} broke")
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return DeadlineExceeded(f"{target} did not finish in time: allow a longer timeout")
         case grpc.StatusCode.CANCELLED:
             return Cancelled(f"the call to {target} was cancelled: {text}")
         case grpc.StatusCode.UNIMPLEMENTED:
-            return ServerError(f"{target} is not a barkserve orchestrator, or an older one: {text}")
-        case _:
-            return ServerError(f"{target} failed with {code.name}: {text}")
+            return ServerError(
+                f"{target} is not a barkserve orchestrator, or has an older version: {text}"
+            )
+    return ServerError(f"{target} failed with {code.name}: {text}")
 
 
 def _why_unavailable(text: str, target: str, starter: str) -> str:
     if any(sign in text.lower() for sign in _TLS_FAILED):
-        return f"{target} and this client do not agree on TLS: check --tls-ca, --tls-cert ({text})"
-    if text.startswith(_NOBODY_ANSWERS):
+        return f"TLS with {target} failed: check --tls-ca, --tls-cert and --tls-key ({text})"
+    if text.startswith(_NO_SERVER):
         return f"nothing answers at {target}: start one with `{starter}`"
     if text.startswith(_NO_SUCH_HOST):
-        return f"no host has the name in {target}: check the spelling"
+        return f"the host of {target} cannot be resolved: check the spelling"
     return f"{target} is unavailable: {text}"
 
 
-def _exhausted(text: str, error: grpc.RpcError) -> BarkClientError:
+def _exhausted(text: str, status: status_pb2.Status) -> BarkClientError:
     if _TOO_LARGE in text:
         return InvalidRequest(text)
     retry, quota = error_details_pb2.RetryInfo(), error_details_pb2.QuotaFailure()
-    for detail in _details(error):
+    for detail in status.details:
         if detail.Unpack(quota):
             return VoiceStoreFull(text)
         if detail.Unpack(retry):
-            return _overloaded(text, retry.retry_delay.ToNanoseconds() / 1e9)
-    return _overloaded(text, None)
+            retry_after_s = float(retry.retry_delay.ToNanoseconds() / 1e9)
+            return Overloaded(f"{text} (try again in {retry_after_s:g} s)", retry_after_s)
+    return Overloaded(f"{text} (try again later)")
 
 
-def _overloaded(text: str, retry_after_s: float | None) -> Overloaded:
-    when = "later" if retry_after_s is None else f"in {retry_after_s:g} s"
-    return Overloaded(f"{text} (try again {when})", retry_after_s)
-
-
-def _violations(error: grpc.RpcError) -> list[FieldViolation]:
+def _violations(status: status_pb2.Status) -> list[FieldViolation]:
     request = error_details_pb2.BadRequest()
     return [
         FieldViolation(violation.field, violation.description)
-        for detail in _details(error)
+        for detail in status.details
         if detail.Unpack(request)
         for violation in request.field_violations
     ]
 
 
-def _details(error: grpc.RpcError) -> Sequence[any_pb2.Any]:
-    """The google.rpc details that a status carries in its trailing metadata."""
-    metadata: Any = error.trailing_metadata() or ()  # blocking and asyncio calls: pairs
-    for key, value in metadata:
-        if key == _DETAILS_KEY:
-            try:
-                return list(status_pb2.Status.FromString(value).details)
-            except DecodeError:  # of another making; the code and the text still say something
-                return []
-    return []
+def _trailing_metadata(error: grpc.RpcError) -> Iterable[tuple[str, str | bytes]]:
+    if isinstance(error, grpc.aio.AioRpcError):
+        return error.trailing_metadata() or ()
+    return ((entry.key, entry.value) for entry in error.trailing_metadata() or ())

@@ -55,19 +55,19 @@ class Decision:
     Attributes:
         demand: replicas' worth of work.
         wanted: the next whole number.
-        streams_a_replica: what one replica carries.
+        streams_per_replica: what one replica carries.
         reason: one sentence for a person.
     """
 
     demand: float
     wanted: int
-    streams_a_replica: float
+    streams_per_replica: float
     reason: str
 
 
 def decide(measured: Measured, policy: Policy) -> Decision:
     """How many replicas of a service there should be."""
-    carries, why = _streams_a_replica(measured, policy)
+    carries, why = _streams_per_replica(measured, policy)
     excess_s = max(0.0, measured.backlog_s - NORMAL_BACKLOG_S * measured.streams)
     extra = excess_s / CATCH_UP_S
     demand = (measured.streams + extra) / carries
@@ -85,7 +85,7 @@ def decide(measured: Measured, policy: Policy) -> Decision:
     return Decision(demand, wanted, carries, reason)
 
 
-def _streams_a_replica(measured: Measured, policy: Policy) -> tuple[float, str]:
+def _streams_per_replica(measured: Measured, policy: Policy) -> tuple[float, str]:
     share = policy.target_utilization
     if measured.cost_s > 0:
         carries = share / measured.cost_s

@@ -38,7 +38,7 @@ def _message(service: str, scaling: Scaling) -> autoscaler_pb2.ServiceScaling:
         active=measured.active,
         streams=measured.streams,
         cost_seconds=measured.cost_s,
-        streams_a_replica=decision.streams_a_replica,
+        streams_per_replica=decision.streams_per_replica,
         backlog_seconds=measured.backlog_s,
         reason=decision.reason,
         replicas=[describe(service, replica) for replica in scaling.replicas],

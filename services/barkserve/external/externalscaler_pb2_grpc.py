@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ExternalScalerStub(object):
-    """Answered by `barkserve autoscaler`.
+    """Served by `barkserve autoscaler`.
     """
 
     def __init__(self, channel):
@@ -63,39 +63,39 @@ class ExternalScalerStub(object):
 
 
 class ExternalScalerServicer(object):
-    """Answered by `barkserve autoscaler`.
+    """Served by `barkserve autoscaler`.
     """
 
     def IsActive(self, request, context):
-        """Whether there should be any replica at all.
+        """Returns whether the service should have any replica.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamIsActive(self, request, context):
-        """The same at once and again at each change, so that scaling from zero need not wait for a poll.
+        """Sends the same at once and after each change, so that scaling from zero does not wait for a poll.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetMetricSpec(self, request, context):
-        """The metric and how much of it one replica carries.
+        """Returns the metric and its target value per replica.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetMetrics(self, request, context):
-        """The metric's value now.
+        """Returns the metric's current value.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamMetricSpec(self, request, context):
-        """GetMetricSpec at once and again at each change.
+        """Sends the response of GetMetricSpec at once and after each change.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -138,7 +138,7 @@ def add_ExternalScalerServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ExternalScaler(object):
-    """Answered by `barkserve autoscaler`.
+    """Served by `barkserve autoscaler`.
     """
 
     @staticmethod

@@ -27,7 +27,7 @@ if _version_not_supported:
 
 
 class OpenRcaServiceStub(object):
-    """On every service of ours.
+    """Served by every barkserve service.
     """
 
     def __init__(self, channel):
@@ -44,11 +44,11 @@ class OpenRcaServiceStub(object):
 
 
 class OpenRcaServiceServicer(object):
-    """On every service of ours.
+    """Served by every barkserve service.
     """
 
     def StreamCoreMetrics(self, request, context):
-        """A report at once and then one every interval, until the client leaves or the service drains.
+        """Sends a report at once and then one per interval, until the client cancels or the service drains.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -71,7 +71,7 @@ def add_OpenRcaServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class OpenRcaService(object):
-    """On every service of ours.
+    """Served by every barkserve service.
     """
 
     @staticmethod

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class RivaSpeechSynthesisStub(object):
-    """Answered by the orchestrator beside SpeechService.
+    """Served by the orchestrator, on the same port as SpeechService.
     """
 
     def __init__(self, channel):
@@ -53,11 +53,11 @@ class RivaSpeechSynthesisStub(object):
 
 
 class RivaSpeechSynthesisServicer(object):
-    """Answered by the orchestrator beside SpeechService.
+    """Served by the orchestrator, on the same port as SpeechService.
     """
 
     def Synthesize(self, request, context):
-        """Speaks a text and answers with all of its audio at once.
+        """Speaks a text and returns all of its audio in one response.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -71,7 +71,7 @@ class RivaSpeechSynthesisServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def GetRivaSynthesisConfig(self, request, context):
-        """Says which voices there are.
+        """Lists the voices.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -104,7 +104,7 @@ def add_RivaSpeechSynthesisServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RivaSpeechSynthesis(object):
-    """Answered by the orchestrator beside SpeechService.
+    """Served by the orchestrator, on the same port as SpeechService.
     """
 
     @staticmethod

@@ -17,14 +17,14 @@ class GetScalingResponse(_message.Message):
     def __init__(self, services: _Optional[_Iterable[_Union[ServiceScaling, _Mapping]]] = ...) -> None: ...
 
 class ServiceScaling(_message.Message):
-    __slots__ = ("service", "wanted_replicas", "demand", "active", "streams", "cost_seconds", "streams_a_replica", "backlog_seconds", "reason", "replicas")
+    __slots__ = ("service", "wanted_replicas", "demand", "active", "streams", "cost_seconds", "streams_per_replica", "backlog_seconds", "reason", "replicas")
     SERVICE_FIELD_NUMBER: _ClassVar[int]
     WANTED_REPLICAS_FIELD_NUMBER: _ClassVar[int]
     DEMAND_FIELD_NUMBER: _ClassVar[int]
     ACTIVE_FIELD_NUMBER: _ClassVar[int]
     STREAMS_FIELD_NUMBER: _ClassVar[int]
     COST_SECONDS_FIELD_NUMBER: _ClassVar[int]
-    STREAMS_A_REPLICA_FIELD_NUMBER: _ClassVar[int]
+    STREAMS_PER_REPLICA_FIELD_NUMBER: _ClassVar[int]
     BACKLOG_SECONDS_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     REPLICAS_FIELD_NUMBER: _ClassVar[int]
@@ -34,8 +34,8 @@ class ServiceScaling(_message.Message):
     active: bool
     streams: int
     cost_seconds: float
-    streams_a_replica: float
+    streams_per_replica: float
     backlog_seconds: float
     reason: str
     replicas: _containers.RepeatedCompositeFieldContainer[_status_pb2.ReplicaStatus]
-    def __init__(self, service: _Optional[str] = ..., wanted_replicas: _Optional[int] = ..., demand: _Optional[float] = ..., active: bool = ..., streams: _Optional[int] = ..., cost_seconds: _Optional[float] = ..., streams_a_replica: _Optional[float] = ..., backlog_seconds: _Optional[float] = ..., reason: _Optional[str] = ..., replicas: _Optional[_Iterable[_Union[_status_pb2.ReplicaStatus, _Mapping]]] = ...) -> None: ...
+    def __init__(self, service: _Optional[str] = ..., wanted_replicas: _Optional[int] = ..., demand: _Optional[float] = ..., active: bool = ..., streams: _Optional[int] = ..., cost_seconds: _Optional[float] = ..., streams_per_replica: _Optional[float] = ..., backlog_seconds: _Optional[float] = ..., reason: _Optional[str] = ..., replicas: _Optional[_Iterable[_Union[_status_pb2.ReplicaStatus, _Mapping]]] = ...) -> None: ...

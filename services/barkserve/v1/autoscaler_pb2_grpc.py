@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class AutoscalerServiceStub(object):
-    """On `barkserve autoscaler`.
+    """Served by `barkserve autoscaler`.
     """
 
     def __init__(self, channel):
@@ -43,11 +43,11 @@ class AutoscalerServiceStub(object):
 
 
 class AutoscalerServiceServicer(object):
-    """On `barkserve autoscaler`.
+    """Served by `barkserve autoscaler`.
     """
 
     def GetScaling(self, request, context):
-        """How many replicas each service should have, and why.
+        """Returns how many replicas each service should have, and why.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -70,7 +70,7 @@ def add_AutoscalerServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class AutoscalerService(object):
-    """On `barkserve autoscaler`.
+    """Served by `barkserve autoscaler`.
     """
 
     @staticmethod

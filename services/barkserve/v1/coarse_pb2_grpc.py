@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class CoarseServiceStub(object):
-    """Turns semantic tokens into frames of two codes, 75 frames a second, in sliding windows.
+    """Turns semantic tokens into frames of two codes, 75 frames per second, in sliding windows.
     """
 
     def __init__(self, channel):
@@ -43,14 +43,15 @@ class CoarseServiceStub(object):
 
 
 class CoarseServiceServicer(object):
-    """Turns semantic tokens into frames of two codes, 75 frames a second, in sliding windows.
+    """Turns semantic tokens into frames of two codes, 75 frames per second, in sliding windows.
     """
 
     def Generate(self, request_iterator, context):
-        """Codes one utterance. The client sends one config, then semantic tokens as it gets them, and half-closes when the
-        utterance has no more. The server sends frames as soon as they can equal the offline ones, then one finished
-        message. Holds no state: the config names what was already produced.
-        Errors: INVALID_ARGUMENT (tokens out of range, wrong options), RESOURCE_EXHAUSTED (queue full).
+        """Generates one utterance. The client sends one config, then semantic tokens as it gets them, then half-closes. The
+        server sends each frame as soon as later tokens cannot change it, then one `finished` message. The server keeps no
+        state between calls: `produced` in the config resumes an utterance on any replica.
+        Errors: INVALID_ARGUMENT (token or option out of range), RESOURCE_EXHAUSTED (queue full), INTERNAL (model execution
+        failed).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -73,7 +74,7 @@ def add_CoarseServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CoarseService(object):
-    """Turns semantic tokens into frames of two codes, 75 frames a second, in sliding windows.
+    """Turns semantic tokens into frames of two codes, 75 frames per second, in sliding windows.
     """
 
     @staticmethod

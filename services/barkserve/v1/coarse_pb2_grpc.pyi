@@ -42,7 +42,7 @@ _CoarseServiceGenerateType = typing_extensions.TypeVar(
 )
 
 class CoarseServiceStub(typing.Generic[_CoarseServiceGenerateType]):
-    """Turns semantic tokens into frames of two codes, 75 frames a second, in sliding windows."""
+    """Turns semantic tokens into frames of two codes, 75 frames per second, in sliding windows."""
 
     @typing.overload
     def __init__(self: CoarseServiceStub[
@@ -61,10 +61,11 @@ class CoarseServiceStub(typing.Generic[_CoarseServiceGenerateType]):
     ], channel: grpc.aio.Channel) -> None: ...
 
     Generate: _CoarseServiceGenerateType
-    """Codes one utterance. The client sends one config, then semantic tokens as it gets them, and half-closes when the
-    utterance has no more. The server sends frames as soon as they can equal the offline ones, then one finished
-    message. Holds no state: the config names what was already produced.
-    Errors: INVALID_ARGUMENT (tokens out of range, wrong options), RESOURCE_EXHAUSTED (queue full).
+    """Generates one utterance. The client sends one config, then semantic tokens as it gets them, then half-closes. The
+    server sends each frame as soon as later tokens cannot change it, then one `finished` message. The server keeps no
+    state between calls: `produced` in the config resumes an utterance on any replica.
+    Errors: INVALID_ARGUMENT (token or option out of range), RESOURCE_EXHAUSTED (queue full), INTERNAL (model execution
+    failed).
     """
 
 CoarseServiceAsyncStub: typing_extensions.TypeAlias = CoarseServiceStub[
@@ -75,7 +76,7 @@ CoarseServiceAsyncStub: typing_extensions.TypeAlias = CoarseServiceStub[
 ]
 
 class CoarseServiceServicer(metaclass=abc.ABCMeta):
-    """Turns semantic tokens into frames of two codes, 75 frames a second, in sliding windows."""
+    """Turns semantic tokens into frames of two codes, 75 frames per second, in sliding windows."""
 
     @abc.abstractmethod
     def Generate(
@@ -83,10 +84,11 @@ class CoarseServiceServicer(metaclass=abc.ABCMeta):
         request_iterator: _MaybeAsyncIterator[barkserve.v1.coarse_pb2.CoarseServiceGenerateRequest],
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[barkserve.v1.coarse_pb2.CoarseServiceGenerateResponse], collections.abc.AsyncIterator[barkserve.v1.coarse_pb2.CoarseServiceGenerateResponse]]:
-        """Codes one utterance. The client sends one config, then semantic tokens as it gets them, and half-closes when the
-        utterance has no more. The server sends frames as soon as they can equal the offline ones, then one finished
-        message. Holds no state: the config names what was already produced.
-        Errors: INVALID_ARGUMENT (tokens out of range, wrong options), RESOURCE_EXHAUSTED (queue full).
+        """Generates one utterance. The client sends one config, then semantic tokens as it gets them, then half-closes. The
+        server sends each frame as soon as later tokens cannot change it, then one `finished` message. The server keeps no
+        state between calls: `produced` in the config resumes an utterance on any replica.
+        Errors: INVALID_ARGUMENT (token or option out of range), RESOURCE_EXHAUSTED (queue full), INTERNAL (model execution
+        failed).
         """
 
 def add_CoarseServiceServicer_to_server(servicer: CoarseServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class CodecServiceStub(object):
-    """Decodes frames of codes into 24 kHz mono audio with the EnCodec decoder, 320 samples a frame.
+    """Decodes frames of codes into 24 kHz mono audio with the EnCodec decoder, 320 samples per frame.
     """
 
     def __init__(self, channel):
@@ -43,14 +43,15 @@ class CodecServiceStub(object):
 
 
 class CodecServiceServicer(object):
-    """Decodes frames of codes into 24 kHz mono audio with the EnCodec decoder, 320 samples a frame.
+    """Decodes frames of codes into 24 kHz mono audio with the EnCodec decoder, 320 samples per frame.
     """
 
     def Decode(self, request_iterator, context):
-        """Decodes one utterance. The client sends one config, then frames as it gets them, and half-closes when the
-        utterance has no more. The samples equal those of decoding the whole utterance at once, however it was cut.
-        Holds no state: the config names how many samples were already produced.
-        Errors: INVALID_ARGUMENT (codes out of range, half a frame), RESOURCE_EXHAUSTED (queue full).
+        """Decodes one utterance. The client sends one config, then frames as it gets them, then half-closes. The samples equal
+        those of decoding the whole utterance at once, however the frames are divided into messages. The server keeps no
+        state between calls: `produced_samples` in the config resumes an utterance on any replica.
+        Errors: INVALID_ARGUMENT (code out of range, incomplete frame), RESOURCE_EXHAUSTED (queue full), INTERNAL (model
+        execution failed).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -73,7 +74,7 @@ def add_CodecServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CodecService(object):
-    """Decodes frames of codes into 24 kHz mono audio with the EnCodec decoder, 320 samples a frame.
+    """Decodes frames of codes into 24 kHz mono audio with the EnCodec decoder, 320 samples per frame.
     """
 
     @staticmethod

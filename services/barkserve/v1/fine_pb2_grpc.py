@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class FineServiceStub(object):
-    """Fills codebooks 2 to 7 of frames whose codebooks 0 and 1 are known.
+    """Adds codebooks 2 to 7 to frames of codebooks 0 and 1.
     """
 
     def __init__(self, channel):
@@ -43,14 +43,15 @@ class FineServiceStub(object):
 
 
 class FineServiceServicer(object):
-    """Fills codebooks 2 to 7 of frames whose codebooks 0 and 1 are known.
+    """Adds codebooks 2 to 7 to frames of codebooks 0 and 1.
     """
 
     def Generate(self, request_iterator, context):
-        """Fills one utterance. The client sends one config, then coarse frames as it gets them, and half-closes when the
-        utterance has no more. The server sends whole frames of eight codes, then one finished message.
-        Holds no state: the config names what was already produced.
-        Errors: INVALID_ARGUMENT (codes out of range, half a frame, wrong options), RESOURCE_EXHAUSTED (queue full).
+        """Generates one utterance. The client sends one config, then coarse frames as it gets them, then half-closes. The
+        server sends frames of eight codes, then one `finished` message. The server keeps no state between calls: `produced`
+        in the config resumes an utterance on any replica.
+        Errors: INVALID_ARGUMENT (code or option out of range, incomplete frame), RESOURCE_EXHAUSTED (queue full), INTERNAL
+        (model execution failed).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -73,7 +74,7 @@ def add_FineServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class FineService(object):
-    """Fills codebooks 2 to 7 of frames whose codebooks 0 and 1 are known.
+    """Adds codebooks 2 to 7 to frames of codebooks 0 and 1.
     """
 
     @staticmethod

@@ -42,7 +42,7 @@ _FineServiceGenerateType = typing_extensions.TypeVar(
 )
 
 class FineServiceStub(typing.Generic[_FineServiceGenerateType]):
-    """Fills codebooks 2 to 7 of frames whose codebooks 0 and 1 are known."""
+    """Adds codebooks 2 to 7 to frames of codebooks 0 and 1."""
 
     @typing.overload
     def __init__(self: FineServiceStub[
@@ -61,10 +61,11 @@ class FineServiceStub(typing.Generic[_FineServiceGenerateType]):
     ], channel: grpc.aio.Channel) -> None: ...
 
     Generate: _FineServiceGenerateType
-    """Fills one utterance. The client sends one config, then coarse frames as it gets them, and half-closes when the
-    utterance has no more. The server sends whole frames of eight codes, then one finished message.
-    Holds no state: the config names what was already produced.
-    Errors: INVALID_ARGUMENT (codes out of range, half a frame, wrong options), RESOURCE_EXHAUSTED (queue full).
+    """Generates one utterance. The client sends one config, then coarse frames as it gets them, then half-closes. The
+    server sends frames of eight codes, then one `finished` message. The server keeps no state between calls: `produced`
+    in the config resumes an utterance on any replica.
+    Errors: INVALID_ARGUMENT (code or option out of range, incomplete frame), RESOURCE_EXHAUSTED (queue full), INTERNAL
+    (model execution failed).
     """
 
 FineServiceAsyncStub: typing_extensions.TypeAlias = FineServiceStub[
@@ -75,7 +76,7 @@ FineServiceAsyncStub: typing_extensions.TypeAlias = FineServiceStub[
 ]
 
 class FineServiceServicer(metaclass=abc.ABCMeta):
-    """Fills codebooks 2 to 7 of frames whose codebooks 0 and 1 are known."""
+    """Adds codebooks 2 to 7 to frames of codebooks 0 and 1."""
 
     @abc.abstractmethod
     def Generate(
@@ -83,10 +84,11 @@ class FineServiceServicer(metaclass=abc.ABCMeta):
         request_iterator: _MaybeAsyncIterator[barkserve.v1.fine_pb2.FineServiceGenerateRequest],
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[barkserve.v1.fine_pb2.FineServiceGenerateResponse], collections.abc.AsyncIterator[barkserve.v1.fine_pb2.FineServiceGenerateResponse]]:
-        """Fills one utterance. The client sends one config, then coarse frames as it gets them, and half-closes when the
-        utterance has no more. The server sends whole frames of eight codes, then one finished message.
-        Holds no state: the config names what was already produced.
-        Errors: INVALID_ARGUMENT (codes out of range, half a frame, wrong options), RESOURCE_EXHAUSTED (queue full).
+        """Generates one utterance. The client sends one config, then coarse frames as it gets them, then half-closes. The
+        server sends frames of eight codes, then one `finished` message. The server keeps no state between calls: `produced`
+        in the config resumes an utterance on any replica.
+        Errors: INVALID_ARGUMENT (code or option out of range, incomplete frame), RESOURCE_EXHAUSTED (queue full), INTERNAL
+        (model execution failed).
         """
 
 def add_FineServiceServicer_to_server(servicer: FineServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class SemanticServiceStub(object):
-    """Turns text into semantic tokens, 49.9 a second of speech.
+    """Turns text into semantic tokens, 49.9 per second of speech.
     """
 
     def __init__(self, channel):
@@ -43,13 +43,15 @@ class SemanticServiceStub(object):
 
 
 class SemanticServiceServicer(object):
-    """Turns text into semantic tokens, 49.9 a second of speech.
+    """Turns text into semantic tokens, 49.9 per second of speech.
     """
 
     def Generate(self, request_iterator, context):
-        """Speaks one utterance. The client sends one config, then one text, then half-closes. The server sends tokens as
-        they are made, then one finished message. Holds no state: the config names what was already produced.
-        Errors: INVALID_ARGUMENT (empty, unspeakable or too long text, wrong options), RESOURCE_EXHAUSTED (queue full).
+        """Generates one utterance. The client sends one config and one text, then half-closes. The server sends tokens as
+        they are generated, then one `finished` message. The server keeps no state between calls: `produced` in the config
+        resumes an utterance on any replica.
+        Errors: INVALID_ARGUMENT (text that is empty, too long or has nothing to speak; option out of range),
+        RESOURCE_EXHAUSTED (queue full), INTERNAL (model execution failed).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -72,7 +74,7 @@ def add_SemanticServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class SemanticService(object):
-    """Turns text into semantic tokens, 49.9 a second of speech.
+    """Turns text into semantic tokens, 49.9 per second of speech.
     """
 
     @staticmethod

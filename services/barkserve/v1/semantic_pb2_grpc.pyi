@@ -42,7 +42,7 @@ _SemanticServiceGenerateType = typing_extensions.TypeVar(
 )
 
 class SemanticServiceStub(typing.Generic[_SemanticServiceGenerateType]):
-    """Turns text into semantic tokens, 49.9 a second of speech."""
+    """Turns text into semantic tokens, 49.9 per second of speech."""
 
     @typing.overload
     def __init__(self: SemanticServiceStub[
@@ -61,9 +61,11 @@ class SemanticServiceStub(typing.Generic[_SemanticServiceGenerateType]):
     ], channel: grpc.aio.Channel) -> None: ...
 
     Generate: _SemanticServiceGenerateType
-    """Speaks one utterance. The client sends one config, then one text, then half-closes. The server sends tokens as
-    they are made, then one finished message. Holds no state: the config names what was already produced.
-    Errors: INVALID_ARGUMENT (empty, unspeakable or too long text, wrong options), RESOURCE_EXHAUSTED (queue full).
+    """Generates one utterance. The client sends one config and one text, then half-closes. The server sends tokens as
+    they are generated, then one `finished` message. The server keeps no state between calls: `produced` in the config
+    resumes an utterance on any replica.
+    Errors: INVALID_ARGUMENT (text that is empty, too long or has nothing to speak; option out of range),
+    RESOURCE_EXHAUSTED (queue full), INTERNAL (model execution failed).
     """
 
 SemanticServiceAsyncStub: typing_extensions.TypeAlias = SemanticServiceStub[
@@ -74,7 +76,7 @@ SemanticServiceAsyncStub: typing_extensions.TypeAlias = SemanticServiceStub[
 ]
 
 class SemanticServiceServicer(metaclass=abc.ABCMeta):
-    """Turns text into semantic tokens, 49.9 a second of speech."""
+    """Turns text into semantic tokens, 49.9 per second of speech."""
 
     @abc.abstractmethod
     def Generate(
@@ -82,9 +84,11 @@ class SemanticServiceServicer(metaclass=abc.ABCMeta):
         request_iterator: _MaybeAsyncIterator[barkserve.v1.semantic_pb2.SemanticServiceGenerateRequest],
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[barkserve.v1.semantic_pb2.SemanticServiceGenerateResponse], collections.abc.AsyncIterator[barkserve.v1.semantic_pb2.SemanticServiceGenerateResponse]]:
-        """Speaks one utterance. The client sends one config, then one text, then half-closes. The server sends tokens as
-        they are made, then one finished message. Holds no state: the config names what was already produced.
-        Errors: INVALID_ARGUMENT (empty, unspeakable or too long text, wrong options), RESOURCE_EXHAUSTED (queue full).
+        """Generates one utterance. The client sends one config and one text, then half-closes. The server sends tokens as
+        they are generated, then one `finished` message. The server keeps no state between calls: `produced` in the config
+        resumes an utterance on any replica.
+        Errors: INVALID_ARGUMENT (text that is empty, too long or has nothing to speak; option out of range),
+        RESOURCE_EXHAUSTED (queue full), INTERNAL (model execution failed).
         """
 
 def add_SemanticServiceServicer_to_server(servicer: SemanticServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -1,4 +1,5 @@
 from barkserve.v1 import common_pb2 as _common_pb2
+from google.rpc import status_pb2 as _status_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -186,42 +187,28 @@ class End(_message.Message):
     def __init__(self) -> None: ...
 
 class StreamingSynthesizeResponse(_message.Message):
-    __slots__ = ("context_id", "started", "audio", "words", "flush_done", "finished", "failed")
+    __slots__ = ("context_id", "started", "audio", "words", "flush_done", "finished", "error")
     CONTEXT_ID_FIELD_NUMBER: _ClassVar[int]
     STARTED_FIELD_NUMBER: _ClassVar[int]
     AUDIO_FIELD_NUMBER: _ClassVar[int]
     WORDS_FIELD_NUMBER: _ClassVar[int]
     FLUSH_DONE_FIELD_NUMBER: _ClassVar[int]
     FINISHED_FIELD_NUMBER: _ClassVar[int]
-    FAILED_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
     context_id: str
     started: SynthesisStarted
     audio: AudioChunk
     words: WordTimes
     flush_done: FlushDone
     finished: SynthesisFinished
-    failed: SynthesisFailed
-    def __init__(self, context_id: _Optional[str] = ..., started: _Optional[_Union[SynthesisStarted, _Mapping]] = ..., audio: _Optional[_Union[AudioChunk, _Mapping]] = ..., words: _Optional[_Union[WordTimes, _Mapping]] = ..., flush_done: _Optional[_Union[FlushDone, _Mapping]] = ..., finished: _Optional[_Union[SynthesisFinished, _Mapping]] = ..., failed: _Optional[_Union[SynthesisFailed, _Mapping]] = ...) -> None: ...
+    error: _status_pb2.Status
+    def __init__(self, context_id: _Optional[str] = ..., started: _Optional[_Union[SynthesisStarted, _Mapping]] = ..., audio: _Optional[_Union[AudioChunk, _Mapping]] = ..., words: _Optional[_Union[WordTimes, _Mapping]] = ..., flush_done: _Optional[_Union[FlushDone, _Mapping]] = ..., finished: _Optional[_Union[SynthesisFinished, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
 
 class FlushDone(_message.Message):
     __slots__ = ("flush_id",)
     FLUSH_ID_FIELD_NUMBER: _ClassVar[int]
     flush_id: str
     def __init__(self, flush_id: _Optional[str] = ...) -> None: ...
-
-class SynthesisFailed(_message.Message):
-    __slots__ = ("code", "message", "field", "retry_after_seconds", "sample_count")
-    CODE_FIELD_NUMBER: _ClassVar[int]
-    MESSAGE_FIELD_NUMBER: _ClassVar[int]
-    FIELD_FIELD_NUMBER: _ClassVar[int]
-    RETRY_AFTER_SECONDS_FIELD_NUMBER: _ClassVar[int]
-    SAMPLE_COUNT_FIELD_NUMBER: _ClassVar[int]
-    code: int
-    message: str
-    field: str
-    retry_after_seconds: float
-    sample_count: int
-    def __init__(self, code: _Optional[int] = ..., message: _Optional[str] = ..., field: _Optional[str] = ..., retry_after_seconds: _Optional[float] = ..., sample_count: _Optional[int] = ...) -> None: ...
 
 class WordTimes(_message.Message):
     __slots__ = ("words",)

@@ -77,61 +77,66 @@ class SpeechServiceServicer(object):
     """
 
     def Synthesize(self, request, context):
-        """Speaks one text of any length up to the server's limit, in pieces of one utterance each. The first response is
-        `started`, then come `audio` chunks (and `words`, if asked for), the last is `finished`. An OK stream always holds
-        audio. Cancelling the call stops all stages within one step.
+        """Speaks one text, up to the server's limit. The server splits it into segments of one utterance each. The first
+        response is `started`, then follow `audio` chunks (and `words`, if requested), and the last one is `finished`. A
+        successful stream always contains audio. When the client cancels the call, all stages stop within one step.
         Errors, each with google.rpc details: INVALID_ARGUMENT (BadRequest names the field), NOT_FOUND (voice),
-        RESOURCE_EXHAUSTED (RetryInfo says when to come back), UNAVAILABLE (a stage cannot be reached).
+        RESOURCE_EXHAUSTED (RetryInfo says when to retry), UNAVAILABLE (a stage cannot be reached, or the server drains),
+        INTERNAL (a stage failed).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamingSynthesize(self, request_iterator, context):
-        """Speaks text that is still being written, in one or more contexts (utterances of a conversation, each with its own
-        voice and audio). A context begins with `config`, goes on with text in pieces cut anywhere, and ends with `end` or
-        `cancel`. Speech starts with the first sentence, or clause when the listener waits. The messages of a context come
-        in order and end with exactly one `finished` or `failed`; contexts speak side by side, and what is wrong with one
-        disturbs no other. Half-closing the call ends all contexts that are open. Errors of the call itself are those of
-        Synthesize. A server that is being shut down speaks the contexts that are open, refuses new ones, and ends the call
-        with UNAVAILABLE when all are spoken: call again, and another replica answers.
+        """Speaks text while the client is still writing it, in one or more contexts. A context is an independent text with a
+        voice and audio of its own, for instance one turn of a conversation. It starts with `config`, continues with text
+        in fragments of any length, and ends with `end` or `cancel`. Speech starts after the first sentence, or after the
+        first clause if playback would otherwise underrun.
+
+        The responses of one context are in order and end with exactly one `finished` or `error`. Contexts run
+        concurrently, and an error in one does not affect the others. Half-closing the call ends the text of all open
+        contexts. The call itself fails with the errors of Synthesize.
+
+        A server that drains finishes its open contexts, refuses new ones, and then ends the call with UNAVAILABLE. The
+        client should call again and reaches another replica.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListVoices(self, request, context):
-        """Lists the voices that can be named.
+        """Lists the named voices.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetVoice(self, request, context):
-        """Describes one voice. NOT_FOUND if nothing has that name.
+        """Describes one voice. NOT_FOUND if it does not exist.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateVoice(self, request, context):
-        """Stores a voice under a name, for every replica of the orchestrator. INVALID_ARGUMENT (name, arrays),
-        ALREADY_EXISTS (unless `replace`), NOT_FOUND (the handle or name it is made from), FAILED_PRECONDITION (the server
-        has no voice store), RESOURCE_EXHAUSTED (the store is full).
+        """Stores a voice under a name, for all replicas of the orchestrator. INVALID_ARGUMENT (name, tokens), ALREADY_EXISTS
+        (unless `replace`), NOT_FOUND (unknown handle or source voice), FAILED_PRECONDITION (the server has no voice
+        store), RESOURCE_EXHAUSTED (the store is full).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteVoice(self, request, context):
-        """Deletes a stored voice. NOT_FOUND if nothing has that name, FAILED_PRECONDITION for a voice of the checkpoint.
+        """Deletes a stored voice. NOT_FOUND if it does not exist, FAILED_PRECONDITION for a voice of the checkpoint.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetServerInfo(self, request, context):
-        """Says what this server speaks, and its limits.
+        """Describes this server and its limits.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -205,40 +205,45 @@ class SpeechServiceStub(typing.Generic[_SpeechServiceSynthesizeType, _SpeechServ
     ], channel: grpc.aio.Channel) -> None: ...
 
     Synthesize: _SpeechServiceSynthesizeType
-    """Speaks one text of any length up to the server's limit, in pieces of one utterance each. The first response is
-    `started`, then come `audio` chunks (and `words`, if asked for), the last is `finished`. An OK stream always holds
-    audio. Cancelling the call stops all stages within one step.
+    """Speaks one text, up to the server's limit. The server splits it into segments of one utterance each. The first
+    response is `started`, then follow `audio` chunks (and `words`, if requested), and the last one is `finished`. A
+    successful stream always contains audio. When the client cancels the call, all stages stop within one step.
     Errors, each with google.rpc details: INVALID_ARGUMENT (BadRequest names the field), NOT_FOUND (voice),
-    RESOURCE_EXHAUSTED (RetryInfo says when to come back), UNAVAILABLE (a stage cannot be reached).
+    RESOURCE_EXHAUSTED (RetryInfo says when to retry), UNAVAILABLE (a stage cannot be reached, or the server drains),
+    INTERNAL (a stage failed).
     """
 
     StreamingSynthesize: _SpeechServiceStreamingSynthesizeType
-    """Speaks text that is still being written, in one or more contexts (utterances of a conversation, each with its own
-    voice and audio). A context begins with `config`, goes on with text in pieces cut anywhere, and ends with `end` or
-    `cancel`. Speech starts with the first sentence, or clause when the listener waits. The messages of a context come
-    in order and end with exactly one `finished` or `failed`; contexts speak side by side, and what is wrong with one
-    disturbs no other. Half-closing the call ends all contexts that are open. Errors of the call itself are those of
-    Synthesize. A server that is being shut down speaks the contexts that are open, refuses new ones, and ends the call
-    with UNAVAILABLE when all are spoken: call again, and another replica answers.
+    """Speaks text while the client is still writing it, in one or more contexts. A context is an independent text with a
+    voice and audio of its own, for instance one turn of a conversation. It starts with `config`, continues with text
+    in fragments of any length, and ends with `end` or `cancel`. Speech starts after the first sentence, or after the
+    first clause if playback would otherwise underrun.
+
+    The responses of one context are in order and end with exactly one `finished` or `error`. Contexts run
+    concurrently, and an error in one does not affect the others. Half-closing the call ends the text of all open
+    contexts. The call itself fails with the errors of Synthesize.
+
+    A server that drains finishes its open contexts, refuses new ones, and then ends the call with UNAVAILABLE. The
+    client should call again and reaches another replica.
     """
 
     ListVoices: _SpeechServiceListVoicesType
-    """Lists the voices that can be named."""
+    """Lists the named voices."""
 
     GetVoice: _SpeechServiceGetVoiceType
-    """Describes one voice. NOT_FOUND if nothing has that name."""
+    """Describes one voice. NOT_FOUND if it does not exist."""
 
     CreateVoice: _SpeechServiceCreateVoiceType
-    """Stores a voice under a name, for every replica of the orchestrator. INVALID_ARGUMENT (name, arrays),
-    ALREADY_EXISTS (unless `replace`), NOT_FOUND (the handle or name it is made from), FAILED_PRECONDITION (the server
-    has no voice store), RESOURCE_EXHAUSTED (the store is full).
+    """Stores a voice under a name, for all replicas of the orchestrator. INVALID_ARGUMENT (name, tokens), ALREADY_EXISTS
+    (unless `replace`), NOT_FOUND (unknown handle or source voice), FAILED_PRECONDITION (the server has no voice
+    store), RESOURCE_EXHAUSTED (the store is full).
     """
 
     DeleteVoice: _SpeechServiceDeleteVoiceType
-    """Deletes a stored voice. NOT_FOUND if nothing has that name, FAILED_PRECONDITION for a voice of the checkpoint."""
+    """Deletes a stored voice. NOT_FOUND if it does not exist, FAILED_PRECONDITION for a voice of the checkpoint."""
 
     GetServerInfo: _SpeechServiceGetServerInfoType
-    """Says what this server speaks, and its limits."""
+    """Describes this server and its limits."""
 
 SpeechServiceAsyncStub: typing_extensions.TypeAlias = SpeechServiceStub[
     grpc.aio.UnaryStreamMultiCallable[
@@ -280,11 +285,12 @@ class SpeechServiceServicer(metaclass=abc.ABCMeta):
         request: barkserve.v1.speech_pb2.SynthesizeRequest,
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[barkserve.v1.speech_pb2.SynthesizeResponse], collections.abc.AsyncIterator[barkserve.v1.speech_pb2.SynthesizeResponse]]:
-        """Speaks one text of any length up to the server's limit, in pieces of one utterance each. The first response is
-        `started`, then come `audio` chunks (and `words`, if asked for), the last is `finished`. An OK stream always holds
-        audio. Cancelling the call stops all stages within one step.
+        """Speaks one text, up to the server's limit. The server splits it into segments of one utterance each. The first
+        response is `started`, then follow `audio` chunks (and `words`, if requested), and the last one is `finished`. A
+        successful stream always contains audio. When the client cancels the call, all stages stop within one step.
         Errors, each with google.rpc details: INVALID_ARGUMENT (BadRequest names the field), NOT_FOUND (voice),
-        RESOURCE_EXHAUSTED (RetryInfo says when to come back), UNAVAILABLE (a stage cannot be reached).
+        RESOURCE_EXHAUSTED (RetryInfo says when to retry), UNAVAILABLE (a stage cannot be reached, or the server drains),
+        INTERNAL (a stage failed).
         """
 
     @abc.abstractmethod
@@ -293,13 +299,17 @@ class SpeechServiceServicer(metaclass=abc.ABCMeta):
         request_iterator: _MaybeAsyncIterator[barkserve.v1.speech_pb2.StreamingSynthesizeRequest],
         context: _ServicerContext,
     ) -> typing.Union[collections.abc.Iterator[barkserve.v1.speech_pb2.StreamingSynthesizeResponse], collections.abc.AsyncIterator[barkserve.v1.speech_pb2.StreamingSynthesizeResponse]]:
-        """Speaks text that is still being written, in one or more contexts (utterances of a conversation, each with its own
-        voice and audio). A context begins with `config`, goes on with text in pieces cut anywhere, and ends with `end` or
-        `cancel`. Speech starts with the first sentence, or clause when the listener waits. The messages of a context come
-        in order and end with exactly one `finished` or `failed`; contexts speak side by side, and what is wrong with one
-        disturbs no other. Half-closing the call ends all contexts that are open. Errors of the call itself are those of
-        Synthesize. A server that is being shut down speaks the contexts that are open, refuses new ones, and ends the call
-        with UNAVAILABLE when all are spoken: call again, and another replica answers.
+        """Speaks text while the client is still writing it, in one or more contexts. A context is an independent text with a
+        voice and audio of its own, for instance one turn of a conversation. It starts with `config`, continues with text
+        in fragments of any length, and ends with `end` or `cancel`. Speech starts after the first sentence, or after the
+        first clause if playback would otherwise underrun.
+
+        The responses of one context are in order and end with exactly one `finished` or `error`. Contexts run
+        concurrently, and an error in one does not affect the others. Half-closing the call ends the text of all open
+        contexts. The call itself fails with the errors of Synthesize.
+
+        A server that drains finishes its open contexts, refuses new ones, and then ends the call with UNAVAILABLE. The
+        client should call again and reaches another replica.
         """
 
     @abc.abstractmethod
@@ -308,7 +318,7 @@ class SpeechServiceServicer(metaclass=abc.ABCMeta):
         request: barkserve.v1.speech_pb2.ListVoicesRequest,
         context: _ServicerContext,
     ) -> typing.Union[barkserve.v1.speech_pb2.ListVoicesResponse, collections.abc.Awaitable[barkserve.v1.speech_pb2.ListVoicesResponse]]:
-        """Lists the voices that can be named."""
+        """Lists the named voices."""
 
     @abc.abstractmethod
     def GetVoice(
@@ -316,7 +326,7 @@ class SpeechServiceServicer(metaclass=abc.ABCMeta):
         request: barkserve.v1.speech_pb2.GetVoiceRequest,
         context: _ServicerContext,
     ) -> typing.Union[barkserve.v1.speech_pb2.GetVoiceResponse, collections.abc.Awaitable[barkserve.v1.speech_pb2.GetVoiceResponse]]:
-        """Describes one voice. NOT_FOUND if nothing has that name."""
+        """Describes one voice. NOT_FOUND if it does not exist."""
 
     @abc.abstractmethod
     def CreateVoice(
@@ -324,9 +334,9 @@ class SpeechServiceServicer(metaclass=abc.ABCMeta):
         request: barkserve.v1.speech_pb2.CreateVoiceRequest,
         context: _ServicerContext,
     ) -> typing.Union[barkserve.v1.speech_pb2.CreateVoiceResponse, collections.abc.Awaitable[barkserve.v1.speech_pb2.CreateVoiceResponse]]:
-        """Stores a voice under a name, for every replica of the orchestrator. INVALID_ARGUMENT (name, arrays),
-        ALREADY_EXISTS (unless `replace`), NOT_FOUND (the handle or name it is made from), FAILED_PRECONDITION (the server
-        has no voice store), RESOURCE_EXHAUSTED (the store is full).
+        """Stores a voice under a name, for all replicas of the orchestrator. INVALID_ARGUMENT (name, tokens), ALREADY_EXISTS
+        (unless `replace`), NOT_FOUND (unknown handle or source voice), FAILED_PRECONDITION (the server has no voice
+        store), RESOURCE_EXHAUSTED (the store is full).
         """
 
     @abc.abstractmethod
@@ -335,7 +345,7 @@ class SpeechServiceServicer(metaclass=abc.ABCMeta):
         request: barkserve.v1.speech_pb2.DeleteVoiceRequest,
         context: _ServicerContext,
     ) -> typing.Union[barkserve.v1.speech_pb2.DeleteVoiceResponse, collections.abc.Awaitable[barkserve.v1.speech_pb2.DeleteVoiceResponse]]:
-        """Deletes a stored voice. NOT_FOUND if nothing has that name, FAILED_PRECONDITION for a voice of the checkpoint."""
+        """Deletes a stored voice. NOT_FOUND if it does not exist, FAILED_PRECONDITION for a voice of the checkpoint."""
 
     @abc.abstractmethod
     def GetServerInfo(
@@ -343,6 +353,6 @@ class SpeechServiceServicer(metaclass=abc.ABCMeta):
         request: barkserve.v1.speech_pb2.GetServerInfoRequest,
         context: _ServicerContext,
     ) -> typing.Union[barkserve.v1.speech_pb2.GetServerInfoResponse, collections.abc.Awaitable[barkserve.v1.speech_pb2.GetServerInfoResponse]]:
-        """Says what this server speaks, and its limits."""
+        """Describes this server and its limits."""
 
 def add_SpeechServiceServicer_to_server(servicer: SpeechServiceServicer, server: typing.Union[grpc.Server, grpc.aio.Server]) -> None: ...

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class StatusServiceStub(object):
-    """For people and their tools; on the orchestrator, so that one address tells of all services.
+    """Shows all services at the orchestrator's address, for operators and their tools.
     """
 
     def __init__(self, channel):
@@ -43,12 +43,12 @@ class StatusServiceStub(object):
 
 
 class StatusServiceServicer(object):
-    """For people and their tools; on the orchestrator, so that one address tells of all services.
+    """Shows all services at the orchestrator's address, for operators and their tools.
     """
 
     def GetStatus(self, request, context):
-        """The replicas of every stage as this orchestrator sees them, and the orchestrator itself. What is
-        said of a stage is what it reported last, about half a second ago at most.
+        """Returns the orchestrator and the replicas of every stage. A stage's figures are from its last load report, usually
+        at most half a second old.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -71,7 +71,7 @@ def add_StatusServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class StatusService(object):
-    """For people and their tools; on the orchestrator, so that one address tells of all services.
+    """Shows all services at the orchestrator's address, for operators and their tools.
     """
 
     @staticmethod

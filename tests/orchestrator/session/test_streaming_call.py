@@ -8,6 +8,7 @@ from pathlib import Path
 import grpc
 import pytest
 import pytest_asyncio
+from google.rpc import error_details_pb2, status_pb2
 
 from barkserve.v1 import common_pb2, speech_pb2
 from fixtures.checkpoints import TINY, CheckpointSpec, never_ending
@@ -25,6 +26,21 @@ TEXT = FIRST + "The fox, it laughs and laughs and laughs? no. yes! So do I, 3.5 
 async def chain(checkpoint_of: Callable[[CheckpointSpec], Path]) -> AsyncIterator[Chain]:
     async with running_chain(checkpoint_of(SPEC), max_contexts=3) as started:
         yield started
+
+
+def field_of(status: status_pb2.Status) -> str:
+    """Return the field that a status names, empty for none."""
+    request = error_details_pb2.BadRequest()
+    for detail in status.details:
+        detail.Unpack(request)
+    return "".join(violation.field for violation in request.field_violations)
+
+
+def retry_after_s(status: status_pb2.Status) -> float:
+    """Return the delay that a status asks for."""
+    (detail,), retry = status.details, error_details_pb2.RetryInfo()
+    assert detail.Unpack(retry)
+    return retry.retry_delay.ToNanoseconds() / 1e9
 
 
 async def test_call_speaks_first_sentence_before_next_is_sent(chain: Chain) -> None:
@@ -235,14 +251,14 @@ async def test_invalid_context_fails_alone_and_once(chain: Chain, name: str) -> 
         await call.send("good", config=config(seed=9, text=FIRST))
         for part in BROKEN[name]:
             await call.send(name, **part)
-        await call.until("failed", name)
+        await call.until("error", name)
         await call.send(name, text="too late")
         await call.rest()
-    failed = call.last(name)
+    error = call.last(name)
     expected = grpc.StatusCode.NOT_FOUND if name == "voice" else grpc.StatusCode.INVALID_ARGUMENT
-    assert failed.code == expected.value[0]
-    assert failed.field == FIELDS[name]
-    assert call.kinds(name).count("failed") == 1
+    assert error.code == expected.value[0]
+    assert field_of(error) == FIELDS[name]
+    assert call.kinds(name).count("error") == 1
     assert call.kinds("good") == ["started", "audio", "finished"]
     assert call.audio("good") == (await spoken(chain, FIRST, seed=9))[0]
 
@@ -251,9 +267,9 @@ async def test_call_reuses_ids_and_limits_open_contexts(chain: Chain) -> None:
     async with dialog(chain) as call:
         for id_ in ("1", "2", "3", "4"):
             await call.send(id_, config=config(seed=1, text="hello"))
-        failed = (await call.until("failed", "4")).failed
-        assert failed.code == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
-        assert failed.retry_after_seconds > 0
+        error = (await call.until("error", "4")).error
+        assert error.code == grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]
+        assert retry_after_s(error) > 0
         await call.send("1", end=speech_pb2.End())
         await call.until("finished", "1")
         await call.send("1", config=config(seed=1, text="hello"))
@@ -286,8 +302,8 @@ async def test_context_fails_when_its_text_is_too_long(
         await call.send(config=config())
         await call.send(text="hello the")
         await call.send(text=" world")
-        failed = (await call.until("failed")).failed
-        assert failed.field == "text"
-        assert "12" in failed.message
+        error = (await call.until("error")).error
+        assert field_of(error) == "text"
+        assert "12" in error.message
         with pytest.raises(grpc.aio.AioRpcError, match="12"):
             await spoken(chain, "hello the world")

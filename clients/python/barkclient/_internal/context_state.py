@@ -5,7 +5,7 @@ It performs no I/O. Requests go to a callback; responses are pushed in.
 
 from collections import deque
 from collections.abc import Callable
-from typing import Unpack
+from typing import Never, Unpack
 
 from barkclient._internal.transcript import SynthesisState
 from barkclient.errors import BarkClientError
@@ -17,7 +17,7 @@ Request = speech_pb2.StreamingSynthesizeRequest
 Send = Callable[[Request], None]
 
 
-class ContextState(SynthesisState):
+class ContextState(SynthesisState[Never]):
     """One context: `send` takes text that may be cut anywhere; iteration yields audio.
 
     No method blocks. Text that is sent after `cancel` or after a failure is dropped, because the

@@ -33,5 +33,5 @@ class ContextTable(Generic[Context]):
         if context is None:
             return
         context.push(response)
-        if response.WhichOneof("response") in ("finished", "failed"):
+        if response.WhichOneof("response") in ("finished", "error"):
             del self._contexts[response.context_id]

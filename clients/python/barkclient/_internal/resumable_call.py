@@ -7,21 +7,20 @@ already arrived are dropped.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Generic, TypeVar
 
 import grpc
 
-from barkclient.errors import BarkClientError, ServerError
+from barkclient.errors import BarkClientError, ServerError, sent_status
 from barkclient.options import SAMPLE_BYTES
 from barkclient.responses import Started, decode_started
 from barkserve.v1 import speech_pb2
 
 Request = speech_pb2.SynthesizeRequest
 Response = speech_pb2.SynthesizeResponse
-Call = Callable[[Request, float | None], Any]
+Call_co = TypeVar("Call_co", covariant=True)
 
 _CONNECTION_LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
-_DETAILS_KEY = "grpc-status-details-bin"  # in every failure that a barkserve service reports
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Received:
     words: int
 
 
-class ResumableCall:
+class ResumableCall(Generic[Call_co]):
     """Calls the server, and calls it again after a lost connection.
 
     Args:
@@ -48,19 +47,24 @@ class ResumableCall:
         timeout: seconds for all calls together; None: no limit.
     """
 
-    def __init__(self, request: Request, call: Call, timeout: float | None) -> None:
+    def __init__(
+        self,
+        request: Request,
+        call: Callable[[Request, float | None], Call_co],
+        timeout: float | None,
+    ) -> None:
         self._request = request
         self._call = call
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._received: Received | None = None
         self._words_to_skip = 0
 
-    def start(self) -> Any:
+    def start(self) -> Call_co:
         """Call the server with the time that is left."""
         left = None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
         return self._call(self._request, left)
 
-    def resume(self, error: BarkClientError, received: Received) -> Any | None:
+    def resume(self, error: BarkClientError, received: Received) -> Call_co | None:
         """Call the server again to continue after what has arrived.
 
         Args:
@@ -112,8 +116,7 @@ def _connection_was_lost(error: BarkClientError) -> bool:
     cause = error.__cause__
     if not isinstance(cause, grpc.RpcError) or cause.code() not in _CONNECTION_LOST:
         return False
-    metadata: Any = cause.trailing_metadata() or ()
-    return all(key != _DETAILS_KEY for key, _ in metadata)
+    return sent_status(cause) is None
 
 
 def _check_same(first: Started, second: Started) -> None:

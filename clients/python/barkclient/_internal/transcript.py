@@ -1,9 +1,9 @@
 """The responses of one synthesis in order, with a check that none is missing. No I/O."""
 
-from typing import Any, Protocol
+from typing import Generic, Protocol
 
-from barkclient._internal.resumable_call import Received, ResumableCall
-from barkclient.errors import BarkClientError, ServerError, from_failed
+from barkclient._internal.resumable_call import Call_co, Received, ResumableCall
+from barkclient.errors import BarkClientError, ServerError, from_status
 from barkclient.responses import (
     AudioChunk,
     Finished,
@@ -49,8 +49,8 @@ class Transcript:
         """
         kind = response.WhichOneof("response")
         if isinstance(response, speech_pb2.StreamingSynthesizeResponse):
-            if kind == "failed":
-                raise from_failed(response.failed, self._target)
+            if kind == "error":
+                raise from_status(response.error, self._target)
             if kind == "flush_done":
                 self.flushed.append(response.flush_done.flush_id)
                 return None
@@ -111,7 +111,7 @@ class TextSource(Protocol):
     failure: Exception | None
 
 
-class SynthesisState:
+class SynthesisState(Generic[Call_co]):
     """The part of a synthesis that performs no I/O and is the same for both clients.
 
     Args:
@@ -124,7 +124,7 @@ class SynthesisState:
         self,
         target: str,
         source: TextSource | None = None,
-        resumable: ResumableCall | None = None,
+        resumable: ResumableCall[Call_co] | None = None,
     ) -> None:
         self._transcript = Transcript(target)
         self._source = source
@@ -158,12 +158,14 @@ class SynthesisState:
         """Times of the words spoken so far. Empty without the option `word_times`."""
         return tuple(self._transcript.words)
 
-    def _push(self, response: Any) -> AudioChunk | None:
+    def _push(self, response: Response) -> AudioChunk | None:
         """Process the next response; return its audio, if it has new audio."""
-        part = response if self._resumable is None else self._resumable.new_part(response)
+        part: Response | None = response
+        if self._resumable is not None and isinstance(response, speech_pb2.SynthesizeResponse):
+            part = self._resumable.new_part(response)
         return None if part is None else self._transcript.push(part)
 
-    def _resume(self, error: BarkClientError) -> Any:
+    def _resume(self, error: BarkClientError) -> Call_co:
         """Return the call that continues after a failed one, or raise the failure."""
         if self._source is not None and self._source.failure is not None:
             raise self._source.failure from None

@@ -79,11 +79,6 @@ class Session:
             max_delay_s,
         )
 
-    @property
-    def sample_count(self) -> int:
-        """Samples of the messages so far."""
-        return self._report.sample_count
-
     async def messages(self) -> AsyncGenerator[Message, None]:
         """Yield SynthesisStarted, then audio, words and flushes, then SynthesisFinished.
 

@@ -8,18 +8,18 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from typing import Literal
 
-import grpc
+from google.rpc import status_pb2
 
-from barkserve.errors import BarkserveError, InvalidArgument, Overloaded
+from barkserve.errors import BarkserveError, InvalidArgument
 from barkserve.orchestrator.session.responses import Message
 from barkserve.orchestrator.session.session import Session
 from barkserve.serving.admission import Admission
-from barkserve.serving.status import as_barkserve_error
+from barkserve.serving.status import as_barkserve_error, to_status
 from barkserve.v1 import speech_pb2
 
 MAX_FLUSH_ID_CHARACTERS = 128
 
-ContextMessage = Message | speech_pb2.SynthesisFailed
+ContextMessage = Message | status_pb2.Status
 StopReason = BarkserveError | Literal["cancelled"]
 
 
@@ -114,7 +114,7 @@ class SpeechContext:
         self.closing = True
         if reason == "cancelled":
             return self._session.cancelled()
-        return failed(reason, self._session.sample_count)
+        return to_status(reason)
 
     def _flush(self, flush_id: str) -> None:
         if len(flush_id) > MAX_FLUSH_ID_CHARACTERS:
@@ -122,15 +122,3 @@ class SpeechContext:
                 "flush.flush_id", f"must be at most {MAX_FLUSH_ID_CHARACTERS} characters"
             )
         self._session.feed.flush(flush_id)
-
-
-def failed(error: BarkserveError, sample_count: int) -> speech_pb2.SynthesisFailed:
-    """The final message of a context that failed."""
-    code: int = grpc.StatusCode[error.status].value[0]
-    return speech_pb2.SynthesisFailed(
-        code=code,
-        message=str(error),
-        field=error.field if isinstance(error, InvalidArgument) else "",
-        retry_after_seconds=error.retry_after_s if isinstance(error, Overloaded) else 0.0,
-        sample_count=sample_count,
-    )

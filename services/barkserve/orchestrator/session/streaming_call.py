@@ -9,10 +9,13 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator
 from functools import partial
 
+from google.rpc import status_pb2
+
 from barkserve.errors import BarkserveError, InvalidArgument, Overloaded, ShuttingDown
 from barkserve.orchestrator.session.session import Session, SpeechBackend
-from barkserve.orchestrator.session.speech_context import ContextMessage, SpeechContext, failed
+from barkserve.orchestrator.session.speech_context import ContextMessage, SpeechContext
 from barkserve.serving.admission import Admission
+from barkserve.serving.status import to_status
 from barkserve.v1 import speech_pb2
 
 Request = speech_pb2.StreamingSynthesizeRequest
@@ -113,7 +116,7 @@ class StreamingCall:
                 context.stop(error)
             else:
                 self._close(id_)
-                await self._send(id_, failed(error, 0))
+                await self._send(id_, to_status(error))
 
     def _open(self, id_: str, config: speech_pb2.StreamingConfig) -> None:
         if len(id_) > MAX_ID_CHARACTERS:
@@ -165,5 +168,5 @@ def _response(id_: str, message: ContextMessage) -> Response:
             return Response(context_id=id_, flush_done=message)
         case speech_pb2.SynthesisFinished():
             return Response(context_id=id_, finished=message)
-        case speech_pb2.SynthesisFailed():
-            return Response(context_id=id_, failed=message)
+        case status_pb2.Status():
+            return Response(context_id=id_, error=message)
