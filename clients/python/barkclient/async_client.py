@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
-from typing import Any, Self, Unpack
+from typing import Self, TypeVar, Unpack
 
 import grpc
 
@@ -10,9 +10,9 @@ from barkclient._internal.channel import (
     DEFAULT_TARGET,
     checked_target,
     open_async_channel,
-    speech_stub,
 )
 from barkclient._internal.closing import AsyncClosing
+from barkclient._internal.response_stream import AsyncResponseStream
 from barkclient._internal.resumable_call import ResumableCall
 from barkclient._internal.transcript import Response, SynthesisState
 from barkclient.async_speech import AsyncSpeechStream
@@ -29,7 +29,11 @@ from barkclient.voices import (
     decode_history_prompt,
     decode_voice,
 )
-from barkserve.v1 import speech_pb2
+from barkserve.v1 import speech_pb2, speech_pb2_grpc
+
+Request = TypeVar("Request")
+Reply = TypeVar("Reply")
+SynthesizeCall = AsyncResponseStream[speech_pb2.SynthesizeResponse]
 
 
 class AsyncClient:
@@ -109,7 +113,7 @@ class AsyncClient:
     async def voices(self, language: str = "", *, timeout: float | None = None) -> list[Voice]:  # noqa: ASYNC109
         """List the named voices in alphabetical order, of one language if it is given."""
         request = speech_pb2.ListVoicesRequest(language_code=language)
-        response = await self._ask("ListVoices", request, timeout)
+        response = await self._ask(self._stub().ListVoices, request, timeout)
         return [decode_voice(voice) for voice in response.voices]
 
     async def get_voice(self, name: str, *, timeout: float | None = None) -> Voice:  # noqa: ASYNC109
@@ -119,7 +123,7 @@ class AsyncClient:
             VoiceNotFound: the server has no such voice.
         """
         request = speech_pb2.GetVoiceRequest(name=name)
-        return decode_voice((await self._ask("GetVoice", request, timeout)).voice)
+        return decode_voice((await self._ask(self._stub().GetVoice, request, timeout)).voice)
 
     async def get_voice_tokens(self, name: str, *, timeout: float | None = None) -> HistoryPrompt:  # noqa: ASYNC109
         """Download the tokens of one voice.
@@ -128,7 +132,7 @@ class AsyncClient:
             VoiceNotFound: the server has no such voice.
         """
         request = speech_pb2.GetVoiceRequest(name=name, include_history_prompt=True)
-        response = await self._ask("GetVoice", request, timeout)
+        response = await self._ask(self._stub().GetVoice, request, timeout)
         return decode_history_prompt(response.history_prompt)
 
     async def create_voice(
@@ -151,7 +155,7 @@ class AsyncClient:
         request = build_voice(
             name, source, language=language, description=description, replace=replace
         )
-        return decode_voice((await self._ask("CreateVoice", request, timeout)).voice)
+        return decode_voice((await self._ask(self._stub().CreateVoice, request, timeout)).voice)
 
     async def delete_voice(self, name: str, *, timeout: float | None = None) -> None:  # noqa: ASYNC109
         """Delete a stored voice.
@@ -160,12 +164,12 @@ class AsyncClient:
             VoiceNotFound: the server has no such voice.
             PreconditionFailed: the voice belongs to the checkpoint.
         """
-        await self._ask("DeleteVoice", speech_pb2.DeleteVoiceRequest(name=name), timeout)
+        await self._ask(self._stub().DeleteVoice, speech_pb2.DeleteVoiceRequest(name=name), timeout)
 
     async def server_info(self, *, timeout: float | None = None) -> ServerInfo:  # noqa: ASYNC109
         """Describe the server: version, model, formats and limits."""
         request = speech_pb2.GetServerInfoRequest()
-        return decode_server_info(await self._ask("GetServerInfo", request, timeout))
+        return decode_server_info(await self._ask(self._stub().GetServerInfo, request, timeout))
 
     async def close(self) -> None:
         """Cancel all calls and close the connection."""
@@ -179,21 +183,26 @@ class AsyncClient:
     async def __aexit__(self, *error: object) -> None:
         await self.close()
 
-    async def _ask(self, method: str, request: object, timeout: float | None) -> Any:  # noqa: ASYNC109
+    async def _ask(
+        self,
+        method: grpc.aio.UnaryUnaryMultiCallable[Request, Reply],
+        request: Request,
+        timeout: float | None,  # noqa: ASYNC109
+    ) -> Reply:
         with map_errors(self._target):
-            return await getattr(self._stub(), method)(request, timeout=self._time(timeout))
+            return await method(request, timeout=self._time(timeout))
 
     def _time(self, timeout: float | None) -> float | None:
         return self._timeout if timeout is None else timeout
 
-    def _stub(self) -> Any:
+    def _stub(self) -> "speech_pb2_grpc.SpeechServiceAsyncStub":
         if self._channel is None:
             asyncio.get_running_loop()  # without one, gRPC would silently use another loop
             self._channel = open_async_channel(self._target, self._tls)
-        return speech_stub(self._channel)
+        return speech_pb2_grpc.SpeechServiceStub(self._channel)
 
 
-class AsyncSynthesis(AsyncClosing, SynthesisState):
+class AsyncSynthesis(AsyncClosing, SynthesisState[SynthesizeCall]):
     """A text being spoken: an async iterator of audio chunks.
 
     Closing or dropping it cancels the call on the server, and so does cancelling its reader's task.
@@ -201,12 +210,12 @@ class AsyncSynthesis(AsyncClosing, SynthesisState):
 
     def __init__(
         self,
-        call: Any,
+        call: AsyncResponseStream[Response],
         client: AsyncClient,
         target: str,
         *,
         source: "_TextSource | None" = None,
-        resumable: ResumableCall | None = None,
+        resumable: ResumableCall[SynthesizeCall] | None = None,
     ) -> None:
         super().__init__(target, source, resumable)
         self._call = call

@@ -6,7 +6,9 @@ that stops. Audio of other contexts that arrives meanwhile is kept for their rea
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, Self, Unpack
+from typing import Self, Unpack
+
+import grpc
 
 from barkclient._internal.closing import AsyncClosing
 from barkclient._internal.context_state import ContextState, Request
@@ -14,6 +16,9 @@ from barkclient._internal.context_table import ContextTable
 from barkclient.errors import ServerError, map_errors
 from barkclient.options import StreamOptions
 from barkclient.responses import AudioChunk
+from barkserve.v1 import speech_pb2
+
+Response = speech_pb2.StreamingSynthesizeResponse
 
 
 class AsyncSpeechStream(AsyncClosing):
@@ -28,10 +33,16 @@ class AsyncSpeechStream(AsyncClosing):
         owner: an object to keep alive: it holds the channel open.
     """
 
-    def __init__(self, method: Any, timeout: float | None, target: str, owner: object) -> None:
+    def __init__(
+        self,
+        method: grpc.aio.StreamStreamMultiCallable[Request, Response],
+        timeout: float | None,
+        target: str,
+        owner: object,
+    ) -> None:
         self._outgoing: asyncio.Queue[Request | None] = asyncio.Queue()
         self._call = method(_requests(self._outgoing), timeout=timeout)
-        self._responses: AsyncIterator[Any] = aiter(self._call)
+        self._responses: AsyncIterator[Response] = aiter(self._call)
         self._contexts: ContextTable[AsyncSpeechContext] = ContextTable()
         self._receiving: asyncio.Task[None] | None = None
         self._target = target

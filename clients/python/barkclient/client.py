@@ -1,12 +1,15 @@
 """The blocking client: the methods of `async_client` for code without an event loop."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Unpack
+from typing import TypeVar, Unpack
 
-from barkclient._internal.channel import DEFAULT_TARGET, open_channel, speech_stub
+import grpc
+
+from barkclient._internal.channel import DEFAULT_TARGET, open_channel
 from barkclient._internal.closing import Closing
+from barkclient._internal.response_stream import ResponseStream
 from barkclient._internal.resumable_call import ResumableCall
-from barkclient._internal.transcript import SynthesisState
+from barkclient._internal.transcript import Response, SynthesisState
 from barkclient.errors import BarkClientError, map_errors
 from barkclient.options import StreamOptions, SynthesisOptions, build_config, build_request
 from barkclient.responses import AudioChunk
@@ -21,7 +24,11 @@ from barkclient.voices import (
     decode_history_prompt,
     decode_voice,
 )
-from barkserve.v1 import speech_pb2
+from barkserve.v1 import speech_pb2, speech_pb2_grpc
+
+Request = TypeVar("Request")
+Reply = TypeVar("Reply")
+SynthesizeCall = ResponseStream[speech_pb2.SynthesizeResponse]
 
 
 class Client(Closing):
@@ -37,7 +44,7 @@ class Client(Closing):
         self._target = target
         self._timeout = timeout
         self._channel = open_channel(target, tls)
-        self._stub = speech_stub(self._channel)
+        self._stub = speech_pb2_grpc.SpeechServiceStub(self._channel)
 
     def synthesize(
         self, text: str, *, timeout: float | None = None, **options: Unpack[SynthesisOptions]
@@ -72,7 +79,8 @@ class Client(Closing):
     def voices(self, language: str = "", *, timeout: float | None = None) -> list[Voice]:
         """List the named voices in alphabetical order, of one language if it is given."""
         request = speech_pb2.ListVoicesRequest(language_code=language)
-        return [decode_voice(each) for each in self._ask("ListVoices", request, timeout).voices]
+        response = self._ask(self._stub.ListVoices, request, timeout)
+        return [decode_voice(voice) for voice in response.voices]
 
     def get_voice(self, name: str, *, timeout: float | None = None) -> Voice:
         """Describe one voice.
@@ -81,7 +89,7 @@ class Client(Closing):
             VoiceNotFound: the server has no such voice.
         """
         request = speech_pb2.GetVoiceRequest(name=name)
-        return decode_voice(self._ask("GetVoice", request, timeout).voice)
+        return decode_voice(self._ask(self._stub.GetVoice, request, timeout).voice)
 
     def get_voice_tokens(self, name: str, *, timeout: float | None = None) -> HistoryPrompt:
         """Download the tokens of one voice.
@@ -90,7 +98,8 @@ class Client(Closing):
             VoiceNotFound: the server has no such voice.
         """
         request = speech_pb2.GetVoiceRequest(name=name, include_history_prompt=True)
-        return decode_history_prompt(self._ask("GetVoice", request, timeout).history_prompt)
+        response = self._ask(self._stub.GetVoice, request, timeout)
+        return decode_history_prompt(response.history_prompt)
 
     def create_voice(
         self,
@@ -106,7 +115,7 @@ class Client(Closing):
         request = build_voice(
             name, source, language=language, description=description, replace=replace
         )
-        return decode_voice(self._ask("CreateVoice", request, timeout).voice)
+        return decode_voice(self._ask(self._stub.CreateVoice, request, timeout).voice)
 
     def delete_voice(self, name: str, *, timeout: float | None = None) -> None:
         """Delete a stored voice.
@@ -115,36 +124,41 @@ class Client(Closing):
             VoiceNotFound: the server has no such voice.
             PreconditionFailed: the voice belongs to the checkpoint.
         """
-        self._ask("DeleteVoice", speech_pb2.DeleteVoiceRequest(name=name), timeout)
+        self._ask(self._stub.DeleteVoice, speech_pb2.DeleteVoiceRequest(name=name), timeout)
 
     def server_info(self, *, timeout: float | None = None) -> ServerInfo:
         """Describe the server: version, model, formats and limits."""
         request = speech_pb2.GetServerInfoRequest()
-        return decode_server_info(self._ask("GetServerInfo", request, timeout))
+        return decode_server_info(self._ask(self._stub.GetServerInfo, request, timeout))
 
     def close(self) -> None:
         """Cancel all calls and close the connection."""
         self._channel.close()
 
-    def _ask(self, method: str, request: object, timeout: float | None) -> Any:
+    def _ask(
+        self,
+        method: "grpc.UnaryUnaryMultiCallable[Request, Reply]",
+        request: Request,
+        timeout: float | None,
+    ) -> Reply:
         with map_errors(self._target):
-            return getattr(self._stub, method)(request, timeout=self._time(timeout))
+            return method(request, timeout=self._time(timeout))
 
     def _time(self, timeout: float | None) -> float | None:
         return self._timeout if timeout is None else timeout
 
 
-class Synthesis(Closing, SynthesisState):
+class Synthesis(Closing, SynthesisState[SynthesizeCall]):
     """A text being spoken: an iterator of audio chunks. Closing or dropping it cancels the call."""
 
     def __init__(
         self,
-        call: Any,
+        call: ResponseStream[Response],
         client: Client,
         target: str,
         *,
         source: "_TextSource | None" = None,
-        resumable: ResumableCall | None = None,
+        resumable: ResumableCall[SynthesizeCall] | None = None,
     ) -> None:
         super().__init__(target, source, resumable)
         self._call = call

@@ -6,22 +6,34 @@ Different threads may write to a context and read from it.
 import queue
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any, Self, Unpack
+from typing import Self, Unpack
+
+import grpc
 
 from barkclient._internal.closing import Closing
 from barkclient._internal.context_state import ContextState, Request
 from barkclient._internal.context_table import ContextTable
+from barkclient._internal.response_stream import ResponseStream
 from barkclient.errors import ServerError, map_errors
 from barkclient.options import StreamOptions
 from barkclient.responses import AudioChunk
+from barkserve.v1 import speech_pb2
+
+Response = speech_pb2.StreamingSynthesizeResponse
 
 
 class SpeechStream(Closing):
     """One call with any number of contexts; see AsyncSpeechStream."""
 
-    def __init__(self, method: Any, timeout: float | None, target: str, owner: object) -> None:
+    def __init__(
+        self,
+        method: "grpc.StreamStreamMultiCallable[Request, Response]",
+        timeout: float | None,
+        target: str,
+        owner: object,
+    ) -> None:
         self._outgoing: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
-        self._call = method(_requests(self._outgoing), timeout=timeout)
+        self._call: ResponseStream[Response] = method(_requests(self._outgoing), timeout=timeout)
         self._contexts: ContextTable[SpeechContext] = ContextTable()
         self._reading = threading.Lock()
         self._target = target

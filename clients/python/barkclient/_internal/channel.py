@@ -3,14 +3,12 @@
 import ipaddress
 import json
 import re
-from typing import Any
 from urllib.parse import unquote
 
 import grpc
 
 from barkclient.errors import InvalidRequest
 from barkclient.tls import Tls
-from barkserve.v1 import speech_pb2_grpc
 
 DEFAULT_TARGET = "localhost:50051"
 
@@ -92,21 +90,15 @@ def open_channel(target: str, tls: Tls | None) -> grpc.Channel:
     Raises:
         InvalidRequest: `target` is not a server address.
     """
-    options: list[Any] = [*channel_options(checked_target(target))]
+    options = channel_options(checked_target(target))
     if tls is None:
         return grpc.insecure_channel(target, options=options)
-    return grpc.secure_channel(target, tls.credentials(), options=options + tls.options())
+    return grpc.secure_channel(target, tls.credentials(), options=[*options, *tls.options()])
 
 
 def open_async_channel(target: str, tls: Tls | None) -> grpc.aio.Channel:
     """Open a channel for the running event loop; plaintext without `tls`."""
-    options: list[Any] = [*channel_options(target)]
+    options = channel_options(target)
     if tls is None:
         return grpc.aio.insecure_channel(target, options=options)
-    return grpc.aio.secure_channel(target, tls.credentials(), options=options + tls.options())
-
-
-def speech_stub(channel: grpc.Channel | grpc.aio.Channel) -> Any:
-    """Return the generated stub, which is untyped."""
-    make: Any = speech_pb2_grpc.SpeechServiceStub
-    return make(channel)
+    return grpc.aio.secure_channel(target, tls.credentials(), options=[*options, *tls.options()])

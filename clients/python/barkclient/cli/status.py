@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
 
 from google.protobuf.json_format import MessageToDict
 
@@ -11,43 +10,47 @@ from barkclient.cli.status_arguments import StatusArguments
 from barkclient.errors import map_errors
 from barkserve.v1 import autoscaler_pb2, autoscaler_pb2_grpc, status_pb2, status_pb2_grpc
 
-_REPLICA_HEAD = (
+_REPLICA_HEAD: tuple[str, ...] = (
     "service", "replica", "state", "streams", "slots free", "queue", "backlog", "busy",
 )  # fmt: skip
-_SCALING_HEAD = ("service", "replicas", "wanted", "demand", "reason")
+_SCALING_HEAD: tuple[str, ...] = ("service", "replicas", "wanted", "demand", "reason")
 
 
 def status(arguments: StatusArguments) -> None:
     """Print a table, or one line of JSON."""
-    response = _scaling(arguments) if arguments.scaling else _replicas(arguments)
+    response: status_pb2.GetStatusResponse | autoscaler_pb2.GetScalingResponse
+    if arguments.scaling:
+        response = _scaling(arguments)
+        head, rows = _SCALING_HEAD, _scaling_rows(response)
+    else:
+        response = _replicas(arguments)
+        head, rows = _REPLICA_HEAD, _replica_rows(response.replicas)
     if arguments.json:
         print(json.dumps(MessageToDict(response, preserving_proto_field_name=True)))
         return
-    rows = _scaling_rows(response) if arguments.scaling else _replica_rows(response.replicas)
-    head = _SCALING_HEAD if arguments.scaling else _REPLICA_HEAD
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     for row in (head, *rows):
         print("  ".join(map(str.ljust, row, widths)).rstrip())
 
 
-def _replicas(arguments: StatusArguments) -> Any:
-    make: Any = status_pb2_grpc.StatusServiceStub
+def _replicas(arguments: StatusArguments) -> status_pb2.GetStatusResponse:
     request = status_pb2.GetStatusRequest()
     with (
         open_channel(arguments.server, arguments.tls_settings()) as channel,
         map_errors(arguments.server),
     ):
-        return make(channel).GetStatus(request, timeout=arguments.timeout)
+        stub = status_pb2_grpc.StatusServiceStub(channel)
+        return stub.GetStatus(request, timeout=arguments.timeout)
 
 
-def _scaling(arguments: StatusArguments) -> Any:
-    make: Any = autoscaler_pb2_grpc.AutoscalerServiceStub
+def _scaling(arguments: StatusArguments) -> autoscaler_pb2.GetScalingResponse:
     request = autoscaler_pb2.GetScalingRequest()
     with (
         open_channel(arguments.autoscaler, arguments.tls_settings()) as channel,
         map_errors(arguments.autoscaler, starter="barkserve autoscaler"),
     ):
-        return make(channel).GetScaling(request, timeout=arguments.timeout)
+        stub = autoscaler_pb2_grpc.AutoscalerServiceStub(channel)
+        return stub.GetScaling(request, timeout=arguments.timeout)
 
 
 def _replica_rows(
