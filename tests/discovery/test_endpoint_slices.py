@@ -12,7 +12,7 @@ from kubernetes.aio.config import kube_config
 from barkserve.discovery.endpoint import Endpoint
 from barkserve.discovery.endpoint_slices import EndpointSliceResolver
 from fixtures.kubernetes_api import ApiServer, endpoint, running_api_server
-from tests.kubernetes.client import kubeconfig
+from tests.kubernetes.api_client import kubeconfig
 from tests.support.fakes import until
 
 

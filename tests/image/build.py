@@ -1,5 +1,7 @@
-"""Builds the image with `make image` where there is no Docker: with buildah, which needs no daemon,
-on a base made of Debian's own packages, and with pip inside seeing what pip sees outside.
+"""Build the image with `make image` on a machine without Docker.
+
+buildah builds it without a daemon, on a base image of Debian's packages. pip gets the same
+settings inside the build as outside.
 
 python tests/image/build.py IMAGE [VARIANT]
 """
@@ -15,14 +17,18 @@ from pathlib import Path
 from urllib.parse import urlparse
 
 _BASE = "python:3.11-slim"
-_DEBIAN = "bookworm"  # whose Python is 3.11
+_DEBIAN = "bookworm"  # has Python 3.11
 _PIP_SETTINGS = ("index-url", "extra-index-url", "find-links", "cert")
 _TOOLS = ("buildah", "podman", "runc", "debootstrap")
-_NETWORK = ("netavark", "aardvark-dns", "iptables")  # what podman calls, from outside PATH too
+_NETWORK = (
+    "netavark",
+    "aardvark-dns",
+    "iptables",
+)  # programs that podman calls, also from outside PATH
 
 
 def main() -> None:
-    """Make the base if it is missing, then the image."""
+    """Build the base image if it is missing, then the image."""
     image, variant = sys.argv[1], (sys.argv[2:] or ["cpu"])[0]
     missing = [tool for tool in _TOOLS if shutil.which(tool) is None]
     if missing:
@@ -37,9 +43,7 @@ def main() -> None:
 
 
 def pip_flags(settings: Mapping[str, str]) -> list[str]:
-    """Flags that give the build pip's settings, as arguments and mounts that leave no trace in the
-    image.
-    """
+    """Return build flags for pip's settings: arguments and mounts that the image does not keep."""
     flags: list[str] = []
     for name, value in sorted(settings.items()):
         flags += ["--build-arg", f"PIP_{name.upper().replace('-', '_')}={value}"]
@@ -49,7 +53,7 @@ def pip_flags(settings: Mapping[str, str]) -> list[str]:
 
 
 def _local_paths(value: str) -> list[Path]:
-    """The files and folders that a setting names; of an index its parent, where the files lie."""
+    """Return the local paths that a setting names; for an index its parent, which has the files."""
     paths = []
     for word in value.split():
         path = Path(urlparse(word).path)
@@ -59,7 +63,7 @@ def _local_paths(value: str) -> list[Path]:
 
 
 def _pip_settings() -> dict[str, str]:
-    """What `pip config` and the environment say, the environment last."""
+    """Return the settings of `pip config` and the environment; the environment wins."""
     listing = subprocess.run(
         [sys.executable, "-m", "pip", "config", "list"], check=True, text=True, capture_output=True
     )
@@ -83,9 +87,7 @@ def _has_base() -> bool:
 
 
 def _make_base() -> None:
-    """Debian's Python in the place of the official image's: the same version, the same paths as far
-    as the Dockerfile goes.
-    """
+    """Build a base image with Debian's Python, at the paths that the Dockerfile uses."""
     packages = "python3,python3-venv,python3-pip,ca-certificates"
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "root"
@@ -99,7 +101,7 @@ def _make_base() -> None:
 
 
 def _mirror() -> list[str]:
-    """Where apt itself gets this machine's packages from; nothing: debootstrap's own choice."""
+    """Return the mirror that apt uses on this machine, or nothing for debootstrap's default."""
     listing = subprocess.run(
         ["apt-get", "indextargets", "--format", "$(REPO_URI) $(RELEASE)"],
         check=True, text=True, capture_output=True,

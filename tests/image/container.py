@@ -1,6 +1,4 @@
-"""One container of the image under test, as locked down as a cluster would run it. Knows podman and
-its ways without an engine, and no service.
-"""
+"""One container of the image under test, with a cluster's security restrictions, run by podman."""
 
 import json
 import os
@@ -13,7 +11,13 @@ from typing import Any
 IMAGE = os.environ.get("IMAGE", "")
 
 LIMITS = ("--ulimit", "nofile=1024:4096", "--ulimit", "nproc=1024:2048")
-_LOCKED = ("--read-only", "--tmpfs", "/tmp", "--cap-drop=ALL", "--security-opt=no-new-privileges")
+_RESTRICTED = (
+    "--read-only",
+    "--tmpfs",
+    "/tmp",
+    "--cap-drop=ALL",
+    "--security-opt=no-new-privileges",
+)
 
 
 @dataclass(frozen=True)
@@ -29,25 +33,27 @@ class Container:
     address: str
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
-        """A command inside."""
+        """Run a command inside."""
         return podman("exec", self.name, *command, check=False)
 
     def stop(self, seconds: int) -> int:
-        """SIGTERM, and SIGKILL when `seconds` are over; returns the exit code (137: killed)."""
+        """Send SIGTERM, and SIGKILL after `seconds`; return the exit code (137: killed)."""
         podman("stop", "--time", str(seconds), self.name)
         return int(podman("wait", self.name).stdout)
 
     def log(self) -> str:
-        """What it wrote."""
+        """Return its output."""
         done = podman("logs", self.name)
         return done.stdout + done.stderr
 
 
 @contextmanager
 def started(*command: str) -> Iterator[Container]:
-    """A container that runs `barkserve COMMAND`; gone afterwards."""
+    """Run `barkserve COMMAND` in a container that is removed afterwards."""
     publish = ("--publish", "127.0.0.1::50051")
-    name = podman("run", "--detach", *LIMITS, *_LOCKED, *publish, IMAGE, *command).stdout.strip()
+    name = podman(
+        "run", "--detach", *LIMITS, *_RESTRICTED, *publish, IMAGE, *command
+    ).stdout.strip()
     try:
         yield Container(name, podman("port", name, "50051").stdout.strip())
     finally:
@@ -55,19 +61,19 @@ def started(*command: str) -> Iterator[Container]:
 
 
 def inside(script: str) -> str:
-    """What a shell script prints in a fresh, locked container."""
+    """Return the output of a shell script in a new, restricted container."""
     shell = ("--entrypoint", "sh", IMAGE, "-c", script)
-    return podman("run", "--rm", *LIMITS, *_LOCKED, *shell).stdout
+    return podman("run", "--rm", *LIMITS, *_RESTRICTED, *shell).stdout
 
 
 def inspected() -> dict[str, Any]:
-    """The image's configuration."""
+    """Return the image's configuration."""
     (found,) = json.loads(podman("image", "inspect", IMAGE).stdout)
     return dict(found)
 
 
 def podman(*words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-    """One podman command."""
+    """Run one podman command."""
     return subprocess.run(
         ["podman", "--runtime", "runc", *words], check=check, text=True, capture_output=True
     )

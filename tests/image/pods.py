@@ -1,6 +1,7 @@
-"""Plays kubelet and cluster DNS for a rendered chart: each Deployment's pod as a container with the
-same words, user, mounts, limits and locks, found by its Service's name. A stand-in for a cluster;
-knows no Kubernetes API, no NetworkPolicy and no scheduling.
+"""Simulates kubelet and cluster DNS for a rendered chart, without a Kubernetes API.
+
+Each Deployment's pod runs as a container with the same arguments, user, mounts, limits and
+security context. Other pods find it by the name of its Service.
 """
 
 import asyncio
@@ -27,9 +28,9 @@ class Pods:
     """The containers of a release.
 
     Args:
-        release: what was rendered.
-        folders: stand for Secrets and claims, by their names.
-        scratch: room for volumes that live as long as a pod.
+        release: the rendered chart.
+        folders: folders that replace Secrets and claims, by name.
+        scratch: folder for volumes with a pod's lifetime.
     """
 
     release: Release
@@ -39,18 +40,18 @@ class Pods:
     names: dict[str, str] = field(default_factory=dict)
 
     def start(self, service: str) -> None:
-        """One pod of a service."""
+        """Start one pod of a service."""
         spec, container = self.release.pod(service), self.release.container(service)
         aliases = [f"bark-{service}.{_NAMESPACE}.svc", f"bark-{service}"]
         aliases += ["bark"] if service == "orchestrator" else []
-        words = [f"--network-alias={alias}" for alias in aliases]
-        words += ["--publish", f"127.0.0.1::{_probe(container, 'liveness')['port']}"]
-        for before in spec.get("initContainers", []):
-            self._run(spec, before, ["--rm"])
-        self.names[service] = self._run(spec, container, ["--detach", *words]).stdout.strip()
+        flags = [f"--network-alias={alias}" for alias in aliases]
+        flags += ["--publish", f"127.0.0.1::{_probe(container, 'liveness')['port']}"]
+        for init in spec.get("initContainers", []):
+            self._run(spec, init, ["--rm"])
+        self.names[service] = self._run(spec, container, ["--detach", *flags]).stdout.strip()
 
     def run(self, pod: _Part) -> subprocess.CompletedProcess[str]:
-        """A pod that ends by itself."""
+        """Run a pod to its end."""
         (container,) = pod["spec"]["containers"]
         return self._run(pod["spec"], container, ["--rm"], check=False)
 
@@ -65,13 +66,13 @@ class Pods:
                 await asyncio.sleep(0.3)
 
     def terminate(self, service: str) -> int:
-        """SIGTERM, SIGKILL when the grace period is over; returns the exit code (137: killed)."""
+        """Send SIGTERM, and SIGKILL after the grace period; return the exit code (137: killed)."""
         grace = self.release.pod(service)["terminationGracePeriodSeconds"]
         podman("stop", "--time", str(grace), self.names[service])
         return int(podman("wait", self.names[service]).stdout)
 
     def log(self, service: str) -> str:
-        """What a service wrote."""
+        """Return the output of a service."""
         done = podman("logs", self.names[service])
         return done.stdout + done.stderr
 
@@ -93,7 +94,7 @@ class Pods:
         environment = [f"--env={each['name']}={each['value']}" for each in container.get("env", [])]
         entry = ["--entrypoint", command[0], IMAGE, *command[1:], *container["args"]]
         flags = [f"--network={self.network}", *LIMITS, *environment]
-        flags += _locks(spec, container)
+        flags += _restrictions(spec, container)
         return podman("run", *words, *flags, *self._mounts(spec, container), *entry, check=check)
 
     def _mounts(self, spec: _Part, container: _Part) -> list[str]:
@@ -123,7 +124,7 @@ def _probe(container: _Part, name: str) -> dict[str, Any]:
     return dict(container[f"{name}Probe"]["grpc"])
 
 
-def _locks(spec: _Part, container: _Part) -> list[str]:
+def _restrictions(spec: _Part, container: _Part) -> list[str]:
     user, context = spec["securityContext"], container["securityContext"]
     flags = [f"--user={user['runAsUser']}:{user['runAsGroup']}"]
     flags += [f"--cap-drop={each}" for each in context["capabilities"]["drop"]]
@@ -139,7 +140,7 @@ def _locks(spec: _Part, container: _Part) -> list[str]:
 def pods(
     release: Release, scratch: Path, folders: Mapping[str, Path] | None = None
 ) -> Iterator[Pods]:
-    """A network for a release's pods; everything is gone afterwards."""
+    """Create a network for a release's pods; everything is removed afterwards."""
     found = Pods(release, folders or {}, scratch)
     found.network = podman("network", "create").stdout.strip()
     try:

@@ -1,5 +1,6 @@
-"""Chart and image together: what the chart says of each pod is what runs here, in containers that
-find each other by name. `make test-image` builds the image.
+"""Chart and image together: the chart's pods run as containers that find each other by name.
+
+`make test-image` builds the image.
 """
 
 import datetime as dt
@@ -30,7 +31,7 @@ pytestmark = [
 ]
 
 
-async def test_the_chart_s_pods_start_speak_and_leave(tmp_path: Path) -> None:
+async def test_pods_start_speak_and_drain(tmp_path: Path) -> None:
     release = Release({"discovery": "dns"})
     with pods(release, tmp_path) as running:
         assert await _ready(running) == SPEAKING
@@ -39,7 +40,7 @@ async def test_the_chart_s_pods_start_speak_and_leave(tmp_path: Path) -> None:
             assert running.terminate(service) == 0, running.log(service)
 
 
-async def test_with_tls_everybody_shows_a_certificate_and_probes_still_pass(
+async def test_pods_with_tls_speak_and_pass_probes(
     tmp_path: Path,
 ) -> None:
     release = Release({"discovery": "dns", "tls": TLS, "autoscaling": {"mode": "keda"}})
@@ -48,7 +49,7 @@ async def test_with_tls_everybody_shows_a_certificate_and_probes_still_pass(
         assert _spoken(running) == 0, running.log("orchestrator")
 
 
-async def test_each_pod_fetches_its_share_of_a_checkpoint_on_a_volume(tmp_path: Path) -> None:
+async def test_pods_fetch_only_their_part_of_a_checkpoint_volume(tmp_path: Path) -> None:
     volume = {"claimName": "models", "path": "bark-mini"}
     release = Release({"discovery": "dns", "weights": {"source": "volume", "volume": volume}})
     with pods(release, tmp_path, {"models": bundled_checkpoint().parent}) as running:
@@ -61,7 +62,7 @@ async def test_each_pod_fetches_its_share_of_a_checkpoint_on_a_volume(tmp_path: 
 
 
 async def _ready(running: Pods) -> set[str]:
-    """Starts all; those whose probes pass."""
+    """Start all services and return those whose probes pass."""
     services = [name.removeprefix("bark-") for name in running.release.all("Deployment")]
     for service in services:
         running.start(service)
@@ -71,21 +72,21 @@ async def _ready(running: Pods) -> set[str]:
 
 
 def _spoken(running: Pods) -> int:
-    """Runs the pod of `helm test`, which says a sentence; its exit code."""
+    """Run the pod of `helm test`, which speaks a sentence; return its exit code."""
     return running.run(running.release.one("Pod", "bark-test-speak")).returncode
 
 
 def _secrets(folder: Path) -> dict[str, Path]:
-    """What cert-manager would put into each service's Secret."""
+    """Return folders with the files that cert-manager puts into each service's Secret."""
     authority_key = ec.generate_private_key(ec.SECP256R1())
     authority = _certificate("authority", [], authority_key, authority_key, None)
     for service in SERVICES:
         key = ec.generate_private_key(ec.SECP256R1())
         names = [f"bark-{service}", f"bark-{service}.speech.svc", "bark"]
-        made = _certificate(service, names, key, authority_key, authority)
+        certificate = _certificate(service, names, key, authority_key, authority)
         secret = folder / service
         secret.mkdir(mode=0o755)
-        (secret / "tls.crt").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+        (secret / "tls.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         (secret / "ca.crt").write_bytes(authority.public_bytes(serialization.Encoding.PEM))
         (secret / "tls.key").write_bytes(
             key.private_bytes(

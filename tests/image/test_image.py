@@ -1,5 +1,6 @@
-"""The built image in a real container: read-only root, no capabilities, no user of ours. `make
-test-image` builds it and names it in IMAGE.
+"""The built image in a real container: read-only root, no capabilities, unknown user.
+
+`make test-image` builds the image and sets IMAGE to its name.
 """
 
 import asyncio
@@ -19,18 +20,18 @@ print(json.dumps({each.name: each.version for each in importlib.metadata.distrib
 pytestmark = pytest.mark.skipif(not IMAGE, reason="`make test-image` builds and runs the image")
 
 
-async def test_it_speaks_through_a_published_port_and_leaves_when_told() -> None:
+async def test_image_speaks_on_a_published_port_and_drains() -> None:
     with started("up") as container:
         samples = await _speak(container, "Hello from the container.")
         assert 24_000 < len(samples) < 24_000 * 15
-        assert np.abs(samples).max() > 0.05  # it is a voice, not silence
+        assert np.abs(samples).max() > 0.05  # a voice, not silence
         assert container.run("id", "-u").stdout.strip() == "10001"
         assert container.run("touch", "/opt/barkserve/x").returncode != 0
         assert "CapEff:\t0000000000000000" in container.run("cat", "/proc/1/status").stdout
         assert container.stop(seconds=60) == 0
 
 
-def test_a_wrong_option_is_one_readable_line() -> None:
+def test_image_reports_a_wrong_option_in_one_line() -> None:
     said = inside("barkserve coarse --dtype float8 2>&1 || true").strip()
     assert said == (
         "barkserve coarse: --dtype: 'float8' is not one of float32, float16, bfloat16, int8"
@@ -38,18 +39,18 @@ def test_a_wrong_option_is_one_readable_line() -> None:
 
 
 @pytest.mark.parametrize("service", ["orchestrator", "semantic", "coarse", "fine", "codec"])
-def test_each_service_is_a_command(service: str) -> None:
+def test_image_runs_each_service(service: str) -> None:
     assert "--drain-seconds" in inside(f"barkserve {service} --help")
 
 
-def test_nothing_that_only_a_build_needs_is_inside() -> None:
+def test_image_has_no_build_tools() -> None:
     tools = "gcc cc g++ make nvcc git"
     assert inside(f"for tool in {tools}; do command -v $tool; done; true") == ""
     assert inside("ls -d /opt/barkserve/lib/python3*/site-packages/pip 2>/dev/null; true") == ""
     assert inside("find / -xdev -perm -4000 -user 10001 2>/dev/null; true") == ""
 
 
-def test_what_it_is_made_of_is_written_in_it() -> None:
+def test_image_lists_its_packages_and_labels() -> None:
     labels = inspected()["Config"]["Labels"]
     bill = json.loads(inside(f"cat {labels['io.barkserve.sbom']}"))
     assert bill["bomFormat"] == "CycloneDX"
@@ -62,7 +63,7 @@ def test_what_it_is_made_of_is_written_in_it() -> None:
         assert labels[f"org.opencontainers.image.{label}"]
 
 
-def test_the_builder_s_own_settings_stay_with_the_builder() -> None:
+def test_image_has_no_pip_settings_of_the_builder() -> None:
     written = json.dumps(inspected())
     assert "PIP_" not in written
     assert inside("env | grep PIP_; ls /etc/pip.conf ~/.config/pip 2>/dev/null; true") == ""
@@ -83,4 +84,4 @@ async def _speak(container: Container, text: str) -> np.ndarray:
                     return np.concatenate(chunks)
                 except barkclient.ServerUnavailable:
                     assert not chunks, container.log()
-                    await asyncio.sleep(0.5)  # not up yet
+                    await asyncio.sleep(0.5)  # not ready yet

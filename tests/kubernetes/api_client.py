@@ -1,4 +1,4 @@
-"""The API in JSON, for what plays the cluster around the code under test."""
+"""A client of the Kubernetes API in JSON, for the simulated parts of the cluster."""
 
 import json
 import ssl
@@ -18,11 +18,11 @@ _PATCHES = {
 
 
 class ApiError(Exception):
-    """The API server refused.
+    """The API server refused a request.
 
     Args:
-        status: of HTTP.
-        message: what it says.
+        status: HTTP status.
+        message: body of the response.
     """
 
     def __init__(self, status: int, message: str) -> None:
@@ -32,11 +32,12 @@ class ApiError(Exception):
 
 @dataclass
 class Api:
-    """One user's view of an API server, as `async with` opens it.
+    """A client with one user's rights; use it as an async context manager.
 
     Args:
-        url, ca: where it is, and the file of the authority that signed its certificate.
-        token: who asks.
+        url: URL of the API server.
+        ca: file of the authority that signed its certificate.
+        token: token of the user.
     """
 
     url: str
@@ -55,20 +56,20 @@ class Api:
         await self._session.close()
 
     async def get(self, path: str, **query: str) -> Json:
-        """One object, or a list."""
+        """Get an object or a list."""
         return await self._call("GET", path, params=query)
 
     async def post(self, path: str, body: Json) -> Json:
-        """Create."""
+        """Create an object."""
         return await self._call("POST", path, json=body)
 
     async def patch(self, path: str, body: Json, how: str = "merge") -> Json:
-        """Change; `how` is merge or strategic."""
+        """Patch an object; `how` is merge or strategic."""
         headers = {"Content-Type": _PATCHES[how]}
         return await self._call("PATCH", path, data=json.dumps(body), headers=headers)
 
     async def delete(self, path: str, body: Json | None = None) -> Json:
-        """Delete; the body has DeleteOptions."""
+        """Delete an object; the body has DeleteOptions."""
         return await self._call("DELETE", path, json=body or {})
 
     async def _call(self, method: str, path: str, **options: Any) -> Json:
@@ -81,7 +82,7 @@ class Api:
 
 
 def kubeconfig(url: str, ca: str, token: str, namespace: str = "default") -> str:
-    """What kubectl, helm and the services read, as YAML; an empty `ca` trusts everybody."""
+    """Return a kubeconfig in YAML; an empty `ca` skips the verification of the server."""
     authority = {"certificate-authority": ca} if ca else {"insecure-skip-tls-verify": True}
     part: Mapping[str, Any] = {
         "apiVersion": "v1",

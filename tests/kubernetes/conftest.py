@@ -1,4 +1,4 @@
-"""One control plane, with one node, for all tests in this folder."""
+"""One control plane with one node for all tests in this folder."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.kubernetes.definitions import definitions
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Without a control plane there is nothing to test here."""
+    """Skip the tests in this folder if no control plane was built."""
     reason = "`make test-kubernetes` builds a control plane and tests with it"
     for item in items:
         if Path(__file__).parent in item.path.parents:
@@ -21,12 +21,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
-    """A control plane that knows the kinds of others, and a node."""
+    """A control plane with the operators' resource definitions and one node."""
     folder = tmp_path_factory.mktemp("control-plane")
     with running_control_plane(folder) as running:
         kinds = folder / "definitions.yaml"
         kinds.write_text(yaml.safe_dump_all(definitions()))
         done = running.command("kubectl", "create", "--validate=false", "--filename", str(kinds))
         assert done.returncode == 0, done.stderr
-        running.beside("kubelet", running.url, running.ca, TOKEN, str(folder))
+        running.run_module("kubelet", running.url, running.ca, TOKEN, str(folder))
         yield running

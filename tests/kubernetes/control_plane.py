@@ -1,5 +1,6 @@
-"""A control plane on this machine, of real programs: etcd, kube-apiserver, controller-manager and
-scheduler, and before them the translation to today's API. Knows no pods.
+"""A control plane on this machine: etcd, kube-apiserver, controller-manager and scheduler.
+
+A proxy in front of the API server translates today's API. Pods are run by `kubelet`.
 """
 
 import os
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from fixtures.processes import free_port
-from tests.kubernetes.client import Api, kubeconfig
+from tests.kubernetes.api_client import Api, kubeconfig
 from tests.support.certificates import Authority, Files
 
 BINARIES = Path(os.environ.get("CONTROL_PLANE", "")).resolve() / "bin"
@@ -38,11 +39,12 @@ class ControlPlane:
     """A running control plane.
 
     Args:
-        folder: for its data, logs and certificates.
+        folder: folder for its data, logs and certificates.
 
     Attributes:
-        url, ca: where its API is, and who signed its certificate.
-        config: kubectl's configuration, of an administrator.
+        url: URL of the API.
+        ca: file of the authority that signed its certificate.
+        config: kubectl's configuration of an administrator.
     """
 
     folder: Path
@@ -64,11 +66,11 @@ class ControlPlane:
         _write_key(self.folder / "accounts.key")
 
     def api(self, token: str = TOKEN) -> Api:
-        """A client, of an administrator unless another token is given."""
+        """Return a client, with an administrator's rights unless another token is given."""
         return Api(self.url, self.ca, token)
 
     def start(self) -> None:
-        """Start everything; ready afterwards."""
+        """Start all programs and wait until they are ready."""
         self._run(
             "etcd", f"--data-dir={self.folder}/etcd", f"--listen-client-urls={self._etcd_url}",
             f"--advertise-client-urls={self._etcd_url}",
@@ -89,7 +91,7 @@ class ControlPlane:
         )  # fmt: skip
 
     def start_api(self) -> None:
-        """Start the API server; ready afterwards."""
+        """Start the API server and wait until it is ready."""
         issuer = "https://kubernetes.default.svc"
         self._run(
             "kube-apiserver", f"--etcd-servers={self._etcd_url}", f"--secure-port={self._inner}",
@@ -100,7 +102,7 @@ class ControlPlane:
             f"--service-account-signing-key-file={self.folder}/accounts.key",
             "--service-cluster-ip-range=10.96.0.0/16", "--endpoint-reconciler-type=none",
             "--disable-admission-plugins=TaintNodesByCondition", f"--feature-gates={_GATES}",
-            # So that a resourceVersion from before etcd's compaction is really forgotten.
+            # Otherwise the cache still has a resourceVersion from before etcd's compaction.
             "--watch-cache=false",
         )  # fmt: skip
         words = (str(self.port), self._files.certificate, self._files.key, str(self._inner))
@@ -108,26 +110,26 @@ class ControlPlane:
         self._wait()
 
     def kill_api(self) -> None:
-        """SIGKILL to the API server: all its connections break off."""
+        """Kill the API server: all its connections break."""
         for name in ("modern-api", "kube-apiserver"):
             process = self._running.pop(name)
             process.kill()
             process.wait()
 
     def forget(self) -> None:
-        """Compact etcd: a watch from any version so far is refused from now on."""
-        for _ in range(2):  # the first one would still be told by a watch from the last version
+        """Compact etcd: a watch from any earlier version is refused from now on."""
+        for _ in range(2):  # a watch from the last version would still get the first one
             self._etcdctl("put", "a-change", "of-no-interest")
         status = self._etcdctl("endpoint", "status", "--write-out=fields")
         lines = dict(line.split(" : ") for line in status.splitlines() if " : " in line)
         self._etcdctl("compact", lines['"Revision"'])
 
-    def beside(self, module: str, *words: str) -> None:
-        """Run `python -m tests.kubernetes.MODULE` beside it until it stops."""
+    def run_module(self, module: str, *words: str) -> None:
+        """Run `python -m tests.kubernetes.MODULE` until the control plane stops."""
         self._start(module, [sys.executable, "-m", f"tests.kubernetes.{module}", *words])
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Kubectl or helm, as an administrator."""
+        """Run kubectl or helm as an administrator."""
         environment = {**os.environ, "KUBECONFIG": str(self.config)}
         for name in ("CACHE", "CONFIG", "DATA"):
             environment[f"HELM_{name}_HOME"] = str(self.folder / "helm")
@@ -137,11 +139,11 @@ class ControlPlane:
         )  # fmt: skip
 
     def log(self, name: str) -> str:
-        """What one of its programs wrote."""
+        """Return the output of one of its programs."""
         return (self.folder / f"{name}.log").read_text(errors="replace")
 
     def stop(self) -> None:
-        """End everything, the last one first."""
+        """Stop all programs in reverse order."""
         for process in reversed(self._running.values()):
             process.send_signal(signal.SIGTERM)
             try:
@@ -177,7 +179,7 @@ class ControlPlane:
         until = time.monotonic() + 120
         while time.monotonic() < until:
             for name, process in self._running.items():
-                assert process.poll() is None, f"{name} has ended:\n{self.log(name)[-3000:]}"
+                assert process.poll() is None, f"{name} exited:\n{self.log(name)[-3000:]}"
             try:
                 with urllib.request.urlopen(request, context=context, timeout=5):
                     return
@@ -187,7 +189,7 @@ class ControlPlane:
 
 
 def _write_key(path: Path) -> None:
-    """The key that signs the tokens of ServiceAccounts."""
+    """Write the key that signs the tokens of ServiceAccounts."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     path.write_bytes(
         key.private_bytes(
@@ -200,7 +202,7 @@ def _write_key(path: Path) -> None:
 
 @contextmanager
 def running_control_plane(folder: Path) -> Iterator[ControlPlane]:
-    """One that is stopped in the end."""
+    """Run a control plane, and stop it afterwards."""
     plane = ControlPlane(folder)
     try:
         plane.start()

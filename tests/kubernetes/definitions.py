@@ -1,5 +1,6 @@
-"""The kinds of others that the chart makes objects of, so that the API server knows them: their
-names alone. What may stand in them is tests/helm's to check.
+"""CustomResourceDefinitions of the operators' kinds that the chart uses, without schemas.
+
+tests/helm checks the objects against the real schemas.
 """
 
 from typing import Any
@@ -17,7 +18,7 @@ _KINDS = (
 
 
 def definitions() -> list[dict[str, Any]]:
-    """Their CustomResourceDefinitions."""
+    """Return the CustomResourceDefinitions."""
     return [_definition(*kind) for kind in _KINDS]
 
 

@@ -1,6 +1,4 @@
-"""Serves an aiohttp application over TLS on this machine, for the parts of a control plane that the
-tests bring themselves.
-"""
+"""Serves an aiohttp application over TLS, for the simulated parts of a control plane."""
 
 import ssl
 

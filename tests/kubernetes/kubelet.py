@@ -1,9 +1,9 @@
-"""Plays a node: a stand-in for kubelet, container runtime and network.
+"""Simulates a node: kubelet, container runtime and network.
 
-Each pod that the scheduler binds gets an address of its own on this machine, 127.0.x.y. A container
-whose image is PROGRAM runs as a process, `barkserve` of this checkout with the pod's own words, and
-is probed, asked to stop and killed as its spec says; a container of any other image does nothing
-and is ready. How a program ended is told in an Event, "Stopped".
+Each pod that the scheduler binds gets its own address on this machine, 127.0.x.y. A container with
+the image PROGRAM runs as a process: `barkserve` of this checkout with the pod's arguments, probes
+and grace period. A container of any other image does nothing and is ready. An Event "Stopped"
+reports the exit code of a program.
 
 python -m tests.kubernetes.kubelet URL CA TOKEN FOLDER
 """
@@ -23,7 +23,7 @@ import aiohttp
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from tests.kubernetes.client import Api, ApiError, Json, kubeconfig
+from tests.kubernetes.api_client import Api, ApiError, Json, kubeconfig
 
 NODE = "node"
 PROGRAM = "barkserve-of-this-checkout"
@@ -34,11 +34,11 @@ _log = logging.getLogger(__name__)
 
 
 class Kubelet:
-    """All pods of the one node.
+    """All pods of the node.
 
     Args:
-        api: as an administrator.
-        folder: for logs and mounted tokens.
+        api: client with an administrator's rights.
+        folder: folder for logs and mounted tokens.
     """
 
     def __init__(self, api: Api, folder: Path) -> None:
@@ -52,55 +52,55 @@ class Kubelet:
         await self._api.post("/api/v1/nodes", _node())
         try:
             while True:
-                with contextlib.suppress(*_LOST):  # the API server may be away for a while
-                    await self._look()
+                with contextlib.suppress(*_LOST):  # the API server may be down for a while
+                    await self._sync()
                 await asyncio.sleep(_POLL_S)
         finally:
             for task in self._tasks.values():
                 task.cancel()
             await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    async def _look(self) -> None:
+    async def _sync(self) -> None:
         found = await self._api.get("/api/v1/pods", fieldSelector=f"spec.nodeName={NODE}")
         for body in found["items"]:
             uid = body["metadata"]["uid"]
             if uid not in self._pods:
                 self._pods[uid] = Pod(self._api, body, next(self._addresses), self._folder)
-                self._tasks[uid] = asyncio.create_task(self._pods[uid].live())
+                self._tasks[uid] = asyncio.create_task(self._pods[uid].run())
             if "deletionTimestamp" in body["metadata"]:
                 self._pods[uid].grace = body["metadata"].get("deletionGracePeriodSeconds", 30)
-                self._pods[uid].leave.set()
+                self._pods[uid].deleted.set()
 
 
 class Pod:
-    """One pod's life.
+    """One pod, from its binding to its removal.
 
     Attributes:
-        leave: set when it has been deleted.
+        deleted: set when the pod was deleted.
         grace: seconds from then to SIGKILL.
     """
 
     def __init__(self, api: Api, body: Json, address: str, folder: Path) -> None:
         self._api, self._body, self._address, self._folder = api, body, address, folder
         (self._container, *_) = body["spec"]["containers"]
-        self.leave = asyncio.Event()
+        self.deleted = asyncio.Event()
         self.grace: float = 0
         self._process: asyncio.subprocess.Process | None = None
-        self._told: bool | None = None
+        self._reported: bool | None = None
 
-    async def live(self) -> None:
-        """From being bound to being gone."""
+    async def run(self) -> None:
+        """Run the pod until it was deleted and has stopped."""
         probing = None
         try:
             if self._container["image"].startswith(PROGRAM):
                 await self._start()
             probing = asyncio.create_task(self._probe())
-            await self.leave.wait()
+            await self.deleted.wait()
             code = await self._stop()
             probing.cancel()
             await self._end(code)
         except Exception:
-            _log.exception("%s is given up", self._name)
+            _log.exception("pod %s failed", self._name)
         finally:
             if probing is not None:
                 probing.cancel()
@@ -131,9 +131,7 @@ class Pod:
             )  # fmt: skip
 
     async def _mount_token(self) -> Path:
-        """The account's token, of the TokenRequest API as in a real pod; as a kubeconfig, since a
-        process has no /var/run/secrets of its own.
-        """
+        """Write a kubeconfig with the account's token: a process has no own /var/run/secrets."""
         metadata, account = self._body["metadata"], self._body["spec"]["serviceAccountName"]
         path = f"/api/v1/namespaces/{metadata['namespace']}/serviceaccounts/{account}/token"
         answer = await self._api.post(path, {"spec": {"expirationSeconds": 3600}})
@@ -143,12 +141,12 @@ class Pod:
         return file
 
     async def _probe(self) -> None:
-        """Keep the pod's conditions as its readiness probe says."""
+        """Update the pod's conditions from its readiness probe."""
         probe = self._container.get("readinessProbe") or {}
         while True:
             with contextlib.suppress(*_LOST):
-                await self._tell(await self._ready(probe))
-            await asyncio.sleep(probe.get("periodSeconds", 1) if self._told else _POLL_S)
+                await self._report(await self._ready(probe))
+            await asyncio.sleep(probe.get("periodSeconds", 1) if self._reported else _POLL_S)
 
     async def _ready(self, probe: Json) -> bool:
         if self._process is None:
@@ -165,8 +163,8 @@ class Pod:
                 return False
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
-    async def _tell(self, ready: bool) -> None:
-        if ready == self._told:
+    async def _report(self, ready: bool) -> None:
+        if ready == self._reported:
             return
         now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         condition = {"status": str(ready), "lastTransitionTime": now}
@@ -178,7 +176,7 @@ class Pod:
             "containerStatuses": [self._container_status(ready)],
         }
         await self._api.patch(f"{self._path}/status", {"status": status}, "strategic")
-        self._told = ready
+        self._reported = ready
 
     def _container_status(self, ready: bool) -> Json:
         started = self._body["metadata"]["creationTimestamp"]
@@ -188,7 +186,7 @@ class Pod:
         }  # fmt: skip
 
     async def _stop(self) -> int:
-        """The preStop hook, SIGTERM, and SIGKILL when the grace period is over."""
+        """Run the preStop hook, send SIGTERM, and SIGKILL after the grace period."""
         clock = asyncio.get_running_loop()
         until = clock.time() + self.grace
         hook = (self._container.get("lifecycle") or {}).get("preStop") or {}

@@ -1,6 +1,7 @@
-"""Serves `barkserve_streams` of pods to the HPA controller: a stand-in for Prometheus and
-prometheus-adapter. Each question is answered from what the pods' own metrics endpoints say at that
-moment; a pod that shows no such metric is left out, as a query would. Knows no window of time.
+"""Serves the metric `barkserve_streams` of pods to the HPA controller.
+
+Simulates Prometheus and prometheus-adapter without time windows: each request reads the current
+values from the pods' metrics endpoints. Pods without the metric are left out.
 
 python -m tests.kubernetes.metrics_adapter URL CA TOKEN PORT CERTIFICATE KEY
 """
@@ -14,7 +15,7 @@ import aiohttp
 from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.kubernetes.client import Api, Json
+from tests.kubernetes.api_client import Api, Json
 from tests.kubernetes.https import serve
 
 METRIC = "barkserve_streams"
@@ -24,17 +25,17 @@ _V1 = f"/apis/{GROUP}/v1beta1"
 
 
 class Adapter:
-    """Answers for all pods.
+    """The metrics of all pods.
 
     Args:
-        api: lists pods.
+        api: client for listing pods.
     """
 
     def __init__(self, api: Api) -> None:
         self._api = api
 
     def app(self) -> web.Application:
-        """The server."""
+        """Return the web application."""
         app = web.Application()
         app.router.add_get(_V1, self._resources)
         app.router.add_get(_V1 + "/namespaces/{namespace}/pods/{name}/" + METRIC, self._values)
@@ -72,7 +73,7 @@ class Adapter:
         return web.json_response(answer | {"items": items})
 
     async def _value(self, pod: Json) -> Json | None:
-        """One pod's, None if it shows none."""
+        """Return the value of one pod, None if it has none."""
         host = pod.get("status", {}).get("podIP")
         ports = pod["spec"]["containers"][0].get("ports", [])
         port = next((each["containerPort"] for each in ports if each["name"] == "metrics"), None)

@@ -1,7 +1,7 @@
-"""Today's API in front of the API server of Kubernetes 1.20: the group versions that it did not
-have yet are its beta ones under their new names, gRPC probes and sleeping hooks travel as commands,
-and it calls itself 1.33. A stand-in for thirteen versions; what it cannot translate (native v1
-validation, newer fields, CEL rules) is not there.
+"""A proxy that gives the API server of Kubernetes 1.20 the API of version 1.33.
+
+Newer group versions map to the beta versions of 1.20. gRPC probes and sleep hooks are stored as
+commands. Native v1 validation, newer fields and CEL rules are not available.
 
 python -m tests.kubernetes.modern_api PORT CERTIFICATE KEY UPSTREAM_PORT
 """
@@ -29,10 +29,10 @@ _NO_LIMIT = 1 << 26
 
 
 class ModernApi:
-    """Passes requests on, translated; and answers, translated back.
+    """Translates requests to the old API, and responses back.
 
     Args:
-        upstream: the API server's URL.
+        upstream: URL of the API server.
     """
 
     def __init__(self, upstream: str) -> None:
@@ -40,7 +40,7 @@ class ModernApi:
         self._client: aiohttp.ClientSession | None = None
 
     def app(self) -> web.Application:
-        """The server."""
+        """Return the web application."""
         app = web.Application(client_max_size=_NO_LIMIT)
         app.router.add_route("*", "/{path:.*}", self._handle)
         app.cleanup_ctx.append(self._connected)
@@ -70,7 +70,7 @@ class ModernApi:
                 return await self._answer(request, answer)
         except aiohttp.ClientError:
             if request.transport is not None:
-                request.transport.abort()  # as a server that is not there
+                request.transport.abort()  # as if the server were down
             raise
 
     async def _answer(
@@ -92,12 +92,12 @@ class ModernApi:
 
 
 def older(node: Any) -> Any:
-    """A JSON value of today as Kubernetes 1.20 knows it."""
+    """Translate a JSON value of today to Kubernetes 1.20."""
     return _walk(node, _OLD, _older_container)
 
 
 def newer(node: Any) -> Any:
-    """A JSON value of Kubernetes 1.20 as it is written today."""
+    """Translate a JSON value of Kubernetes 1.20 to today's form."""
     return _walk(node, _NEW, _newer_container)
 
 
@@ -125,8 +125,8 @@ def _older_container(node: dict[str, Any]) -> dict[str, Any]:
     for name in _PROBES:
         probe = node.get(name) or {}
         if "grpc" in probe:
-            asked = probe.pop("grpc")
-            words = [_GRPC, str(asked["port"]), asked.get("service", "")]
+            check = probe.pop("grpc")
+            words = [_GRPC, str(check["port"]), check.get("service", "")]
             probe["exec"] = {"command": words}
     hook = (node.get("lifecycle") or {}).get("preStop") or {}
     if "sleep" in hook:
@@ -159,7 +159,7 @@ def _old_path(path: str) -> str:
 def _headers(request: web.Request) -> dict[str, str]:
     headers = {name: value for name, value in request.headers.items() if name not in _DROPPED}
     if not request.path.startswith("/openapi/"):
-        headers["Accept"] = "application/json"  # no protobuf: it could not be translated
+        headers["Accept"] = "application/json"  # not protobuf, which is not translated
     if request.can_read_body:
         headers.setdefault("Content-Type", "application/json")
     return headers

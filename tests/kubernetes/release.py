@@ -1,5 +1,6 @@
-"""A release of the chart in a namespace of its own, installed by helm. Blocking; tests that stream
-meanwhile call it in threads.
+"""A release of the chart in its own namespace, installed by helm.
+
+All methods block; tests with streams call them in threads.
 """
 
 import json
@@ -17,9 +18,9 @@ from tests.helm.chart import CHART
 from tests.kubernetes.control_plane import ControlPlane
 
 NAME = "bark"
-# As the API server is of 1.20: no server-side apply with today's schemas.
+# The API server is 1.20: no server-side apply with today's schemas.
 _FLAGS = ("--server-side=false", "--disable-openapi-validation")
-_PATIENCE_S = 120.0
+_TIMEOUT_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,9 @@ class InstalledRelease:
     """A release that helm has installed.
 
     Args:
-        plane: where.
-        namespace: its own.
-        folder: for values.
+        plane: the control plane.
+        namespace: namespace of the release.
+        folder: folder for the values file.
     """
 
     plane: ControlPlane
@@ -37,68 +38,68 @@ class InstalledRelease:
     folder: Path
 
     def install(self, values: Mapping[str, Any], *files: Path) -> None:
-        """Helm install."""
+        """Run helm install."""
         self._helm("install", NAME, str(CHART), *self._values(values, files), *_FLAGS)
 
     def upgrade(self, values: Mapping[str, Any], *files: Path) -> None:
-        """Helm upgrade."""
+        """Run helm upgrade."""
         self._helm("upgrade", NAME, str(CHART), *self._values(values, files), *_FLAGS)
 
     def rollback(self, revision: int) -> None:
-        """Helm rollback."""
+        """Run helm rollback."""
         self._helm("rollback", NAME, str(revision), "--server-side=false")
 
     def uninstall(self) -> None:
-        """Helm uninstall."""
+        """Run helm uninstall."""
         self._helm("uninstall", NAME, "--ignore-not-found")
 
     def manifest(self) -> list[dict[str, Any]]:
-        """What helm says that it has installed."""
+        """Return the objects that helm has installed."""
         text = self._helm("get", "manifest", NAME)
         return [each for each in yaml.safe_load_all(text) if each]
 
     def revisions(self) -> list[str]:
-        """What helm remembers of each revision: its status."""
+        """Return the status of each revision."""
         history = json.loads(self._helm("history", NAME, "--output=json"))
         return [each["status"] for each in history]
 
     def kubectl(self, *words: str) -> str:
-        """What kubectl prints; fails the test if it fails."""
+        """Return the output of kubectl; a failure fails the test."""
         done = self.try_kubectl(*words)
         assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stderr}"
         return done.stdout
 
     def try_kubectl(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Kubectl in the namespace."""
+        """Run kubectl in the namespace."""
         return self.plane.command("kubectl", f"--namespace={self.namespace}", *words)
 
     def objects(self, kind: str, *words: str) -> list[dict[str, Any]]:
-        """All of a kind."""
+        """Return all objects of a kind."""
         return list(json.loads(self.kubectl("get", kind, *words, "--output=json"))["items"])
 
     def one(self, kind: str, name: str) -> dict[str, Any]:
-        """One object."""
+        """Return one object."""
         return dict(json.loads(self.kubectl("get", kind, name, "--output=json")))
 
     def pods(self, service: str) -> dict[str, dict[str, Any]]:
-        """A service's pods that are not leaving, by name."""
+        """Return a service's pods by name, without deleted ones."""
         found = self.objects("pods", f"--selector=app.kubernetes.io/component={service}")
-        stay = [each for each in found if "deletionTimestamp" not in each["metadata"]]
-        return {each["metadata"]["name"]: each for each in stay}
+        current = [each for each in found if "deletionTimestamp" not in each["metadata"]]
+        return {each["metadata"]["name"]: each for each in current}
 
     def endpoints(self, service: str) -> list[dict[str, Any]]:
-        """All endpoints in a service's EndpointSlices."""
+        """Return all endpoints in a service's EndpointSlices."""
         label = f"--selector=kubernetes.io/service-name={NAME}-{service}"
         slices = self.objects("endpointslices.discovery.k8s.io", label)
         return [endpoint for each in slices for endpoint in each.get("endpoints") or ()]
 
     def ready(self, service: str) -> int:
-        """How many endpoints take streams."""
+        """Return the number of ready endpoints."""
         return sum(bool(each["conditions"].get("ready")) for each in self.endpoints(service))
 
     def until(self, condition: Callable[[], Any], what: str) -> None:
-        """Wait for what controllers do; fails with the namespace's pods after a long while."""
-        until = time.monotonic() + _PATIENCE_S
+        """Wait for a condition; a timeout fails the test and lists the pods."""
+        until = time.monotonic() + _TIMEOUT_S
         while not condition():
             assert time.monotonic() < until, f"{what}\n{self.kubectl('get', 'pods')}"
             time.sleep(0.1)
@@ -116,7 +117,7 @@ class InstalledRelease:
 
 @contextmanager
 def namespace(plane: ControlPlane, name: str, folder: Path) -> Iterator[InstalledRelease]:
-    """A namespace for one release; both are gone afterwards."""
+    """Create a namespace for one release; both are removed afterwards."""
     release = InstalledRelease(plane, name, folder)
     plane.command("kubectl", "create", "namespace", name)
     release.until(lambda: release.try_kubectl("get", "sa", "default").returncode == 0, "no account")

@@ -1,4 +1,4 @@
-"""Clients that listen to a cluster for as long as a test does something to it."""
+"""Streams that run while a test changes the cluster."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -11,31 +11,38 @@ from barkclient import AsyncClient
 from barkserve.v1 import speech_pb2, speech_pb2_grpc, status_pb2, status_pb2_grpc
 
 _TEXT = "hello the world. the brown fox. hello."
-_PACE_S = 0.2  # a listener reads no faster, so that streams outlast a preStop hook
+_PACE_S = 0.2  # between two reads, which makes streams outlast a preStop hook
 
 
 @dataclass
-class Listeners:
-    """Streams that run one after the other, several side by side.
+class StreamLoad:
+    """Several clients at once, each with one stream after another.
 
     Attributes:
-        samples: of every stream that has finished, by the seed that it was asked with.
-        messages: received so far, of all streams.
+        samples: number of samples of each finished stream, by its seed.
+        messages: number of messages received so far by all streams.
     """
 
     channel: grpc.aio.Channel
     samples: dict[int, list[int]] = field(default_factory=dict)
     messages: int = 0
-    _over: bool = False
+    _stopped: bool = False
 
-    async def listen(self, seed: int) -> None:
-        """Stream after stream until the test is over, and that one to its end."""
-        while not self._over:
+    async def run(self, seed: int) -> None:
+        """Start stream after stream until stopped; finish the last one."""
+        while not self._stopped:
             count = await self.speak(seed)
             self.samples.setdefault(seed, []).append(count)
 
     async def speak(self, seed: int) -> int:
-        """One stream; returns its samples. Raises AioRpcError if it fails."""
+        """Run one stream to its end.
+
+        Returns:
+            The number of its samples.
+
+        Raises:
+            AioRpcError: The stream failed.
+        """
         request = speech_pb2.SynthesizeRequest(text=_TEXT, seed=seed)
         stub = speech_pb2_grpc.SpeechServiceStub(self.channel)
         received, finished = 0, False
@@ -47,12 +54,12 @@ class Listeners:
         assert finished
         return received
 
-    def end(self) -> None:
-        """Begin no further streams."""
-        self._over = True
+    def stop(self) -> None:
+        """Start no further streams."""
+        self._stopped = True
 
     async def replicas(self, service: str) -> list[status_pb2.ReplicaStatus]:
-        """What the orchestrator knows of a stage's replicas."""
+        """Return the orchestrator's view of a stage's replicas."""
         stub = status_pb2_grpc.StatusServiceStub(self.channel)
         answer = await stub.GetStatus(status_pb2.GetStatusRequest())
         return [each for each in answer.replicas if each.service == service]
@@ -60,13 +67,13 @@ class Listeners:
     async def until(
         self, service: str, condition: Callable[[list[status_pb2.ReplicaStatus]], bool]
     ) -> None:
-        """Wait until the orchestrator's view of a stage is as it should be."""
+        """Wait until the orchestrator's view of a stage meets a condition."""
         async with asyncio.timeout(120):
-            while not condition(await self.replicas(service)):  # noqa: ASYNC110 - to be asked
+            while not condition(await self.replicas(service)):  # noqa: ASYNC110 - polled
                 await asyncio.sleep(0.05)
 
-    async def more(self, messages: int = 20) -> None:
-        """Wait until streams have gone on by so many messages."""
+    async def progress(self, messages: int = 20) -> None:
+        """Wait until the streams have received so many more messages."""
         wanted = self.messages + messages
         async with asyncio.timeout(120):
             while self.messages < wanted:  # noqa: ASYNC110
@@ -74,35 +81,36 @@ class Listeners:
 
 
 @asynccontextmanager
-async def listening(address: str, count: int = 3) -> AsyncIterator[Listeners]:
-    """So many listeners at the orchestrator; afterwards none of their streams has failed, and every
-    text has been heard in one length.
+async def streaming(address: str, count: int = 3) -> AsyncIterator[StreamLoad]:
+    """Run `count` clients against the orchestrator.
+
+    Afterwards no stream has failed, and all streams of one seed had the same length.
     """
     async with grpc.aio.insecure_channel(address) as channel:
-        listeners = Listeners(channel)
+        load = StreamLoad(channel)
         async with asyncio.TaskGroup() as tasks:
             for seed in range(count):
-                tasks.create_task(listeners.listen(seed))
-            await listeners.more(1)
+                tasks.create_task(load.run(seed))
+            await load.progress(1)
             try:
-                yield listeners
+                yield load
             finally:
-                listeners.end()
-    assert listeners.samples.keys() == set(range(count))
-    for counts in listeners.samples.values():
+                load.stop()
+    assert load.samples.keys() == set(range(count))
+    for counts in load.samples.values():
         assert len(set(counts)) == 1, f"a stream lost or repeated samples: {counts}"
 
 
 @asynccontextmanager
-async def talking(address: str) -> AsyncIterator[None]:
-    """Somebody who has said a sentence and not yet all; at the end the rest is heard too."""
+async def open_context(address: str) -> AsyncIterator[None]:
+    """Keep a context open after its first sentence; finish it afterwards and check its length."""
     async with AsyncClient(address) as client, client.stream() as stream:
-        talk = stream.speak(seed=1)
-        talk.send(_TEXT)
-        heard = len((await anext(talk)).samples())
+        context = stream.speak(seed=1)
+        context.send(_TEXT)
+        samples = len((await anext(context)).samples())
         yield
-        talk.send(_TEXT)
-        talk.end()
-        async for chunk in talk:
-            heard += len(chunk.samples())
-        assert talk.finished.sample_count == heard > 0
+        context.send(_TEXT)
+        context.end()
+        async for chunk in context:
+            samples += len(chunk.samples())
+        assert context.finished.sample_count == samples > 0

@@ -1,6 +1,4 @@
-"""The chart under helm's own hands, on a real API server with its real controllers; the pods do
-nothing.
-"""
+"""The chart installed by helm, on a real API server with real controllers; pods do nothing."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +12,8 @@ from tests.kubernetes.release import InstalledRelease, namespace
 
 SERVICES = (*STAGES, "orchestrator")
 IDLE: dict[str, Any] = {"image": {"repository": "idle"}, "defaults": {"preStopSeconds": 1}}
-# What Kubernetes 1.20 does not know yet.
-YOUNGER = {"spec.unhealthyPodEvictionPolicy", "spec.template.spec.volumes.image"}
+# Fields that Kubernetes 1.20 lacks.
+NEWER = {"spec.unhealthyPodEvictionPolicy", "spec.template.spec.volumes.image"}
 _EMPTY: tuple[Any, ...] = (0, {}, [], "", False)
 KEPT = {"PersistentVolumeClaim"}  # helm.sh/resource-policy
 
@@ -35,7 +33,7 @@ def test_install_upgrade_rollback_and_uninstall(release: InstalledRelease) -> No
     (old,) = release.pods("codec")
     release.upgrade(IDLE | {"services": {"coarse": {"replicas": 3}}})
     release.until(lambda: release.ready("coarse") == 3, "coarse was not scaled")
-    assert list(release.pods("codec")) == [old], "an upgrade restarted what it did not change"
+    assert list(release.pods("codec")) == [old], "an upgrade restarted an unchanged service"
     release.rollback(1)
     release.until(lambda: release.ready("coarse") == 1, "coarse was not scaled back")
     assert release.revisions() == ["superseded", "superseded", "deployed"]
@@ -43,12 +41,12 @@ def test_install_upgrade_rollback_and_uninstall(release: InstalledRelease) -> No
     release.uninstall()
     for each in installed:
         kind, name = each["kind"], each["metadata"]["name"]
-        release.until(lambda k=kind, n=name: _gone(release, k, n), f"{kind} {name} stays")
-    release.until(lambda: not release.objects("pods"), "pods stay")
+        release.until(lambda k=kind, n=name: _gone(release, k, n), f"{kind} {name} remains")
+    release.until(lambda: not release.objects("pods"), "pods remain")
 
 
 @pytest.mark.parametrize("path", VALUES_FILES, ids=lambda path: path.stem.removesuffix("-values"))
-def test_the_server_takes_every_object(release: InstalledRelease, path: Path) -> None:
+def test_api_server_accepts_every_object(release: InstalledRelease, path: Path) -> None:
     release.install(IDLE, path)
     for wanted in release.manifest():
         kind, name = wanted["kind"], wanted["metadata"]["name"]
@@ -56,10 +54,10 @@ def test_the_server_takes_every_object(release: InstalledRelease, path: Path) ->
         full = f"{kind}.{version}.{group}" if group else kind
         found = release.one(full, name)
         lost = _lost(wanted.get("spec", {}), found.get("spec", {}))
-        assert lost <= YOUNGER, f"{kind} {name} lost {lost}"
+        assert lost <= NEWER, f"{kind} {name} lost {lost}"
 
 
-def test_pods_run_as_their_own_account_and_only_finders_get_a_token(
+def test_pods_have_own_accounts_and_only_discovery_a_token(
     release: InstalledRelease,
 ) -> None:
     release.install(IDLE)
@@ -82,7 +80,7 @@ def _gone(release: InstalledRelease, kind: str, name: str) -> bool:
 
 
 def _lost(wanted: Any, found: Any, path: str = "spec") -> set[str]:
-    """The fields that the server has dropped, but for empty ones."""
+    """Return the non-empty fields that the server has dropped."""
     if isinstance(wanted, dict) and isinstance(found, dict):
         full = {key for key, value in wanted.items() if value not in _EMPTY}
         both = wanted.keys() & found.keys()

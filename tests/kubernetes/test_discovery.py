@@ -1,6 +1,4 @@
-"""The watch of EndpointSlices as a pod of the release does it, with its account's token, against a
-real API server and the controller that writes the slices; the pods do nothing.
-"""
+"""The watch of EndpointSlices with a pod's token, against a real API server and controller."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -31,12 +29,14 @@ def release(
 
 
 @pytest.fixture
-def enter(release: InstalledRelease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> "Enter":
-    return Enter(release, tmp_path, monkeypatch)
+def enter(
+    release: InstalledRelease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> "PodEnvironment":
+    return PodEnvironment(release, tmp_path, monkeypatch)
 
 
-class Enter:
-    """Gives this process the environment and the files by which it knows that it is in a pod."""
+class PodEnvironment:
+    """Gives this process the environment and the files of a pod."""
 
     def __init__(
         self, release: InstalledRelease, folder: Path, monkeypatch: pytest.MonkeyPatch
@@ -58,7 +58,7 @@ class Enter:
 
 @asynccontextmanager
 async def watching(service: str) -> AsyncIterator[list[set[str]]]:
-    """All that a resolver says; draining addresses are written with a "-" before them."""
+    """Collect all results of a resolver; draining addresses have the prefix "-"."""
     resolver = EndpointSliceResolver(f"bark-{service}", None, None, 50053)
     seen: list[set[str]] = []
 
@@ -74,7 +74,9 @@ async def watching(service: str) -> AsyncIterator[list[set[str]]]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_pods_come_drain_and_go(release: InstalledRelease, enter: Enter) -> None:
+async def test_watch_follows_pods_from_ready_to_removed(
+    release: InstalledRelease, enter: PodEnvironment
+) -> None:
     enter("orchestrator")
     async with watching("coarse") as seen:
         await until(lambda: len(seen) == 1)
@@ -83,30 +85,30 @@ async def test_pods_come_drain_and_go(release: InstalledRelease, enter: Enter) -
         await _scale(release, "coarse", 1)
         await until(lambda: len(seen) == 4)
     ((old,), both, draining, (last,)) = seen
-    (young,) = both - {old}
-    assert draining in ({old, f"-{young}"}, {f"-{old}", young})
+    (new,) = both - {old}
+    assert draining in ({old, f"-{new}"}, {f"-{old}", new})
     assert last in both & draining
 
 
-async def test_the_api_server_is_killed_with_news_to_tell(
-    release: InstalledRelease, plane: ControlPlane, enter: Enter
+async def test_watch_continues_after_the_api_server_was_killed(
+    release: InstalledRelease, plane: ControlPlane, enter: PodEnvironment
 ) -> None:
     enter("orchestrator")
     async with watching("coarse") as seen:
         await until(lambda: len(seen) == 1)
-        await _scale(release, "coarse", 2)  # the controller may not have got to it when ...
+        await _scale(release, "coarse", 2)  # the controller may not have reacted yet
         plane.kill_api()
         await asyncio.to_thread(plane.start_api)
         await until(lambda: len(seen[-1]) == 2)
         await _scale(release, "coarse", 1)
         await until(lambda: len(seen[-1]) == 1)
-    assert _is_story_of_two(seen)
+    assert _is_history_of_two(seen)
 
 
-async def test_a_version_that_etcd_has_forgotten_is_listed_again(
+async def test_watch_lists_again_after_a_compaction(
     release: InstalledRelease,
     plane: ControlPlane,
-    enter: Enter,
+    enter: PodEnvironment,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("INFO", "barkserve")
@@ -121,11 +123,11 @@ async def test_a_version_that_etcd_has_forgotten_is_listed_again(
         await until(lambda: len(seen[-1]) == 2)
         await _scale(release, "coarse", 1)
         await until(lambda: len(seen[-1]) == 1)
-    assert _is_story_of_two(seen)
+    assert _is_history_of_two(seen)
 
 
-async def test_an_account_without_the_right_is_told_which_it_needs(
-    enter: Enter, caplog: pytest.LogCaptureFixture
+async def test_watch_names_the_missing_right(
+    enter: PodEnvironment, caplog: pytest.LogCaptureFixture
 ) -> None:
     enter("coarse")
     async with watching("coarse") as seen:
@@ -134,12 +136,13 @@ async def test_an_account_without_the_right_is_told_which_it_needs(
     assert not seen
 
 
-def _is_story_of_two(seen: list[set[str]]) -> bool:
-    """Whether one replica was joined by another, and one of the two drained and went; what was said
-    twice, for the API server came back, counts once.
+def _is_history_of_two(seen: list[set[str]]) -> bool:
+    """Return whether a second replica was added, and one of the two drained and was removed.
+
+    Repeated results, after a restart of the API server, count once.
     """
-    told = [now for before, now in zip([set(), *seen], seen, strict=False) if now != before]
-    first, both, draining, last = told
+    changes = [now for before, now in zip([set(), *seen], seen, strict=False) if now != before]
+    first, both, draining, last = changes
     return first < both and len(both) == 2 and last < draining and last < both and len(last) == 1
 
 

@@ -1,4 +1,4 @@
-"""What a pod of the release may ask the API server, with the token that it would have."""
+"""The rights of each pod's token at the API server."""
 
 import json
 from collections.abc import Iterator
@@ -11,8 +11,8 @@ from tests.kubernetes.control_plane import ControlPlane
 from tests.kubernetes.release import InstalledRelease, namespace
 
 SLICES = "endpointslices.discovery.k8s.io"
-# What every authenticated user may do: ask what it may do.
-EVERYBODY = {"selfsubjectaccessreviews", "selfsubjectrulesreviews"}
+# Rights of every authenticated user: reviews of its own rights.
+COMMON = {"selfsubjectaccessreviews", "selfsubjectrulesreviews"}
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def release(
 
 
 @pytest.mark.parametrize("service", ["orchestrator", "autoscaler"])
-def test_who_finds_others_reads_slices_here_and_nothing_else(
+def test_discovery_reads_only_slices_of_its_namespace(
     release: InstalledRelease, service: str
 ) -> None:
     token = _token(release, service)
@@ -39,7 +39,7 @@ def test_who_finds_others_reads_slices_here_and_nothing_else(
 
 
 @pytest.mark.parametrize("service", STAGES)
-def test_a_stage_may_do_nothing(release: InstalledRelease, service: str) -> None:
+def test_stage_has_no_rights(release: InstalledRelease, service: str) -> None:
     assert _rules(release, _token(release, service)) == {}
 
 
@@ -54,7 +54,7 @@ def _may(release: InstalledRelease, token: str, verb: str, kind: str, *words: st
 
 
 def _rules(release: InstalledRelease, token: str) -> dict[str, set[str]]:
-    """Verbs by resource, as the API server itself counts them up."""
+    """Return the verbs by resource, as the API server lists them."""
     review = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectRulesReview",
@@ -64,5 +64,5 @@ def _rules(release: InstalledRelease, token: str) -> dict[str, set[str]]:
     path.write_text(json.dumps(review))
     words = ("create", "--filename", str(path), "--validate=false", "--output=json")
     status = json.loads(release.kubectl(f"--token={token}", *words))["status"]
-    rules = [rule for rule in status["resourceRules"] if not EVERYBODY & set(rule["resources"])]
+    rules = [rule for rule in status["resourceRules"] if not COMMON & set(rule["resources"])]
     return {name: set(rule["verbs"]) for rule in rules for name in rule["resources"]}

@@ -1,5 +1,6 @@
-"""autoscaling.mode hpa: the real HPA controller follows a stage's own metric, up at once and down
-one by one. KEDA cannot run here; tests/autoscaler speaks its contract.
+"""autoscaling.mode hpa: the real HPA controller scales a stage by its own metric.
+
+KEDA cannot run here; tests/autoscaler tests its contract.
 """
 
 import asyncio
@@ -43,7 +44,7 @@ def release(
         yield found
 
 
-async def test_a_stage_follows_its_streams_up_at_once_and_down_one_by_one(
+async def test_hpa_scales_up_at_once_and_down_step_by_step(
     release: InstalledRelease,
 ) -> None:
     wanted: list[int] = []
@@ -51,7 +52,7 @@ async def test_a_stage_follows_its_streams_up_at_once_and_down_one_by_one(
     try:
         await _until(release, lambda: _hpa(release)["status"].get("currentMetrics"), "no metric")
         async with AsyncExitStack() as stack:
-            await asyncio.gather(*(_begin(release, seed, stack) for seed in range(STREAMS)))
+            await asyncio.gather(*(_start(release, seed, stack) for seed in range(STREAMS)))
             await _until(release, lambda: release.ready("coarse") == STREAMS, "not scaled up")
         await _until(release, lambda: wanted[-1] == 1, "not scaled down")
     finally:
@@ -78,11 +79,11 @@ def _values(checkpoint: Path) -> dict[str, Any]:
 
 
 def _serve_metrics(plane: ControlPlane, folder: Path) -> None:
-    """The adapter, where the API server's aggregation finds it."""
+    """Run the metrics adapter and register it with the API server."""
     authority = Authority(folder / "adapter")
     files, port = authority.issue("adapter", "adapter.default.svc"), free_port()
     words = (plane.url, plane.ca, TOKEN, str(port), files.certificate, files.key)
-    plane.beside("metrics_adapter", *words)
+    plane.run_module("metrics_adapter", *words)
     _wait_for(port)
     service = {
         "apiVersion": "v1",
@@ -117,8 +118,8 @@ def _wait_for(port: int) -> None:
     raise AssertionError("the adapter does not listen")
 
 
-async def _begin(release: InstalledRelease, seed: int, stack: AsyncExitStack) -> None:
-    """A stream that has begun and whose listener then waits, until the stack closes."""
+async def _start(release: InstalledRelease, seed: int, stack: AsyncExitStack) -> None:
+    """Start a stream and stop reading after its first audio; the stack cancels it."""
     (pod,) = release.pods("orchestrator").values()
     channel = grpc.aio.insecure_channel(f"{pod['status']['podIP']}:50051")
     await stack.enter_async_context(channel)
@@ -131,7 +132,7 @@ async def _begin(release: InstalledRelease, seed: int, stack: AsyncExitStack) ->
 
 
 async def _watch(release: InstalledRelease, wanted: list[int]) -> None:
-    """Note every number of replicas that the controller has asked for."""
+    """Record each change of the number of replicas that the controller sets."""
     while True:
         deployment = await asyncio.to_thread(release.one, "deployment", "bark-coarse")
         replicas = deployment["spec"]["replicas"]

@@ -1,6 +1,4 @@
-"""Streams go on while the cluster changes under them: real services in the chart's pods, found
-through a real API server by the real orchestrator with its own account's token.
-"""
+"""Streams continue while the cluster changes: real services, API server and discovery."""
 
 import asyncio
 import re
@@ -14,17 +12,17 @@ import pytest
 from barkserve.constants import STAGES
 from barkserve.v1.status_pb2 import ReplicaStatus
 from fixtures.checkpoints import TINY, CheckpointSpec, never_ending
-from tests.kubernetes.client import ApiError
+from tests.kubernetes.api_client import ApiError
 from tests.kubernetes.control_plane import ControlPlane
 from tests.kubernetes.kubelet import PROGRAM
-from tests.kubernetes.listeners import Listeners, listening, talking
 from tests.kubernetes.release import InstalledRelease, namespace
+from tests.kubernetes.stream_load import StreamLoad, open_context, streaming
 
 SPEC = replace(never_ending(TINY), max_new_tokens=700, block_size=1024)
 
 
 def values(checkpoint: Path) -> dict[str, Any]:
-    """One replica of each service, of this checkout, with a test's checkpoint."""
+    """Return values for one replica of each service of this checkout."""
     words = [f"--checkpoint={checkpoint}"]
     return {
         "image": {"repository": PROGRAM},
@@ -46,60 +44,60 @@ def release(
         yield found
 
 
-async def test_replicas_come_drain_and_go(release: InstalledRelease) -> None:
-    async with listening(_door(release)) as listeners:
-        await _scale(release, listeners, "coarse", 2)
-        await _scale(release, listeners, "coarse", 1)
-        await listeners.more()
+async def test_streams_continue_while_a_stage_is_scaled(release: InstalledRelease) -> None:
+    async with streaming(_orchestrator(release)) as load:
+        await _scale(release, load, "coarse", 2)
+        await _scale(release, load, "coarse", 1)
+        await load.progress()
     assert _exit_codes(release) == {0}
 
 
-async def test_a_pod_that_drains_is_seen_so_and_gets_no_new_streams(
+async def test_draining_pod_gets_no_new_streams(
     release: InstalledRelease,
 ) -> None:
-    async with listening(_door(release)) as listeners:
+    async with streaming(_orchestrator(release)) as load:
         (name,) = release.pods("coarse")
         old = release.one("pod", name)["status"]["podIP"] + ":50053"
         await asyncio.to_thread(release.kubectl, "delete", "pod", name, "--wait=false")
-        await listeners.until(
+        await load.until(
             "coarse", lambda seen: _states(seen).get(old) == ReplicaStatus.STATE_DRAINING
         )
-        await listeners.until("coarse", lambda seen: old not in _states(seen) and len(seen) == 1)
-        await listeners.more()
+        await load.until("coarse", lambda seen: old not in _states(seen) and len(seen) == 1)
+        await load.progress()
     assert name not in release.pods("coarse")
     assert _exit_codes(release) == {0}
 
 
-async def test_the_api_server_dies_and_comes_back(
+async def test_streams_continue_without_the_api_server(
     release: InstalledRelease, plane: ControlPlane
 ) -> None:
-    async with listening(_door(release)) as listeners:
+    async with streaming(_orchestrator(release)) as load:
         plane.kill_api()
-        known = _states(await listeners.replicas("coarse"))
-        await listeners.more()
-        assert await listeners.speak(seed=7) > 0  # new streams begin without it
-        assert _states(await listeners.replicas("coarse")).keys() == known.keys()
+        known = _states(await load.replicas("coarse"))
+        await load.progress()
+        assert await load.speak(seed=7) > 0  # new streams start without it
+        assert _states(await load.replicas("coarse")).keys() == known.keys()
         await asyncio.to_thread(plane.start_api)
-        await _scale(release, listeners, "coarse", 2)
-        await _scale(release, listeners, "coarse", 1)
+        await _scale(release, load, "coarse", 2)
+        await _scale(release, load, "coarse", 1)
 
 
-async def test_a_forgotten_version_is_listed_again(
+async def test_discovery_lists_again_after_a_compaction(
     release: InstalledRelease, plane: ControlPlane
 ) -> None:
-    async with listening(_door(release)) as listeners:
+    async with streaming(_orchestrator(release)) as load:
         plane.kill_api()
         plane.forget()
         await asyncio.to_thread(plane.start_api)
-        await _scale(release, listeners, "coarse", 2)
-        await _scale(release, listeners, "coarse", 1)
+        await _scale(release, load, "coarse", 2)
+        await _scale(release, load, "coarse", 1)
         (orchestrator,) = release.pods("orchestrator")
         assert "too far behind; listing again" in plane.log(orchestrator)
 
 
-async def test_an_eviction_beyond_the_budget_is_refused(release: InstalledRelease) -> None:
-    async with listening(_door(release)) as listeners:
-        await _scale(release, listeners, "fine", 2)
+async def test_eviction_beyond_the_budget_is_refused(release: InstalledRelease) -> None:
+    async with streaming(_orchestrator(release)) as load:
+        await _scale(release, load, "fine", 2)
         first, second = release.pods("fine")
         release.until(
             lambda: release.one("pdb", "bark-fine")["status"]["disruptionsAllowed"], "pdb"
@@ -108,50 +106,48 @@ async def test_an_eviction_beyond_the_budget_is_refused(release: InstalledReleas
         refusal = await _evict(release, second)
         assert refusal.startswith("429")
         assert "would violate the pod's disruption budget" in refusal
-        await listeners.until("fine", lambda seen: _ready(seen) == 2)
-        await _scale(release, listeners, "fine", 1)
+        await load.until("fine", lambda seen: _ready(seen) == 2)
+        await _scale(release, load, "fine", 1)
 
 
-async def test_every_stage_is_rolled_out_and_no_stream_fails(
+async def test_rollout_of_all_stages_fails_no_stream(
     release: InstalledRelease, plane: ControlPlane
 ) -> None:
     before = {stage: set(release.pods(stage)) for stage in STAGES}
     (codec,) = before["codec"]
-    async with listening(_door(release)) as listeners:
+    async with streaming(_orchestrator(release)) as load:
         names = [f"deployment/bark-{stage}" for stage in STAGES]
-        async with talking(_door(release)):  # one call of the codec, for as long as this goes on
+        async with open_context(_orchestrator(release)):  # keeps one call of the codec open
             await asyncio.to_thread(release.kubectl, "rollout", "restart", *names)
-            is_told = lambda: _streams_left(plane.log(codec))  # noqa: E731
-            await asyncio.to_thread(release.until, is_told, "the codec's pod need not go")
+            is_draining = lambda: _streams_left(plane.log(codec))  # noqa: E731
+            await asyncio.to_thread(release.until, is_draining, "the codec's pod does not drain")
         for name in names:
             status = ("rollout", "status", name, "--timeout=180s")
             await asyncio.to_thread(release.kubectl, *status)
         for stage in STAGES:
-            await listeners.until(stage, lambda seen: len(seen) == _ready(seen) == 1)
-        await listeners.more()
+            await load.until(stage, lambda seen: len(seen) == _ready(seen) == 1)
+        await load.progress()
     for stage in STAGES:
         assert not before[stage] & set(release.pods(stage))
     old = set().union(*before.values())
     assert all(_streams_left(plane.log(pod)) is not None for pod in old)
-    assert _exit_codes(release) == {0}, "a pod was killed before its streams had ended"
+    assert _exit_codes(release) == {0}, "a pod was killed before its streams ended"
 
 
-def _door(release: InstalledRelease) -> str:
+def _orchestrator(release: InstalledRelease) -> str:
     (pod,) = release.pods("orchestrator").values()
     return f"{pod['status']['podIP']}:50051"
 
 
-async def _scale(
-    release: InstalledRelease, listeners: Listeners, stage: str, replicas: int
-) -> None:
-    """Scale a stage, and wait until the orchestrator has heard of it."""
+async def _scale(release: InstalledRelease, load: StreamLoad, stage: str, replicas: int) -> None:
+    """Scale a stage, and wait until the orchestrator knows the new replicas."""
     words = ("scale", f"deployment/bark-{stage}", f"--replicas={replicas}")
     await asyncio.to_thread(release.kubectl, *words)
-    await listeners.until(stage, lambda seen: len(seen) == _ready(seen) == replicas)
+    await load.until(stage, lambda seen: len(seen) == _ready(seen) == replicas)
 
 
 async def _evict(release: InstalledRelease, pod: str) -> str:
-    """Evict a pod as `kubectl drain` does; returns why it was refused, "" if it was not."""
+    """Evict a pod as `kubectl drain` does; return the reason of a refusal, or ""."""
     body = {
         "apiVersion": "policy/v1",
         "kind": "Eviction",
@@ -171,7 +167,7 @@ def _states(seen: list[ReplicaStatus]) -> dict[str, int]:
 
 
 def _ready(seen: list[ReplicaStatus]) -> int:
-    """Those that have reported their load, and take streams."""
+    """Return the number of ready replicas."""
     return sum(each.state == ReplicaStatus.STATE_READY for each in seen)
 
 
@@ -181,6 +177,6 @@ def _exit_codes(release: InstalledRelease) -> set[int]:
 
 
 def _streams_left(log: str) -> int | None:
-    """Streams that a service had when it got SIGTERM, as it wrote then; None before that."""
-    told = re.search(r"ends after its (\d+) streams", log)
-    return int(told[1]) if told else None
+    """Return the number of streams at SIGTERM from a service's log; None before SIGTERM."""
+    found = re.search(r"drains (\d+) streams", log)
+    return int(found[1]) if found else None

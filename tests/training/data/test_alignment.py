@@ -1,4 +1,4 @@
-"""Letters and phones find each other."""
+"""The alignment of letters with phones."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ def test_phone_runs_split_at_thirds_and_phones() -> None:
     assert index.tolist() == [0, 0, 0, 1, 1, 2, 2]
 
 
-def test_regular_spelling_is_learnt() -> None:
+def test_align_learns_a_regular_spelling() -> None:
     generator = np.random.default_rng(0)
     phones = [generator.integers(0, 20, generator.integers(4, 12)) for _ in range(300)]
     texts = [(row + 10).tolist() for row in phones]

@@ -1,4 +1,4 @@
-"""A pause tells who makes it, and stays a pause."""
+"""Speaker-specific pause tokens."""
 
 from pathlib import Path
 
@@ -20,15 +20,15 @@ NAMES = [speaker.name for speaker in SPEAKERS]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_marks_are_tokens_and_can_be_taken_off(name: str) -> None:
-    said = marked(SPOKEN, name)
-    assert said.max() < SemanticLayout().vocab_size
-    assert unmarked(said).tolist() == SPOKEN.tolist()
-    phones, index = phone_runs(said)
+def test_unmarked_restores_marked_tokens(name: str) -> None:
+    tokens = marked(SPOKEN, name)
+    assert tokens.max() < SemanticLayout().vocab_size
+    assert unmarked(tokens).tolist() == SPOKEN.tolist()
+    phones, index = phone_runs(tokens)
     assert [one.tolist() for one in phone_runs(SPOKEN)] == [phones.tolist(), index.tolist()]
 
 
-def test_only_pauses_are_marked_and_each_speaker_has_another() -> None:
+def test_marked_changes_only_pauses_and_per_speaker() -> None:
     every = np.stack([marked(SPOKEN, name) for name in NAMES])
     same = (every == every[0]).all(0)
     assert same.tolist() == (SPOKEN >= 3).tolist()
@@ -36,18 +36,18 @@ def test_only_pauses_are_marked_and_each_speaker_has_another() -> None:
     assert np.array_equal(every[0], SPOKEN)
 
 
-def test_who_marks_last_has_spoken() -> None:
+def test_marked_replaces_an_earlier_mark() -> None:
     assert np.array_equal(marked(marked(SPOKEN, "slt"), "awb"), marked(SPOKEN, "awb"))
 
 
-def test_a_sentence_is_learnt_with_its_speakers_pauses() -> None:
+def test_sentences_have_the_pauses_of_their_speaker() -> None:
     spoken = Spoken("a bat.", SPOKEN, np.zeros((0, 4), np.int64))
     every = {name: sentences([spoken], name)[0] for name in NAMES}
     assert every["slt"].semantic.tolist() == marked(SPOKEN, "slt").tolist()
     assert every["slt"].phone.tolist() == every["rms"].phone.tolist()
 
 
-def test_voices_that_are_taken_over_are_marked(tmp_path: Path) -> None:
+def test_copied_voices_are_marked(tmp_path: Path) -> None:
     copy_voices(bundled_checkpoint(), tmp_path)
     for name in NAMES:
         prompt = np.load(tmp_path / "speaker_embeddings" / "v2" / f"{name}_semantic_prompt.npy")
@@ -56,14 +56,14 @@ def test_voices_that_are_taken_over_are_marked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_shipped_histories_pause_as_their_speakers(name: str) -> None:
+def test_bundled_voices_have_their_speakers_pauses(name: str) -> None:
     folder = bundled_checkpoint() / "speaker_embeddings" / "v2"
     prompt = np.load(folder / f"{name}_semantic_prompt.npy")
     assert np.array_equal(prompt, marked(prompt, name))
     assert (prompt // THIRDS == PAUSES[name]).any()
 
 
-def test_to_the_shipped_coarse_model_all_pauses_are_one() -> None:
+def test_bundled_coarse_model_embeds_all_pauses_alike() -> None:
     weights = load_file(bundled_checkpoint() / "model.safetensors")
     embeds = weights["coarse_acoustics.input_embeds_layer.weight"]
     assert torch.equal(embeds[marked(SPOKEN, "slt")], embeds[SPOKEN])

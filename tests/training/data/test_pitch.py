@@ -1,4 +1,4 @@
-"""The pitch clock: codes advance by their own step, and the warped speech pulses with them."""
+"""The pitch clock: codes advance by their step, and the warped speech matches them."""
 
 import numpy as np
 import pytest
@@ -10,13 +10,13 @@ CLOCK = PitchClock()
 
 
 def glide(start: float, end: float, frames: int = 200) -> np.ndarray:
-    """A pitch track with a pause before and after."""
+    """Return a pitch track with a pause before and after."""
     pause = np.zeros(20)
     return np.concatenate((pause, np.linspace(start, end, frames), pause)).astype(np.float32)
 
 
 def pulses(f0: np.ndarray) -> np.ndarray:
-    """Speech that is the cosine of its pitch phase."""
+    """Return a signal that is the cosine of its pitch phase."""
     wave = np.zeros(len(f0) * TRACK_SAMPLES)
     ((first, end),) = voiced_runs(f0)
     phase = run_phase(f0[first:end])[:-1]
@@ -25,7 +25,7 @@ def pulses(f0: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("start", "end"), [(90, 130), (240, 110), (120, 120)])
-def test_each_code_says_the_next_phase(start: float, end: float) -> None:
+def test_codes_determine_the_next_phase(start: float, end: float) -> None:
     f0 = glide(start, end)
     codes = clocked(pulses(f0), f0, CLOCK).codes.astype(int)
     spoken = codes[codes > 0] - 1
@@ -39,11 +39,11 @@ def test_warped_speech_follows_the_coded_phase() -> None:
     result = clocked(pulses(f0), f0, CLOCK)
     inside = np.flatnonzero(result.codes > 0)[1:-1]
     phase = (result.codes[inside].astype(int) - 1) % CLOCK.phases / CLOCK.phases
-    made = result.wave[inside * FRAME_SAMPLES]
-    np.testing.assert_allclose(made, np.cos(2 * np.pi * phase), atol=0.02)
+    samples = result.wave[inside * FRAME_SAMPLES]
+    np.testing.assert_allclose(samples, np.cos(2 * np.pi * phase), atol=0.02)
 
 
-def test_coded_pitch_is_near_the_track() -> None:
+def test_code_f0_is_near_the_track() -> None:
     f0 = glide(95, 160)
     codes = clocked(pulses(f0), f0, CLOCK).codes
     coded = code_f0(codes, CLOCK)
@@ -52,6 +52,6 @@ def test_coded_pitch_is_near_the_track() -> None:
     assert np.abs(coded[both] - f0[at][both]).mean() < 4
 
 
-def test_a_pause_has_no_pitch() -> None:
+def test_codes_of_a_pause_are_zero() -> None:
     f0 = np.zeros(60, np.float32)
     assert not clocked(np.zeros(60 * TRACK_SAMPLES, np.float32), f0, CLOCK).codes.any()

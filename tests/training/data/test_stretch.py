@@ -1,4 +1,4 @@
-"""An utterance at another pace is still one utterance."""
+"""Changing the pace of an utterance."""
 
 import numpy as np
 
@@ -13,18 +13,18 @@ def code(step: int, phase: int) -> int:
     return 1 + (step - CLOCK.first_step) * CLOCK.phases + phase
 
 
-def test_phases_follow_from_steps() -> None:
+def test_clock_again_derives_phases_from_steps() -> None:
     codes = np.array([0, code(30, 5), code(31, 7), code(31, 7), 0, code(20, 3), code(20, 3)])
     expected = [0, code(30, 5), code(31, 15), code(31, 6), 0, code(20, 3), code(20, 3)]
     assert clock_again(codes, CLOCK).tolist() == expected
 
 
-def test_the_same_phones_last_longer_or_shorter() -> None:
+def test_stretched_keeps_the_phones_and_changes_lengths() -> None:
     semantic = np.repeat(np.arange(30), 3)
     frames = int(len(semantic) * FRAME_RATE / SEMANTIC_RATE)
     codes = np.stack([np.arange(frames), np.zeros(frames, int), np.arange(frames)], 1)
-    made = stretched(Spoken("", semantic, codes), np.random.default_rng(0))
-    assert (np.diff(made.semantic) >= 0).all()
-    assert (np.diff(made.codes[:, 0]) >= 0).all()
-    assert len(made.semantic) != len(semantic)
-    assert abs(len(made.codes) - len(made.semantic) * FRAME_RATE / SEMANTIC_RATE) < 1
+    result = stretched(Spoken("", semantic, codes), np.random.default_rng(0))
+    assert (np.diff(result.semantic) >= 0).all()
+    assert (np.diff(result.codes[:, 0]) >= 0).all()
+    assert len(result.semantic) != len(semantic)
+    assert abs(len(result.codes) - len(result.semantic) * FRAME_RATE / SEMANTIC_RATE) < 1

@@ -1,4 +1,4 @@
-"""Coarse windows are cut as the reference cuts them."""
+"""Coarse windows equal those of the reference."""
 
 import numpy as np
 import pytest
@@ -10,17 +10,17 @@ LAYOUT = CoarseLayout()
 
 
 def utterance(tokens: int, offset: int = 0) -> Utterance:
-    """Tokens that tell their own place."""
+    """Return an utterance whose tokens are their own positions."""
     codes = int(tokens * LAYOUT.ratio / 2) * 2 + 4
     return Utterance(np.arange(tokens) + offset, np.arange(codes) + 10_000 + offset)
 
 
-def test_flat_codes_interleave_the_two_books() -> None:
+def test_flat_codes_interleaves_two_codebooks() -> None:
     codes = np.array([[1, 2, 9], [3, 4, 9]])
     assert flat_codes(codes, LAYOUT).tolist() == [161, 1186, 163, 1188]
 
 
-def test_first_windows_without_history_see_the_same_tokens() -> None:
+def test_first_windows_without_history_share_their_tokens() -> None:
     cut = stream(utterance(200), None, LAYOUT)
     first, second = cut.window(0, LAYOUT), cut.window(1, LAYOUT)
     assert first.semantic.tolist() == second.semantic.tolist() == list(range(128))
@@ -28,15 +28,17 @@ def test_first_windows_without_history_see_the_same_tokens() -> None:
     assert second.context.tolist() == first.target.tolist()
 
 
-def test_late_windows_slide_with_the_reference() -> None:
-    cut, made = stream(utterance(200), None, LAYOUT), 6 * LAYOUT.stride
+def test_later_windows_slide_as_in_the_reference() -> None:
+    cut, produced = stream(utterance(200), None, LAYOUT), 6 * LAYOUT.stride
     window = cut.window(6, LAYOUT)
-    first = round(made / LAYOUT.ratio) - LAYOUT.semantic_history
+    first = round(produced / LAYOUT.ratio) - LAYOUT.semantic_history
     assert window.semantic[0] == first
-    assert window.context.tolist() == list(range(10_000 + made - LAYOUT.history, 10_000 + made))
+    assert window.context.tolist() == list(
+        range(10_000 + produced - LAYOUT.history, 10_000 + produced)
+    )
 
 
-def test_the_last_window_is_padded_and_short() -> None:
+def test_last_window_is_padded_and_short() -> None:
     cut = stream(utterance(150), None, LAYOUT)
     window = cut.window(cut.windows(LAYOUT) - 1, LAYOUT)
     assert window.semantic[-1] == LAYOUT.pad
@@ -45,7 +47,7 @@ def test_the_last_window_is_padded_and_short() -> None:
 
 
 @pytest.mark.parametrize("tokens", [20, 77, 78, 150])
-def test_a_history_loses_its_last_two_codes(tokens: int) -> None:
+def test_history_loses_its_last_two_codes(tokens: int) -> None:
     history = utterance(tokens)
     cut = stream(utterance(100, 500), history, LAYOUT)
     kept = min(78, tokens // 2 * 2)

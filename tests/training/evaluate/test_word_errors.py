@@ -1,9 +1,9 @@
-"""What is counted of what was heard."""
+"""Word errors of recognized text."""
 
 from training.evaluate.word_errors import edits, words, words_after
 
 
-def test_words_behind_the_sentence_are_babble_and_others_are_not() -> None:
+def test_words_after_counts_only_words_after_the_sentence() -> None:
     said = words("The cat sat, on the mat.")
     assert words_after(said, words("the cat sat on the mat")) == 0
     assert words_after(said, words("the cat sat on the mat the")) == 1

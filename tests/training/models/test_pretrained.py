@@ -1,4 +1,4 @@
-"""Training goes on from an exported checkpoint with the very model that was exported."""
+"""Loading an exported checkpoint to continue its training."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ from training.train.codec import Codec
 
 
 @torch.no_grad()
-def test_an_adopted_network_thinks_as_the_checkpoint_does() -> None:
+def test_adopted_model_equals_the_checkpoint() -> None:
     folder, layout = bundled_checkpoint(), CoarseLayout()
     ids = torch.tensor([[3, 40, 77, layout.infer, 200, 1300]])
     model = coarse.new_model(layout)
@@ -23,7 +23,7 @@ def test_an_adopted_network_thinks_as_the_checkpoint_does() -> None:
 
 
 @torch.no_grad()
-def test_an_adopted_codec_speaks_as_the_checkpoint_does() -> None:
+def test_loaded_codec_equals_the_checkpoint() -> None:
     folder, codec = bundled_checkpoint(), Codec()
     codec.load(folder)
     codes = torch.tensor([[[5, 300], [5, 312], [90, 0], [600, 480]]])
@@ -32,6 +32,6 @@ def test_an_adopted_codec_speaks_as_the_checkpoint_does() -> None:
     torch.testing.assert_close(codec(codes), expected, atol=1e-4, rtol=1e-4)
 
 
-def test_another_network_is_refused() -> None:
+def test_adopt_refuses_another_model() -> None:
     with pytest.raises(RuntimeError, match="input_embeds_layer"):
         adopt(coarse.new_model(CoarseLayout()), bundled_checkpoint(), "semantic")

@@ -1,4 +1,4 @@
-"""What the coarse model is shown."""
+"""The windows that the coarse model is trained on."""
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ def spoken(first_code: int, random: np.random.Generator) -> Spoken:
     return Spoken(np.zeros(1, np.uint8), random.integers(0, 123, 200), codes)
 
 
-def test_near_codes_are_of_the_same_speaker_and_never_the_code_itself() -> None:
+def test_near_codes_are_other_codes_of_the_same_speaker() -> None:
     near = near_codes(torch.randn(CODEBOOK_SIZE, 24))
     assert near.shape == (CODEBOOK_SIZE, NEAR)
     assert not (near == np.arange(CODEBOOK_SIZE)[:, None]).any()
@@ -26,17 +26,17 @@ def test_near_codes_are_of_the_same_speaker_and_never_the_code_itself() -> None:
         assert near[own].max() < own.stop
 
 
-def test_slips_are_few_near_and_never_to_be_said() -> None:
+def test_slips_are_few_near_and_never_targets() -> None:
     random = np.random.default_rng(0)
     every = {one.name: [spoken(one.first_code, random)] for one in SPEAKERS}
     near = near_codes(torch.randn(CODEBOOK_SIZE, 24))
     ids, targets = WindowSource(every, LAYOUT, 5, near).batch(16)
-    said, shown = targets[:, :-1], ids[:, 1:]
-    both = (said != IGNORED) & (targets[:, 1:] != IGNORED)  # the last code is only to be said
+    wanted, shown = targets[:, :-1], ids[:, 1:]
+    both = (wanted != IGNORED) & (targets[:, 1:] != IGNORED)  # the last code is only a target
     first = LAYOUT.semantic_vocab
-    spectral = both & (said >= first) & (said < first + CODEBOOK_SIZE)
-    slipped = spectral & (said != shown)
+    spectral = both & (wanted >= first) & (wanted < first + CODEBOOK_SIZE)
+    slipped = spectral & (wanted != shown)
     assert 0.04 < slipped.sum() / spectral.sum() < 0.12
-    stand_ins = near[said[slipped] - first] + first
-    assert (stand_ins == shown[slipped].numpy()[:, None]).any(1).all()
-    assert torch.equal(said[both & ~spectral], shown[both & ~spectral])
+    replacements = near[wanted[slipped] - first] + first
+    assert (replacements == shown[slipped].numpy()[:, None]).any(1).all()
+    assert torch.equal(wanted[both & ~spectral], shown[both & ~spectral])
