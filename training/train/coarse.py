@@ -41,8 +41,8 @@ ORDER_PERIODS = (2.2, 1200.0)  # of the order of codes
 
 def spectrum_vectors(books: dict[str, torch.Tensor]) -> torch.Tensor:
     """Return codebook 0 as embeddings, (1024, 24), with equal energy and compressed range."""
-    centred = books["0"] - books["0"].mean(0)
-    toned = centred / centred.std(0).sqrt()
+    centered = books["0"] - books["0"].mean(0)
+    toned = centered / centered.std(0).sqrt()
     return toned / toned.square().mean().sqrt()
 
 
@@ -55,8 +55,8 @@ def clock_rows(clock: PitchClock, shift: bool, count: int) -> torch.Tensor:
     angle = 2 * torch.pi * phase[:, None] * harmonics / clock.phases
     rings = torch.stack((angle.cos(), angle.sin()), 2).flatten(1)
     bumps = count - rings.shape[1]
-    centres = torch.linspace(0, clock.steps - 1, bumps)
-    near = torch.exp(-0.5 * ((step[:, None] - centres) / 2).square())
+    centers = torch.linspace(0, clock.steps - 1, bumps)
+    near = torch.exp(-0.5 * ((step[:, None] - centers) / 2).square())
     rows = torch.cat((rings, 2 * near), 1)
     rows[0] = 0
     rows[clock.codes :] = 0

@@ -73,8 +73,8 @@ def clock_vectors(clock: PitchClock, count: int) -> torch.Tensor:
     for harmonic in range(1, 5):
         columns += [torch.cos(harmonic * angle), torch.sin(harmonic * angle)]
     bumps = (count - len(columns)) // 2
-    for centre in torch.linspace(0, 1, bumps):
-        bump = torch.exp(-0.5 * ((place - centre) * bumps).square())
+    for center in torch.linspace(0, 1, bumps):
+        bump = torch.exp(-0.5 * ((place - center) * bumps).square())
         columns += [bump * torch.cos(angle), bump * torch.sin(angle)]
     vectors = torch.stack(columns, 1)
     vectors[0] = 0
