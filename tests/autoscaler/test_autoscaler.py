@@ -1,4 +1,4 @@
-"""The autoscaler beside a real chain: what KEDA is told, what people are told."""
+"""The autoscaler with a real chain: the answers to KEDA, and the explanations."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -53,7 +53,7 @@ async def running_system(folder: Path, **options: Any) -> AsyncIterator[System]:
         yield System(chain, await stack.enter_async_context(scaler))
 
 
-async def test_keda_is_told_when_streams_come_and_go(
+async def test_keda_sees_streams_start_and_end(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
     async with running_system(checkpoint_of(SPEC), idle_seconds=0.5) as system:
@@ -75,7 +75,7 @@ async def test_keda_is_told_when_streams_come_and_go(
         assert await keda.value(metric) == 0
 
 
-async def test_an_unknown_stage_is_refused_by_name(
+async def test_unknown_stage_is_rejected_by_name(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
     async with running_system(checkpoint_of(TINY)) as system:
@@ -85,13 +85,15 @@ async def test_an_unknown_stage_is_refused_by_name(
 
 
 def settled(service: autoscaler_pb2.ServiceScaling) -> bool:
-    """Whether its replicas have reported the stream, and its end."""
+    """Whether the replicas of a service have reported the stream and its end."""
     ready = status_pb2.ReplicaStatus.STATE_READY
     reported = all(replica.state == ready for replica in service.replicas)
     return service.active and service.demand == 0 and reported
 
 
-async def test_it_says_why(checkpoint_of: Callable[[CheckpointSpec], Path]) -> None:
+async def test_scaling_explains_every_decision(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
     async with running_system(checkpoint_of(SPEC)) as system:
         call = system.chain.speech.Synthesize(speech_pb2.SynthesizeRequest(text="hello", seed=1))
         assert [response async for response in call]
@@ -100,7 +102,7 @@ async def test_it_says_why(checkpoint_of: Callable[[CheckpointSpec], Path]) -> N
             await asyncio.sleep(0.05)
             scaling = await system.scaling()
         metrics = system.autoscaler.metrics.registry
-        told = {s: metrics.get_sample_value("barkserve_wanted_replicas", {"service": s})
+        gauges = {s: metrics.get_sample_value("barkserve_wanted_replicas", {"service": s})
                 for s in scaling}  # fmt: skip
     assert list(scaling) == ["orchestrator", *STAGES]
     for stage in STAGES:
@@ -111,17 +113,17 @@ async def test_it_says_why(checkpoint_of: Callable[[CheckpointSpec], Path]) -> N
         assert service.active
         assert service.reason
         assert service.streams_per_replica > 0
-    assert told == {name: service.wanted_replicas for name, service in scaling.items()}
+    assert gauges == {name: service.wanted_replicas for name, service in scaling.items()}
 
 
-async def test_the_orchestrator_tells_of_everybody(
+async def test_orchestrator_reports_status_of_every_service(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
     async with running_chain(checkpoint_of(TINY)) as chain:
         [r async for r in chain.speech.Synthesize(speech_pb2.SynthesizeRequest(text="hello"))]
         response = await _status(chain)
         while any(r.streams or not r.slots for r in response.replicas):
-            await asyncio.sleep(0.05)  # the last reports may be older than the stream's end
+            await asyncio.sleep(0.05)  # the last reports may be older than the end of the stream
             response = await _status(chain)
     assert [replica.service for replica in response.replicas] == ["orchestrator", *STAGES]
     for replica in response.replicas:
@@ -137,7 +139,7 @@ async def _status(chain: Chain) -> status_pb2.GetStatusResponse:
     return response
 
 
-def test_impossible_policies_are_refused() -> None:
+def test_impossible_policies_are_rejected() -> None:
     for wrong in ({"target_utilization": 0.0}, {"target_utilization": 2.0}, {"assumed_streams": 0}):
         with pytest.raises(StartupError, match="--target-utilization"):
             autoscaler.build(AutoscalerOptions(**wrong), Metrics("autoscaler"))

@@ -1,4 +1,4 @@
-"""How many replicas follow from what is measured."""
+"""The number of replicas, computed from measurements."""
 
 import pytest
 
@@ -20,24 +20,24 @@ def test_stages_settle_at_the_ratio_of_their_costs() -> None:
     assert [decided(streams=20, cost_s=c).wanted for c in (0.1, 0.4, 0.2, 0.05)] == [4, 16, 8, 2]
 
 
-def test_slots_limit_what_a_replica_carries() -> None:
+def test_slots_limit_the_streams_per_replica() -> None:
     assert decided(streams=20, cost_s=0.001, slots=8).demand == pytest.approx(20 / 8)
 
 
-def test_an_unmeasured_stage_is_assumed() -> None:
+def test_unmeasured_stage_uses_the_assumption() -> None:
     decision = decided(streams=20, cost_s=0)
     assert decision.demand == pytest.approx(5)
     assert "assumed" in decision.reason
 
 
-def test_the_backlog_of_streams_that_run_well_asks_for_nothing() -> None:
+def test_normal_backlog_adds_no_replica() -> None:
     assert decided(streams=2, backlog_s=16) == decided(streams=2, backlog_s=0)
     behind = decided(streams=2, backlog_s=36)
     assert behind.demand == pytest.approx((2 + 20 / 10) / 5)
     assert "20.0 s of backlog" in behind.reason
 
 
-def test_one_replica_stays_while_there_were_streams_lately_and_none_after() -> None:
+def test_one_replica_stays_after_recent_streams() -> None:
     assert (decided().demand, decided().wanted) == (0, 1)
     assert (decided(active=False).demand, decided(active=False).wanted) == (0, 0)
 
@@ -46,7 +46,7 @@ def load(streams: float, busy: float, audio: float) -> Load:
     return Load(streams=streams, busy_seconds=busy, audio_seconds=audio)
 
 
-def test_costs_are_what_replicas_report_between_two_looks() -> None:
+def test_cost_is_measured_between_two_reports() -> None:
     cost = StageCost()
     cost.observe({"a": load(1, 100, 500), "b": load(1, 3, 3)})
     assert cost.seconds == 0
@@ -54,7 +54,7 @@ def test_costs_are_what_replicas_report_between_two_looks() -> None:
     assert cost.seconds == pytest.approx(2 / 8)
 
 
-def test_a_replica_that_begins_anew_is_not_a_gain() -> None:
+def test_restarted_replica_does_not_lower_the_cost() -> None:
     cost = StageCost()
     cost.observe({"a": load(1, 100, 500)})
     cost.observe({"a": load(1, 1, 1)})
@@ -62,10 +62,8 @@ def test_a_replica_that_begins_anew_is_not_a_gain() -> None:
     assert cost.seconds == pytest.approx(1 / 2)
 
 
-def test_the_cost_of_well_filled_replicas_counts() -> None:
-    """On a GPU eight streams cost hardly more than one: nearly empty replicas must not look
-    expensive.
-    """
+def test_cost_is_that_of_well_filled_replicas() -> None:
+    """On a GPU, eight streams cost hardly more than one."""
     cost = StageCost()
     cost.observe({"a": load(8, 0, 0)})
     cost.observe({"a": load(8, 1, 20)})

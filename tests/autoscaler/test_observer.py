@@ -1,4 +1,4 @@
-"""The observer over reports that a test writes."""
+"""The observer, with loads that the test sets."""
 
 from dataclasses import dataclass, field
 from typing import cast
@@ -20,7 +20,7 @@ class Replicas:
     replicas: list[Reported] = field(default_factory=list)
 
 
-def test_a_stream_shorter_than_the_time_between_two_reports_counts() -> None:
+def test_stream_shorter_than_a_report_interval_counts() -> None:
     coarse, now = Reported("a:1", Load(capacity=4)), 0.0
     sets = {"coarse": cast("ReplicaSet", Replicas([coarse]))}
     observer = Observer(sets, Policy(0.7, 4.0), idle_s=10.0, clock=lambda: now)
@@ -36,6 +36,6 @@ def test_a_stream_shorter_than_the_time_between_two_reports_counts() -> None:
     assert observer.scaling("coarse").decision.wanted == 0
 
 
-def test_what_a_replica_took_on_before_it_was_seen_counts_as_new() -> None:
+def test_streams_of_a_new_replica_count_as_recent() -> None:
     sets = {"coarse": cast("ReplicaSet", Replicas([Reported("a:1", Load(taken=7))]))}
     assert Observer(sets, Policy(0.7, 4.0), idle_s=10.0).scaling("coarse").measured.active

@@ -90,4 +90,4 @@ async def test_status_lists_services_and_scaling_reasons(
     assert [line.split()[:3] for line in lines[1:]] == [
         [name, "1", "0"] for name in ("orchestrator", *STAGES)
     ]
-    assert all(line.endswith("no stream for a while") for line in lines[1:])
+    assert all(line.endswith("no recent stream") for line in lines[1:])

@@ -1,4 +1,4 @@
-"""The watch of EndpointSlices, against an API server that fails in the ways that real ones do."""
+"""The watch of EndpointSlices, against an API server that fails as real ones do."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -17,14 +17,14 @@ from tests.support.fakes import until
 
 
 class Seen:
-    """What a resolver has said so far."""
+    """The results of a resolver so far."""
 
     def __init__(self, resolver: EndpointSliceResolver) -> None:
         self.resolver = resolver
         self.all: list[set[str]] = []
 
     async def until(self, *addresses: str) -> None:
-        """Wait for exactly these addresses; draining ones are written with a "-" before them."""
+        """Wait for exactly these addresses; a draining one has the prefix "-"."""
         await until(lambda: bool(self.all) and self.all[-1] == set(addresses))
 
 
@@ -59,7 +59,7 @@ async def watching(server: ApiServer) -> AsyncIterator[Seen]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def test_replicas_come_drain_and_go(server: ApiServer) -> None:
+async def test_replicas_are_added_drained_and_removed(server: ApiServer) -> None:
     async with watching(server) as seen:
         await seen.until()
         server.put("a", 50053, endpoint("10.0.0.1", ready=True))
@@ -91,7 +91,7 @@ async def restart(server: ApiServer) -> None:
 
 
 @pytest.mark.parametrize("outage", [cut, cut_in_a_line, restart])
-async def test_a_broken_watch_goes_on_from_where_it_was(
+async def test_broken_watch_resumes_from_its_version(
     server: ApiServer, outage: Callable[[ApiServer], Any]
 ) -> None:
     server.put("a", 50053, endpoint("10.0.0.1"))
@@ -105,7 +105,7 @@ async def test_a_broken_watch_goes_on_from_where_it_was(
 
 
 @pytest.mark.parametrize("how", ["in the watch", "when it reconnects"])
-async def test_a_version_that_is_forgotten_is_listed_again(server: ApiServer, how: str) -> None:
+async def test_expired_version_is_listed_again(server: ApiServer, how: str) -> None:
     server.put("a", 50053, endpoint("10.0.0.1"))
     async with watching(server) as seen:
         await seen.until("10.0.0.1:50053")
@@ -113,7 +113,7 @@ async def test_a_version_that_is_forgotten_is_listed_again(server: ApiServer, ho
             await server.expire()
         else:
             await server.stop()
-            server.version += 1  # something happened meanwhile that no watch can tell any more
+            server.version += 1  # a change that no watch can report
             server.slices.clear()
             server.compact()
             server.put("c", 50053, endpoint("10.0.0.3"))
@@ -126,7 +126,7 @@ async def test_a_version_that_is_forgotten_is_listed_again(server: ApiServer, ho
     assert server.lists == 2
 
 
-async def test_a_bookmark_spares_listing_again(server: ApiServer) -> None:
+async def test_bookmark_avoids_another_list(server: ApiServer) -> None:
     server.put("a", 50053, endpoint("10.0.0.1"))
     async with watching(server) as seen:
         await seen.until("10.0.0.1:50053")
@@ -141,7 +141,7 @@ async def test_a_bookmark_spares_listing_again(server: ApiServer) -> None:
     assert server.requests[-1]["resourceVersion"] == str(server.oldest)
 
 
-async def test_a_refusal_names_the_right_that_is_missing_and_is_survived(
+async def test_forbidden_watch_names_the_right_and_retries(
     server: ApiServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.refuse = 403
@@ -162,7 +162,7 @@ async def test_slices_larger_than_a_buffer_are_read(server: ApiServer) -> None:
     assert [len(addresses) for addresses in seen.all] == [0, 1000]
 
 
-async def test_outside_of_a_pod_kubectl_s_current_context_says_where(
+async def test_resolver_uses_kubectl_context_outside_a_pod(
     server: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)

@@ -1,4 +1,4 @@
-"""What is known of a replica between its reports."""
+"""The streams of a replica between its load reports."""
 
 import pytest
 
@@ -9,25 +9,25 @@ from barkserve.serving.load import Load
 
 
 @pytest.mark.parametrize(
-    ("given", "taken", "left"),
+    ("started", "taken", "unreported"),
     [
         ([1], [1], [0]),
-        ([1, 0], [0, 1], [1, 0]),  # the report had left before the stream came
-        ([1, 0], [0, 0], [1, 0]),  # the stream never came
+        ([1, 0], [0, 1], [1, 0]),  # the report was sent before the stream arrived
+        ([1, 0], [0, 0], [1, 0]),  # the stream never arrived
         ([3, 2], [2, 3], [1, 0]),
         ([3, 2], [2, 2], [1, 1]),
-        ([1, 1], [4, 0], [0, 1]),  # others give it streams, too
+        ([1, 1], [4, 0], [0, 1]),  # other processes start streams, too
     ],
 )
-def test_a_stream_counts_as_given_until_a_report_knows_of_it(
-    given: list[int], taken: list[int], left: list[int]
+def test_stream_is_unreported_until_a_report_counts_it(
+    started: list[int], taken: list[int], unreported: list[int]
 ) -> None:
     replica = Replica(Endpoint("a:1"), Dialer(), "")
     seen, total = [], 7
     replica._note(Load(taken=total))
-    for streams, counted in zip(given, taken, strict=True):
-        replica.given += streams
+    for streams, counted in zip(started, taken, strict=True):
+        replica.unreported_streams += streams
         total += counted
         replica._note(Load(taken=total))
-        seen.append(replica.given)
-    assert seen == left
+        seen.append(replica.unreported_streams)
+    assert seen == unreported

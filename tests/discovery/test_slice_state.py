@@ -1,4 +1,4 @@
-"""What EndpointSlices say about replicas."""
+"""The conversion of EndpointSlices to endpoints."""
 
 from typing import Any
 
@@ -25,18 +25,18 @@ def one_slice(*endpoints: dict[str, Any], ports: Any = ()) -> dict[str, Any]:
         ({"ready": False, "serving": False, "terminating": True}, "absent"),
     ],
 )
-def test_conditions(conditions: dict[str, bool], expected: str) -> None:
+def test_conditions_decide_if_a_replica_serves(conditions: dict[str, bool], expected: str) -> None:
     found = endpoints_of([one_slice(endpoint("10.0.0.1", **conditions))], 1, 2)
     draining = expected == "drains"
     assert found == (() if expected == "absent" else (Endpoint("10.0.0.1:1", draining),))
 
 
-def test_an_address_that_moves_between_slices_drains_only_if_both_say_so() -> None:
-    leaving = endpoint("10.0.0.1", ready=False, serving=True, terminating=True)
-    staying = endpoint("10.0.0.1", ready=True)
-    for order in ((leaving, staying), (staying, leaving)):
+def test_address_in_two_slices_drains_only_if_both_say_so() -> None:
+    terminating = endpoint("10.0.0.1", ready=False, serving=True, terminating=True)
+    ready = endpoint("10.0.0.1", ready=True)
+    for order in ((terminating, ready), (ready, terminating)):
         assert endpoints_of(map(one_slice, order), 1, 2) == (Endpoint("10.0.0.1:1"),)
-    assert endpoints_of(map(one_slice, (leaving, leaving)), 1, 2)[0].draining
+    assert endpoints_of(map(one_slice, (terminating, terminating)), 1, 2)[0].draining
 
 
 @pytest.mark.parametrize(
@@ -50,14 +50,16 @@ def test_an_address_that_moves_between_slices_drains_only_if_both_say_so() -> No
         ([{"name": "grpc"}], None, 2),
     ],
 )
-def test_ports(ports: list[dict[str, Any]], asked: int | None, expected: int) -> None:
+def test_port_is_the_given_or_that_of_the_slice(
+    ports: list[dict[str, Any]], asked: int | None, expected: int
+) -> None:
     found = endpoints_of([one_slice(endpoint("10.0.0.1"), ports=ports)], asked, 2)
     assert found == (Endpoint(f"10.0.0.1:{expected}"),)
 
 
-def test_an_ipv6_address_gets_brackets() -> None:
+def test_ipv6_address_gets_brackets() -> None:
     assert endpoints_of([one_slice(endpoint("fd00::1"))], 1, 2) == (Endpoint("[fd00::1]:1"),)
 
 
-def test_a_slice_may_have_no_endpoints_at_all() -> None:
+def test_slice_may_have_no_endpoints() -> None:
     assert endpoints_of([{"metadata": {"name": "a"}, "endpoints": None, "ports": None}], 1, 2) == ()

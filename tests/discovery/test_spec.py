@@ -1,4 +1,4 @@
-"""How replicas are named on the command line."""
+"""The option values that say where replicas are."""
 
 import sys
 
@@ -16,14 +16,14 @@ def resolver(text: str) -> Resolver:
 
 
 @pytest.mark.parametrize("prefix", ["", "static:"])
-async def test_lists_are_static(prefix: str) -> None:
+async def test_address_list_is_static(prefix: str) -> None:
     found = resolver(prefix + "a:1, b.c:2,[::1]:3,a:1")
     assert [endpoints async for endpoints in found.watch()] == [
         (Endpoint("a:1"), Endpoint("b.c:2"), Endpoint("[::1]:3"))
     ]
 
 
-def test_names_are_what_certificates_must_say() -> None:
+def test_server_name_is_the_one_in_certificates() -> None:
     assert isinstance(resolver("dns:bark-coarse:50053"), DnsResolver)
     assert resolver("dns:bark-coarse:50053").server_name == "bark-coarse"
     assert isinstance(resolver("kubernetes:bark-coarse"), EndpointSliceResolver)
@@ -39,12 +39,12 @@ def test_names_are_what_certificates_must_say() -> None:
         "kubernetes:A", "kubernetes:a:0", "kubernetes:a/b", "consul:a:1",
     ],
 )  # fmt: skip
-def test_anything_else_is_refused_by_the_option_s_name(text: str) -> None:
+def test_other_forms_are_rejected_with_the_flag(text: str) -> None:
     with pytest.raises(StartupError, match=r"^--coarse: .* is not "):
         resolver(text)
 
 
-def test_without_the_client_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_client_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "kubernetes.aio", None)
     with pytest.raises(StartupError, match=r"pip install 'barkserve\[kubernetes\]'"):
         resolver("kubernetes:bark-coarse")

@@ -1,4 +1,4 @@
-"""The chart, rendered by Helm itself: what it makes of values, as parsed manifests."""
+"""Renders the chart with Helm, and parses the manifests."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,9 +7,11 @@ from typing import Any
 import helm_python
 import yaml
 
+from barkserve import services
+
 CHART = Path(__file__).parents[2] / "helm/barkserve"
 VALUES_FILES = sorted((CHART / "ci").glob("*-values.yaml"))
-STAGES = ("semantic", "coarse", "fine", "codec")
+SERVICES = tuple(entry.name for entry in services.SERVICES)
 
 Manifest = dict[str, Any]
 
@@ -17,7 +19,7 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def values_of(path: Path) -> dict[str, Any]:
-    """A values file."""
+    """Read a values file."""
     return dict(yaml.safe_load(path.read_text()))
 
 
@@ -27,10 +29,13 @@ def ci(name: str) -> dict[str, Any]:
 
 
 class Release:
-    """Everything that `helm install bark` in the namespace `speech` makes of values.
+    """The manifests of `helm install bark` in the namespace `speech`.
+
+    Args:
+        values: the values that differ from values.yaml.
 
     Raises:
-        helm_python.HelmError: the values are refused; the message says why.
+        helm_python.HelmError: the values are rejected; the message says why.
     """
 
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:

@@ -1,5 +1,6 @@
-"""Whether a manifest is what an API server would take: Kubernetes' own schemas, and those of the
-operators whose objects the chart makes, both without room for a key that nobody reads.
+"""Validates manifests with the schemas of Kubernetes and of the operators.
+
+The schemas are strict: an unknown key is an error.
 """
 
 import json
@@ -28,17 +29,17 @@ _MODELS: dict[tuple[str, str], type[BaseModel]] = {
 
 
 def check(manifest: dict[str, Any], version: str) -> None:
-    """Raises for a manifest that is not valid, to the last key."""
+    """Raise an error if a manifest is invalid or has an unknown key."""
     _check(json.dumps(manifest), version)
 
 
-@cache  # most manifests are the same under most values
+@cache  # most manifests are the same for most values
 def _check(text: str, version: str) -> None:
     manifest = json.loads(text)
     kind = (manifest["apiVersion"], manifest["kind"])
     if kind in _MODELS:
         _MODELS[kind].model_validate(manifest)
-        _without_room(_MODELS[kind]).validate(manifest)
+        _strict(_MODELS[kind]).validate(manifest)
     elif kind in _GATEWAY:
         jsonschema.validate(manifest["spec"], _GATEWAY[kind])
     else:
@@ -47,7 +48,7 @@ def _check(text: str, version: str) -> None:
 
 @cache
 def _kubernetes(version: str, api_version: str, kind: str) -> jsonschema.Draft202012Validator:
-    """The strict schema of kubernetes-validate, whose own function reads it anew at each call."""
+    """The strict schema of kubernetes-validate, cached."""
     group, _, last = api_version.rpartition("/")
     name = "-".join([kind.lower(), *([group.partition(".")[0]] if group else []), last])
     registry: Registry[Any] = _definitions(version) @ Registry()
@@ -62,8 +63,8 @@ def _definitions(version: str) -> Resource[Any]:
 
 
 @cache
-def _without_room(model: type[BaseModel]) -> jsonschema.Draft202012Validator:
-    """The models take unknown keys, which an API server would drop without a word."""
+def _strict(model: type[BaseModel]) -> jsonschema.Draft202012Validator:
+    """A strict schema; the models accept unknown keys, which an API server silently drops."""
     closed = _closed(model.model_json_schema(by_alias=True))
     closed["properties"]["metadata"] = {"type": "object"}
     return jsonschema.Draft202012Validator(closed)
@@ -106,7 +107,7 @@ def _some(item: dict[str, Any]) -> dict[str, Any]:
     return {"type": "array", "items": item, "minItems": 1}
 
 
-# Written from the CRDs, as far as the chart goes: no package carries them.
+# Written from the CRDs, as far as the chart uses them: no package contains them.
 _GATEWAY: dict[tuple[str, str], dict[str, Any]] = {
     ("gateway.networking.k8s.io/v1", "GRPCRoute"): _object(
         ["parentRefs", "rules"],

@@ -1,8 +1,9 @@
-"""Who may reach whom: over the network, and through the API server."""
+"""Network policies, and the rights of service accounts."""
 
 from typing import Any
 
-from tests.helm.chart import STAGES, Release, ci
+from barkserve.constants import STAGES
+from tests.helm.chart import Release, ci
 
 COMPONENT = "app.kubernetes.io/component"
 
@@ -18,7 +19,7 @@ def _rules_for(policy: dict[str, Any], direction: str, port: int) -> list[dict[s
     return [each for each in rules if port in {entry["port"] for entry in each["ports"]}]
 
 
-def test_only_those_who_move_tokens_or_watch_them_reach_stages() -> None:
+def test_only_orchestrator_and_autoscaler_reach_stages() -> None:
     release = Release(ci("keda"))
     for stage, port in zip(STAGES, range(50052, 50056), strict=True):
         policy = release.one("NetworkPolicy", f"bark-{stage}")
@@ -31,13 +32,13 @@ def test_only_those_who_move_tokens_or_watch_them_reach_stages() -> None:
     assert _components(rule, "from") == {"orchestrator"}
 
 
-def test_a_stage_calls_nobody_unless_it_fetches() -> None:
+def test_stage_has_no_egress_unless_it_fetches() -> None:
     assert Release().one("NetworkPolicy", "bark-coarse")["spec"]["egress"] == []
     egress = Release(ci("gpu")).one("NetworkPolicy", "bark-coarse")["spec"]["egress"]
     assert {entry["port"] for rule in egress for entry in rule["ports"]} == {53, 443}
 
 
-def test_the_orchestrator_calls_the_stages_and_asks_where_they_are() -> None:
+def test_orchestrator_reaches_stages_and_api_server() -> None:
     policy = Release().one("NetworkPolicy", "bark-orchestrator")
     for stage, port in zip(STAGES, range(50052, 50056), strict=True):
         (rule,) = _rules_for(policy, "egress", port)
@@ -48,9 +49,9 @@ def test_the_orchestrator_calls_the_stages_and_asks_where_they_are() -> None:
     assert not _rules_for(policy, "egress", 6443)
 
 
-def test_clients_can_be_chosen_and_the_test_pod_is_one() -> None:
+def test_clients_can_be_limited_and_include_the_test_pod() -> None:
     (rule,) = _rules_for(Release().one("NetworkPolicy", "bark-orchestrator"), "ingress", 50051)
-    assert "from" not in rule  # everybody
+    assert "from" not in rule  # any client
     release = Release(ci("gateway"))
     (rule,) = _rules_for(release.one("NetworkPolicy", "bark-orchestrator"), "ingress", 50051)
     gateway, test, _ = rule["from"]
@@ -59,7 +60,7 @@ def test_clients_can_be_chosen_and_the_test_pod_is_one() -> None:
     assert test["podSelector"]["matchLabels"].items() <= labels.items()
 
 
-def test_the_autoscaler_calls_everybody() -> None:
+def test_autoscaler_reaches_every_service() -> None:
     policy = Release(ci("keda")).one("NetworkPolicy", "bark-autoscaler")
     for service, port in zip(("orchestrator", *STAGES), range(50051, 50056), strict=True):
         (rule,) = _rules_for(policy, "egress", port)
@@ -68,14 +69,14 @@ def test_the_autoscaler_calls_everybody() -> None:
         assert f"--{service}=kubernetes:bark-{service}" in args
 
 
-def test_prometheus_reads_metrics_and_nothing_else() -> None:
+def test_prometheus_reaches_only_the_metrics_port() -> None:
     policy = Release().one("NetworkPolicy", "bark-codec")
     (rule,) = _rules_for(policy, "ingress", 9468)
     assert "monitoring" in str(rule["from"])
     assert len(rule["ports"]) == 1
 
 
-def test_keda_reaches_the_autoscaler_and_nobody_else_does() -> None:
+def test_only_keda_reaches_the_autoscaler() -> None:
     policy = Release(ci("keda")).one("NetworkPolicy", "bark-autoscaler")
     (rule,) = _rules_for(policy, "ingress", 50056)
     assert rule["from"] == [
@@ -83,7 +84,7 @@ def test_keda_reaches_the_autoscaler_and_nobody_else_does() -> None:
     ]
 
 
-def test_rights_are_to_read_endpoint_slices_for_those_who_look_for_others() -> None:
+def test_only_callers_may_read_endpoint_slices() -> None:
     release = Release(ci("keda"))
     role = release.one("Role", "bark-discovery")
     assert role["rules"] == [
@@ -104,7 +105,7 @@ def test_rights_are_to_read_endpoint_slices_for_those_who_look_for_others() -> N
         assert pod["automountServiceAccountToken"] is (service not in STAGES)
 
 
-def test_without_the_api_server_nobody_has_a_token() -> None:
+def test_dns_discovery_needs_no_token() -> None:
     release = Release({"discovery": "dns"})
     assert release.all("Role") == release.all("RoleBinding") == {}
     for service in ("orchestrator", *STAGES):

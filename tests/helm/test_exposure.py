@@ -1,14 +1,15 @@
-"""How clients come in, what keeps their streams open, who counts them, and what the notes tell."""
+"""Access for clients, timeouts of streams, monitors and installation notes."""
 
 import re
 
 import pytest
 
 from barkclient.cli.arguments import SayArguments, parse
-from tests.helm.chart import STAGES, Release, ci
+from barkserve.constants import STAGES
+from tests.helm.chart import Release, ci
 
 
-def test_each_service_has_an_address_for_every_replica() -> None:
+def test_services_are_headless() -> None:
     services = Release().all("Service")
     for service in ("orchestrator", *STAGES):
         spec = services[f"bark-{service}"]["spec"]
@@ -17,19 +18,19 @@ def test_each_service_has_an_address_for_every_replica() -> None:
         assert {port["name"] for port in spec["ports"]} == {"grpc", "metrics"}
 
 
-def test_clients_have_one_door() -> None:
-    door = Release().one("Service", "bark")["spec"]
-    assert door["type"] == "ClusterIP"
-    assert door["selector"]["app.kubernetes.io/component"] == "orchestrator"
-    assert door["ports"] == [
+def test_clients_have_one_service() -> None:
+    spec = Release().one("Service", "bark")["spec"]
+    assert spec["type"] == "ClusterIP"
+    assert spec["selector"]["app.kubernetes.io/component"] == "orchestrator"
+    assert spec["ports"] == [
         {"name": "grpc", "port": 50051, "targetPort": "grpc", "appProtocol": "kubernetes.io/h2c"}
     ]
-    door = Release(ci("tls")).one("Service", "bark")["spec"]
-    assert door["type"] == "LoadBalancer"
-    assert "appProtocol" not in door["ports"][0]
+    spec = Release(ci("tls")).one("Service", "bark")["spec"]
+    assert spec["type"] == "LoadBalancer"
+    assert "appProtocol" not in spec["ports"][0]
 
 
-def test_an_ingress_keeps_streams_open() -> None:
+def test_ingress_keeps_streams_open() -> None:
     ingress = Release(ci("ingress")).one("Ingress", "bark")
     annotations = ingress["metadata"]["annotations"]
     assert annotations["nginx.ingress.kubernetes.io/backend-protocol"] == "GRPC"
@@ -46,7 +47,7 @@ def test_an_ingress_keeps_streams_open() -> None:
         ("alb", "Ingress", "alb.ingress.kubernetes.io/backend-protocol-version"),
     ],
 )
-def test_other_controllers_are_told_that_it_is_grpc(
+def test_other_ingress_controllers_get_grpc_annotations(
     controller: str, kind: str, annotation: str
 ) -> None:
     values = ci("ingress")
@@ -61,7 +62,7 @@ def test_other_controllers_are_told_that_it_is_grpc(
     assert "nginx" not in str(release.manifests)
 
 
-def test_a_gateway_reaches_the_door_and_keeps_streams_open() -> None:
+def test_gateway_route_keeps_streams_open() -> None:
     release = Release(ci("gateway"))
     (rule,) = release.one("GRPCRoute", "bark")["spec"]["rules"]
     assert rule["backendRefs"] == [{"name": "bark", "port": 50051}]
@@ -76,9 +77,7 @@ def test_a_gateway_reaches_the_door_and_keeps_streams_open() -> None:
     ("values", "kind", "endpoints"),
     [("keda", "ServiceMonitor", "endpoints"), ("gpu", "PodMonitor", "podMetricsEndpoints")],
 )
-def test_monitors_find_the_services_and_not_the_door(
-    values: str, kind: str, endpoints: str
-) -> None:
+def test_monitors_select_each_service_once(values: str, kind: str, endpoints: str) -> None:
     release = Release(ci(values))
     spec = release.one(kind, "bark")["spec"]
     assert [each["port"] for each in spec[endpoints]] == ["metrics"]
@@ -93,14 +92,14 @@ def test_monitors_find_the_services_and_not_the_door(
 
 
 @pytest.mark.parametrize("values", [{}, ci("ingress"), ci("gateway"), ci("gpu")])
-def test_the_notes_tell_how_to_speak_the_first_sentence(values: dict) -> None:
+def test_notes_show_how_to_speak_a_sentence(values: dict) -> None:
     notes = Release(values).notes
     assert "helm -n speech test bark" in notes
     (line,) = re.findall(r"barkclient (say .*)", notes)
     assert "Hello from the cluster." in line
 
 
-def test_helm_test_says_a_sentence_at_the_door() -> None:
+def test_helm_test_speaks_through_the_client_service() -> None:
     release = Release()
     pod = release.one("Pod", "bark-test-speak")
     assert pod["metadata"]["annotations"]["helm.sh/hook"] == "test"

@@ -1,11 +1,12 @@
-"""Which hardware a stage asks for, and where it may run."""
+"""GPUs, images and the placement of pods."""
 
 import pytest
 
-from tests.helm.chart import STAGES, Release, ci
+from barkserve.constants import STAGES
+from tests.helm.chart import Release, ci
 
 
-def test_without_a_gpu_none_is_asked_for_and_the_image_is_the_small_one() -> None:
+def test_cpu_stages_request_no_gpu_and_use_the_cpu_image() -> None:
     release = Release(ci("cpu"))
     for service in ("orchestrator", *STAGES):
         container = release.container(service)
@@ -13,7 +14,7 @@ def test_without_a_gpu_none_is_asked_for_and_the_image_is_the_small_one() -> Non
         assert container["image"] == "barkserve:0.1.0-cpu"
 
 
-def test_each_stage_gets_a_gpu_and_the_image_for_it() -> None:
+def test_cuda_stages_get_a_gpu_and_the_cuda_image() -> None:
     release = Release(ci("gpu"))
     for stage in STAGES:
         container = release.container(stage)
@@ -36,22 +37,22 @@ def test_each_stage_gets_a_gpu_and_the_image_for_it() -> None:
         ("mig", "coarse", "nvidia.com/mig-3g.40gb"),
     ],
 )
-def test_shares_and_slices_of_a_gpu_go_by_their_names(
+def test_gpu_slices_are_requested_by_their_resource_name(
     values: str, stage: str, resource: str
 ) -> None:
     limits = Release(ci(values)).container(stage)["resources"]["limits"]
     assert limits[resource] == 1
-    assert len(limits) == 2  # and memory
+    assert len(limits) == 2  # GPU and memory
 
 
-def test_stages_that_share_a_gpu_give_its_memory_back_while_nobody_speaks() -> None:
+def test_stages_on_a_shared_gpu_offload_when_idle() -> None:
     release = Release(ci("one-gpu"))
     for stage, seconds in (("semantic", 300), ("coarse", 300), ("fine", 300), ("codec", 0)):
         assert f"--offload-idle-seconds={seconds}" in release.container(stage)["args"]
     assert "offload" not in str(release.container("orchestrator")["args"])
 
 
-def test_a_gpu_that_all_pods_see_is_not_counted() -> None:
+def test_unaccounted_gpu_is_not_requested() -> None:
     release = Release(
         {
             "stages": {
@@ -65,7 +66,7 @@ def test_a_gpu_that_all_pods_see_is_not_counted() -> None:
     assert release.pod("fine")["runtimeClassName"] == "nvidia"
 
 
-def test_replicas_keep_away_from_each_other() -> None:
+def test_replicas_spread_over_nodes_and_zones() -> None:
     release = Release(ci("gpu"))
     for service, action in [("coarse", "DoNotSchedule"), ("fine", "ScheduleAnyway")]:
         spread = release.pod(service)["topologySpreadConstraints"]
@@ -80,7 +81,7 @@ def test_replicas_keep_away_from_each_other() -> None:
     assert "topologySpreadConstraints" not in Release(ci("one-gpu")).pod("fine")
 
 
-def test_a_digest_names_the_image_exactly() -> None:
+def test_digest_wins_over_the_tag() -> None:
     digest = "sha256:" + "0" * 64
     container = Release({"image": {"digest": digest}}).container("codec")
     assert container["image"] == f"barkserve@{digest}"

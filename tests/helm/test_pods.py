@@ -1,10 +1,10 @@
-"""What runs: the program's words, its probes, how it leaves, and what it may not do."""
+"""Deployments: arguments, probes, draining and security."""
 
 import pytest
 
-from tests.helm.chart import STAGES, Release, ci
+from barkserve.constants import STAGES
+from tests.helm.chart import SERVICES, Release, ci
 
-SERVICES = ("orchestrator", *STAGES, "autoscaler")
 EVERYTHING = [{}, ci("gpu"), ci("keda"), ci("tls"), ci("ingress")]
 
 
@@ -13,12 +13,12 @@ def keda() -> Release:
     return Release(ci("keda"))
 
 
-def test_one_deployment_a_service_and_the_autoscaler_only_for_keda(keda: Release) -> None:
+def test_autoscaler_is_deployed_only_for_keda(keda: Release) -> None:
     assert set(keda.all("Deployment")) == {f"bark-{service}" for service in SERVICES}
     assert set(Release().all("Deployment")) == {f"bark-{service}" for service in SERVICES[:-1]}
 
 
-def test_options_are_laid_over_each_other() -> None:
+def test_options_of_a_service_override_the_defaults() -> None:
     release = Release(
         {
             "defaults": {"options": {"log-level": "debug"}},
@@ -33,17 +33,17 @@ def test_options_are_laid_over_each_other() -> None:
 
 
 @pytest.mark.parametrize("discovery", ["kubernetes", "dns"])
-def test_the_orchestrator_is_told_where_the_stages_are(discovery: str) -> None:
+def test_orchestrator_gets_the_stage_addresses(discovery: str) -> None:
     args = Release({"discovery": discovery}).container("orchestrator")["args"]
-    places = {
+    expected = {
         "kubernetes": "--coarse=kubernetes:bark-coarse",
         "dns": "--coarse=dns:bark-coarse.speech.svc:50053",
     }
-    assert places[discovery] in args
+    assert expected[discovery] in args
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_probes_ask_for_different_things(keda: Release, service: str) -> None:
+def test_readiness_and_liveness_use_different_names(keda: Release, service: str) -> None:
     container = keda.container(service)
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
     asked = {
@@ -56,12 +56,12 @@ def test_probes_ask_for_different_things(keda: Release, service: str) -> None:
     assert f"--metrics-port={ports['metrics']}" in container["args"]
 
 
-def test_loading_may_take_as_long_as_values_say() -> None:
+def test_startup_probe_allows_the_startup_seconds() -> None:
     probe = Release({"stages": {"startupSeconds": 601}}).container("fine")["startupProbe"]
     assert probe["periodSeconds"] * probe["failureThreshold"] >= 601
 
 
-def test_probes_go_to_a_plain_port_where_the_others_speak_tls() -> None:
+def test_probes_use_the_health_port_with_tls() -> None:
     release = Release(ci("tls"))
     for service in SERVICES:
         container = release.container(service)
@@ -70,7 +70,7 @@ def test_probes_go_to_a_plain_port_where_the_others_speak_tls() -> None:
 
 
 @pytest.mark.parametrize("drain", [1, 60, 900])
-def test_nobody_is_killed_while_draining(drain: int) -> None:
+def test_grace_period_covers_the_drain(drain: int) -> None:
     release = Release({"defaults": {"drainSeconds": drain, "preStopSeconds": 7}})
     for service in STAGES:
         pod, container = release.pod(service), release.container(service)
@@ -80,7 +80,7 @@ def test_nobody_is_killed_while_draining(drain: int) -> None:
 
 
 @pytest.mark.parametrize("values", EVERYTHING)
-def test_no_container_may_do_more_than_it_must(values: dict) -> None:
+def test_containers_have_no_unneeded_rights(values: dict) -> None:
     release = Release(values)
     pods = [each["spec"]["template"]["spec"] for each in release.all("Deployment").values()]
     pods += [each["spec"] for each in release.all("Pod").values()]
@@ -100,27 +100,29 @@ def test_no_container_may_do_more_than_it_must(values: dict) -> None:
             assert container["resources"]["limits"]["memory"]
 
 
-def test_kubernetes_puts_no_variables_of_its_own_into_our_namespace() -> None:
+def test_service_links_are_off() -> None:
     release = Release({"fullnameOverride": "barkserve"})
     pods = [each["spec"]["template"]["spec"] for each in release.all("Deployment").values()]
     for pod in [*pods, release.one("Pod", "barkserve-test-speak")["spec"]]:
-        assert pod["enableServiceLinks"] is False  # BARKSERVE_COARSE_PORT would be refused
+        assert (
+            pod["enableServiceLinks"] is False
+        )  # BARKSERVE_COARSE_PORT would be an unknown option
 
 
-def test_a_rollout_adds_before_it_takes_away_unless_told_otherwise() -> None:
+def test_rollout_adds_a_replica_before_it_removes_one() -> None:
     spec = Release().one("Deployment", "bark-coarse")["spec"]
     assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
     spec = Release(ci("gpu")).one("Deployment", "bark-coarse")["spec"]
     assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
 
 
-def test_a_new_chart_version_alone_restarts_no_pod() -> None:
+def test_new_chart_version_alone_restarts_no_pod() -> None:
     template = Release().one("Deployment", "bark-coarse")["spec"]["template"]
     assert "helm.sh/chart" not in template["metadata"]["labels"]
     assert "app.kubernetes.io/version" not in template["metadata"]["labels"]
 
 
-def test_disruptions_take_one_at_a_time_and_never_hang_on_a_broken_pod() -> None:
+def test_disruption_budget_allows_one_replica() -> None:
     budgets = Release().all("PodDisruptionBudget")
     assert set(budgets) == {f"bark-{service}" for service in SERVICES[:-1]}
     for budget in budgets.values():

@@ -1,6 +1,4 @@
-"""Every values file in ci/, as it is: Helm lints it, Kubernetes and the operators take what comes
-out.
-"""
+"""Every values file in ci/ passes Helm's lint, and renders to valid manifests."""
 
 from pathlib import Path
 
@@ -16,14 +14,14 @@ _WARNING = 2
 
 
 @pytest.mark.parametrize("path", _FILES, ids=lambda path: path.stem)
-def test_helm_has_nothing_to_say_against_it(path: Path) -> None:
+def test_helm_lint_has_no_complaints(path: Path) -> None:
     report = helm_python.lint(CHART, values_of(path), strict=True, namespace="speech")
     assert not report["errors"]
     assert [each for each in report["messages"] if each["severity"] >= _WARNING] == []
 
 
 @pytest.mark.parametrize("path", _FILES, ids=lambda path: path.stem)
-def test_every_manifest_is_valid_to_the_last_key(path: Path) -> None:
+def test_manifests_have_only_valid_keys(path: Path) -> None:
     manifests = Release(values_of(path)).manifests
     assert len(manifests) > 20
     for manifest in manifests:
@@ -31,7 +29,7 @@ def test_every_manifest_is_valid_to_the_last_key(path: Path) -> None:
             check(manifest, version)
 
 
-def test_a_key_that_nobody_reads_would_be_found() -> None:
+def test_unknown_key_in_a_manifest_is_found() -> None:
     release = Release(values_of(CHART / "ci/keda-values.yaml"))
     for kind, name, *path in [
         ("Deployment", "bark-coarse", "template", "spec"),
@@ -47,7 +45,7 @@ def test_a_key_that_nobody_reads_would_be_found() -> None:
             check(manifest, KUBERNETES_VERSIONS[0])
 
 
-def test_names_are_unique_and_labels_the_same_everywhere() -> None:
+def test_names_are_unique_and_labels_consistent() -> None:
     manifests = Release(values_of(CHART / "ci/gateway-values.yaml")).manifests
     names = [(each["kind"], each["metadata"]["name"]) for each in manifests]
     assert len(set(names)) == len(names)
@@ -56,7 +54,7 @@ def test_names_are_unique_and_labels_the_same_everywhere() -> None:
         assert each["metadata"]["labels"]["app.kubernetes.io/instance"] == "bark"
 
 
-def test_a_long_release_name_still_makes_valid_names() -> None:
+def test_long_release_name_makes_valid_names() -> None:
     with helm_python.Chart.load(CHART) as chart:
         rendered = chart.render({"tls": {"enabled": False}}, name="a" * 53, namespace="speech")
     for text in rendered.values():

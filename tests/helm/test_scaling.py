@@ -1,28 +1,29 @@
-"""How each stage's Deployment grows and shrinks, under KEDA and under plain HPAs."""
+"""Autoscaling of each Deployment, with KEDA and with plain HPAs."""
 
 import yaml
 
+from barkserve.constants import STAGES
 from barkserve.serving.metrics import Metrics
-from tests.helm.chart import CHART, STAGES, Release, ci
+from tests.helm.chart import CHART, Release, ci
 
 
-def test_without_autoscaling_replicas_are_what_values_say() -> None:
+def test_replicas_come_from_values_without_autoscaling() -> None:
     release = Release({"services": {"coarse": {"replicas": 3}}})
     assert release.one("Deployment", "bark-coarse")["spec"]["replicas"] == 3
     assert release.all("ScaledObject") == release.all("HorizontalPodAutoscaler") == {}
 
 
-def test_an_upgrade_does_not_undo_what_the_autoscaler_did() -> None:
+def test_upgrade_keeps_the_autoscaled_replicas() -> None:
     for mode in ("keda", "hpa"):
         release = Release({"autoscaling": {"mode": mode}})
         for service in ("orchestrator", *STAGES):
             assert "replicas" not in release.one("Deployment", f"bark-{service}")["spec"]
-    release = Release(ci("hpa"))  # codec is left out there
+    release = Release(ci("hpa"))  # codec is excluded there
     assert release.one("Deployment", "bark-codec")["spec"]["replicas"] == 1
     assert "bark-codec" not in release.all("HorizontalPodAutoscaler")
 
 
-def test_keda_asks_our_autoscaler_for_each_stage() -> None:
+def test_keda_asks_the_autoscaler_for_each_stage() -> None:
     release = Release(ci("keda"))
     for stage in STAGES:
         spec = release.one("ScaledObject", f"bark-{stage}")["spec"]
@@ -38,17 +39,17 @@ def test_keda_asks_our_autoscaler_for_each_stage() -> None:
     assert release.one("ScaledObject", "bark-fine")["spec"]["maxReplicaCount"] == 6
     codec = release.one("ScaledObject", "bark-codec")["spec"]
     assert codec["minReplicaCount"] == 0
-    assert "fallback" not in codec  # it may be asleep, and then that is right
+    assert "fallback" not in codec  # it may be scaled to zero on purpose
 
 
-def test_while_the_autoscaler_is_away_nobody_is_without_replicas() -> None:
+def test_stages_keep_replicas_without_the_autoscaler() -> None:
     release = Release({"autoscaling": {"mode": "keda"}, "services": {"fine": {"replicas": 3}}})
     for stage, replicas in [("fine", 3), ("coarse", 1)]:
         fallback = release.one("ScaledObject", f"bark-{stage}")["spec"]["fallback"]
         assert fallback["replicas"] == replicas
 
 
-def test_up_at_once_and_down_slowly_one_replica_at_a_time() -> None:
+def test_scaling_is_fast_up_and_slow_down() -> None:
     keda = Release(ci("keda")).one("ScaledObject", "bark-coarse")["spec"]
     under_keda = keda["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
     under_hpa = Release(ci("hpa")).one("HorizontalPodAutoscaler", "bark-coarse")["spec"]["behavior"]
@@ -58,7 +59,7 @@ def test_up_at_once_and_down_slowly_one_replica_at_a_time() -> None:
     assert under_hpa["scaleDown"]["policies"] == [{"type": "Pods", "value": 1, "periodSeconds": 60}]
 
 
-def test_a_plain_hpa_reads_a_metric_that_we_serve_through_the_rule_that_we_bring() -> None:
+def test_hpa_metric_is_served_and_has_an_adapter_rule() -> None:
     spec = Release(ci("hpa")).one("HorizontalPodAutoscaler", "bark-coarse")["spec"]
     (metric,) = spec["metrics"]
     assert metric["pods"]["target"] == {"type": "AverageValue", "averageValue": "2.5"}
@@ -69,14 +70,14 @@ def test_a_plain_hpa_reads_a_metric_that_we_serve_through_the_rule_that_we_bring
     assert series in served
 
 
-def test_the_orchestrator_scales_by_its_processors() -> None:
+def test_orchestrator_scales_by_cpu() -> None:
     keda = Release(ci("keda")).one("ScaledObject", "bark-orchestrator")["spec"]
     assert [each["type"] for each in keda["triggers"]] == ["cpu"]
     hpa = Release(ci("hpa")).one("HorizontalPodAutoscaler", "bark-orchestrator")["spec"]
     assert hpa["metrics"][0]["resource"]["name"] == "cpu"
 
 
-def test_keda_shows_a_certificate_where_the_autoscaler_wants_one() -> None:
+def test_keda_presents_a_certificate_to_the_autoscaler() -> None:
     release = Release(ci("tls"))
     (trigger,) = release.one("ScaledObject", "bark-fine")["spec"]["triggers"]
     name = trigger["authenticationRef"]["name"]

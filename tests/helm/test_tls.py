@@ -1,11 +1,10 @@
-"""Certificates: who shows which, for which names."""
+"""Certificates: which service has which, and for which names."""
 
-from tests.helm.chart import STAGES, Release, ci
+from barkserve.constants import STAGES
+from tests.helm.chart import SERVICES, Release, ci
 
-SERVICES = ("orchestrator", *STAGES, "autoscaler")
 
-
-def test_every_service_shows_its_own_certificate_and_trusts_one_authority() -> None:
+def test_each_service_has_a_certificate_of_one_authority() -> None:
     release = Release(ci("tls"))
     for service in SERVICES:
         args = release.container(service)["args"]
@@ -21,20 +20,20 @@ def test_every_service_shows_its_own_certificate_and_trusts_one_authority() -> N
         assert {"server auth", "client auth"} <= set(certificate["usages"])
 
 
-def test_certificates_hold_the_name_that_callers_check() -> None:
+def test_certificates_have_the_names_that_callers_check() -> None:
     release = Release(ci("tls"))
     for stage in STAGES:
         names = release.one("Certificate", f"bark-{stage}")["spec"]["dnsNames"]
         assert (
             f"bark-{stage}.speech.svc" in names
-        )  # what the orchestrator expects of a pod's address
+        )  # the name that the orchestrator expects of a replica
     names = release.one("Certificate", "bark-orchestrator")["spec"]["dnsNames"]
     assert {"bark", "bark.speech.svc", "speech.example.org", "localhost"} <= set(names)
     names = release.one("Certificate", "bark-autoscaler")["spec"]["dnsNames"]
-    assert "bark-autoscaler.speech.svc" in names  # what KEDA calls
+    assert "bark-autoscaler.speech.svc" in names  # the address that KEDA calls
 
 
-def test_given_secrets_are_used_as_they_are() -> None:
+def test_given_secrets_are_used() -> None:
     release = Release(ci("tls-secrets"))
     assert release.all("Certificate") == {}
     for service, secret in [("coarse", "stage-cert"), ("orchestrator", "orchestrator-cert")]:
@@ -42,14 +41,14 @@ def test_given_secrets_are_used_as_they_are() -> None:
         assert volume["secret"]["secretName"] == secret
 
 
-def test_only_the_orchestrator_lets_anyone_in_and_only_when_asked() -> None:
+def test_only_orchestrator_may_accept_any_client() -> None:
     release = Release(ci("tls-secrets"))
     assert "--tls-clients=anyone" in release.container("orchestrator")["args"]
     assert not any("--tls-clients" in word for word in release.container("coarse")["args"])
     assert "--tls-clients=certificate" in Release(ci("tls")).container("orchestrator")["args"]
 
 
-def test_without_tls_there_is_no_trace_of_it() -> None:
+def test_no_tls_options_without_tls() -> None:
     release = Release()
     for service in SERVICES[:-1]:
         assert not any("tls" in word for word in release.container(service)["args"])

@@ -1,4 +1,4 @@
-"""Values that are wrong are refused in words that name the key."""
+"""Invalid values are rejected, and the message names the key."""
 
 import json
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 import helm_python
 import pytest
 
-from tests.helm.chart import CHART, STAGES, Release, ci, values_of
+from barkserve.constants import STAGES
+from tests.helm.chart import CHART, Release, ci, values_of
 
 
 @pytest.mark.parametrize(
@@ -34,11 +35,11 @@ from tests.helm.chart import CHART, STAGES, Release, ci, values_of
         ({"stages": {"extraArgs": ["slots=3"]}}, ["/stages/extraArgs/0"]),
     ],
 )
-def test_a_typo_is_refused(values: dict[str, Any], words: list[str]) -> None:
-    with pytest.raises(helm_python.HelmError) as refusal:
+def test_typo_is_rejected(values: dict[str, Any], words: list[str]) -> None:
+    with pytest.raises(helm_python.HelmError) as caught:
         Release(values)
     for word in words:
-        assert word in str(refusal.value)
+        assert word in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -78,23 +79,21 @@ def test_a_typo_is_refused(values: dict[str, Any], words: list[str]) -> None:
         (ci("gateway") | {"tls": ci("tls")["tls"]}, "set tls.clients anyone"),
     ],
 )
-def test_values_that_contradict_each_other_are_refused(
-    values: dict[str, Any], complaint: str
-) -> None:
-    with pytest.raises(helm_python.HelmError, match="do not fit together") as refusal:
+def test_contradicting_values_are_rejected(values: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(helm_python.HelmError, match="do not fit together") as caught:
         Release(values)
-    assert complaint in str(refusal.value)
+    assert complaint in str(caught.value)
 
 
-def test_all_complaints_come_at_once() -> None:
-    with pytest.raises(helm_python.HelmError) as refusal:
+def test_all_complaints_are_in_one_message() -> None:
+    with pytest.raises(helm_python.HelmError) as caught:
         Release({"weights": {"source": "hub"}, "stages": {"gpu": {"count": 1}}})
     for stage in STAGES:
-        assert f"services.{stage}.gpu.count" in str(refusal.value)
-    assert "weights.hub.name" in str(refusal.value)
+        assert f"services.{stage}.gpu.count" in str(caught.value)
+    assert "weights.hub.name" in str(caught.value)
 
 
-def test_the_schema_knows_every_value_and_no_other() -> None:
+def test_schema_covers_every_value() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
     assert _keys(schema, schema) >= _paths(values_of(CHART / "values.yaml"))
 

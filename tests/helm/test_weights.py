@@ -1,8 +1,9 @@
-"""Where a pod's tensors come from, and where created voices go."""
+"""Where the weights come from, and where created voices are stored."""
 
 import pytest
 
-from tests.helm.chart import STAGES, Manifest, Release, ci
+from barkserve.constants import STAGES
+from tests.helm.chart import Manifest, Release, ci
 
 HUB = {"weights": {"source": "hub", "hub": {"name": "suno/bark"}}}
 
@@ -12,7 +13,7 @@ def _volume(release: Release, service: str, name: str) -> Manifest:
     return {key: value for key, value in found.items() if key != "name"}
 
 
-def test_the_embedded_voice_needs_nothing() -> None:
+def test_bundled_model_needs_no_volume() -> None:
     release = Release()
     for service in ("orchestrator", *STAGES):
         assert "initContainers" not in release.pod(service)
@@ -28,7 +29,7 @@ def test_the_embedded_voice_needs_nothing() -> None:
         (ci("ingress"), "/source/bark-small"),
     ],
 )
-def test_each_pod_fetches_its_own_stage_and_reads_that(values: dict, checkpoint: str) -> None:
+def test_each_pod_fetches_and_reads_its_own_part(values: dict, checkpoint: str) -> None:
     release = Release(values)
     for service in ("orchestrator", *STAGES):
         (fetch,) = release.pod(service)["initContainers"]
@@ -44,7 +45,7 @@ def test_each_pod_fetches_its_own_stage_and_reads_that(values: dict, checkpoint:
         assert fetch["image"] == container["image"]
 
 
-def test_what_the_hub_gave_stays_on_a_claim() -> None:
+def test_files_from_the_hub_stay_on_a_claim() -> None:
     release = Release(
         HUB | {"weights": HUB["weights"] | {"hub": {"name": "x/y", "tokenSecret": "t"}}}
     )
@@ -63,17 +64,17 @@ def test_what_the_hub_gave_stays_on_a_claim() -> None:
     assert _volume(release, "coarse", "weights")["persistentVolumeClaim"]["claimName"] == "mine"
 
 
-def test_a_volume_of_yours_is_only_read() -> None:
+def test_weights_volume_is_mounted_read_only() -> None:
     claim = _volume(Release(ci("mig")), "fine", "source")["persistentVolumeClaim"]
     assert claim == {"claimName": "models", "readOnly": True}
 
 
-def test_an_image_of_weights_is_mounted_as_it_is() -> None:
+def test_weights_image_is_mounted() -> None:
     image = _volume(Release(ci("ingress")), "fine", "source")["image"]
     assert image["reference"] == "registry.example.org/models/bark-small:1"
 
 
-def test_created_voices_are_where_all_orchestrators_see_them() -> None:
+def test_created_voices_are_on_a_shared_store() -> None:
     release = Release({"voices": {"store": "volume"}})
     assert "--voice-store=/voices" in release.container("orchestrator")["args"]
     claim = _volume(release, "orchestrator", "voices")["persistentVolumeClaim"]["claimName"]

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from barkserve.checkpoint.folder import bundled_checkpoint
-from tests.helm.chart import STAGES, Release
+from barkserve.constants import STAGES
+from tests.helm.chart import Release
 from tests.image.container import IMAGE
 from tests.image.pods import Pods, pods
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.helm.chart import STAGES, VALUES_FILES
+from barkserve.constants import STAGES
+from tests.helm.chart import VALUES_FILES
 from tests.kubernetes.control_plane import ControlPlane
 from tests.kubernetes.release import InstalledRelease, namespace
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helm.chart import STAGES
+from barkserve.constants import STAGES
 from tests.kubernetes.control_plane import ControlPlane
 from tests.kubernetes.release import InstalledRelease, namespace
 

@@ -1,7 +1,7 @@
-"""KEDA's external scaler over gRPC: the observer's decisions in KEDA's words.
+"""KEDA's external scaler over gRPC, from the decisions of the observer.
 
-The metric of a service is how many replicas' worth of work there is, and its target is 1 a replica:
-so the HPA that KEDA makes asks for the next whole number.
+The metric of a service is its demand in replicas, and its target is 1 per replica. The HPA that
+KEDA creates therefore asks for the demand, rounded up.
 """
 
 from collections.abc import AsyncGenerator
@@ -13,12 +13,15 @@ from barkserve.external import externalscaler_pb2_grpc
 from barkserve.serving.rpc_context import RpcContext
 from barkserve.serving.status import abort
 
-SERVICE_NAME = "externalscaler.ExternalScaler"
-STAGE = "stage"  # the trigger's metadata key
+STAGE = "stage"  # the key in the metadata of the trigger
 
 
 class ScalerServicer(externalscaler_pb2_grpc.ExternalScalerServicer):
-    """externalscaler.ExternalScaler."""
+    """externalscaler.ExternalScaler.
+
+    Args:
+        observer: decides for every service.
+    """
 
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
@@ -26,14 +29,14 @@ class ScalerServicer(externalscaler_pb2_grpc.ExternalScalerServicer):
     async def IsActive(
         self, request: pb2.ScaledObjectRef, context: RpcContext
     ) -> pb2.IsActiveResponse:
-        """Whether there should be any replica."""
+        """Answer whether the service should have any replica."""
         scaling = await self._scaling(request, context)
         return pb2.IsActiveResponse(result=scaling.measured.active)
 
     async def StreamIsActive(
         self, request: pb2.ScaledObjectRef, context: RpcContext
     ) -> AsyncGenerator[pb2.IsActiveResponse, None]:
-        """The same, pushed at each change."""
+        """Push the answer of IsActive after each change."""
         said: bool | None = None
         while True:
             active = (await self._scaling(request, context)).measured.active
@@ -45,14 +48,14 @@ class ScalerServicer(externalscaler_pb2_grpc.ExternalScalerServicer):
     async def GetMetricSpec(
         self, request: pb2.ScaledObjectRef, context: RpcContext
     ) -> pb2.GetMetricSpecResponse:
-        """One metric, of which a replica carries 1."""
+        """Describe the metric, whose target is 1 per replica."""
         await self._scaling(request, context)
         return _spec(request)
 
     async def StreamMetricSpec(
         self, request: pb2.ScaledObjectRef, context: RpcContext
     ) -> AsyncGenerator[pb2.GetMetricSpecResponse, None]:
-        """The same; it never changes."""
+        """Send the answer of GetMetricSpec, which never changes."""
         await self._scaling(request, context)
         yield _spec(request)
         while True:
@@ -61,7 +64,7 @@ class ScalerServicer(externalscaler_pb2_grpc.ExternalScalerServicer):
     async def GetMetrics(
         self, request: pb2.GetMetricsRequest, context: RpcContext
     ) -> pb2.GetMetricsResponse:
-        """Replicas' worth of work."""
+        """Send the demand in replicas."""
         scaling = await self._scaling(request.scaledObjectRef, context)
         demand = scaling.decision.demand
         value = pb2.MetricValue(

@@ -1,4 +1,4 @@
-"""Watches the replicas of all services and decides, a few times a second. Knows no KEDA."""
+"""Follows the replicas of all services, and decides a few times per second."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ ORCHESTRATOR = "orchestrator"
 
 @dataclass(frozen=True)
 class Scaling:
-    """One service, as it was measured and what follows."""
+    """The measurements of one service, and the decision."""
 
     measured: Measured
     decision: Decision
@@ -29,10 +29,10 @@ class Observer:
     """Decides for every service.
 
     Args:
-        sets: the replicas of every service, the orchestrator's among them.
+        sets: the replicas of every service, including the orchestrator.
         policy: how to decide.
-        idle_s: for how long without a stream a service stays active.
-        clock: seconds.
+        idle_s: seconds after the last stream for which a service stays active.
+        clock: returns the time in seconds.
     """
 
     def __init__(
@@ -55,7 +55,11 @@ class Observer:
         self.tick()
 
     def scaling(self, service: str) -> Scaling:
-        """The newest decision. Raises InvalidArgument for a service that there is not."""
+        """The latest decision for a service.
+
+        Raises:
+            InvalidArgument: there is no such service.
+        """
         if service not in self.services:
             raise InvalidArgument(
                 "scalerMetadata.stage", f"{service!r} is not one of {', '.join(self.services)}"
@@ -63,13 +67,13 @@ class Observer:
         return self.services[service]
 
     async def start(self) -> None:
-        """Begin to watch."""
+        """Start to follow the replicas."""
         for each in self._sets.values():
             each.start()
         self._task = asyncio.create_task(self._ticks(), name="autoscaler")
 
     async def stop(self) -> None:
-        """Stop watching."""
+        """Stop following the replicas."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -77,7 +81,7 @@ class Observer:
             await each.close()
 
     async def next(self) -> None:
-        """Wait for the next decisions."""
+        """Wait for the next decision."""
         await self._changed.wait()
 
     async def _ticks(self) -> None:
@@ -86,11 +90,11 @@ class Observer:
             await asyncio.sleep(TICK_S)
 
     def tick(self) -> None:
-        """Look and decide once."""
+        """Decide once, for every service."""
         loads = {service: _loads(each.replicas) for service, each in self._sets.items()}
         streams = self._streams(loads)
         now = self._clock()
-        if streams or self._took_any(loads):
+        if streams or self._any_new_stream(loads):
             self._last_stream_at = now
         last = self._last_stream_at
         active = last is not None and now - last <= self._idle_s
@@ -105,15 +109,17 @@ class Observer:
         changed.set()
 
     def _streams(self, loads: Mapping[str, Mapping[object, Load]]) -> int:
-        """Streams in the system: what the orchestrators say, or more if a stage has more."""
+        """Streams in the system: those of the orchestrators, or of the stage that has most."""
         return max(
             (round(sum(load.streams for load in each.values())) for each in loads.values()),
             default=0,
         )
 
-    def _took_any(self, loads: Mapping[str, Mapping[object, Load]]) -> bool:
-        """Whether a replica took on a stream since the last look: one may be shorter than the time
-        between two reports. Of a replica not seen before, what it ever took counts as new.
+    def _any_new_stream(self, loads: Mapping[str, Mapping[object, Load]]) -> bool:
+        """Whether any replica has admitted a stream since the last decision.
+
+        A stream may be shorter than the time between two reports. All streams of a new replica
+        count.
         """
         before = self._taken
         self._taken = {key: load.taken for each in loads.values() for key, load in each.items()}

@@ -1,5 +1,6 @@
-"""AutoscalerService over gRPC, and the same figures for Prometheus: why each service should have
-how many replicas.
+"""AutoscalerService over gRPC, and the same numbers for Prometheus.
+
+Both explain the number of replicas that each service should have.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,11 @@ from barkserve.v1 import autoscaler_pb2, autoscaler_pb2_grpc
 
 
 class AutoscalerServicer(autoscaler_pb2_grpc.AutoscalerServiceServicer):
-    """barkserve.v1.AutoscalerService."""
+    """barkserve.v1.AutoscalerService.
+
+    Args:
+        observer: decides for every service.
+    """
 
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
@@ -22,7 +27,7 @@ class AutoscalerServicer(autoscaler_pb2_grpc.AutoscalerServiceServicer):
     async def GetScaling(
         self, request: autoscaler_pb2.GetScalingRequest, context: RpcContext
     ) -> autoscaler_pb2.GetScalingResponse:
-        """Every service."""
+        """Send the decision for every service."""
         services = self._observer.services.items()
         return autoscaler_pb2.GetScalingResponse(
             services=[_message(service, scaling) for service, scaling in services]
@@ -46,9 +51,9 @@ def _message(service: str, scaling: Scaling) -> autoscaler_pb2.ServiceScaling:
 
 
 def watch_scaling(metrics: Metrics, observer: Observer) -> None:
-    """Tell Prometheus what KEDA is told."""
-    _gauge(metrics, observer, "demand_replicas", "Replicas' worth of work", _demand)
-    _gauge(metrics, observer, "wanted_replicas", "Replicas there should be", _wanted)
+    """Add gauges with the numbers that KEDA gets."""
+    _gauge(metrics, observer, "demand_replicas", "Work, in replicas", _demand)
+    _gauge(metrics, observer, "wanted_replicas", "Replicas that the service should have", _wanted)
 
 
 def _demand(scaling: Scaling) -> float:

@@ -1,1 +1,1 @@
-"""Which replicas a service has, and how busy each is."""
+"""Finds the replicas of a service, and follows the load of each."""

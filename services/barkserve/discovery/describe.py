@@ -1,4 +1,4 @@
-"""A replica in the words of StatusService."""
+"""Converts replicas and loads to messages of StatusService."""
 
 import time
 
@@ -8,7 +8,7 @@ from barkserve.v1 import status_pb2
 
 
 def describe(service: str, replica: Replica) -> status_pb2.ReplicaStatus:
-    """What is known of a replica now."""
+    """The current state and load of a replica."""
     status = describe_load(service, replica.address, replica.load or Load(), replica.busy)
     status.state = _state(replica)
     return status
@@ -17,7 +17,14 @@ def describe(service: str, replica: Replica) -> status_pb2.ReplicaStatus:
 def describe_load(
     service: str, address: str, load: Load, busy: float = 0.0
 ) -> status_pb2.ReplicaStatus:
-    """A load in the words of StatusService, of a replica that is ready."""
+    """The load of a replica that is ready.
+
+    Args:
+        service: the name of the service.
+        address: host:port of the replica.
+        load: its load.
+        busy: share of the last seconds in which its model computed, 0 to 1.
+    """
     return status_pb2.ReplicaStatus(
         service=service,
         address=address,

@@ -1,4 +1,4 @@
-"""Replicas that a name resolves to, asked for again and again: a headless Service, for instance."""
+"""Finds replicas by DNS, such as those of a headless Kubernetes Service."""
 
 import asyncio
 import logging
@@ -14,10 +14,11 @@ _NO_ADDRESS = (socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAM
 
 
 class DnsResolver:
-    """All addresses of a name.
+    """Finds a replica at each address of a name.
 
     Args:
-        host, port: what to look up, and where the replicas listen.
+        host: the name to resolve.
+        port: the port that the replicas listen on.
         interval_s: seconds between two look-ups.
     """
 
@@ -27,8 +28,10 @@ class DnsResolver:
         self._interval_s = interval_s
 
     async def watch(self) -> AsyncGenerator[Endpoints, None]:
-        """Yields at once and at each change. A name without addresses has no replicas; a name
-        server that does not answer changes nothing.
+        """Yield the replicas at once and after each change.
+
+        A name without addresses has no replicas. While the name server does not answer, the last
+        replicas stay.
         """
         known: Endpoints | None = None
         failing = False
@@ -39,7 +42,9 @@ class DnsResolver:
             except OSError as error:
                 found = known or ()
                 if not failing:
-                    _log.warning("%s cannot be resolved now: %s", self.server_name, error)
+                    _log.warning(
+                        "cannot resolve %s, keeping the last addresses: %s", self.server_name, error
+                    )
                 failing = True
             if found != known:
                 yield found
@@ -61,5 +66,5 @@ class DnsResolver:
 
 
 def join_host_port(host: str, port: int) -> str:
-    """host:port, with the brackets that an IPv6 address needs."""
+    """Join to host:port; an IPv6 address gets brackets."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

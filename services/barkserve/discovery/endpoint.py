@@ -1,4 +1,4 @@
-"""Where a replica answers, and what finds replicas. Opens no connection."""
+"""The address of a replica, and the interface of what finds replicas."""
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One replica's address.
+    """One replica.
 
     Attributes:
         address: host:port.
-        draining: whether it is leaving: no new streams, but those that run go on.
+        draining: whether it accepts no new streams; running ones may finish.
     """
 
     address: str
@@ -22,15 +22,17 @@ Endpoints = tuple[Endpoint, ...]
 
 
 class Resolver(Protocol):
-    """Finds a service's replicas.
+    """Finds the replicas of a service.
 
     Attributes:
-        server_name: the name in the replicas' certificates; empty: the host of each address.
+        server_name: the name in the replicas' certificates; empty means the host of each address.
     """
 
     server_name: str
 
     def watch(self) -> AsyncGenerator[Endpoints, None]:
-        """Yields all replicas, at once and again whenever they change. Ends only when there can be
-        no change; outages are its own to survive, with the last that is known.
+        """Yield all replicas, at once and after each change.
+
+        The generator ends only if the replicas can never change. During an outage of its source it
+        keeps the last known replicas, and raises nothing.
         """

@@ -1,8 +1,8 @@
-"""A Kubernetes Service's replicas, from a watch of its EndpointSlices.
+"""Finds the replicas of a Kubernetes Service by watching its EndpointSlices.
 
-List once, then watch from the list's resourceVersion; a watch that ends or breaks goes on from the
-last version it saw; only a version that the server has forgotten (410) means listing again. While
-the server cannot be reached, what was known last holds. Knows no load and opens no gRPC connection.
+It lists once, then watches from the resourceVersion of the list. A watch that ends or breaks
+resumes from the last version. It lists again only if the server no longer has that version (410).
+While the API server cannot be reached, the last replicas stay.
 """
 
 import asyncio
@@ -28,17 +28,18 @@ _REQUEST_S = 30.0
 
 
 class _Expired(Exception):
-    """The server no longer knows the resourceVersion."""
+    """The API server no longer has the resourceVersion."""
 
 
 class EndpointSliceResolver:
-    """Replicas of a Service.
+    """Finds the replicas of a Service.
 
     Args:
-        service, namespace: which; None is the namespace of this pod, or kubectl's current one.
-        port: where the replicas listen; None: as the slices say.
-        default_port: for slices that do not say.
-        connect: makes a `kubernetes.aio` ApiClient; None: as a pod does, else as kubectl does.
+        service: the name of the Service.
+        namespace: its namespace; None means that of this pod, or else kubectl's current one.
+        port: the port that the replicas listen on; None means the port in the slices.
+        default_port: the port if the slices have none.
+        connect: makes a `kubernetes.aio` ApiClient; None means as in a pod, or else as kubectl.
 
     Raises:
         StartupError: the kubernetes client is not installed.
@@ -64,7 +65,7 @@ class EndpointSliceResolver:
         self.server_name = f"{service}.{self._namespace}.svc"
 
     async def watch(self) -> AsyncGenerator[Endpoints, None]:
-        """Yields at once what the first list says, then at each change. Never ends."""
+        """Yield the replicas after the first list and after each change, forever."""
         client = await self._connect()
         try:
             api = _import_client().DiscoveryV1Api(client)
@@ -80,7 +81,7 @@ class EndpointSliceResolver:
             await client.close()
 
     async def _changes(self, api: Any) -> AsyncGenerator[None, None]:
-        """Keeps self._slices up to date; yields after each change."""
+        """Keep self._slices up to date; yield after each change."""
         backoff = FIRST_BACKOFF_S
         while True:
             try:
@@ -93,9 +94,12 @@ class EndpointSliceResolver:
                         self._apply(event)
                         yield
                         backoff = FIRST_BACKOFF_S
-                backoff = FIRST_BACKOFF_S  # the server ends every watch after a while
+                backoff = FIRST_BACKOFF_S  # the server ends every watch after some time
             except _Expired:
-                _log.info("%s: the watch is too far behind; listing again", self.server_name)
+                _log.info(
+                    "%s: the API server no longer has the last version, listing again",
+                    self.server_name,
+                )
                 self._version = None
             except (OSError, TimeoutError, _import_error()) as error:
                 self._complain(error)
@@ -103,15 +107,15 @@ class EndpointSliceResolver:
             backoff = min(LAST_BACKOFF_S, backoff * 2)
 
     async def _list(self, api: Any) -> None:
-        """Read everything there is, in one consistent answer."""
-        async with _answer(await self._request(api)) as response:
+        """Read all slices in one consistent answer."""
+        async with _Answer(await self._request(api)) as response:
             body = json.loads(await response.read())
         self._slices = {item["metadata"]["name"]: item for item in body.get("items") or ()}
         self._version = body["metadata"]["resourceVersion"]
         self._refused = ""
 
     async def _events(self, api: Any) -> AsyncGenerator[dict[str, Any], None]:
-        """The watch from self._version on, until the server ends it. Raises _Expired."""
+        """Watch from self._version until the server ends the watch. Raises _Expired."""
         response = await self._request(
             api,
             watch=True,
@@ -120,7 +124,7 @@ class EndpointSliceResolver:
             timeout_seconds=round(WATCH_S * random.uniform(1.0, 1.25)),
             _request_timeout=WATCH_S * 1.25 + _REQUEST_S,
         )
-        async with _answer(response):
+        async with _Answer(response):
             async for line in _lines(response.content.iter_any()):
                 yield json.loads(line)
 
@@ -140,20 +144,24 @@ class EndpointSliceResolver:
             case "ERROR" if item.get("code") == 410:
                 raise _Expired
             case "ERROR":
-                self._version = None  # what it missed is unknown
+                self._version = None  # the missed changes are unknown
                 raise OSError(f"the API server ended the watch: {item.get('message')}")
-        self._version = item["metadata"]["resourceVersion"]  # a bookmark has nothing else
+        self._version = item["metadata"]["resourceVersion"]  # a bookmark contains nothing else
 
     def _complain(self, error: Exception) -> None:
-        """Once for each new reason: it may last."""
+        """Log each new reason once, because an outage may last."""
         reason = str(error) or type(error).__name__
         if reason != self._refused:
-            _log.warning("%s: EndpointSlices cannot be watched now: %s", self.server_name, reason)
+            _log.warning(
+                "%s: cannot watch EndpointSlices, keeping the last replicas: %s",
+                self.server_name,
+                reason,
+            )
         self._refused = reason
 
 
-class _answer:
-    """A response that is released in the end. Raises _Expired or OSError unless it is a success."""
+class _Answer:
+    """Checks a response, and closes it at the end. Raises _Expired or OSError for an error."""
 
     def __init__(self, response: Any) -> None:
         self._response = response
@@ -182,7 +190,7 @@ def _explain(status: int, text: str) -> str:
 
 
 async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Whole lines, however long; a line that breaks off is dropped."""
+    """Split chunks into lines of any length; an incomplete last line is dropped."""
     rest = b""
     async for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")
@@ -192,7 +200,7 @@ async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 def _own_namespace() -> str:
-    """As for the rights: this pod's, else that of kubectl's current context."""
+    """The namespace of this pod, or else that of kubectl's current context."""
     try:
         return NAMESPACE_FILE.read_text().strip()
     except OSError:
@@ -201,7 +209,7 @@ def _own_namespace() -> str:
 
     try:
         _, context = config.list_kube_config_contexts()
-    except config.ConfigException:  # there is none, as _connect will say
+    except config.ConfigException:  # _connect raises for this
         return "default"
     return str(context["context"].get("namespace") or "default")
 
@@ -211,13 +219,13 @@ def _import_client() -> Any:
         from kubernetes.aio import client
     except ModuleNotFoundError as error:
         raise StartupError(
-            f"kubernetes: replicas need {error.name}: pip install 'barkserve[kubernetes]'"
+            f"kubernetes: discovery needs {error.name}: run pip install 'barkserve[kubernetes]'"
         ) from error
     return client
 
 
 def _import_error() -> type[Exception]:
-    """The base class of what the client's HTTP library raises."""
+    """The base class of the errors of the client's HTTP library."""
     from aiohttp import ClientError
 
     base: type[Exception] = ClientError
@@ -225,7 +233,7 @@ def _import_error() -> type[Exception]:
 
 
 async def _connect() -> Any:
-    """As the pod's ServiceAccount, else as the current context of kubectl's configuration."""
+    """Connect as the ServiceAccount of the pod, or else as kubectl's current context."""
     from kubernetes.aio import client, config
 
     configuration = client.Configuration()
@@ -236,6 +244,6 @@ async def _connect() -> Any:
             await config.load_kube_config(client_configuration=configuration)
         except config.ConfigException as error:
             raise StartupError(
-                f"kubernetes: this is no pod and there is no kubeconfig ({error})"
+                f"kubernetes: not in a pod, and no kubeconfig found ({error})"
             ) from error
     return client.ApiClient(configuration)

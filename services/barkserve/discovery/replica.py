@@ -1,7 +1,4 @@
-"""One replica: its connection, its reports of load, and what this process has given it since.
-
-Knows no messages but load reports, and decides nothing.
-"""
+"""One replica: its connection, its load reports, and the streams started on it."""
 
 import asyncio
 import logging
@@ -32,26 +29,26 @@ class _Connection:
 
 
 class Replica:
-    """A replica that is listened to until it is retired.
+    """A replica whose load reports are received until it is retired.
 
     Args:
-        endpoint: where it answers.
+        endpoint: its address.
         dialer: opens channels.
-        server_name: the name in its certificate, "" for the address's host.
+        server_name: the name in its certificate; empty means the host of the address.
 
     Attributes:
-        load: its last report, None before the first and while it cannot be reached.
+        load: its last report; None before the first one and while it cannot be reached.
         busy: share of the last seconds in which its model computed, 0 to 1.
-        given: streams begun here that the last report may not know of.
-        failures: streams in a row that broke off or could not begin.
-        avoided_until: time.monotonic() until which others are preferred.
+        unreported_streams: streams started here that the last report may not include.
+        failures: consecutive streams that broke or could not start.
+        avoided_until: time.monotonic() until which other replicas are preferred.
     """
 
     def __init__(self, endpoint: Endpoint, dialer: Dialer, server_name: str) -> None:
         self.endpoint = endpoint
         self.load: Load | None = None
         self.busy = 0.0
-        self.given = 0
+        self.unreported_streams = 0
         self.failures = 0
         self.avoided_until = 0.0
         self._dialer = dialer
@@ -60,7 +57,7 @@ class Replica:
         self._loop: asyncio.AbstractEventLoop | None = None  # the connections'
         self._closing: set[asyncio.Task[None]] = set()
         self._retired = False
-        self._given_before = 0  # of those given, the ones from before the last report
+        self._unreported_before = 0  # those from before the last report
         self._marks: list[tuple[float, float]] = []  # (when, busy_seconds), oldest first
         self._listening: asyncio.Task[None] | None = None
 
@@ -71,28 +68,26 @@ class Replica:
 
     @property
     def draining(self) -> bool:
-        """Whether it takes no new streams, by its own word or by the resolver's."""
+        """Whether it accepts no new streams, by its own report or by the resolver."""
         return self.endpoint.draining or bool(self.load is not None and self.load.draining)
 
     @property
     def silent(self) -> bool:
-        """Whether it cannot be reached, or was only just found."""
+        """Whether it cannot be reached, or has not reported yet."""
         return self.load is None
 
     @property
     def idle(self) -> bool:
-        """Whether no stream of this process runs on its newest connection."""
+        """Whether no stream of this process uses its newest connection."""
         return self._connection is None or self._connection.users == 0
 
     def listen(self) -> None:
-        """Begin to receive its reports."""
+        """Start to receive its load reports."""
         self._listening = asyncio.create_task(self._listen(), name=f"load of {self.address}")
 
     @contextmanager
     def stream(self) -> Iterator[grpc.aio.Channel]:
-        """A channel that stays open for the whole block, even when the replica is retired
-        meanwhile.
-        """
+        """A channel that stays open for the whole block, even if the replica is retired."""
         connection = self._current()
         connection.users += 1
         try:
@@ -103,7 +98,7 @@ class Replica:
                 self._close(connection)
 
     def retire(self) -> None:
-        """Give it no more streams; the connection closes with the last one it has."""
+        """Start no more streams; the connection closes after the last running one."""
         self._retired = True
         if self._listening is not None:
             self._listening.cancel()
@@ -111,7 +106,7 @@ class Replica:
             self._close(self._connection)
 
     async def close(self) -> None:
-        """Close the connection now."""
+        """Close the connection now, and stop receiving reports."""
         self.retire()
         if self._listening is not None:
             await asyncio.gather(self._listening, return_exceptions=True)
@@ -120,7 +115,7 @@ class Replica:
         await asyncio.gather(*self._closing)
 
     def _current(self) -> _Connection:
-        """The connection for new streams: a new one once the certificates have changed."""
+        """The connection for new streams; a new one after the certificates have changed."""
         before, version = self._connection, self._dialer.version
         if before is not None and before.version == version:
             return before
@@ -133,7 +128,7 @@ class Replica:
 
     def _close(self, connection: _Connection) -> None:
         if self._loop is None or self._loop.is_closed():
-            return  # a stream that nobody closed, collected late: its connection is gone
+            return  # a stream that was garbage-collected after its event loop
         task = self._loop.create_task(connection.channel.close(grace=None))
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
@@ -147,9 +142,9 @@ class Replica:
                         self._note(Load.from_report(report))
                         backoff = FIRST_BACKOFF_S
             except grpc.aio.AioRpcError as error:
-                _log.debug("no load from %s: %s", self.address, error.details())
+                _log.debug("no load report from %s: %s", self.address, error.details())
                 if error.code() is grpc.StatusCode.UNIMPLEMENTED:
-                    self._note(Load())  # it lives, and has nothing to say
+                    self._note(Load())  # it is alive, and has no load reports
                     return
                 self.load = None
             await asyncio.sleep(backoff)
@@ -158,23 +153,27 @@ class Replica:
     def _note(self, load: Load) -> None:
         now = time.monotonic()
         if self._marks and load.busy_seconds < self._marks[-1][1]:
-            self._marks.clear()  # another process now
+            self._marks.clear()  # a new process at this address
         self._marks.append((now, load.busy_seconds))
         while len(self._marks) > 2 and self._marks[1][0] < now - BUSY_WINDOW_S:
             del self._marks[0]
-        then, before = self._marks[0]
-        elapsed = now - then
+        first_at, before = self._marks[0]
+        elapsed = now - first_at
         self.busy = min(1.0, (load.busy_seconds - before) / elapsed) if elapsed > 0 else 0.0
         taken = load.taken - (0 if self.load is None else self.load.taken)
         self._note_taken(round(taken))
         self.load = load
 
     def _note_taken(self, taken: int) -> None:
-        """Of the streams given while a report was on its way it does not know: those that it has
-        not counted stay given until the next one, by which one that never came is forgotten.
+        """Remove the streams that the report includes.
+
+        A report may not include streams that started while it was on its way. Those stay until the
+        next report. A stream that never arrived is removed then, too.
         """
-        since_last = self.given - self._given_before
-        self.given = self._given_before = min(since_last, max(0, self.given - taken))
+        since_last = self.unreported_streams - self._unreported_before
+        self.unreported_streams = self._unreported_before = min(
+            since_last, max(0, self.unreported_streams - taken)
+        )
 
 
 def _reports(

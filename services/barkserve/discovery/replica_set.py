@@ -1,4 +1,4 @@
-"""All replicas of one service, as they come and go. Knows no messages and prefers nobody."""
+"""All replicas of one service, with a connection to each."""
 
 import asyncio
 import logging
@@ -15,11 +15,11 @@ _BROKEN_S = 5.0
 
 
 class ReplicaSet:
-    """Follows a resolver: a connection and a load for each replica.
+    """Follows a resolver, and keeps a connection and a load for each replica.
 
     Args:
-        service: whose replicas.
-        resolver: finds them.
+        service: the name of the service.
+        resolver: finds the replicas.
         dialer: opens channels to them.
     """
 
@@ -28,32 +28,32 @@ class ReplicaSet:
         self._resolver = resolver
         self._dialer = dialer
         self._replicas: dict[str, Replica] = {}
-        self._leaving: list[Replica] = []  # gone from the resolver, but streams of ours still run
+        self._retired: list[Replica] = []  # removed by the resolver, but with running streams
         self._changed = asyncio.Event()
         self._following: asyncio.Task[None] | None = None
 
     @property
     def replicas(self) -> Sequence[Replica]:
-        """Those that exist now, draining ones included."""
+        """The current replicas, including draining ones."""
         return tuple(self._replicas.values())
 
     def start(self) -> None:
-        """Begin to follow; needs a running event loop."""
+        """Start to follow the resolver; needs a running event loop."""
         if self._following is None:
             self._following = asyncio.create_task(self._follow(), name=f"replicas: {self.service}")
 
-    async def change(self, at_most_s: float) -> None:
-        """Wait until a replica has come, left or begun to drain, or the time is over."""
+    async def wait_for_change(self, timeout_s: float) -> None:
+        """Wait until a replica is added or removed or starts to drain, or until a timeout."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._changed.wait(), at_most_s)
+            await asyncio.wait_for(self._changed.wait(), timeout_s)
 
     async def close(self) -> None:
         """Stop following and close all connections."""
         if self._following is not None:
             self._following.cancel()
             await asyncio.gather(self._following, return_exceptions=True)
-        everyone = (*self._replicas.values(), *self._leaving)
-        await asyncio.gather(*(replica.close() for replica in everyone))
+        every = (*self._replicas.values(), *self._retired)
+        await asyncio.gather(*(replica.close() for replica in every))
         self._replicas.clear()
 
     async def _follow(self) -> None:
@@ -62,8 +62,10 @@ class ReplicaSet:
                 async for endpoints in self._resolver.watch():
                     self._update(endpoints)
                 return
-            except Exception:  # whatever it is, the replicas that are known go on
-                _log.exception("the replicas of %s cannot be followed now", self.service)
+            except Exception:  # whatever it is, the known replicas stay in use
+                _log.exception(
+                    "cannot follow the replicas of %s, keeping the last ones", self.service
+                )
                 await asyncio.sleep(_BROKEN_S)
 
     def _update(self, endpoints: Endpoints) -> None:
@@ -71,8 +73,8 @@ class ReplicaSet:
         for address in self._replicas.keys() - found.keys():
             replica = self._replicas.pop(address)
             replica.retire()
-            self._leaving = [*(each for each in self._leaving if not each.idle), replica]
-            _log.info("%s: %s has left", self.service, address)
+            self._retired = [*(each for each in self._retired if not each.idle), replica]
+            _log.info("%s: replica %s removed", self.service, address)
         for address, endpoint in found.items():
             if address in self._replicas:
                 self._replicas[address].endpoint = endpoint
@@ -80,6 +82,6 @@ class ReplicaSet:
             replica = Replica(endpoint, self._dialer, self._resolver.server_name)
             self._replicas[address] = replica
             replica.listen()
-            _log.info("%s: %s has come", self.service, address)
+            _log.info("%s: replica %s added", self.service, address)
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()

@@ -1,4 +1,4 @@
-"""What a Service's EndpointSlices say about its replicas. Pure: JSON objects in, endpoints out."""
+"""Converts the EndpointSlices of a Service to endpoints. Pure functions."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,16 +12,17 @@ Slice = dict[str, Any]
 
 
 def endpoints_of(slices: Iterable[Slice], port: int | None, default_port: int) -> Endpoints:
-    """The replicas that serve, sorted by address.
+    """The serving replicas, sorted by address.
+
+    A replica that is terminating but still serves is draining. A replica that does not serve is
+    omitted. While the control plane moves an address between slices, it may be in both: then it
+    is draining only if both say so.
 
     Args:
         slices: discovery.k8s.io/v1 EndpointSlices of one Service, as JSON objects.
-        port: where the replicas listen; None: the slice's port called "grpc", else its only one,
-            else `default_port`.
-
-    A replica that is terminating but still serves is draining; one that does not serve is left out.
-    While the control plane moves an address from slice to slice it may be in two of them: it is
-    draining only if both say so.
+        port: the port that the replicas listen on; None means the port named "grpc" in the slice,
+            or else its only port.
+        default_port: the port if the slice has none.
     """
     draining: dict[str, bool] = {}
     for each in slices:
@@ -30,15 +31,20 @@ def endpoints_of(slices: Iterable[Slice], port: int | None, default_port: int) -
             conditions = endpoint.get("conditions") or {}
             if not _serves(conditions):
                 continue
-            leaving = bool(conditions.get("terminating"))
-            for host in (endpoint.get("addresses") or ())[:1]:  # the others are the same pod's
+            terminating = bool(conditions.get("terminating"))
+            for host in (endpoint.get("addresses") or ())[
+                :1
+            ]:  # the other addresses are of the same pod
                 address = join_host_port(host, chosen)
-                draining[address] = leaving and draining.get(address, True)
-    return tuple(Endpoint(address, leaving) for address, leaving in sorted(draining.items()))
+                draining[address] = terminating and draining.get(address, True)
+    return tuple(Endpoint(address, drains) for address, drains in sorted(draining.items()))
 
 
 def _serves(conditions: dict[str, Any]) -> bool:
-    """An absent condition means yes; `serving` is `ready` that a termination does not change."""
+    """Whether an endpoint serves. An absent condition means yes.
+
+    `serving` equals `ready`, except that it stays true during a termination.
+    """
     ready = conditions.get("ready")
     serving = conditions.get("serving")
     if serving is None:

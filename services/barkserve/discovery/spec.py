@@ -1,8 +1,8 @@
-"""How a service's replicas are named on the command line, and which resolver that means.
+"""Parses options that say where the replicas of a service are.
 
-static:HOST:PORT,...    or just HOST:PORT,...
-dns:NAME:PORT
-kubernetes:SERVICE[.NAMESPACE][:PORT]
+static:HOST:PORT,...                    a fixed list; the prefix may be omitted
+dns:NAME:PORT                           the addresses of a name
+kubernetes:SERVICE[.NAMESPACE][:PORT]   the endpoints of a Kubernetes Service
 """
 
 import re
@@ -19,15 +19,15 @@ _SERVICE = re.compile(rf"({_LABEL})(?:\.({_LABEL}))?(?::(\d{{1,5}}))?")
 
 
 def resolver_of(option: str, text: str, default_port: int) -> Resolver:
-    """The resolver that an option's value means.
+    """Make the resolver for the value of an option.
 
     Args:
-        option: its name, for errors: "--coarse".
-        text: its value.
-        default_port: of a Kubernetes service whose EndpointSlices have no port called "grpc".
+        option: the flag, such as "--coarse", for errors.
+        text: the value.
+        default_port: the port of a Kubernetes Service whose EndpointSlices have no port.
 
     Raises:
-        StartupError: the value is none of the forms above, or the kubernetes client is missing.
+        StartupError: the value has none of the forms above, or the kubernetes client is missing.
     """
     scheme, _, rest = text.partition(":")
     match scheme:
@@ -44,8 +44,8 @@ def _static(option: str, text: str) -> Resolver:
     addresses = [part.strip() for part in text.split(",") if part.strip()]
     if not addresses or not all(_is_address(address) for address in addresses):
         raise StartupError(
-            f"{option}: {text!r} is not HOST:PORT or a list of them, nor dns:NAME:PORT, "
-            "nor kubernetes:SERVICE.NAMESPACE"
+            f"{option}: {text!r} is not HOST:PORT, a list of them, dns:NAME:PORT or "
+            "kubernetes:SERVICE.NAMESPACE"
         )
     return StaticResolver(addresses)
 

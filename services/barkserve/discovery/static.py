@@ -1,4 +1,4 @@
-"""Replicas that were named once and for all."""
+"""Replicas in a fixed list."""
 
 from collections.abc import AsyncGenerator, Sequence
 
@@ -6,7 +6,11 @@ from barkserve.discovery.endpoint import Endpoint, Endpoints
 
 
 class StaticResolver:
-    """A fixed list of host:port."""
+    """Finds the replicas in a fixed list.
+
+    Args:
+        addresses: host:port of each; duplicates count once.
+    """
 
     server_name = ""
 
@@ -14,5 +18,5 @@ class StaticResolver:
         self._endpoints = tuple(map(Endpoint, dict.fromkeys(addresses)))
 
     async def watch(self) -> AsyncGenerator[Endpoints, None]:
-        """Yields once."""
+        """Yield the list once."""
         yield self._endpoints

@@ -50,9 +50,9 @@ def test_choose_compares_two_samples() -> None:
 
 def test_choose_counts_streams_since_the_last_report() -> None:
     a, b = replica("a:1"), replica("b:1")
-    a.given = 1
+    a.unreported_streams = 1
     assert chosen(a, b) == "b:1"
-    b.given = 2
+    b.unreported_streams = 2
     assert chosen(a, b) == "a:1"
 
 

@@ -22,15 +22,17 @@ def pressure(replica: Replica) -> float:
     """
     load = replica.load
     if load is None or not load.slots:
-        return replica.given / UNKNOWN_SLOTS
-    used = load.slots - load.slots_free + load.queue + replica.given
+        return replica.unreported_streams / UNKNOWN_SLOTS
+    used = load.slots - load.slots_free + load.queue + replica.unreported_streams
     return used / load.slots + load.backlog_seconds / BACKLOG_S
 
 
 def has_room(replica: Replica) -> bool:
     """Whether a replica will admit another stream, as far as is known."""
     load = replica.load
-    return load is None or not load.slots or load.streams + replica.given < load.capacity
+    return (
+        load is None or not load.slots or load.streams + replica.unreported_streams < load.capacity
+    )
 
 
 def offloaded(replica: Replica) -> bool:

@@ -67,12 +67,12 @@ class StagePool:
                     f"the {self.stage} stage has no replica that takes streams; "
                     "check that it runs and is healthy"
                 )
-            await self._set.change(min(left, _POLL_S))
+            await self._set.wait_for_change(min(left, _POLL_S))
 
     @contextmanager
     def stream(self, replica: Replica) -> Iterator[grpc.aio.Channel]:
         """Count a stream to a replica; yields the channel for it."""
-        replica.given += 1
+        replica.unreported_streams += 1
         with replica.stream() as channel:
             yield channel
 
