@@ -1,9 +1,13 @@
 """The encodings: their table, and what FFmpeg decodes from each of them."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from barkclient import options as client_options
+from barkclient import responses as client_responses
 from barkserve.errors import InvalidArgument
 from barkserve.external import riva_pb2, riva_tts_pb2
 from barkserve.orchestrator.audio.encodings import ENCODINGS, Encoding
@@ -144,6 +148,14 @@ def test_table_has_distinct_names_and_extensions() -> None:
     assert len(set(extensions)) == len(extensions)
     assert all(end.startswith(".") for end in extensions)
     assert len({each.name for each in ENCODINGS.values()}) == len(ENCODINGS)
+
+
+def test_table_agrees_with_the_client() -> None:
+    names = {each.name: value for value, each in ENCODINGS.items()}
+    assert {name: value for value, name in client_responses.ENCODINGS.items()} == names
+    assert set(get_args(client_options.Encoding)) == set(names)
+    plain = {each.name for each in ENCODINGS.values() if each.plain_samples}
+    assert set(client_options.SAMPLE_BYTES) == plain
 
 
 def test_streams_of_plain_samples_can_be_joined() -> None:

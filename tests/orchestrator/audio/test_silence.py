@@ -20,7 +20,7 @@ def samples(*parts: tuple[str, int]) -> np.ndarray:
 
 
 def trimmed(whole: np.ndarray, keep: float | None, cuts: list[int]) -> list[np.ndarray]:
-    trimmer = SilenceTrimmer(RATE, keep)
+    trimmer = SilenceTrimmer(RATE, FRAME, keep)
     parts = [trimmer.push(part) for part in np.split(whole, sorted(cuts))]
     return [*parts, trimmer.flush()]
 
@@ -50,7 +50,7 @@ def test_trimmer_detects_sound_but_not_clicks() -> None:
         (samples(("hiss", 9), ("sound", 2), ("hiss", 50)), False),
         (samples(("hiss", 9), ("sound", 3), ("hiss", 50)), True),
     ):
-        trimmer = SilenceTrimmer(RATE, 0.1)
+        trimmer = SilenceTrimmer(RATE, FRAME, 0.1)
         trimmer.push(whole)
         assert trimmer.has_sound is has_sound
     assert kept(samples(("hiss", 50)), 0.1) == RATE // 10

@@ -28,7 +28,7 @@ def attempt(
     may_fail: bool = True,
 ) -> Attempt:
     pipeline = cast(Any, FakePipeline(finish_reason))
-    return Attempt(pipeline, SilenceTrimmer(RATE, keep_seconds), may_fail=may_fail)
+    return Attempt(pipeline, SilenceTrimmer(RATE, RATE // 75, keep_seconds), may_fail=may_fail)
 
 
 async def test_attempt_holds_samples_until_the_first_sound() -> None:

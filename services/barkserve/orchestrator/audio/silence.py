@@ -10,13 +10,12 @@ from numpy.typing import NDArray
 
 Samples = NDArray[np.float32]
 
-FRAMES_PER_SECOND = 75  # of the codec: no chunk ends inside a frame
 FLOOR = 10 ** (-55 / 20)
 """A frame with an RMS below this fraction of full scale is silent."""
 BELOW_LOUDEST = 10 ** (-40 / 20)
 """A frame is also silent below this fraction of the loudest frame before it."""
 HANGOVER = 8
-"""Frames after a sound that still belong to it: 0.1 s, in which consonants fade out."""
+"""Frames after a sound that still belong to it: 0.1 s at 75 frames/s, while consonants fade out."""
 SOUND = 3
 """Consecutive loud frames that make a sound. Fewer are a click."""
 
@@ -26,14 +25,15 @@ class SilenceTrimmer:
 
     Args:
         sample_rate: in Hz.
+        frame_size: samples of a codec frame, in which loudness is measured.
         keep_seconds: silence to keep at the end; None: all of it.
 
     Attributes:
         has_sound: whether the samples so far contain a sound.
     """
 
-    def __init__(self, sample_rate: int, keep_seconds: float | None) -> None:
-        self._frame_size = sample_rate // FRAMES_PER_SECOND
+    def __init__(self, sample_rate: int, frame_size: int, keep_seconds: float | None) -> None:
+        self._frame_size = frame_size
         self._keep = None if keep_seconds is None else round(keep_seconds * sample_rate)
         self._held = np.zeros(0, dtype=np.float32)
         self._released = 0  # samples

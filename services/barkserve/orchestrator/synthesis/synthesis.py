@@ -168,7 +168,9 @@ class Synthesis:
             max_tail_tokens=plan.tail.max_tail_tokens(generation),
         )
         pipeline = Pipeline(self._stages, utterance, history, self._retry_policy(index))
-        trimmer = SilenceTrimmer(config.sample_rate, plan.tail.max_silence_seconds)
+        trimmer = SilenceTrimmer(
+            config.sample_rate, config.codec.hop_length, plan.tail.max_silence_seconds
+        )
         attempt = Attempt(pipeline, trimmer, may_fail=redraw < plan.tail.max_redraws)
         self._open.add(pipeline)
         self._clock.segment_started()
