@@ -136,6 +136,11 @@ class StageFailed(BarkserveError):
 class ModelExecutionFailed(StageFailed):
     """A model that failed during a stream: out of memory, a lost device, or a bug."""
 
+    def __init__(
+        self, message: str = "model execution failed; the stage's log has the details"
+    ) -> None:
+        super().__init__(message)
+
 
 class UnexpectedFailure(BarkserveError):
     """A bug in this service. Its log has the traceback."""

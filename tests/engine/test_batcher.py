@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from barkserve.engine.batcher import Batcher
+from barkserve.errors import ModelExecutionFailed
 from tests.support.fakes import Gate, until
 
 
@@ -125,7 +126,8 @@ async def test_a_failure_reaches_those_in_the_batch_and_nobody_else() -> None:
         await until(lambda: batcher.waiting == 4)
         work.gate.open()
         results = await asyncio.gather(*tasks, return_exceptions=True)
-    assert [type(result) for result in results] == [ValueError, ValueError, int, int]
+    assert [type(result) for result in results[:2]] == [ModelExecutionFailed] * 2
+    assert [type(result.__cause__) for result in results[:2]] == [ValueError] * 2
     assert results[2:] == [4, 6]
 
 
@@ -133,8 +135,10 @@ async def test_a_wrong_number_of_results_is_a_failure_of_that_batch() -> None:
     batcher: Batcher[int, int] = Batcher(lambda jobs: [] if 13 in jobs else jobs, 2)
     await batcher.start()
     try:
-        with pytest.raises(ValueError, match="shorter"):
+        with pytest.raises(ModelExecutionFailed) as failure:
             await batcher.submit("a", 13)
+        assert isinstance(failure.value.__cause__, ValueError)
+        assert "shorter" in str(failure.value.__cause__)
         assert await batcher.submit("a", 2) == 2
     finally:
         await batcher.stop()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from barkserve.engine.engine import Engine
 from barkserve.engine.request import Request, State
 from barkserve.engine.scheduler import Scheduler
-from barkserve.errors import StageFailed
+from barkserve.errors import ModelExecutionFailed
 from tests.support.fakes import FakeRunner, Gate, engine_over, fake_request, fake_tokens, until
 
 
@@ -264,7 +264,7 @@ async def test_a_failing_step_fails_only_those_in_it() -> None:
         beside = asyncio.create_task(collect(engine, fake_request([3, 4], 3)))
         await until(lambda: engine.running == 2)
         runner.gate.open()
-        with pytest.raises(StageFailed) as failure:
+        with pytest.raises(ModelExecutionFailed) as failure:
             await unlucky
         assert isinstance(failure.value.__cause__, MemoryError)
         assert await beside == fake_tokens([3, 4], 3)
@@ -282,7 +282,7 @@ async def test_a_failing_step_fails_all_in_it_and_tokens_before_are_given() -> N
 
     async with engine_over(runner) as engine:
         results = await asyncio.gather(follow(0, engine), follow(1, engine), return_exceptions=True)
-        assert [type(result) for result in results] == [StageFailed, StageFailed]
+        assert [type(result) for result in results] == [ModelExecutionFailed, ModelExecutionFailed]
         assert engine.free_slots == 2
     for number, tokens in enumerate(seen):
         assert tokens == fake_tokens([number, 1], 100)[: len(tokens)]
@@ -298,7 +298,7 @@ async def test_a_failure_while_the_reader_is_busy_is_still_told() -> None:
             await until(lambda: request.state is State.ABORTED)
 
     async with engine_over(runner) as engine:
-        with pytest.raises(StageFailed):
+        with pytest.raises(ModelExecutionFailed):
             await read(engine)
     assert got == fake_tokens([1, 2], 3)
 
@@ -332,7 +332,11 @@ async def test_a_defect_beside_the_network_ends_the_streams_and_not_the_engine(
             *(collect(engine, fake_request([n], count)) for n, count in enumerate(lengths)),
             return_exceptions=True,
         )
-        assert [type(result) for result in results] == [list, StageFailed, StageFailed]
+        assert [type(result) for result in results] == [
+            list,
+            ModelExecutionFailed,
+            ModelExecutionFailed,
+        ]
         assert await collect(engine, fake_request([5, 6, 7], 3)) == [21, 43, 87]
         assert (engine.free_slots, engine.running, engine.waiting) == (2, 0, 0)
 
@@ -346,7 +350,7 @@ async def test_a_defect_that_stays_ends_every_stream_and_leaves_others_their_tur
     async with engine_over(FakeRunner()) as engine:
         monkeypatch.setattr(Scheduler, "next_batch", defective)
         for _ in range(2):
-            with pytest.raises(StageFailed):
+            with pytest.raises(ModelExecutionFailed):
                 await collect(engine, fake_request([1], 5))
 
 

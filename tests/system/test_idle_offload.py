@@ -90,7 +90,7 @@ async def test_audio_is_the_same_after_offload(checkpoint_of: CheckpointOf) -> N
             for stage in STAGES:
                 service = chain.services[stage]
                 assert await healthy(service)
-                assert service.load().away == 1
+                assert service.load().offloaded == 1
                 await until(lambda s=service, n=stage: freed_bytes(s, n) > 10_000)
             assert await spoken(chain, 3) == expected[3]
         await all_offloaded(chain)
@@ -180,7 +180,7 @@ async def test_failed_reload_fails_only_its_stream(
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await coarse_codes(service)
         assert caught.value.code() is grpc.StatusCode.INTERNAL
-        assert "could not come back" in caught.value.details()
+        assert "could not be reloaded to its device" in caught.value.details()
         full.clear()
         assert len(await coarse_codes(service)) > 20
 

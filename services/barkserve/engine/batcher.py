@@ -4,6 +4,7 @@ For models without a cache (fine), and for models whose state travels with the j
 """
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
@@ -12,6 +13,9 @@ from typing import Generic, TypeVar
 
 from barkserve.engine.device_residency import DeviceResidency
 from barkserve.engine.model_thread import ModelThread
+from barkserve.errors import ModelExecutionFailed
+
+_log = logging.getLogger(__name__)
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -84,12 +88,15 @@ class Batcher(Generic[Job, Result]):
     async def submit(self, key: Hashable, job: Job, deadline: float = 0.0) -> Result:
         """Run one job and return its result.
 
-        Cancelling removes a queued job. An exception of `run` is raised here.
+        Cancelling removes a queued job.
 
         Args:
             key: jobs with equal keys can run together.
             job: the input of `run`.
             deadline: monotonic time, s. The job with the earliest deadline leads the next batch.
+
+        Raises:
+            ModelExecutionFailed: the batch of this job failed, or the model could not be reloaded.
         """
         async with self._residency.lease():
             future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
@@ -120,9 +127,12 @@ class Batcher(Generic[Job, Result]):
             results = await self._thread.run(self._run, [entry.job for entry in batch])
             answered = list(zip(batch, results, strict=True))
         except Exception as error:
+            _log.exception("a batch of %d jobs failed", len(batch))
             for entry in batch:
                 if not entry.future.done():
-                    entry.future.set_exception(error)
+                    failure = ModelExecutionFailed()
+                    failure.__cause__ = error
+                    entry.future.set_exception(failure)
             return
         self.busy_s += time.perf_counter() - started
         for entry, result in answered:

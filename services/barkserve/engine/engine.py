@@ -20,11 +20,10 @@ from barkserve.engine.device_residency import DeviceResidency
 from barkserve.engine.model_thread import ModelThread
 from barkserve.engine.request import Request, State
 from barkserve.engine.scheduler import Batch, Scheduler
-from barkserve.errors import StageFailed
+from barkserve.errors import ModelExecutionFailed
 
 _log = logging.getLogger(__name__)
 
-_FAILED = "the model failed; see the stage's log"
 _PAUSE_S = 0.1  # after an internal error: health checks and stop() must get their turn
 
 
@@ -129,7 +128,7 @@ class Engine:
             end, never none.
 
         Raises:
-            StageFailed: a step of this request failed, or the model could not be reloaded.
+            ModelExecutionFailed: a step of this request failed, or the model could not be reloaded.
         """
         consumer = _Consumer()
         async with self._residency.lease():
@@ -142,7 +141,7 @@ class Engine:
                         consumer.sent += len(tokens)
                         yield tokens
                     elif consumer.error is not None:
-                        raise StageFailed(_FAILED) from consumer.error
+                        raise ModelExecutionFailed() from consumer.error
                     elif ended:
                         return
                     else:

@@ -21,7 +21,7 @@ class Load:
         backlog_seconds: audio asked for and not made yet.
         busy_seconds: time that the model has computed since the start.
         audio_seconds: audio made since the start.
-        away: 1 while the model is offloaded; the next stream waits until it is reloaded.
+        offloaded: 1 while the model is offloaded; the next stream waits until it is reloaded.
         draining: 1 while the replica accepts no further streams.
     """
 
@@ -34,7 +34,7 @@ class Load:
     backlog_seconds: float = 0
     busy_seconds: float = 0
     audio_seconds: float = 0
-    away: float = 0
+    offloaded: float = 0
     draining: float = 0
 
     @property
@@ -131,7 +131,7 @@ def load_of(
             backlog_seconds=streams.backlog_s,
             busy_seconds=0 if model is None else model.busy_s,
             audio_seconds=streams.made_s,
-            away=model is not None and model.offloaded,
+            offloaded=model is not None and model.offloaded,
         )
 
     return read

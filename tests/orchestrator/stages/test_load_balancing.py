@@ -65,7 +65,7 @@ def test_choose_avoids_replicas_without_room() -> None:
 
 
 def test_choose_avoids_offloaded_until_others_half_full() -> None:
-    offloaded = replica("a:1", replace(IDLE, away=1))
+    offloaded = replica("a:1", replace(IDLE, offloaded=1))
     lightly_loaded = replica("b:1", replace(IDLE, streams=7, slots_free=9))
     half_full = replica("b:1", replace(IDLE, streams=8, slots_free=8))
     assert chosen(offloaded, lightly_loaded) == "b:1"

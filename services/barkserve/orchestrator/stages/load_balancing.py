@@ -37,7 +37,7 @@ def has_room(replica: Replica) -> bool:
 
 def offloaded(replica: Replica) -> bool:
     """Whether a replica would have to reload its model first."""
-    return replica.load is not None and bool(replica.load.away)
+    return replica.load is not None and bool(replica.load.offloaded)
 
 
 def choose(
