@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 import types
@@ -72,6 +73,13 @@ def test_fetch_offers_the_services_with_a_checkpoint() -> None:
         if entry.name == "stage"
     )
     assert set(choices) == {entry.name for entry in SERVICES if entry.reads_checkpoint}
+
+
+def test_image_exposes_every_port() -> None:
+    dockerfile = (BUILDING.parents[1] / "Dockerfile").read_text()
+    (line,) = re.findall(r"^EXPOSE (.*)$", dockerfile, re.MULTILINE)
+    ports = {port for entry in SERVICES for port in (entry.port, entry.metrics_port)}
+    assert {int(port) for port in line.split()} == ports
 
 
 def test_default_addresses_are_the_default_ports() -> None:

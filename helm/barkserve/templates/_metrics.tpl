@@ -1,4 +1,4 @@
-{{/* What both monitors share. */}}
+{{/* Parts of ServiceMonitor and PodMonitor. */}}
 
 {{- define "barkserve.monitored" -}}
 matchLabels:
@@ -11,7 +11,7 @@ matchExpressions:
 {{- end }}
 
 {{- define "barkserve.relabelings" -}}
-# A pod that is over is no target.
+# Do not scrape pods that have ended.
 relabelings:
   - action: drop
     sourceLabels: [__meta_kubernetes_pod_phase]

@@ -1,11 +1,11 @@
-{{/* Names and labels. Nothing here decides what a service does. */}}
+{{/* Names and labels. */}}
 
 {{- define "barkserve.name" -}}
 {{- .Values.nameOverride | default .Chart.Name | trunc 40 | trimSuffix "-" }}
 {{- end }}
 
-{{/* The release's name where it says what this is ("bark", "my-barkserve"), otherwise with the chart's behind it.
-     Room is left for the longest suffix, "-orchestrator-tls", within 63 characters. */}}
+{{/* The name of the release if it contains the name of the chart or begins it ("my-barkserve", "bark"), else both.
+     46 characters leave room for the longest suffix, "-orchestrator-tls", within 63 characters. */}}
 {{- define "barkserve.fullname" -}}
 {{- if .Values.fullnameOverride }}
 {{- .Values.fullnameOverride | trunc 46 | trimSuffix "-" }}
@@ -16,12 +16,12 @@
 {{- end }}
 {{- end }}
 
-{{/* (list $ "coarse") -> the name of everything that belongs to the coarse stage. */}}
+{{/* (list $ "coarse") -> the name of the objects of the coarse stage. */}}
 {{- define "barkserve.serviceName" -}}
 {{- printf "%s-%s" (include "barkserve.fullname" (index . 0)) (index . 1) }}
 {{- end }}
 
-{{/* (list $ "coarse") -> what selects its pods; never changes over upgrades. */}}
+{{/* (list $ "coarse") -> the labels that select its pods; they never change in an upgrade. */}}
 {{- define "barkserve.selector" -}}
 {{- $root := index . 0 -}}
 app.kubernetes.io/name: {{ include "barkserve.name" $root }}
@@ -29,7 +29,7 @@ app.kubernetes.io/instance: {{ $root.Release.Name }}
 app.kubernetes.io/component: {{ index . 1 }}
 {{- end }}
 
-{{/* (list $ "coarse") -> labels of every object. */}}
+{{/* (list $ "coarse") -> the labels of each object. */}}
 {{- define "barkserve.labels" -}}
 {{- $root := index . 0 -}}
 {{ include "barkserve.selector" . }}
@@ -42,7 +42,7 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace 
 {{- end }}
 {{- end }}
 
-{{/* (list $ "coarse") -> the Secret that holds its certificate. */}}
+{{/* (list $ "coarse") -> the Secret with its certificate. */}}
 {{- define "barkserve.tlsSecret" -}}
 {{- $root := index . 0 -}}
 {{- if eq $root.Values.tls.source "secrets" -}}

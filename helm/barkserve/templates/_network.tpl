@@ -1,4 +1,4 @@
-{{/* What several network templates share. */}}
+{{/* Parts of several network templates. */}}
 
 {{- define "barkserve.dnsEgress" -}}
 - ports:
@@ -9,13 +9,13 @@
 {{- end }}
 
 {{- define "barkserve.httpsEgress" -}}
-# The hub, from which the init container fetches, or the store of voices.
+# The hub that the init container fetches from, or the voice store.
 - ports:
     - port: 443
 {{- end }}
 
-{{/* Annotations that ingress controllers read on the Service, for calls that last as long as they speak. */}}
-{{- define "barkserve.doorAnnotations" -}}
+{{/* Annotations that ingress controllers read on the Service. */}}
+{{- define "barkserve.serviceAnnotations" -}}
 {{- if and (eq .Values.exposure.type "ingress") (eq .Values.exposure.ingress.controller "traefik") }}
 traefik.ingress.kubernetes.io/service.serversscheme: {{ ternary "https" "h2c" .Values.tls.enabled }}
 {{- end }}

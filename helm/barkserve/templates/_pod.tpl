@@ -18,8 +18,8 @@ capabilities:
   drop: [ALL]
 {{- end }}
 
-{{/* service -> its probes. Startup waits for loading and warm-up; then liveness asks whether the process is
-     alive (health name ""), readiness whether it takes streams (its own name: not while it drains). */}}
+{{/* service -> its probes. Startup waits for loading and warm-up. Then liveness checks whether the process is alive
+     (health name ""), and readiness whether it accepts streams (its own name; it does not while draining). */}}
 {{- define "barkserve.probes" -}}
 startupProbe:
   grpc:
@@ -44,7 +44,7 @@ livenessProbe:
   failureThreshold: 6
 {{- end }}
 
-{{/* service -> requests and limits, with the GPU's. */}}
+{{/* service -> requests and limits, including the GPU. */}}
 {{- define "barkserve.resources" -}}
 {{- $resources := deepCopy .resources -}}
 {{- if gt (int .gpu.count) 0 -}}
@@ -54,7 +54,7 @@ livenessProbe:
 {{- toYaml $resources }}
 {{- end }}
 
-{{/* (list $ service) -> where it may run. */}}
+{{/* (list $ service) -> the nodes on which it may run. */}}
 {{- define "barkserve.placement" -}}
 {{- $service := index . 1 -}}
 {{- with $service.nodeSelector }}

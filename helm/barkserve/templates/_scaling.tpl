@@ -1,4 +1,4 @@
-{{/* How fast a Deployment may grow and shrink, the same under KEDA and under a plain HPA. */}}
+{{/* How fast a Deployment scales up and down, with KEDA and with a plain HPA. */}}
 
 {{- define "barkserve.behavior" -}}
 {{- $up := .Values.autoscaling.scaleUp -}}

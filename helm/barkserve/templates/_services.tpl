@@ -1,18 +1,18 @@
-{{/* What each service is, merged from values and from what the program itself decides (ports, health names).
-     Lists and maps travel between templates as JSON. */}}
+{{/* The settings of each service, merged from the values and from constants of the program (ports, health names).
+     Templates pass lists and maps to each other as JSON. */}}
 
 {{- define "barkserve.stages" -}}
 ["semantic", "coarse", "fine", "codec"]
 {{- end }}
 
-{{/* Every service that this release runs, in the order of the audio. The autoscaler only serves KEDA. */}}
+{{/* The services of this release. The autoscaler is needed only for KEDA. */}}
 {{- define "barkserve.services" -}}
 {{- $names := concat (list "orchestrator") (include "barkserve.stages" . | fromJsonArray) -}}
 {{- if eq .Values.autoscaling.mode "keda" }}{{ $names = append $names "autoscaler" }}{{ end -}}
 {{- toJson $names }}
 {{- end }}
 
-{{/* Ports and health name: constants of the program (barkserve.config, barkserve.building). */}}
+{{/* Ports and health names: constants of the program. tests/helm checks that they equal services/barkserve/services.py. */}}
 {{- define "barkserve.facts" -}}
 orchestrator: {port: 50051, metricsPort: 9464, health: barkserve.v1.SpeechService}
 semantic: {port: 50052, metricsPort: 9465, health: barkserve.v1.SemanticService}
@@ -22,8 +22,8 @@ codec: {port: 50055, metricsPort: 9468, health: barkserve.v1.CodecService}
 autoscaler: {port: 50056, metricsPort: 9469, health: externalscaler.ExternalScaler}
 {{- end }}
 
-{{/* (list $ "coarse") -> its values as JSON: `defaults`, over them `stages` if it is one, over them its own;
-     with the facts, and what follows from both. */}}
+{{/* (list $ "coarse") -> the settings of a service as JSON: `defaults`, overridden by `stages` for a stage, overridden
+     by its own values; plus its facts, and settings computed from both. */}}
 {{- define "barkserve.service" -}}
 {{- $root := index . 0 -}}
 {{- $name := index . 1 -}}
@@ -38,12 +38,12 @@ autoscaler: {port: 50056, metricsPort: 9469, health: externalscaler.ExternalScal
 {{- $_ := set $service "cuda" (hasPrefix "cuda" (dig "options" "device" "" $service)) -}}
 {{- $_ := set $service "scaled" (and (ne $root.Values.autoscaling.mode "none") (ne $name "autoscaler") $service.autoscaling.enabled) -}}
 {{- $_ := set $service "findsOthers" (not $stage) -}}
-{{- /* Kubernetes' gRPC probes know no TLS. */}}
+{{- /* Kubernetes' gRPC probes do not support TLS. */}}
 {{- $_ := set $service "probePort" (ternary 50060 $service.port $root.Values.tls.enabled) -}}
 {{- toJson $service }}
 {{- end }}
 
-{{/* (list $ service) -> the image: the variant follows from the device. */}}
+{{/* (list $ service) -> the image; its variant depends on the device. */}}
 {{- define "barkserve.image" -}}
 {{- $image := (index . 0).Values.image -}}
 {{- if $image.digest -}}
@@ -54,12 +54,12 @@ autoscaler: {port: 50056, metricsPort: 9469, health: externalscaler.ExternalScal
 {{- end }}
 {{- end }}
 
-{{/* A value as the program reads it: whole numbers without an exponent. */}}
+{{/* A value in the form that the program reads: whole numbers have no exponent. */}}
 {{- define "barkserve.word" -}}
 {{- if and (kindIs "float64" .) (eq (floor .) .) }}{{ int64 . }}{{ else }}{{ . }}{{ end }}
 {{- end }}
 
-{{/* (list $ service) -> the words behind `barkserve`. */}}
+{{/* (list $ service) -> the arguments after `barkserve`. */}}
 {{- define "barkserve.args" -}}
 {{- $root := index . 0 -}}
 {{- $service := index . 1 -}}
@@ -104,7 +104,7 @@ autoscaler: {port: 50056, metricsPort: 9469, health: externalscaler.ExternalScal
 {{- end }}
 {{- end }}
 
-{{/* (list $ "coarse") -> where replicas of a stage are found. */}}
+{{/* (list $ "coarse") -> the option value that says where the replicas of a service are. */}}
 {{- define "barkserve.address" -}}
 {{- $root := index . 0 -}}
 {{- $name := include "barkserve.serviceName" . -}}
@@ -115,7 +115,7 @@ dns:{{ $name }}.{{ $root.Release.Namespace }}.svc:{{ (index (include "barkserve.
 {{- end }}
 {{- end }}
 
-{{/* service -> seconds: what preStop and drain take, and some to end in. Kubernetes kills at once when it is over. */}}
+{{/* service -> seconds for preStop and drain, and 10 more to end. Kubernetes kills the pod after this time. */}}
 {{- define "barkserve.grace" -}}
 {{- add (ceil .preStopSeconds | int64) (ceil .drainSeconds | int64) 10 }}
 {{- end }}

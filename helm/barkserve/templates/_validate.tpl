@@ -1,4 +1,4 @@
-{{/* What a schema cannot say: values that contradict each other. All complaints at once, each naming its key. */}}
+{{/* Checks that a schema cannot express: values that contradict each other. One message lists all, with their keys. */}}
 
 {{- define "barkserve.validate" -}}
 {{- $complaints := concat
@@ -16,16 +16,16 @@
 {{- $key := printf "services.%s" $name -}}
 {{- $dtype := dig "options" "dtype" "float32" $service -}}
 {{- if and (gt (int $service.gpu.count) 0) (not $service.cuda) -}}
-{{- $complaints = append $complaints (printf "%s.gpu.count is %d but options.device is not cuda: the GPU would idle" $key (int $service.gpu.count)) -}}
+{{- $complaints = append $complaints (printf "%s.gpu.count is %d but options.device is not cuda: the GPU would be idle" $key (int $service.gpu.count)) -}}
 {{- end -}}
 {{- if and $service.cuda (eq (int $service.gpu.count) 0) (not $service.gpu.unaccounted) -}}
-{{- $complaints = append $complaints (printf "%s.options.device is cuda but gpu.count is 0: ask for a GPU, or set gpu.unaccounted where pods see it without asking" $key) -}}
+{{- $complaints = append $complaints (printf "%s.options.device is cuda but gpu.count is 0: request a GPU, or set gpu.unaccounted where pods can use it without a request" $key) -}}
 {{- end -}}
 {{- if and (eq (dig "options" "attention" "" $service) "flash") (or (not $service.cuda) (has $dtype (list "float32" "int8"))) -}}
 {{- $complaints = append $complaints (printf "%s.options.attention flash needs device cuda and dtype float16 or bfloat16" $key) -}}
 {{- end -}}
 {{- if and (gt (float64 (dig "options" "offload-idle-seconds" 0 $service)) 0.0) (not $service.cuda) -}}
-{{- $complaints = append $complaints (printf "%s.options.offload-idle-seconds needs device cuda: on a CPU there is nothing to give back" $key) -}}
+{{- $complaints = append $complaints (printf "%s.options.offload-idle-seconds needs device cuda: on a CPU the model is in host memory already" $key) -}}
 {{- end -}}
 {{- if and $service.cuda (eq $dtype "int8") -}}
 {{- $complaints = append $complaints (printf "%s.options.dtype int8 needs device cpu: on a GPU use float16 or bfloat16" $key) -}}
@@ -41,7 +41,7 @@
 {{- $complaints = append $complaints (printf "%s.autoscaling.minReplicas is 0: only stages, and only with autoscaling.mode keda, scale to zero" $key) -}}
 {{- end -}}
 {{- if and (not $service.stage) (not (dig "requests" "cpu" "" $service.resources)) -}}
-{{- $complaints = append $complaints (printf "%s.resources.requests.cpu is missing: it is scaled by its share of that" $key) -}}
+{{- $complaints = append $complaints (printf "%s.resources.requests.cpu is missing: autoscaling is relative to it" $key) -}}
 {{- end -}}
 {{- end -}}
 {{- if and $.Values.tls.enabled (eq $.Values.tls.source "secrets") (not (index $.Values.tls.secrets $name)) -}}
@@ -67,13 +67,13 @@
 {{- $complaints = append $complaints "voices.url is missing: voices.store url needs one, such as s3://bucket/voices" -}}
 {{- end -}}
 {{- if and .Values.tls.enabled (eq .Values.tls.source "certManager") (not .Values.tls.certManager.issuerRef.name) -}}
-{{- $complaints = append $complaints "tls.certManager.issuerRef.name is missing: name the Issuer that signs, or set tls.source secrets" -}}
+{{- $complaints = append $complaints "tls.certManager.issuerRef.name is missing: name the Issuer, or set tls.source secrets" -}}
 {{- end -}}
 {{- if and (eq .Values.exposure.type "gateway") (not .Values.exposure.gateway.parentRefs) -}}
 {{- $complaints = append $complaints "exposure.gateway.parentRefs is missing: exposure.type gateway needs the Gateway to attach to" -}}
 {{- end -}}
 {{- if and .Values.tls.enabled (ne .Values.exposure.type "service") (ne .Values.tls.clients "anyone") -}}
-{{- $complaints = append $complaints (printf "tls.clients is certificate but exposure.type is %s, and proxies show none: set tls.clients anyone" .Values.exposure.type) -}}
+{{- $complaints = append $complaints (printf "tls.clients is certificate but exposure.type is %s, and proxies present none: set tls.clients anyone" .Values.exposure.type) -}}
 {{- end -}}
 {{- if and .Values.tls.enabled (eq .Values.exposure.type "gateway") (not .Values.exposure.gateway.caConfigMap) -}}
 {{- $complaints = append $complaints "exposure.gateway.caConfigMap is missing: with tls.enabled the gateway must trust the orchestrator's certificate" -}}
@@ -81,7 +81,7 @@
 {{- if eq .Values.exposure.type "ingress" -}}
 {{- range $field := list "host" "tlsSecret" -}}
 {{- if not (index $.Values.exposure.ingress $field) -}}
-{{- $complaints = append $complaints (printf "exposure.ingress.%s is missing: gRPC passes an Ingress only by a host name and over TLS" $field) -}}
+{{- $complaints = append $complaints (printf "exposure.ingress.%s is missing: gRPC through an Ingress needs a host name and TLS" $field) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

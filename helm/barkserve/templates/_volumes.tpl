@@ -1,6 +1,6 @@
-{{/* What is mounted where: weights, certificates, voices, and room for temporary files. */}}
+{{/* Volumes and mounts: weights, certificates, voices and temporary files. */}}
 
-{{/* (list $ component name values) -> a claim. What was fetched or created survives `helm uninstall`. */}}
+{{/* (list $ component name values) -> a claim, which `helm uninstall` keeps. */}}
 {{- define "barkserve.claim" }}
 {{- $claim := index . 3 }}
 apiVersion: v1
@@ -26,7 +26,7 @@ spec:
 {{- .Values.voices.volume.existingClaim | default (printf "%s-voices" (include "barkserve.fullname" .)) }}
 {{- end }}
 
-{{/* (list $ service) -> what the service's container mounts. */}}
+{{/* (list $ service) -> the mounts of the service's container. */}}
 {{- define "barkserve.mounts" -}}
 - name: tmp
   mountPath: /tmp

@@ -1,12 +1,12 @@
-{{/* Where a pod's tensors come from. Whatever the source, an init container has `barkserve fetch` put this
-     service's part of the checkpoint, checked against its checksums, into /weights. */}}
+{{/* Where the weights of a pod come from. For every source, an init container runs `barkserve fetch`, which writes
+     the service's part of the checkpoint to /weights and verifies its checksums. */}}
 
-{{/* (list $ service) -> "true" if it reads a checkpoint that is not in the image. */}}
+{{/* (list $ service) -> "true" if it reads a checkpoint from outside the image. */}}
 {{- define "barkserve.fetches" -}}
-{{- if and (ne (index . 0).Values.weights.source "embedded") (ne (index . 1).name "autoscaler") }}true{{ end }}
+{{- if and (ne (index . 0).Values.weights.source "bundled") (ne (index . 1).name "autoscaler") }}true{{ end }}
 {{- end }}
 
-{{/* (list $ service) -> what --checkpoint says; empty for the embedded voice. */}}
+{{/* (list $ service) -> the value of --checkpoint; empty for the bundled model. */}}
 {{- define "barkserve.checkpoint" -}}
 {{- if include "barkserve.fetches" . }}/weights/{{ (index . 1).name }}{{ end }}
 {{- end }}
@@ -15,7 +15,7 @@
 {{- .Values.weights.hub.cache.existingClaim | default (printf "%s-weights" (include "barkserve.fullname" .)) }}
 {{- end }}
 
-{{/* (list $ service) -> the init container, or nothing. */}}
+{{/* (list $ service) -> the init container that fetches, if any. */}}
 {{- define "barkserve.fetchContainers" -}}
 {{- $root := index . 0 -}}
 {{- $service := index . 1 -}}
