@@ -1,5 +1,6 @@
 """The docs site: links out of docs/, the client's reference, and a strict build."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,15 @@ def test_links_to_missing_files_are_errors(target: str) -> None:
 def test_client_page_has_every_public_name() -> None:
     page = client_page()
     assert all(f"::: barkclient.{name}\n" in page for name in barkclient.__all__)
+
+
+def test_navigation_lists_every_page(tmp_path: Path) -> None:
+    write_pages(tmp_path / "docs")
+    pages = {str(path.relative_to(tmp_path / "docs")) for path in tmp_path.rglob("*.md")}
+    listed = re.findall(
+        r"^ +- (?:.*: )?(\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE
+    )
+    assert sorted(listed) == sorted(pages), "list each page under nav in mkdocs.yml"
 
 
 def build(folder: Path) -> subprocess.CompletedProcess[str]:
