@@ -26,7 +26,8 @@ from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.checkpoint.voices import Voice, VoiceLibrary
 from barkserve.coarse.generator import CoarseGenerator, CoarseRequest, CoarseRun, coarse_heads
 from barkserve.coarse.windows import cut_history
-from barkserve.codec.decoder import DecodeJob, Decoder
+from barkserve.codec.decoder import Decoder
+from barkserve.codec.job import DecodeJob
 from barkserve.engine.batcher import Batcher
 from barkserve.engine.engine import Engine
 from barkserve.engine.model_runner import ModelRunner

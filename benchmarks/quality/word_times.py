@@ -169,7 +169,7 @@ def by_attention(spoken: Spoken, head: AlignmentHead, heads: int) -> Times:
     width = len(spoken.characters)
     alignment = TokenAlignment(width, head.lag, width - 1, 0, spoken.tokens)
     row = head.layer * heads + head.head
-    alignment.see([spoken.attention[row : row + 1]])
+    alignment.add_attention([spoken.attention[row : row + 1]])
     alignment.push(spoken.tokens)
     return _times(spoken, alignment.rest())
 

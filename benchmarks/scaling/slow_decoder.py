@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from barkserve.codec.decoder import Decoded, DecodeJob
+from barkserve.codec.job import Decoded, DecodeJob
 
 
 @dataclass

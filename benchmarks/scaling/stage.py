@@ -66,7 +66,7 @@ def _codec(folder: CheckpointFolder, admission: Admission, metrics: Metrics) -> 
     bark = folder.bark
     decoder = SlowDecoder(step_seconds("codec", bark), bark.codec.hop_length)
     batcher = Batcher(decoder.decode, 1)
-    generator = CodecGenerator(batcher, bark.codec.first_frames, bark.sample_rate)
+    generator = CodecGenerator(batcher, bark.codec)
     servicer = CodecServicer(generator, bark, admission, metrics)
     register = register_with(codec_pb2_grpc.add_CodecServiceServicer_to_server, servicer)
     load = load_of(admission, batcher)

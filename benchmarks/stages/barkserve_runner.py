@@ -149,8 +149,7 @@ class Codec:
         self._frames = work.frames
         model = load_codec(checkpoint, Placement.parse(*PLACEMENT))
         self._batcher = Batcher(Decoder(model).decode, 1, ModelThread(_cores))
-        rate = checkpoint.bark.sample_rate
-        self._generator = CodecGenerator(self._batcher, model.first_frames, rate)
+        self._generator = CodecGenerator(self._batcher, checkpoint.bark.codec)
         self.loops = (self._batcher,)
 
     def outputs(self) -> AsyncIterator[Any]:

@@ -12,22 +12,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from barkserve.checkpoint.tensors import Checkpoint
-from barkserve.codec.decoder import MAX_FRAMES, Decoded, DecodeJob, Decoder
+from barkserve.checkpoint.codec import Codec
+from barkserve.codec.decoder import Decoder
 from barkserve.codec.generator import CodecGenerator, CodecRun
+from barkserve.codec.job import Decoded, DecodeJob, batch_key, max_job_frames
 from barkserve.engine.batcher import Batcher
 from barkserve.models.encodec import EncodecDecoder
 from barkserve.models.loading import Placement, load_codec
 from fixtures.checkpoints import ODD, TINY, CheckpointSpec, reference
-from tests.support.fakes import FakeDecoder, Gate, until
+from tests.support.fakes import FakeCodec, FakeDecoder, Gate, until
 
 CheckpointOf = Callable[[CheckpointSpec], Path]
-Codec = tuple[CheckpointSpec, Path, EncodecDecoder]
-FIRST = 7
+Loaded = tuple[CheckpointSpec, Path, EncodecDecoder]
+CODEC = FakeCodec()
+MAX_FRAMES = max_job_frames(CODEC)
 HOP = 4
 
 
 @pytest.fixture(scope="module", params=[TINY, ODD], ids=["tiny", "odd"])
-def codec(request: pytest.FixtureRequest, checkpoint_of: CheckpointOf) -> Codec:
+def codec(request: pytest.FixtureRequest, checkpoint_of: CheckpointOf) -> Loaded:
     folder = checkpoint_of(request.param)
     placement = Placement(torch.device("cpu"), torch.float32, "sdpa")
     return request.param, folder, load_codec(Checkpoint.open(folder), placement)
@@ -62,7 +65,7 @@ async def decode(
 
 def decode_all(
     decoder: Decoder | FakeDecoder,
-    first_frames: int,
+    codec: Codec,
     utterances: Sequence[Sequence[np.ndarray]],
     produced: int = 0,
     max_batch: int = 4,
@@ -73,7 +76,7 @@ def decode_all(
         batcher = Batcher(decoder.decode, max_batch)
         await batcher.start()
         try:
-            generator = CodecGenerator(batcher, first_frames, 24_000)
+            generator = CodecGenerator(batcher, codec)
             jobs = (decode(generator, pieces, produced) for pieces in utterances)
             return list(await asyncio.gather(*jobs))
         finally:
@@ -90,23 +93,23 @@ def transformers_samples(folder: Path, codes: np.ndarray) -> np.ndarray:
 @settings(max_examples=5, deadline=None)
 @given(frames=st.integers(1, 180), sizes=st.lists(st.integers(1, 50), max_size=8))
 def test_however_frames_arrive_samples_equal_transformers(
-    codec: Codec, frames: int, sizes: list[int]
+    codec: Loaded, frames: int, sizes: list[int]
 ) -> None:
     spec, folder, model = codec
     codes = random_codes(frames, spec.n_fine_codebooks, spec.codebook_size)
     expected = transformers_samples(folder, codes)
-    (samples,) = decode_all(Decoder(model), model.first_frames, [cut(codes, sizes)])
+    (samples,) = decode_all(Decoder(model), model.config, [cut(codes, sizes)])
     np.testing.assert_allclose(samples, expected, atol=2e-6)
 
 
-def test_streams_beside_each_other_equal_transformers(codec: Codec) -> None:
+def test_streams_beside_each_other_equal_transformers(codec: Loaded) -> None:
     spec, folder, model = codec
     utterances = [
         random_codes(frames, spec.n_fine_codebooks, spec.codebook_size, seed=frames)
         for frames in (3, 40, 80, 81, 120)
     ]
     pieces = [cut(codes, [10] * 12) for codes in utterances]
-    decoded = decode_all(Decoder(model), model.first_frames, pieces)
+    decoded = decode_all(Decoder(model), model.config, pieces)
     for samples, codes in zip(decoded, utterances, strict=True):
         np.testing.assert_allclose(samples, transformers_samples(folder, codes), atol=2e-6)
 
@@ -114,7 +117,7 @@ def test_streams_beside_each_other_equal_transformers(codec: Codec) -> None:
 @settings(max_examples=5, deadline=None)
 @given(sizes=st.lists(st.lists(st.integers(1, MAX_FRAMES), min_size=3), min_size=2, max_size=4))
 def test_chunks_of_all_lengths_in_one_pass_equal_chunks_alone(
-    codec: Codec, sizes: list[list[int]]
+    codec: Loaded, sizes: list[list[int]]
 ) -> None:
     """Pass after pass, each row as it would have been alone, however much it is padded."""
     spec, _, model = codec
@@ -137,7 +140,7 @@ def test_chunks_of_all_lengths_in_one_pass_equal_chunks_alone(
 
 @given(st.integers(1, MAX_FRAMES), st.integers(1, MAX_FRAMES))
 def test_chunks_share_a_pass_unless_much_would_be_padded(one: int, other: int) -> None:
-    keys = {DecodeJob(random_codes(n), torch.zeros(1)).shape_key for n in (one, other)}
+    keys = {batch_key(DecodeJob(random_codes(n), torch.zeros(1)), MAX_FRAMES) for n in (one, other)}
     short, long = sorted((one, other))
     if len(keys) == 1:
         assert long <= max(16, 2 * short)
@@ -147,9 +150,10 @@ def test_chunks_share_a_pass_unless_much_would_be_padded(one: int, other: int) -
 
 
 def test_first_chunks_share_a_pass_only_with_their_like() -> None:
-    jobs = [DecodeJob(random_codes(n), None) for n in (22, 23)]
-    assert jobs[0].shape_key != jobs[1].shape_key
-    assert jobs[0].shape_key != DecodeJob(random_codes(22), torch.zeros(1)).shape_key
+    keys = [batch_key(DecodeJob(random_codes(n), None), MAX_FRAMES) for n in (22, 23)]
+    later = DecodeJob(random_codes(22), torch.zeros(1))
+    assert keys[0] != keys[1]
+    assert keys[0] != batch_key(later, MAX_FRAMES)
 
 
 @settings(deadline=None)
@@ -162,7 +166,7 @@ def test_produced_samples_are_skipped_and_no_others(
     frames: int, sizes: list[int], produced: int
 ) -> None:
     fake, codes = FakeDecoder(HOP), random_codes(frames)
-    (samples,) = decode_all(fake, FIRST, [cut(codes, sizes)], produced)
+    (samples,) = decode_all(fake, CODEC, [cut(codes, sizes)], produced)
     np.testing.assert_array_equal(samples, fake.samples(codes)[produced:])
 
 
@@ -192,13 +196,13 @@ def test_the_first_pass_has_enough_frames_and_none_has_too_many(
     arrives: list[int], passes: list[int]
 ) -> None:
     recorder = ShapeRecorder(HOP)
-    decode_all(recorder, FIRST, [cut(random_codes(sum(arrives)), arrives)])
+    decode_all(recorder, CODEC, [cut(random_codes(sum(arrives)), arrives)])
     assert recorder.shapes == [(frames, index == 0) for index, frames in enumerate(passes)]
     assert max(passes) <= MAX_FRAMES
 
 
 def test_nothing_comes_of_nothing() -> None:
-    (samples,) = decode_all(FakeDecoder(HOP), FIRST, [[]])
+    (samples,) = decode_all(FakeDecoder(HOP), CODEC, [[]])
     assert len(samples) == 0
 
 
@@ -206,7 +210,7 @@ async def test_streams_share_passes_and_keep_their_states() -> None:
     fake = FakeDecoder(HOP, gate=Gate())
     batcher = Batcher(fake.decode, 4)
     await batcher.start()
-    generator = CodecGenerator(batcher, FIRST, 24_000)
+    generator = CodecGenerator(batcher, CODEC)
     utterances = [random_codes(30, seed=number) for number in range(4)]
     tasks = [asyncio.create_task(decode(generator, cut(utterances[0], [10, 10, 10])))]
     await until(lambda: fake.batches == [1])
@@ -225,7 +229,7 @@ async def test_a_stream_that_leaves_hurts_nobody() -> None:
     fake = FakeDecoder(HOP, gate=Gate())
     batcher = Batcher(fake.decode, 4)
     await batcher.start()
-    generator = CodecGenerator(batcher, FIRST, 24_000)
+    generator = CodecGenerator(batcher, CODEC)
     leaver = asyncio.create_task(decode(generator, [random_codes(30)]))
     await until(lambda: fake.batches == [1])
     codes = random_codes(30, seed=1)

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from barkserve.checkpoint.tensors import Checkpoint
-from barkserve.codec.decoder import DecodeJob, Decoder
+from barkserve.codec.decoder import Decoder
+from barkserve.codec.job import DecodeJob
 from barkserve.engine.graphs import Graphs, bucket_sizes
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.offload import Offload

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from barkserve.checkpoint.bark_config import AlignmentHead
-from barkserve.semantic.alignment import MOST_ON, MonotonePath, TokenAlignment
+from barkserve.semantic.alignment import MAX_ADVANCE, MonotonePath, TokenAlignment
 from barkserve.semantic.alignment_head import LEAD, TAIL, choose_head
 
 RANDOM = np.random.default_rng(0)
@@ -37,7 +37,7 @@ def aligned(rows: np.ndarray, lag: int = 0, parts: int = 1, tokens: int | None =
     steps, places = [], []
     for part in np.array_split(np.arange(tokens), parts):
         steps.append(rows[None, part])
-        alignment.see(steps)
+        alignment.add_attention(steps)
         assert alignment.push(len(part)) == len(part)
         places += alignment.certain()
     return places + alignment.rest()
@@ -72,7 +72,7 @@ def test_any_rows_in_any_parts_give_one_path_that_never_goes_back(
 ) -> None:
     whole = aligned(rows, lag)
     assert len(whole) == len(rows)
-    assert all(0 <= on <= MOST_ON for on in np.diff([0, *whole]))
+    assert all(0 <= on <= MAX_ADVANCE for on in np.diff([0, *whole]))
     assert aligned(rows, lag, min(parts, len(rows))) == whole
 
 
@@ -81,7 +81,7 @@ def test_tokens_that_were_produced_elsewhere_are_known_before_their_rows(lag: in
     rows = attention(reading(12), 12)
     alignment = TokenAlignment(12, lag, 11, 0, 1000)
     assert alignment.push(30) == 30
-    alignment.see([rows[None]])
+    alignment.add_attention([rows[None]])
     alignment.push(len(rows) - 30)
     assert alignment.certain() + alignment.rest() == aligned(rows, lag)
 
@@ -123,10 +123,10 @@ def test_a_tail_that_goes_on_is_cut_at_the_same_token_however_they_come(
 ) -> None:
     places = [*range(10), *[9] * 50]
     rows = attention(places, 10, 0.0)[None]
-    alignment = TokenAlignment(10, lag, last=8, max_tail=20, most=1000)
+    alignment = TokenAlignment(10, lag, last=8, max_tail=20, max_tokens=1000)
     kept = 0
     for part in np.array_split(np.arange(60), parts):
-        alignment.see([rows])  # as many as may be there: a step may be in flight
+        alignment.add_attention([rows])  # as many as may be there: a step may be in flight
         kept += alignment.push(len(part))
     assert kept == 8 - lag + 20 + max(0, lag)
     assert alignment.full

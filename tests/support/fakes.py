@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from barkserve.codec.decoder import Decoded, DecodeJob
+from barkserve.codec.job import Decoded, DecodeJob, batch_key, max_job_frames
 from barkserve.engine.device_residency import DeviceResidency
 from barkserve.engine.engine import Engine, Runner
 from barkserve.engine.request import Request, SamplingParams
@@ -257,6 +257,17 @@ class FakeFiller:
         return decided
 
 
+@dataclass(frozen=True)
+class FakeCodec:
+    """The rates of Bark's codec. An utterance starts with 7 frames."""
+
+    sample_rate: int = 24_000
+    hop_length: int = 320
+    frame_rate: float = 75.0
+    first_frames: int = 7
+    warm_up_frames: int = 300
+
+
 @dataclass
 class FakeDecoder:
     """A codec.
@@ -274,7 +285,9 @@ class FakeDecoder:
     def decode(self, jobs: list[DecodeJob]) -> list[Decoded]:
         """Decode one batch of one shape."""
         self.batches.append(len(jobs))
-        assert len({job.shape_key for job in jobs}) == 1, "jobs of several shapes in a batch"
+        assert len({batch_key(job, max_job_frames(FakeCodec())) for job in jobs}) == 1, (
+            "jobs of several shapes in a batch"
+        )
         if self.gate is not None:
             self.gate()
         return [self._decode(job) for job in jobs]

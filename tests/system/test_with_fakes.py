@@ -40,7 +40,15 @@ from barkserve.v1 import (
     speech_pb2,
 )
 from fixtures.checkpoints import TINY, CheckpointSpec
-from tests.support.fakes import FakeDecoder, FakeFiller, FakeRunner, Gate, fake_tokens, until
+from tests.support.fakes import (
+    FakeCodec,
+    FakeDecoder,
+    FakeFiller,
+    FakeRunner,
+    Gate,
+    fake_tokens,
+    until,
+)
 from tests.support.services import Chain, RunningService, running_built
 
 TEXT = "hello the world"
@@ -84,7 +92,7 @@ class Fakes:
                 add = fine_pb2_grpc.add_FineServiceServicer_to_server
             case "codec":
                 servicer = CodecServicer(
-                    CodecGenerator(batcher, 7, bark.sample_rate), bark, admission, metrics
+                    CodecGenerator(batcher, FakeCodec(bark.sample_rate)), bark, admission, metrics
                 )
                 add = codec_pb2_grpc.add_CodecServiceServicer_to_server
         return Service(f"barkserve.v1.{stage}", register_with(add, servicer), start, stop)

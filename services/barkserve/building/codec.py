@@ -31,7 +31,7 @@ def build(options: CodecOptions, metrics: Metrics) -> Service:
     decoder = Decoder(model, make_graphs(placement))
     decoder.capture(max_batch_of(options))
     batcher, admission = make_batcher(options, decoder.decode, decoder.offload, begin, metrics)
-    generator = CodecGenerator(batcher, model.first_frames, checkpoint.bark.sample_rate)
+    generator = CodecGenerator(batcher, checkpoint.bark.codec)
     servicer = CodecServicer(generator, checkpoint.bark, admission, metrics)
     register = register_with(codec_pb2_grpc.add_CodecServiceServicer_to_server, servicer)
     books = checkpoint.bark.fine_generation.n_fine_codebooks

@@ -37,7 +37,7 @@ class FineModelConfig(CausalConfig):
 
 @dataclass(frozen=True)
 class EncodecConfig:
-    """Shape of EnCodec's quantizer and decoder."""
+    """Shape of EnCodec's quantizer and decoder. Implements Codec."""
 
     codebook_size: int
     codebook_dim: int
@@ -61,9 +61,27 @@ class EncodecConfig:
     target_bandwidths: tuple[float, ...]  # kbit/s
 
     @property
+    def sample_rate(self) -> int:
+        """Samples per second, Hz."""
+        return self.sampling_rate
+
+    @property
     def hop_length(self) -> int:
-        """Samples a frame."""
+        """Samples per frame."""
         return math.prod(self.upsampling_ratios)
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames per second."""
+        return self.sampling_rate / self.hop_length
+
+    @property
+    def warm_up_frames(self) -> int:
+        """Number of past frames from which a decoder without state recovers its state.
+
+        By then the LSTM has forgotten what came before.
+        """
+        return 300
 
     @property
     def num_quantizers(self) -> int:
@@ -74,8 +92,9 @@ class EncodecConfig:
 
     @property
     def first_frames(self) -> int:
-        """Fewest frames from which every layer can reflect its start as the whole utterance
-        would.
+        """Minimum length of an utterance's first chunk, unless the utterance is shorter.
+
+        With fewer frames a layer would reflect its start differently than in the whole utterance.
         """
         if self.pad_mode != "reflect":
             return 1

@@ -1,6 +1,4 @@
-"""Makes one utterance's coarse codes on the engine, window by window, as its semantic tokens
-arrive. Knows no gRPC.
-"""
+"""Generates one utterance's coarse codes window by window, while semantic tokens arrive."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -19,17 +17,17 @@ from barkserve.engine.request import Request, SamplingParams
 from barkserve.engine.warm_up import single_item
 
 FRAMES_PER_MESSAGE = 5
-"""67 ms of speech: little to wait for, and a fifth of the messages."""
+"""67 ms of speech: a short delay for a fifth of the messages."""
 
 
 @dataclass(frozen=True)
 class CoarseRequest:
-    """How to code one utterance.
+    """The parameters of one utterance.
 
     Attributes:
         history: the voice.
         sampling: how codes are drawn.
-        seed: names the draws.
+        seed: seed of the draws.
         produced: (p, codebooks) int64, frames of this utterance that exist already.
     """
 
@@ -41,39 +39,51 @@ class CoarseRequest:
 
 @dataclass
 class CoarseRun:
-    """What became of a generation; filled while it runs."""
+    """Counts of one utterance, updated while it runs."""
 
-    made: int = 0  # codes of the utterance, produced ones counted
+    made: int = 0  # codes of the utterance, produced ones included
     queue_s: float = 0.0
     compute_s: float = 0.0
 
 
 class CoarseGenerator:
-    """Turns an utterance into a series of sequences, one a window, that keep their slot while the
-    window only grows.
+    """Generates an utterance as a series of engine requests, one per window.
+
+    A request continues the slot of the one before while the window only grows.
     """
 
     def __init__(self, engine: Engine, config: BarkConfig) -> None:
         self._engine = engine
         self.geometry = CoarseGeometry.from_config(config)
-        self._rate = config.coarse_generation.coarse_rate_hz * self.geometry.codebooks
+        self._token_rate = config.codec.frame_rate * self.geometry.codebooks
 
     async def generate(
         self, request: CoarseRequest, semantic: AsyncIterator[list[int]], run: CoarseRun
     ) -> AsyncGenerator[NDArray[np.int64], None]:
-        """Yields (n, codebooks) frames as they are made. Fills `run`."""
+        """Generate an utterance.
+
+        Args:
+            request: the parameters.
+            semantic: the semantic tokens, as they arrive.
+            run: receives the counts.
+
+        Yields:
+            (n, codebooks) int64 frames.
+        """
         plan, codes = WindowPlan(self.geometry, request.history), _Codes(self.geometry)
-        codes.take_over(request.produced)
+        codes.add_produced(request.produced)
         run.made = len(codes.tokens)
         previous: Request | None = None
-        playback = Playback(self._rate)
+        playback = Playback(self._token_rate)
         try:
-            while await self._window_comes(plan, len(codes.tokens), semantic):
-                sequence = self._sequence(request, plan, codes.tokens, previous, playback)
-                if previous is not None and sequence.continues is None:
-                    self._engine.release(previous)  # the window slid: its cache is of no use
-                previous = sequence
-                async with aclosing(self._window(sequence, codes, run)) as parts:
+            while await self._wait_for_window(plan, len(codes.tokens), semantic):
+                engine_request = self._engine_request(
+                    request, plan, codes.tokens, previous, playback
+                )
+                if previous is not None and engine_request.continues is None:
+                    self._engine.release(previous)  # the window slid: its cache is useless
+                previous = engine_request
+                async with aclosing(self._window(engine_request, codes, run)) as parts:
                     async for frames in parts:
                         yield frames
         finally:
@@ -81,28 +91,28 @@ class CoarseGenerator:
                 self._engine.release(previous)
 
     def warm_up(self) -> AsyncGenerator[NDArray[np.int64], None]:
-        """A few frames, to be thrown away."""
+        """Generate a few meaningless frames."""
         nothing = np.empty((0, self.geometry.codebooks), dtype=np.int64)
         request = CoarseRequest(no_history(), SamplingParams(), 0, nothing)
         return self.generate(request, single_item([0] * 2 * FRAMES_PER_MESSAGE), CoarseRun())
 
     async def _window(
-        self, sequence: Request, codes: "_Codes", run: CoarseRun
+        self, engine_request: Request, codes: "_Codes", run: CoarseRun
     ) -> AsyncGenerator[NDArray[np.int64], None]:
-        """Yields the frames of one window."""
-        async with aclosing(self._engine.generate(sequence)) as steps:
+        """Run one window and yield its frames."""
+        async with aclosing(self._engine.generate(engine_request)) as steps:
             async for tokens in steps:
                 frames = codes.push(tokens)
                 run.made += frames.size
                 if len(frames):
                     yield frames
-        run.queue_s += sequence.queue_s
-        run.compute_s += sequence.compute_s
+        run.queue_s += engine_request.queue_s
+        run.compute_s += engine_request.compute_s
 
-    async def _window_comes(
+    async def _wait_for_window(
         self, plan: WindowPlan, made: int, semantic: AsyncIterator[list[int]]
     ) -> bool:
-        """Wait until the current window may run; False when the utterance is complete."""
+        """Wait until the current window can run. Returns False if the utterance is complete."""
         start = made - made % self.geometry.window
         while not plan.ready(start) and not plan.complete(made):
             tokens = await anext(semantic, None)
@@ -112,7 +122,7 @@ class CoarseGenerator:
                 plan.push(tokens)
         return not plan.complete(made)
 
-    def _sequence(
+    def _engine_request(
         self,
         request: CoarseRequest,
         plan: WindowPlan,
@@ -120,7 +130,7 @@ class CoarseGenerator:
         previous: Request | None,
         playback: Playback,
     ) -> Request:
-        """The rest of the window that `made` ends in."""
+        """Make the request for the rest of the window in which `made` ends."""
         start = len(made) - len(made) % self.geometry.window
         all_made = np.array(made, dtype=np.int64)
         prompt = np.concatenate([plan.prompt(all_made[:start]), all_made[start:]])[:, None]
@@ -131,7 +141,7 @@ class CoarseGenerator:
             sampling=request.sampling,
             uniforms=uniforms(request.seed, DrawStream.COARSE, len(made), left),
             heads=tuple(range(self.geometry.codebooks)),
-            continues=previous if previous is not None and _grows_from(prompt, previous) else None,
+            continues=previous if previous is not None and _continues(prompt, previous) else None,
             report_every=FRAMES_PER_MESSAGE * self.geometry.codebooks,
             hold=True,
             playback=playback,
@@ -139,10 +149,10 @@ class CoarseGenerator:
 
 
 class _Codes:
-    """An utterance's codes as the model counts them, and how many of them were handed on.
+    """An utterance's codes as token ids of the model.
 
     Attributes:
-        tokens: of all frames so far, and of one that is not whole.
+        tokens: tokens of all frames so far, and of an incomplete one.
     """
 
     def __init__(self, geometry: CoarseGeometry) -> None:
@@ -152,13 +162,13 @@ class _Codes:
         books = np.arange(geometry.codebooks)
         self._offsets = geometry.semantic_vocab_size + geometry.codebook_size * books
 
-    def take_over(self, frames: NDArray[np.int64]) -> None:
-        """(n, codebooks) frames that were made elsewhere."""
+    def add_produced(self, frames: NDArray[np.int64]) -> None:
+        """Add (n, codebooks) frames that exist already."""
         self.tokens += map(int, (frames + self._offsets).reshape(-1))
         self._sent = len(self.tokens)
 
     def push(self, tokens: list[int]) -> NDArray[np.int64]:
-        """More tokens; returns the (n, codebooks) frames that are whole with them."""
+        """Add tokens; return the (n, codebooks) frames that they complete."""
         self.tokens += tokens
         whole = len(self.tokens) - len(self.tokens) % self._books
         fresh = np.array(self.tokens[self._sent : whole], dtype=np.int64)
@@ -166,17 +176,17 @@ class _Codes:
         return fresh.reshape(-1, self._books) - self._offsets
 
 
-def _grows_from(prompt: NDArray[np.int64], previous: Request) -> bool:
-    """Whether the prompt is the previous sequence's prompt and tokens."""
+def _continues(prompt: NDArray[np.int64], previous: Request) -> bool:
+    """Whether the prompt equals the previous request's prompt and tokens."""
     tokens = np.array(previous.tokens, dtype=np.int64)[:, None]
     return np.array_equal(prompt, np.concatenate([previous.prompt, tokens]))
 
 
 def coarse_heads(config: BarkConfig) -> list[NDArray[np.int64]]:
-    """The ids that each codebook's step may choose, one (V,) array a codebook.
+    """Return the ids that each codebook's step chooses from, one (V,) array per codebook.
 
-    The last codebook's step leaves everything behind its codes open, as transformers'
-    AlternatingCodebooksLogitsProcessor does.
+    The last codebook's step may also choose the ids after its codes, as in transformers'
+    AlternatingCodebooksLogitsProcessor.
     """
     geometry = CoarseGeometry.from_config(config)
     first = geometry.semantic_vocab_size

@@ -1,4 +1,4 @@
-"""CoarseService over gRPC: messages in, messages out; everything else is the generator's."""
+"""CoarseService over gRPC: converts messages for the generator."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing
@@ -28,7 +28,7 @@ class CoarseServicer(coarse_pb2_grpc.CoarseServiceServicer):
         self._geometry = generator.geometry
         self._defaults = config.coarse_generation.sampling
         self._semantic_rate_hz = config.semantic_generation.semantic_rate_hz
-        self._coarse_rate_hz = config.coarse_generation.coarse_rate_hz
+        self._frame_rate = config.codec.frame_rate
         self._code_limit = config.coarse_code_limit
         self._admission = admission
         self._metrics = metrics
@@ -38,18 +38,18 @@ class CoarseServicer(coarse_pb2_grpc.CoarseServiceServicer):
         request_iterator: AsyncIterator[coarse_pb2.CoarseServiceGenerateRequest],
         context: RpcContext,
     ) -> AsyncGenerator[Response, None]:
-        """One utterance."""
+        """Generate the coarse codes of one utterance."""
         with self._admission.stream() as work:
             await convert.admit(context)
             opening = await convert.next_request(request_iterator, "config", "a CoarseConfig")
             config = opening.config
             request, run = self._request(config), CoarseRun()
-            work.given_s = -len(request.produced) / self._coarse_rate_hz
+            work.given_s = -len(request.produced) / self._frame_rate
             semantic = self._semantic(request_iterator, work)
             async with aclosing(self._generator.generate(request, semantic, run)) as steps:
                 async for frames in steps:
                     self._metrics.produced(frames.size)
-                    work.made_s += len(frames) / self._coarse_rate_hz
+                    work.made_s += len(frames) / self._frame_rate
                     yield Response(frames=coarse_pb2.CoarseFrames(codes=frames.ravel()))
             yield Response(finished=coarse_pb2.CoarseFinished(report=_report(run)))
 
@@ -77,7 +77,7 @@ class CoarseServicer(coarse_pb2_grpc.CoarseServiceServicer):
         convert.require(
             (len(semantic) == 0) == (len(coarse) == 0),
             "coarse_prompt",
-            "a voice needs semantic_prompt and coarse_prompt, or neither",
+            "give both semantic_prompt and coarse_prompt, or neither",
         )
         return cut_history(semantic, coarse, self._geometry) if len(coarse) else no_history()
 

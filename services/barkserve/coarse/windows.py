@@ -1,8 +1,7 @@
-"""The sliding windows of the coarse stage: which tokens each reads, and when it may run. Pure
-arithmetic.
+"""The sliding windows of the coarse stage: which tokens each reads, and when it can run.
 
-A window runs as soon as everything it reads is known, so that a stream makes the very tokens that
-offline generation makes. Source: transformers BarkCoarseModel.preprocess_histories and generate.
+A window runs when all tokens that it reads are known. Streaming therefore generates the same tokens
+as offline generation. Source: transformers BarkCoarseModel.preprocess_histories and generate.
 """
 
 import math
@@ -18,21 +17,21 @@ Tokens = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class CoarseGeometry:
-    """The numbers of a checkpoint that windows are made of."""
+    """A checkpoint's window sizes and vocabularies."""
 
-    ratio: float  # coarse tokens a semantic token, 3.006 for Suno's
+    ratio: float  # coarse tokens per semantic token, 3.006 for Suno's
     codebooks: int
     codebook_size: int
     semantic_vocab_size: int
     pad_token: int
     infer_token: int
-    max_input: int  # semantic tokens a window reads
-    max_history: int  # coarse tokens a window reads
-    window: int  # tokens a window makes
+    max_input: int  # semantic tokens that a window reads
+    max_history: int  # coarse tokens that a window reads
+    window: int  # tokens that a window generates
 
     @classmethod
     def from_config(cls, config: BarkConfig) -> "CoarseGeometry":
-        """The geometry of a checkpoint."""
+        """Read the geometry from a checkpoint's config."""
         coarse = config.coarse_generation
         return cls(
             ratio=config.semantic_to_coarse_ratio,
@@ -48,12 +47,13 @@ class CoarseGeometry:
 
     @property
     def max_semantic_history(self) -> int:
-        """Semantic tokens that last as long as max_history coarse tokens: 209 for Suno's."""
+        """Semantic tokens as long as max_history coarse tokens: 209 for Suno's checkpoints."""
         return math.floor(self.max_history / self.ratio)
 
     def total(self, semantic_count: int) -> int:
-        """Coarse tokens for an utterance of so many semantic tokens; float32 as in the
-        reference.
+        """Return the number of coarse tokens for some semantic tokens.
+
+        Computed in float32, as in the reference.
         """
         frames = np.floor(
             np.float32(semantic_count) * np.float32(self.ratio) / np.float32(self.codebooks)
@@ -63,8 +63,11 @@ class CoarseGeometry:
 
 @dataclass(frozen=True)
 class CoarseHistory:
-    """A voice, cut and flattened for the coarse model: (s,) semantic tokens and (c,) coarse
-    tokens.
+    """A voice, cut and flattened for the coarse model.
+
+    Attributes:
+        semantic: (s,) semantic tokens.
+        coarse: (c,) coarse tokens.
     """
 
     semantic: Tokens
@@ -72,18 +75,21 @@ class CoarseHistory:
 
 
 def no_history() -> CoarseHistory:
-    """No voice."""
+    """Return the history of no voice."""
     return CoarseHistory(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64))
 
 
 def cut_history(
     semantic_prompt: Tokens, coarse_prompt: Tokens, geometry: CoarseGeometry
 ) -> CoarseHistory:
-    """The part of a voice that windows read. transformers BarkCoarseModel.preprocess_histories.
+    """Cut a voice to the part that windows read.
+
+    Source: transformers BarkCoarseModel.preprocess_histories.
 
     Args:
         semantic_prompt: (n,) semantic tokens, n >= 2.
         coarse_prompt: (m, codebooks) codes, long enough for two semantic tokens.
+        geometry: the window sizes.
     """
     offsets = geometry.semantic_vocab_size + geometry.codebook_size * np.arange(geometry.codebooks)
     flat = (coarse_prompt + offsets).reshape(-1)
@@ -99,7 +105,7 @@ def cut_history(
 
 
 class WindowPlan:
-    """One utterance: takes semantic tokens in, says when a window may run and with what prompt."""
+    """The windows of one utterance: when each can run, and with what prompt."""
 
     def __init__(self, geometry: CoarseGeometry, history: CoarseHistory) -> None:
         self._geometry = geometry
@@ -109,44 +115,40 @@ class WindowPlan:
 
     @property
     def semantic_count(self) -> int:
-        """Semantic tokens of the utterance that are known."""
+        """Number of known semantic tokens of the utterance."""
         return len(self._semantic) - len(self._history.semantic)
 
     @property
     def total(self) -> int:
-        """Coarse tokens that the known semantic tokens are worth; all of the utterance's once it
-        ended.
-        """
+        """Number of coarse tokens for the known semantic tokens."""
         return self._geometry.total(self.semantic_count)
 
     def push(self, tokens: list[int]) -> None:
-        """More semantic tokens are known."""
+        """Add semantic tokens."""
         assert not self._ended
         self._semantic += tokens
 
     def end(self) -> None:
-        """The utterance has no more semantic tokens."""
+        """Declare the semantic tokens complete."""
         self._ended = True
 
     def complete(self, made: int) -> bool:
-        """Whether no window is left after `made` coarse tokens."""
+        """Return whether no window is left after `made` coarse tokens."""
         return self._ended and made >= self.total
 
     def ready(self, made: int) -> bool:
-        """Whether the window that starts after `made` coarse tokens reads nothing that is still to
-        come.
-        """
+        """Return whether the window after `made` coarse tokens can run."""
         if self._ended:
             return made < self.total
         reads_to = self._start(made) + self._geometry.max_input
         return len(self._semantic) >= reads_to and self.total >= made + self._geometry.window
 
     def length(self, made: int) -> int:
-        """Tokens that the window makes."""
+        """Return how many tokens the window after `made` coarse tokens generates."""
         return min(self._geometry.window, self.total - made)
 
     def prompt(self, made: Tokens) -> Tokens:
-        """What the window that starts after these coarse tokens reads.
+        """Build the prompt of the window after these coarse tokens.
 
         Args:
             made: (g,) all coarse tokens of the utterance so far, g a multiple of the window.

@@ -1,5 +1,6 @@
-"""Decodes one utterance's frames as they arrive; the samples do not depend on how they arrived.
-Knows no gRPC.
+"""Decodes the frames of one utterance as they arrive.
+
+The samples do not depend on how the frames are split.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -10,55 +11,61 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from barkserve.codec.decoder import MAX_FRAMES, Decoded, DecodeJob
+from barkserve.checkpoint.codec import Codec
+from barkserve.codec.job import Decoded, DecodeJob, batch_key, max_job_frames
 from barkserve.engine.batcher import Batcher
 from barkserve.engine.playback import Playback
 
-_WARM_FRAMES = (1, 30)
+_WARM_UP_CHUNKS = (1, 30)  # frames
 
 
 @dataclass
 class CodecRun:
-    """What became of an utterance; filled while it runs."""
+    """Counts of one utterance, updated while it runs.
 
-    made: int = 0  # samples of the utterance, produced ones counted
+    Attributes:
+        made: samples of the utterance, produced ones included.
+        compute_s: time in the batcher.
+    """
+
+    made: int = 0
     compute_s: float = 0.0
 
 
 class CodecGenerator:
-    """Turns an utterance's frames into samples.
+    """Turns the frames of an utterance into samples.
 
     Args:
         batcher: runs DecodeJobs.
-        first_frames: fewest frames to begin with, see EncodecDecoder.
-        sample_rate: Hz.
+        codec: the codec's rates and limits.
     """
 
-    def __init__(
-        self, batcher: Batcher[DecodeJob, Decoded], first_frames: int, sample_rate: int
-    ) -> None:
+    def __init__(self, batcher: Batcher[DecodeJob, Decoded], codec: Codec) -> None:
         self._batcher = batcher
-        self._first_frames = first_frames
-        self._sample_rate = sample_rate
+        self._codec = codec
+        self._max_frames = max_job_frames(codec)
 
     async def generate(
         self, frames: AsyncIterator[NDArray[np.int64]], produced: int, run: CodecRun
     ) -> AsyncGenerator[NDArray[np.float32], None]:
-        """Yields (n,) float32 samples, in order, without the first `produced`. Fills `run`.
+        """Decode an utterance.
 
         Args:
-            frames: pieces of (n, codebooks) int64.
-            produced: samples of this utterance that exist already.
-            run: gets the counts.
+            frames: chunks of (n, codebooks) int64.
+            produced: number of samples of this utterance that exist already. They are skipped.
+            run: receives the counts.
+
+        Yields:
+            (n,) float32 samples, in order.
         """
         state: torch.Tensor | None = None
         skip = run.made = produced
-        playback = Playback(self._sample_rate)
-        async for codes in self._pieces(frames):
+        playback = Playback(self._codec.sample_rate)
+        async for codes in self._chunks(frames):
             started = perf_counter()
             job = DecodeJob(codes, state)
-            due = playback.deadline(monotonic())
-            decoded = await self._batcher.submit(job.shape_key, job, due)
+            deadline = playback.deadline(monotonic())
+            decoded = await self._batcher.submit(batch_key(job, self._max_frames), job, deadline)
             state = decoded.state
             run.compute_s += perf_counter() - started
             samples, skip = decoded.samples[skip:], max(0, skip - len(decoded.samples))
@@ -68,37 +75,34 @@ class CodecGenerator:
                 yield samples
 
     async def warm_up(self, codebooks: int) -> AsyncGenerator[NDArray[np.float32], None]:
-        """A first chunk and a later one, to be thrown away."""
+        """Decode a first chunk and later ones. The output is meaningless."""
 
         async def chunks() -> AsyncGenerator[NDArray[np.int64], None]:
-            for frames in (self._first_frames, *_WARM_FRAMES):
+            for frames in (self._codec.first_frames, *_WARM_UP_CHUNKS):
                 yield np.zeros((frames, codebooks), dtype=np.int64)
 
         async for samples in self.generate(chunks(), 0, CodecRun()):
             yield samples
 
-    async def _pieces(
+    async def _chunks(
         self, frames: AsyncIterator[NDArray[np.int64]]
     ) -> AsyncGenerator[NDArray[np.int64], None]:
-        """The same frames, cut to at most MAX_FRAMES, the first piece at least first_frames if
-        there are so many.
-        """
+        """Split the frames into chunks of one job each. Joins frames for the first chunk."""
         held: list[NDArray[np.int64]] = []
-        begun = False
+        started = False
         async for codes in frames:
             held.append(codes)
-            if not begun and sum(map(len, held)) < self._first_frames:
+            if not started and sum(map(len, held)) < self._codec.first_frames:
                 continue
-            begun = True
-            for piece in _cut(held):
-                yield piece
+            started = True
+            for chunk in self._split(held):
+                yield chunk
             held = []
-        for piece in _cut(held):
-            yield piece
+        for chunk in self._split(held):
+            yield chunk
 
-
-def _cut(held: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
-    if not held:
-        return []
-    codes = np.concatenate(held)
-    return [codes[start : start + MAX_FRAMES] for start in range(0, len(codes), MAX_FRAMES)]
+    def _split(self, held: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
+        if not held:
+            return []
+        codes, size = np.concatenate(held), self._max_frames
+        return [codes[start : start + size] for start in range(0, len(codes), size)]

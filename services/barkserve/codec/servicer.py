@@ -1,4 +1,4 @@
-"""CodecService over gRPC: messages in, messages out; everything else is the generator's."""
+"""CodecService over gRPC: converts messages for the generator."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -24,8 +24,8 @@ class CodecServicer(codec_pb2_grpc.CodecServiceServicer):
         self._generator = generator
         self._books = config.fine_generation.n_fine_codebooks
         self._codebook_size = config.codebook_size
-        self._sample_rate = config.sample_rate
-        self._frame_rate_hz = config.coarse_generation.coarse_rate_hz
+        self._sample_rate = config.codec.sample_rate
+        self._frame_rate = config.codec.frame_rate
         self._admission = admission
         self._metrics = metrics
 
@@ -34,7 +34,7 @@ class CodecServicer(codec_pb2_grpc.CodecServiceServicer):
         request_iterator: AsyncIterator[codec_pb2.DecodeRequest],
         context: RpcContext,
     ) -> AsyncGenerator[codec_pb2.DecodeResponse, None]:
-        """One utterance."""
+        """Decode one utterance."""
         with self._admission.stream() as work:
             await convert.admit(context)
             opening = await convert.next_request(request_iterator, "config", "a CodecConfig")
@@ -55,7 +55,7 @@ class CodecServicer(codec_pb2_grpc.CodecServiceServicer):
         self, requests: AsyncIterator[codec_pb2.DecodeRequest], work: Work
     ) -> AsyncIterator[NDArray[np.int64]]:
         async for request in convert.further_requests(requests, "frames"):
-            work.given_s += len(request.frames.codes) / self._books / self._frame_rate_hz
+            work.given_s += len(request.frames.codes) / self._books / self._frame_rate
             yield convert.frames(
                 request.frames.codes, self._books, self._codebook_size, "frames.codes"
             )

@@ -1,1 +1,1 @@
-"""The fine stage: two codebooks to all."""
+"""The fine stage: the first two codebooks to all of them."""

@@ -1,6 +1,4 @@
-"""Runs the fine model over windows of several streams at once. Knows torch; knows no
-utterances.
-"""
+"""Runs the fine model over windows of several streams at once."""
 
 from functools import partial
 
@@ -18,12 +16,14 @@ from barkserve.models.fine import FineModel
 
 
 class Filler:
-    """The fine model and the codebooks it has to decide.
+    """Fills the remaining codebooks of windows.
 
     Args:
         model: the model, on its device, in its dtype.
-        first_codebook, codebooks, codebook_size: which codes are decided, among how many.
-        graphs: passes are replayed from these; None: not.
+        first_codebook: the first codebook to fill.
+        codebooks: number of codebooks.
+        codebook_size: number of codes to choose from.
+        graphs: passes are replayed from these; None: no graphs.
     """
 
     def __init__(
@@ -36,57 +36,59 @@ class Filler:
     ) -> None:
         self._model = model.eval()
         self._device = model.position_embeds_layer.weight.device
-        self._decides = range(first_codebook, codebooks)
+        self._filled_books = range(first_codebook, codebooks)
         self._codebook_size = codebook_size
         self._graphs = graphs
-        self._most = 1
+        self._max_batch = 1
 
     @torch.inference_mode()
-    def capture(self, most: int, length: int) -> None:
-        """Capture passes over windows of this length, for all batch sizes up to `most`, where there
-        are graphs.
+    def capture(self, max_batch: int, length: int) -> None:
+        """Capture all batch sizes up to max_batch, if there are graphs.
+
+        Args:
+            max_batch: most windows in a batch.
+            length: frames of a window.
         """
-        self._most = most
-        for size in bucket_sizes(most) if self._graphs is not None else ():
-            shape = (size, length, self._decides.stop)
+        self._max_batch = max_batch
+        for size in bucket_sizes(max_batch) if self._graphs is not None else ():
+            shape = (size, length, self._filled_books.stop)
             codes = torch.zeros(shape, dtype=torch.int64, device=self._device)
-            for codebook in self._decides:
+            for codebook in self._filled_books:
                 self._logits(codes, codebook, 0)
 
     def offload(self) -> Offload:
-        """What takes the model from its device and brings it back."""
+        """Make the object that moves the model to host memory and back."""
         graphs = self._graphs
         return Offload(self._model.parameters(), before_offload=graphs.clear if graphs else None)
 
     @torch.inference_mode()
     def fill(self, jobs: list[FillJob]) -> list[NDArray[np.int64]]:
-        """Decide each job's frames, codebook after codebook.
+        """Fill each job's frames, one codebook after the other.
 
         Args:
             jobs: windows of one length.
 
         Returns:
-            For each job the window's codes, (T, codebooks) int64, with those from fill_from on
-            decided.
+            (T, codebooks) int64 of each window, filled from fill_from on.
         """
-        asked = len(jobs)
-        if self._graphs is not None:  # filled up to a size that is captured
-            jobs = jobs + jobs[-1:] * (bucket_size(asked, max(asked, self._most)) - asked)
+        count = len(jobs)
+        if self._graphs is not None:  # padded to a captured size
+            jobs = jobs + jobs[-1:] * (bucket_size(count, max(count, self._max_batch)) - count)
         device = self._device
         codes = torch.from_numpy(np.stack([job.codes for job in jobs])).to(device)  # (B, T, books)
         uniforms = torch.from_numpy(np.stack([job.uniforms for job in jobs])).to(device)
         starts = torch.tensor([job.fill_from for job in jobs], device=device)
         first = min(job.fill_from for job in jobs)
         frames = torch.arange(first, codes.shape[1], device=device)
-        decided = frames >= starts[:, None]  # (B, T - first)
-        for codebook in self._decides:
+        filled = frames >= starts[:, None]  # (B, T - first)
+        for codebook in self._filled_books:
             logits = self._logits(codes, codebook, first)
             chosen = self._choose(logits, jobs, uniforms[:, first:, codebook])
-            codes[:, first:, codebook] = torch.where(decided, chosen, codes[:, first:, codebook])
-        return list(codes[:asked].cpu().numpy())
+            codes[:, first:, codebook] = torch.where(filled, chosen, codes[:, first:, codebook])
+        return list(codes[:count].cpu().numpy())
 
     def _logits(self, codes: Tensor, codebook: int, first: int) -> Tensor:
-        """(B, T - first, V) of one codebook."""
+        """Compute one codebook's logits, (B, T - first, V)."""
         if self._graphs is None:
             logits: Tensor = self._model(codes, codebook, first, self._codebook_size)
             return logits
@@ -95,7 +97,7 @@ class Filler:
         return every[:, first:]
 
     def _choose(self, logits: Tensor, jobs: list[FillJob], uniforms: Tensor) -> Tensor:
-        """(B, T, V) logits to (B, T) codes."""
+        """Choose codes: (B, T, V) logits to (B, T) codes."""
         best = logits.argmax(dim=-1)
         if all(job.temperature is None for job in jobs):
             return best

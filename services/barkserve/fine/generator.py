@@ -1,6 +1,4 @@
-"""Fills one utterance's codebooks as its coarse frames arrive, streaming or exact. Knows no gRPC
-and no torch.
-"""
+"""Fills one utterance's codebooks as its coarse frames arrive, streaming or exact."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
@@ -23,14 +21,14 @@ Codes = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class FineRequest:
-    """How to fill one utterance.
+    """The parameters of one utterance.
 
     Attributes:
         history: (h, codebooks) int64, the voice's codes; the last max_fine_history_length frames
             count.
-        temperature: how codes are drawn; None takes the most likely ones.
-        seed: names the draws.
-        chunks: when to fill while streaming; None fills once, exactly, when all frames are there.
+        temperature: divides the logits; None: greedy.
+        seed: seed of the draws.
+        chunks: when to fill while streaming; None: fill once, exactly, when all frames are known.
         produced: (p, codebooks) int64, frames of this utterance that exist already.
     """
 
@@ -43,9 +41,9 @@ class FineRequest:
 
 @dataclass
 class FineRun:
-    """What became of an utterance; filled while it runs."""
+    """Counts of one utterance, updated while it runs."""
 
-    made: int = 0  # frames of the utterance, produced ones counted
+    made: int = 0  # frames of the utterance, produced ones included
     compute_s: float = 0.0
 
 
@@ -56,29 +54,31 @@ class FineGenerator:
         self._batcher = batcher
         self._geometry = FineGeometry.from_config(config.fine_generation)
         self._codebook_size = config.codebook_size
-        self._rate = config.coarse_generation.coarse_rate_hz
+        self._frame_rate = config.codec.frame_rate
         self._books = config.fine_generation.n_fine_codebooks
         self._given = config.coarse_generation.n_coarse_codebooks
 
     async def generate(
         self, request: FineRequest, coarse: AsyncIterator[Codes], run: FineRun
     ) -> AsyncGenerator[Codes, None]:
-        """Yields (n, codebooks) frames, each once and in order, produced ones not again. Fills
-        `run`.
+        """Generate the frames of an utterance.
 
         Args:
-            request: how to fill.
-            coarse: pieces of (n, coarse codebooks); codes are taken modulo codebook_size, as the
+            request: the parameters.
+            coarse: chunks of (n, coarse codebooks); codes are taken modulo codebook_size, as the
                 reference does.
-            run: gets the counts.
+            run: receives the counts.
+
+        Yields:
+            (n, codebooks) int64 frames, in order, without produced ones.
         """
         known = np.empty((0, self._given), dtype=np.int64)
         released = request.produced
         run.made = len(released)
-        settled = 0  # frames that earlier chunks of the plan released, here or elsewhere
+        fixed = 0  # frames that earlier chunks of the plan released, in this call or before
         fills = request.chunks.fills() if request.chunks else iter(())
         ended = False
-        playback = Playback(self._rate)
+        playback = Playback(self._frame_rate)
         while not ended:
             fill_at = next(fills, None)
             known = await _gather(coarse, known, fill_at)
@@ -87,16 +87,16 @@ class FineGenerator:
             lookahead = 0 if ended or not request.chunks else request.chunks.lookahead
             release_to = len(frames) - lookahead
             if release_to > len(released):
-                filled = await self._fill(request, frames, released[:settled], run, playback)
+                filled = await self._fill(request, frames, released[:fixed], run, playback)
                 fresh = filled[len(released) : release_to]
                 released = np.concatenate([released, fresh])
                 run.made += len(fresh)
                 playback.publish(len(fresh), monotonic())
                 yield fresh
-            settled = release_to
+            fixed = release_to
 
     def warm_up(self) -> AsyncGenerator[Codes, None]:
-        """One window, to be thrown away."""
+        """Fill one meaningless window."""
         nothing = np.empty((0, self._books), dtype=np.int64)
         request = FineRequest(nothing, None, 0, None, nothing)
         coarse = np.zeros((1, self._given), dtype=np.int64)
@@ -106,37 +106,41 @@ class FineGenerator:
         self,
         request: FineRequest,
         frames: Codes,
-        settled: Codes,
+        fixed: Codes,
         run: FineRun,
         playback: Playback,
     ) -> Codes:
-        """(n, books): all frames, filled as if the utterance ended with them, `settled` kept."""
+        """Fill all frames as if the utterance ended with them. Frames in `fixed` keep their codes.
+
+        Returns:
+            (n, codebooks).
+        """
         history = request.history[-self._geometry.hop :]
-        windows = self._geometry.windows_beyond(len(history), len(frames), len(settled))
-        codes = self._start_codes(history, frames, settled, windows[0])
+        windows = self._geometry.windows_beyond(len(history), len(frames), len(fixed))
+        codes = self._start_codes(history, frames, fixed, windows[0])
         draws = self._draws(request, history, frames)
-        started, due = perf_counter(), playback.deadline(monotonic())
+        started, deadline = perf_counter(), playback.deadline(monotonic())
         for window in windows:
             part = slice(window.start, window.start + self._geometry.length)
             fill_from = window.fill_from - window.start
             job = FillJob(codes[part], fill_from, request.temperature, draws[part])
-            codes[part] = await self._batcher.submit(None, job, due)
+            codes[part] = await self._batcher.submit(None, job, deadline)
         run.compute_s += perf_counter() - started
         return codes[len(history) : len(history) + len(frames)]
 
-    def _start_codes(self, history: Codes, known: Codes, settled: Codes, first: Window) -> Codes:
-        """(T, books): history, coarse codes, settled codes before the first fill, padding."""
+    def _start_codes(self, history: Codes, known: Codes, fixed: Codes, first: Window) -> Codes:
+        """Lay out history, coarse codes, fixed codes and padding: (T, codebooks)."""
         length = max(len(history) + len(known), self._geometry.length)
         codes = np.full((length, self._books), self._codebook_size, dtype=np.int64)
         codes[: len(history)] = history
         utterance = codes[len(history) : len(history) + len(known)]
         utterance[:, : self._given] = known % self._codebook_size
-        kept = min(len(settled), max(0, first.fill_from - len(history)))
-        utterance[:kept] = settled[:kept]
+        kept = min(len(fixed), max(0, first.fill_from - len(history)))
+        utterance[:kept] = fixed[:kept]
         return codes
 
     def _draws(self, request: FineRequest, history: Codes, known: Codes) -> NDArray[np.float32]:
-        """(T, books) uniforms; a frame's draws depend on its place in the utterance only."""
+        """Return (T, codebooks) uniforms that depend on a frame's place in the utterance only."""
         length = max(len(history) + len(known), self._geometry.length)
         draws = np.zeros((length, self._books), dtype=np.float32)
         if request.temperature is not None:
@@ -146,16 +150,14 @@ class FineGenerator:
         return draws
 
 
-async def _gather(pieces: AsyncIterator[Codes], known: Codes, count: int | None) -> Codes:
-    """`known` and further pieces until `count` frames are there, all of them if None, or the pieces
-    end.
-    """
+async def _gather(chunks: AsyncIterator[Codes], known: Codes, count: int | None) -> Codes:
+    """Append chunks to `known` until there are `count` frames (None: all) or no more chunks."""
     parts = [known]
     have = len(known)
     while count is None or have < count:
-        piece = await anext(pieces, None)
-        if piece is None:
+        chunk = await anext(chunks, None)
+        if chunk is None:
             break
-        parts.append(piece)
-        have += len(piece)
+        parts.append(chunk)
+        have += len(chunk)
     return np.concatenate(parts)

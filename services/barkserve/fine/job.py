@@ -1,6 +1,4 @@
-"""One window for the fine model to fill: what travels between the generator and the filler. Knows
-no torch.
-"""
+"""One window to fill: what the generator hands to the filler."""
 
 from dataclasses import dataclass
 
@@ -13,10 +11,10 @@ class FillJob:
     """One window to fill.
 
     Attributes:
-        codes: (T, codebooks) int64, unknown codes = codebook_size.
-        fill_from: first frame of the window whose codes are decided.
-        temperature: how codes are drawn; None takes the most likely ones.
-        uniforms: (T, codebooks) float32, one draw a code.
+        codes: (T, codebooks) int64, codebook_size where unknown.
+        fill_from: first frame of the window to fill.
+        temperature: divides the logits; None: greedy.
+        uniforms: (T, codebooks) float32, one random number per code.
     """
 
     codes: NDArray[np.int64]

@@ -1,4 +1,4 @@
-"""FineService over gRPC: messages in, messages out; everything else is the generator's."""
+"""FineService over gRPC: converts messages for the generator."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import aclosing
@@ -34,7 +34,7 @@ class FineServicer(fine_pb2_grpc.FineServiceServicer):
     ) -> None:
         self._generator = generator
         self._config = config
-        self._frame_rate_hz = config.coarse_generation.coarse_rate_hz
+        self._frame_rate = config.codec.frame_rate
         self._chunks = chunks
         self._admission = admission
         self._metrics = metrics
@@ -44,18 +44,18 @@ class FineServicer(fine_pb2_grpc.FineServiceServicer):
         request_iterator: AsyncIterator[fine_pb2.FineServiceGenerateRequest],
         context: RpcContext,
     ) -> AsyncGenerator[Response, None]:
-        """One utterance."""
+        """Generate the remaining codebooks of one utterance."""
         with self._admission.stream() as work:
             await convert.admit(context)
             opening = await convert.next_request(request_iterator, "config", "a FineConfig")
             config = opening.config
             request, run = self._request(config), FineRun()
-            work.given_s = -len(request.produced) / self._frame_rate_hz
+            work.given_s = -len(request.produced) / self._frame_rate
             coarse = self._coarse(request_iterator, work)
             async with aclosing(self._generator.generate(request, coarse, run)) as steps:
                 async for frames in steps:
                     self._metrics.produced(len(frames))
-                    work.made_s += len(frames) / self._frame_rate_hz
+                    work.made_s += len(frames) / self._frame_rate
                     yield Response(frames=fine_pb2.FineFrames(codes=frames.ravel()))
             yield Response(finished=fine_pb2.FineFinished(report=_report(run)))
 
@@ -64,7 +64,7 @@ class FineServicer(fine_pb2_grpc.FineServiceServicer):
     ) -> AsyncIterator[NDArray[np.int64]]:
         books = self._config.coarse_generation.n_coarse_codebooks
         async for request in convert.further_requests(requests, "coarse"):
-            work.given_s += len(request.coarse.codes) / books / self._frame_rate_hz
+            work.given_s += len(request.coarse.codes) / books / self._frame_rate
             yield convert.frames(
                 request.coarse.codes, books, self._config.coarse_code_limit, "coarse.codes"
             )
@@ -79,8 +79,9 @@ class FineServicer(fine_pb2_grpc.FineServiceServicer):
         )
 
     def _temperature(self, message: common_pb2.Sampling) -> float | None:
-        """None means the most likely code: greedy, and, as in the reference, a temperature of
-        exactly 1.
+        """Return the temperature; None: greedy.
+
+        As in the reference, a temperature of exactly 1 is greedy as well.
         """
         generation = self._config.fine_generation
         defaults = SamplingDefaults(

@@ -1,4 +1,4 @@
-"""Which windows fill which frames of the fine stage, offline and while streaming. Pure arithmetic.
+"""The windows of the fine stage, offline and while streaming.
 
 Source of the offline loops: transformers BarkFineModel.generate.
 """
@@ -15,7 +15,7 @@ class Window:
 
     Attributes:
         start: its first frame, counted with the history.
-        fill_from: the first frame, counted with the history, whose codes it decides.
+        fill_from: the first frame that it fills, counted with the history.
     """
 
     start: int
@@ -24,24 +24,24 @@ class Window:
 
 @dataclass(frozen=True)
 class FineGeometry:
-    """The numbers of a checkpoint that windows are made of, in frames."""
+    """A checkpoint's window sizes, in frames."""
 
     length: int  # of every window, 1024 for Suno's
     hop: int  # between windows, and most history frames: 512 for Suno's
 
     @classmethod
     def from_config(cls, generation: FineGeneration) -> "FineGeometry":
-        """The geometry of a checkpoint."""
+        """Read the geometry from a checkpoint's config."""
         return cls(generation.max_fine_input_length, generation.max_fine_history_length)
 
     @property
     def max_new_frames(self) -> int:
-        """Frames that every window decides, however long the history."""
+        """Number of frames that every window can fill after the longest history."""
         return self.length - self.hop
 
     def windows(self, history: int, frames: int) -> list[Window]:
-        """The passes that fill an utterance of `frames` frames behind `history` frames of voice."""
-        total = max(history + frames, self.length)  # short ones are padded to one window
+        """List the passes that fill `frames` frames after `history` frames of a voice."""
+        total = max(history + frames, self.length)  # padded to at least one window
         loops = max(0, -((self.length - history - frames) // self.hop)) + 1
         return [
             Window(
@@ -52,28 +52,25 @@ class FineGeometry:
         ]
 
     def windows_beyond(self, history: int, frames: int, known: int) -> list[Window]:
-        """Those of windows() that decide any frame after the first `known` ones of the
-        utterance.
-        """
+        """List the passes that fill any frame after the first `known` ones of the utterance."""
         return [w for w in self.windows(history, frames) if w.start + self.length > history + known]
 
 
 @dataclass(frozen=True)
 class ChunkPlan:
-    """When a streaming utterance is filled, a pure function of frame counts, never of arrival
-    times.
+    """When a streaming utterance is filled: a function of frame counts, not of arrival times.
 
-    Every chunk costs at least a whole window, however few frames it releases: so they grow. While a
-    second of audio takes r seconds to make, a listener who has heard nothing but the chunks up to
-    the k-th waits for the next until (S(k+1) - S(1)) * r behind the first, S(k) being their sum,
-    and has until S(k). With chunks that are each `growth` times the one before, S(k+1) - S(1) is
-    growth * S(k): nobody runs dry while r < 1 / growth. A look-ahead shifts all of them alike.
+    A chunk costs at least one window, no matter how few frames it releases. Therefore chunks grow.
+    Let r be the real-time factor and S(k) the length of the first k chunks. Chunk k+1 is ready
+    (S(k+1) - S(1)) * r after the first chunk, and the player needs it at S(k). If each chunk is
+    `growth` times as long as the one before, S(k+1) - S(1) = growth * S(k). So there is no underrun
+    while r < 1 / growth. A lookahead delays all chunks by the same time.
 
     Attributes:
-        first: frames released by the first chunk.
-        growth: how many times longer each chunk is than the one before, 1 at least.
-        most: frames released by a later one, at most.
-        lookahead: frames that a released frame has to its right, unless the utterance ends.
+        first: frames that the first chunk releases.
+        growth: ratio of the lengths of successive chunks, at least 1.
+        most: most frames that a later chunk releases.
+        lookahead: known frames to the right of a released frame, unless the utterance ends.
     """
 
     first: int
@@ -82,8 +79,9 @@ class ChunkPlan:
     lookahead: int
 
     def fills(self) -> Iterator[int]:
-        """Numbers of known frames at which the utterance is filled: each time as if it ended
-        there.
+        """Yield the numbers of known frames at which the utterance is filled.
+
+        Each fill treats the utterance as if it ended there.
         """
         frames = self.first + self.lookahead
         chunk = float(self.first)

@@ -43,6 +43,7 @@ class EncodecDecoder(nn.Module):
     """Sums the vectors of a frame's codes and decodes them with SEANet.
 
     Attributes:
+        config: the shapes and rates.
         hop_length: samples per frame.
         first_frames: minimum length of an utterance's first chunk. A shorter one would be padded
             differently than the whole utterance.
@@ -52,7 +53,8 @@ class EncodecDecoder(nn.Module):
     def __init__(self, config: EncodecConfig, num_codebooks: int) -> None:
         super().__init__()
         _check_streamable(config)
-        self.hop_length = math.prod(config.upsampling_ratios)
+        self.config = config
+        self.hop_length = config.hop_length
         self.codebooks = nn.ParameterList(
             nn.Parameter(torch.zeros(config.codebook_size, config.codebook_dim))
             for _ in range(num_codebooks)

@@ -1,9 +1,8 @@
-"""Finds the attention head that tells where in the text the model is, for checkpoints that do not
-name it.
+"""Finds the semantic model's alignment head, for checkpoints that do not name it.
 
-A head that aligns looks at one letter after the other, from the first to the last, while the
-utterance goes on. So some sentences are spoken, and the head wins whose attention is likeliest
-along such a path; how far it looks ahead shows beside an even pace.
+An alignment head attends to one letter after the other, from the first to the last. The search
+generates some sentences and chooses the head with the most likely monotonic path. Its lag is
+measured against an even speaking rate.
 """
 
 import asyncio
@@ -19,7 +18,7 @@ from barkserve.engine.draws import uniforms
 from barkserve.engine.engine import Engine
 from barkserve.engine.request import Request, SamplingParams, Watch
 from barkserve.errors import InvalidArgument
-from barkserve.semantic.alignment import MOST_ON, advance, first_scores
+from barkserve.semantic.alignment import MAX_ADVANCE, advance, first_scores
 from barkserve.semantic.prompt import append_produced, build_prompt
 
 SENTENCES = (
@@ -30,24 +29,24 @@ SENTENCES = (
     "Where did you put the keys?",
     "Hello you",
 )
-"""Those that are too long for a checkpoint are left out."""
+"""The sentences to generate. Those that are too long for a checkpoint are skipped."""
 
-MOST_TOKENS = 300
-"""6 s: more than any of the sentences takes, unless it is spoken badly."""
+MAX_TOKENS = 300
+"""6 s: longer than any of the sentences, unless generation fails to stop."""
 
 LEAD, TAIL = 3, 7
-"""Tokens of silence that an utterance is taken to begin and to end with: 60 and 140 ms."""
+"""Assumed tokens of silence at the start and the end of an utterance: 60 and 140 ms."""
 
 Ids = NDArray[np.int64]
 
 
 class AlignmentHeadFinder:
-    """The alignment head of a checkpoint: named by it, or found when it is first asked for.
+    """Gets the alignment head from the checkpoint's config, or finds it at the first use.
 
     Args:
         engine: runs the semantic model.
-        config: of the checkpoint.
-        encode: makes (t,) ids of a text, InvalidArgument if it is too long.
+        config: the checkpoint's config.
+        encode: converts a text to (t,) ids; raises InvalidArgument if it is too long.
     """
 
     def __init__(self, engine: Engine, config: BarkConfig, encode: Callable[[str], Ids]) -> None:
@@ -58,7 +57,7 @@ class AlignmentHeadFinder:
         self._finding = asyncio.Lock()
 
     async def head(self) -> AlignmentHead:
-        """The head; the same for every replica of a checkpoint."""
+        """Return the head. It is the same for every replica of a checkpoint."""
         async with self._finding:
             if self._found is None:
                 attention = [await self._attention(ids) for ids in self._texts()]
@@ -71,17 +70,17 @@ class AlignmentHeadFinder:
                 yield self._encode(sentence)
 
     async def _attention(self, text_ids: Ids) -> NDArray[np.float32]:
-        """(heads of all layers, tokens, text positions) while a sentence is spoken."""
+        """Generate a sentence; return its attention (all layers' heads, tokens, positions)."""
         model, generation = self._config.semantic, self._config.semantic_generation
         prompt = build_prompt(text_ids, np.empty(0, dtype=np.int64), generation)
-        tokens = await self._run(prompt, min(MOST_TOKENS, generation.max_new_tokens), None)
+        tokens = await self._run(prompt, min(MAX_TOKENS, generation.max_new_tokens), None)
         layers, heads = range(model.num_layers), range(model.num_heads)
         every = tuple((layer, head) for layer in layers for head in heads)
         watch = Watch(every, first=len(prompt) - 1, width=len(text_ids))
         spoken = append_produced(prompt, np.array(tokens.tokens[:-1], dtype=np.int64))
         return (await self._run(spoken, 1, watch)).attention[0]
 
-    async def _run(self, prompt: Ids, most: int, watch: Watch | None) -> Request:
+    async def _run(self, prompt: Ids, max_tokens: int, watch: Watch | None) -> Request:
         defaults = self._config.semantic_generation
         sampling = SamplingParams(
             defaults.sampling.temperature,
@@ -91,28 +90,28 @@ class AlignmentHeadFinder:
             defaults.min_eos_p,
         )
         stop = defaults.semantic_pad_token
-        draws = uniforms(0, DrawStream.SEMANTIC, 0, most)
-        sequence = Request(prompt, most, sampling, draws, stop_token=stop, watch=watch)
-        async with aclosing(self._engine.generate(sequence)) as steps:
+        draws = uniforms(0, DrawStream.SEMANTIC, 0, max_tokens)
+        request = Request(prompt, max_tokens, sampling, draws, stop_token=stop, watch=watch)
+        async with aclosing(self._engine.generate(request)) as steps:
             async for _ in steps:
                 pass
-        return sequence
+        return request
 
 
 def choose_head(attention: Sequence[NDArray[np.float32]], heads: int) -> AlignmentHead:
-    """The head that reads the texts most clearly from the first position to the last.
+    """Choose the head with the most likely monotonic paths.
 
     Args:
-        attention: of each sentence (heads of all layers, tokens, text positions).
-        heads: in each layer.
+        attention: of each sentence (all layers' heads, tokens, positions).
+        heads: number of heads per layer.
     """
-    clearness = np.zeros(len(attention[0]))
+    score = np.zeros(len(attention[0]))
     lags: list[NDArray[np.float64]] = []
     for sentence in attention:
         paths, likelihood = whole_paths(sentence)
-        clearness += likelihood + np.log(sentence.shape[2])  # above looking everywhere alike
+        score += likelihood + np.log(sentence.shape[2])  # relative to uniform attention
         lags.append(_lags(paths, sentence.shape[2]))
-    best = int(clearness.argmax())
+    best = int(score.argmax())
     lag = round(float(np.median([each[best] for each in lags])))
     return AlignmentHead(best // heads, best % heads, lag)
 
@@ -120,13 +119,18 @@ def choose_head(attention: Sequence[NDArray[np.float32]], heads: int) -> Alignme
 def whole_paths(
     attention: NDArray[np.float32],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The likeliest paths from the first position to the last: (heads, tokens), and the mean
-    log-likelihood of a token on each: (heads,).
+    """Find the most likely path of each head from the first position to the last.
+
+    Args:
+        attention: (heads, tokens, positions).
+
+    Returns:
+        The paths, (heads, tokens), and the mean log-likelihood per token of each, (heads,).
     """
     heads, tokens, width = attention.shape
     scores = first_scores(heads, width)
     moves = [advance(scores, attention[:, token]) for token in range(tokens)]
-    end = min(width - 1, tokens * MOST_ON)
+    end = min(width - 1, tokens * MAX_ADVANCE)
     paths = np.full((heads, tokens), end)
     rows = np.arange(heads)
     for token in range(tokens - 1, 0, -1):
@@ -135,7 +139,7 @@ def whole_paths(
 
 
 def _lags(paths: NDArray[np.int64], width: int) -> NDArray[np.float64]:
-    """By how many tokens each path runs ahead of (below 0) or behind an even pace: (heads,)."""
+    """Return by how many tokens each path lags an even speaking rate (below 0: leads), (heads,)."""
     tokens = paths.shape[1]
     even = LEAD + np.arange(width) * (tokens - LEAD - TAIL) / width
     reached = np.array([np.searchsorted(path, np.arange(width)) for path in paths])

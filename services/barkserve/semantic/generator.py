@@ -1,6 +1,4 @@
-"""Speaks one utterance's semantic tokens on the engine. Knows Bark's numbers; knows no gRPC and no
-text.
-"""
+"""Generates one utterance's semantic tokens on the engine."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -20,7 +18,7 @@ from barkserve.semantic.alignment_head import AlignmentHeadFinder
 from barkserve.semantic.prompt import append_produced, build_prompt
 
 TOKENS_PER_MESSAGE = 4
-"""80 ms of speech: little to wait for, and a quarter of the messages."""
+"""80 ms of speech: a short delay for a quarter of the messages."""
 
 
 @dataclass(frozen=True)
@@ -28,8 +26,8 @@ class AlignmentRequest:
     """How to align tokens and text.
 
     Attributes:
-        last: index of the last text id that is spoken aloud.
-        max_tail: tokens that may speak it; the utterance ends with the last. 0: any number.
+        last: index of the last text id that is spoken.
+        max_tail: most tokens that speak it; the utterance ends after them. 0: no limit.
     """
 
     last: int
@@ -38,16 +36,16 @@ class AlignmentRequest:
 
 @dataclass(frozen=True)
 class SemanticRequest:
-    """What to speak.
+    """The parameters of one utterance.
 
     Attributes:
         text_ids: (t,) int64, from the text encoder.
-        history: (h,) int64, the voice's semantic tokens, empty for none.
+        history: (h,) int64, the voice's semantic tokens; empty: no voice.
         sampling: how tokens are drawn.
-        seed: names the draws.
+        seed: seed of the draws.
         produced: (p,) int64, tokens of this utterance that exist already.
-        max_tokens: most tokens of the utterance, produced ones counted.
-        alignment: say which text id each token speaks; None: do not.
+        max_tokens: most tokens of the utterance, produced ones included.
+        alignment: how to align tokens with the text; None: no alignment.
     """
 
     text_ids: NDArray[np.int64]
@@ -61,42 +59,52 @@ class SemanticRequest:
 
 @dataclass(frozen=True)
 class SemanticStep:
-    """What a generation yields.
+    """The next part of a generation.
 
     Attributes:
-        tokens: the next ones.
-        places: with alignment, for the next tokens from the utterance's start on, produced ones
-            included, the index of the text id that each speaks; they may trail the tokens.
+        tokens: the next tokens.
+        positions: with alignment, the index of the text id that each of the next tokens speaks.
+            They count from the utterance's start, produced tokens included, and can trail `tokens`.
     """
 
     tokens: list[int]
-    places: list[int]
+    positions: list[int]
 
 
 @dataclass
 class SemanticRun:
-    """What became of a generation; filled while it runs."""
+    """Counts of one utterance, updated while it runs."""
 
-    stopped: bool = False  # the model ended the utterance by itself
-    made: int = 0  # tokens of the utterance, produced ones counted
+    stopped: bool = False  # the model drew the end-of-sequence token
+    made: int = 0  # tokens of the utterance, produced ones included
     queue_s: float = 0.0
     compute_s: float = 0.0
 
 
 class SemanticGenerator:
-    """Turns requests into sequences of the semantic model."""
+    """Generates utterances with the semantic model."""
 
     def __init__(self, engine: Engine, config: BarkConfig, heads: AlignmentHeadFinder) -> None:
         self._engine = engine
         self._heads = heads
         self._generation = config.semantic_generation
         positions = config.semantic.block_size - self._generation.prompt_length
-        self.max_tokens = min(self._generation.max_new_tokens, positions + 1)  # the last is not fed
+        self.max_tokens = min(
+            self._generation.max_new_tokens, positions + 1
+        )  # the last token is not fed back
 
     async def generate(
         self, request: SemanticRequest, run: SemanticRun
     ) -> AsyncGenerator[SemanticStep, None]:
-        """Yields tokens as they are made, without the end-of-sequence token. Fills `run`."""
+        """Generate an utterance.
+
+        Args:
+            request: the parameters.
+            run: receives the counts.
+
+        Yields:
+            Tokens as they are drawn, without the end-of-sequence token.
+        """
         run.made = len(request.produced)
         if request.alignment is not None:
             steps = self._aligned(request, request.alignment, run)
@@ -110,53 +118,57 @@ class SemanticGenerator:
                 yield step
 
     def warm_up(self) -> AsyncGenerator[SemanticStep, None]:
-        """A few tokens, to be thrown away."""
+        """Generate a few meaningless tokens."""
         nothing = np.empty(0, dtype=np.int64)
-        most = min(4 * TOKENS_PER_MESSAGE, self.max_tokens)
-        request = SemanticRequest(nothing, nothing, SamplingParams(), 0, nothing, most)
+        max_tokens = min(4 * TOKENS_PER_MESSAGE, self.max_tokens)
+        request = SemanticRequest(nothing, nothing, SamplingParams(), 0, nothing, max_tokens)
         return self.generate(request, SemanticRun())
 
     async def _plain(
         self, request: SemanticRequest, run: SemanticRun
     ) -> AsyncGenerator[SemanticStep, None]:
-        sequence = self._sequence(request, None)
-        async with aclosing(self._tokens(sequence, run)) as parts:
+        engine_request = self._engine_request(request, None)
+        async with aclosing(self._tokens(engine_request, run)) as parts:
             async for tokens in parts:
                 yield SemanticStep(tokens, [])
 
     async def _aligned(
-        self, request: SemanticRequest, wanted: AlignmentRequest, run: SemanticRun
+        self, request: SemanticRequest, options: AlignmentRequest, run: SemanticRun
     ) -> AsyncGenerator[SemanticStep, None]:
         head, width = await self._heads.head(), len(request.text_ids)
         watch = Watch(((head.layer, head.head),), self._generation.prompt_length - 1, width)
-        sequence = self._sequence(request, watch)
+        engine_request = self._engine_request(request, watch)
         alignment = TokenAlignment(
-            width, head.lag, wanted.last, wanted.max_tail, request.max_tokens
+            width, head.lag, options.last, options.max_tail, request.max_tokens
         )
         alignment.push(len(request.produced))
-        async with aclosing(self._tokens(sequence, run)) as parts:
+        async with aclosing(self._tokens(engine_request, run)) as parts:
             async for tokens in parts:
-                alignment.see(sequence.attention)
+                alignment.add_attention(engine_request.attention)
                 kept = alignment.push(min(len(tokens), request.max_tokens - run.made))
                 yield SemanticStep(tokens[:kept], alignment.certain())
                 if kept < len(tokens) or alignment.full:
                     break
-        alignment.see(sequence.attention)
-        run.stopped = sequence.stopped and run.made < request.max_tokens and not alignment.full
+        alignment.add_attention(engine_request.attention)
+        run.stopped = (
+            engine_request.stopped and run.made < request.max_tokens and not alignment.full
+        )
         yield SemanticStep([], alignment.rest())
 
-    async def _tokens(self, sequence: Request, run: SemanticRun) -> AsyncGenerator[list[int], None]:
+    async def _tokens(
+        self, engine_request: Request, run: SemanticRun
+    ) -> AsyncGenerator[list[int], None]:
         try:
-            async with aclosing(self._engine.generate(sequence)) as parts:
+            async with aclosing(self._engine.generate(engine_request)) as parts:
                 async for tokens in parts:
                     yield tokens
         finally:
-            run.stopped = sequence.stopped
-            run.queue_s, run.compute_s = sequence.queue_s, sequence.compute_s
+            run.stopped = engine_request.stopped
+            run.queue_s, run.compute_s = engine_request.queue_s, engine_request.compute_s
 
-    def _sequence(self, request: SemanticRequest, watch: Watch | None) -> Request:
+    def _engine_request(self, request: SemanticRequest, watch: Watch | None) -> Request:
         made = len(request.produced)
-        left = max(1, request.max_tokens - made)  # one step more looks at the last tokens
+        left = max(1, request.max_tokens - made)  # one more step sees the last tokens
         prompt = build_prompt(request.text_ids, request.history, self._generation)
         return Request(
             prompt=append_produced(prompt, request.produced),
@@ -171,9 +183,7 @@ class SemanticGenerator:
 
 
 def semantic_head(config: BarkConfig) -> NDArray[np.int64]:
-    """(V,) int64: the ids that the semantic model may choose: all tokens, and the end of the
-    sequence.
-    """
+    """Return the ids to choose from, (V,) int64: all semantic tokens and the stop token."""
     generation = config.semantic_generation
     ids = np.arange(generation.semantic_vocab_size, dtype=np.int64)
     return np.union1d(ids, [generation.semantic_pad_token])

@@ -1,5 +1,4 @@
-"""The prompt of the semantic model: text and history, summed position by position. Pure
-arithmetic.
+"""The prompt of the semantic model: text and history, summed at each position.
 
 Source: transformers BarkSemanticModel.generate.
 """
@@ -13,16 +12,17 @@ from barkserve.checkpoint.bark_config import SemanticGeneration
 def build_prompt(
     text_ids: NDArray[np.int64], semantic_history: NDArray[np.int64], generation: SemanticGeneration
 ) -> NDArray[np.int64]:
-    """The positions behind which speech begins.
+    """Build the positions before the first semantic token.
 
     Args:
         text_ids: (t,) ids of the text, offset already added, t <= max_input_semantic_length.
         semantic_history: (h,) a voice's semantic tokens, empty for none; the last
             max_input_semantic_length count.
+        generation: the lengths and special tokens.
 
     Returns:
         (max_input_semantic_length + 1, 2) int64: text and history id of each position, both padded,
-        then the infer token beside -1 (no second id).
+        then the infer token and -1 (no second id).
     """
     length = generation.max_input_semantic_length
     history = semantic_history[-length:]
@@ -36,6 +36,6 @@ def build_prompt(
 
 
 def append_produced(prompt: NDArray[np.int64], produced: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The prompt with tokens that were already made behind it: (n + p, 2)."""
+    """Append tokens that exist already to a prompt: (n + p, 2)."""
     rows = np.stack([produced, np.full_like(produced, -1)], axis=1)
     return np.concatenate([prompt, rows])

@@ -1,4 +1,4 @@
-"""SemanticService over gRPC: messages in, messages out; everything else is the generator's."""
+"""SemanticService over gRPC: converts messages for the generator."""
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -24,7 +24,7 @@ from barkserve.v1 import common_pb2, semantic_pb2, semantic_pb2_grpc
 Response = semantic_pb2.SemanticServiceGenerateResponse
 
 CHARACTERS_PER_SECOND = 15
-"""Of speech, roughly; only how much work waits is guessed with it."""
+"""Approximate speaking rate, used to estimate the backlog."""
 
 
 class SemanticServicer(semantic_pb2_grpc.SemanticServiceServicer):
@@ -49,7 +49,7 @@ class SemanticServicer(semantic_pb2_grpc.SemanticServiceServicer):
         request_iterator: AsyncIterator[semantic_pb2.SemanticServiceGenerateRequest],
         context: RpcContext,
     ) -> AsyncGenerator[Response, None]:
-        """One utterance."""
+        """Generate the semantic tokens of one utterance."""
         with self._admission.stream() as work:
             await convert.admit(context)
             opening = await convert.next_request(request_iterator, "config", "a SemanticConfig")
@@ -92,9 +92,7 @@ class SemanticServicer(semantic_pb2_grpc.SemanticServiceServicer):
     def _alignment(self, config: semantic_pb2.SemanticConfig, text: str) -> AlignmentRequest | None:
         convert.require(config.max_tail_tokens >= 0, "max_tail_tokens", "must be at least 0")
         if not config.alignment:
-            convert.require(
-                config.max_tail_tokens == 0, "max_tail_tokens", "is known with alignment only"
-            )
+            convert.require(config.max_tail_tokens == 0, "max_tail_tokens", "needs alignment")
             return None
         return AlignmentRequest(self._encoder.last_spoken(text), config.max_tail_tokens)
 
@@ -102,7 +100,7 @@ class SemanticServicer(semantic_pb2_grpc.SemanticServiceServicer):
 def _tokens(
     step: SemanticStep, characters: NDArray[np.int64] | None
 ) -> semantic_pb2.SemanticTokens:
-    spoken = None if characters is None else characters[step.places].tolist()
+    spoken = None if characters is None else characters[step.positions].tolist()
     return semantic_pb2.SemanticTokens(tokens=step.tokens, characters=spoken)
 
 

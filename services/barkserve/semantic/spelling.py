@@ -1,8 +1,7 @@
-"""Spells a text out in English letters, for checkpoints whose tokenizer knows nothing else, such as
-bark-mini.
+"""Spells a text out in English letters, for checkpoints such as bark-mini that know only those.
 
-Digits, signs, abbreviations and other scripts become words that can be read aloud; [cues] and note
-signs, which such a checkpoint cannot perform, are left out rather than read. Knows no tokenizer.
+Digits, signs, abbreviations and other scripts become words. [cues] and note signs, which such a
+checkpoint cannot perform, are removed.
 """
 
 import re
@@ -14,7 +13,7 @@ from num2words import num2words
 from barkserve.semantic.text_with_offsets import TextWithOffsets
 
 _CUE = re.compile(r"\[[^\]]*\]|[♩♪♫♬]")
-_EMOJI_NAME = re.compile(r":[a-z0-9_]+:")  # what anyascii makes of an emoji
+_EMOJI_NAME = re.compile(r":[a-z0-9_]+:")  # the name that anyascii gives an emoji
 _UNSPOKEN = re.compile(r"[^a-zA-Z.,?!'\- ]")
 _SPACE = re.compile(r"\s+")
 _SPACE_BEFORE_SIGN = re.compile(r" (?=[.,?!])")
@@ -40,7 +39,7 @@ _SIGNS = {
 }  # fmt: skip
 _SIGN = re.compile("|".join(map(re.escape, _SIGNS)))
 _PAUSE = re.compile("[;:]")
-# Such a checkpoint stops at the first full stop, whatever comes behind it.
+# Such a checkpoint stops at the first full stop, even inside a text.
 _INITIAL = re.compile(r"(?<![a-zA-Z])([a-zA-Z])\.(?= ?[a-zA-Z])")
 _END_INSIDE = re.compile(r"(?<=[a-zA-Z])[.?!,]*[.?!][.?!, ]*(?=[a-zA-Z])")
 _CURRENCIES = {"$": "USD", "€": "EUR", "£": "GBP"}
@@ -57,12 +56,13 @@ _LONGEST_NUMBER = 15  # digits; longer ones are read digit by digit
 
 
 def spell_out(text: str) -> TextWithOffsets:
-    """The text in the letters a to z, A to Z, spaces and . , ? ! ' - only; empty if nothing is left
-    to say.
+    """Reduce a text to the letters a to z and A to Z, spaces and . , ? ! ' - only.
+
+    The result is empty if nothing can be spoken.
     """
     spoken = (
         TextWithOffsets.from_text(text).sub(_CUE, " ").sub(_MONEY, _money)
-    )  # anyascii makes letters of € and £
+    )  # anyascii turns € and £ into letters
     spoken = spoken.each(anyascii).sub(_EMOJI_NAME, " ")
     for pattern, words in _PHRASES:
         spoken = spoken.sub(pattern, words)

@@ -1,7 +1,4 @@
-"""Text to token ids: Suno's normalisation, then the checkpoint's own tokenizer.
-
-Knows no model and no batch: padding to the prompt's length is the prompt's business.
-"""
+"""Text to token ids: Suno's normalization, then the checkpoint's own tokenizer."""
 
 import re
 from typing import Any
@@ -30,10 +27,13 @@ _SPECIAL = {
 
 
 class TextEncoder:
-    """Encodes one text at a time, as BarkProcessor would; may be used by several threads.
+    """Encodes texts as BarkProcessor does. Thread-safe.
 
     Args:
-        folder: the checkpoint; CheckpointError if its tokenizer is missing, broken or too large.
+        folder: the checkpoint.
+
+    Raises:
+        CheckpointError: the tokenizer is missing, broken or too large.
     """
 
     def __init__(self, folder: CheckpointFolder) -> None:
@@ -51,14 +51,17 @@ class TextEncoder:
             )
 
     def encode(self, text: str) -> NDArray[np.int64]:
-        """Returns the text's token ids.
+        """Encode a text.
 
         Args:
-            text: any text; NothingToSpeak if nothing in it can be spoken, TextTooLong if it is
-                longer than one prompt.
+            text: any text.
 
         Returns:
             (n,) ids in the semantic model's vocabulary, 1 <= n <= max_input_semantic_length.
+
+        Raises:
+            NothingToSpeak: nothing in the text can be spoken.
+            TextTooLong: the text does not fit into one prompt.
         """
         if not speakable(text):
             raise NothingToSpeak(_FIELD, "nothing to speak: give a letter, a digit or a note sign")
@@ -74,13 +77,13 @@ class TextEncoder:
         return np.asarray(ids, np.int64) + self._offset
 
     def locate(self, text: str) -> NDArray[np.int64]:
-        """(n,): for each of encode()'s ids the character of `text` that it begins with."""
+        """Return the index of the first character of each of encode()'s ids, (n,)."""
         prepared = self._prepare(text)
         starts = [start for start, _ in self._tokenize(prepared.text).offsets]
         return np.array([prepared.source[start] for start in starts], np.int64)
 
     def last_spoken(self, text: str) -> int:
-        """The index of the last of encode()'s ids that stands for more than a sign."""
+        """Return the index of the last of encode()'s ids that stands for a spoken character."""
         spoken = [speakable(text[place]) for place in self.locate(text)]
         return max((index for index, each in enumerate(spoken) if each), default=len(spoken) - 1)
 
@@ -89,12 +92,12 @@ class TextEncoder:
 
 
 def normalize(text: str) -> TextWithOffsets:
-    """Makes every run of white space one space, and takes it off both ends, as Suno does."""
+    """Collapse white space to single spaces and strip both ends, as Suno does."""
     return TextWithOffsets.from_text(text).sub(_SPACE, " ").strip()
 
 
 def load_tokenizer(folder: CheckpointFolder) -> Tokenizer:
-    """Reads tokenizer.json, or makes a tokenizer of vocab.txt where a checkpoint has only that."""
+    """Read tokenizer.json, or build a tokenizer from vocab.txt if there is no other file."""
     fast = folder.path / "tokenizer.json"
     tokenizer = _from_json(folder) if fast.is_file() else _from_vocabulary(folder)
     tokenizer.no_padding()
@@ -111,7 +114,7 @@ def _from_json(folder: CheckpointFolder) -> Tokenizer:
 
 
 def _from_vocabulary(folder: CheckpointFolder) -> Tokenizer:
-    """BERT's cased or uncased WordPiece from vocab.txt, one token a line."""
+    """Build BERT's cased or uncased WordPiece from vocab.txt, one token per line."""
     file = folder.path / "vocab.txt"
     try:
         lines = file.read_text(encoding="utf-8").removesuffix("\n").split("\n")
@@ -144,6 +147,6 @@ def _tokenizer_options(folder: CheckpointFolder) -> dict[str, Any]:
 
 
 def _token(option: object, default: str) -> str:
-    """A token's text, which tokenizer_config.json has as a string or as an object's content."""
+    """Return a token's text, which tokenizer_config.json has as a string or in an object."""
     content = option.get("content") if isinstance(option, dict) else option
     return content if isinstance(content, str) else default

@@ -1,6 +1,4 @@
-"""A text that is rewritten step by step and knows, of each of its characters, where in the original
-it came from. Knows no language.
-"""
+"""A text that is rewritten in steps and keeps the original position of each character."""
 
 import re
 from collections.abc import Callable
@@ -14,8 +12,8 @@ class TextWithOffsets:
     """A rewritten text.
 
     Attributes:
-        text: as it now is.
-        source: for each of its characters the index of one in the original, never falling.
+        text: the current text.
+        source: for each of its characters the index in the original; monotonic.
     """
 
     text: str
@@ -23,13 +21,18 @@ class TextWithOffsets:
 
     @classmethod
     def from_text(cls, original: str) -> "TextWithOffsets":
-        """The original itself."""
+        """Start with the original text."""
         return cls(original, tuple(range(len(original))))
 
     def sub(self, pattern: re.Pattern[str], rewrite: str | Rewrite) -> "TextWithOffsets":
-        """re.sub; what takes a match's place is spread evenly over where the match came from, white
-        space left out if there is more. A string stands for itself, without references to
-        groups.
+        """Replace all matches, like re.sub.
+
+        The characters of a replacement are spread evenly over the positions of the match, without
+        its white space unless it is all white space.
+
+        Args:
+            pattern: what to replace.
+            rewrite: the replacement, taken literally, or a function of the match.
         """
         pieces: list[str] = []
         source: list[int] = []
@@ -38,26 +41,26 @@ class TextWithOffsets:
             new = rewrite if isinstance(rewrite, str) else rewrite(match)
             pieces += (self.text[done : match.start()], new)
             source += self.source[done : match.start()]
-            places = self._places(match.start(), match.end())
-            source += (places[i * len(places) // len(new)] for i in range(len(new)))
+            positions = self._positions(match.start(), match.end())
+            source += (positions[i * len(positions) // len(new)] for i in range(len(new)))
             done = match.end()
         text = "".join((*pieces, self.text[done:]))
         return TextWithOffsets(text, (*source, *self.source[done:]))
 
     def each(self, rewrite: Callable[[str], str]) -> "TextWithOffsets":
-        """Every character rewritten by itself."""
+        """Rewrite every character on its own."""
         new = [rewrite(sign) for sign in self.text]
         source = [origin for origin, out in zip(self.source, new, strict=True) for _ in out]
         return TextWithOffsets("".join(new), tuple(source))
 
     def strip(self) -> "TextWithOffsets":
-        """Without white space at both ends."""
+        """Remove white space from both ends."""
         start = len(self.text) - len(self.text.lstrip())
         text = self.text.strip()
         return TextWithOffsets(text, self.source[start : start + len(text)])
 
-    def _places(self, start: int, end: int) -> tuple[int, ...]:
-        """Where a stretch that is not empty came from, without its white space if there is more."""
+    def _positions(self, start: int, end: int) -> tuple[int, ...]:
+        """Return the original positions of a span, without white space unless it is all that."""
         signs = tuple(
             origin
             for sign, origin in zip(self.text[start:end], self.source[start:end], strict=True)

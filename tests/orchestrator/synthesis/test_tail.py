@@ -11,7 +11,7 @@ import pytest
 
 from barkserve.checkpoint.bark_config import SemanticGeneration
 from barkserve.checkpoint.folder import CheckpointFolder, bundled_checkpoint
-from barkserve.codec.decoder import Decoded, DecodeJob
+from barkserve.codec.job import Decoded, DecodeJob
 from barkserve.engine.scheduler import Batch
 from barkserve.errors import InvalidArgument
 from barkserve.orchestrator.synthesis.seeds import segment_seed

@@ -16,10 +16,6 @@ from barkserve.orchestrator.stages.replay import Replay
 from barkserve.orchestrator.stages.retry import RetryPolicy
 from barkserve.v1 import codec_pb2, codec_pb2_grpc, common_pb2
 
-WARM_UP_FRAMES = 300
-"""Frames before the next sample that another replica decodes again when it takes over. The codec's
-recurrent layers have forgotten everything before them."""
-
 Samples = NDArray[np.float32]
 
 
@@ -65,6 +61,7 @@ class CodecStream:
         self._past = self._sent_codes = past
         self._books = config.fine_generation.n_fine_codebooks
         self._hop = config.codec.hop_length
+        self._warm_up_frames = config.codec.warm_up_frames  # decoded again by another replica
         self._queue: asyncio.Queue[FrameSource | None] = asyncio.Queue()
         self._frames: Replay[Sequence[int]] = Replay(self._all_frames())
         self._lengths: deque[int] = deque()  # frames in each message that is kept
@@ -121,7 +118,7 @@ class CodecStream:
             sent: whether the segment's samples were sent to the client.
         """
         if sent:
-            most = WARM_UP_FRAMES * self._books
+            most = self._warm_up_frames * self._books
             self._sent_codes = [*self._sent_codes, *self._current().codes][-most:]
             if not self._ended:
                 return self
@@ -212,6 +209,6 @@ class CodecStream:
     def _drop_old_frames(self) -> None:
         """Keep only the frames that another replica would need to take over."""
         decoded = self._received // self._hop
-        while self._lengths and self._dropped + self._lengths[0] <= decoded - WARM_UP_FRAMES:
+        while self._lengths and self._dropped + self._lengths[0] <= decoded - self._warm_up_frames:
             self._dropped += self._lengths.popleft()
             self._frames.drop_first()
