@@ -134,7 +134,7 @@ $(BIN)/.train: $(BIN)/.stages training/requirements.txt
 	$(BIN)/pip install --quiet -c $(CONSTRAINTS) -r training/requirements.txt
 	@touch $@
 
-.venv-protos/.done:
+.venv-protos/.done: Makefile
 	$(PYTHON) -m venv .venv-protos
 	.venv-protos/bin/pip install --quiet '$(GRPCIO_TOOLS)' '$(MYPY_PROTOBUF)'
 	@touch $@

@@ -1,4 +1,4 @@
-"""Protobuf messages to the values that stages work with, checked on the way in. Knows no stage."""
+"""Validates request messages and converts them to arrays and options. The same for all stages."""
 
 import math
 from collections.abc import AsyncIterator, Iterable
@@ -23,16 +23,24 @@ MAX_TOP_K = 100_000
 def sampling_params(
     message: common_pb2.Sampling, defaults: SamplingDefaults, min_eos_p: float | None = None
 ) -> SamplingParams:
-    """The checkpoint's defaults with what the request sets. Raises InvalidArgument for what is out
-    of range.
+    """Return the sampling options of a request.
+
+    Args:
+        message: the request's options. Absent fields take the defaults.
+        defaults: the checkpoint's options.
+        min_eos_p: probability at which the end-of-sequence token ends the utterance. None for
+            models without that token.
+
+    Raises:
+        InvalidArgument: an option is out of range.
     """
     has = message.HasField
     temperature = message.temperature if has("temperature") else defaults.temperature
     top_k = message.top_k if has("top_k") else defaults.top_k
     top_p = message.top_p if has("top_p") else defaults.top_p
-    # A request that sets how to draw wants to draw, even where the checkpoint is greedy by default.
-    drawn = has("temperature") or has("top_k") or has("top_p")
-    greedy = message.greedy if has("greedy") else defaults.greedy and not drawn
+    # A request with a sampling option asks for sampling, also where the checkpoint is greedy.
+    sampled = has("temperature") or has("top_k") or has("top_p")
+    greedy = message.greedy if has("greedy") else defaults.greedy and not sampled
     require(
         0 < temperature <= MAX_TEMPERATURE,
         "sampling.temperature",
@@ -46,19 +54,31 @@ def sampling_params(
 
 
 def require(condition: bool, field: str, description: str) -> None:
-    """Raise InvalidArgument unless the condition holds (NaN never does)."""
+    """Raise InvalidArgument if a condition is false. Comparisons with NaN are false."""
     if not condition:
         raise InvalidArgument(field, description)
 
 
 def require_seed(seed: int) -> int:
-    """A seed in its range."""
+    """Return the seed. Raises InvalidArgument if it is negative."""
     require(seed >= 0, "seed", "must be 0 to 2^63 - 1")
     return seed
 
 
 def tokens(values: Iterable[int], limit: int, field: str) -> NDArray[np.int64]:
-    """(n,) int64, each 0 to limit - 1. Raises InvalidArgument naming the field."""
+    """Convert the tokens of a message.
+
+    Args:
+        values: the tokens.
+        limit: tokens must be below this.
+        field: their field path, for the error.
+
+    Returns:
+        (n,) int64.
+
+    Raises:
+        InvalidArgument: a token is out of range.
+    """
     array = np.fromiter(values, dtype=np.int64)
     if len(array) and not (array.min() >= 0 and array.max() < limit):
         raise InvalidArgument(
@@ -68,8 +88,19 @@ def tokens(values: Iterable[int], limit: int, field: str) -> NDArray[np.int64]:
 
 
 def frames(values: Iterable[int], books: int, limit: int, field: str) -> NDArray[np.int64]:
-    """(n, books) int64, each 0 to limit - 1. Raises InvalidArgument for half a frame or a code out
-    of range.
+    """Convert the codes of a message, sent frame by frame.
+
+    Args:
+        values: the codes.
+        books: number of codebooks, which is the number of codes per frame.
+        limit: codes must be below this.
+        field: their field path, for the error.
+
+    Returns:
+        (n, books) int64.
+
+    Raises:
+        InvalidArgument: a code is out of range, or the last frame is incomplete.
     """
     array = tokens(values, limit, field)
     if len(array) % books:
@@ -80,8 +111,10 @@ def frames(values: Iterable[int], books: int, limit: int, field: str) -> NDArray
 
 
 async def admit(context: RpcContext) -> None:
-    """Tell the caller of a stream that there is room for it, before it writes anything: grpc.aio
-    does not hear why a call ended that it was writing to.
+    """Tell the client that its stream is admitted.
+
+    The client sends its requests only then. grpc.aio does not report the status of a call that ends
+    while a request is being written.
     """
     await context.send_initial_metadata(())
 
@@ -123,5 +156,5 @@ async def further_requests(requests: AsyncIterator[Request], kind: str) -> Async
 
 
 def milliseconds(seconds: float) -> float:
-    """Rounded to a microsecond; reports need no more."""
+    """Convert seconds to milliseconds, rounded to a microsecond."""
     return math.floor(seconds * 1e6 + 0.5) / 1e3
