@@ -49,13 +49,13 @@ def test_what_is_neither_folder_nor_hub_name_is_refused(
 ) -> None:
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path / "empty")
-    with pytest.raises(CheckpointError, match=r"is no folder|is missing") as caught:
+    with pytest.raises(CheckpointError, match=r"is not a folder|is missing") as caught:
         CheckpointFolder.open(name)
     assert "\n" not in str(caught.value)
 
 
 def test_a_file_is_refused(tiny_folder: Path) -> None:
-    with pytest.raises(CheckpointError, match="is no folder"):
+    with pytest.raises(CheckpointError, match="is not a folder"):
         CheckpointFolder.open(tiny_folder / "config.json")
 
 
@@ -64,11 +64,11 @@ def test_a_file_is_refused(tiny_folder: Path) -> None:
     ("content", "message"),
     [
         (None, "is missing"),
-        (b"", "no valid JSON"),
-        (b"{", "no valid JSON"),
-        (b"\xff\xfe", "no valid JSON"),
-        (b"[" * 100_000, "no valid JSON"),
-        (b"[]", "no JSON object"),
+        (b"", "invalid JSON"),
+        (b"{", "invalid JSON"),
+        (b"\xff\xfe", "invalid JSON"),
+        (b"[" * 100_000, "invalid JSON"),
+        (b"[]", "not a JSON object"),
     ],
 )
 def test_broken_json_files_are_named(
@@ -130,8 +130,8 @@ def _answer(kind: type[errors.HfHubHTTPError]) -> errors.HfHubHTTPError:
         (_answer(errors.GatedRepoError), "hf auth login"),
         (errors.HFValidationError("bad name"), "check the spelling"),
         (_answer(errors.RemoteEntryNotFoundError), "no such file"),
-        (errors.LocalEntryNotFoundError("offline"), "check the model"),
-        (ConnectionError("name unknown\nsecond line"), "check the model"),
+        (errors.LocalEntryNotFoundError("offline"), "check the network"),
+        (ConnectionError("name unknown\nsecond line"), "check the network"),
         (OSError(28, "disk full"), "disk full"),
     ],
 )

@@ -168,7 +168,7 @@ def test_a_checkpoint_without_a_stage_is_refused(single: Path) -> None:
     weights = load_file(single / "model.safetensors")
     rest = {name: tensor for name, tensor in weights.items() if not name.startswith(FINE)}
     save_file(rest, single / "model.safetensors")
-    with pytest.raises(CheckpointError, match=r"holds no tensor fine_acoustics\.\*"):
+    with pytest.raises(CheckpointError, match=r"has no tensors fine_acoustics\.\*"):
         Checkpoint.open(single).tensors(FINE)
 
 
@@ -181,7 +181,7 @@ def test_a_checkpoint_without_a_stage_is_refused(single: Path) -> None:
         ('{"weight_map": {"semantic.a": "/etc/passwd"}}', "not a file of this folder"),
         ('{"weight_map": {"semantic.a": "config.json"}}', "is broken"),
         ('{"weight_map": {"semantic.a": "absent.bin"}}', "is missing"),
-        ("{", "no valid JSON"),
+        ("{", "invalid JSON"),
     ],
 )
 def test_broken_indices_are_refused(single: Path, index: str, message: str) -> None:

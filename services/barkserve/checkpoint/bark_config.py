@@ -1,8 +1,6 @@
-"""What a Bark checkpoint says about itself: the shapes of its models and how it is generated
-from.
+"""The configuration of a Bark checkpoint: shapes of its models and generation parameters.
 
-Values only; where they come from is bark_config_json's business. Needs neither torch nor
-transformers.
+Needs neither torch nor transformers. bark_config_json.py reads it.
 """
 
 import math
@@ -11,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class CausalConfig:
-    """Shape of the semantic or the coarse model, a GPT-2-like decoder."""
+    """Shape of the semantic or the coarse model, a decoder like GPT-2."""
 
     block_size: int  # positions
     input_vocab_size: int
@@ -85,7 +83,7 @@ class EncodecConfig:
 
     @property
     def num_quantizers(self) -> int:
-        """Codebooks in the checkpoint, at least as many as Bark uses."""
+        """Number of codebooks in the checkpoint, at least as many as Bark uses."""
         frame_rate = math.ceil(self.sampling_rate / self.hop_length)
         bits = math.ceil(math.log2(self.codebook_size))
         return int(1000 * self.target_bandwidths[-1] // (frame_rate * bits))
@@ -112,7 +110,7 @@ class EncodecConfig:
 
 @dataclass(frozen=True)
 class SamplingDefaults:
-    """How a token is drawn unless a request says otherwise."""
+    """How a token is drawn by default."""
 
     temperature: float = 1.0
     top_k: int = 50  # 0: all
@@ -122,16 +120,16 @@ class SamplingDefaults:
 
 @dataclass(frozen=True)
 class AlignmentHead:
-    """The attention head of the semantic model that looks at what is being spoken."""
+    """The attention head of the semantic model that attends to the spoken letter."""
 
     layer: int  # counted from 0
     head: int  # within the layer, counted from 0
-    lag: int  # it looks at what token t speaks while token t + lag is drawn
+    lag: int  # it attends to what token t speaks while token t + lag is drawn
 
 
 @dataclass(frozen=True)
 class SemanticGeneration:
-    """How semantic tokens are generated from text."""
+    """Parameters of the semantic stage: text to semantic tokens."""
 
     text_encoding_offset: int
     text_pad_token: int
@@ -146,13 +144,13 @@ class SemanticGeneration:
 
     @property
     def prompt_length(self) -> int:
-        """Positions of every prompt: text and history summed, then the infer token."""
+        """Number of positions of a prompt: text and history summed, then the infer token."""
         return self.max_input_semantic_length + 1
 
 
 @dataclass(frozen=True)
 class CoarseGeneration:
-    """How coarse codes are generated from semantic tokens, window by window."""
+    """Parameters of the coarse stage: semantic tokens to coarse codes, window by window."""
 
     coarse_semantic_pad_token: int
     coarse_infer_token: int
@@ -166,7 +164,7 @@ class CoarseGeneration:
 
 @dataclass(frozen=True)
 class FineGeneration:
-    """How the remaining codebooks are filled in."""
+    """Parameters of the fine stage: the remaining codebooks."""
 
     max_fine_history_length: int
     max_fine_input_length: int
@@ -175,13 +173,13 @@ class FineGeneration:
 
     @property
     def greedy(self) -> bool:
-        """Whether the most likely code is taken: so the reference reads a temperature of 1."""
+        """Whether the most likely code is taken. In the reference a temperature of 1 means that."""
         return self.temperature is None or self.temperature == 1.0
 
 
 @dataclass(frozen=True)
 class BarkConfig:
-    """One checkpoint: four models, and how to generate from them."""
+    """The configuration of one checkpoint: four models and their generation parameters."""
 
     semantic: CausalConfig
     coarse: CausalConfig
@@ -197,15 +195,15 @@ class BarkConfig:
 
     @property
     def semantic_to_coarse_ratio(self) -> float:
-        """Coarse codes for one semantic token (3.006 in Suno's checkpoints)."""
+        """Coarse codes per semantic token (3.006 in Suno's checkpoints)."""
         coarse, semantic = self.coarse_generation, self.semantic_generation
         return coarse.coarse_rate_hz / semantic.semantic_rate_hz * coarse.n_coarse_codebooks
 
     @property
     def coarse_code_limit(self) -> int:
-        """One more than the largest code that the coarse model may make.
+        """One more than the largest code that the coarse model can draw.
 
-        More than codebook_size, because the reference leaves the ids behind the last codebook open.
+        This exceeds codebook_size: the reference can draw the ids after the last codebook as well.
         """
         books_before = self.codebook_size * (self.coarse_generation.n_coarse_codebooks - 1)
         vocabulary = self.semantic_generation.semantic_vocab_size

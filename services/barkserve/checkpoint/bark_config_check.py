@@ -1,4 +1,4 @@
-"""Whether a checkpoint's numbers fit each other, asked once at the start and not in mid-stream."""
+"""Checks that the numbers of a checkpoint are consistent."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,11 @@ from barkserve.errors import CheckpointError
 
 
 def check_consistent(config: BarkConfig) -> None:
-    """Raises for sizes that contradict each other, before they end a stream with an index error."""
+    """Check a configuration, so that no stream fails later with an index error.
+
+    Raises:
+        CheckpointError: two sizes contradict each other.
+    """
     for holds, message in _requirements(config):
         if not holds:
             raise CheckpointError(f"the checkpoint contradicts itself: {message}")
@@ -24,7 +28,7 @@ def _requirements(config: BarkConfig) -> Iterable[tuple[bool, str]]:
             0 <= head.layer < config.semantic.num_layers
             and 0 <= head.head < config.semantic.num_heads
         ),
-        "alignment_head is no head of the semantic model",
+        "alignment_head is not a head of the semantic model",
     )
     codec = config.codec
     yield codec.codebook_size >= config.codebook_size, "codec codebook_size is below codebook_size"
@@ -53,7 +57,7 @@ def _semantic_requirements(
         generation.semantic_vocab_size <= generation.semantic_pad_token < model.output_vocab_size,
         "semantic eos_token_id is not between semantic_vocab_size and output_vocab_size",
     )
-    # The last token drawn is never fed back.
+    # The last drawn token is not fed back.
     yield (
         generation.prompt_length + generation.max_new_tokens - 1 <= model.block_size,
         "semantic prompt and max_new_tokens do not fit into semantic block_size",
@@ -67,11 +71,11 @@ def _coarse_requirements(config: BarkConfig) -> Iterable[tuple[bool, str]]:
     longest = generation.max_coarse_input_length + 1 + generation.max_coarse_history
     yield (
         generation.n_coarse_codebooks == 2,
-        "n_coarse_codebooks is not 2, which the reference takes for granted",
+        "n_coarse_codebooks is not 2, which the reference requires",
     )
     yield (
         generation.sliding_window_len % 2 == 0,
-        "sliding_window_len is odd: windows would not hold whole frames",
+        "sliding_window_len is odd: windows would not contain whole frames",
     )
     yield (
         max(tokens) < model.input_vocab_size,
@@ -91,7 +95,7 @@ def _coarse_requirements(config: BarkConfig) -> Iterable[tuple[bool, str]]:
     )
     yield (
         generation.max_coarse_history >= config.semantic_to_coarse_ratio,
-        "max_coarse_history does not hold one semantic token's codes",
+        "max_coarse_history is too short for the codes of one semantic token",
     )
 
 
@@ -107,7 +111,7 @@ def _fine_requirements(config: BarkConfig) -> Iterable[tuple[bool, str]]:
     )
     yield (
         model.input_vocab_size > config.codebook_size,
-        "fine input_vocab_size does not hold the padding code",
+        "fine input_vocab_size does not include the padding code",
     )
     yield (
         model.output_vocab_size >= config.codebook_size,

@@ -1,7 +1,6 @@
-"""Reads a BarkConfig from the contents of config.json and generation_config.json.
+"""Parses the contents of config.json and generation_config.json to a BarkConfig.
 
-A key that is absent means what it means in transformers; every other number comes from the
-checkpoint. Reads two dictionaries, never a file.
+An absent key has the default of transformers. All other numbers come from the checkpoint.
 """
 
 import math
@@ -24,11 +23,19 @@ from barkserve.errors import CheckpointError
 
 
 def parse_bark_config(config: Mapping[str, Any], generation: Mapping[str, Any]) -> BarkConfig:
-    """Parses config.json and generation_config.json, and checks that they fit each other."""
+    """Parse the two configurations and check that they are consistent.
+
+    Args:
+        config: contents of config.json.
+        generation: contents of generation_config.json.
+
+    Raises:
+        CheckpointError: a value is missing, has a wrong type, or contradicts another one.
+    """
     if config.get("model_type") != "bark":
         raise CheckpointError(
             f"config.json: model_type is {config.get('model_type')!r}, not 'bark':"
-            " this is no Bark checkpoint"
+            " this is not a Bark checkpoint"
         )
     models = _Section(config, "config.json")
     generations = _Section(generation, "generation_config.json")
@@ -51,7 +58,7 @@ def parse_bark_config(config: Mapping[str, Any], generation: Mapping[str, Any]) 
 
 
 class _Section:
-    """One JSON object, read key by key; null counts as absent, values of a wrong kind are named."""
+    """One JSON object, read by key. Null counts as absent; errors name the key."""
 
     def __init__(self, values: Mapping[str, Any], where: str) -> None:
         self.values = values
@@ -61,7 +68,7 @@ class _Section:
         value = self.values.get(key)
         if value is None:
             raise CheckpointError(
-                f"{self.where}: {key} is missing: this is no complete Bark checkpoint"
+                f"{self.where}: {key} is missing: the Bark checkpoint is incomplete"
             )
         if not isinstance(value, Mapping):
             raise self.error(key, "an object")
@@ -70,11 +77,11 @@ class _Section:
     def integer(self, key: str, default: int, *, least: int = 0, alias: str = "") -> int:
         value = self._value(key, alias, default)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise self.error(key, f"a whole number of at least {least}")
+            raise self.error(key, f"an integer of at least {least}")
         return value
 
     def number(self, key: str, default: float) -> float:
-        """A finite number above 0."""
+        """Read a finite number above 0."""
         value = self._value(key, "", default)
         if (
             isinstance(value, bool)
@@ -103,7 +110,7 @@ class _Section:
         return None if self.values.get(key) is None else self.word(key, "")
 
     def numbers(self, key: str, default: tuple[float, ...]) -> tuple[float, ...]:
-        """Numbers above 0, at least one."""
+        """Read a non-empty list of numbers above 0."""
         value = self._value(key, "", default)
         if (
             not isinstance(value, list | tuple)
@@ -114,10 +121,10 @@ class _Section:
         return tuple(value)
 
     def integers(self, key: str, default: tuple[int, ...]) -> tuple[int, ...]:
-        """Whole numbers above 0, at least one."""
+        """Read a non-empty list of integers above 0."""
         value = self.numbers(key, default)
         if not all(isinstance(n, int) for n in value):
-            raise self.error(key, "a list of whole numbers above 0")
+            raise self.error(key, "a list of integers above 0")
         return tuple(int(n) for n in value)
 
     def error(self, key: str, wanted: str) -> CheckpointError:
@@ -216,7 +223,7 @@ def _coarse_generation(section: _Section) -> CoarseGeneration:
 
 
 def _fine_generation(section: _Section) -> FineGeneration:
-    # Absent is 1.0 in transformers and null is None; both take the most likely code.
+    # Absent is 1.0 in transformers and null is None; both are greedy.
     return FineGeneration(
         max_fine_history_length=section.integer("max_fine_history_length", 512, least=1),
         max_fine_input_length=section.integer("max_fine_input_length", 1024, least=1),
@@ -226,7 +233,7 @@ def _fine_generation(section: _Section) -> FineGeneration:
 
 
 def _alignment_head(section: _Section) -> AlignmentHead | None:
-    """Layer, head, lag; none in Suno's checkpoints."""
+    """Read layer, head and lag; absent in Suno's checkpoints."""
     value = section.values.get("alignment_head")
     if value is None:
         return None
@@ -235,7 +242,7 @@ def _alignment_head(section: _Section) -> AlignmentHead | None:
         or len(value) != 3
         or not all(isinstance(n, int) and not isinstance(n, bool) for n in value)
     ):
-        raise section.error("alignment_head", "three whole numbers: layer, head and lag")
+        raise section.error("alignment_head", "three integers: layer, head and lag")
     return AlignmentHead(*value)
 
 
@@ -251,7 +258,7 @@ def _sampling(section: _Section) -> SamplingDefaults:
     )
 
 
-# Options of transformers that would change tokens and that barkserve lacks, with neutral values.
+# Options of transformers that change tokens and are not supported here, with neutral values.
 _UNSUPPORTED = {
     "num_beams": 1,
     "repetition_penalty": 1,

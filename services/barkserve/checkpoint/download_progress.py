@@ -1,7 +1,7 @@
-"""Progress of a first download, as lines in the log. Knows no repository and no file.
+"""Logs the progress of a download.
 
-The hub's client draws progress bars of a class that its caller may give. This one draws nothing:
-it reports, now and then, how far all bars together are.
+The hub's client lets its caller choose the class of its progress bars. This class draws nothing and
+logs the total progress at intervals.
 """
 
 import logging
@@ -17,62 +17,66 @@ _MEGABYTE = 1e6
 
 
 class DownloadProgress:
-    """How far one download is.
+    """The progress of one download.
 
     Args:
         what: what is downloaded, for the log.
-        clock: seconds.
+        clock: monotonic time, s.
     """
 
     def __init__(self, what: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._what = what
         self._clock = clock
-        self._said_at = clock()
+        self._logged_at = clock()
         self._bytes = (0.0, 0.0)
 
-    def seen(self, unit: str, done: float, total: float) -> None:
-        """Takes what a bar would show. Says so at most every INTERVAL_S, and nothing of what takes
-        less.
+    def update(self, unit: str, done: float, total: float) -> None:
+        """Take the state of one bar, and log at most every INTERVAL_S.
+
+        Args:
+            unit: "B" for bytes; otherwise files are counted.
+            done: units so far.
+            total: units in all; 0: unknown.
         """
         if unit == _BYTES and done >= self._bytes[0]:
             self._bytes = (done, total)
         now = self._clock()
-        if now - self._said_at >= INTERVAL_S:
-            self._said_at = now
-            self._say(unit, done, total)
+        if now - self._logged_at >= INTERVAL_S:
+            self._logged_at = now
+            self._log_line(unit, done, total)
 
-    def _say(self, unit: str, done: float, total: float) -> None:
-        if any(self._bytes):  # the bars of files say less
+    def _log_line(self, unit: str, done: float, total: float) -> None:
+        if any(self._bytes):  # bytes are more precise than files
             fetched, size = self._bytes
             share = f" ({100 * fetched / size:.0f}%)" if size else ""
-            of = f"{fetched / _MEGABYTE:.0f} of {size / _MEGABYTE:.0f} MB"
-            _log.info("downloading %s: %s%s", self._what, of, share)
+            amount = f"{fetched / _MEGABYTE:.0f} of {size / _MEGABYTE:.0f} MB"
+            _log.info("downloading %s: %s%s", self._what, amount, share)
         elif unit != _BYTES:
             _log.info("downloading %s: %d of %d files", self._what, done, total)
 
 
 def bar_class(progress: DownloadProgress) -> type[Any]:
-    """The class to give to the hub's client as `tqdm_class`."""
-    from tqdm import tqdm  # type: ignore[import-untyped]  # comes with the hub's client
+    """Make the `tqdm_class` argument for the hub's client."""
+    from tqdm import tqdm  # type: ignore[import-untyped]  # a dependency of the hub's client
 
     class Bar(tqdm):  # type: ignore[misc]
-        """A bar that is not drawn."""
+        """A bar that logs instead of drawing."""
 
         def __init__(self, *args: Any, **options: Any) -> None:
-            options.pop("name", None)  # of the client's own class
-            own = {"disable": False, "leave": False, "file": _Nowhere()}
+            options.pop("name", None)  # an option of the client's own class
+            own = {"disable": False, "leave": False, "file": _NullFile()}
             super().__init__(*args, **options | own)
 
         def display(self, msg: str | None = None, pos: int | None = None) -> None:
-            """In place of drawing, and of wiping out (with a message) at the end."""
+            """Report the state. The final call, which clears the line, has a message."""
             if msg is None:
-                progress.seen(self.unit, self.n, self.total or 0)
+                progress.update(self.unit, self.n, self.total or 0)
 
     return Bar
 
 
-class _Nowhere:
-    """A file that a bar may clear its line in."""
+class _NullFile:
+    """A file that discards its input; a bar clears its line in it."""
 
     def write(self, text: str) -> int:
         return len(text)

@@ -1,7 +1,6 @@
-"""A checkpoint in the Hugging Face layout, found and read as far as that needs no torch.
+"""A checkpoint in the Hugging Face layout: finds its folder, or fetches it from the hub.
 
-Knows where its files lie, how to fetch them from the hub, and its two JSON configurations; knows
-nothing of tensors, voices or text.
+Reads its two JSON configurations. Needs no torch; tensors.py reads the weights.
 """
 
 import hashlib
@@ -19,24 +18,24 @@ from barkserve.checkpoint.download_progress import DownloadProgress, bar_class
 from barkserve.errors import CheckpointError
 
 MANIFEST_FILE = "barkserve-manifest.json"
-"""In a folder that `barkserve fetch` made."""
+"""Written by `barkserve fetch`."""
 
 _DESCRIPTION_FILES = ("*.json", "vocab.txt")
 _SAFETENSORS_FILES = ("model*.safetensors",)
-_MAX_HEADER_BYTES = 100 << 20  # safetensors' own limit
+_MAX_HEADER_BYTES = 100 << 20  # the limit of safetensors
 _BIN_FILES = ("pytorch_model*.bin",)
 
 
 @dataclass(frozen=True)
 class CheckpointFolder:
-    """A folder that holds a Bark checkpoint.
+    """A folder with a Bark checkpoint.
 
-    Args:
+    Attributes:
         path: the folder.
-        name: the hub name it was opened by, else the folder's own name.
-        revision: the hub's commit, None if the folder did not come from the hub.
-        config: config.json as it stands.
-        generation: generation_config.json as it stands.
+        name: the hub name that it was opened by, else the folder's name.
+        revision: the hub's commit; None if the folder is not from the hub.
+        config: the contents of config.json.
+        generation: the contents of generation_config.json.
         bark: both, parsed and checked.
     """
 
@@ -49,11 +48,14 @@ class CheckpointFolder:
 
     @classmethod
     def open(cls, name_or_path: str | os.PathLike[str], *, weights: bool = False) -> Self:
-        """Opens a folder, or fetches a hub name such as "suno/bark-small" first.
+        """Open a folder, or fetch a hub repository such as "suno/bark-small".
 
         Args:
-            name_or_path: a folder, or an owner/name of the hub where there is no such folder.
-            weights: whether a hub name's weights are fetched too. VoiceLibrary fetches its voices.
+            name_or_path: a folder, or owner/name of a hub repository if there is no such folder.
+            weights: whether to fetch the weights as well. VoiceLibrary fetches the voices.
+
+        Raises:
+            CheckpointError: there is no such folder or repository, or a file is missing or broken.
         """
         given = os.fspath(name_or_path)
         path = Path(given).expanduser()
@@ -61,15 +63,16 @@ class CheckpointFolder:
             return cls._read(path, _fetched_name(path) or path.resolve().name, None)
         if not _may_be_hub_name(given) or path.exists():
             raise CheckpointError(
-                f"checkpoint {given!r} is no folder: give a folder or a hub name (owner/name)"
+                f"checkpoint {given!r} is not a folder: give a folder or a hub name (owner/name)"
             )
         snapshot = _fetch(given, weights=weights)
         return cls._read(snapshot, given, snapshot.name)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Which state of the checkpoint this is: the hub's commit, else a digest of its two
-        configurations and of its weights' names, shapes and sizes.
+        """Identifies the version of the checkpoint: the hub's commit, else a digest.
+
+        The digest covers the two configurations and the names, shapes and sizes of the weights.
         """
         if self.revision is not None:
             return self.revision
@@ -94,8 +97,9 @@ class CheckpointFolder:
 
 
 def _safetensors_header(file: Path) -> bytes:
-    """The JSON in front of the weights: 8 bytes of its length, then itself; nothing of other
-    files.
+    """Read the JSON header of a .safetensors file; empty for other files.
+
+    The header follows 8 bytes with its length.
     """
     if file.suffix != ".safetensors":
         return b""
@@ -105,32 +109,40 @@ def _safetensors_header(file: Path) -> bytes:
 
 
 def bundled_checkpoint() -> Path:
-    """The folder of bark-mini, the checkpoint that comes with the package."""
+    """Return the folder of the bundled model, bark-mini."""
     return Path(str(importlib.resources.files("barkserve"))) / "bundled" / "bark-mini"
 
 
 def read_json_object(path: Path) -> dict[str, Any]:
-    """Reads a file of the checkpoint that holds one JSON object."""
+    """Read a file of the checkpoint with one JSON object.
+
+    Raises:
+        CheckpointError: the file is missing or broken.
+    """
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CheckpointError(
-            f"{path} is missing: give a folder that holds a whole checkpoint"
+            f"{path} is missing: give a folder with a complete checkpoint"
         ) from None
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError):
         raise CheckpointError(
-            f"{path} is broken (no valid JSON): fetch the checkpoint again"
+            f"{path} is broken (invalid JSON): fetch the checkpoint again"
         ) from None
     if not isinstance(value, dict):
-        raise CheckpointError(f"{path} is broken (no JSON object): fetch the checkpoint again")
+        raise CheckpointError(f"{path} is broken (not a JSON object): fetch the checkpoint again")
     return value
 
 
 def fetch_file(repository: str, filename: str, revision: str) -> Path:
-    """Fetches one file of the hub, or finds it where it was fetched before."""
-    import huggingface_hub  # slow to import, and only hub names need it
+    """Fetch one file from the hub, or find it in the cache.
+
+    Raises:
+        CheckpointError: the file cannot be fetched.
+    """
+    import huggingface_hub  # slow to import; only needed for the hub
 
     try:
         return Path(huggingface_hub.hf_hub_download(repository, filename, revision=revision))
@@ -139,7 +151,7 @@ def fetch_file(repository: str, filename: str, revision: str) -> Path:
 
 
 def _fetched_name(path: Path) -> str:
-    """The checkpoint that `barkserve fetch` took a folder from; empty for any other folder."""
+    """Return the checkpoint from which `barkserve fetch` made a folder; empty: not made by it."""
     manifest = path / MANIFEST_FILE
     return str(read_json_object(manifest).get("checkpoint", "")) if manifest.exists() else ""
 
@@ -150,7 +162,7 @@ def _may_be_hub_name(name: str) -> bool:
 
 
 def _fetch(repository: str, *, weights: bool) -> Path:
-    """Fetches what a stage needs; .bin files only where there is no safetensors file."""
+    """Fetch what a stage needs; .bin files only if there are no safetensors files."""
     patterns = [*_DESCRIPTION_FILES, *(_SAFETENSORS_FILES if weights else ())]
     snapshot = _snapshot(repository, patterns, None)
     if weights and not any(snapshot.glob(_SAFETENSORS_FILES[0])):
@@ -175,16 +187,19 @@ def _snapshot(repository: str, patterns: list[str], revision: str | None) -> Pat
 
 
 def hub_error(what: str, error: Exception) -> CheckpointError:
-    """Says what to do. All kinds come here: the hub's client changes its HTTP library at times."""
+    """Convert an error of the hub's client to a CheckpointError that says what to do.
+
+    Any exception is accepted: the client has changed its HTTP library before.
+    """
     from huggingface_hub import errors
 
     if isinstance(error, errors.GatedRepoError):
         return CheckpointError(
-            f"{what}: the hub asks for permission: accept its terms there, then `hf auth login`"
+            f"{what} is gated: accept its terms on the hub, then run `hf auth login`"
         )
     if isinstance(error, errors.RepositoryNotFoundError | errors.HFValidationError):
         return CheckpointError(
-            f"{what}: neither a folder here nor a repository of the hub: check the spelling"
+            f"{what}: neither a folder nor a repository of the hub: check the spelling"
         )
     if isinstance(error, errors.EntryNotFoundError) and not isinstance(
         error, errors.LocalEntryNotFoundError
@@ -192,6 +207,6 @@ def hub_error(what: str, error: Exception) -> CheckpointError:
         return CheckpointError(f"{what}: no such file on the hub")
     reason = (str(error).strip().splitlines() or [""])[0]
     return CheckpointError(
-        f"{what} is not here and cannot be fetched from the hub: check the model or give a"
-        f" folder ({type(error).__name__}: {reason[:200]})"
+        f"{what} is not in the cache and cannot be fetched from the hub: check the network, or"
+        f" give a folder ({type(error).__name__}: {reason[:200]})"
     )

@@ -1,6 +1,6 @@
-"""The tensors of a checkpoint, one stage at a time: what another stage needs is never read.
+"""Reads the tensors of one stage from a checkpoint, and no others.
 
-Knows file formats (safetensors, torch's .bin, one file or several); knows no model.
+Supports safetensors and torch's .bin, in one file or several.
 """
 
 import os
@@ -20,47 +20,51 @@ COARSE = "coarse_acoustics."
 FINE = "fine_acoustics."
 CODEC = "codec_model."
 
-# Saved with the weights, but no weights: attention masks, and what only training a codebook needs.
+# Saved with the weights, but not weights: attention masks, and training state of codebooks.
 _NOT_WEIGHTS = (".attn.bias", ".codebook.embed_avg", ".codebook.cluster_size", ".codebook.inited")
 
-# What torch called the two halves of a weight-normalised weight before it had parametrizations.
+# The names of a weight-normalized weight's two parts before torch had parametrizations.
 _RENAMED = {
     ".weight_g": ".parametrizations.weight.original0",
     ".weight_v": ".parametrizations.weight.original1",
 }
 
 
-# Tensors that are read while a file is mapped: its pages count as ours until it is let go.
+# Tensors read per mapping of a file: mapped pages count as memory of the process.
 _MAPPED_TOGETHER = 16
 
 To = tuple[torch.device, torch.dtype | None]
-"""Where tensors are to be and as what; None: as stored."""
+"""Target device and dtype of tensors; dtype None: as stored."""
 
 _AS_STORED: To = (torch.device("cpu"), None)
 
 
 @dataclass(frozen=True)
 class Checkpoint(CheckpointFolder):
-    """A checkpoint folder whose tensors can be read too."""
+    """A checkpoint folder with weights."""
 
     @classmethod
     def open(cls, name_or_path: str | os.PathLike[str], *, weights: bool = True) -> Self:
-        """Opens a folder or fetches a hub name, as CheckpointFolder.open does, with its weights."""
+        """Open a folder or fetch a hub repository with its weights, see CheckpointFolder.open."""
         return super().open(name_or_path, weights=weights)
 
     def tensors(
         self, prefix: str, only: tuple[str, ...] = (), to: To = _AS_STORED
     ) -> dict[str, torch.Tensor]:
-        """Reads the tensors whose name starts with prefix, each into memory of its own.
+        """Read the tensors whose names start with a prefix. No two share memory.
 
         Args:
-            prefix: SEMANTIC, COARSE, FINE or CODEC; taken off the names.
-            only: starts of names to keep, prefix off: ("decoder.", "quantizer."). Empty: all.
-            to: each is moved and converted as soon as it is read.
+            prefix: SEMANTIC, COARSE, FINE or CODEC. It is removed from the names.
+            only: starts of the names to read, without the prefix, for example ("decoder.",
+                "quantizer."). Empty: all.
+            to: device and dtype; each tensor is converted as soon as it is read.
 
         Returns:
-            Name to tensor. Attention masks and training statistics are left out; weight-normalised
-            weights have the names of torch's parametrizations however old the file is.
+            Name to tensor, without attention masks and training statistics. Weight-normalized
+            weights have the names of torch's parametrizations, also in old files.
+
+        Raises:
+            CheckpointError: there are no such tensors, or a file is broken.
         """
         found: dict[str, torch.Tensor] = {}
         for file, names in self._files(prefix):
@@ -70,12 +74,12 @@ class Checkpoint(CheckpointFolder):
             found |= _read(file, wanted, to)
         if not found:
             raise CheckpointError(
-                f"checkpoint {self.path} holds no tensor {prefix}*: it is not Bark's, or incomplete"
+                f"checkpoint {self.path} has no tensors {prefix}*: it is incomplete or not Bark's"
             )
         return found
 
     def _files(self, prefix: str) -> Iterator[tuple[Path, list[str]]]:
-        """Files that hold tensors of that prefix, with names of tensors in them, those at least."""
+        """Yield the files with tensors of a prefix, and at least those names in each."""
         for single in (self.path / "model.safetensors", self.path / "pytorch_model.bin"):
             index = single.with_name(f"{single.name}.index.json")
             if single.is_file():
@@ -85,13 +89,13 @@ class Checkpoint(CheckpointFolder):
                 yield from _indexed(index, prefix)
                 return
         raise CheckpointError(
-            f"checkpoint {self.path} has no weights: model.safetensors or pytorch_model.bin must be"
-            " there"
+            f"checkpoint {self.path} has no weights: model.safetensors or pytorch_model.bin is"
+            " missing. Give a folder with a complete checkpoint"
         )
 
 
 def _indexed(index: Path, prefix: str) -> Iterator[tuple[Path, list[str]]]:
-    """Files and names from an index such as model.safetensors.index.json."""
+    """Yield files and names from an index such as model.safetensors.index.json."""
     weight_map = read_json_object(index).get("weight_map")
     if not isinstance(weight_map, dict) or not all(
         isinstance(file, str) for file in weight_map.values()
@@ -133,25 +137,25 @@ def _names(file: Path) -> list[str]:
 
 
 def _read(file: Path, wanted: dict[str, str], to: To) -> dict[str, torch.Tensor]:
-    """Reads tensors from one file.
+    """Read tensors from one file.
 
     Args:
         file: .safetensors or .bin.
         wanted: name in the file to name in the result.
-        to: where they are to be.
+        to: device and dtype.
     """
     device, dtype = to
     found: dict[str, torch.Tensor] = {}
     names = list(wanted)
     for start in range(0, len(names), _MAPPED_TOGETHER):
-        some = names[start : start + _MAPPED_TOGETHER]
-        for name, mapped in zip(some, _mapped(file, some), strict=True):
+        group = names[start : start + _MAPPED_TOGETHER]
+        for name, mapped in zip(group, _mapped(file, group), strict=True):
             found[wanted[name]] = mapped.to(device, dtype, copy=True)
     return found
 
 
 def _mapped(file: Path, names: list[str]) -> Iterator[torch.Tensor]:
-    """These tensors of a file, which stays mapped into memory while any of them is held."""
+    """Yield tensors of a file. The file stays mapped while one of them is referenced."""
     if file.suffix == ".bin":
         stored = _load_bin(file)
         for name in names:
@@ -168,10 +172,10 @@ def _mapped(file: Path, names: list[str]) -> Iterator[torch.Tensor]:
 
 
 def _load_bin(file: Path) -> dict[str, torch.Tensor]:
-    """Maps a .bin file into memory: the pages of a tensor are read when the tensor is."""
+    """Map a .bin file into memory. Pages are read when their tensor is."""
     try:
         stored = torch.load(file, map_location="cpu", mmap=True, weights_only=True)
-    except Exception as error:  # pickle's, zip's and torch's own come out
+    except Exception as error:  # raises errors of pickle, zip and torch
         raise _broken(file, error) from error
     if not isinstance(stored, dict) or not all(
         isinstance(tensor, torch.Tensor) for tensor in stored.values()

@@ -33,14 +33,14 @@ def record_attention(batch: Batch, queries: Queries, cache: Tensor) -> None:
         watch = request.watch
         if watch is None or request.cached + batch.length <= watch.first:
             continue
-        weights = [
+        of_heads = [
             _weights(queries[layer][row, head], cache[layer, 0, slot, head], request.cached, watch)
             for layer, head in watch.heads
         ]
-        watched.append((request, torch.stack(weights)))
+        watched.append((request, torch.stack(of_heads)))
     on_host = _to_host([weights for _, weights in watched])
-    for (request, _), weights in zip(watched, on_host, strict=True):
-        request.attention.append(weights)
+    for (request, _), array in zip(watched, on_host, strict=True):
+        request.attention.append(array)
 
 
 def _weights(queries: Tensor, keys: Tensor, start: int, watch: Watch) -> Tensor:

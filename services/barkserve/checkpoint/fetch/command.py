@@ -1,8 +1,7 @@
-"""`barkserve fetch`: one service's share of a checkpoint into a folder that this service's
---checkpoint takes.
+"""`barkserve fetch`: copies one service's part of a checkpoint to a folder for --checkpoint.
 
-May be run again at any time: what is there and whole stays, what is not is fetched. Each file
-appears whole or not at all, and the manifest with its checksums last.
+It can be repeated: complete files are kept, others are fetched. Files are replaced atomically, and
+the manifest with their checksums is written last.
 """
 
 import os
@@ -35,29 +34,36 @@ Write = Callable[[Path], None]
 
 
 def fetch(options: FetchOptions, out: TextIO) -> None:
-    """Fetch or verify. Raises StartupError, or CheckpointError for what is wrong with a
-    checkpoint.
+    """Fetch or verify a folder.
+
+    Args:
+        options: the options of the command.
+        out: receives progress and result.
+
+    Raises:
+        StartupError: an option is missing, or the folder cannot be written.
+        CheckpointError: the checkpoint is missing or broken.
     """
     if not options.to or not (options.stage or options.verify):
         raise StartupError("give --to FOLDER and --stage (or --verify)")
     folder = Path(options.to).expanduser()
     if options.verify:
         _verify(folder)
-        print(f"{folder}: every file has its checksum", file=out)
+        print(f"{folder}: all checksums match", file=out)
         return
     source = options.checkpoint or str(bundled_checkpoint())
     name = options.checkpoint or bundled_checkpoint().name
-    if _is_there(folder, name, options.stage):
-        print(f"{folder} holds the {options.stage} part of {name} already", file=out)
+    if _is_complete(folder, name, options.stage):
+        print(f"{folder} already contains the {options.stage} part of {name}", file=out)
         return
     checkpoint, weights = _open(source, options.stage)
-    files = dict(_shares(checkpoint, weights, options.stage, ProgressLine(options.stage, out).show))
+    files = dict(_files(checkpoint, weights, options.stage, ProgressLine(options.stage, out).show))
     _write_all(folder, files, Manifest(name, checkpoint.revision or "", options.stage))
-    print(f"{folder} holds the {options.stage} part of {name}", file=out)
+    print(f"{folder} contains the {options.stage} part of {name}", file=out)
 
 
 def _open(source: str, stage: str) -> tuple[CheckpointFolder, list[WeightFile]]:
-    """The checkpoint, and its safetensors files if the stage has weights and they are in such."""
+    """Open the checkpoint; list its safetensors files if the stage has weights in such files."""
     checkpoint = CheckpointFolder.open(source)
     if stage not in PREFIXES:
         return checkpoint, []
@@ -65,7 +71,7 @@ def _open(source: str, stage: str) -> tuple[CheckpointFolder, list[WeightFile]]:
         files = hub_files(checkpoint)
         if files:
             return checkpoint, files
-        checkpoint = CheckpointFolder.open(source, weights=True)  # .bin: the whole file
+        checkpoint = CheckpointFolder.open(source, weights=True)  # .bin: the whole file is fetched
     return checkpoint, local_files(checkpoint.path)
 
 
@@ -73,7 +79,7 @@ def _verify(folder: Path) -> None:
     manifest = Manifest.read(folder)
     if manifest is None:
         raise CheckpointError(
-            f"{folder} has no {MANIFEST_FILE}: barkserve fetch has not finished it"
+            f"{folder} has no {MANIFEST_FILE}: run barkserve fetch to complete it"
         )
     broken = manifest.broken(folder)
     if broken:
@@ -82,7 +88,7 @@ def _verify(folder: Path) -> None:
         )
 
 
-def _is_there(folder: Path, name: str, stage: str) -> bool:
+def _is_complete(folder: Path, name: str, stage: str) -> bool:
     try:
         manifest = Manifest.read(folder)
     except CheckpointError:
@@ -92,10 +98,10 @@ def _is_there(folder: Path, name: str, stage: str) -> bool:
     return not manifest.broken(folder)
 
 
-def _shares(
+def _files(
     checkpoint: CheckpointFolder, weights: list[WeightFile], stage: str, progress: Progress
 ) -> Iterator[tuple[str, Write]]:
-    """Files of the new folder, and what writes each."""
+    """Yield the files of the new folder with a function that writes each."""
     patterns = _CONFIGURATIONS + _TOKENIZER * (stage in ("semantic", "orchestrator"))
     for pattern in patterns:
         for path in sorted(checkpoint.path.glob(pattern)):
@@ -126,7 +132,7 @@ def _copier(source: Path) -> Write:
 
 
 def _write_all(folder: Path, files: dict[str, Write], manifest: Manifest) -> None:
-    """Write what is not whole yet; the manifest goes first out and last in."""
+    """Write all files. The manifest is removed first and written last."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / MANIFEST_FILE).unlink(missing_ok=True)

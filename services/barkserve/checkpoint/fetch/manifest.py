@@ -1,4 +1,4 @@
-"""What a fetched folder holds, with checksums. Knows no checkpoint."""
+"""The manifest of a fetched folder: its files and their checksums."""
 
 import hashlib
 import json
@@ -16,13 +16,13 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Manifest:
-    """A fetched folder's table of contents.
+    """The contents of a fetched folder.
 
     Attributes:
-        checkpoint: the name or folder it was taken from.
-        revision: the hub's commit, empty without.
-        stage: the service it is for.
-        files: path in the folder to sha256, in hexadecimal digits.
+        checkpoint: hub name or folder of the source.
+        revision: the hub's commit; empty: not from the hub.
+        stage: the service that uses the folder.
+        files: path in the folder to sha256, hexadecimal.
     """
 
     checkpoint: str
@@ -32,7 +32,11 @@ class Manifest:
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
-        """The manifest of a folder, None without. Raises CheckpointError if it is broken."""
+        """Read a folder's manifest; None if there is none.
+
+        Raises:
+            CheckpointError: the manifest is broken.
+        """
         try:
             return cls(**json.loads((folder / MANIFEST_FILE).read_text()))
         except FileNotFoundError:
@@ -43,25 +47,26 @@ class Manifest:
             ) from error
 
     def write(self, folder: Path) -> None:
-        """Put it into the folder, whole or not at all."""
+        """Write the manifest to a folder atomically."""
         part = part_of(folder / MANIFEST_FILE)
         part.write_text(json.dumps(asdict(self), indent=1))
         os.replace(part, folder / MANIFEST_FILE)
 
     def broken(self, folder: Path) -> list[str]:
-        """Files that are missing or do not have their checksum."""
+        """List the files that are missing or whose checksum differs."""
         return [name for name, digest in self.files.items() if sha256(folder / name) != digest]
 
 
 def part_of(path: Path) -> Path:
-    """Where to write a file before it is put in place: a name of its own for everybody who does so
-    at the same time, for replicas may share a volume.
+    """Return a temporary name for a file that is being written.
+
+    The name is unique, because replicas can share a volume.
     """
     return path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
 
 
 def sha256(path: Path) -> str:
-    """A file's checksum; empty if it cannot be read."""
+    """Compute a file's checksum; empty if it cannot be read."""
     digest = hashlib.sha256()
     try:
         with path.open("rb") as file:

@@ -1,17 +1,17 @@
-"""How far a copy is: a bar on a terminal, a line now and then elsewhere."""
+"""Shows the progress of a copy: a bar on a terminal, else a few lines."""
 
 from typing import TextIO
 
 _WIDTH = 30
-_STEP = 0.25  # of the whole, between two lines where there is no terminal
+_STEP = 0.25  # fraction of the total between two lines
 
 
 class ProgressLine:
-    """Shows one copy's progress.
+    """Shows the progress of one copy.
 
     Args:
         what: what is copied.
-        out: where it is shown.
+        out: the output.
     """
 
     def __init__(self, what: str, out: TextIO) -> None:
@@ -20,7 +20,12 @@ class ProgressLine:
         self._next = 0.0
 
     def show(self, done: int, total: int) -> None:
-        """Bytes so far, bytes in all."""
+        """Show progress.
+
+        Args:
+            done: bytes so far.
+            total: bytes in all.
+        """
         share = done / total if total else 1.0
         if share < min(self._next, 1.0):
             return

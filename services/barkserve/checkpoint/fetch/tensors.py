@@ -1,6 +1,7 @@
-"""A stage's tensors out of a checkpoint's files into one safetensors file, piece by piece.
+"""Copies a stage's tensors from a checkpoint's files to one safetensors file.
 
-safetensors files are cut by their header, without torch; torch's .bin files are mapped into memory.
+Parts of safetensors files are copied by their header, without torch. torch's .bin files are mapped
+into memory.
 """
 
 import json
@@ -20,7 +21,7 @@ _MAX_HEADER = 100 << 20
 
 
 @dataclass(frozen=True)
-class _Piece:
+class _Entry:
     name: str
     dtype: str
     shape: list[int]
@@ -39,32 +40,32 @@ def write_tensors(
     """Copy all tensors whose names start with one of the prefixes.
 
     Args:
-        checkpoint: the folder with pytorch_model*.bin, where there are no safetensors files.
+        checkpoint: the folder; its pytorch_model*.bin files are read if there are no others.
         files: the safetensors files.
         prefixes: "coarse_acoustics." for example.
         target: the file to write.
-        progress: told how far it is.
+        progress: called with the bytes so far and in all.
 
     Raises:
         CheckpointError: there are no such tensors, or a file is broken.
     """
     if files:
-        found = (piece for file in files for piece in _pieces(file))
-        pieces = [piece for piece in found if piece.name.startswith(prefixes)]
-        _require(pieces, checkpoint, prefixes)
+        found = (entry for file in files for entry in _entries(file))
+        entries = [entry for entry in found if entry.name.startswith(prefixes)]
+        _require(entries, checkpoint, prefixes)
         with target.open("wb") as file:
-            _write_header(file, pieces)
-            _copy(file, pieces, progress)
+            _write_header(file, entries)
+            _copy(file, entries, progress)
         return
     _write_from_bin(checkpoint, prefixes, target, progress)
 
 
-def _pieces(file: WeightFile) -> list[_Piece]:
-    """In the order in which they lie in the file."""
-    return sorted(_in_header(file), key=lambda piece: piece.offset)
+def _entries(file: WeightFile) -> list[_Entry]:
+    """List the tensors in the order of the file."""
+    return sorted(_in_header(file), key=lambda entry: entry.offset)
 
 
-def _in_header(file: WeightFile) -> Iterator[_Piece]:
+def _in_header(file: WeightFile) -> Iterator[_Entry]:
     try:
         (length,) = struct.unpack("<Q", file.read(0, 8))
         if length > _MAX_HEADER:
@@ -77,35 +78,37 @@ def _in_header(file: WeightFile) -> Iterator[_Piece]:
             if not 0 <= begin <= end <= file.size - 8 - length:
                 raise ValueError
             at = 8 + length + begin
-            yield _Piece(name, entry["dtype"], entry["shape"], end - begin, file, at)
+            yield _Entry(name, entry["dtype"], entry["shape"], end - begin, file, at)
     except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
         raise CheckpointError(f"{file.name} is broken: fetch the checkpoint again") from error
 
 
-def _write_header(file: BinaryIO, pieces: Iterable[_Piece]) -> None:
+def _write_header(file: BinaryIO, entries: Iterable[_Entry]) -> None:
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}
     at = 0
-    for piece in pieces:
-        header[piece.name] = {
-            "dtype": piece.dtype,
-            "shape": piece.shape,
-            "data_offsets": [at, at + piece.size],
+    for entry in entries:
+        header[entry.name] = {
+            "dtype": entry.dtype,
+            "shape": entry.shape,
+            "data_offsets": [at, at + entry.size],
         }
-        at += piece.size
+        at += entry.size
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)  # tensors are aligned
     file.write(struct.pack("<Q", len(text)) + text)
 
 
-def _copy(file: BinaryIO, pieces: list[_Piece], progress: Progress) -> None:
-    total = sum(piece.size for piece in pieces)
+def _copy(file: BinaryIO, entries: list[_Entry], progress: Progress) -> None:
+    total = sum(entry.size for entry in entries)
     done = 0
-    for piece in pieces:
-        at, end = piece.offset, piece.offset + piece.size
+    for entry in entries:
+        at, end = entry.offset, entry.offset + entry.size
         while at < end:
-            chunk = piece.source.read(at, min(end - at, _CHUNK))
+            chunk = entry.source.read(at, min(end - at, _CHUNK))
             if not chunk:
-                raise CheckpointError(f"{piece.source.name} has become shorter: fetch it again")
+                raise CheckpointError(
+                    f"{entry.source.name} is truncated: fetch the checkpoint again"
+                )
             file.write(chunk)
             at += len(chunk)
             done += len(chunk)
@@ -122,13 +125,13 @@ def _write_from_bin(
     for path in sorted(checkpoint.glob("pytorch_model*.bin")):
         try:
             stored = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
-        except Exception as error:  # pickle's, zip's and torch's own come out
+        except Exception as error:  # raises errors of pickle, zip and torch
             raise CheckpointError(f"{path} is broken: fetch the checkpoint again") from error
         found |= {name: value for name, value in stored.items() if name.startswith(prefixes)}
     _require(found, checkpoint, prefixes)
     total = sum(value.nbytes for value in found.values())
     progress(0, total)
-    # Tied tensors share memory, which safetensors refuses: each gets its own.
+    # safetensors rejects tied tensors, which share memory: copy each.
     save_file({name: value.clone() for name, value in found.items()}, target, {"format": "pt"})
     progress(total, total)
 
@@ -136,6 +139,6 @@ def _write_from_bin(
 def _require(found: object, checkpoint: Path, prefixes: tuple[str, ...]) -> None:
     if not found:
         raise CheckpointError(
-            f"checkpoint {checkpoint} holds no tensor {' or '.join(prefixes)}*: "
-            "it is not Bark's, or incomplete"
+            f"checkpoint {checkpoint} has no tensors {' or '.join(prefixes)}*: "
+            "it is incomplete or not Bark's"
         )

@@ -1,6 +1,4 @@
-"""A checkpoint's safetensors files, read in part: in a folder here, or on the hub by range
-requests. Knows no tensors.
-"""
+"""Reads parts of safetensors files: in a local folder, or on the hub by range requests."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +9,7 @@ from barkserve.checkpoint.folder import CheckpointFolder, hub_error
 
 _PATTERN = "model*.safetensors"
 _REQUEST_BYTES = 16 << 20
-"""Asked for at once; a stage's tensors lie side by side, so that little of it is not wanted."""
+"""Size of a range request. A stage's tensors are adjacent, so little of it is wasted."""
 
 
 @dataclass(frozen=True)
@@ -19,10 +17,10 @@ class WeightFile:
     """One file.
 
     Attributes:
-        name: for messages.
-        size: bytes.
-        read: (offset, bytes) to at most so many bytes; raises OSError for a file here,
-            CheckpointError for one of the hub.
+        name: name for messages.
+        size: size in bytes.
+        read: reads from an offset at most a number of bytes. Raises OSError for a local file,
+            CheckpointError for one on the hub.
     """
 
     name: str
@@ -31,25 +29,26 @@ class WeightFile:
 
 
 def local_files(folder: Path) -> list[WeightFile]:
-    """The files in a folder; empty if there are none."""
+    """List the files in a folder."""
     return [_local(path) for path in sorted(folder.glob(_PATTERN))]
 
 
 def hub_files(checkpoint: CheckpointFolder) -> list[WeightFile]:
-    """The files of a checkpoint of the hub, those that were fetched before from here; empty if
-    there are none, or if the hub cannot be asked.
+    """List the files of a checkpoint on the hub; files in the cache are read from there.
+
+    The list is empty if there are none, or if the hub cannot be reached.
     """
-    from huggingface_hub import HfFileSystem  # slow to import, and only hub names need it
+    from huggingface_hub import HfFileSystem  # slow to import; only needed for the hub
 
     try:
         hub = HfFileSystem(skip_instance_cache=True)
         paths = sorted(hub.glob(f"{checkpoint.name}@{checkpoint.revision}/{_PATTERN}"))
-        here = [checkpoint.path / Path(path).name for path in paths]
+        cached = [checkpoint.path / Path(path).name for path in paths]
         return [
             _local(file) if file.exists() else _remote(hub, path)
-            for file, path in zip(here, paths, strict=True)
+            for file, path in zip(cached, paths, strict=True)
         ]
-    except Exception:  # of many kinds: the hub's client changes its HTTP library at times
+    except Exception:  # any kind: the hub's client has changed its HTTP library before
         return []
 
 
