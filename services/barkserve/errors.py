@@ -128,6 +128,9 @@ class ShuttingDown(BarkserveError):
 
     status = "UNAVAILABLE"
 
+    def __init__(self) -> None:
+        super().__init__("this replica is shutting down: call again to reach another one")
+
 
 class StageFailed(BarkserveError):
     """A stage that failed. The client cannot fix the cause."""

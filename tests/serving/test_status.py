@@ -44,7 +44,7 @@ ERRORS: dict[BarkserveError, type[BarkClientError]] = {
     barkserve.errors.StoreUnavailable("the voice store cannot be read"): ServerUnavailable,
     barkserve.errors.Overloaded("64 streams are running", 1.5): Overloaded,
     barkserve.errors.StageUnavailable("the coarse stage cannot be reached"): ServerUnavailable,
-    barkserve.errors.ShuttingDown("this replica is shutting down"): ServerUnavailable,
+    barkserve.errors.ShuttingDown(): ServerUnavailable,
     barkserve.errors.StageFailed("the coarse stage failed"): ServerError,
     barkserve.errors.ModelExecutionFailed("model execution failed"): ServerError,
     barkserve.errors.UnexpectedFailure("unexpected failure"): ServerError,

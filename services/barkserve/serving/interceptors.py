@@ -46,10 +46,10 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         """Refuse all further RPCs of barkserve's services."""
         self._refusing = True
 
-    async def idle(self, at_most_s: float) -> None:
-        """Wait until no RPC of barkserve's services is running, at most this many seconds."""
+    async def wait_idle(self, max_wait_s: float) -> None:
+        """Wait until no RPC of barkserve's services is running, at most `max_wait_s` seconds."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), at_most_s)
+            await asyncio.wait_for(self._idle.wait(), max_wait_s)
 
     async def intercept_service(
         self,
@@ -117,7 +117,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
     @contextmanager
     def _counted(self) -> Iterator[None]:
         if self._refusing:
-            raise ShuttingDown("this replica is shutting down: try again, another one will answer")
+            raise ShuttingDown
         self._active += 1
         self._idle.clear()
         try:

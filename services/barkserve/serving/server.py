@@ -91,7 +91,7 @@ async def _drain(
         await asyncio.wait([closing], timeout=_FINAL_MESSAGE_S)
     else:
         interceptor.refuse()
-    await interceptor.idle(drain_s)
+    await interceptor.wait_idle(drain_s)
     await server.stop(_FINAL_MESSAGE_S)
 
 

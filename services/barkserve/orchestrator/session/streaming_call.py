@@ -25,7 +25,6 @@ MAX_ID_CHARACTERS = 128
 MAX_DELAY_MS = 60_000
 DEFAULT_DELAY_MS = 400
 _CLOSED_IDS = 1000  # ids of ended contexts that are kept, to ignore late requests for them
-_DRAINING = "this replica is shutting down: call again, another one will answer"
 
 
 class StreamingCall:
@@ -92,7 +91,7 @@ class StreamingCall:
         await self._draining.wait()
         await self._all_ended()
         if not self._half_closed:
-            await self._outgoing.put(ShuttingDown(_DRAINING))
+            await self._outgoing.put(ShuttingDown())
 
     async def _all_ended(self) -> None:
         while self._contexts:
@@ -122,7 +121,7 @@ class StreamingCall:
         if len(id_) > MAX_ID_CHARACTERS:
             raise InvalidArgument("context_id", f"must be at most {MAX_ID_CHARACTERS} characters")
         if self._draining.is_set():
-            raise ShuttingDown(_DRAINING)
+            raise ShuttingDown
         most = self._backend.limits.max_contexts
         if len(self._contexts) >= most:
             raise Overloaded(f"{most} contexts are open, which is the limit of one call", 1.0)
