@@ -16,8 +16,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TABLE = Path(__file__).with_name("prose.toml")
 
-# Between two words of a phrase: spaces, or a line break with the next line's comment sign.
-GAP = r"(?:\s+(?:(?:#|//|\*|>)\s*)?)"
+# Between two words of a phrase: an underscore, spaces, or a line break and a comment sign.
+GAP = r"(?:_|\s+(?:(?:#|//|\*|>)\s*)?)"
+# Underscores separate words, so that names are checked like text.
+WORD = r"(?<![A-Za-z0-9])(?:{})(?![A-Za-z0-9])"
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,7 @@ class Table:
         """Read the table from a TOML file."""
         table = tomllib.loads(path.read_text())
         phrases = [
-            Rule(
-                re.compile(rf"\b(?:{phrase.replace(' ', GAP)})\b", re.IGNORECASE | re.MULTILINE),
-                better,
-            )
+            Rule(re.compile(WORD.format(phrase.replace(" ", GAP)), re.IGNORECASE), better)
             for phrase, better in table["phrases"].items()
         ]
         identifiers = [

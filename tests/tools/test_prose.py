@@ -28,6 +28,7 @@ def found(text: str) -> list[tuple[int, str]]:
         "the network failed",
         "wait(dry_at)",
         "class NetworkThread:",
+        "def test_nobody_waits() -> None:",
         "a speech recogniser",
     ],
 )
