@@ -1,4 +1,4 @@
-"""Configurations mean here what they mean in transformers; contradictions are named at once."""
+"""Configurations mean what they mean in transformers; contradictions are named."""
 
 import copy
 import json
@@ -41,7 +41,7 @@ def generation() -> dict[str, Any]:
 
 
 def _assert_same(parsed: object, theirs: object) -> None:
-    """Every field of ours that transformers has is equal there."""
+    """Compare every field that transformers has as well."""
     compared = 0
     for field, value in vars(parsed).items():
         if hasattr(theirs, field):
@@ -82,19 +82,19 @@ def test_presets_parse_as_in_transformers(preset: str) -> None:
     assert parsed.default_voice == spec.default_voice
 
 
-def test_absent_keys_mean_what_they_mean_in_transformers() -> None:
+def test_absent_keys_have_the_defaults_of_transformers() -> None:
     parsed = parse_bark_config(BARE_CONFIG, BARE_GENERATION)
     expected = copy.deepcopy(BARE_CONFIG)
     expected["codec_config"] = EncodecConfig().to_dict()
     generation = copy.deepcopy(BARE_GENERATION)
-    generation["fine_acoustics_config"]["temperature"] = None  # 1.0 there; both mean the likeliest
+    generation["fine_acoustics_config"]["temperature"] = None  # 1.0 there; both are greedy
     _assert_as_transformers(parsed, expected, generation)
     assert parsed.fine_generation.greedy
     assert (parsed.codebook_size, parsed.sample_rate, parsed.default_voice) == (1024, 24_000, None)
     assert parsed.codec.num_quantizers == 32
 
 
-def test_null_means_absent() -> None:
+def test_null_equals_absent() -> None:
     generation = copy.deepcopy(BARE_GENERATION)
     generation["semantic_config"] = {"min_eos_p": None, "temperature": None, "max_new_tokens": None}
     assert parse_bark_config(BARE_CONFIG, generation) == parse_bark_config(
@@ -102,7 +102,7 @@ def test_null_means_absent() -> None:
     )
 
 
-def test_an_absent_sampling_option_is_what_generate_takes() -> None:
+def test_absent_sampling_option_has_the_default_of_generate() -> None:
     theirs = GenerationConfig._get_default_generation_params()
     sampling = parse_bark_config(BARE_CONFIG, BARE_GENERATION).semantic_generation.sampling
     assert sampling == SamplingDefaults(
@@ -121,7 +121,7 @@ def test_sampling_options_are_read_per_stage(config: dict[str, Any], generation:
     assert parsed.coarse_generation.sampling == SamplingDefaults(0.7, 50, 0.9, greedy=True)
 
 
-def test_the_end_token_pads_whatever_semantic_pad_token_says(
+def test_eos_token_replaces_semantic_pad_token(
     config: dict[str, Any], generation: Sections
 ) -> None:
     generation["semantic_config"]["semantic_pad_token"] = 3
@@ -129,7 +129,7 @@ def test_the_end_token_pads_whatever_semantic_pad_token_says(
     assert parsed.semantic_generation.semantic_pad_token == TINY.eos_token
 
 
-def test_sunos_numbers() -> None:
+def test_sizes_of_suno() -> None:
     config = json.loads(model_config(SUNO_SHAPED).to_json_string(use_diff=False))
     parsed = parse_bark_config(config, generation_config(SUNO_SHAPED))
     semantic, coarse = parsed.semantic_generation, parsed.coarse_generation
@@ -159,7 +159,7 @@ def test_legacy_names_of_sizes(config: dict[str, Any], generation: Sections) -> 
 
 @pytest.mark.parametrize("section", [key for key in BARE_CONFIG if key != "model_type"])
 @pytest.mark.parametrize("value", [None, 3])
-def test_missing_networks_are_named(section: str, value: object) -> None:
+def test_missing_models_are_named(section: str, value: object) -> None:
     with pytest.raises(CheckpointError, match=rf"^config\.json: {section}"):
         parse_bark_config(BARE_CONFIG | {section: value}, BARE_GENERATION)
 
@@ -188,7 +188,7 @@ def test_missing_generation_sections_are_named(section: str, value: object) -> N
         ("codec_config", "trim_right_ratio", float("nan")),
     ],
 )
-def test_values_of_a_wrong_kind_are_named(
+def test_values_of_a_wrong_type_are_named(
     config: dict[str, Any], generation: Sections, section: str, key: str, value: object
 ) -> None:
     config[section][key] = value
@@ -211,7 +211,7 @@ def test_values_of_a_wrong_kind_are_named(
         ("fine_acoustics_config", "temperature", "warm"),
     ],
 )
-def test_generation_values_of_a_wrong_kind_are_named(
+def test_generation_values_of_a_wrong_type_are_named(
     config: dict[str, Any], generation: Sections, section: str, key: str, value: object
 ) -> None:
     generation[section][key] = value
@@ -219,7 +219,7 @@ def test_generation_values_of_a_wrong_kind_are_named(
         parse_bark_config(config, generation)
 
 
-def test_neutral_values_of_unsupported_options_are_fine(
+def test_neutral_values_of_unsupported_options_are_accepted(
     config: dict[str, Any], generation: Sections
 ) -> None:
     expected = parse_bark_config(config, generation)
@@ -270,21 +270,21 @@ def test_contradictions_are_named(
 @pytest.mark.parametrize(
     ("temperature", "greedy"), [(1.0, True), (1, True), (0.5, False), (1.01, False)]
 )
-def test_a_fine_temperature_of_one_is_greedy(
+def test_fine_temperature_of_one_is_greedy(
     config: dict[str, Any], generation: Sections, temperature: float, greedy: bool
 ) -> None:
     generation["fine_acoustics_config"]["temperature"] = temperature
     assert parse_bark_config(config, generation).fine_generation.greedy is greedy
 
 
-def test_the_alignment_head(config: dict[str, Any], generation: Sections) -> None:
+def test_alignment_head_is_read(config: dict[str, Any], generation: Sections) -> None:
     assert parse_bark_config(config, generation).alignment_head is None
     named = {**generation, "alignment_head": [1, 0, -2]}
     assert parse_bark_config(config, named).alignment_head == AlignmentHead(1, 0, -2)
 
 
 @pytest.mark.parametrize("value", [3, [1, 0], [1, 0, 0.5], [1, True, 0], [2, 0, 0], [0, -1, 0]])
-def test_an_alignment_head_that_cannot_be_is_refused(
+def test_invalid_alignment_head_is_refused(
     config: dict[str, Any], generation: Sections, value: object
 ) -> None:
     with pytest.raises(CheckpointError, match="alignment_head"):

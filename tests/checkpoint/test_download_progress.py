@@ -1,4 +1,4 @@
-"""A first download is seen in the log: bytes and percent, not too often. The hub is not asked."""
+"""A download logs bytes and percent at intervals. These tests do not call the hub."""
 
 import logging
 
@@ -9,11 +9,11 @@ from barkserve.checkpoint import download_progress
 from barkserve.checkpoint.download_progress import DownloadProgress, bar_class
 
 
-def _said(caplog: pytest.LogCaptureFixture) -> list[str]:
+def _logged(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.message for record in caplog.records]
 
 
-def test_bytes_and_percent_are_said_now_and_then(
+def test_progress_logs_bytes_and_percent_at_intervals(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.INFO, logger="barkserve.checkpoint.download_progress")
@@ -21,7 +21,7 @@ def test_bytes_and_percent_are_said_now_and_then(
     progress = DownloadProgress("checkpoint suno/bark", lambda: now)
     bars = bar_class(progress)
     files = bars(total=3, desc="Fetching 3 files")
-    received = _create_progress_bar(  # as the hub's client makes its own
+    received = _create_progress_bar(  # as the hub's client does
         cls=bars, log_level=30, name="x", desc="y", total=0, unit="B", unit_scale=True
     )
     received.total = 400_000_000
@@ -30,20 +30,20 @@ def test_bytes_and_percent_are_said_now_and_then(
         received.refresh()
         files.refresh()
     now = 99.0
-    received.close()  # which may be long after all is there
+    received.close()  # can be long after the last byte
     files.close()
-    assert _said(caplog) == [
+    assert _logged(caplog) == [
         "downloading checkpoint suno/bark: 80 of 400 MB (20%)",
         "downloading checkpoint suno/bark: 160 of 400 MB (40%)",
     ]
     assert capfd.readouterr() == ("", "")
 
 
-def test_files_are_counted_where_no_bytes_are(
+def test_progress_counts_files_without_bytes(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.INFO, logger="barkserve.checkpoint.download_progress")
     monkeypatch.setattr(download_progress, "INTERVAL_S", 0.0)
     bar = bar_class(DownloadProgress("x"))(range(3), mininterval=0)
     assert list(bar) == [0, 1, 2]
-    assert "downloading x: 3 of 3 files" in _said(caplog)
+    assert "downloading x: 3 of 3 files" in _logged(caplog)

@@ -1,4 +1,4 @@
-"""Checkpoint folders: found here or on the hub, read without torch, or refused in one line."""
+"""Checkpoint folders are found, fetched, read without torch, or refused in one line."""
 
 import shutil
 import subprocess
@@ -26,7 +26,7 @@ def hub(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
     return hub
 
 
-def test_a_folder_is_read(tiny_folder: Path) -> None:
+def test_open_reads_a_folder(tiny_folder: Path) -> None:
     folder = CheckpointFolder.open(tiny_folder)
     assert (folder.path, folder.name, folder.revision) == (tiny_folder, "bark-test", None)
     assert folder.config["model_type"] == "bark"
@@ -34,7 +34,7 @@ def test_a_folder_is_read(tiny_folder: Path) -> None:
     assert folder.bark.semantic.hidden_size == TINY.hidden
 
 
-def test_a_folder_is_named_after_itself_however_it_is_given(
+def test_open_names_a_folder_after_its_absolute_path(
     tiny_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tiny_folder)
@@ -44,7 +44,7 @@ def test_a_folder_is_named_after_itself_however_it_is_given(
 @pytest.mark.parametrize(
     "name", ["", "absent", "/absent", "./absent", "../absent", "~/absent", "a/b/c", "/", "owner/"]
 )
-def test_what_is_neither_folder_nor_hub_name_is_refused(
+def test_open_refuses_what_is_neither_folder_nor_hub_name(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "empty").mkdir()
@@ -54,7 +54,7 @@ def test_what_is_neither_folder_nor_hub_name_is_refused(
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_is_refused(tiny_folder: Path) -> None:
+def test_open_refuses_a_file(tiny_folder: Path) -> None:
     with pytest.raises(CheckpointError, match="is not a folder"):
         CheckpointFolder.open(tiny_folder / "config.json")
 
@@ -88,14 +88,14 @@ def test_another_kind_of_model_is_refused(folder: Path) -> None:
         CheckpointFolder.open(folder)
 
 
-def test_the_hub_gives_descriptions_without_weights_or_voices(hub: Hub) -> None:
+def test_hub_checkpoint_has_no_weights_or_voices_by_default(hub: Hub) -> None:
     folder = CheckpointFolder.open("suno/tiny")
     assert (folder.name, folder.revision, folder.path) == ("suno/tiny", "c0ffee", hub.snapshot)
     assert {"tokenizer.json", "vocab.txt", "speaker_embeddings_path.json"} < hub.fetched()
     assert not {"model.safetensors", "speaker_embeddings"} & hub.fetched()
 
 
-def test_the_hub_gives_safetensors_where_there_are_some(hub: Hub) -> None:
+def test_hub_checkpoint_prefers_safetensors(hub: Hub) -> None:
     (hub.source / "pytorch_model.bin").touch()
     CheckpointFolder.open("suno/tiny", weights=True)
     assert "model.safetensors" in hub.fetched()
@@ -103,14 +103,14 @@ def test_the_hub_gives_safetensors_where_there_are_some(hub: Hub) -> None:
     assert len(hub.requests) == 1
 
 
-def test_the_hub_gives_bin_files_where_there_are_no_others(hub: Hub) -> None:
+def test_hub_checkpoint_falls_back_to_bin_files(hub: Hub) -> None:
     (hub.source / "model.safetensors").rename(hub.source / "pytorch_model.bin")
     CheckpointFolder.open("suno/tiny", weights=True)
     assert "pytorch_model.bin" in hub.fetched()
     assert [revision for _, revision, _ in hub.requests] == [None, "c0ffee"]
 
 
-def test_a_folder_goes_before_the_hub(
+def test_folder_has_priority_over_the_hub(
     hub: Hub, tiny_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(tiny_folder, tmp_path / "suno" / "tiny")
@@ -136,7 +136,7 @@ def _answer(kind: type[errors.HfHubHTTPError]) -> errors.HfHubHTTPError:
     ],
 )
 @pytest.mark.parametrize("function", ["snapshot_download", "hf_hub_download"])
-def test_what_the_hub_refuses_is_one_line(
+def test_hub_errors_are_one_line(
     error: Exception, message: str, function: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*args: object, **options: object) -> str:
@@ -153,7 +153,7 @@ def test_what_the_hub_refuses_is_one_line(
     assert "\n" not in str(caught.value)
 
 
-def test_one_file_is_fetched_at_the_checkpoints_revision(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fetch_file_uses_the_revision(monkeypatch: pytest.MonkeyPatch) -> None:
     def download(repository: str, filename: str, *, revision: str) -> str:
         return f"/cache/{repository}/{revision}/{filename}"
 
@@ -161,7 +161,7 @@ def test_one_file_is_fetched_at_the_checkpoints_revision(monkeypatch: pytest.Mon
     assert fetch_file("suno/tiny", "a/b.npy", "c0ffee") == Path("/cache/suno/tiny/c0ffee/a/b.npy")
 
 
-def test_the_embedded_checkpoint_lies_in_the_package() -> None:
+def test_bundled_checkpoint_is_in_the_package() -> None:
     assert bundled_checkpoint().parts[-3:] == ("barkserve", "bundled", "bark-mini")
 
 

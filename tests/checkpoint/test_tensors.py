@@ -1,4 +1,4 @@
-"""A stage's tensors, and only those, from every format that the hub has."""
+"""The tensors of a stage are read from every format of the hub."""
 
 import json
 import os
@@ -34,13 +34,13 @@ def weights() -> dict[str, torch.Tensor]:
 
 @pytest.fixture(params=FORMATS)
 def folder(request: pytest.FixtureRequest, built: dict[str, Path], tmp_path: Path) -> Path:
-    """A copy to break, of every format in turn."""
+    """A writable copy in each format."""
     return Path(shutil.copytree(built[request.param], tmp_path / "copy"))
 
 
 @pytest.fixture
 def single(built: dict[str, Path], tmp_path: Path) -> Path:
-    """A copy to break, of one safetensors file."""
+    """A writable copy with one safetensors file."""
     return Path(shutil.copytree(built["safetensors"], tmp_path / "copy"))
 
 
@@ -55,7 +55,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("prefix", STAGES)
-def test_every_format_gives_a_stages_tensors(
+def test_tensors_are_read_from_every_format(
     kind: str, prefix: str, built: dict[str, Path], weights: dict[str, torch.Tensor]
 ) -> None:
     tensors = Checkpoint.open(built[kind]).tensors(prefix)
@@ -71,13 +71,13 @@ def test_every_format_gives_a_stages_tensors(
     assert all(torch.equal(tensor, expected[name]) for name, tensor in tensors.items())
 
 
-def test_a_stage_may_take_part_of_its_tensors(built: dict[str, Path]) -> None:
+def test_tensors_can_be_limited_to_a_part(built: dict[str, Path]) -> None:
     names = Checkpoint.open(built["safetensors"]).tensors(CODEC, ("decoder.", "quantizer."))
     assert {name.split(".")[0] for name in names} == {"decoder", "quantizer"}
 
 
 @pytest.mark.parametrize("prefix", STAGES)
-def test_only_the_stages_tensors_are_read(
+def test_only_the_tensors_of_the_stage_are_read(
     prefix: str, single: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
@@ -105,7 +105,7 @@ def test_only_the_stages_tensors_are_read(
     assert all(name.startswith(prefix) for name in read)
 
 
-def test_other_stages_shards_are_not_opened(built: dict[str, Path], tmp_path: Path) -> None:
+def test_shards_of_other_stages_are_not_opened(built: dict[str, Path], tmp_path: Path) -> None:
     folder = Path(shutil.copytree(built["safetensors_sharded"], tmp_path / "copy"))
     index = json.loads((folder / "model.safetensors.index.json").read_text())["weight_map"]
     needed = {file for name, file in index.items() if name.startswith(CODEC)}
@@ -119,12 +119,12 @@ def test_other_stages_shards_are_not_opened(built: dict[str, Path], tmp_path: Pa
         checkpoint.tensors(SEMANTIC)
 
 
-def test_tensors_keep_their_type(tmp_path: Path) -> None:
+def test_tensors_keep_their_dtype(tmp_path: Path) -> None:
     checkpoint = Checkpoint.open(build_checkpoint(tmp_path, TINY, dtype=torch.float16))
     assert {tensor.dtype for tensor in checkpoint.tensors(COARSE).values()} == {torch.float16}
 
 
-def test_old_names_of_normalised_weights_are_renewed(single: Path) -> None:
+def test_old_names_of_normalized_weights_are_renamed(single: Path) -> None:
     weights = load_file(single / "model.safetensors")
     expected = Checkpoint.open(single).tensors(CODEC)
     old = {
@@ -140,12 +140,12 @@ def test_old_names_of_normalised_weights_are_renewed(single: Path) -> None:
     assert all(torch.equal(tensor, expected[name]) for name, tensor in renewed.items())
 
 
-def test_safetensors_go_before_bin(single: Path) -> None:
+def test_safetensors_have_priority_over_bin(single: Path) -> None:
     (single / "pytorch_model.bin").write_bytes(b"never read")
     assert Checkpoint.open(single).tensors(SEMANTIC)
 
 
-def test_a_checkpoint_without_weights_is_refused(folder: Path) -> None:
+def test_checkpoint_without_weights_is_refused(folder: Path) -> None:
     for file in [*_files(folder), *folder.glob("*.index.json")]:
         file.unlink()
     with pytest.raises(CheckpointError, match="has no weights"):
@@ -164,7 +164,7 @@ def test_broken_weights_are_named_in_one_line(folder: Path, content: bytes | Non
     assert "\n" not in str(caught.value)
 
 
-def test_a_checkpoint_without_a_stage_is_refused(single: Path) -> None:
+def test_checkpoint_without_a_stage_is_refused(single: Path) -> None:
     weights = load_file(single / "model.safetensors")
     rest = {name: tensor for name, tensor in weights.items() if not name.startswith(FINE)}
     save_file(rest, single / "model.safetensors")
@@ -184,7 +184,7 @@ def test_a_checkpoint_without_a_stage_is_refused(single: Path) -> None:
         ("{", "invalid JSON"),
     ],
 )
-def test_broken_indices_are_refused(single: Path, index: str, message: str) -> None:
+def test_broken_index_is_refused(single: Path, index: str, message: str) -> None:
     (single / "model.safetensors").unlink()
     (single / "model.safetensors.index.json").write_text(index)
     with pytest.raises(CheckpointError, match=message):
@@ -192,7 +192,7 @@ def test_broken_indices_are_refused(single: Path, index: str, message: str) -> N
 
 
 @pytest.mark.parametrize("name", ["other.safetensors", "other.bin"])
-def test_an_index_that_promises_too_much_is_refused(single: Path, name: str) -> None:
+def test_index_with_an_absent_tensor_is_refused(single: Path, name: str) -> None:
     weights = load_file(single / "model.safetensors")
     (single / "model.safetensors").unlink()
     if name.endswith(".bin"):
@@ -215,7 +215,7 @@ class Exploit:
         return os.mkdir, (str(self.file),)
 
 
-def test_a_pickle_is_never_run(single: Path, tmp_path: Path) -> None:
+def test_pickle_is_never_executed(single: Path, tmp_path: Path) -> None:
     (single / "model.safetensors").unlink()
     torch.save({"semantic.a": Exploit(tmp_path / "owned")}, single / "pytorch_model.bin")
     with pytest.raises(CheckpointError, match="is broken"):
@@ -224,7 +224,7 @@ def test_a_pickle_is_never_run(single: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [[torch.zeros(1)], {"semantic.a": 3}])
-def test_a_bin_file_of_something_else_is_refused(single: Path, content: object) -> None:
+def test_bin_file_without_tensors_is_refused(single: Path, content: object) -> None:
     (single / "model.safetensors").unlink()
     torch.save(content, single / "pytorch_model.bin")
     with pytest.raises(CheckpointError, match="no tensors by name"):

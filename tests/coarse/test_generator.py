@@ -1,4 +1,4 @@
-"""Coarse codes of a real, tiny model: the same however the semantic tokens arrive."""
+"""Coarse codes of a real, tiny model do not depend on how semantic tokens arrive."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -33,7 +33,7 @@ VOICES = st.sampled_from([None, 8, 150])  # none; shorter and longer than the wi
 
 @dataclass
 class CountingRunner:
-    """A real runner that remembers each step's slots and length."""
+    """A real runner that records the slots and the length of each step."""
 
     inner: ModelRunner
     lengths: list[int] = field(default_factory=list)
@@ -85,7 +85,7 @@ class Coarse:
     def make(
         self, request: CoarseRequest, pieces: Sequence[Sequence[int]], runner: CountingRunner | None
     ) -> np.ndarray:
-        """(n, 2): all codes of one utterance, alone on an engine of its own."""
+        """Generate one utterance on an engine of its own: (n, 2) codes."""
 
         async def alone() -> np.ndarray:
             async with engine_over(runner or self.runner()) as engine:
@@ -134,7 +134,7 @@ def semantic_tokens(spec: CheckpointSpec, count: int, seed: int = 0) -> list[int
 
 
 def cut(tokens: list[int], sizes: list[int]) -> list[list[int]]:
-    """Pieces of these sizes, then the rest token by token."""
+    """Yield chunks of these sizes, then the rest token by token."""
     pieces, start = [], 0
     for size in sizes:
         pieces.append(tokens[start : start + size])
@@ -149,7 +149,7 @@ def cut(tokens: list[int], sizes: list[int]) -> list[list[int]]:
     count=st.integers(0, 60),
     sizes=st.lists(st.integers(1, 25), max_size=10),
 )
-def test_streamed_equals_offline(
+def test_streamed_codes_equal_offline_ones(
     coarse: Coarse, voice: int | None, sampling: SamplingParams, count: int, sizes: list[int]
 ) -> None:
     tokens = semantic_tokens(coarse.spec, count)
@@ -162,7 +162,7 @@ def test_streamed_equals_offline(
 
 @settings(max_examples=8, deadline=None)
 @given(voice=VOICES, sampling=st.sampled_from([GREEDY, SAMPLED, HOT]), share=st.floats(0, 1))
-def test_resumed_equals_uninterrupted(
+def test_resumed_codes_equal_uninterrupted_ones(
     coarse: Coarse, voice: int | None, sampling: SamplingParams, share: float
 ) -> None:
     tokens = semantic_tokens(coarse.spec, 45)
@@ -172,11 +172,11 @@ def test_resumed_equals_uninterrupted(
     np.testing.assert_array_equal(coarse.make(request, [tokens], None), whole[have:])
 
 
-def test_codes_behind_the_last_codebook_are_carried_unharmed(tiny: Coarse) -> None:
+def test_codes_after_the_last_codebook_are_kept(tiny: Coarse) -> None:
     tokens = semantic_tokens(TINY, 60)
     whole = tiny.make(tiny.request(HOT), [tokens], None)
     beyond = whole[:, 1] >= TINY.codebook_size
-    assert beyond.any()  # else this test shows nothing: take another seed
+    assert beyond.any()  # otherwise the test needs another seed
     assert whole[:, 1].max() < tiny.config.coarse_code_limit
     assert whole[:, 0].max() < TINY.codebook_size
     have = int(np.flatnonzero(beyond)[0]) + 1
@@ -184,30 +184,30 @@ def test_codes_behind_the_last_codebook_are_carried_unharmed(tiny: Coarse) -> No
     np.testing.assert_array_equal(resumed, whole[have:])
 
 
-def test_another_seed_gives_other_codes_and_another_voice_too(tiny: Coarse) -> None:
+def test_other_seeds_and_voices_give_other_codes(tiny: Coarse) -> None:
     tokens = semantic_tokens(TINY, 30)
     codes = tiny.make(tiny.request(SAMPLED), [tokens], None)
     assert (codes != tiny.make(tiny.request(SAMPLED, seed=2), [tokens], None)).any()
     assert (codes != tiny.make(tiny.request(SAMPLED, 40), [tokens], None)).any()
 
 
-def test_while_the_window_only_grows_nothing_is_computed_twice(tiny: Coarse) -> None:
-    """26 semantic tokens are worth 78 codes, the most that a window of this checkpoint reads."""
+def test_growing_window_computes_nothing_twice(tiny: Coarse) -> None:
+    """26 semantic tokens give 78 codes, the most that a window of this checkpoint reads."""
     runner = tiny.runner()
     assert tiny.make(tiny.request(GREEDY), [semantic_tokens(TINY, 26)], runner).size == 78
     assert sum(runner.lengths) == (32 + 1) + 78 - 1  # prompt, and all codes but the last
     assert runner.prefills == 1
 
 
-def test_once_the_window_slides_each_is_prefilled_once(tiny: Coarse) -> None:
-    """45 semantic tokens are worth 134 codes, 17 windows of 8; the first ten only grow."""
+def test_sliding_window_is_prefilled_once(tiny: Coarse) -> None:
+    """45 semantic tokens give 134 codes, 17 windows of 8; the first ten only grow."""
     runner = tiny.runner()
     assert tiny.make(tiny.request(GREEDY), [semantic_tokens(TINY, 45)], runner).size == 134
     assert runner.prefills == 1 + 7
     assert len(runner.lengths) == 134
 
 
-async def test_streams_beside_each_other_equal_streams_alone(coarse: Coarse) -> None:
+async def test_batched_streams_equal_single_ones(coarse: Coarse) -> None:
     cases = [(20, None, GREEDY), (60, 150, SAMPLED), (35, 8, SAMPLED), (50, None, SAMPLED)]
     jobs = [
         (coarse.request(sampling, voice, seed=count), [semantic_tokens(coarse.spec, count, count)])
@@ -224,7 +224,7 @@ async def test_streams_beside_each_other_equal_streams_alone(coarse: Coarse) -> 
 
 
 @pytest.mark.parametrize("leave_after", [0, 1, 8, 9, 1000])
-async def test_whenever_a_consumer_stops_its_slot_is_free(tiny: Coarse, leave_after: int) -> None:
+async def test_stopped_consumer_frees_its_slot(tiny: Coarse, leave_after: int) -> None:
     runner, tokens = tiny.runner(), semantic_tokens(TINY, 30)
     async with engine_over(runner) as engine:
         generator = CoarseGenerator(engine, tiny.config)
@@ -235,11 +235,11 @@ async def test_whenever_a_consumer_stops_its_slot_is_free(tiny: Coarse, leave_af
                     break
         assert (engine.free_slots, engine.running, engine.waiting) == (4, 0, 0)
         await tiny.collect(engine, request, [tokens])
-    # The lowest free slot is taken first: it was neither in use nor held for the one that left.
+    # The lowest free slot is taken first: it was neither in use nor held.
     assert set(runner.owners) == {(0,)}
 
 
-async def test_codes_come_before_the_semantic_tokens_have_ended(tiny: Coarse) -> None:
+async def test_codes_arrive_before_the_semantic_tokens_end(tiny: Coarse) -> None:
     ended = asyncio.Event()
     tokens = semantic_tokens(TINY, 60)
 
@@ -260,14 +260,14 @@ async def test_codes_come_before_the_semantic_tokens_have_ended(tiny: Coarse) ->
     np.testing.assert_array_equal(np.concatenate([first, *rest]), offline)
 
 
-def test_heads_are_the_references_alternating_codebooks(tiny: Coarse) -> None:
+def test_heads_equal_the_alternating_codebooks(tiny: Coarse) -> None:
     first, second = coarse_heads(tiny.config)
     base, size = TINY.semantic_vocab_size, TINY.codebook_size
     np.testing.assert_array_equal(first, np.arange(base, base + size))
     np.testing.assert_array_equal(second, np.arange(base + size, TINY.coarse_vocab_size))
 
 
-def test_fewer_semantic_tokens_than_a_frame_make_nothing(
+def test_too_few_semantic_tokens_give_no_frame(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
     slow = built(replace(TINY, coarse_rate_hz=20), checkpoint_of)

@@ -1,4 +1,4 @@
-"""Which tokens each coarse window reads, and how early it may run."""
+"""Which tokens each coarse window reads, and when it can run."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -36,7 +36,7 @@ GEOMETRIES = st.sampled_from([SUNO, SMALL, SLOW])
 
 
 @pytest.mark.parametrize("ratio", [75 / 49.9 * 2, 2.5, 3.0, 50 / 40 * 2, 75 / 49.95 * 2, 1.1])
-def test_total_equals_the_references_float32_arithmetic(ratio: float) -> None:
+def test_total_equals_float32_arithmetic_of_the_reference(ratio: float) -> None:
     counts = torch.arange(2001)
     frames = torch.floor(counts * ratio / 2)
     expected = torch.round(frames * 2).int().tolist()
@@ -44,13 +44,13 @@ def test_total_equals_the_references_float32_arithmetic(ratio: float) -> None:
     assert [geometry.total(count) for count in range(2001)] == expected
 
 
-def test_sunos_numbers() -> None:
+def test_geometry_of_suno() -> None:
     assert SUNO.max_semantic_history == 209
     assert [SUNO.total(count) for count in (0, 1, 2, 768)] == [0, 2, 6, 2308]
 
 
 def prompts(n: int, m: int) -> tuple[np.ndarray, np.ndarray]:
-    """(n,) semantic tokens and (m, 2) codes."""
+    """Draw (n,) semantic tokens and (m, 2) codes."""
     return np.arange(n) % 10_000, np.arange(2 * m).reshape(m, 2) % 1024
 
 
@@ -76,9 +76,7 @@ def test_cut_history_equals_transformers(geometry: CoarseGeometry, n: int, spare
 
 
 def first_moments(plan: WindowPlan, windows: int) -> list[int]:
-    """For each window the number of semantic tokens of an unfinished utterance at which it may
-    run.
-    """
+    """List the number of known semantic tokens at which each window can run."""
     moments = []
     for window in range(windows):
         while not plan.ready(window * SUNO.window):
@@ -87,7 +85,7 @@ def first_moments(plan: WindowPlan, windows: int) -> list[int]:
     return moments
 
 
-def test_with_a_full_history_a_window_may_run_47_tokens_ahead() -> None:
+def test_window_with_full_history_needs_47_tokens_ahead() -> None:
     history = cut_history(*prompts(500, 800), SUNO)
     assert (len(history.semantic), len(history.coarse)) == (209, 626)
     moments = first_moments(WindowPlan(SUNO, history), 30)
@@ -95,13 +93,13 @@ def test_with_a_full_history_a_window_may_run_47_tokens_ahead() -> None:
     assert moments == [47 + round(60 * window / SUNO.ratio) for window in range(30)]
 
 
-def test_without_history_eleven_windows_read_the_first_256_tokens() -> None:
+def test_first_eleven_windows_read_256_tokens_without_history() -> None:
     moments = first_moments(WindowPlan(SUNO, no_history()), 20)
     assert moments[:14] == [256] * 11 + [267, 287, 306]
     assert all(later - earlier in (19, 20) for earlier, later in pairwise(moments[11:]))
 
 
-def test_an_utterance_that_ends_early_runs_at_its_end_padded() -> None:
+def test_window_after_an_early_end_is_padded() -> None:
     plan = WindowPlan(SUNO, no_history())
     plan.push([5, 6, 7])
     assert not plan.ready(0)
@@ -112,7 +110,7 @@ def test_an_utterance_that_ends_early_runs_at_its_end_padded() -> None:
     assert (plan.complete(6), plan.complete(8), plan.ready(8)) == (False, True, False)
 
 
-def test_an_utterance_of_nothing_is_complete() -> None:
+def test_empty_utterance_is_complete() -> None:
     plan = WindowPlan(SUNO, no_history())
     assert not plan.complete(0)
     plan.end()
@@ -131,7 +129,7 @@ def random_history(geometry: CoarseGeometry, length: int) -> CoarseHistory:
     history_length=st.integers(0, 300),
     pieces=st.lists(st.integers(1, 60), max_size=30),
 )
-def test_a_window_that_runs_early_reads_what_it_would_read_at_the_end(
+def test_early_window_reads_the_same_as_at_the_end(
     geometry: CoarseGeometry, history_length: int, pieces: list[int]
 ) -> None:
     history = random_history(geometry, history_length)
@@ -156,10 +154,10 @@ def test_a_window_that_runs_early_reads_what_it_would_read_at_the_end(
 
 @settings(deadline=None)
 @given(geometry=GEOMETRIES, history_length=st.integers(0, 300), count=st.integers(1, 400))
-def test_no_window_waits_for_more_than_it_reads(
+def test_window_waits_only_for_what_it_reads(
     geometry: CoarseGeometry, history_length: int, count: int
 ) -> None:
-    """A window that is not ready would change: its prompt has padding, or it would be cut short."""
+    """A window that is not ready would change: it would be padded or shorter."""
     plan = WindowPlan(geometry, random_history(geometry, history_length))
     plan.push(list(range(count)))
     coarse = 10_000 + np.arange(plan.total) % 2048

@@ -1,4 +1,4 @@
-"""Samples of an utterance: the same however its frames arrive and whoever is decoded beside it."""
+"""Samples do not depend on how frames arrive or on concurrent streams."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -11,8 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.checkpoint.codec import Codec
+from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.codec.decoder import Decoder
 from barkserve.codec.generator import CodecGenerator, CodecRun
 from barkserve.codec.job import Decoded, DecodeJob, batch_key, max_job_frames
@@ -40,25 +40,25 @@ def random_codes(frames: int, books: int = 8, size: int = 64, seed: int = 0) -> 
     return np.random.default_rng(seed).integers(0, size, (frames, books))
 
 
-async def arriving(pieces: Sequence[np.ndarray]) -> AsyncIterator[np.ndarray]:
-    for piece in pieces:
+async def arriving(chunks: Sequence[np.ndarray]) -> AsyncIterator[np.ndarray]:
+    for chunk in chunks:
         await asyncio.sleep(0)
-        yield piece
+        yield chunk
 
 
 def cut(codes: np.ndarray, sizes: list[int]) -> list[np.ndarray]:
-    """Pieces of these sizes, then the rest at once."""
+    """Split into chunks of these sizes and the rest."""
     ends = np.minimum(np.cumsum([0, *sizes]), len(codes))
     return [codes[a:b] for a, b in zip(ends, [*ends[1:], len(codes)], strict=True) if b > a]
 
 
 async def decode(
-    generator: CodecGenerator, pieces: Sequence[np.ndarray], produced: int = 0
+    generator: CodecGenerator, chunks: Sequence[np.ndarray], produced: int = 0
 ) -> np.ndarray:
     run = CodecRun()
-    chunks = [samples async for samples in generator.generate(arriving(pieces), produced, run)]
-    assert all(len(samples) for samples in chunks)
-    samples = np.concatenate([np.empty(0, dtype=np.float32), *chunks])
+    outputs = [samples async for samples in generator.generate(arriving(chunks), produced, run)]
+    assert all(len(samples) for samples in outputs)
+    samples = np.concatenate([np.empty(0, dtype=np.float32), *outputs])
     assert run.made == produced + len(samples)
     return samples
 
@@ -70,14 +70,14 @@ def decode_all(
     produced: int = 0,
     max_batch: int = 4,
 ) -> list[np.ndarray]:
-    """Several utterances beside each other."""
+    """Decode several utterances concurrently."""
 
     async def scenario() -> list[np.ndarray]:
         batcher = Batcher(decoder.decode, max_batch)
         await batcher.start()
         try:
             generator = CodecGenerator(batcher, codec)
-            jobs = (decode(generator, pieces, produced) for pieces in utterances)
+            jobs = (decode(generator, chunks, produced) for chunks in utterances)
             return list(await asyncio.gather(*jobs))
         finally:
             await batcher.stop()
@@ -92,7 +92,7 @@ def transformers_samples(folder: Path, codes: np.ndarray) -> np.ndarray:
 
 @settings(max_examples=5, deadline=None)
 @given(frames=st.integers(1, 180), sizes=st.lists(st.integers(1, 50), max_size=8))
-def test_however_frames_arrive_samples_equal_transformers(
+def test_samples_equal_transformers_for_any_split(
     codec: Loaded, frames: int, sizes: list[int]
 ) -> None:
     spec, folder, model = codec
@@ -102,24 +102,24 @@ def test_however_frames_arrive_samples_equal_transformers(
     np.testing.assert_allclose(samples, expected, atol=2e-6)
 
 
-def test_streams_beside_each_other_equal_transformers(codec: Loaded) -> None:
+def test_concurrent_streams_equal_transformers(codec: Loaded) -> None:
     spec, folder, model = codec
     utterances = [
         random_codes(frames, spec.n_fine_codebooks, spec.codebook_size, seed=frames)
         for frames in (3, 40, 80, 81, 120)
     ]
-    pieces = [cut(codes, [10] * 12) for codes in utterances]
-    decoded = decode_all(Decoder(model), model.config, pieces)
+    chunks = [cut(codes, [10] * 12) for codes in utterances]
+    decoded = decode_all(Decoder(model), model.config, chunks)
     for samples, codes in zip(decoded, utterances, strict=True):
         np.testing.assert_allclose(samples, transformers_samples(folder, codes), atol=2e-6)
 
 
 @settings(max_examples=5, deadline=None)
 @given(sizes=st.lists(st.lists(st.integers(1, MAX_FRAMES), min_size=3), min_size=2, max_size=4))
-def test_chunks_of_all_lengths_in_one_pass_equal_chunks_alone(
+def test_batched_chunks_of_any_length_equal_single_ones(
     codec: Loaded, sizes: list[list[int]]
 ) -> None:
-    """Pass after pass, each row as it would have been alone, however much it is padded."""
+    """Each row equals the same row decoded alone in every batch, whatever its padding."""
     spec, _, model = codec
     decoder = Decoder(model)
     books, size = spec.n_fine_codebooks, spec.codebook_size
@@ -139,7 +139,7 @@ def test_chunks_of_all_lengths_in_one_pass_equal_chunks_alone(
 
 
 @given(st.integers(1, MAX_FRAMES), st.integers(1, MAX_FRAMES))
-def test_chunks_share_a_pass_unless_much_would_be_padded(one: int, other: int) -> None:
+def test_chunks_share_a_batch_unless_heavily_padded(one: int, other: int) -> None:
     keys = {batch_key(DecodeJob(random_codes(n), torch.zeros(1)), MAX_FRAMES) for n in (one, other)}
     short, long = sorted((one, other))
     if len(keys) == 1:
@@ -149,7 +149,7 @@ def test_chunks_share_a_pass_unless_much_would_be_padded(one: int, other: int) -
     assert all(frames >= short for frames, _ in keys)
 
 
-def test_first_chunks_share_a_pass_only_with_their_like() -> None:
+def test_first_chunks_share_a_batch_only_at_equal_length() -> None:
     keys = [batch_key(DecodeJob(random_codes(n), None), MAX_FRAMES) for n in (22, 23)]
     later = DecodeJob(random_codes(22), torch.zeros(1))
     assert keys[0] != keys[1]
@@ -162,9 +162,7 @@ def test_first_chunks_share_a_pass_only_with_their_like() -> None:
     sizes=st.lists(st.integers(1, 100), max_size=20),
     produced=st.integers(0, 900),
 )
-def test_produced_samples_are_skipped_and_no_others(
-    frames: int, sizes: list[int], produced: int
-) -> None:
+def test_produced_samples_are_skipped(frames: int, sizes: list[int], produced: int) -> None:
     fake, codes = FakeDecoder(HOP), random_codes(frames)
     (samples,) = decode_all(fake, CODEC, [cut(codes, sizes)], produced)
     np.testing.assert_array_equal(samples, fake.samples(codes)[produced:])
@@ -172,7 +170,7 @@ def test_produced_samples_are_skipped_and_no_others(
 
 @dataclass
 class ShapeRecorder(FakeDecoder):
-    """Remembers the frames of each pass and whether it began an utterance."""
+    """Records the length of each job and whether it starts an utterance."""
 
     shapes: list[tuple[int, bool]] = field(default_factory=list)
 
@@ -192,7 +190,7 @@ class ShapeRecorder(FakeDecoder):
         ([6, 70], [75, 1]),
     ],
 )
-def test_the_first_pass_has_enough_frames_and_none_has_too_many(
+def test_first_chunk_is_long_enough_and_none_is_too_long(
     arrives: list[int], passes: list[int]
 ) -> None:
     recorder = ShapeRecorder(HOP)
@@ -201,12 +199,12 @@ def test_the_first_pass_has_enough_frames_and_none_has_too_many(
     assert max(passes) <= MAX_FRAMES
 
 
-def test_nothing_comes_of_nothing() -> None:
+def test_empty_utterance_gives_no_samples() -> None:
     (samples,) = decode_all(FakeDecoder(HOP), CODEC, [[]])
     assert len(samples) == 0
 
 
-async def test_streams_share_passes_and_keep_their_states() -> None:
+async def test_concurrent_streams_share_batches_and_keep_state() -> None:
     fake = FakeDecoder(HOP, gate=Gate())
     batcher = Batcher(fake.decode, 4)
     await batcher.start()
@@ -225,18 +223,18 @@ async def test_streams_share_passes_and_keep_their_states() -> None:
     await batcher.stop()
 
 
-async def test_a_stream_that_leaves_hurts_nobody() -> None:
+async def test_cancelled_stream_leaves_others_running() -> None:
     fake = FakeDecoder(HOP, gate=Gate())
     batcher = Batcher(fake.decode, 4)
     await batcher.start()
     generator = CodecGenerator(batcher, CODEC)
-    leaver = asyncio.create_task(decode(generator, [random_codes(30)]))
+    cancelled = asyncio.create_task(decode(generator, [random_codes(30)]))
     await until(lambda: fake.batches == [1])
     codes = random_codes(30, seed=1)
-    stayer = asyncio.create_task(decode(generator, [codes]))
-    leaver.cancel()
-    await asyncio.gather(leaver, return_exceptions=True)
+    other = asyncio.create_task(decode(generator, [codes]))
+    cancelled.cancel()
+    await asyncio.gather(cancelled, return_exceptions=True)
     fake.gate.open()
-    np.testing.assert_array_equal(await stayer, fake.samples(codes))
+    np.testing.assert_array_equal(await other, fake.samples(codes))
     assert batcher.waiting == 0
     await batcher.stop()

@@ -1,6 +1,4 @@
-"""What a model looked at, noted beside its steps: transformers' own attention weights, whoever
-runs beside, however the positions came; and no token changes.
-"""
+"""Recorded attention equals that of transformers in any batch, and changes no token."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -47,12 +45,12 @@ def run(model: CausalModel, *requests: Request) -> None:
         scheduler.finish_step(batch, 0.0)
 
 
-def seen(each: Request) -> np.ndarray:
+def attention_of(each: Request) -> np.ndarray:
     return np.concatenate(each.attention, axis=1)
 
 
 @torch.no_grad()
-def test_it_equals_transformers_attention(folder: Path, model: CausalModel) -> None:
+def test_watched_attention_equals_transformers(folder: Path, model: CausalModel) -> None:
     each = request(12, 20, WATCH)
     run(model, each)
     fed = [*each.prompt[:, 0].tolist(), *each.tokens[:-1]]
@@ -60,11 +58,11 @@ def test_it_equals_transformers_attention(folder: Path, model: CausalModel) -> N
     theirs.set_attn_implementation("eager")
     attentions = theirs(torch.tensor([fed]), output_attentions=True).attentions
     expected = np.stack([attentions[layer][0, head, 9:, :6].numpy() for layer, head in WATCH.heads])
-    assert seen(each).shape == (2, 12 - 9 + 19, 6)
-    np.testing.assert_allclose(seen(each), expected, atol=1e-5)
+    assert attention_of(each).shape == (2, 12 - 9 + 19, 6)
+    np.testing.assert_allclose(attention_of(each), expected, atol=1e-5)
 
 
-def test_watching_changes_no_token(model: CausalModel) -> None:
+def test_watch_changes_no_token(model: CausalModel) -> None:
     plain, watched = request(12, 40, None), request(12, 40, WATCH)
     run(model, plain)
     run(model, watched)
@@ -72,7 +70,7 @@ def test_watching_changes_no_token(model: CausalModel) -> None:
     assert plain.attention == []
 
 
-def test_beside_others_as_alone(model: CausalModel) -> None:
+def test_batched_attention_equals_single(model: CausalModel) -> None:
     def three() -> list[Request]:
         return [
             request(12, 30, WATCH),
@@ -82,17 +80,17 @@ def test_beside_others_as_alone(model: CausalModel) -> None:
 
     together, alone = three(), three()
     run(model, *together)
-    for beside, each in zip(together, alone, strict=True):
+    for batched, each in zip(together, alone, strict=True):
         run(model, each)
-        assert beside.tokens == each.tokens
+        assert batched.tokens == each.tokens
         if each.watch is not None:
-            np.testing.assert_allclose(seen(beside), seen(each), atol=1e-5)
+            np.testing.assert_allclose(attention_of(batched), attention_of(each), atol=1e-5)
 
 
-def test_positions_that_come_all_at_once_are_seen_as_one_by_one(model: CausalModel) -> None:
+def test_attention_of_a_prompt_equals_step_by_step(model: CausalModel) -> None:
     each = request(12, 20, WATCH)
     run(model, each)
     produced = np.array(each.tokens[:15])[:, None]
     again = replace(each, prompt=np.concatenate([each.prompt, produced]), max_tokens=1)
     run(model, again)
-    np.testing.assert_allclose(seen(again), seen(each)[:, : 12 - 9 + 15], atol=1e-5)
+    np.testing.assert_allclose(attention_of(again), attention_of(each)[:, : 12 - 9 + 15], atol=1e-5)

@@ -1,4 +1,4 @@
-"""Jobs of many streams in one worker: order, batches, cancellation, failures."""
+"""Jobs of many streams in one worker: order, batches, cancellation and failures."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -12,7 +12,7 @@ from tests.support.fakes import Gate, until
 
 
 class Doubler:
-    """Doubles numbers; remembers its batches; holds them at a gate; fails on 13."""
+    """Doubles numbers, records its batches, waits at a gate, and fails on 13."""
 
     def __init__(self, gate: Gate | None = None) -> None:
         self.gate = gate
@@ -44,7 +44,7 @@ async def running(
 
 @asynccontextmanager
 async def busy(work: Doubler, max_batch: int) -> AsyncIterator[Batcher[int, int]]:
-    """A batcher that is held in a batch of the job 0 alone."""
+    """Run a batcher that is blocked in a batch with the single job 0."""
     async with running(work, max_batch) as batcher:
         task = asyncio.create_task(batcher.submit("first", 0))
         await until(lambda: work.batches == [[0]])
@@ -56,13 +56,13 @@ def submit(batcher: Batcher[int, int], key: str, *jobs: int) -> list[asyncio.Tas
     return [asyncio.create_task(batcher.submit(key, job)) for job in jobs]
 
 
-async def test_everybody_gets_their_own_result() -> None:
+async def test_batcher_returns_each_job_its_result() -> None:
     async with running(Doubler(), 4) as batcher:
         results = await asyncio.gather(*submit(batcher, "a", *range(10)))
     assert results == [2 * job for job in range(10)]
 
 
-async def test_jobs_that_came_meanwhile_run_together_up_to_max_batch() -> None:
+async def test_batcher_runs_queued_jobs_together_up_to_max_batch() -> None:
     work = Doubler(Gate())
     async with busy(work, 3) as batcher:
         tasks = submit(batcher, "a", 1, 2, 3, 4, 5)
@@ -72,7 +72,7 @@ async def test_jobs_that_came_meanwhile_run_together_up_to_max_batch() -> None:
     assert work.batches == [[0], [1, 2, 3], [4, 5]]
 
 
-async def test_only_equal_keys_run_together_and_the_oldest_goes_first() -> None:
+async def test_batcher_runs_equal_keys_together_oldest_first() -> None:
     work = Doubler(Gate())
     async with busy(work, 3) as batcher:
         tasks = submit(batcher, "a", 1, 2) + submit(batcher, "b", 3) + submit(batcher, "a", 4, 5)
@@ -82,7 +82,7 @@ async def test_only_equal_keys_run_together_and_the_oldest_goes_first() -> None:
     assert work.batches == [[0], [1, 2, 4], [3], [5]]
 
 
-async def test_a_cancelled_job_never_runs() -> None:
+async def test_batcher_drops_a_cancelled_job() -> None:
     work = Doubler(Gate())
     async with busy(work, 3) as batcher:
         tasks = submit(batcher, "a", 1, 2, 3)
@@ -94,7 +94,7 @@ async def test_a_cancelled_job_never_runs() -> None:
     assert work.batches == [[0], [1, 3]]
 
 
-async def test_a_batch_of_cancelled_jobs_only_is_not_run_and_later_ones_are() -> None:
+async def test_batcher_skips_a_fully_cancelled_batch() -> None:
     work = Doubler(Gate())
     async with busy(work, 3) as batcher:
         (task,) = submit(batcher, "a", 1)
@@ -106,7 +106,7 @@ async def test_a_batch_of_cancelled_jobs_only_is_not_run_and_later_ones_are() ->
     assert work.batches == [[0], [2]]
 
 
-async def test_cancelling_a_running_job_does_not_hurt_those_beside_it() -> None:
+async def test_batcher_keeps_others_when_a_running_job_is_cancelled() -> None:
     work = Doubler(Gate())
     async with busy(work, 3) as batcher:
         tasks = submit(batcher, "a", 1, 2)
@@ -119,7 +119,7 @@ async def test_cancelling_a_running_job_does_not_hurt_those_beside_it() -> None:
         assert await batcher.submit("a", 3) == 6
 
 
-async def test_a_failure_reaches_those_in_the_batch_and_nobody_else() -> None:
+async def test_batcher_fails_only_the_jobs_of_a_failed_batch() -> None:
     work = Doubler(Gate())
     async with busy(work, 2) as batcher:
         tasks = submit(batcher, "a", 1, 13, 2, 3)
@@ -131,7 +131,7 @@ async def test_a_failure_reaches_those_in_the_batch_and_nobody_else() -> None:
     assert results[2:] == [4, 6]
 
 
-async def test_a_wrong_number_of_results_is_a_failure_of_that_batch() -> None:
+async def test_batcher_fails_a_batch_with_too_few_results() -> None:
     batcher: Batcher[int, int] = Batcher(lambda jobs: [] if 13 in jobs else jobs, 2)
     await batcher.start()
     try:
@@ -160,7 +160,7 @@ async def test_stop_runs_no_further_batch() -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_who_is_due_first_leads_the_next_batch() -> None:
+async def test_batcher_runs_earliest_deadline_first() -> None:
     work = Doubler(Gate())
     async with busy(work, 2) as batcher:
         dues = [("a", 1, 9.0), ("b", 2, 3.0), ("a", 3, 7.0), ("b", 4, 8.0), ("a", 5, 1.0)]

@@ -1,4 +1,4 @@
-"""Who runs dry first runs first; nobody starves; prompts run together where they may."""
+"""Scheduling by earliest playback deadline, and batching of prefills and decodes."""
 
 import asyncio
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ def step(scheduler: Scheduler, clock: Clock, takes: float) -> Batch:
     return batch
 
 
-def test_a_listener_runs_dry_when_the_audio_made_since_the_first_output_is_over() -> None:
+def test_underrun_is_first_output_plus_audio_made() -> None:
     playback = playing(rate=50.0)
     playback.publish(0, 1.0)
     assert playback.underrun_at is None
@@ -40,7 +40,7 @@ def test_a_listener_runs_dry_when_the_audio_made_since_the_first_output_is_over(
     assert playback.underrun_at == 2.5
 
 
-def test_all_sequences_of_a_stream_share_its_deadline() -> None:
+def test_requests_of_a_stream_share_its_deadline() -> None:
     clock, playback = Clock(), playing(rate=2.0)
     scheduler = Scheduler(2, clock=clock)
     for _ in range(2):
@@ -50,7 +50,7 @@ def test_all_sequences_of_a_stream_share_its_deadline() -> None:
 
 
 def waiting_prompts(scheduler: Scheduler, clock: Clock, *gaps: float) -> list[Request]:
-    """Requests of running streams, each of which has so many seconds left to hear."""
+    """Add requests of playing streams with these seconds of buffered audio."""
     requests = []
     for gap in gaps:
         playback = playing()
@@ -60,7 +60,7 @@ def waiting_prompts(scheduler: Scheduler, clock: Clock, *gaps: float) -> list[Re
     return requests
 
 
-def test_prompts_run_in_the_order_of_their_deadlines() -> None:
+def test_prompts_run_earliest_deadline_first() -> None:
     clock = Clock()
     scheduler = Scheduler(4, clock=clock)
     late, soon, later = waiting_prompts(scheduler, clock, 2.0, 0.1, 5.0)
@@ -70,7 +70,7 @@ def test_prompts_run_in_the_order_of_their_deadlines() -> None:
     assert [batch.requests[0] for batch in prompts] == [soon, newcomer, late, later]
 
 
-def test_a_free_slot_goes_to_who_runs_dry_first() -> None:
+def test_free_slot_goes_to_the_earliest_deadline() -> None:
     clock = Clock()
     scheduler = Scheduler(1, clock=clock)
     waiting_prompts(scheduler, clock, 0.0)
@@ -81,18 +81,18 @@ def test_a_free_slot_goes_to_who_runs_dry_first() -> None:
     assert late.slot is None
 
 
-def test_prompts_follow_each_other_while_those_who_play_have_audio_enough() -> None:
+def test_prefills_repeat_while_all_streams_have_enough_audio() -> None:
     clock = Clock()
     scheduler = Scheduler(4, clock=clock)
     player = fake_request([1, 2], 99, playback=playing(rate=1.0))
     scheduler.add(player)
-    step(scheduler, clock, 0.4)  # the listener has a second from now on
+    step(scheduler, clock, 0.4)  # 1 s is buffered from now on
     waiting_prompts(scheduler, clock, 50.0, 50.0, 50.0)
     taken = [step(scheduler, clock, 0.4).length for _ in range(5)]
-    assert taken == [3, 3, 1, 3, 1]  # after two of them 0.2 s are left, less than one takes
+    assert taken == [3, 3, 1, 3, 1]  # after two prefills 0.2 s are left, less than one takes
 
 
-def test_a_prompt_is_not_put_off_for_ever_by_those_who_run_dry() -> None:
+def test_prefill_is_not_starved_by_underrunning_streams() -> None:
     clock = Clock()
     scheduler = Scheduler(3, clock=clock)
     scheduler.add(fake_request([1, 2], 99, playback=playing(rate=1000.0)))
@@ -101,7 +101,7 @@ def test_a_prompt_is_not_put_off_for_ever_by_those_who_run_dry() -> None:
     assert [step(scheduler, clock, 1.0).length for _ in range(4)] == [1, 3, 1, 3]
 
 
-def test_equally_long_prompts_run_together_up_to_a_number_of_positions() -> None:
+def test_prompts_of_equal_length_share_a_limited_prefill() -> None:
     scheduler = Scheduler(8, prefill_positions=7)
     requests = [fake_request([1] * length, 9) for length in (3, 4, 3, 3, 8)]
     for request in requests:
@@ -111,12 +111,12 @@ def test_equally_long_prompts_run_together_up_to_a_number_of_positions() -> None
     assert [batch.requests for batch in batches if batch.length > 1] == [(a, c), (b,), (d,), (e,)]
 
 
-async def test_decodes_run_on_without_the_event_loop_until_there_is_something_to_report() -> None:
+async def test_decodes_repeat_without_the_event_loop_until_a_report() -> None:
     class Counting(Engine):
-        hand_overs = 0
+        runs = 0
 
         async def _step(self, batch: Batch) -> None:
-            self.hand_overs += 1
+            self.runs += 1
             await super()._step(batch)
 
     engine = Counting(FakeRunner())
@@ -125,10 +125,10 @@ async def test_decodes_run_on_without_the_event_loop_until_there_is_something_to
     await engine.stop()
     assert all(len(piece) >= 5 for piece in pieces[:-1])
     assert [token for piece in pieces for token in piece] == fake_tokens([5, 6], 23)
-    assert engine.hand_overs == 1 + 5  # the prompt draws the first token
+    assert engine.runs == 1 + 5  # the prompt draws the first token
 
 
-async def test_who_leaves_or_joins_is_seen_after_the_step_in_flight() -> None:
+async def test_worker_returns_after_the_step_when_requests_change() -> None:
     runner = FakeRunner(slots=2, gate=Gate())
     async with engine_over(runner) as engine:
         long = fake_request([1, 2], 1000, report_every=1000)

@@ -1,4 +1,4 @@
-"""The circle of leaving and coming back, around a place that counts moves."""
+"""Offload and reload, with a fake model that counts its moves."""
 
 import asyncio
 import random
@@ -33,36 +33,36 @@ async def tokens_of(engine: Engine, prompt: list[int], count: int, **options: An
 
 @asynccontextmanager
 async def moving(
-    place: FakeOffloadable, idle_s: float = SOON
+    model: FakeOffloadable, idle_s: float = SOON
 ) -> AsyncIterator[tuple[DeviceResidency, Engine]]:
-    """An engine whose model is soon away; at the end all gates are open."""
-    residency = DeviceResidency(place, idle_s)
-    async with engine_over(FakeRunner(gate=place.check), residency) as engine:
+    """Run an engine that offloads its model quickly; open all gates at the end."""
+    residency = DeviceResidency(model, idle_s)
+    async with engine_over(FakeRunner(gate=model.check), residency) as engine:
         try:
             yield residency, engine
         finally:
-            if isinstance(place.gate, Gate):
-                place.gate.open()
+            if isinstance(model.gate, Gate):
+                model.gate.open()
 
 
 def in_state(residency: DeviceResidency, state: State) -> Any:
     return until(lambda: residency.state is state)
 
 
-async def test_it_leaves_when_nobody_came_and_is_back_for_the_next() -> None:
-    place = FakeOffloadable()
-    async with moving(place) as (residency, engine):
+async def test_residency_offloads_when_idle_and_reloads() -> None:
+    model = FakeOffloadable()
+    async with moving(model) as (residency, engine):
         await in_state(residency, State.OFFLOADED)
-        assert (place.here, residency.freed_bytes) == (False, 1000)
+        assert (model.here, residency.freed_bytes) == (False, 1000)
         assert await tokens_of(engine, [5, 6, 7], 3) == [21, 43, 87]
         assert residency.reload_s > 0
         await in_state(residency, State.OFFLOADED)
-    assert place.moves == ["offload", "reload", "offload"]
+    assert model.moves == ["offload", "reload", "offload"]
 
 
-async def test_without_a_place_or_while_in_use_it_stays() -> None:
-    place = FakeOffloadable()
-    async with moving(place) as (residency, engine):
+async def test_residency_stays_resident_in_use_or_without_offload() -> None:
+    model = FakeOffloadable()
+    async with moving(model) as (residency, engine):
         with residency.reserve():
             await tokens_of(engine, [1], 1)
             await asyncio.sleep(20 * SOON)
@@ -72,9 +72,9 @@ async def test_without_a_place_or_while_in_use_it_stays() -> None:
         assert await tokens_of(engine, [5, 6, 7], 3) == [21, 43, 87]
 
 
-async def test_all_who_come_meanwhile_share_one_return() -> None:
-    place = FakeOffloadable(gate=(gate := Gate()))
-    async with moving(place) as (residency, engine):
+async def test_residency_reloads_once_for_many_streams() -> None:
+    model = FakeOffloadable(gate=(gate := Gate()))
+    async with moving(model) as (residency, engine):
         gate.let()
         await in_state(residency, State.OFFLOADED)
         early = [asyncio.create_task(tokens_of(engine, [n], 4)) for n in range(5)]
@@ -83,13 +83,13 @@ async def test_all_who_come_meanwhile_share_one_return() -> None:
         await asyncio.sleep(0)
         gate.let()
         assert await asyncio.gather(*early, *late) == [fake_tokens([n], 4) for n in range(9)]
-        assert place.moves.count("reload") == 1
+        assert model.moves.count("reload") == 1
 
 
-async def test_who_comes_while_it_leaves_waits_for_its_return() -> None:
-    place = FakeOffloadable(gate=(gate := Gate()))
-    async with moving(place) as (residency, engine):
-        await until(lambda: place.moves == ["offload"])
+async def test_residency_reloads_for_a_stream_during_an_offload() -> None:
+    model = FakeOffloadable(gate=(gate := Gate()))
+    async with moving(model) as (residency, engine):
+        await until(lambda: model.moves == ["offload"])
         task = asyncio.create_task(tokens_of(engine, [5, 6, 7], 3))
         await asyncio.sleep(10 * SOON)
         assert (residency.state, task.done()) == (State.OFFLOADING, False)
@@ -97,10 +97,10 @@ async def test_who_comes_while_it_leaves_waits_for_its_return() -> None:
         assert await task == [21, 43, 87]
 
 
-async def test_who_gives_up_while_it_leaves_does_not_call_it_back() -> None:
-    place = FakeOffloadable(gate=(gate := Gate()))
-    async with moving(place) as (residency, engine):
-        await until(lambda: place.moves == ["offload"])
+async def test_residency_stays_offloaded_for_a_cancelled_stream() -> None:
+    model = FakeOffloadable(gate=(gate := Gate()))
+    async with moving(model) as (residency, engine):
+        await until(lambda: model.moves == ["offload"])
         task = asyncio.create_task(tokens_of(engine, [5, 6, 7], 3))
         await asyncio.sleep(0)
         task.cancel()
@@ -108,34 +108,34 @@ async def test_who_gives_up_while_it_leaves_does_not_call_it_back() -> None:
         gate.let(2)
         await in_state(residency, State.OFFLOADED)
         await asyncio.sleep(10 * SOON)
-        assert place.moves == ["offload"]
+        assert model.moves == ["offload"]
         assert await tokens_of(engine, [5, 6, 7], 3) == [21, 43, 87]
 
 
 @pytest.mark.parametrize("all_of_them", [False, True])
-async def test_who_gives_up_while_it_returns_harms_nobody(all_of_them: bool) -> None:
-    place = FakeOffloadable(gate=(gate := Gate()))
-    async with moving(place) as (residency, engine):
+async def test_residency_survives_cancellation_during_a_reload(all_of_them: bool) -> None:
+    model = FakeOffloadable(gate=(gate := Gate()))
+    async with moving(model) as (residency, engine):
         gate.let()
         await in_state(residency, State.OFFLOADED)
-        leaver, stayer = (asyncio.create_task(tokens_of(engine, [n], 4)) for n in range(2))
+        first, second = (asyncio.create_task(tokens_of(engine, [n], 4)) for n in range(2))
         await in_state(residency, State.RELOADING)
-        leavers = (leaver, stayer) if all_of_them else (leaver,)
-        for task in leavers:
+        cancelled = (first, second) if all_of_them else (first,)
+        for task in cancelled:
             task.cancel()
-        await asyncio.gather(*leavers, return_exceptions=True)
+        await asyncio.gather(*cancelled, return_exceptions=True)
         gate.let(2)
         if not all_of_them:
-            assert await stayer == fake_tokens([1], 4)
-        await until(lambda: place.moves[2:] == ["offload"])
+            assert await second == fake_tokens([1], 4)
+        await until(lambda: model.moves[2:] == ["offload"])
         gate.open()
         assert await tokens_of(engine, [5, 6, 7], 3) == [21, 43, 87]
         assert (engine.free_slots, engine.running, engine.waiting) == (engine.slots, 0, 0)
 
 
-async def test_a_return_that_fails_fails_those_who_wait_and_the_next_tries_again() -> None:
-    place = FakeOffloadable(raises={1: MemoryError("others have it")})
-    async with moving(place) as (residency, engine):
+async def test_residency_retries_after_a_failed_reload() -> None:
+    model = FakeOffloadable(raises={1: MemoryError("others have it")})
+    async with moving(model) as (residency, engine):
         await in_state(residency, State.OFFLOADED)
         failed = await asyncio.gather(
             *(tokens_of(engine, [n], 4) for n in range(3)), return_exceptions=True
@@ -143,50 +143,50 @@ async def test_a_return_that_fails_fails_those_who_wait_and_the_next_tries_again
         assert [type(error) for error in failed] == [ModelExecutionFailed] * 3
         assert residency.state is State.OFFLOADED
         assert await tokens_of(engine, [5, 6, 7], 3) == [21, 43, 87]
-    assert place.moves[:3] == ["offload", "reload", "reload"]
+    assert model.moves[:3] == ["offload", "reload", "reload"]
 
 
-async def test_a_stream_that_waits_for_its_input_is_no_reason_to_try_again_and_again() -> None:
-    place = FakeOffloadable(raises={1: MemoryError("others have it")})
-    async with moving(place) as (residency, engine):
+async def test_residency_waits_for_a_step_after_a_failed_reload() -> None:
+    model = FakeOffloadable(raises={1: MemoryError("others have it")})
+    async with moving(model) as (residency, engine):
         await in_state(residency, State.OFFLOADED)
         with residency.reserve():
-            await until(lambda: len(place.moves) == 2)
+            await until(lambda: len(model.moves) == 2)
             await asyncio.sleep(10 * SOON)
-            assert (residency.state, len(place.moves)) == (State.OFFLOADED, 2)
+            assert (residency.state, len(model.moves)) == (State.OFFLOADED, 2)
             assert await tokens_of(engine, [5, 6, 7], 3) == [21, 43, 87]
 
 
-async def test_a_network_that_cannot_leave_stays_and_works() -> None:
-    place = FakeOffloadable(raises={0: MemoryError("no room on the host")}, gate=(gate := Gate()))
-    async with moving(place) as (residency, engine):
-        await until(lambda: place.moves == ["offload"])
+async def test_residency_stays_resident_after_a_failed_offload() -> None:
+    model = FakeOffloadable(raises={0: MemoryError("no room on the host")}, gate=(gate := Gate()))
+    async with moving(model) as (residency, engine):
+        await until(lambda: model.moves == ["offload"])
         task = asyncio.create_task(tokens_of(engine, [5, 6, 7], 3))
         gate.let()
         assert await task == [21, 43, 87]
         gate.open()
-        await in_state(residency, State.OFFLOADED)  # it is tried again
-    assert place.moves[:2] == ["offload", "offload"]
+        await in_state(residency, State.OFFLOADED)  # tried again
+    assert model.moves[:2] == ["offload", "offload"]
 
 
-async def test_a_stream_calls_the_network_back_before_its_first_step() -> None:
-    place = FakeOffloadable()
-    async with moving(place) as (residency, _):
+async def test_residency_reloads_for_an_admitted_stream() -> None:
+    model = FakeOffloadable()
+    async with moving(model) as (residency, _):
         admission = Admission(4, during=residency.reserve)
         await in_state(residency, State.OFFLOADED)
         with admission.stream():
             await in_state(residency, State.RESIDENT)
-            assert place.moves == ["offload", "reload"]
+            assert model.moves == ["offload", "reload"]
         await in_state(residency, State.OFFLOADED)
-        assert place.moves == ["offload", "reload", "offload"]
+        assert model.moves == ["offload", "reload", "offload"]
 
 
-async def test_what_a_sequence_left_for_the_next_is_computed_anew() -> None:
+async def test_residency_drops_held_slots_on_offload() -> None:
     runner = FakeRunner(slots=2)
-    place = FakeOffloadable(
+    model = FakeOffloadable(
         on_offload=runner.held.clear
-    )  # a step that counts on what was there would fail
-    residency = DeviceResidency(place, SOON)
+    )  # a step that reads old positions would fail
+    residency = DeviceResidency(model, SOON)
     async with engine_over(runner, residency) as engine:
         first = fake_request([5, 6, 7], 3, hold=True)
         tokens = [token async for part in engine.generate(first) for token in part]
@@ -198,10 +198,10 @@ async def test_what_a_sequence_left_for_the_next_is_computed_anew() -> None:
 
 
 @pytest.mark.parametrize("state", list(State))
-async def test_it_can_be_stopped_wherever_it_is(state: State) -> None:
-    place = FakeOffloadable(gate=(gate := Gate()))
+async def test_residency_stops_in_every_state(state: State) -> None:
+    model = FakeOffloadable(gate=(gate := Gate()))
     idle_s = 60.0 if state is State.RESIDENT else SOON
-    async with moving(place, idle_s) as (residency, engine):
+    async with moving(model, idle_s) as (residency, engine):
         if state in (State.OFFLOADED, State.RELOADING):
             gate.let()
             await in_state(residency, State.OFFLOADED)
@@ -209,21 +209,21 @@ async def test_it_can_be_stopped_wherever_it_is(state: State) -> None:
         if state is not State.RELOADING:
             waiting.cancel()
         await in_state(residency, state)
-        waiting.cancel()  # as a server does that stops
+        waiting.cancel()  # as a stopping server does
         await asyncio.gather(waiting, return_exceptions=True)
-        await residency.stop()  # as the engine does first; a move that runs is at the gate
+        await residency.stop()  # a running move is blocked at the gate
         gate.open()
         await engine.stop()
         assert residency.state is state
-        assert place.here is (state in (State.RESIDENT, State.RELOADING))
+        assert model.here is (state in (State.RESIDENT, State.RELOADING))
 
 
-async def test_a_batcher_waits_for_the_return_too() -> None:
-    place = FakeOffloadable(raises={1: MemoryError("others have it")})
-    residency = DeviceResidency(place, SOON)
+async def test_batcher_waits_for_the_reload() -> None:
+    model = FakeOffloadable(raises={1: MemoryError("others have it")})
+    residency = DeviceResidency(model, SOON)
 
     def run(jobs: list[int]) -> list[int]:
-        place.check()
+        model.check()
         return [2 * job for job in jobs]
 
     batcher = Batcher(run, 4, residency=residency)
@@ -238,25 +238,25 @@ async def test_a_batcher_waits_for_the_return_too() -> None:
         await in_state(residency, State.OFFLOADED)
     finally:
         await batcher.stop()
-    assert place.moves[:3] == ["offload", "reload", "reload"]
+    assert model.moves[:3] == ["offload", "reload", "reload"]
 
 
-async def test_no_step_ever_finds_the_network_away() -> None:
+async def test_residency_never_runs_a_step_while_offloaded() -> None:
     draw = random.Random(4)
-    place = FakeOffloadable()
+    model = FakeOffloadable()
 
     async def stream(engine: Engine) -> None:
         await asyncio.sleep(draw.random() * 0.05)
         prompt, count = [draw.randrange(97)], draw.randrange(1, 6)
-        if draw.random() < 0.3:  # leaves in the middle
+        if draw.random() < 0.3:  # cancelled
             async with aclosing(engine.generate(fake_request(prompt, 50))) as steps:
                 async for _ in steps:
                     return
         assert await tokens_of(engine, prompt, count) == fake_tokens(prompt, count)
 
-    async with moving(place, idle_s=0.0005) as (residency, engine):
+    async with moving(model, idle_s=0.0005) as (residency, engine):
         for _ in range(4):
             await asyncio.gather(*(stream(engine) for _ in range(40)))
             await in_state(residency, State.OFFLOADED)
         assert (engine.free_slots, engine.running, engine.waiting) == (engine.slots, 0, 0)
-    assert place.moves.count("reload") > 3
+    assert model.moves.count("reload") > 3

@@ -1,4 +1,4 @@
-"""The engine over a model whose tokens can be worked out by hand."""
+"""The engine over a fake model whose tokens can be computed by hand."""
 
 import asyncio
 import time
@@ -17,11 +17,11 @@ from tests.support.fakes import FakeRunner, Gate, engine_over, fake_request, fak
 
 async def collect(engine: Engine, request: Request) -> list[int]:
     pieces = [tokens async for tokens in engine.generate(request)]
-    assert all(pieces)  # never an empty one
+    assert all(pieces)  # never empty
     return [token for tokens in pieces for token in tokens]
 
 
-async def test_tokens_are_those_worked_out_by_hand() -> None:
+async def test_tokens_equal_a_hand_computed_example() -> None:
     async with engine_over(FakeRunner()) as engine:
         assert await collect(engine, fake_request([5, 6, 7], 3)) == [21, 43, 87]
 
@@ -35,7 +35,7 @@ async def test_ids_of_one_position_are_summed() -> None:
     assert tokens == [(18 + 3 + 3) % 97, (18 + 3 + 24 + 4) % 97, (18 + 3 + 24 + 49 + 5) % 97]
 
 
-async def test_heads_take_turns() -> None:
+async def test_heads_alternate() -> None:
     heads = (range(10, 20), range(30, 50))
     async with engine_over(FakeRunner(heads=heads)) as engine:
         tokens = await collect(engine, fake_request([5, 6, 7], 5, heads=(0, 1)))
@@ -43,7 +43,7 @@ async def test_heads_take_turns() -> None:
     assert [token < 20 for token in tokens] == [True, False, True, False, True]
 
 
-async def test_a_stop_token_ends_the_sequence_and_is_not_given() -> None:
+async def test_stop_token_ends_the_request_and_is_not_yielded() -> None:
     request = fake_request([5, 6, 7], 50, stop_token=87)
     async with engine_over(FakeRunner()) as engine:
         assert await collect(engine, request) == [21, 43]
@@ -51,13 +51,13 @@ async def test_a_stop_token_ends_the_sequence_and_is_not_given() -> None:
     assert request.stopped
 
 
-async def test_a_stop_token_at_once_gives_nothing() -> None:
+async def test_first_stop_token_yields_nothing() -> None:
     async with engine_over(FakeRunner()) as engine:
         assert await collect(engine, fake_request([5, 6, 7], 50, stop_token=21)) == []
         assert await collect(engine, fake_request([5, 6, 7], 1)) == [21]
 
 
-async def test_max_tokens_ends_a_sequence_that_did_not_stop() -> None:
+async def test_max_tokens_ends_a_request_without_stop() -> None:
     request = fake_request([1], 7, stop_token=-5)
     async with engine_over(FakeRunner()) as engine:
         assert len(await collect(engine, request)) == 7
@@ -69,7 +69,7 @@ REQUESTS = st.lists(
         st.lists(st.integers(0, 96), min_size=1, max_size=6),  # prompt
         st.integers(1, 8),  # max_tokens
         st.one_of(st.none(), st.integers(0, 96)),  # stop token
-        st.integers(0, 5),  # joins after so many turns of the event loop
+        st.integers(0, 5),  # joins after this many turns of the event loop
     ),
     min_size=1,
     max_size=9,
@@ -78,7 +78,7 @@ REQUESTS = st.lists(
 
 @settings(max_examples=50, deadline=None)
 @given(requests=REQUESTS, slots=st.integers(1, 4))
-def test_tokens_do_not_depend_on_who_runs_beside(
+def test_tokens_do_not_depend_on_other_requests(
     requests: list[tuple[list[int], int, int | None, int]], slots: int
 ) -> None:
     async def late(engine: Engine, prompt: list[int], count: int, stop: int | None, turns: int):
@@ -96,7 +96,7 @@ def test_tokens_do_not_depend_on_who_runs_beside(
     assert asyncio.run(scenario()) == expected
 
 
-async def test_more_sequences_than_slots_wait_their_turn() -> None:
+async def test_requests_beyond_the_slots_wait() -> None:
     runner = FakeRunner(slots=2, gate=Gate())
     async with engine_over(runner) as engine:
         tasks = [asyncio.create_task(collect(engine, fake_request([n], 4))) for n in range(5)]
@@ -106,7 +106,7 @@ async def test_more_sequences_than_slots_wait_their_turn() -> None:
         assert await asyncio.gather(*tasks) == [fake_tokens([n], 4) for n in range(5)]
 
 
-async def test_sequences_in_flight_decode_together() -> None:
+async def test_running_requests_decode_together() -> None:
     runner = FakeRunner(slots=4, gate=Gate())
     async with engine_over(runner) as engine:
         tasks = [asyncio.create_task(collect(engine, fake_request([n, n], 9))) for n in range(4)]
@@ -117,7 +117,7 @@ async def test_sequences_in_flight_decode_together() -> None:
     assert len(runner.steps) < 4 * 9
 
 
-async def test_a_prefill_never_runs_twice_before_a_decode() -> None:
+async def test_prefills_alternate_with_decodes() -> None:
     runner = FakeRunner(slots=4, gate=Gate())
     async with engine_over(runner) as engine:
         tasks = [asyncio.create_task(collect(engine, fake_request([n, n], 9))) for n in range(4)]
@@ -127,10 +127,10 @@ async def test_a_prefill_never_runs_twice_before_a_decode() -> None:
     assert [step.length for step in runner.steps[:8]] == [2, 1, 2, 1, 2, 1, 2, 1]
 
 
-async def test_who_is_late_to_read_takes_nothing_of_the_step_in_flight() -> None:
+async def test_late_reader_gets_no_token_of_the_current_step() -> None:
     loop = asyncio.get_running_loop()
 
-    def be_busy() -> None:  # so that the worker is steps ahead when the reader wakes
+    def be_busy() -> None:  # the worker is steps ahead when the reader wakes
         nonlocal turn
         time.sleep(0.002)
         turn = loop.call_soon(be_busy)
@@ -141,10 +141,10 @@ async def test_who_is_late_to_read_takes_nothing_of_the_step_in_flight() -> None
         pieces = [len(tokens) async for tokens in engine.generate(request)]
     turn.cancel()
     assert sum(pieces) == 60
-    assert all(piece % 4 == 0 for piece in pieces)  # else the next ones are told of late
+    assert all(piece % 4 == 0 for piece in pieces)  # otherwise later reports are delayed
 
 
-async def test_leaving_while_running_frees_the_slot() -> None:
+async def test_closing_a_running_request_frees_its_slot() -> None:
     runner = FakeRunner(slots=1)
     async with engine_over(runner) as engine:
         request = fake_request([1], 1000)
@@ -157,24 +157,24 @@ async def test_leaving_while_running_frees_the_slot() -> None:
 
 
 @pytest.mark.parametrize("steps_before", [0, 1, 2, 5])
-async def test_cancelling_in_the_middle_of_a_step_frees_the_slot(steps_before: int) -> None:
+async def test_cancelling_during_a_step_frees_the_slot(steps_before: int) -> None:
     runner = FakeRunner(slots=2, gate=Gate())
     runner.gate.let(steps_before)
     async with engine_over(runner) as engine:
-        leaver = asyncio.create_task(collect(engine, fake_request([1, 2], 1000)))
-        stayer = asyncio.create_task(collect(engine, fake_request([3, 4], 12)))
+        cancelled = asyncio.create_task(collect(engine, fake_request([1, 2], 1000)))
+        other = asyncio.create_task(collect(engine, fake_request([3, 4], 12)))
         await until(lambda: len(runner.steps) == steps_before + 1)
-        leaver.cancel()
-        await asyncio.gather(leaver, return_exceptions=True)
-        assert (leaver.cancelled(), engine.free_slots) == (True, 1)
+        cancelled.cancel()
+        await asyncio.gather(cancelled, return_exceptions=True)
+        assert (cancelled.cancelled(), engine.free_slots) == (True, 1)
         joiner = asyncio.create_task(collect(engine, fake_request([5, 6, 7], 3)))
         runner.gate.open()
-        assert await stayer == fake_tokens([3, 4], 12)
+        assert await other == fake_tokens([3, 4], 12)
         assert await joiner == [21, 43, 87]
         assert (engine.free_slots, engine.running, engine.waiting) == (2, 0, 0)
 
 
-async def test_cancelling_a_waiting_sequence_lets_the_next_one_in() -> None:
+async def test_cancelling_a_waiting_request_admits_the_next() -> None:
     runner = FakeRunner(slots=1, gate=Gate())
     async with engine_over(runner) as engine:
         first = asyncio.create_task(collect(engine, fake_request([1], 3)))
@@ -192,24 +192,24 @@ async def test_cancelling_a_waiting_sequence_lets_the_next_one_in() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(leave_after=st.lists(st.integers(0, 6), min_size=1, max_size=6), slots=st.integers(1, 3))
-def test_whenever_streams_leave_the_others_go_on(leave_after: list[int], slots: int) -> None:
-    async def leaver(engine: Engine, prompt: int, after: int) -> None:
+def test_cancelled_streams_leave_others_running(leave_after: list[int], slots: int) -> None:
+    async def read_some(engine: Engine, prompt: int, after: int) -> None:
         async with aclosing(engine.generate(fake_request([prompt, 1], 1000))) as steps:
-            seen = 0
-            while seen < after:
-                seen += len(await anext(steps))
+            count = 0
+            while count < after:
+                count += len(await anext(steps))
 
     async def scenario() -> None:
         async with engine_over(FakeRunner(slots=slots)) as engine:
-            leavers = [leaver(engine, n, after) for n, after in enumerate(leave_after)]
-            *_, tokens = await asyncio.gather(*leavers, collect(engine, fake_request([9, 9], 20)))
+            readers = [read_some(engine, n, after) for n, after in enumerate(leave_after)]
+            *_, tokens = await asyncio.gather(*readers, collect(engine, fake_request([9, 9], 20)))
             assert tokens == fake_tokens([9, 9], 20)
             assert (engine.free_slots, engine.running, engine.waiting) == (slots, 0, 0)
 
     asyncio.run(scenario())
 
 
-async def test_a_continued_sequence_computes_only_what_its_slot_lacks() -> None:
+async def test_continued_request_computes_only_missing_positions() -> None:
     runner = FakeRunner(slots=2)
     async with engine_over(runner) as engine:
         first = fake_request([5, 6, 7], 3, hold=True)
@@ -221,7 +221,7 @@ async def test_a_continued_sequence_computes_only_what_its_slot_lacks() -> None:
         assert runner.steps[-2].slots == runner.steps[0].slots
 
 
-async def test_a_continued_sequence_may_bring_more_than_the_last_token() -> None:
+async def test_continued_request_can_add_several_positions() -> None:
     runner = FakeRunner(slots=2)
     async with engine_over(runner) as engine:
         first = fake_request([5, 6, 7], 3, hold=True)
@@ -231,7 +231,7 @@ async def test_a_continued_sequence_may_bring_more_than_the_last_token() -> None
         assert [step.length for step in runner.steps[3:]] == [3, 1]
 
 
-async def test_an_evicted_sequence_is_continued_from_its_prompt() -> None:
+async def test_evicted_request_is_continued_from_its_prompt() -> None:
     runner = FakeRunner(slots=1)
     async with engine_over(runner) as engine:
         first = fake_request([5, 6, 7], 3, hold=True)
@@ -243,7 +243,7 @@ async def test_an_evicted_sequence_is_continued_from_its_prompt() -> None:
         assert engine.free_slots == 1
 
 
-async def test_release_after_eviction_takes_nothing_from_the_new_owner() -> None:
+async def test_release_after_eviction_keeps_the_new_owner() -> None:
     runner = FakeRunner(slots=1, gate=Gate())
     async with engine_over(runner) as engine:
         first = fake_request([5], 1, hold=True)
@@ -257,38 +257,38 @@ async def test_release_after_eviction_takes_nothing_from_the_new_owner() -> None
         assert await second == fake_tokens([1, 2], 4)
 
 
-async def test_a_failing_step_fails_only_those_in_it() -> None:
+async def test_failed_step_fails_only_its_requests() -> None:
     runner = FakeRunner(slots=3, gate=Gate(), raises={0: MemoryError("no room")})
     async with engine_over(runner) as engine:
         unlucky = asyncio.create_task(collect(engine, fake_request([1, 2], 3)))
-        beside = asyncio.create_task(collect(engine, fake_request([3, 4], 3)))
+        other = asyncio.create_task(collect(engine, fake_request([3, 4], 3)))
         await until(lambda: engine.running == 2)
         runner.gate.open()
         with pytest.raises(ModelExecutionFailed) as failure:
             await unlucky
         assert isinstance(failure.value.__cause__, MemoryError)
-        assert await beside == fake_tokens([3, 4], 3)
+        assert await other == fake_tokens([3, 4], 3)
         assert await collect(engine, fake_request([5, 6, 7], 3)) == [21, 43, 87]
         assert engine.free_slots == 3
 
 
-async def test_a_failing_step_fails_all_in_it_and_tokens_before_are_given() -> None:
+async def test_failed_step_keeps_the_tokens_before() -> None:
     runner = FakeRunner(slots=2, raises={4: RuntimeError("device lost")})
-    seen: list[list[int]] = [[], []]
+    received: list[list[int]] = [[], []]
 
     async def follow(number: int, engine: Engine) -> None:
         async for tokens in engine.generate(fake_request([number, 1], 100)):
-            seen[number] += tokens
+            received[number] += tokens
 
     async with engine_over(runner) as engine:
         results = await asyncio.gather(follow(0, engine), follow(1, engine), return_exceptions=True)
         assert [type(result) for result in results] == [ModelExecutionFailed, ModelExecutionFailed]
         assert engine.free_slots == 2
-    for number, tokens in enumerate(seen):
+    for number, tokens in enumerate(received):
         assert tokens == fake_tokens([number, 1], 100)[: len(tokens)]
 
 
-async def test_a_failure_while_the_reader_is_busy_is_still_told() -> None:
+async def test_failure_reaches_a_busy_reader() -> None:
     runner = FakeRunner(raises={3: RuntimeError("device lost")})
     request, got = fake_request([1, 2], 100), []
 
@@ -303,7 +303,7 @@ async def test_a_failure_while_the_reader_is_busy_is_still_told() -> None:
     assert got == fake_tokens([1, 2], 3)
 
 
-async def test_leaving_a_sequence_whose_step_then_fails_is_quiet() -> None:
+async def test_cancelled_request_ignores_a_failed_step() -> None:
     runner = FakeRunner(slots=1, gate=Gate(), raises={0: RuntimeError("too late")})
     async with engine_over(runner) as engine:
         task = asyncio.create_task(collect(engine, fake_request([1], 3)))
@@ -314,20 +314,20 @@ async def test_leaving_a_sequence_whose_step_then_fails_is_quiet() -> None:
         assert await collect(engine, fake_request([5, 6, 7], 3)) == [21, 43, 87]
 
 
-async def test_a_defect_beside_the_network_ends_the_streams_and_not_the_engine(
+async def test_internal_error_ends_streams_but_not_the_engine(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    settle, defects = Scheduler.finish_step, [ArithmeticError("a defect")]
+    finish_step, defects = Scheduler.finish_step, [ArithmeticError("a defect")]
 
     def defective(scheduler: Scheduler, *arguments: object) -> list[Request]:
-        news = settle(scheduler, *arguments)  # type: ignore[arg-type]
-        if defects and len(news) == 2:
+        changed = finish_step(scheduler, *arguments)  # type: ignore[arg-type]
+        if defects and len(changed) == 2:
             raise defects.pop()
-        return news
+        return changed
 
     monkeypatch.setattr(Scheduler, "finish_step", defective)
     async with engine_over(FakeRunner(slots=2)) as engine:
-        lengths = (1, 50, 50)  # one has just ended, one goes on, one waits
+        lengths = (1, 50, 50)  # one has just ended, one runs, one waits
         results = await asyncio.gather(
             *(collect(engine, fake_request([n], count)) for n, count in enumerate(lengths)),
             return_exceptions=True,
@@ -341,7 +341,7 @@ async def test_a_defect_beside_the_network_ends_the_streams_and_not_the_engine(
         assert (engine.free_slots, engine.running, engine.waiting) == (2, 0, 0)
 
 
-async def test_a_defect_that_stays_ends_every_stream_and_leaves_others_their_turn(
+async def test_persistent_internal_error_ends_every_stream(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def defective(scheduler: Scheduler) -> None:
@@ -354,7 +354,7 @@ async def test_a_defect_that_stays_ends_every_stream_and_leaves_others_their_tur
                 await collect(engine, fake_request([1], 5))
 
 
-async def test_a_slow_reader_gets_everything_in_order() -> None:
+async def test_slow_reader_gets_all_tokens_in_order() -> None:
     async with engine_over(FakeRunner()) as engine:
         got: list[int] = []
         async with aclosing(engine.generate(fake_request([1], 40))) as steps:
@@ -364,7 +364,7 @@ async def test_a_slow_reader_gets_everything_in_order() -> None:
         assert got == fake_tokens([1], 40)
 
 
-async def test_a_reader_who_leaves_after_the_end_leaves_no_slot_taken() -> None:
+async def test_closing_after_the_end_frees_the_slot() -> None:
     async with engine_over(FakeRunner(slots=1)) as engine:
         request = fake_request([1], 2, hold=True)
         async with aclosing(engine.generate(request)) as steps:
@@ -374,7 +374,7 @@ async def test_a_reader_who_leaves_after_the_end_leaves_no_slot_taken() -> None:
         assert await collect(engine, fake_request([5, 6, 7], 3)) == [21, 43, 87]
 
 
-async def test_stop_waits_for_the_step_in_flight() -> None:
+async def test_stop_waits_for_the_current_step() -> None:
     runner = FakeRunner(gate=Gate())
     engine = Engine(runner)
     await engine.start()

@@ -1,6 +1,4 @@
-"""Captured graphs with a capture that keeps what a real one keeps: the work, over the tensors that
-were there.
-"""
+"""Captured graphs, with a fake capture that repeats the work on the same tensors."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +29,7 @@ CheckpointOf = Callable[[CheckpointSpec], Path]
 
 
 class FakeCapture:
-    """Does the work again at each replay and gives it in the same tensor, as a graph does."""
+    """Repeats the work at each replay and returns the same tensors, as a graph does."""
 
     def __init__(self) -> None:
         self.captured = 0
@@ -59,16 +57,16 @@ def _tensors(out: Any) -> tuple[Any, ...]:
 @pytest.mark.parametrize(
     ("count", "most", "size"), [(1, 16, 1), (3, 16, 4), (5, 6, 6), (16, 16, 16), (9, 12, 12)]
 )
-def test_a_batch_is_filled_up_to_a_power_of_two(count: int, most: int, size: int) -> None:
+def test_bucket_size_is_a_power_of_two_or_the_maximum(count: int, most: int, size: int) -> None:
     assert bucket_size(count, most) == size
     assert size in bucket_sizes(most)
 
 
-def test_the_largest_bucket_comes_first() -> None:
+def test_bucket_sizes_start_with_the_largest() -> None:
     assert bucket_sizes(12) == [12, 8, 4, 2, 1]
 
 
-def test_a_key_is_captured_once_and_reads_new_inputs() -> None:
+def test_graphs_capture_a_key_once_and_read_new_inputs() -> None:
     capture = FakeCapture()
     graphs = Graphs(capture)
     for number in range(3):
@@ -79,7 +77,7 @@ def test_a_key_is_captured_once_and_reads_new_inputs() -> None:
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
-def test_replayed_decodes_make_the_same_tokens(checkpoint_of: CheckpointOf, attention: str) -> None:
+def test_replayed_decodes_draw_the_same_tokens(checkpoint_of: CheckpointOf, attention: str) -> None:
     model = coarse_model(checkpoint_of(TINY), attention)  # type: ignore[arg-type]
     heads = [np.arange(model.config.output_vocab_size)]
     capture = FakeCapture()
@@ -93,7 +91,7 @@ def test_replayed_decodes_make_the_same_tokens(checkpoint_of: CheckpointOf, atte
         finish(scheduler, runner)
         tokens.append([request.tokens for request in requests])
     assert tokens[0] == tokens[1]
-    assert capture.captured == len(bucket_sizes(3))  # nothing while streams run
+    assert capture.captured == len(bucket_sizes(3))  # nothing is captured while streams run
     assert capture.replayed > 30
 
 
@@ -142,5 +140,7 @@ def test_replayed_passes_decode_the_same_samples(checkpoint_of: CheckpointOf) ->
         for ours, expected in zip(made[1], made[0], strict=True):
             np.testing.assert_allclose(ours.samples, expected.samples, atol=1e-6)
         states = [[each.state for each in decoded] for decoded in made]
-    assert capture.captured == captured == 2 * 4 * len(bucket_sizes(4))  # nothing while streams run
+    assert (
+        capture.captured == captured == 2 * 4 * len(bucket_sizes(4))
+    )  # nothing is captured while streams run
     assert capture.replayed == captured + 2 * 4

@@ -1,4 +1,4 @@
-"""Slot numbers: nobody gets a slot that another has, and none is lost."""
+"""Slots are never shared and never lost."""
 
 import pytest
 from hypothesis import settings
@@ -16,7 +16,7 @@ def taken(table: SlotTable) -> Request:
     return request
 
 
-def test_the_lowest_free_slot_comes_first() -> None:
+def test_take_returns_the_lowest_free_slot() -> None:
     table = SlotTable(3)
     first, second = taken(table), taken(table)
     assert (first.slot, second.slot) == (0, 1)
@@ -24,7 +24,7 @@ def test_the_lowest_free_slot_comes_first() -> None:
     assert (taken(table).slot, taken(table).slot, taken(table).slot) == (0, 2, None)
 
 
-def test_the_longest_held_slot_is_evicted_and_its_sequence_knows() -> None:
+def test_take_evicts_the_slot_held_longest() -> None:
     table = SlotTable(2)
     old, new = taken(table), taken(table)
     table.hold(new)
@@ -36,7 +36,7 @@ def test_the_longest_held_slot_is_evicted_and_its_sequence_knows() -> None:
 
 
 @pytest.mark.parametrize("held", [True, False])
-def test_freeing_twice_frees_once(held: bool) -> None:
+def test_free_twice_frees_once(held: bool) -> None:
     table = SlotTable(1)
     request = taken(table)
     if held:
@@ -47,7 +47,7 @@ def test_freeing_twice_frees_once(held: bool) -> None:
 
 
 class SlotTableMachine(RuleBasedStateMachine):
-    """Any order of calls that the scheduler may make."""
+    """Makes calls in any order that the scheduler can use."""
 
     def __init__(self) -> None:
         super().__init__()

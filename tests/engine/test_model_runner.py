@@ -1,6 +1,4 @@
-"""The model behind the engine: whoever runs beside, in whatever slots and parts, nothing
-changes.
-"""
+"""Tokens do not depend on the batch, the slots or the split of a prompt."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -49,7 +47,7 @@ def request_of(
 
 
 def in_slots(prompts: list[np.ndarray], slots: list[int], cached: int = 0) -> Batch:
-    """A step of prompts of one length, the first `cached` positions of which are in the slots."""
+    """Make a batch of prompts of one length, with `cached` positions already in the slots."""
     requests = [request_of(prompt, 1) for prompt in prompts]
     for request, slot in zip(requests, slots, strict=True):
         request.slot, request.cached = slot, cached
@@ -57,7 +55,7 @@ def in_slots(prompts: list[np.ndarray], slots: list[int], cached: int = 0) -> Ba
 
 
 def finish(scheduler: Scheduler, runner: ModelRunner, steps: int | None = None) -> None:
-    """Run so many steps, or until nothing is left to do."""
+    """Run a number of steps; None: all."""
     while steps != 0 and (batch := scheduler.next_batch()) is not None:
         batch.record(runner.run(batch))
         scheduler.finish_step(batch, 0.0)
@@ -72,7 +70,7 @@ def alone(model: CausalModel, request: Request) -> list[int]:
 
 
 def some_requests(model: CausalModel, sampling: SamplingParams) -> list[Request]:
-    """Five of different lengths."""
+    """Make five requests of different lengths."""
     shapes = [(40, 30), (7, 50), (1, 12), (33, 1), (20, 25)]
     return [
         request_of(random_prompt(model, length, seed), tokens, sampling, seed)
@@ -82,7 +80,7 @@ def some_requests(model: CausalModel, sampling: SamplingParams) -> list[Request]
 
 @torch.no_grad()
 def expected_logits(folder: Path, prompt: np.ndarray) -> Tensor:
-    """(V,) of transformers' model behind a prompt."""
+    """Compute the logits of transformers' model after a prompt, (V,)."""
     model = reference(folder).coarse_acoustics
     logits: Tensor = model(torch.from_numpy(prompt[None, :, 0])).logits[0, -1]
     return logits
@@ -93,7 +91,7 @@ def expected_logits(folder: Path, prompt: np.ndarray) -> Tensor:
 @pytest.mark.parametrize(
     "sampling", [GREEDY, SamplingParams(0.8, 20, 0.9)], ids=["greedy", "sampled"]
 )
-def test_tokens_beside_others_equal_tokens_alone(
+def test_batched_tokens_equal_single_ones(
     checkpoint_of: CheckpointOf, spec: CheckpointSpec, attention: Backend, sampling: SamplingParams
 ) -> None:
     model = coarse_model(checkpoint_of(spec), attention)
@@ -105,7 +103,9 @@ def test_tokens_beside_others_equal_tokens_alone(
     )
     for request in together[:2]:
         scheduler.add(request)
-    finish(scheduler, runner, steps=9)  # the others join in mid-flight, two of them after a wait
+    finish(
+        scheduler, runner, steps=9
+    )  # the others join later, two of them after waiting for a slot
     for request in together[2:]:
         scheduler.add(request)
     finish(scheduler, runner)
@@ -128,7 +128,7 @@ def test_logits_equal_transformers(
 
 
 @torch.no_grad()
-def test_summed_ids_equal_transformers_summed_embeddings(checkpoint_of: CheckpointOf) -> None:
+def test_summed_ids_equal_summed_embeddings(checkpoint_of: CheckpointOf) -> None:
     folder = checkpoint_of(TINY)
     model = load_semantic(Checkpoint.open(folder), Placement(CPU, torch.float32, "sdpa"))
     prompt = np.concatenate([random_prompt(model, 30, 1), random_prompt(model, 30, 2)], axis=1)
@@ -146,7 +146,7 @@ def test_summed_ids_equal_transformers_summed_embeddings(checkpoint_of: Checkpoi
 @pytest.mark.parametrize("spec", SPECS)
 @pytest.mark.parametrize("attention", ATTENTION)
 @pytest.mark.parametrize("cut", [1, 13, 39])
-def test_a_prompt_in_two_parts_equals_it_at_once(
+def test_prompt_in_two_parts_equals_it_at_once(
     checkpoint_of: CheckpointOf, spec: CheckpointSpec, attention: Backend, cut: int
 ) -> None:
     model = coarse_model(checkpoint_of(spec), attention)
@@ -160,7 +160,7 @@ def test_a_prompt_in_two_parts_equals_it_at_once(
 
 @pytest.mark.parametrize("attention", ATTENTION)
 @pytest.mark.parametrize("slots", [[0, 1, 2], [1, 2, 3], [2, 0, 3], [3, 2, 1]], ids=str)
-def test_it_does_not_matter_which_slots(
+def test_logits_do_not_depend_on_the_slots(
     checkpoint_of: CheckpointOf, attention: Backend, slots: list[int]
 ) -> None:
     model = coarse_model(checkpoint_of(TINY), attention)
@@ -174,9 +174,7 @@ def test_it_does_not_matter_which_slots(
 
 
 @pytest.mark.parametrize("attention", ATTENTION)
-def test_a_slot_shows_nothing_of_who_had_it_before(
-    checkpoint_of: CheckpointOf, attention: Backend
-) -> None:
+def test_slot_hides_its_previous_contents(checkpoint_of: CheckpointOf, attention: Backend) -> None:
     model = coarse_model(checkpoint_of(TINY), attention)
     prompts = [random_prompt(model, 9, seed) for seed in range(2)]
     fresh = runner_over(model, 2).logits(in_slots(prompts, [0, 1]))
@@ -185,7 +183,7 @@ def test_a_slot_shows_nothing_of_who_had_it_before(
     assert torch.equal(runner.logits(in_slots(prompts, [0, 1])), fresh)
 
 
-def test_each_row_chooses_from_its_own_head(checkpoint_of: CheckpointOf) -> None:
+def test_row_chooses_from_its_own_head(checkpoint_of: CheckpointOf) -> None:
     model = coarse_model(checkpoint_of(TINY))
     heads = [np.arange(10, 30), np.array([3, 40, 41, 90])]  # a view of the weights, and a copy
     prompts = [random_prompt(model, 12, seed) for seed in range(3)]

@@ -1,6 +1,4 @@
-"""Memory that leaves its device and comes back: every view of it is right again. The CPU plays the
-GPU, whose memory these tests cannot have.
-"""
+"""Memory is freed and restored with all of its views. The CPU stands in for a GPU."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +23,7 @@ CheckpointOf = Callable[[CheckpointSpec], Path]
 
 
 @torch.no_grad()
-def test_views_and_shared_weights_come_back_as_they_were() -> None:
+def test_reload_restores_views_and_shared_weights() -> None:
     lstm, linear = nn.LSTM(8, 8, 2), nn.Linear(16, 64)
     rows = nn.Parameter(linear.weight.detach()[5:21], requires_grad=False)
     cache = torch.ones(2, 100)
@@ -45,19 +43,19 @@ def test_views_and_shared_weights_come_back_as_they_were() -> None:
         assert torch.equal(cache, torch.zeros(2, 100))
 
 
-def test_the_host_copy_is_made_once() -> None:
+def test_offload_copies_to_the_host_once() -> None:
     weight = torch.arange(8.0)
     offload = Offload([weight])
     offload.offload()
     offload.reload()
-    weight.zero_()  # nobody does: weights never change. Here it shows which copy comes back
+    weight.zero_()  # weights never change; here it shows which copy is restored
     offload.offload()
     offload.reload()
     assert torch.equal(weight, torch.arange(8.0))
 
 
 class Scarce(torch.Tensor):
-    """A cache that there is no room for at first."""
+    """A cache whose allocation fails at first."""
 
     short = True
 
@@ -67,7 +65,7 @@ class Scarce(torch.Tensor):
         return super().zero_()
 
 
-def test_a_return_that_fails_takes_nothing_and_may_be_repeated() -> None:
+def test_reload_can_be_repeated_after_a_failure() -> None:
     weight, cache = torch.arange(8.0), torch.ones(100).as_subclass(Scarce)
     offload = Offload([weight], [cache])
     offload.offload()
@@ -80,7 +78,7 @@ def test_a_return_that_fails_takes_nothing_and_may_be_repeated() -> None:
 
 
 @pytest.mark.parametrize("graphs", [False, True], ids=["plain", "graphs"])
-def test_a_causal_network_says_the_same_again(checkpoint_of: CheckpointOf, graphs: bool) -> None:
+def test_reload_restores_a_causal_model(checkpoint_of: CheckpointOf, graphs: bool) -> None:
     model = coarse_model(checkpoint_of(TINY))
     heads = [np.arange(10, 30), np.array([3, 40, 41, 90])]  # a view of the weights, and a copy
     capture = FakeCapture()
@@ -101,10 +99,10 @@ def test_a_causal_network_says_the_same_again(checkpoint_of: CheckpointOf, graph
     offload.reload()
     assert tokens() == expected
     assert captured == (len(bucket_sizes(4)) if graphs else 0)
-    assert capture.captured == captured + graphs  # the size that was wanted, and no other
+    assert capture.captured == captured + graphs  # only the size that was used
 
 
-def test_a_codec_makes_the_same_samples_again(checkpoint_of: CheckpointOf) -> None:
+def test_reload_restores_a_codec(checkpoint_of: CheckpointOf) -> None:
     checkpoint = Checkpoint.open(checkpoint_of(TINY))
     model = load_codec(checkpoint, Placement(torch.device("cpu"), torch.float32, "sdpa"))
     decoder = Decoder(model)
@@ -114,7 +112,7 @@ def test_a_codec_makes_the_same_samples_again(checkpoint_of: CheckpointOf) -> No
     offload = decoder.offload()
     assert offload.offload() > 0
     assert not any(parameter.untyped_storage().nbytes() for parameter in model.parameters())
-    with pytest.raises(RuntimeError):  # rather than noise
+    with pytest.raises(RuntimeError):  # instead of noise
         decoder.decode([job])
     offload.reload()
     assert np.array_equal(decoder.decode([job])[0].samples, expected)

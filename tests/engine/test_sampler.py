@@ -1,4 +1,4 @@
-"""Warpers equal transformers'; the draw is the inverse of the cumulated distribution."""
+"""Warpers equal those of transformers; draws invert the cumulative distribution."""
 
 import numpy as np
 import pytest
@@ -40,7 +40,7 @@ def column(*values: float) -> Tensor:
 
 
 def nothing_behind(rows: int) -> Tensor:
-    """input_ids for transformers, which none of these processors reads."""
+    """Make input_ids for transformers. None of these processors reads them."""
     return torch.zeros(rows, 1, dtype=torch.int64)
 
 
@@ -62,11 +62,11 @@ def test_top_p_equals_transformers(seed: int, columns: int, top_p: float) -> Non
 
 @settings(deadline=None)
 @given(seed=SEEDS, columns=st.integers(2, 60), min_eos_p=st.floats(0.01, 0.99), stop=st.integers(0))
-def test_prioritise_stop_equals_transformers(
+def test_prioritize_stop_equals_transformers(
     seed: int, columns: int, min_eos_p: float, stop: int
 ) -> None:
     logits, stop = random_logits(seed, 4, columns), stop % columns
-    logits[0, stop] += 9.0  # so that the first row stops, or nearly
+    logits[0, stop] += 9.0  # the first row stops, or nearly
     processor = BarkEosPrioritizerLogitsProcessor(stop, float(np.float32(min_eos_p)), device="cpu")
     expected = processor(nothing_behind(4), logits.clone())
     assert torch.equal(prioritize_stop(logits, torch.full((4, 1), min_eos_p), stop), expected)
@@ -85,7 +85,7 @@ ROWS = st.lists(st.tuples(PARAMS, UNIFORMS), min_size=1, max_size=6)
 
 @settings(deadline=None)
 @given(seed=SEEDS, rows=ROWS)
-def test_rows_with_parameters_of_their_own_equal_rows_alone(
+def test_rows_with_different_parameters_equal_single_rows(
     seed: int, rows: list[tuple[SamplingParams, float]]
 ) -> None:
     logits = random_logits(seed, len(rows), MODULO)
@@ -109,7 +109,7 @@ def test_rows_with_parameters_of_their_own_equal_rows_alone(
     top_p=st.sampled_from([0.9, 0.5]),
     min_eos_p=st.sampled_from([0.02, 0.2]),
 )
-def test_the_warpers_follow_each_other_as_in_transformers(
+def test_warpers_run_in_the_order_of_transformers(
     seed: int, uniform: float, temperature: float, top_k: int, top_p: float, min_eos_p: float
 ) -> None:
     logits = random_logits(seed, 1, MODULO)
@@ -128,7 +128,7 @@ def test_the_warpers_follow_each_other_as_in_transformers(
     assert torch.equal(ours, draw(probabilities, column(uniform)))
 
 
-def test_greedy_takes_the_best_whatever_else_is_asked() -> None:
+def test_greedy_takes_the_best_with_any_other_parameters() -> None:
     logits = random_logits(1, 2, MODULO)
     params = [
         SamplingParams(temperature=9.0, top_k=3, top_p=0.1, greedy=True),
@@ -138,13 +138,13 @@ def test_greedy_takes_the_best_whatever_else_is_asked() -> None:
     assert chosen[0] == logits[0].argmax()
 
 
-def test_min_eos_p_stops_a_greedy_row_too() -> None:
+def test_min_eos_p_stops_a_greedy_row() -> None:
     logits = torch.tensor([[2.0, 1.9, 0.0], [2.0, 1.9, 0.0]])
     params = [SamplingParams(greedy=True, min_eos_p=0.2), SamplingParams(greedy=True)]
     assert sample(logits, SamplingBatch.from_params(params, [0.0, 0.0], CPU), 1).tolist() == [1, 0]
 
 
-def test_a_top_p_that_keeps_all_leaves_a_row_unprobeed_beside_one_that_does_not() -> None:
+def test_top_p_of_one_leaves_its_row_unchanged_in_a_batch() -> None:
     logits = random_logits(2, 2, MODULO)
     kept = keep_top_p(logits, column(1.0, 0.5))
     assert torch.equal(kept[0], logits[0])
@@ -156,7 +156,7 @@ def test_a_top_p_that_keeps_all_leaves_a_row_unprobeed_beside_one_that_does_not(
     weights=st.lists(st.integers(0, 20), min_size=1, max_size=50).filter(any),
     uniform=UNIFORMS,
 )
-def test_draw_inverts_the_cumulated_distribution(weights: list[int], uniform: float) -> None:
+def test_draw_inverts_the_cumulative_distribution(weights: list[int], uniform: float) -> None:
     probabilities = np.array(weights, dtype=np.float32) / np.float32(sum(weights))
     cumulated = torch.from_numpy(probabilities).cumsum(0).numpy()
     expected = int(np.searchsorted(cumulated, np.float32(uniform) * cumulated[-1], side="right"))
@@ -167,7 +167,7 @@ def test_draw_inverts_the_cumulated_distribution(weights: list[int], uniform: fl
 
 @settings(deadline=None, max_examples=200)
 @given(seed=SEEDS, columns=st.integers(1, 300), uniform=UNIFORMS)
-def test_a_token_of_probability_zero_is_never_drawn(
+def test_draw_never_takes_a_token_of_probability_zero(
     seed: int, columns: int, uniform: float
 ) -> None:
     generator = torch.Generator().manual_seed(seed)
@@ -181,14 +181,14 @@ def test_a_token_of_probability_zero_is_never_drawn(
 
 
 @pytest.mark.parametrize(("uniform", "expected"), [(0.0, 1), (1.0 - 2.0**-24, 3)])
-def test_the_extreme_uniforms_take_the_first_and_the_last_possible_token(
+def test_draw_takes_first_and_last_token_for_extreme_uniforms(
     uniform: float, expected: int
 ) -> None:
     probabilities = torch.tensor([[0.0, 0.25, 0.5, 0.25, 0.0]])
     assert int(draw(probabilities, column(uniform))) == expected
 
 
-def test_draws_come_as_often_as_they_are_probable() -> None:
+def test_draws_follow_the_probabilities() -> None:
     logits = torch.tensor([[1.0, 0.0, -1.0, 2.0]])
     uniforms = ((torch.arange(10_000) + 0.5) / 10_000)[:, None]
     drawn = draw((logits / 0.7).softmax(dim=-1).expand(10_000, 4), uniforms)
@@ -196,7 +196,7 @@ def test_draws_come_as_often_as_they_are_probable() -> None:
     torch.testing.assert_close(shares, (logits[0] / 0.7).softmax(dim=-1), atol=2e-4, rtol=0)
 
 
-def test_logits_are_not_changed() -> None:
+def test_sample_leaves_logits_unchanged() -> None:
     logits = random_logits(3, 2, MODULO)
     before = logits.clone()
     params = SamplingParams(temperature=0.5, top_k=5, top_p=0.5, min_eos_p=0.01)

@@ -1,4 +1,4 @@
-"""Which requests run next, in which slot, and what becomes of them."""
+"""Which requests run next, in which slot, and how they end."""
 
 from barkserve.engine.request import Request, State
 from barkserve.engine.scheduler import Batch, Scheduler
@@ -6,7 +6,7 @@ from tests.support.fakes import fake_request
 
 
 def step(scheduler: Scheduler, token: int = 1) -> Batch:
-    """One step that draws this token for everybody."""
+    """Run one step that draws this token for all requests."""
     batch = scheduler.next_batch()
     assert batch is not None
     batch.record([token] * len(batch.requests))
@@ -21,11 +21,11 @@ def with_added(slots: int, *requests: Request) -> Scheduler:
     return scheduler
 
 
-def test_nothing_to_do() -> None:
+def test_next_batch_is_none_without_requests() -> None:
     assert Scheduler(2).next_batch() is None
 
 
-def test_who_came_first_is_admitted_first() -> None:
+def test_scheduler_admits_in_order_of_arrival() -> None:
     requests = [fake_request([1, 2], 5) for _ in range(3)]
     scheduler = with_added(2, *requests)
     assert step(scheduler).requests == (requests[0],)
@@ -33,7 +33,7 @@ def test_who_came_first_is_admitted_first() -> None:
     assert (scheduler.running, scheduler.waiting, scheduler.free_slots) == (2, 1, 0)
 
 
-def test_prefills_alternate_with_decodes_of_all_that_can() -> None:
+def test_scheduler_alternates_prefills_and_decodes() -> None:
     a, b, c = (fake_request([1] * n, 9) for n in (2, 3, 4))
     scheduler = with_added(3, a, b, c)
     batches = [step(scheduler) for _ in range(6)]
@@ -41,14 +41,14 @@ def test_prefills_alternate_with_decodes_of_all_that_can() -> None:
     assert [batch.length for batch in batches] == [2, 1, 3, 1, 4, 1]
 
 
-def test_a_prompt_of_one_position_runs_with_the_decodes() -> None:
+def test_prompt_of_one_position_runs_with_the_decodes() -> None:
     a, b = fake_request([1, 2], 9), fake_request([3], 9)
     scheduler = with_added(2, a, b)
     step(scheduler)
     assert step(scheduler).requests == (a, b)
 
 
-def test_a_finished_sequence_makes_room_in_the_next_step() -> None:
+def test_slot_is_reused_in_the_step_after_its_request_ends() -> None:
     a, b = fake_request([1, 2], 1), fake_request([3, 4], 1)
     scheduler = with_added(1, a, b)
     step(scheduler)
@@ -57,7 +57,7 @@ def test_a_finished_sequence_makes_room_in_the_next_step() -> None:
     assert scheduler.next_batch() is None
 
 
-def test_a_sequence_aborted_during_its_step_gets_no_token() -> None:
+def test_request_aborted_during_its_step_gets_no_token() -> None:
     a, b = fake_request([1], 5), fake_request([2], 5)
     scheduler = with_added(2, a, b)
     batch = scheduler.next_batch()
@@ -68,7 +68,7 @@ def test_a_sequence_aborted_during_its_step_gets_no_token() -> None:
     assert (a.tokens, b.tokens, a.state) == ([], [8], State.ABORTED)
 
 
-def test_an_abort_does_not_change_the_batch_that_is_running() -> None:
+def test_abort_keeps_the_running_batch_unchanged() -> None:
     a, b = fake_request([1], 5), fake_request([2], 5)
     scheduler = with_added(2, a, b)
     batch = scheduler.next_batch()
@@ -77,7 +77,7 @@ def test_an_abort_does_not_change_the_batch_that_is_running() -> None:
     assert (batch.requests, batch.slots) == ((a, b), (0, 1))
 
 
-def test_a_slot_freed_during_a_step_goes_to_one_that_starts_from_nothing() -> None:
+def test_slot_freed_during_a_step_starts_empty() -> None:
     a, b = fake_request([1, 2], 5), fake_request([3, 4, 5], 5)
     scheduler = with_added(1, a, b)
     batch = scheduler.next_batch()
@@ -90,7 +90,7 @@ def test_a_slot_freed_during_a_step_goes_to_one_that_starts_from_nothing() -> No
     assert (b.slot, b.cached) == (0, 0)
 
 
-def test_a_held_slot_is_taken_over_with_what_it_holds() -> None:
+def test_held_slot_is_taken_over_with_its_positions() -> None:
     first = fake_request([1, 2], 2, hold=True)
     scheduler = with_added(2, first)
     step(scheduler, token=8)
@@ -101,7 +101,7 @@ def test_a_held_slot_is_taken_over_with_what_it_holds() -> None:
     assert (again.slot, again.cached, first.slot) == (0, 3, None)
 
 
-def test_a_held_slot_is_given_to_others_only_when_no_other_is_free() -> None:
+def test_held_slot_is_evicted_only_without_a_free_one() -> None:
     first = fake_request([1], 1, hold=True)
     scheduler = with_added(2, first)
     step(scheduler)
@@ -114,17 +114,17 @@ def test_a_held_slot_is_given_to_others_only_when_no_other_is_free() -> None:
     assert (third.slot, first.slot) == (0, None)
 
 
-def test_what_a_sequence_continues_is_forgotten_once_it_runs() -> None:
+def test_continued_request_is_dropped_once_running() -> None:
     first = fake_request([1], 1, hold=True)
     scheduler = with_added(1, first)
     step(scheduler, token=8)
     again = fake_request([1, 8], 1, continues=first)
     scheduler.add(again)
     step(scheduler)
-    assert again.continues is None  # else a long stream would keep every window it ever had
+    assert again.continues is None  # otherwise a long stream keeps all its windows
 
 
-def test_a_slot_held_for_one_that_is_aborted_while_waiting_is_free() -> None:
+def test_held_slot_is_freed_when_its_continuation_is_aborted() -> None:
     first = fake_request([1], 1, hold=True)
     scheduler = with_added(2, first)
     step(scheduler)
@@ -134,10 +134,10 @@ def test_a_slot_held_for_one_that_is_aborted_while_waiting_is_free() -> None:
     other = fake_request([2], 9)
     scheduler.add(other)
     step(scheduler)
-    assert (other.slot, scheduler.free_slots) == (0, 1)  # the lowest: it is not held any more
+    assert (other.slot, scheduler.free_slots) == (0, 1)  # the lowest slot is not held any more
 
 
-def test_abort_at_any_time_and_twice_leaves_all_slots_free() -> None:
+def test_abort_twice_in_any_state_frees_all_slots() -> None:
     requests = [fake_request([1, 2], 9) for _ in range(3)]
     scheduler = with_added(2, *requests)
     step(scheduler)

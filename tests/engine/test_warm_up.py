@@ -1,4 +1,4 @@
-"""A service is warm before it says that it serves."""
+"""A service warms up before it reports ready."""
 
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -11,7 +11,7 @@ from fixtures.checkpoints import TINY, CheckpointSpec
 from tests.support.services import running
 
 
-async def test_one_generation_runs_behind_the_start_and_the_memory_is_told(
+async def test_warm_up_runs_one_generation_and_logs_memory(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     order: list[str] = []
@@ -31,7 +31,7 @@ async def test_one_generation_runs_behind_the_start_and_the_memory_is_told(
 
 
 @pytest.mark.parametrize("stage", ["semantic", "coarse", "fine", "codec"])
-async def test_every_stage_warms_up_and_says_what_it_keeps(
+async def test_stage_warms_up_and_logs_memory(
     stage: str, checkpoint_of: Callable[[CheckpointSpec], Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO, logger="barkserve"):

@@ -1,4 +1,4 @@
-"""All codebooks of an utterance, exact and streaming, from a real, tiny model and a fake one."""
+"""All codebooks of an utterance, exact and streaming, with a real and a fake model."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -42,7 +42,7 @@ class Fine:
     filler: Filler
 
     def coarse(self, frames: int, seed: int = 0) -> Codes:
-        """(n, 2) random codes."""
+        """Draw (n, 2) random codes."""
         return np.random.default_rng(seed).integers(0, self.spec.codebook_size, (frames, 2))
 
     def voice(self, length: int) -> Codes:
@@ -65,7 +65,7 @@ class Fine:
     def make(
         self, request: FineRequest, pieces: Sequence[Codes], fill: Fill | None = None
     ) -> list[Codes]:
-        """What comes out, piece by piece."""
+        """Collect the output chunks."""
 
         async def alone() -> list[Codes]:
             batcher = Batcher(fill or self.filler.fill, 1)
@@ -91,7 +91,7 @@ async def arriving(pieces: Sequence[Codes]) -> AsyncIterator[Codes]:
 
 
 def cut(codes: Codes, sizes: list[int]) -> list[Codes]:
-    """Pieces of these sizes, then the rest at once."""
+    """Split into chunks of these sizes and the rest."""
     ends = np.minimum(np.cumsum([0, *sizes]), len(codes))
     return [codes[a:b] for a, b in zip(ends, [*ends[1:], len(codes)], strict=True) if b > a]
 
@@ -115,7 +115,7 @@ def tiny(checkpoint_of: CheckpointOf) -> Fine:
 
 
 def transformers_codes(fine: Fine, coarse: Codes, voice: Codes) -> Codes:
-    """BarkFineModel.generate, greedy: (n, books)."""
+    """Run BarkFineModel.generate, greedy: (n, books)."""
     spec = fine.spec
     offsets = spec.semantic_vocab_size + np.array([0, spec.codebook_size])
     history = {"fine_prompt": torch.from_numpy(voice.T.copy())} if len(voice) else None
@@ -137,21 +137,21 @@ def transformers_codes(fine: Fine, coarse: Codes, voice: Codes) -> Codes:
 
 @pytest.mark.parametrize("voice", [NO_VOICE, 5, 150], ids=["no voice", "short", "long"])
 @pytest.mark.parametrize("frames", [1, 20, 45, 46, 128, 129, 300])
-def test_exact_equals_transformers(fine: Fine, voice: int, frames: int) -> None:
+def test_exact_codes_equal_transformers(fine: Fine, voice: int, frames: int) -> None:
     coarse = fine.coarse(frames, seed=frames)
     expected = transformers_codes(fine, coarse, fine.voice(voice))
     np.testing.assert_array_equal(fine.whole(fine.request(None, voice=voice), [coarse]), expected)
 
 
-def test_codes_behind_the_codebook_are_taken_modulo_its_size(tiny: Fine) -> None:
+def test_codes_after_the_codebook_are_taken_modulo_its_size(tiny: Fine) -> None:
     coarse = tiny.coarse(30)
-    coarse[::3, 1] += tiny.spec.codebook_size  # as the coarse model may make them
+    coarse[::3, 1] += tiny.spec.codebook_size  # as the coarse model can draw them
     expected = transformers_codes(tiny, coarse, tiny.voice(NO_VOICE))
     np.testing.assert_array_equal(tiny.whole(tiny.request(None), [coarse]), expected)
 
 
 @pytest.mark.parametrize("temperature", [None, 0.5])
-def test_streaming_a_short_utterance_equals_exact(fine: Fine, temperature: float | None) -> None:
+def test_short_streamed_utterance_equals_exact(fine: Fine, temperature: float | None) -> None:
     coarse = fine.coarse(PLAN.first + PLAN.lookahead - 1)
     streamed = fine.make(fine.request(PLAN, temperature, voice=5), [coarse])
     exact = fine.whole(fine.request(None, temperature, voice=5), [coarse])
@@ -167,7 +167,7 @@ def test_streaming_a_short_utterance_equals_exact(fine: Fine, temperature: float
     frames=st.integers(0, 160),
     sizes=st.lists(st.integers(1, 40), max_size=6),
 )
-def test_it_does_not_matter_how_coarse_frames_arrive(
+def test_codes_do_not_depend_on_how_frames_arrive(
     fine: Fine,
     voice: int,
     temperature: float | None,
@@ -190,7 +190,7 @@ def test_it_does_not_matter_how_coarse_frames_arrive(
     frames=st.integers(1, 160),
     share=st.floats(0, 1),
 )
-def test_resumed_equals_uninterrupted(
+def test_resumed_codes_equal_uninterrupted_ones(
     fine: Fine,
     voice: int,
     temperature: float | None,
@@ -215,7 +215,7 @@ def test_resumed_equals_uninterrupted(
     sizes=st.lists(st.integers(1, 50), max_size=6),
     produced=st.integers(0, 200),
 )
-def test_every_frame_is_released_once_and_in_order(
+def test_frames_are_released_once_and_in_order(
     tiny: Fine, plan: ChunkPlan, frames: int, voice: int, sizes: list[int], produced: int
 ) -> None:
     coarse = tiny.coarse(frames)
@@ -228,7 +228,7 @@ def test_every_frame_is_released_once_and_in_order(
     np.testing.assert_array_equal(made, expected)
 
 
-def test_a_frame_is_released_as_soon_as_it_has_its_lookahead(tiny: Fine) -> None:
+def test_frame_is_released_as_soon_as_it_has_its_lookahead(tiny: Fine) -> None:
     given_so_far: list[int] = []
 
     async def one_by_one() -> AsyncIterator[Codes]:
@@ -245,15 +245,15 @@ def test_a_frame_is_released_as_soon_as_it_has_its_lookahead(tiny: Fine) -> None
         await batcher.stop()
         return moments
 
-    # 9 frames behind 9 + 6, half as many more behind 13 more, at most 14; at the end what is left
+    # 9 frames at 9 + 6 known ones, then 1.5 times as many, at most 14; at the end the rest
     assert asyncio.run(scenario()) == [(15, 9), (28, 13), (42, 14), (50, 14)]
 
 
-def test_nothing_comes_of_nothing(tiny: Fine) -> None:
+def test_empty_utterance_gives_nothing(tiny: Fine) -> None:
     assert tiny.make(tiny.request(None), []) == tiny.make(tiny.request(PLAN), []) == []
 
 
-def test_sampling_is_replayed_by_its_seed_and_only_by_it(fine: Fine) -> None:
+def test_sampling_depends_on_the_seed_only(fine: Fine) -> None:
     coarse = fine.coarse(60)
     codes = fine.whole(fine.request(PLAN, 0.5), [coarse])
     np.testing.assert_array_equal(fine.whole(fine.request(PLAN, 0.5), [coarse]), codes)
@@ -263,7 +263,7 @@ def test_sampling_is_replayed_by_its_seed_and_only_by_it(fine: Fine) -> None:
 
 @dataclass
 class RecordingFiller(FakeFiller):
-    """Remembers its jobs."""
+    """Records its jobs."""
 
     jobs: list[FillJob] = field(default_factory=list)
 
@@ -276,7 +276,7 @@ class RecordingFiller(FakeFiller):
     "chunks", [None, PLAN, ChunkPlan(1, 1, 1, 0)], ids=["exact", "plan", "ones"]
 )
 @pytest.mark.parametrize("voice", [NO_VOICE, 5, 150])
-def test_a_frames_draws_depend_on_its_place_in_the_utterance_only(
+def test_draws_depend_on_the_frame_in_the_utterance_only(
     tiny: Fine, chunks: ChunkPlan | None, voice: int
 ) -> None:
     frames = 40  # with the longest history they fit into one window
@@ -296,7 +296,7 @@ def random_job(fine: Fine, seed: int, fill_from: int, temperature: float | None)
     return FillJob(codes, fill_from, temperature, draws)
 
 
-def test_jobs_together_equal_jobs_alone(fine: Fine) -> None:
+def test_batched_jobs_equal_single_ones(fine: Fine) -> None:
     shapes = [(0, None), (30, 0.5), (7, None), (44, 0.9)]
     jobs = [random_job(fine, seed, *shape) for seed, shape in enumerate(shapes)]
     together = fine.filler.fill(jobs)
@@ -308,7 +308,7 @@ def test_jobs_together_equal_jobs_alone(fine: Fine) -> None:
         assert codes.max() < fine.spec.codebook_size
 
 
-async def test_streams_beside_each_other_share_passes(tiny: Fine) -> None:
+async def test_concurrent_streams_share_passes(tiny: Fine) -> None:
     fake = FakeFiller(2, 8, tiny.spec.codebook_size, gate=Gate())
     batcher = Batcher(fake.fill, 4)
     await batcher.start()

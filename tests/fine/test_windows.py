@@ -14,7 +14,7 @@ GEOMETRIES = st.sampled_from([SUNO, FineGeometry(128, 64), FineGeometry(45, 17)]
 
 
 def transformers_loops(geometry: FineGeometry, n_history: int, frames: int) -> list[Window]:
-    """The arithmetic of BarkFineModel.generate, line by line."""
+    """Repeat the arithmetic of BarkFineModel.generate line by line."""
     max_fine_input_length, max_fine_history_length = geometry.length, geometry.hop
     input_length = max(n_history + frames, max_fine_input_length)
     n_loops = (frames - (max_fine_input_length - n_history)) / max_fine_history_length
@@ -48,13 +48,13 @@ def test_windows_equal_transformers_loops(
         (512, 1100, [(0, 512), (512, 1024), (588, 1100)]),
     ],
 )
-def test_sunos_windows(history: int, frames: int, expected: list[tuple[int, int]]) -> None:
+def test_windows_of_suno(history: int, frames: int, expected: list[tuple[int, int]]) -> None:
     windows = SUNO.windows(history, frames)
     assert [(window.start, window.fill_from) for window in windows] == expected
 
 
 @given(geometry=GEOMETRIES, history=st.integers(0, 512), frames=st.integers(1, 4000))
-def test_every_frame_is_filled(geometry: FineGeometry, history: int, frames: int) -> None:
+def test_windows_fill_every_frame(geometry: FineGeometry, history: int, frames: int) -> None:
     history = min(history, geometry.hop)
     filled = set()
     for window in geometry.windows(history, frames):
@@ -69,7 +69,7 @@ def test_every_frame_is_filled(geometry: FineGeometry, history: int, frames: int
     frames=st.integers(1, 4000),
     known=st.integers(0, 4000),
 )
-def test_windows_beyond_leaves_out_only_what_decides_nothing_new(
+def test_windows_beyond_skips_only_useless_windows(
     geometry: FineGeometry, history: int, frames: int, known: int
 ) -> None:
     history, known = min(history, geometry.hop), min(known, frames - 1)
@@ -90,7 +90,7 @@ def test_windows_beyond_leaves_out_only_what_decides_nothing_new(
         (ChunkPlan(first=20, growth=2, most=5, lookahead=0), [20, 25, 30, 35, 40]),
     ],
 )
-def test_chunks_are_filled_at_counts_of_frames_only(plan: ChunkPlan, fills: list[int]) -> None:
+def test_fills_depend_on_frame_counts_only(plan: ChunkPlan, fills: list[int]) -> None:
     assert list(islice(plan.fills(), len(fills))) == fills
 
 
@@ -100,11 +100,11 @@ def test_chunks_are_filled_at_counts_of_frames_only(plan: ChunkPlan, fills: list
     most=st.integers(1, 512),
     lookahead=st.integers(0, 60),
 )
-def test_nobody_runs_dry_while_audio_is_made_in_less_than_its_time_over_the_growth(
+def test_growing_chunks_prevent_underruns(
     first: int, growth: float, most: int, lookahead: int
 ) -> None:
-    """A frame is made every `took` frames' time; a listener begins with the first chunk."""
+    """A frame takes `took` frames' time; the player starts with the first chunk."""
     fills = list(islice(ChunkPlan(first, growth, most, lookahead).fills(), 20))
     took = 0.999 / growth * first / (first + 1)  # chunks are whole frames
-    for heard, fill in pairwise(fills):
-        assert (fill - fills[0]) * took <= heard - lookahead
+    for played, fill in pairwise(fills):
+        assert (fill - fills[0]) * took <= played - lookahead

@@ -1,4 +1,4 @@
-"""The EnCodec decoder: equal to transformers' as a whole, and to itself in any pieces."""
+"""The EnCodec decoder equals that of transformers, for any chunking."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -43,7 +43,7 @@ def random_codes(spec: CheckpointSpec, frames: int, rows: int = 1, seed: int = 0
 
 @torch.inference_mode()
 def in_chunks(model: EncodecDecoder, codes: Tensor, sizes: list[int]) -> Tensor:
-    """(B, n) samples of chunks of these sizes and of the rest."""
+    """Decode chunks of these sizes and the rest: (B, n) samples."""
     state, samples, start = None, [], 0
     for size in [*sizes, codes.shape[1]]:
         if len(codes[0, start : start + size]):
@@ -54,14 +54,14 @@ def in_chunks(model: EncodecDecoder, codes: Tensor, sizes: list[int]) -> Tensor:
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 5, 6, 7, 8, 40])
-def test_the_whole_equals_transformers(codec: Codec, frames: int) -> None:
+def test_decoder_equals_transformers(codec: Codec, frames: int) -> None:
     spec, folder, model = codec
     codes = random_codes(spec, frames, rows=2)
     with torch.inference_mode():
         expected = reference(folder).codec_decode(codes.transpose(1, 2))
     samples = in_chunks(model, codes, [])
     assert samples.shape == (2, frames * model.hop_length)
-    assert expected.std() > 1e-3  # else nothing is shown
+    assert expected.std() > 1e-3  # otherwise the comparison is empty
     torch.testing.assert_close(samples, expected, **TOLERANCE)
 
 
@@ -74,14 +74,14 @@ def test_any_chunking_equals_the_whole(codec: Codec, frames: int, sizes: list[in
     torch.testing.assert_close(pieces, in_chunks(model, codes, []), **TOLERANCE)
 
 
-def test_frame_by_frame_equals_the_whole(codec: Codec) -> None:
+def test_single_frames_equal_the_whole(codec: Codec) -> None:
     spec, _, model = codec
     codes = random_codes(spec, 30)
     pieces = in_chunks(model, codes, [model.first_frames, *[1] * 30])
     torch.testing.assert_close(pieces, in_chunks(model, codes, []), **TOLERANCE)
 
 
-def test_first_frames_is_the_least_that_is_enough(codec: Codec) -> None:
+def test_first_frames_is_the_minimum(codec: Codec) -> None:
     spec, _, model = codec
     codes = random_codes(spec, 30)
     whole = in_chunks(model, codes, [])
@@ -92,7 +92,7 @@ def test_first_frames_is_the_least_that_is_enough(codec: Codec) -> None:
     assert not torch.allclose(too_few, whole, **TOLERANCE)
 
 
-def test_rows_do_not_touch_each_other(codec: Codec) -> None:
+def test_rows_do_not_affect_each_other(codec: Codec) -> None:
     spec, _, model = codec
     codes = random_codes(spec, 20, rows=3)
     samples = in_chunks(model, codes, [10])
@@ -111,7 +111,7 @@ def test_rows_do_not_touch_each_other(codec: Codec) -> None:
     [{"use_causal_conv": False}, {"trim_right_ratio": 0.5}, {"norm_type": "time_group_norm"}],
     ids=str,
 )
-def test_a_codec_that_cannot_stream_is_refused(
+def test_codec_that_cannot_stream_is_refused(
     checkpoint_of: CheckpointOf, change: dict[str, object]
 ) -> None:
     config = Checkpoint.open(checkpoint_of(TINY)).bark.codec

@@ -1,4 +1,4 @@
-"""The fine model's logits equal transformers', with either attention, and near in bfloat16."""
+"""The fine model's logits equal those of transformers with each attention backend."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +25,7 @@ def fine_model(
 
 
 def random_window(spec: CheckpointSpec) -> Tensor:
-    """(2, T, books): codes, and padding at the end."""
+    """Draw codes with padding at the end, (2, T, books)."""
     shape = (2, spec.max_fine_input_length, spec.n_fine_codebooks)
     codes = np.random.default_rng(0).integers(0, spec.codebook_size, shape)
     codes[:, -9:] = spec.codebook_size
@@ -47,7 +47,7 @@ def test_logits_of_every_codebook_equal_transformers(
 
 
 @torch.inference_mode()
-def test_later_codebooks_are_not_looked_at(checkpoint_of: CheckpointOf) -> None:
+def test_logits_ignore_later_codebooks(checkpoint_of: CheckpointOf) -> None:
     model, codes = fine_model(checkpoint_of(TINY)), random_window(TINY)
     unknown = codes.clone()
     unknown[:, :, 4:] = TINY.codebook_size

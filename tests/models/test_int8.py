@@ -1,6 +1,4 @@
-"""8-bit integers: what a processor must have for them, and how much they change of what bark-mini
-says.
-"""
+"""int8: its requirements, and how much it changes the output of bark-mini."""
 
 import os
 import subprocess
@@ -30,12 +28,12 @@ TOKENS = 120
 needs_vnni = pytest.mark.skipif(not can_pack(CPU, torch.int8), reason="no VNNI instructions")
 
 
-def test_a_device_without_it_is_told_what_to_use() -> None:
+def test_int8_error_on_another_device_names_alternatives() -> None:
     with pytest.raises(StartupError, match=r"--dtype int8 needs .* use float16 or bfloat16 on"):
         Placement.parse("meta", "int8", "sdpa")
 
 
-def test_a_processor_without_it_is_told_what_to_use(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_int8_error_without_vnni_names_alternatives(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cpu, "_is_vnni_supported", lambda: False)
     with pytest.raises(StartupError, match=r"--dtype int8 needs .*VNNI.* bfloat16 or float32 on"):
         Placement.parse("cpu", "int8", "sdpa")
@@ -58,7 +56,7 @@ def test_int8_is_refused_where_the_kernel_saturates() -> None:
 
 
 def voice_prompt(folder: CheckpointFolder) -> np.ndarray:
-    """What a coarse window behind the default voice reads, (n, 1)."""
+    """Build the prompt of a coarse window after the default voice, (n, 1)."""
     voice = VoiceLibrary(folder).get("v2/rms")
     geometry = CoarseGeometry.from_config(folder.bark)
     history = cut_history(voice.semantic_prompt, voice.coarse_prompt.T, geometry)
@@ -69,7 +67,7 @@ def voice_prompt(folder: CheckpointFolder) -> np.ndarray:
 
 
 def coarse_logits(folder: CheckpointFolder, dtype: str, tokens: list[int] | None) -> list[Tensor]:
-    """The logits of TOKENS coarse tokens, (V,) each.
+    """Compute the logits of TOKENS coarse tokens, (V,) each.
 
     Args:
         folder: the checkpoint.
@@ -98,7 +96,7 @@ def coarse_logits(folder: CheckpointFolder, dtype: str, tokens: list[int] | None
 
 
 def best_tokens(folder: CheckpointFolder, logits: list[Tensor]) -> list[int]:
-    """The most likely token of each step."""
+    """Return the most likely token of each step."""
     heads = coarse_heads(folder.bark)
     return [int(heads[step % len(heads)][int(each.argmax())]) for step, each in enumerate(logits)]
 
@@ -130,7 +128,7 @@ def test_int8_coarse_draws_what_float32_draws() -> None:
 
 @needs_vnni
 @torch.inference_mode()
-def test_fine_chooses_almost_always_what_float32_chooses() -> None:
+def test_int8_fine_chooses_what_float32_chooses() -> None:
     folder = CheckpointFolder.open(bundled_checkpoint())
     voice = VoiceLibrary(folder).get("v2/rms")
     codes = torch.from_numpy(voice.fine_prompt.T[:256].astype(np.int64))[None]

@@ -1,4 +1,4 @@
-"""Packed linear layers: the same numbers as torch's own, whatever the size, dtype and batch."""
+"""Packed linear layers equal torch's own for each size, dtype and batch."""
 
 import pytest
 import torch
@@ -29,7 +29,7 @@ def layer_of(kind: type[nn.Linear], size: tuple[int, int], bias: bool) -> nn.Lin
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("kind", [nn.Linear, GeluLinear])
 @pytest.mark.parametrize("rows", [1, 5, 70])
-def test_packed_equals_unpacked(
+def test_packed_linear_equals_unpacked(
     kind: type[nn.Linear], size: tuple[int, int], bias: bool, rows: int
 ) -> None:
     whole = nn.Sequential(layer_of(kind, size, bias))
@@ -43,7 +43,7 @@ def test_packed_equals_unpacked(
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("rows", [1, 9])
 @pytest.mark.skipif(not can_pack(CPU, torch.bfloat16), reason="no bfloat16 instructions")
-def test_bfloat16_weights_take_and_give_float32(size: tuple[int, int], rows: int) -> None:
+def test_bfloat16_linear_takes_and_returns_float32(size: tuple[int, int], rows: int) -> None:
     whole = nn.Sequential(layer_of(GeluLinear, size, True))
     x = torch.randn(rows, size[1])
     expected = whole(x)
@@ -58,12 +58,12 @@ def test_bfloat16_weights_take_and_give_float32(size: tuple[int, int], rows: int
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("kind", [nn.Linear, GeluLinear])
 @needs_vnni
-def test_int8_is_off_by_no_more_than_what_was_rounded(
+def test_int8_error_is_bounded_by_rounding(
     kind: type[nn.Linear], size: tuple[int, int], bias: bool
 ) -> None:
     layer = layer_of(kind, size, bias)
     x = torch.randn(3, 7, size[1])
-    x[1] *= 100  # loud beside soft: each has a scale of its own
+    x[1] *= 100  # each row has a scale of its own
     expected = layer(x)
     whole = nn.Sequential(layer)
     pack_linear(whole, torch.int8)
@@ -76,13 +76,13 @@ def test_int8_is_off_by_no_more_than_what_was_rounded(
         + of_weight * x.abs().sum(dim=-1, keepdim=True)
         + of_x * of_weight * size[1]
     )
-    slope = 1.13 if kind is GeluLinear else 1.0  # the steepest that GELU is
+    slope = 1.13 if kind is GeluLinear else 1.0  # the maximum slope of GELU
     assert (error <= slope * bound + 1e-4).all()
     assert error.max() > 0
 
 
 @needs_vnni
-def test_an_int8_row_does_not_depend_on_the_others() -> None:
+def test_int8_row_does_not_depend_on_other_rows() -> None:
     layer = Int8Linear(layer_of(nn.Linear, (768, 640), True).weight, None)
     x = torch.randn(19, 640)
     x[3] = 0
@@ -92,13 +92,13 @@ def test_an_int8_row_does_not_depend_on_the_others() -> None:
 
 
 @needs_vnni
-def test_an_int8_weight_takes_a_quarter() -> None:
+def test_int8_weight_takes_a_quarter_of_the_bytes() -> None:
     layer = Int8Linear(layer_of(nn.Linear, (768, 640), True).weight, None)
     assert layer.nbytes == 768 * 640 + 768 * (4 + 8 + 4)
     assert weight_bytes(nn.Sequential(layer)) == layer.nbytes
 
 
-def test_a_small_weight_is_counted_in_both_its_forms() -> None:
+def test_small_packed_weight_counts_both_layouts() -> None:
     small, large = (
         PackedLinear(layer_of(nn.Linear, size, True).weight, None)
         for size in ((24, 16), (768, 640))

@@ -1,6 +1,4 @@
-"""Models take the tensors that are read: nothing is left without memory, nothing is copied, and
-no file stays mapped.
-"""
+"""Models take over the loaded tensors without a copy, and no file stays mapped."""
 
 import sys
 from collections.abc import Callable
@@ -37,7 +35,7 @@ def loaded(stage: str, checkpoint: Checkpoint, dtype: str) -> nn.Module:
 
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_everything_is_in_its_place(
+def test_model_has_no_meta_tensors(
     checkpoint_of: Callable[[CheckpointSpec], Path], stage: str, dtype: str
 ) -> None:
     model = loaded(stage, Checkpoint.open(checkpoint_of(TINY)), dtype)
@@ -52,7 +50,7 @@ def test_everything_is_in_its_place(
 
 
 @pytest.mark.parametrize("stage", ["semantic", "coarse", "fine"])
-def test_a_network_is_made_of_the_tensors_that_were_read(
+def test_model_keeps_the_loaded_tensors(
     checkpoint_of: Callable[[CheckpointSpec], Path], stage: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: set[int] = set()
@@ -78,7 +76,7 @@ def test_tied_heads_stay_tied(checkpoint_of: Callable[[CheckpointSpec], Path]) -
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads what Linux tells of mapped files")
 @pytest.mark.parametrize("kind", ["safetensors", "bin"])
-def test_no_file_stays_mapped(tmp_path: Path, kind: str) -> None:
+def test_loading_leaves_no_file_mapped(tmp_path: Path, kind: str) -> None:
     folder = build_checkpoint(tmp_path, TINY, weights_format=kind)
     models = [loaded(stage, Checkpoint.open(folder), "float32") for stage in STAGES]
     assert models

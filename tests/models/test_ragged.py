@@ -1,4 +1,4 @@
-"""Decode attention by bags: each row sees exactly what it holds, in whatever slot."""
+"""Decode attention by bags covers exactly the positions of each row."""
 
 import pytest
 import torch
@@ -11,7 +11,7 @@ HEADS, POSITIONS, WIDTH = 3, 11, 16
 
 @pytest.mark.parametrize("lengths", [[1, 11, 4], [5, 5, 5]], ids=str)
 @pytest.mark.parametrize("slots", [[0, 1, 2], [3, 0, 2]], ids=str)
-def test_it_is_attention_over_what_each_row_holds(lengths: list[int], slots: list[int]) -> None:
+def test_bags_attend_to_the_positions_of_each_row(lengths: list[int], slots: list[int]) -> None:
     torch.manual_seed(0)
     keys, values = torch.randn(2, 4, HEADS, POSITIONS, WIDTH)
     for slot, length in zip(slots, lengths, strict=True):

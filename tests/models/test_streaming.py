@@ -1,4 +1,4 @@
-"""Layers whose state goes in and out: any chunking equals the whole."""
+"""Layers with explicit state: the output does not depend on chunking."""
 
 from collections.abc import Sequence
 
@@ -30,7 +30,7 @@ def signal(rows: int = 2, seed: int = 0) -> Tensor:
 
 @torch.inference_mode()
 def in_chunks(layer: nn.Module, x: Tensor, sizes: Sequence[int]) -> Tensor:
-    """The outputs of chunks of these sizes, and of the rest, joined."""
+    """Run chunks of these sizes and the rest; join the outputs."""
     state, outputs, start = None, [], 0
     for size in [*sizes, LENGTH]:
         if chunk := x[..., start : start + size].shape[-1]:
@@ -44,15 +44,15 @@ def in_chunks(layer: nn.Module, x: Tensor, sizes: Sequence[int]) -> Tensor:
 @settings(max_examples=15, deadline=None)
 @given(sizes=SIZES)
 def test_any_chunking_equals_the_whole(layer: nn.Module, sizes: list[int]) -> None:
-    x, first = signal(), 7  # frames that a kernel of 7 must see to reflect its start
+    x, first = signal(), 7  # frames that a kernel of 7 needs to reflect its start
     torch.testing.assert_close(
         in_chunks(layer, x, [first, *sizes]), in_chunks(layer, x, []), atol=1e-6, rtol=0
     )
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-def test_the_state_is_one_row_an_utterance(layer: nn.Module) -> None:
-    """Rows may be taken from states and joined into states: so streams join and leave batches."""
+def test_state_has_one_row_per_utterance(layer: nn.Module) -> None:
+    """Rows can be taken from states and joined to states, as streams join and leave batches."""
     with torch.inference_mode():
         x = signal(3)
         _, together = layer(x[..., :10], None)
@@ -67,7 +67,7 @@ def test_the_state_is_one_row_an_utterance(layer: nn.Module) -> None:
 @pytest.mark.parametrize("layer", LAYERS)
 @settings(max_examples=15, deadline=None)
 @given(ends=st.lists(st.integers(1, LENGTH - 10), min_size=3, max_size=3))
-def test_padded_rows_equal_rows_alone(layer: nn.Module, ends: list[int]) -> None:
+def test_padded_rows_equal_single_rows(layer: nn.Module, ends: list[int]) -> None:
     x = signal(3)
     known = ends if isinstance(layer, StreamingLSTM) else torch.tensor(ends)
     with torch.inference_mode():
@@ -82,7 +82,7 @@ def test_padded_rows_equal_rows_alone(layer: nn.Module, ends: list[int]) -> None
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-def test_a_state_can_be_used_twice(layer: nn.Module) -> None:
+def test_state_can_be_reused(layer: nn.Module) -> None:
     x = signal()
     with torch.inference_mode():
         _, state = layer(x[..., :10], None)

@@ -1,6 +1,4 @@
-"""Which character each token speaks, over real gRPC: no token changes, replicas go on, and a
-checkpoint that names no head finds one.
-"""
+"""Word alignment over gRPC: it changes no token and survives a failover."""
 
 import asyncio
 import json
@@ -23,7 +21,7 @@ TEXTS = ("The 2 dogs ran, and then they slept.", "Hello there.", "Where is my re
 
 @dataclass
 class Said:
-    """What a call gave."""
+    """The result of a call."""
 
     tokens: list[int] = field(default_factory=list)
     characters: list[int] = field(default_factory=list)
@@ -51,7 +49,7 @@ async def mini() -> AsyncIterator[RunningService]:
         yield service
 
 
-async def test_tokens_are_the_same_and_each_speaks_a_character(mini: RunningService) -> None:
+async def test_alignment_keeps_tokens_and_gives_each_a_character(mini: RunningService) -> None:
     for text in TEXTS:
         plain, said = await say(mini, text, alignment=False), await say(mini, text)
         assert plain.characters == []
@@ -63,12 +61,12 @@ async def test_tokens_are_the_same_and_each_speaks_a_character(mini: RunningServ
         assert said.characters[-1] >= len(text) - 2
 
 
-async def test_beside_others_as_alone(mini: RunningService) -> None:
+async def test_batched_alignment_equals_single(mini: RunningService) -> None:
     alone = [await say(mini, text) for text in TEXTS]
     assert await asyncio.gather(*(say(mini, text) for text in TEXTS)) == alone
 
 
-async def test_a_replica_that_goes_on_tells_all_characters(mini: RunningService) -> None:
+async def test_replica_after_a_failover_reports_all_characters(mini: RunningService) -> None:
     whole = await say(mini, TEXTS[0])
     for cut in (1, 50, len(whole.tokens) - 1, len(whole.tokens)):
         rest = await say(mini, TEXTS[0], produced=whole.tokens[:cut])
@@ -77,7 +75,7 @@ async def test_a_replica_that_goes_on_tells_all_characters(mini: RunningService)
         assert rest.reason == whole.reason
 
 
-async def test_a_replica_that_has_no_token_left_to_draw_tells_them_too(
+async def test_replica_without_tokens_left_reports_all_characters(
     mini: RunningService,
 ) -> None:
     whole = await say(mini, TEXTS[0], max_tokens=60)
@@ -87,8 +85,8 @@ async def test_a_replica_that_has_no_token_left_to_draw_tells_them_too(
     assert rest.characters == whole.characters
 
 
-async def test_the_tail_is_cut_where_it_was_cut_before(mini: RunningService) -> None:
-    """Three tokens are less than any last letter takes."""
+async def test_tail_is_cut_at_the_same_token_after_a_failover(mini: RunningService) -> None:
+    """Three tokens are fewer than any last letter takes."""
     cut = await say(mini, TEXTS[0], max_tail_tokens=3)
     whole = await say(mini, TEXTS[0])
     assert cut.reason == common_pb2.FINISH_REASON_LENGTH
@@ -100,7 +98,7 @@ async def test_the_tail_is_cut_where_it_was_cut_before(mini: RunningService) -> 
         assert again.reason == cut.reason
 
 
-async def test_a_checkpoint_that_names_no_head_finds_it(
+async def test_checkpoint_without_alignment_head_finds_one(
     mini: RunningService, tmp_path: Path
 ) -> None:
     folder = Path(shutil.copytree(bundled_checkpoint(), tmp_path / "nameless"))
@@ -117,7 +115,7 @@ async def test_a_checkpoint_that_names_no_head_finds_it(
 
 
 @pytest.mark.parametrize("greedy", [False, True])
-async def test_random_weights_align_somehow_and_always_alike(
+async def test_random_weights_align_reproducibly(
     checkpoint_of: Callable[[CheckpointSpec], Path], greedy: bool
 ) -> None:
     sampling = common_pb2.Sampling(greedy=greedy)
@@ -134,9 +132,7 @@ async def test_random_weights_align_somehow_and_always_alike(
 @pytest.mark.parametrize(
     "options", [{"max_tail_tokens": -1}, {"max_tail_tokens": 5, "alignment": False}]
 )
-async def test_a_tail_that_cannot_be_is_refused(
-    mini: RunningService, options: dict[str, Any]
-) -> None:
+async def test_invalid_tail_is_refused(mini: RunningService, options: dict[str, Any]) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await say(mini, TEXTS[0], **options)
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT

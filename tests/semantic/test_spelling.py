@@ -1,4 +1,4 @@
-"""Text in letters only, for checkpoints that know no digits and no other script."""
+"""Texts in letters only, for checkpoints without digits and other scripts."""
 
 import re
 
@@ -35,22 +35,22 @@ from barkserve.semantic.spelling import spell_out
         ("See it.Now go. well", "See it, Now go, well"),
     ],
 )  # fmt: skip
-def test_spelling(text: str, spoken: str) -> None:
+def test_spell_out_examples(text: str, spoken: str) -> None:
     assert spell_out(text).text == spoken
 
 
 @given(st.text())
-def test_any_text_becomes_letters_and_simple_signs(text: str) -> None:
+def test_spell_out_gives_letters_and_simple_signs(text: str) -> None:
     spoken = spell_out(text).text
     assert re.fullmatch(r"[a-zA-Z.,?!'\- ]*", spoken)
     assert (
         spell_out(spoken).text == spoken or "." in spoken
-    )  # "no." may be read as an abbreviation then
+    )  # "no." can be read as an abbreviation then
 
 
 @given(
     st.integers(min_value=0, max_value=10**18) | st.integers(max_value=10**400, min_value=10**300),
     st.sampled_from(["{}", "${}", "{}th", "{}.5", "{:,}", "${:,}", "£{}.50"]),
 )
-def test_no_number_is_lost(number: int, form: str) -> None:
+def test_spell_out_keeps_every_number(number: int, form: str) -> None:
     assert re.search("[a-z]{3}", spell_out(form.format(number)).text)

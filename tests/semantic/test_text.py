@@ -1,4 +1,4 @@
-"""Text to token ids: equal to BarkProcessor's over everything that can be typed, or refused."""
+"""Text to token ids equals BarkProcessor's for any text, or is refused."""
 
 import json
 import shutil
@@ -51,7 +51,7 @@ def _edit(file: Path, **change: object) -> None:
 @example("[UNK] [MASK][PAD] hello")
 @example("e\u0301 \u00a0 \ufeff a\u200bb")
 @example("\u3164")
-def test_any_text_encodes_as_in_the_reference_or_is_refused(
+def test_encode_equals_the_reference_or_refuses(
     encoder: TextEncoder, reference_ids: Callable[[str], list[int]], text: str
 ) -> None:
     expected = reference_ids(normalize(text).text)
@@ -64,7 +64,7 @@ def test_any_text_encodes_as_in_the_reference_or_is_refused(
     assert (ids - TINY.text_encoding_offset).tolist() == expected
 
 
-def test_padding_and_truncation_of_the_file_are_not_used(
+def test_encode_ignores_padding_and_truncation_of_the_file(
     folder: Path, encoder: TextEncoder
 ) -> None:
     _edit(
@@ -93,7 +93,7 @@ def test_padding_and_truncation_of_the_file_are_not_used(
         ("\n", ""),
     ],
 )
-def test_white_space_is_normalised_as_suno_does(text: str, normal: str) -> None:
+def test_normalize_collapses_white_space_as_suno(text: str, normal: str) -> None:
     assert normalize(text).text == normal
 
 
@@ -114,7 +114,7 @@ def test_unspeakable_text_is_refused(text: str, encoder: TextEncoder) -> None:
     assert caught.value.field == "text"
 
 
-def test_the_longest_text_fits_and_one_token_more_does_not(encoder: TextEncoder) -> None:
+def test_text_of_the_maximum_length_fits(encoder: TextEncoder) -> None:
     limit = TINY.max_input_semantic_length
     assert encoder.encode("a " * limit).shape == (limit,)
     with pytest.raises(InvalidArgument, match=f"{limit + 1} tokens, at most {limit} are spoken"):
@@ -124,7 +124,7 @@ def test_the_longest_text_fits_and_one_token_more_does_not(encoder: TextEncoder)
 @pytest.mark.parametrize("lower", [False, True])
 @given(text=SPOKEN | TEXTS)
 @example(text="[UNK] [MASK][PAD] Éa")
-def test_a_vocabulary_alone_makes_the_same_tokenizer(
+def test_vocabulary_alone_gives_the_same_tokenizer(
     by_vocabulary: dict[bool, tuple[TextEncoder, BertTokenizer]], lower: bool, text: str
 ) -> None:
     ours, theirs = by_vocabulary[lower]
@@ -153,18 +153,18 @@ def _without(folder: Path, *names: str) -> Path:
     return folder
 
 
-def test_a_vocabulary_needs_no_options(folder: Path) -> None:
+def test_vocabulary_needs_no_options(folder: Path) -> None:
     bare = _encoder(_without(folder, "tokenizer.json", "tokenizer_config.json"))
     assert bare.encode("HELLO").tolist() == bare.encode("hello").tolist()
 
 
-def test_a_missing_tokenizer_is_said(folder: Path) -> None:
+def test_missing_tokenizer_is_reported(folder: Path) -> None:
     with pytest.raises(CheckpointError, match=r"no tokenizer\.json and no vocab\.txt"):
         _encoder(_without(folder, "tokenizer.json", "vocab.txt"))
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff", b"nonsense"])
-def test_a_broken_tokenizer_is_said(content: bytes, folder: Path) -> None:
+def test_broken_tokenizer_is_reported(content: bytes, folder: Path) -> None:
     (folder / "tokenizer.json").write_bytes(content)
     with pytest.raises(CheckpointError, match=r"tokenizer\.json is broken"):
         _encoder(folder)
@@ -173,13 +173,13 @@ def test_a_broken_tokenizer_is_said(content: bytes, folder: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"), [(b"a\nb\n", r"has no \[UNK\]"), (b"\xff", "cannot be read")]
 )
-def test_a_broken_vocabulary_is_said(content: bytes, message: str, folder: Path) -> None:
+def test_broken_vocabulary_is_reported(content: bytes, message: str, folder: Path) -> None:
     (_without(folder, "tokenizer.json") / "vocab.txt").write_bytes(content)
     with pytest.raises(CheckpointError, match=message):
         _encoder(folder)
 
 
-def test_a_tokenizer_too_large_for_the_network_is_said(folder: Path) -> None:
+def test_too_large_tokenizer_is_reported(folder: Path) -> None:
     extra: list[Any] = [f"word{number}" for number in range(9)]
     (_without(folder, "tokenizer.json") / "vocab.txt").write_text(
         "\n".join([*vocabulary(), *extra])

@@ -1,4 +1,4 @@
-"""Where each character of a spoken text stands in the text that was written."""
+"""The original position of each character of a rewritten text."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ LIKELY = st.text("Mr. 5$€%&@[la]ughs1,0:3️⃣-é你😀#th;\n", max_size=40)
 
 
 def origins(written: str, spoken: TextWithOffsets, word: str) -> str:
-    """The part of what was written that a word of what is spoken came from."""
+    """Return the part of the written text that a spoken word comes from."""
     start = spoken.text.index(word)
     source = spoken.source[start : start + len(word)]
     return written[source[0] : source[-1] + 1]
@@ -42,13 +42,13 @@ def origins(written: str, spoken: TextWithOffsets, word: str) -> str:
         ("50% & more", "percent", "%"),
     ],
 )
-def test_a_spoken_word_comes_from_the_written_one(written: str, word: str, origin: str) -> None:
+def test_spoken_word_maps_to_the_written_one(written: str, word: str, origin: str) -> None:
     assert origins(written, spell_out(written), word) == origin
 
 
 @given(WRITTEN | LIKELY)
 @pytest.mark.parametrize("prepare", [spell_out, normalize])
-def test_every_character_comes_from_one_and_in_order(
+def test_offsets_are_monotonic_and_valid(
     prepare: Callable[[str], TextWithOffsets], text: str
 ) -> None:
     spoken = prepare(text)
@@ -59,7 +59,7 @@ def test_every_character_comes_from_one_and_in_order(
 
 @given(st.text("abc XYZ.,?!'", max_size=60))
 @pytest.mark.parametrize("prepare", [spell_out, normalize])
-def test_letters_that_stay_come_from_themselves(
+def test_unchanged_letters_map_to_themselves(
     prepare: Callable[[str], TextWithOffsets], text: str
 ) -> None:
     spoken = prepare(text)
@@ -77,12 +77,12 @@ def encoder(
 
 @example("\N{EURO SIGN} 0")
 @given(WRITTEN | LIKELY)
-def test_every_token_has_a_place(encoder: TextEncoder, text: str) -> None:
+def test_every_token_has_an_offset(encoder: TextEncoder, text: str) -> None:
     try:
         ids = encoder.encode(text)
     except InvalidArgument:
         return
-    places = encoder.locate(text).tolist()
-    assert len(places) == len(ids)
-    assert places == sorted(places)
-    assert all(0 <= place < len(text) and not text[place].isspace() for place in places)
+    positions = encoder.locate(text).tolist()
+    assert len(positions) == len(ids)
+    assert positions == sorted(positions)
+    assert all(0 <= position < len(text) and not text[position].isspace() for position in positions)

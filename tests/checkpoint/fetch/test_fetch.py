@@ -1,4 +1,4 @@
-"""`barkserve fetch`: a folder that one service starts from, whole or not at all."""
+"""Tests of `barkserve fetch`: the part of a service is complete or absent."""
 
 import io
 import json
@@ -58,9 +58,7 @@ def either(request: pytest.FixtureRequest, source: Path, tmp_path: Path) -> Path
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_loads_the_very_network_from_its_part(
-    either: Path, tmp_path: Path, stage: str
-) -> None:
+def test_stage_loads_the_same_model_from_its_part(either: Path, tmp_path: Path, stage: str) -> None:
     part = tmp_path / "part"
     run(stage, either, part)
     ours = LOAD[stage](Checkpoint.open(part), PLACEMENT).state_dict()
@@ -73,7 +71,7 @@ def test_a_stage_loads_the_very_network_from_its_part(
     assert bool(list(part.glob("tokenizer*"))) == (stage == "semantic")
 
 
-def test_the_orchestrator_gets_voices_and_no_weights(source: Path, tmp_path: Path) -> None:
+def test_orchestrator_gets_voices_and_no_weights(source: Path, tmp_path: Path) -> None:
     part = tmp_path / "part"
     run("orchestrator", source, part)
     ours, whole = (VoiceLibrary(Checkpoint.open(each, weights=False)) for each in (part, source))
@@ -84,7 +82,7 @@ def test_the_orchestrator_gets_voices_and_no_weights(source: Path, tmp_path: Pat
     assert Checkpoint.open(part, weights=False).name == str(source)
 
 
-def test_what_is_there_and_whole_is_not_fetched_again(source: Path, tmp_path: Path) -> None:
+def test_complete_folder_is_not_fetched_again(source: Path, tmp_path: Path) -> None:
     part = tmp_path / "part"
     assert "MB" in run("coarse", source, part)
     before = {path: path.stat().st_mtime_ns for path in part.iterdir()}
@@ -95,7 +93,7 @@ def test_what_is_there_and_whole_is_not_fetched_again(source: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("damage", ["changed", "missing", "no manifest", "broken manifest"])
-def test_damage_is_found_and_mended(source: Path, tmp_path: Path, damage: str) -> None:
+def test_damaged_folder_is_detected_and_repaired(source: Path, tmp_path: Path, damage: str) -> None:
     part = tmp_path / "part"
     run("coarse", source, part)
     whole = (part / TENSORS).read_bytes()
@@ -117,10 +115,10 @@ def test_damage_is_found_and_mended(source: Path, tmp_path: Path, damage: str) -
 
 @pytest.fixture
 def hub(either: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
-    """A hub whose repository suno/tiny is the checkpoint."""
+    """Run a hub whose repository suno/tiny is the checkpoint."""
     whole = Hub(either, tmp_path / "cache")
     monkeypatch.setattr(huggingface_hub, "snapshot_download", whole.snapshot_download)
-    monkeypatch.setattr(weight_files, "_REQUEST_BYTES", 1 << 10)  # so little is in the checkpoint
+    monkeypatch.setattr(weight_files, "_REQUEST_BYTES", 1 << 10)  # the checkpoint is small
     with running_hub_server(either) as server:
         template = server.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", server.endpoint)
@@ -129,7 +127,7 @@ def hub(either: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_the_hub_is_asked_for_a_stage_s_tensors_only(
+def test_hub_sends_only_the_tensors_of_the_stage(
     hub: HubServer, tmp_path: Path, stage: str
 ) -> None:
     run(stage, "suno/tiny", tmp_path / "part")
@@ -149,7 +147,7 @@ def test_the_hub_is_asked_for_a_stage_s_tensors_only(
         assert "pytorch_model.bin" in downloaded
 
 
-def test_an_interrupted_fetch_leaves_no_manifest(
+def test_interrupted_fetch_leaves_no_manifest(
     source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any) -> None:
@@ -167,7 +165,7 @@ def test_an_interrupted_fetch_leaves_no_manifest(
     assert "checksums match" in run("", source, part, verify=True)
 
 
-def test_replicas_that_share_a_volume_may_fetch_at_once(source: Path, tmp_path: Path) -> None:
+def test_replicas_can_fetch_to_one_volume_at_once(source: Path, tmp_path: Path) -> None:
     part = tmp_path / "part"
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: run("coarse", source, part), range(4)))
@@ -175,7 +173,7 @@ def test_replicas_that_share_a_volume_may_fetch_at_once(source: Path, tmp_path: 
     assert not list(part.rglob("*.part"))
 
 
-def test_a_broken_source_is_named(source: Path, tmp_path: Path) -> None:
+def test_broken_source_is_named(source: Path, tmp_path: Path) -> None:
     broken = Path(shutil.copytree(source, tmp_path / "broken"))
     data = (broken / TENSORS).read_bytes()
     (broken / TENSORS).write_bytes(data[: len(data) // 2])
@@ -183,6 +181,6 @@ def test_a_broken_source_is_named(source: Path, tmp_path: Path) -> None:
         run("coarse", broken, tmp_path / "part")
 
 
-def test_a_folder_and_a_stage_are_needed(source: Path) -> None:
+def test_fetch_requires_a_folder_and_a_stage(source: Path) -> None:
     with pytest.raises(StartupError, match=r"--to FOLDER and --stage"):
         fetch(FetchOptions(stage="coarse"), io.StringIO())
