@@ -61,8 +61,8 @@ def _edit_generation(folder: Path, **change: object) -> None:
 
 
 def test_library_requires_the_default_voice(folder: Path) -> None:
-    _edit_generation(folder, default_voice="v2/nobody")
-    with pytest.raises(CheckpointError, match=r"default_voice to 'v2/nobody'"):
+    _edit_generation(folder, default_voice="v2/unknown")
+    with pytest.raises(CheckpointError, match=r"default_voice to 'v2/unknown'"):
         _library(folder)
 
 

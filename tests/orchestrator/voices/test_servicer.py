@@ -160,7 +160,7 @@ async def test_voices_are_described(replicas: Replicas) -> None:
             "INVALID_ARGUMENT",
             "description",
         ),
-        (Create(name="x", source=Selection(name="nobody")), "NOT_FOUND", "nobody"),
+        (Create(name="x", source=Selection(name="unknown")), "NOT_FOUND", "unknown"),
         (Create(name="x", source=Selection(handle="nothing")), "NOT_FOUND", "handle"),
         (
             Create(name="none", source=Selection(npz=npz())),
@@ -177,7 +177,7 @@ async def test_voices_are_described(replicas: Replicas) -> None:
             "FAILED_PRECONDITION",
             OWNED,
         ),
-        (speech_pb2.DeleteVoiceRequest(name="nobody"), "NOT_FOUND", "nobody"),
+        (speech_pb2.DeleteVoiceRequest(name="unknown"), "NOT_FOUND", "unknown"),
         (speech_pb2.GetVoiceRequest(name="v2/test_speaker"), "NOT_FOUND", PRESETS[1]),
     ],
 )
