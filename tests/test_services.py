@@ -185,6 +185,19 @@ def test_up_passes_its_options_to_services_that_have_them() -> None:
         assert "--drain-seconds=5.0" in words
 
 
+@pytest.mark.parametrize(
+    ("host", "reachable"),
+    [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("[::]", "[::1]"), ("10.0.0.5",) * 2],
+)
+def test_up_reaches_the_orchestrator_on_its_host(host: str, reachable: str) -> None:
+    planned = plan_services(UpOptions(host=host, port=50051))
+    orchestrator, stage = planned[-1], planned[0]
+    assert f"--host={host}" in orchestrator.arguments
+    assert orchestrator.address == f"{reachable}:50051"
+    assert "--host=127.0.0.1" in stage.arguments
+    assert stage.address == "127.0.0.1:50052"
+
+
 def test_registry_loads_neither_grpc_nor_torch() -> None:
     code = (
         "import sys, barkserve.services; "

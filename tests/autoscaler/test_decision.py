@@ -32,9 +32,9 @@ def test_unmeasured_stage_uses_the_assumption() -> None:
 
 def test_normal_backlog_adds_no_replica() -> None:
     assert decided(streams=2, backlog_s=16) == decided(streams=2, backlog_s=0)
-    behind = decided(streams=2, backlog_s=36)
-    assert behind.demand == pytest.approx((2 + 20 / 10) / 5)
-    assert "20.0 s of backlog" in behind.reason
+    late = decided(streams=2, backlog_s=36)
+    assert late.demand == pytest.approx((2 + 20 / 10) / 5)
+    assert "20.0 s of backlog" in late.reason
 
 
 def test_one_replica_stays_after_recent_streams() -> None:

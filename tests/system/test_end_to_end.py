@@ -186,6 +186,18 @@ def test_stop_lets_a_long_text_finish(
     assert all(map(gone, up_.services))
 
 
+def test_up_names_the_service_that_is_not_ready_in_time(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
+    result = run(up(checkpoint_of(TINY), **{"startup-seconds": 0.05}))
+    assert result.returncode == 1
+    assert result.stderr.startswith(
+        "barkserve up: services not ready after 0.05 s: semantic is still loading. Raise "
+        "--startup-seconds"
+    )
+    assert result.stderr.count("\n") == 1
+
+
 def test_services_end_when_up_is_killed(started: Up) -> None:
     started.process.kill()
     wait_until_gone(started.services)

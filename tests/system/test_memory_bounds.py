@@ -39,11 +39,11 @@ async def test_orchestrator_memory_stays_flat_under_long_ids() -> None:
     ):
         stub = speech_pb2_grpc.SpeechServiceStub(channel)
         async for response in stub.StreamingSynthesize(unknown_contexts(10, 8)):
-            assert response.WhichOneof("response") == "failed"
+            assert response.WhichOneof("response") == "error"
         before = resident_bytes(service)
         failures = 0
         async for response in stub.StreamingSynthesize(unknown_contexts(200, 3 * MEBIBYTE)):
-            assert response.WhichOneof("response") == "failed"
+            assert response.WhichOneof("response") == "error"
             failures += 1
             assert resident_bytes(service) - before < ALLOWED_GROWTH
         assert failures == 200
