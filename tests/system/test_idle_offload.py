@@ -98,7 +98,7 @@ async def test_audio_is_the_same_after_offload(checkpoint_of: CheckpointOf) -> N
         assert together == expected
         for stage in STAGES:
             service = chain.services[stage]
-            assert service.metric("barkserve_offload_return_seconds", stage=stage) > 0
+            assert service.metric("barkserve_offload_reload_seconds", stage=stage) > 0
             failed = service.metric("barkserve_requests_total", stage=stage, outcome="INTERNAL")
             assert failed == 0
 

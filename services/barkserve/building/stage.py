@@ -76,13 +76,9 @@ def make_engine(
     thread = ModelThread(begin, _make_synchronize(options))
     engine = Engine(runner, _prefill_positions(options), thread, residency)
     metrics.watch("slots", "Slots of the key/value cache", lambda: engine.slots)
-    metrics.watch(
-        "slots_free", "Slots that a new sequence could have now", lambda: engine.free_slots
-    )
-    metrics.watch(
-        "slots_running", "Slots of sequences that are being continued", lambda: engine.running
-    )
-    metrics.watch("queue_depth", "Sequences waiting for a slot", lambda: engine.waiting)
+    metrics.watch("slots_free", "Slots that a new request could get now", lambda: engine.free_slots)
+    metrics.watch("slots_running", "Slots of running requests", lambda: engine.running)
+    metrics.watch("queue_depth", "Requests waiting for a slot", lambda: engine.waiting)
     return engine, Admission(options.max_streams, during=residency.reserve)
 
 
@@ -133,7 +129,7 @@ def _make_residency(
         lambda: residency.freed_bytes,
     )
     metrics.watch(
-        "offload_return_seconds",
+        "offload_reload_seconds",
         "Duration of the last reload",
         lambda: residency.reload_s,
     )
