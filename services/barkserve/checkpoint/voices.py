@@ -4,7 +4,6 @@ All input is checked: no pickles, no unchecked sizes, no paths outside the check
 needs neither torch nor gRPC.
 """
 
-import difflib
 import io
 import math
 import os
@@ -19,8 +18,10 @@ from numpy.lib import format as npy_format
 
 from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.checkpoint.folder import CheckpointFolder, fetch_file, read_json_object
+from barkserve.checkpoint.similar_names import similar_names
 from barkserve.checkpoint.voice_card import VoiceCard, preset_card
 from barkserve.errors import CheckpointError, InvalidArgument, NotFound
+from barkserve.regular_file import read_regular_file
 
 PROMPTS = ("semantic_prompt", "coarse_prompt", "fine_prompt")
 MAX_NPZ_BYTES = 1 << 20
@@ -108,6 +109,7 @@ class VoiceLibrary:
     def __init__(self, folder: CheckpointFolder) -> None:
         self._folder = folder
         self._paths = _read_paths(folder.path / _PATHS_FILE)
+        self._names = tuple(sorted(self._paths))
         self._voices: dict[str, Voice] = {}
         self.default = folder.bark.default_voice
         if self.default is not None and self.default not in self._paths:
@@ -118,7 +120,7 @@ class VoiceLibrary:
 
     def names(self) -> tuple[str, ...]:
         """Return all names, sorted."""
-        return tuple(sorted(self._paths))
+        return self._names
 
     def languages(self) -> tuple[str, ...]:
         """Return the known languages of the voices: BCP 47 codes, sorted."""
@@ -147,13 +149,16 @@ class VoiceLibrary:
         return self._voices[name]
 
     def not_found(self, name: str, others: Collection[str] = ()) -> NotFound:
-        """Return the error for a name that is neither in the checkpoint nor one of `others`."""
+        """Return the error for a name that is neither in the checkpoint nor one of `others`.
+
+        The work is bounded: clients choose the name.
+        """
         shown, names = name[:80], {*self._paths, *others}
         if not names:
             return NotFound(
                 f"voice {shown!r} does not exist: checkpoint {self._folder.name} has no voices"
             )
-        similar = sorted(difflib.get_close_matches(shown, sorted(names), n=3, cutoff=0.5))
+        similar = similar_names(name, names)
         hint = f"; similar names: {', '.join(similar)}" if similar else ""
         return NotFound(
             f"voice {shown!r} does not exist{hint}; ListVoices (`barkclient voices`) lists all"
@@ -193,11 +198,12 @@ class VoiceLibrary:
         path = _path_of(prompt, paths)
         file = self._locate(path)
         try:
-            if file.stat().st_size > MAX_ARRAY_BYTES:
-                raise _InvalidVoice(f"{path} is larger than {MAX_ARRAY_BYTES >> 20} MiB")
-            return _read_npy(file.read_bytes(), prompt)
+            data = read_regular_file(file, MAX_ARRAY_BYTES + 1)
         except OSError as error:
             raise _InvalidVoice(f"{path} cannot be read ({error.strerror})") from None
+        if len(data) > MAX_ARRAY_BYTES:
+            raise _InvalidVoice(f"{path} is larger than {MAX_ARRAY_BYTES >> 20} MiB")
+        return _read_npy(data, prompt)
 
     def _locate(self, path: str) -> Path:
         """The local file of a path. Links are not resolved: the hub's cache consists of links."""

@@ -14,7 +14,10 @@ import pytest
 import pytest_asyncio
 from google.rpc import error_details_pb2, status_pb2
 
+from barkserve.checkpoint import similar_names
+from barkserve.checkpoint.voice_card import VoiceCard
 from barkserve.constants import STAGES
+from barkserve.orchestrator.voices.store import VoiceStore
 from barkserve.v1 import common_pb2, speech_pb2, speech_pb2_grpc
 from fixtures.checkpoints import TINY, CheckpointSpec, random_voice
 from tests.support.fakes import until
@@ -194,6 +197,41 @@ async def test_voice_rpcs_report_errors(
         error = await error_of(getattr(speech, method)(request_))
     assert (error.code().name, message in (error.details() or "")) == (code, True), error.details()
     assert os.listdir(tmp_path) == []
+
+
+async def test_unknown_names_share_one_listing_of_the_store(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Unknown names cost a bounded number of comparisons and listings, however many arrive."""
+    for number in range(300):
+        (tmp_path / f"voice{number}.npz").write_bytes(npz())
+    listings, compared = [], []
+    list_cards, similarity = VoiceStore.cards, similar_names._similarity
+
+    def counted_cards(store: VoiceStore) -> list[VoiceCard]:
+        listings.append(store)
+        return list_cards(store)
+
+    def counted_similarity(pairs: frozenset[str], other: str) -> float:
+        compared.append(other)
+        return similarity(pairs, other)
+
+    monkeypatch.setattr(VoiceStore, "cards", counted_cards)
+    monkeypatch.setattr(similar_names, "_similarity", counted_similarity)
+    async with running("orchestrator", checkpoint_of(TINY), voice_store=str(tmp_path)) as service:
+        speech = speech_pb2_grpc.SpeechServiceStub(service.channel)
+        unknown = [f"voice{number}x" for number in range(20)] + ["x" * 100_000] * 20
+        calls = [speech.GetVoice(speech_pb2.GetVoiceRequest(name=name)) for name in unknown]
+        errors = [await error_of(call) for call in calls]
+        assert {error.code() for error in errors} == {grpc.StatusCode.NOT_FOUND}
+        assert "voice7" in (errors[7].details() or "")
+        assert len(listings) <= 4  # one every few seconds
+        assert len(compared) <= 20 * similar_names.MAX_COMPARED_NAMES
+        await speech.CreateVoice(Create(name="brand-new", source=Selection(npz=npz())))
+        error = await error_of(speech.GetVoice(speech_pb2.GetVoiceRequest(name="brand-now")))
+    assert "brand-new" in (error.details() or "")
 
 
 async def test_errors_without_a_store_name_the_option(

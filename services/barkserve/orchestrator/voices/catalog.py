@@ -24,6 +24,7 @@ from barkserve.orchestrator.voices.store import VoiceStore
 _log = logging.getLogger(__name__)
 
 _SWEEP_INTERVAL_S = 60.0
+_MAX_HINT_AGE_S = 5.0  # of the stored names that errors suggest; listing a large store takes long
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,15 @@ class VoiceCatalog:
     def __init__(self, library: VoiceLibrary, stored: StoredVoices | None) -> None:
         self._library = library
         self._stored = stored
+        self._listing = asyncio.Lock()  # listings of one store share work; do not fill all threads
+        self._hint_names: list[str] = []
+        self._hint_expires_at = 0.0
 
     async def cards(self, language: str = "") -> list[VoiceCard]:
         """Return the cards of all named voices, or of one language, sorted by name."""
         cards = {name: self._library.card(name) for name in self._library.names()}
         if self._stored is not None:
-            for card in await asyncio.to_thread(self._stored.named.cards):
+            for card in await self._stored_cards(self._stored):
                 cards.setdefault(card.name, card)
         return [card for _, card in sorted(cards.items()) if card.speaks(language)]
 
@@ -102,6 +106,7 @@ class VoiceCatalog:
                 " name"
             )
         await asyncio.to_thread(stored.named.create, card, voice, replace=replace)
+        self._hint_expires_at = 0.0
 
     async def delete(self, name: str) -> None:
         """Delete a stored voice.
@@ -115,6 +120,7 @@ class VoiceCatalog:
         if name in self._library.names():
             raise FailedPrecondition(f"{name!r} belongs to the checkpoint and cannot be deleted")
         await asyncio.to_thread(stored.named.delete, name)
+        self._hint_expires_at = 0.0
 
     async def keep(self, voice: Voice) -> str:
         """Store a voice until it expires; return its handle."""
@@ -158,4 +164,20 @@ class VoiceCatalog:
         if self._stored is not None:
             with suppress(NotFound):
                 return await asyncio.to_thread(self._stored.named.get, name)
-        raise self._library.not_found(name, [card.name for card in await self.cards()])
+        names = await self._names_for_hint()
+        raise await asyncio.to_thread(self._library.not_found, name, names)
+
+    async def _stored_cards(self, stored: StoredVoices) -> list[VoiceCard]:
+        async with self._listing:
+            return await asyncio.to_thread(stored.named.cards)
+
+    async def _names_for_hint(self) -> list[str]:
+        """The names of stored voices a few seconds ago: many unknown names cause one listing."""
+        now = asyncio.get_running_loop().time
+        if self._stored is not None and now() >= self._hint_expires_at:
+            async with self._listing:
+                if now() >= self._hint_expires_at:
+                    self._hint_expires_at = now() + _MAX_HINT_AGE_S
+                    cards = await asyncio.to_thread(self._stored.named.cards)
+                    self._hint_names = [card.name for card in cards]
+        return self._hint_names
