@@ -16,6 +16,8 @@ import grpc
 import pytest
 
 import barkserve.building
+from barkclient._internal.channel import DEFAULT_TARGET
+from barkclient.cli.status_arguments import DEFAULT_AUTOSCALER
 from barkserve import __main__, services
 from barkserve.config import FetchOptions, ServiceOptions, UpOptions
 from barkserve.constants import STAGES
@@ -86,6 +88,11 @@ def test_default_addresses_are_the_default_ports() -> None:
     for caller in SERVICES:
         for callee in callees(caller.options):
             assert getattr(caller.options, callee.name) == f"127.0.0.1:{callee.port}"
+
+
+def test_client_defaults_are_the_registered_ports() -> None:
+    assert f"localhost:{services.ORCHESTRATOR.port}" == DEFAULT_TARGET
+    assert f"localhost:{services.AUTOSCALER.port}" == DEFAULT_AUTOSCALER
 
 
 @pytest.mark.parametrize("entry", SERVICES, ids=lambda entry: entry.name)

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from barkserve.constants import STAGES
 from fixtures.checkpoints import TINY, CheckpointSpec, never_ending
 from tests.support.reference import generate
 
@@ -133,7 +134,7 @@ def test_audio_of_up_equals_transformers(
     assert report["samples"] == len(samples)
     assert report["finish_reason"] == "stop"
     assert "Traceback" not in result.stderr
-    for service in ("semantic", "coarse", "fine", "codec", "orchestrator"):
+    for service in (*STAGES, "orchestrator"):
         assert f"{service} is ready" in result.stderr
 
 
