@@ -204,6 +204,18 @@ class OrchestratorOptions(VoiceOptions, StageAddressOptions, CheckpointOptions, 
         "a request can override it; 0 means no limit",
     )
     max_contexts: int = option(16, "contexts open in one StreamingSynthesize call", least=1)
+    max_pending_flushes: int = option(
+        1000, "flushes of one context that are not reported as done", least=1
+    )
+    context_idle_seconds: float = option(
+        60.0,
+        "time after which a context fails that has nothing to speak and gets no text; playback "
+        "counts as speaking; 0 means never",
+    )
+    call_idle_seconds: float = option(
+        300.0,
+        "time after which a StreamingSynthesize call without an open context fails; 0 means never",
+    )
     voice_store: str = option("", _VOICE_STORE + "empty means only the checkpoint's voices")
     max_stored_voices: int = option(1000, "created voices in total")
     voice_handle_seconds: float = option(

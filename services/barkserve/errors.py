@@ -12,6 +12,7 @@ BarkserveError
 ├── Overloaded                 all slots and the queue are full; retry later       RESOURCE_EXHAUSTED
 ├── StageUnavailable           a stage cannot be reached, or its connection broke  UNAVAILABLE
 ├── ShuttingDown               this replica drains and takes no new streams        UNAVAILABLE
+├── IdleTimeout                a stream was held for too long without any use      ABORTED
 ├── StageFailed                a stage failed                                      INTERNAL
 │   └── ModelExecutionFailed   its model failed; another replica may succeed       INTERNAL
 ├── UnexpectedFailure          a bug in this service                               INTERNAL
@@ -130,6 +131,12 @@ class ShuttingDown(BarkserveError):
 
     def __init__(self) -> None:
         super().__init__("this replica is shutting down: call again to reach another one")
+
+
+class IdleTimeout(BarkserveError):
+    """A stream that a client held for too long without using it. Another call may succeed."""
+
+    status = "ABORTED"
 
 
 class StageFailed(BarkserveError):

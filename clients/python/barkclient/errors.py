@@ -4,6 +4,7 @@ BarkClientError
 ├── RetryableError         the same call may succeed later
 │   ├── Overloaded         the server is full; `retry_after_s` says when to retry        RESOURCE_EXHAUSTED
 │   ├── ServerUnavailable  the server cannot be reached, or the connection broke         UNAVAILABLE
+│   ├── SessionExpired     the server ended a call that was idle for too long            ABORTED
 │   └── DeadlineExceeded   the call took longer than its timeout                         DEADLINE_EXCEEDED
 ├── InvalidRequest         the request is wrong; `violations` name the fields            INVALID_ARGUMENT
 ├── VoiceNotFound          no voice has this name or handle                              NOT_FOUND
@@ -109,6 +110,10 @@ class ServerUnavailable(RetryableError):
     """A server or a stage that cannot be reached, or whose connection broke."""
 
 
+class SessionExpired(RetryableError):
+    """A call that the server ended because it was idle for too long."""
+
+
 class DeadlineExceeded(RetryableError):
     """A call that took longer than its timeout."""
 
@@ -189,6 +194,8 @@ def from_status(status: status_pb2.Status, target: str, starter: str = _STARTER)
             return ServerUnavailable(_why_unavailable(text, target, starter))
         case grpc.StatusCode.INTERNAL if text == _CONNECTION_BROKE:
             return ServerUnavailable(f"the connection to {target} broke")
+        case grpc.StatusCode.ABORTED:
+            return SessionExpired(text)
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return DeadlineExceeded(f"{target} did not finish in time: allow a longer timeout")
         case grpc.StatusCode.CANCELLED:

@@ -122,7 +122,12 @@ class _Background:
 
 def _limits(options: OrchestratorOptions) -> Limits:
     return Limits(
-        options.max_text_characters, options.max_contexts, options.max_seconds_per_character
+        max_text_characters=options.max_text_characters,
+        max_contexts=options.max_contexts,
+        max_seconds_per_character=options.max_seconds_per_character,
+        max_pending_flushes=options.max_pending_flushes,
+        context_idle_s=options.context_idle_seconds,
+        call_idle_s=options.call_idle_seconds,
     )
 
 

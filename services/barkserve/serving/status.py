@@ -101,6 +101,8 @@ def from_rpc_error(error: grpc.aio.AioRpcError, stage: str) -> BarkserveError:
     # reason. Another replica is tried in either case.
     if code in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN):
         return ModelExecutionFailed(f"the {stage} stage failed: {text}")
+    if code is grpc.StatusCode.ABORTED:
+        return StageUnavailable(f"the {stage} stage ended the stream: {text}")
     if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
         return StageUnavailable(
             f"the {stage} stage cannot be reached ({text}); check that it runs and is healthy"

@@ -11,6 +11,7 @@ from barkserve.orchestrator.session.limits import Limits
 from barkserve.orchestrator.session.report import SessionReport
 from barkserve.orchestrator.session.responses import Message, ResponseBuilder
 from barkserve.orchestrator.session.timeouts import with_timeouts
+from barkserve.orchestrator.synthesis.events import Flushed
 from barkserve.orchestrator.synthesis.pipeline import StageClients
 from barkserve.orchestrator.synthesis.plan import Plan, make_plan
 from barkserve.orchestrator.synthesis.synthesis import Synthesis
@@ -77,6 +78,8 @@ class Session:
             self._clock.underrun_at,
             backend.limits.max_text_characters,
             max_delay_s,
+            max_pending_flushes=backend.limits.max_pending_flushes,
+            idle_s=backend.limits.context_idle_s,
         )
 
     async def messages(self) -> AsyncGenerator[Message, None]:
@@ -100,6 +103,8 @@ class Session:
                 for message in builder.messages(event) if event else builder.due():
                     self._count(message, plan)
                     yield message
+                if isinstance(event, Flushed):
+                    self.feed.flush_done()
         for message in builder.end():
             self._count(message, plan)
             yield message

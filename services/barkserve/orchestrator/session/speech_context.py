@@ -5,7 +5,7 @@ Knows neither the call nor the other contexts.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from typing import Literal
 
 from google.rpc import status_pb2
@@ -26,6 +26,9 @@ StopReason = BarkserveError | Literal["cancelled"]
 class SpeechContext:
     """A session that takes requests. It starts to speak when it is made.
 
+    It counts as a stream until its last message has been sent. Contexts that wait for a client to
+    read are therefore limited too.
+
     Args:
         session: speaks.
         admission: limits the sessions that run at once.
@@ -34,6 +37,9 @@ class SpeechContext:
 
     Attributes:
         closing: whether its final message is already determined.
+
+    Raises:
+        Overloaded: no further session is admitted.
     """
 
     def __init__(
@@ -45,11 +51,13 @@ class SpeechContext:
     ) -> None:
         self.closing = False
         self._session = session
-        self._admission = admission
         self._send = send
         self._on_end = on_end
         self._stop_reason: StopReason | None = None  # why this context cancelled its task
+        admitted = ExitStack()
+        admitted.enter_context(admission.stream())
         self.task = asyncio.create_task(self._run())
+        self.task.add_done_callback(lambda _: admitted.close())
 
     def take(self, request: speech_pb2.StreamingSynthesizeRequest) -> None:
         """Take a request that is not the first. Raises InvalidArgument if it is not valid."""
@@ -86,11 +94,10 @@ class SpeechContext:
     async def _run(self) -> None:
         unsent: ContextMessage | None = None
         try:
-            with self._admission.stream():
-                async with aclosing(self._session.messages()) as messages:
-                    async for unsent in messages:
-                        await self._send(unsent)
-                        unsent = None
+            async with aclosing(self._session.messages()) as messages:
+                async for unsent in messages:
+                    await self._send(unsent)
+                    unsent = None
         except asyncio.CancelledError:
             if self._stop_reason is None:
                 raise  # the call itself has ended

@@ -11,7 +11,13 @@ from functools import partial
 
 from google.rpc import status_pb2
 
-from barkserve.errors import BarkserveError, InvalidArgument, Overloaded, ShuttingDown
+from barkserve.errors import (
+    BarkserveError,
+    IdleTimeout,
+    InvalidArgument,
+    Overloaded,
+    ShuttingDown,
+)
 from barkserve.orchestrator.session.session import Session, SpeechBackend
 from barkserve.orchestrator.session.speech_context import ContextMessage, SpeechContext
 from barkserve.serving.admission import Admission
@@ -52,6 +58,7 @@ class StreamingCall:
         self._half_closed = False
         self._outgoing: asyncio.Queue[Response | Exception | None] = asyncio.Queue(1)
         self._contexts: dict[str, SpeechContext] = {}
+        self._idle_since = self._now()  # valid while no context is open
         self._closed: OrderedDict[str, None] = OrderedDict()
 
     async def responses(self, requests: AsyncIterator[Request]) -> AsyncGenerator[Response, None]:
@@ -59,16 +66,19 @@ class StreamingCall:
 
         Raises:
             ShuttingDown: the server drains, and all contexts have ended.
+            IdleTimeout: no context was open for too long.
         """
         reading = asyncio.create_task(self._read(requests))
         draining = asyncio.create_task(self._drain())
+        expiring = asyncio.create_task(self._expire())
         try:
             while (item := await self._outgoing.get()) is not None:
                 if isinstance(item, Exception):
                     raise item
                 yield item
         finally:
-            tasks = [reading, draining, *(context.task for context in self._contexts.values())]
+            contexts = (context.task for context in self._contexts.values())
+            tasks = [reading, draining, expiring, *contexts]
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
@@ -92,6 +102,23 @@ class StreamingCall:
         await self._all_ended()
         if not self._half_closed:
             await self._outgoing.put(ShuttingDown())
+
+    async def _expire(self) -> None:
+        """End the call once no context has been open for too long."""
+        limit_s = self._backend.limits.call_idle_s
+        if not limit_s:
+            return
+        left_s = limit_s
+        while left_s > 0:
+            await asyncio.sleep(left_s)
+            idle_since = self._now() if self._contexts else self._idle_since
+            left_s = idle_since + limit_s - self._now()
+        await self._outgoing.put(
+            IdleTimeout(
+                f"the call had no open context for {limit_s:g} s: call again when there is text, "
+                "or raise --call-idle-seconds"
+            )
+        )
 
     async def _all_ended(self) -> None:
         while self._contexts:
@@ -126,20 +153,27 @@ class StreamingCall:
         if len(self._contexts) >= most:
             raise Overloaded(f"{most} contexts are open, which is the limit of one call", 1.0)
         self._closed.pop(_stored_id(id_), None)
+        text = config.options.text
+        config.options.ClearField("text")  # the session keeps its options
         session = Session(self._backend, config.options, self._deadline, _max_delay_s(config))
-        session.feed.push(config.options.text)
+        session.feed.push(text)
         self._contexts[id_] = SpeechContext(
             session, self._admission, partial(self._send, id_), partial(self._close, id_)
         )
 
     def _close(self, id_: str) -> None:
-        self._contexts.pop(id_, None)
+        if self._contexts.pop(id_, None) is not None:
+            self._idle_since = self._now()
         self._closed[_stored_id(id_)] = None
         if len(self._closed) > _CLOSED_IDS:
             self._closed.popitem(last=False)
 
     async def _send(self, id_: str, message: ContextMessage) -> None:
         await self._outgoing.put(_response(id_, message))
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
 
 
 def _stored_id(id_: str) -> str:

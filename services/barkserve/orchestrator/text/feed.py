@@ -7,7 +7,7 @@ import asyncio
 import codecs
 from collections.abc import Callable
 
-from barkserve.errors import InvalidArgument
+from barkserve.errors import IdleTimeout, InvalidArgument
 from barkserve.orchestrator.text.segmenter import FlushMark, Segment, Segmenter, SkippedText
 
 JOIN_LEAD_S = 1.0
@@ -23,6 +23,8 @@ class TextFeed:
             while a segment is being synthesized.
         max_characters: the limit of the whole text.
         max_delay_s: how long an incomplete sentence may wait after an underrun.
+        max_pending_flushes: the limit of flushes that are not done.
+        idle_s: how long there may be nothing to speak before `next` fails; 0 for no limit.
     """
 
     def __init__(
@@ -31,14 +33,21 @@ class TextFeed:
         underrun_at: Callable[[], float | None],
         max_characters: int,
         max_delay_s: float,
+        *,
+        max_pending_flushes: int,
+        idle_s: float,
     ) -> None:
         self._segmenter = segmenter
         self._underrun_at = underrun_at
         self._changed = asyncio.Event()
         self._characters_left = self._max_characters = max_characters
         self._max_delay_s = max_delay_s
+        self._max_pending_flushes = max_pending_flushes
+        self._idle_s = idle_s
         self._utf8 = codecs.getincrementaldecoder("utf-8")()
         self._waiting_since = 0.0  # arrival of the oldest text that has not been returned
+        self._active_at = self._now()  # arrival of the last text or flush
+        self._pending_flushes = 0
         self._ended = False
 
     def push(self, text: str) -> None:
@@ -65,11 +74,23 @@ class TextFeed:
         """Request that all text so far is spoken, followed by a mark.
 
         Raises:
-            InvalidArgument: the text has ended, or is too long. A flush counts as a character.
+            InvalidArgument: the text has ended, or is too long, or too many flushes are pending.
+                A flush counts as a character.
         """
+        if self._pending_flushes >= self._max_pending_flushes:
+            raise InvalidArgument(
+                "flush",
+                f"{self._pending_flushes} flushes are pending, which is the limit of a context: "
+                "wait for flush_done, or raise --max-pending-flushes",
+            )
         self._reserve(1)
+        self._pending_flushes += 1
         self._segmenter.flush(flush_id)
         self._changed.set()
+
+    def flush_done(self) -> None:
+        """Count a flush as done. Call this once the client has been sent `flush_done`."""
+        self._pending_flushes -= 1
 
     def end(self) -> None:
         """End the text.
@@ -87,7 +108,11 @@ class TextFeed:
         self._changed.set()
 
     async def next(self) -> Segment | FlushMark | None:
-        """Wait for the next segment or mark; return None at the end of the text."""
+        """Wait for the next segment or mark; return None at the end of the text.
+
+        Raises:
+            IdleTimeout: for too long there was nothing to speak and nothing arrived.
+        """
         while True:
             self._changed.clear()
             item = self._segmenter.next()
@@ -107,15 +132,44 @@ class TextFeed:
 
     async def _wait(self) -> Segment | None:
         """Wait for a change; return an incomplete sentence if it must be spoken before."""
-        try:
-            await asyncio.wait_for(self._changed.wait(), self._max_wait_s())
-        except TimeoutError:
+        max_wait_s = self._max_wait_s()
+        if max_wait_s is not None:
+            if await self._changes_within(max_wait_s):
+                return None
             max_wait_s = self._max_wait_s()
-            if max_wait_s is not None and max_wait_s <= 0:
-                if segment := self._segmenter.next_early():
-                    return segment
-                await self._changed.wait()  # there is not even a complete word
+            if max_wait_s is None or max_wait_s > 0:
+                return None  # audio was sent meanwhile
+            if segment := self._segmenter.next_early():
+                return segment
+        await self._wait_idle()  # there is not even a complete word
         return None
+
+    async def _wait_idle(self) -> None:
+        """Wait for a change while there is nothing to speak."""
+        while not await self._changes_within(self._idle_left_s()):
+            left_s = self._idle_left_s()  # again, because audio may have been sent meanwhile
+            if left_s is not None and left_s <= 0:
+                raise IdleTimeout(
+                    f"the context had nothing to speak for {self._idle_s:g} s: open "
+                    "a context when there is text, end it after the text, or raise "
+                    "--context-idle-seconds"
+                )
+
+    async def _changes_within(self, seconds: float | None) -> bool:
+        """Wait for a change, at most this long; None for no limit. Returns whether it came."""
+        try:
+            await asyncio.wait_for(self._changed.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    def _idle_left_s(self) -> float | None:
+        """Seconds until the context has been idle for too long; None for no limit."""
+        underrun_at = self._underrun_at()
+        if underrun_at is None or not self._idle_s:
+            return None
+        idle_since = max(underrun_at, self._active_at)
+        return max(0.0, idle_since + self._idle_s - self._now())
 
     def _max_wait_s(self) -> float | None:
         """Seconds that the text may still wait; None for no limit."""
@@ -141,6 +195,7 @@ class TextFeed:
                 "text", f"must be at most {self._max_characters} characters in all"
             )
         self._characters_left -= characters
+        self._active_at = self._now()
 
     def _check_complete_character(self) -> None:
         if self._utf8.getstate()[0]:

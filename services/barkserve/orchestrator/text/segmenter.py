@@ -12,6 +12,8 @@ from barkserve.orchestrator.text.budget import Budget
 from barkserve.orchestrator.text.sentences import early_end, forced_end, next_end
 from barkserve.speakable import speakable
 
+_JOINED_CHARACTERS = 256  # short texts that arrive are kept as strings of about this length
+
 
 @dataclass(frozen=True)
 class Segment:
@@ -67,7 +69,10 @@ class Segmenter:
 
     def push(self, text: str) -> None:
         """Add text."""
-        if text:
+        last = self._incoming[-1] if self._incoming else None
+        if isinstance(last, str) and len(last) < _JOINED_CHARACTERS:
+            self._incoming[-1] = last + text
+        elif text:
             self._incoming.append(text)
 
     def flush(self, flush_id: str) -> None:
