@@ -217,7 +217,7 @@ class OrchestratorOptions(VoiceOptions, StageAddressOptions, CheckpointOptions, 
         "time after which a StreamingSynthesize call without an open context fails; 0 means never",
     )
     voice_store: str = option("", _VOICE_STORE + "empty means only the checkpoint's voices")
-    max_stored_voices: int = option(1000, "created voices in total")
+    max_stored_voices: int = option(1000, "created voices and unexpired handles in total")
     voice_handle_seconds: float = option(
         3600.0, "time for which a voice handle in a response stays valid"
     )

@@ -33,20 +33,27 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
 
 def test_s3_store_behaves_like_a_folder(s3: S3Server) -> None:
     blobs, other = open_blob_store(STORE), open_blob_store(STORE)
-    assert (blobs.list(), blobs.read("a.npz", 100), blobs.delete("a.npz")) == ({}, None, False)
+    assert (blobs.list().versions, blobs.read("a.npz", 100), blobs.delete("a.npz")) == (
+        {},
+        None,
+        False,
+    )
     blobs.check_writable(probe=True)
     assert blobs.create("a.npz", b"one")
     assert (other.read("a.npz", 100), other.read("a.npz", 2)) == (b"one", b"on")
     assert not other.create("a.npz", b"two")
-    before = blobs.list()
+    before = blobs.list().versions
     other.replace("a.npz", b"eno")
     assert blobs.read("a.npz", 100) == b"eno"
-    assert blobs.list().keys() == before.keys() == {"a.npz"}
-    assert blobs.list() != before
+    assert blobs.list().versions.keys() == before.keys() == {"a.npz"}
+    assert blobs.list().versions != before
     blobs.subfolder("b").create("c.npz", b"two")
-    assert (set(other.list()), set(other.subfolder("b").list())) == ({"a.npz"}, {"c.npz"})
+    assert (set(other.list().versions), set(other.subfolder("b").list().versions)) == (
+        {"a.npz"},
+        {"c.npz"},
+    )
     assert blobs.delete("a.npz")
-    assert other.list() == {}
+    assert other.list().versions == {}
 
 
 def test_concurrent_create_succeeds_once(s3: S3Server) -> None:

@@ -1,7 +1,9 @@
 """Blob stores in a folder and elsewhere: atomic writes, and one winner of concurrent ones."""
 
+import logging
 import os
 import secrets
+import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +28,7 @@ def blobs(location: str) -> BlobStore:
 
 
 def test_missing_folder_is_empty(blobs: BlobStore) -> None:
-    assert blobs.list() == {}
+    assert blobs.list().versions == {}
     assert blobs.read("a.npz", 100) is None
     assert not blobs.delete("a.npz")
 
@@ -37,19 +39,22 @@ def test_other_stores_read_what_was_written(blobs: BlobStore, location: str) -> 
     assert (other.read("a.npz", 100), other.read("a.npz", 2)) == (b"one", b"on")
     assert not other.create("a.npz", b"two")
     assert blobs.read("a.npz", 100) == b"one"
-    before = blobs.list()
+    before = blobs.list().versions
     other.replace("a.npz", b"three")
     assert blobs.read("a.npz", 100) == b"three"
-    assert blobs.list().keys() == before.keys() == {"a.npz"}
-    assert blobs.list() != before  # the version has changed
+    assert blobs.list().versions.keys() == before.keys() == {"a.npz"}
+    assert blobs.list().versions != before  # the version has changed
     assert blobs.delete("a.npz")
-    assert other.list() == {}
+    assert other.list().versions == {}
 
 
 def test_subfolder_has_its_own_files(blobs: BlobStore) -> None:
     blobs.create("a.npz", b"one")
     blobs.subfolder("b").create("c.npz", b"two")
-    assert (set(blobs.list()), set(blobs.subfolder("b").list())) == ({"a.npz"}, {"c.npz"})
+    assert (set(blobs.list().versions), set(blobs.subfolder("b").list().versions)) == (
+        {"a.npz"},
+        {"c.npz"},
+    )
 
 
 def test_one_of_many_concurrent_creates_succeeds(location: str) -> None:
@@ -90,7 +95,7 @@ def test_readers_see_complete_files_only(tmp_path: Path) -> None:
 def test_temporary_files_of_killed_writers_are_deleted(tmp_path: Path) -> None:
     blobs, left = FolderBlobStore(tmp_path), tmp_path / ".tmp-1234"
     left.write_bytes(b"half")
-    assert blobs.list() == {}
+    assert blobs.list().versions == {}
     assert left.exists()  # it may still be written
     os.utime(left, (0, 0))
     blobs.list()
@@ -125,3 +130,74 @@ def test_store_failures_are_reported_in_one_line(tmp_path: Path) -> None:
         with pytest.raises(StoreUnavailable, match=r"the voice store .*voices cannot be") as caught:
             fail()
         assert "\n" not in str(caught.value)
+
+
+def _make_fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+def _make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+
+
+def _make_folder(path: Path) -> None:
+    path.mkdir()
+
+
+def _link_to_itself(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def _link_to_nothing(path: Path) -> None:
+    path.symlink_to("absent")
+
+
+def _link_to_device(path: Path) -> None:
+    path.symlink_to("/dev/zero")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [_make_fifo, _make_socket, _make_folder, _link_to_itself, _link_to_nothing, _link_to_device],
+)
+def test_folder_store_ignores_what_is_not_a_file(
+    make: Callable[[Path], None], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    blobs = FolderBlobStore(tmp_path)
+    blobs.create("good.npz", b"one")
+    (tmp_path / "link.npz").symlink_to("good.npz")
+    make(tmp_path / "odd.npz")
+    for _ in range(3):
+        assert set(blobs.list().versions) == {"good.npz", "link.npz"}
+    assert blobs.read("odd.npz", 100) is None
+    assert not blobs.delete("odd.npz")
+    for write in (blobs.create, blobs.replace):
+        with pytest.raises(StoreUnavailable, match=r"odd\.npz is not a regular file: remove it"):
+            write("odd.npz", b"two")
+    assert os.path.lexists(tmp_path / "odd.npz")
+    warnings = [each for each in caplog.messages if "ignored" in each]
+    assert len(warnings) == (0 if make is _make_folder else 1)
+    assert all(str(tmp_path) in each and "'odd.npz'" in each for each in warnings)
+    assert blobs.read("link.npz", 100) == b"one"
+    assert blobs.delete("link.npz")
+
+
+def test_folder_store_reports_each_odd_entry_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    blobs = FolderBlobStore(tmp_path)
+    for name in ("a.npz", "b.npz", "a.npz"):
+        if not os.path.lexists(tmp_path / name):
+            _link_to_itself(tmp_path / name)
+        blobs.list()
+    assert [each.split("'")[1] for each in caplog.messages] == ["a.npz", "b.npz"]
+
+
+def test_listing_has_folders_and_files(blobs: BlobStore) -> None:
+    blobs.create("a.npz", b"one")
+    blobs.subfolder("b").create("c.npz", b"two")
+    listing = blobs.list()
+    assert (set(listing.versions), listing.folders) == ({"a.npz"}, {"b"})
+    assert blobs.subfolder("b").list().folders == frozenset()

@@ -1,5 +1,6 @@
 """The voice RPCs on several replicas: list, create, delete, and continue an earlier voice."""
 
+import asyncio
 import io
 import os
 from collections.abc import AsyncIterator, Callable
@@ -102,7 +103,7 @@ async def test_create_voice_accepts_handles_on_any_replica(
     )
     assert described.voice == created.voice
     assert described.history_prompt == finished.voice
-    copy = await replicas.first.CreateVoice(Create(name="copy", source=Selection(name="mine")))
+    copy = await replicas.second.CreateVoice(Create(name="copy", source=Selection(name="mine")))
     assert copy.voice.language_code == "en-GB"
 
 
@@ -197,6 +198,64 @@ async def test_voice_rpcs_report_errors(
         error = await error_of(getattr(speech, method)(request_))
     assert (error.code().name, message in (error.details() or "")) == (code, True), error.details()
     assert os.listdir(tmp_path) == []
+
+
+async def test_kept_voices_count_toward_the_limit(replicas: Replicas) -> None:
+    """A full store rejects keep_voice before it speaks, and a kept voice takes a place."""
+    await replicas.first.CreateVoice(Create(name="ann", source=Selection(npz=npz())))
+    _, finished = await spoken(replicas.first, keep_voice=True)
+    assert finished.voice_handle
+    keep = speech_pb2.SynthesizeRequest(text="hello world", keep_voice=True)
+    for call in (
+        replicas.first.Synthesize(keep),
+        replicas.first.CreateVoice(Create(name="bob", source=Selection(npz=npz()))),
+    ):
+        error = await error_of(call)
+        assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "1 with a handle" in (error.details() or "")
+        assert "--max-stored-voices" in (error.details() or "")
+
+
+async def test_concurrent_create_voice_calls_keep_to_the_limit(replicas: Replicas) -> None:
+    calls = [
+        replicas.first.CreateVoice(Create(name=f"voice{number}", source=Selection(npz=npz())))
+        for number in range(12)
+    ]
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    failed = [result for result in results if isinstance(result, grpc.aio.AioRpcError)]
+    assert {error.code() for error in failed} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+    assert len(failed) == 10
+    assert len(await names(replicas.first)) == len(PRESETS) + 2
+
+
+async def test_odd_files_in_the_store_do_not_block_voice_rpcs(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (tmp_path / "loop.npz").symlink_to("loop.npz")
+    os.mkfifo(tmp_path / "fifo.npz")
+    (tmp_path / "folder.npz").mkdir()
+    (tmp_path / "v2").mkdir()
+    for name in ("good.npz", "my voice.npz", "v2/en_speaker_6.npz"):
+        (tmp_path / name).write_bytes(npz())
+    odd = ("loop", "fifo", "folder")
+    async with running("orchestrator", checkpoint_of(TINY), voice_store=str(tmp_path)) as service:
+        await until(lambda: "'my voice.npz' is ignored" in caplog.text)  # reported at startup
+        speech = speech_pb2_grpc.SpeechServiceStub(service.channel)
+        assert await names(speech) == ["good", "v2/en_speaker_6", *PRESETS]
+        for name in odd:
+            error = await error_of(speech.GetVoice(speech_pb2.GetVoiceRequest(name=name)))
+            assert error.code() is grpc.StatusCode.NOT_FOUND
+            create = Create(name=name, source=Selection(npz=npz()))
+            error = await error_of(speech.CreateVoice(create))
+            assert error.code() is grpc.StatusCode.UNAVAILABLE
+            assert f"{name}.npz is not a regular file" in (error.details() or "")
+        await speech.CreateVoice(Create(name="ann", source=Selection(npz=npz())))
+    warnings = [each for each in caplog.messages if "ignored" in each]
+    assert sorted(each.split("'")[1] for each in warnings) == [
+        *("fifo.npz", "folder.npz/", "loop.npz", "my voice.npz"),
+    ]
 
 
 async def test_unknown_names_share_one_listing_of_the_store(

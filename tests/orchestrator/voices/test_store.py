@@ -1,6 +1,8 @@
 """Voices with names and with handles: valid names, limits, other checkpoints, expiry."""
 
+import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from barkserve.errors import (
     InvalidArgument,
     NotFound,
     StoreFull,
+    StoreUnavailable,
 )
 from barkserve.orchestrator.voices import store as voice_store
 from barkserve.orchestrator.voices.blobs import FolderBlobStore, open_blob_store
@@ -86,6 +89,69 @@ def test_full_store_rejects_new_voices_but_replaces(store: VoiceStore, voice: Vo
     assert [card.name for card in store.cards()] == ["b", "c", "d"]
 
 
+@pytest.mark.parametrize("location", ["folder", "memory"])
+def test_concurrent_creates_do_not_exceed_the_limit(
+    location: str, voice: Voice, config: BarkConfig, tmp_path: Path
+) -> None:
+    memory = f"memory://{tmp_path.name}/voices"
+    blobs = open_blob_store(str(tmp_path) if location == "folder" else memory)
+    store = VoiceStore(blobs, config, "tiny", 3)
+    handles = VoiceHandles(blobs.subfolder("handles"), store, 60.0)
+    start = threading.Barrier(12)
+
+    def create(number: int) -> bool:
+        start.wait()
+        try:
+            if number % 2:
+                handles.keep(voice)
+            else:
+                store.create(_card(f"voice{number}"), voice, replace=number % 4 == 0)
+        except StoreFull:
+            return False
+        return True
+
+    with ThreadPoolExecutor(12) as threads:
+        created = list(threads.map(create, range(12)))
+    assert sum(created) == 3
+    assert len(store.names()) + len(blobs.subfolder("handles").list().versions) == 3
+
+
+def test_kept_voices_count_until_they_expire(
+    store: VoiceStore, voice: Voice, tmp_path: Path
+) -> None:
+    now = [1_800_000_000.0]
+    blobs = FolderBlobStore(tmp_path / "handles")
+    handles = VoiceHandles(blobs, store, 60.0, lambda: now[0])
+    store.create(_card("a"), voice, replace=False)
+    handles.keep(voice)
+    handles.check_keeping()
+    handles.keep(voice)
+    full = (
+        r"3 voices are stored \(1 with a name, 2 with a handle, until it expires\) and the limit"
+        " is 3"
+    )
+    for use in (
+        handles.check_keeping,
+        lambda: handles.keep(voice),
+        lambda: store.create(_card("b"), voice, replace=True),
+    ):
+        with pytest.raises(StoreFull, match=full):
+            use()
+    store.create(_card("a", "fr"), voice, replace=True)
+    now[0] += 60
+    store.create(_card("b"), voice, replace=False)
+    handles.check_keeping()
+
+
+def test_failed_creates_free_their_place(store: VoiceStore, voice: Voice, tmp_path: Path) -> None:
+    (tmp_path / "odd.npz").mkdir()
+    for _ in range(5):
+        with pytest.raises(StoreUnavailable):
+            store.create(_card("odd"), voice, replace=True)
+    for name in ("a", "b", "c"):
+        store.create(_card(name), voice, replace=False)
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -110,9 +176,9 @@ def test_store_writes_only_to_its_folder(name: str, voice: Voice, config: BarkCo
     try:
         store.create(_card(name), voice, replace=False)
     except InvalidArgument:
-        assert blobs.list() == {}
+        assert blobs.list().versions == {}
         return
-    assert len(blobs.list()) == 1  # in the folder itself, not below it or beside it
+    assert len(blobs.list().versions) == 1  # in the folder itself, not below it or beside it
     assert [card.name for card in store.cards()] == [name]
     store.delete(name)
 
@@ -150,6 +216,52 @@ def test_store_reads_copied_suno_files(store: VoiceStore, voice: Voice, tmp_path
         store.get("broken")
 
 
+@pytest.mark.parametrize("location", ["folder", "memory"])
+def test_store_reads_presets_in_the_v2_folder(
+    location: str, voice: Voice, config: BarkConfig, tmp_path: Path
+) -> None:
+    memory = f"memory://{tmp_path.name}/presets"
+    blobs = open_blob_store(str(tmp_path) if location == "folder" else memory)
+    store = VoiceStore(blobs, config, "tiny", 3)
+    data = store.to_npz(VoiceCard("", "en"), voice)
+    for name in ("en_speaker_6", "en_speaker_7"):
+        blobs.subfolder("v2").replace(f"{name}.npz", data)
+    assert store.names() == ["v2/en_speaker_6", "v2/en_speaker_7"]
+    assert [card.name for card in store.cards()] == store.names()
+    _assert_equal(store.get("v2/en_speaker_6")[1], voice)
+    with pytest.raises(AlreadyExists):
+        store.create(_card("v2/en_speaker_6"), voice, replace=False)
+    store.create(_card("v2/en_speaker_6", "de"), voice, replace=True)
+    assert [card.language for card in store.cards()] == ["de", "en"]
+    store.delete("v2/en_speaker_6")  # the preset too, else it would be back
+    assert store.names() == ["v2/en_speaker_7"]
+    with pytest.raises(NotFound):
+        store.get("v2/en_speaker_6")
+
+
+def test_store_names_ignored_files_and_the_reason_once(
+    store: VoiceStore, voice: Voice, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = store.to_npz(VoiceCard("", "en"), voice)
+    for folder in ("", "v2", "v3", "handles", "lost+found"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "my voice.npz").write_bytes(data)
+    (tmp_path / "README.md").touch()
+    (tmp_path / "good.NPZ").write_bytes(data)
+    (tmp_path / "v2" / "a~b.npz").write_bytes(data)
+    for _ in range(3):
+        assert store.cards() == []
+    ignored = {each.split("'")[1]: each for each in caplog.messages}
+    assert len(ignored) == len(caplog.messages) == 5
+    assert set(ignored) == {
+        *("my voice.npz", "good.NPZ", "v2/my voice.npz", "v2/a~b.npz", "v3/"),
+    }
+    assert "must have 1 to 64 characters" in ignored["v2/my voice.npz"]
+    assert "v3~ before their names" in ignored["v3/"]
+    (tmp_path / "my voice.npz").rename(tmp_path / "my-voice.npz")
+    assert store.names() == ["my-voice"]
+
+
 def test_numpy_reads_stored_voices(store: VoiceStore, voice: Voice, tmp_path: Path) -> None:
     store.create(_card("a/b"), voice, replace=False)
     (file,) = tmp_path.iterdir()
@@ -184,7 +296,7 @@ def test_handle_is_valid_on_every_replica_until_it_expires(
     with pytest.raises(NotFound, match="handles are valid for 60 s"):
         first.get(handle)
     assert second.sweep() == 2
-    assert blobs.list() == {}
+    assert blobs.list().versions == {}
 
 
 @pytest.mark.parametrize("handle", ["", "x", "../ann", "0" * 43, "7" * 10 + "-" + "0" * 32])

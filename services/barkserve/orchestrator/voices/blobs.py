@@ -8,11 +8,13 @@ import errno
 import logging
 import os
 import secrets
+import stat
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ import fsspec  # type: ignore[import-untyped]
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
 
 from barkserve.errors import StartupError, StoreUnavailable
+from barkserve.regular_file import NotRegularFileError, is_regular_file, read_regular_file
 
 _log = logging.getLogger(__name__)
 
@@ -32,8 +35,23 @@ _VERSION_KEYS = (
 )
 
 
+@dataclass(frozen=True)
+class Listing:
+    """The entries of a folder.
+
+    Attributes:
+        versions: file names, each with a version that changes when the file does.
+        folders: the names of folders.
+    """
+
+    versions: dict[str, str] = field(default_factory=dict)
+    folders: frozenset[str] = frozenset()
+
+
 class BlobStore(ABC):
     """The files of one folder. All methods block and raise StoreUnavailable on failure.
+
+    Only regular files and links to them are files of the store.
 
     Subclasses implement the underscored methods and may raise anything.
 
@@ -42,16 +60,13 @@ class BlobStore(ABC):
     """
 
     def __init__(self, location: str) -> None:
-        self._location = location
+        self.location = location
 
-    def list(self) -> dict[str, str]:
-        """Return file names, each with a version that changes when the file does.
-
-        A folder that does not exist is empty.
-        """
+    def list(self) -> Listing:
+        """Return the files and folders. A folder that does not exist is empty."""
         with self._translated_errors("read"), suppress(FileNotFoundError):
             return self._list()
-        return {}
+        return Listing()
 
     def read(self, name: str, limit: int) -> bytes | None:
         """Return the first `limit` bytes of a file, or None if it does not exist."""
@@ -90,7 +105,7 @@ class BlobStore(ABC):
         """Return the store of a folder in this one."""
 
     @abstractmethod
-    def _list(self) -> dict[str, str]: ...
+    def _list(self) -> Listing: ...
 
     @abstractmethod
     def _read(self, name: str, limit: int) -> bytes: ...
@@ -116,7 +131,7 @@ class BlobStore(ABC):
             _log.debug("the voice store failed", exc_info=error)
             reason = getattr(error, "strerror", None) or str(error).partition("\n")[0][:200]
             failure = StoreUnavailable(
-                f"the voice store {self._location} cannot be {action} "
+                f"the voice store {self.location} cannot be {action} "
                 f"({type(error).__name__}: {reason})"
             )
             _log.warning("%s", failure)
@@ -153,37 +168,75 @@ class FolderBlobStore(BlobStore):
     def __init__(self, folder: Path) -> None:
         super().__init__(str(folder))
         self._folder = folder
+        self._reported: frozenset[str] = frozenset()  # entries that the log has named
 
     def subfolder(self, name: str) -> BlobStore:
         """Return the store of a folder in this one."""
         return FolderBlobStore(self._folder / name)
 
-    def _list(self) -> dict[str, str]:
+    def _list(self) -> Listing:
         self._delete_stale_temporary_files()
-        return {
-            entry.name: _version(entry.stat())
-            for entry in os.scandir(self._folder)
-            if entry.is_file() and not entry.name.startswith(".")
-        }
+        versions, folders, others = {}, set(), {}
+        for entry in os.scandir(self._folder):
+            if entry.name.startswith("."):
+                continue
+            try:
+                status = entry.stat()
+            except OSError as error:
+                if entry.is_symlink():
+                    others[entry.name] = f"a link that leads nowhere ({error.strerror})"
+                elif not isinstance(error, FileNotFoundError):  # else it was deleted just now
+                    raise
+                continue
+            if stat.S_ISREG(status.st_mode):
+                versions[entry.name] = _version(status)
+            elif stat.S_ISDIR(status.st_mode):
+                folders.add(entry.name)
+            else:
+                others[entry.name] = "a FIFO, a socket or a device"
+        self._report_others(others)
+        return Listing(versions, frozenset(folders))
+
+    def _report_others(self, others: dict[str, str]) -> None:
+        """Log each entry that is not a file once."""
+        for name in sorted(others.keys() - self._reported):
+            _log.warning(
+                "voice store %s: %r is %s, not a regular file, and is ignored: remove it",
+                *(self.location, name, others[name]),
+            )
+        self._reported = frozenset(others)
 
     def _read(self, name: str, limit: int) -> bytes:
-        with open(self._folder / name, "rb") as file:
-            return file.read(limit)
+        try:
+            return read_regular_file(self._folder / name, limit)
+        except NotRegularFileError as error:
+            raise FileNotFoundError from error
 
     def _create(self, name: str, data: bytes) -> bool:
         with self._temporary_file(data) as temporary:
             try:
                 os.link(temporary, self._folder / name)
             except FileExistsError:
+                self._check_regular(name)
                 return False
         return True
 
     def _replace(self, name: str, data: bytes) -> None:
         with self._temporary_file(data) as temporary:
+            self._check_regular(name)
             os.replace(temporary, self._folder / name)
 
+    def _check_regular(self, name: str) -> None:
+        """Raise an error if something other than a file has the name."""
+        file = self._folder / name
+        if os.path.lexists(file) and not is_regular_file(file):
+            raise NotRegularFileError(errno.EEXIST, f"{name} is not a regular file: remove it")
+
     def _delete(self, name: str) -> None:
-        (self._folder / name).unlink()
+        file = self._folder / name
+        if not is_regular_file(file):
+            raise FileNotFoundError(file)
+        file.unlink()
 
     def _check_writable(self, probe: bool) -> None:
         existing = next(path for path in (self._folder, *self._folder.parents) if path.exists())
@@ -229,13 +282,20 @@ class ObjectBlobStore(BlobStore):
         """Return the store of a folder in this one."""
         return ObjectBlobStore(self._filesystem, self._path(name))
 
-    def _list(self) -> dict[str, str]:
+    def _list(self) -> Listing:
         self._filesystem.invalidate_cache()
-        return {
-            str(entry["name"]).rpartition("/")[2]: repr([entry.get(key) for key in _VERSION_KEYS])
+        entries = {
+            path.rpartition("/")[2]: entry
             for entry in self._filesystem.ls(self._root, detail=True)
+            if (path := str(entry["name"]).strip("/")) != self._root.strip("/")  # S3 lists both
+        }
+        versions = {
+            name: repr([entry.get(key) for key in _VERSION_KEYS])
+            for name, entry in entries.items()
             if entry["type"] == "file"
         }
+        folders = (name for name, entry in entries.items() if entry["type"] == "directory")
+        return Listing(versions, frozenset(folders))
 
     def _read(self, name: str, limit: int) -> bytes:
         data: bytes = self._filesystem.cat_file(self._path(name), start=0, end=limit)

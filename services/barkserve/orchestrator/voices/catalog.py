@@ -131,9 +131,10 @@ class VoiceCatalog:
 
         Raises:
             FailedPrecondition: the server has no voice store.
+            StoreFull: the store has reached its limit.
             StoreUnavailable: the store cannot be written.
         """
-        await asyncio.to_thread(self.require_store().handles.blobs.check_writable, probe=False)
+        await asyncio.to_thread(self.require_store().handles.check_keeping)
 
     def require_store(self) -> StoredVoices:
         """Return the voice store.
@@ -149,10 +150,14 @@ class VoiceCatalog:
         return self._stored
 
     async def sweep_forever(self) -> None:
-        """Delete expired voices until cancelled; warn first if the store cannot be written."""
+        """Delete expired voices until cancelled.
+
+        Warns first if the store cannot be written, and about files in it that are not voices.
+        """
         if self._stored is not None:
             with suppress(StoreUnavailable):  # the store has logged it
                 await asyncio.to_thread(self._stored.handles.blobs.check_writable, probe=True)
+                await asyncio.to_thread(self._stored.named.names)
         while self._stored is not None:
             try:
                 await asyncio.to_thread(self._stored.handles.sweep)

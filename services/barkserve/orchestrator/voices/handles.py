@@ -7,7 +7,7 @@ block.
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from barkserve.checkpoint.voice_card import VoiceCard
 from barkserve.checkpoint.voices import MAX_NPZ_BYTES, Voice
@@ -20,7 +20,7 @@ _SUFFIX = ".npz"
 
 
 class VoiceHandles:
-    """Stores voices under handles.
+    """Stores voices under handles. They count toward the store's limit until they expire.
 
     Args:
         blobs: the files.
@@ -40,12 +40,31 @@ class VoiceHandles:
         self.seconds = seconds
         self._store = store
         self._clock = clock
+        store.quota.count("with a handle, until it expires", self._valid_files)
+
+    def check_keeping(self) -> None:
+        """Check that a voice can be kept.
+
+        Raises:
+            StoreFull: the store has reached its limit.
+            StoreUnavailable: the store cannot be written.
+        """
+        self.blobs.check_writable(probe=False)
+        self._store.quota.check()
 
     def keep(self, voice: Voice) -> str:
-        """Store a voice; return its handle."""
+        """Store a voice; return its handle.
+
+        Raises:
+            InvalidArgument: the voice is too large.
+            StoreFull: the store has reached its limit.
+            StoreUnavailable: the store cannot be written.
+        """
         handle = f"{int(self._clock() + self.seconds):010x}-{secrets.token_hex(16)}"
         data = self._store.to_npz(VoiceCard("", voice.language), voice)
-        self.blobs.replace(handle + _SUFFIX, data)
+        self.blobs.check_writable(probe=False)
+        with self._store.quota.reserve(handle + _SUFFIX):
+            self.blobs.replace(handle + _SUFFIX, data)
         return handle
 
     def get(self, handle: str) -> Voice:
@@ -69,13 +88,19 @@ class VoiceHandles:
     def sweep(self) -> int:
         """Delete expired voices; return their number."""
         now = self._clock()
-        expired = [
-            file
-            for file in self.blobs.list()
-            if (expires_at := _expires_at(file.removesuffix(_SUFFIX))) is not None
-            and expires_at <= now
-        ]
+        expired = [file for file, expires_at in self._files() if expires_at <= now]
         return sum(self.blobs.delete(file) for file in expired)
+
+    def _valid_files(self) -> list[str]:
+        now = self._clock()
+        return [file for file, expires_at in self._files() if expires_at > now]
+
+    def _files(self) -> Iterator[tuple[str, int]]:
+        """The files of handles, each with the expiry in seconds since 1970."""
+        for file in self.blobs.list().versions:
+            expires_at = _expires_at(file.removesuffix(_SUFFIX))
+            if expires_at is not None:
+                yield file, expires_at
 
 
 def _expires_at(handle: str) -> int | None:

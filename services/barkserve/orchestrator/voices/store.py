@@ -6,6 +6,7 @@ All methods block.
 import logging
 import re
 import time
+from dataclasses import dataclass
 
 from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.checkpoint.voice_card import VoiceCard
@@ -15,53 +16,85 @@ from barkserve.errors import (
     FailedPrecondition,
     InvalidArgument,
     NotFound,
-    StoreFull,
     StoreUnavailable,
 )
 from barkserve.orchestrator.voices.blobs import BlobStore
 from barkserve.orchestrator.voices.npz import TokenRanges, VoiceRecord, pack, unpack
+from barkserve.orchestrator.voices.quota import VoiceQuota
 
 MAX_NAME_CHARACTERS = 64
 _WORD = r"[A-Za-z0-9][A-Za-z0-9._-]*"
 _NAME = re.compile(rf"{_WORD}(?:/{_WORD})*")
 _SUFFIX = ".npz"
+_PRESETS = "v2"  # a folder in the store for copies of Suno's presets, whose names begin with it
+_OTHER_FOLDERS = ("handles", "lost+found")  # not read here, and known
 _SLASH = "~"  # replaces / in file names; no voice name contains it, so file names stay unique
+
+_NAME_RULE = (
+    f"must have 1 to {MAX_NAME_CHARACTERS} characters: letters a-z and A-Z, digits, . _ -,"
+    " starting with a letter or digit. Such words can be joined by /. A name must not end"
+    f" in {_SUFFIX}"
+)
 
 _log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True)
+class _StoredFile:
+    """A file of a voice.
+
+    Attributes:
+        version: changes when the file does.
+        is_preset: whether it is in the folder of presets.
+    """
+
+    version: str
+    is_preset: bool = False
+
+
 class VoiceStore:
-    """Stores voices by name.
+    """Stores voices by name. A file NAME.npz in the folder v2 is the voice v2/NAME.
 
     Args:
         blobs: the files.
         config: the configuration of the server's checkpoint.
         checkpoint: its name.
-        capacity: the largest number of voices.
+        capacity: the largest number of voices, those with handles included.
+
+    Attributes:
+        quota: counts the voices.
     """
 
     def __init__(
         self, blobs: BlobStore, config: BarkConfig, checkpoint: str, capacity: int
     ) -> None:
-        self.capacity = capacity
         self._blobs = blobs
+        self._presets = blobs.subfolder(_PRESETS)
         self._config = config
         self._checkpoint = checkpoint
-        # File name to version and card; the card is None for voices that cannot be used.
-        self._cards: dict[str, tuple[str, VoiceCard | None]] = {}
+        # Name to file and card; the card is None for voices that cannot be used.
+        self._cards: dict[str, tuple[_StoredFile, VoiceCard | None]] = {}
+        self._reported: frozenset[str] = frozenset()  # files that the log has named
+        self.quota = VoiceQuota(capacity)
+        self.quota.count("with a name", self.names)
+
+    def names(self) -> list[str]:
+        """Return all names, sorted. Logs each file that is ignored once."""
+        return list(self._list_files())
 
     def cards(self) -> list[VoiceCard]:
         """Return the cards of all voices that the checkpoint can use.
 
         Reads only files that have changed since the last call.
         """
-        versions = self._list_versions()
-        known = {file: card for file, card in self._cards.items() if file in versions}
-        for file, version in versions.items():
-            if known.get(file, ("", None))[0] != version:
-                known[file] = (version, self._read_card(file))
-        self._cards = known
-        return [card for _, card in known.values() if card is not None]
+        files, known = self._list_files(), self._cards
+        self._cards = {
+            name: known[name]
+            if name in known and known[name][0] == file
+            else (file, self._read_card(name))
+            for name, file in files.items()
+        }
+        return [card for _, card in self._cards.values() if card is not None]
 
     def get(self, name: str) -> tuple[VoiceCard, Voice]:
         """Return a voice and its card.
@@ -83,20 +116,15 @@ class VoiceStore:
             AlreadyExists: the name exists, and `replace` is not set.
             StoreFull: the store has reached its capacity.
         """
-        file, versions = _file_name(_checked_name(card.name)), self._list_versions()
-        if file not in versions and len(versions) >= self.capacity:
-            raise StoreFull(
-                "voices",
-                f"{len(versions)} voices are stored and the limit is {self.capacity}; delete one,"
-                " or start the server with a larger --max-stored-voices",
-            )
+        name = _checked_name(card.name)
         data = self.to_npz(card, voice)
-        if replace:
-            self._blobs.replace(file, data)
-        elif not self._blobs.create(file, data):
-            raise AlreadyExists(
-                f"a voice named {card.name!r} already exists: choose another name, or set `replace`"
-            )
+        with self.quota.reserve(name):
+            if replace:
+                self._blobs.replace(_file_name(name), data)
+            elif self._has_preset(name) or not self._blobs.create(_file_name(name), data):
+                raise AlreadyExists(
+                    f"a voice named {name!r} already exists: choose another name, or set `replace`"
+                )
 
     def delete(self, name: str) -> None:
         """Delete a voice.
@@ -104,7 +132,12 @@ class VoiceStore:
         Raises:
             NotFound: no voice has that name.
         """
-        if not _is_valid_name(name) or not self._blobs.delete(_file_name(name)):
+        deleted = False
+        if _is_valid_name(name):
+            deleted = self._blobs.delete(_file_name(name))
+            if preset := _preset_file(name):
+                deleted = self._presets.delete(preset) or deleted
+        if not deleted:
             raise NotFound(f"no stored voice has the name {name[:80]!r}")
 
     def to_npz(self, card: VoiceCard, voice: Voice) -> bytes:
@@ -143,13 +176,50 @@ class VoiceStore:
                 f" {error.description}. Delete or replace the voice"
             ) from None
 
-    def _list_versions(self) -> dict[str, str]:
-        """File name to version, sorted; only files whose names are those of voices."""
-        versions = self._blobs.list()
-        return {file: versions[file] for file in sorted(versions) if _is_valid_name(_name(file))}
+    def _list_files(self) -> dict[str, _StoredFile]:
+        """Name to file, sorted. A file in the store itself wins over a preset of the same name."""
+        listing = self._blobs.list()
+        presets = self._presets.list().versions if _PRESETS in listing.folders else {}
+        named = [
+            *((f"{_PRESETS}/{file}", file, _preset_name(file)) for file in presets),
+            *((file, file, _name(file)) for file in listing.versions),
+        ]
+        ignored = {
+            path: f"its name {_NAME_RULE}"
+            for path, file, name in named
+            if file.lower().endswith(_SUFFIX) and not _is_valid_name(name)
+        }
+        for folder in listing.folders.difference((_PRESETS, *_OTHER_FOLDERS)):
+            ignored[f"{folder}/"] = (
+                f"only the folder {_PRESETS}/ is read. Move its files into the store itself, with"
+                f" {folder}{_SLASH} before their names"
+            )
+        self._report_ignored(ignored)
+        files = {
+            **{_preset_name(file): _StoredFile(presets[file], True) for file in presets},
+            **{_name(file): _StoredFile(version) for file, version in listing.versions.items()},
+        }
+        return {name: files[name] for name in sorted(files) if _is_valid_name(name)}
+
+    def _report_ignored(self, ignored: dict[str, str]) -> None:
+        for path in sorted(ignored.keys() - self._reported):
+            _log.warning(
+                "voice store %s: %r is ignored: %s", self._blobs.location, path, ignored[path]
+            )
+        self._reported = frozenset(ignored)
+
+    def _has_preset(self, name: str) -> bool:
+        return self._read_preset(name) is not None
+
+    def _read_preset(self, name: str) -> bytes | None:
+        """The file of a preset; None if there is none."""
+        preset = _preset_file(name)
+        return self._presets.read(preset, MAX_NPZ_BYTES + 1) if preset else None
 
     def _read(self, name: str) -> tuple[VoiceCard, Voice] | None:
         data = self._blobs.read(_file_name(name), MAX_NPZ_BYTES + 1)
+        if data is None:
+            data = self._read_preset(name)
         if data is None:
             return None
         record, voice = self.from_npz(data, name, f"voice {name!r}")
@@ -157,10 +227,10 @@ class VoiceStore:
             return None  # the file system ignores case, and this is another voice
         return VoiceCard(name, record.language, record.description, stored=True), voice
 
-    def _read_card(self, file: str) -> VoiceCard | None:
-        """The card of a file; None if the voice cannot be used or has just been deleted."""
+    def _read_card(self, name: str) -> VoiceCard | None:
+        """The card of a voice; None if it cannot be used or has just been deleted."""
         try:
-            found = self._read(_name(file))
+            found = self._read(name)
         except (FailedPrecondition, StoreUnavailable) as error:
             _log.warning("a voice is not listed: %s", error)
             return None
@@ -169,19 +239,15 @@ class VoiceStore:
 
 def _checked_name(name: str) -> str:
     if not _is_valid_name(name):
-        raise InvalidArgument(
-            "name",
-            f"must have 1 to {MAX_NAME_CHARACTERS} characters: letters a-z and A-Z, digits, . _ -,"
-            " starting with a letter or digit. Such words can be joined by /. A name must not end"
-            f" in {_SUFFIX}",
-        )
+        raise InvalidArgument("name", _NAME_RULE)
     return name
 
 
 def _is_valid_name(name: str) -> bool:
     """Whether a name is valid. Clients take a name that ends in .npz for a local file."""
-    matches = _NAME.fullmatch(name) is not None
-    return matches and len(name) <= MAX_NAME_CHARACTERS and not name.endswith(_SUFFIX)
+    if len(name) > MAX_NAME_CHARACTERS or name.endswith(_SUFFIX):
+        return False
+    return _NAME.fullmatch(name) is not None
 
 
 def _file_name(name: str) -> str:
@@ -191,3 +257,14 @@ def _file_name(name: str) -> str:
 def _name(file: str) -> str:
     """The voice's name; "" for a file that is not a voice."""
     return file.removesuffix(_SUFFIX).replace(_SLASH, "/") if file.endswith(_SUFFIX) else ""
+
+
+def _preset_file(name: str) -> str:
+    """The file of a voice in the folder of presets; "" if the name is not a preset's."""
+    folder, _, preset = name.partition("/")
+    return preset + _SUFFIX if folder == _PRESETS and preset and "/" not in preset else ""
+
+
+def _preset_name(file: str) -> str:
+    """The name of a preset; "" for a file that is not a voice."""
+    return f"{_PRESETS}/{file.removesuffix(_SUFFIX)}" if file.endswith(_SUFFIX) else ""
