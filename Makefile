@@ -36,9 +36,11 @@ demo: $(BIN)/.stages ## start the services, speak TEXT into OUT (demo.wav), stop
 test: check ## run all checks and all tests
 	$(BIN)/pytest --durations=10
 
-check: $(BIN)/.test .venv-protos/.done ## run the linters, types, import rules, workflows and protos
+check: $(BIN)/.test .venv-protos/.done ## run the linters, prose check, types, import rules, workflows and protos
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+	$(BIN)/python -m tools.prose
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/test_services.py -k registry

@@ -1,7 +1,7 @@
 """Check the prose: phrases and names that have a plainer word, and the docs' sentence length.
 
-Usage: ``python -m tools.prose [FILE ...]``. Without files it reads every tracked file that
-tools/prose.toml includes.
+Usage: ``python -m tools.prose [FILE ...]``. Without files it reads every file that tools/prose.toml
+includes and git does not ignore.
 """
 
 import re
@@ -99,18 +99,17 @@ def mean_words(pages: Iterable[str]) -> float:
     return sum(lengths) / max(1, len(lengths))
 
 
-def tracked() -> list[str]:
-    """Return the paths of the files that git knows, below the root."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
-    )
+def files() -> list[str]:
+    """Return the paths below the root of all files that git does not ignore."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     return [path for path in listed.stdout.split("\0") if path and (ROOT / path).is_file()]
 
 
 def main(arguments: list[str]) -> int:
     """Print what should be reworded; return 1 if there is anything, else 0."""
     table = Table.load(TABLE)
-    paths = arguments or [path for path in tracked() if table.reads(path)]
+    paths = arguments or [path for path in files() if table.reads(path)]
     failed = False
     for path in paths:
         text = (ROOT / path).read_text()
