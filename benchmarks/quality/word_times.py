@@ -152,16 +152,16 @@ class Recorder:
         prompt = build_prompt(ids, self._speaker.voice.semantic_prompt.astype(np.int64), generation)
         layers, heads = range(model.num_layers), range(model.num_heads)
         every = tuple((layer, head) for layer in layers for head in heads)
-        sequence = Request(
+        request = Request(
             append_produced(prompt, tokens),
             1,
             SamplingParams(greedy=True),
             np.zeros(1, dtype=np.float32),
             watch=Watch(every, len(prompt) - 1, len(ids)),
         )
-        async for _ in self._speaker.semantic.generate(sequence):
+        async for _ in self._speaker.semantic.generate(request):
             pass
-        return sequence.attention[0]
+        return request.attention[0]
 
 
 def by_attention(spoken: Spoken, head: AlignmentHead, heads: int) -> Times:
