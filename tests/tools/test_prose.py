@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.prose import TABLE, Table, findings, main, mean_words, sentences, files
+from tools.prose import TABLE, Table, files, findings, main, mean_words, sentences
 
 TABLE_OF_PHRASES = Table.load(TABLE)
 
@@ -74,7 +74,7 @@ def test_main_succeeds_for_plain_text(tmp_path: Path) -> None:
     assert main([str(page)]) == 0
 
 
-def test_table_reads_our_text_and_not_generated_code() -> None:
+def test_table_reads_our_text_but_no_generated_code() -> None:
     read = {path for path in files() if TABLE_OF_PHRASES.reads(path)}
     assert {"README.md", "Makefile", "protos/barkserve/v1/speech.proto"} <= read
     assert not any(path.startswith("services/barkserve/v1/") for path in read)
