@@ -24,10 +24,10 @@ def test_stream_is_unreported_until_a_report_counts_it(
 ) -> None:
     replica = Replica(Endpoint("a:1"), Dialer(), "")
     seen, total = [], 7
-    replica._note(Load(taken=total))
-    for streams, counted in zip(started, taken, strict=True):
+    replica.note_report(Load(taken=total), now=1.0)
+    for now, (streams, counted) in enumerate(zip(started, taken, strict=True), 2):
         replica.unreported_streams += streams
         total += counted
-        replica._note(Load(taken=total))
+        replica.note_report(Load(taken=total), float(now))
         seen.append(replica.unreported_streams)
     assert seen == unreported

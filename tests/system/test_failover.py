@@ -15,11 +15,14 @@ import pytest
 from barkserve.coarse.servicer import CoarseServicer
 from barkserve.codec.servicer import CodecServicer
 from barkserve.constants import STAGES
+from barkserve.external import orca_pb2, orca_pb2_grpc
 from barkserve.fine.servicer import FineServicer
 from barkserve.semantic.servicer import SemanticServicer
-from barkserve.v1 import speech_pb2, speech_pb2_grpc
+from barkserve.serving.channel import Dialer
+from barkserve.serving.load import Load
+from barkserve.v1 import speech_pb2, speech_pb2_grpc, status_pb2, status_pb2_grpc
 from fixtures.checkpoints import TINY, CheckpointSpec, never_ending
-from fixtures.processes import service_process
+from fixtures.processes import ServiceProcess, service_process
 from tests.support.services import RunningService, running
 
 SPEC = replace(never_ending(TINY), max_new_tokens=400, block_size=1024)
@@ -202,3 +205,72 @@ async def test_audio_is_seamless_after_sigkill(
         os.kill(victim.process.pid, signal.SIGKILL)
         received += [response async for response in responses]
     assert_same_tokens(received, expected)
+
+
+async def load_of(service: ServiceProcess) -> Load:
+    """The load that a process reports now."""
+    async with Dialer().open(service.address) as channel:
+        stub = orca_pb2_grpc.OpenRcaServiceStub(channel)
+        return Load.from_report(
+            await stub.StreamCoreMetrics(orca_pb2.OrcaLoadReportRequest()).read()
+        )
+
+
+async def states(orchestrator: RunningService) -> dict[str, int]:
+    """The states of all replicas, by address, as the orchestrator sees them."""
+    stub = status_pb2_grpc.StatusServiceStub(orchestrator.channel)
+    status = await stub.GetStatus(status_pb2.GetStatusRequest())
+    return {replica.address: replica.state for replica in status.replicas}
+
+
+async def test_audio_is_seamless_when_a_process_hangs(
+    checkpoint_of: Callable[[CheckpointSpec], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A coarse process gets SIGSTOP in mid-stream, and SIGCONT later."""
+    folder = checkpoint_of(SPEC)
+    released = blocked(monkeypatch, "semantic")
+    released.set()
+    async with asyncio.timeout(240), AsyncExitStack() as stack:
+        start = stack.enter_async_context
+        first = await start(service_process("coarse", folder, "--threads=1"))
+        second = await start(service_process("coarse", folder, "--threads=1"))
+        addresses = {"coarse": f"{first.address},{second.address}"}
+        for stage in ("semantic", "fine", "codec"):
+            addresses[stage] = (await start(running(stage, folder))).address
+        orchestrator = await start(running("orchestrator", folder, **addresses))
+        speech = speech_pb2_grpc.SpeechServiceStub(orchestrator.channel)
+
+        async def speak() -> list[speech_pb2.SynthesizeResponse]:
+            return [response async for response in speech.Synthesize(REQUEST)]
+
+        expected = await speak()
+        released.clear()
+        responses = aiter(speech.Synthesize(REQUEST))
+        received = [await anext(responses), await anext(responses)]
+        hung, live = first, second
+        if not (await load_of(hung)).streams:
+            hung, live = second, first
+        before = await load_of(hung)
+        assert (before.streams, (await load_of(live)).streams) == (1, 0)
+
+        hung.process.send_signal(signal.SIGSTOP)
+        stopped_at = asyncio.get_running_loop().time()
+        released.set()
+        received += [response async for response in responses]
+        assert_same_tokens(received, expected)
+
+        await asyncio.sleep(stopped_at + 3.0 - asyncio.get_running_loop().time())
+        assert (await states(orchestrator))[hung.address] == status_pb2.ReplicaStatus.STATE_SILENT
+        taken = (await load_of(live)).taken
+        for each in await asyncio.gather(*(speak() for _ in range(8))):
+            assert_same_tokens(each, expected)
+        assert (await load_of(live)).taken == taken + 8
+
+        hung.process.send_signal(signal.SIGCONT)
+        assert (await load_of(hung)).taken == before.taken
+        ready = {status_pb2.ReplicaStatus.STATE_READY}
+        while set((await states(orchestrator)).values()) != ready:  # noqa: ASYNC110 - remote state
+            await asyncio.sleep(0.05)
+        for each in await asyncio.gather(*(speak() for _ in range(4))):
+            assert_same_tokens(each, expected)
+        assert (await load_of(hung)).taken > before.taken

@@ -42,7 +42,7 @@ def describe_load(
 def _state(replica: Replica) -> status_pb2.ReplicaStatus.State:
     if replica.draining:
         return status_pb2.ReplicaStatus.STATE_DRAINING
-    if replica.silent:
+    if replica.silent or replica.stale:
         return status_pb2.ReplicaStatus.STATE_SILENT
     if replica.avoided_until > time.monotonic():
         return status_pb2.ReplicaStatus.STATE_AVOIDED

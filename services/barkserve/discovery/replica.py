@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import grpc
 
 from barkserve.discovery.endpoint import Endpoint
+from barkserve.discovery.report_clock import ReportClock
 from barkserve.external import orca_load_report_pb2, orca_pb2, orca_pb2_grpc
 from barkserve.serving.channel import Dialer
 from barkserve.serving.load import Load
@@ -17,6 +18,8 @@ from barkserve.serving.load import Load
 _log = logging.getLogger(__name__)
 
 REPORT_INTERVAL_S = 0.5
+"""The interval of load reports that a replica is asked for."""
+
 FIRST_BACKOFF_S, LAST_BACKOFF_S = 0.2, 3.0
 BUSY_WINDOW_S = 2.0
 
@@ -38,6 +41,8 @@ class Replica:
 
     Attributes:
         load: its last report; None before the first one and while it cannot be reached.
+        stale: whether it stopped sending reports without closing the connection. It is presumed
+            hung until the next report.
         busy: share of the last seconds in which its model computed, 0 to 1.
         unreported_streams: streams started here that the last report may not include.
         failures: consecutive streams that broke or could not start.
@@ -47,6 +52,7 @@ class Replica:
     def __init__(self, endpoint: Endpoint, dialer: Dialer, server_name: str) -> None:
         self.endpoint = endpoint
         self.load: Load | None = None
+        self.stale = False
         self.busy = 0.0
         self.unreported_streams = 0
         self.failures = 0
@@ -60,6 +66,7 @@ class Replica:
         self._unreported_before = 0  # those from before the last report
         self._marks: list[tuple[float, float]] = []  # (when, busy_seconds), oldest first
         self._listening: asyncio.Task[None] | None = None
+        self._reported_at: float | None = None  # None while no reports are due
 
     @property
     def address(self) -> str:
@@ -85,6 +92,38 @@ class Replica:
         """Start to receive its load reports."""
         self._listening = asyncio.create_task(self._listen(), name=f"load of {self.address}")
 
+    def note_report(self, load: Load, now: float) -> None:
+        """Store a load report that arrived at `now`, a time.monotonic()."""
+        if self._marks and load.busy_seconds < self._marks[-1][1]:
+            self._marks.clear()  # a new process at this address
+        self._marks.append((now, load.busy_seconds))
+        while len(self._marks) > 2 and self._marks[1][0] < now - BUSY_WINDOW_S:
+            del self._marks[0]
+        first_at, before = self._marks[0]
+        elapsed = now - first_at
+        self.busy = min(1.0, (load.busy_seconds - before) / elapsed) if elapsed > 0 else 0.0
+        taken = load.taken - (0 if self.load is None else self.load.taken)
+        self._note_taken(round(taken))
+        self.load = load
+        self._reported_at = now
+        if self.stale:
+            self.stale = False
+            _log.warning("replica %s sends load reports again", self.address)
+
+    def note_unreachable(self) -> None:
+        """Forget the last report: the connection broke, or the replica refused it."""
+        self.load = self._reported_at = None
+
+    def check_reports(self, clock: ReportClock) -> None:
+        """Mark the replica as stale if its last report is too old.
+
+        A replica that cannot be reached, or that never sent a report, does not become stale.
+        """
+        if self.stale or self._reported_at is None or not clock.is_stale(self._reported_at):
+            return
+        self.stale = True
+        _log.warning("replica %s sends no load reports; other replicas are used", self.address)
+
     @contextmanager
     def stream(self) -> Iterator[grpc.aio.Channel]:
         """A channel that stays open for the whole block, even if the replica is retired."""
@@ -100,6 +139,7 @@ class Replica:
     def retire(self) -> None:
         """Start no more streams; the connection closes after the last running one."""
         self._retired = True
+        self._reported_at = None
         if self._listening is not None:
             self._listening.cancel()
         if self._connection is not None and self._connection.users == 0:
@@ -139,30 +179,17 @@ class Replica:
             try:
                 with self.stream() as channel:
                     async for report in _reports(channel):
-                        self._note(Load.from_report(report))
+                        self.note_report(Load.from_report(report), time.monotonic())
                         backoff = FIRST_BACKOFF_S
             except grpc.aio.AioRpcError as error:
                 _log.debug("no load report from %s: %s", self.address, error.details())
                 if error.code() is grpc.StatusCode.UNIMPLEMENTED:
-                    self._note(Load())  # it is alive, and has no load reports
+                    self.note_report(Load(), time.monotonic())  # it is alive
+                    self._reported_at = None  # and has no load reports
                     return
-                self.load = None
+                self.note_unreachable()
             await asyncio.sleep(backoff)
             backoff = min(LAST_BACKOFF_S, backoff * 2)
-
-    def _note(self, load: Load) -> None:
-        now = time.monotonic()
-        if self._marks and load.busy_seconds < self._marks[-1][1]:
-            self._marks.clear()  # a new process at this address
-        self._marks.append((now, load.busy_seconds))
-        while len(self._marks) > 2 and self._marks[1][0] < now - BUSY_WINDOW_S:
-            del self._marks[0]
-        first_at, before = self._marks[0]
-        elapsed = now - first_at
-        self.busy = min(1.0, (load.busy_seconds - before) / elapsed) if elapsed > 0 else 0.0
-        taken = load.taken - (0 if self.load is None else self.load.taken)
-        self._note_taken(round(taken))
-        self.load = load
 
     def _note_taken(self, taken: int) -> None:
         """Remove the streams that the report includes.

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 
 from barkserve.discovery.endpoint import Endpoints, Resolver
 from barkserve.discovery.replica import Replica
+from barkserve.discovery.report_clock import ReportClock
 from barkserve.serving.channel import Dialer
 
 _log = logging.getLogger(__name__)
@@ -31,6 +33,7 @@ class ReplicaSet:
         self._retired: list[Replica] = []  # removed by the resolver, but with running streams
         self._changed = asyncio.Event()
         self._following: asyncio.Task[None] | None = None
+        self._report_clock = ReportClock(time.monotonic())
 
     @property
     def replicas(self) -> Sequence[Replica]:
@@ -46,6 +49,16 @@ class ReplicaSet:
         """Wait until a replica is added or removed or starts to drain, or until a timeout."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), timeout_s)
+
+    def check_reports(self, now: float) -> None:
+        """Mark replicas as stale whose reports stopped; call this several times per second.
+
+        Args:
+            now: time.monotonic().
+        """
+        self._report_clock.check(now)
+        for replica in self._replicas.values():
+            replica.check_reports(self._report_clock)
 
     async def close(self) -> None:
         """Stop following and close all connections."""

@@ -16,6 +16,8 @@ SERVER_OPTIONS: GrpcOptions = (
 CHANNEL_OPTIONS: GrpcOptions = (
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 5_000),
+    # Without this one, the timeout above has no effect: an unanswered ping may take a minute.
+    ("grpc.http2.ping_timeout_ms", 5_000),
     ("grpc.max_reconnect_backoff_ms", 2_000),
     # Do not inherit the backoff of an earlier replica with the same address.
     ("grpc.use_local_subchannel_pool", 1),

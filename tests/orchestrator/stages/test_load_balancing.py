@@ -99,6 +99,14 @@ def test_choose_ranks_failed_then_tried_replicas_last() -> None:
     assert chosen(avoided, silent) == "b:1"
 
 
+def test_choose_prefers_a_tried_replica_to_a_hung_one() -> None:
+    hung, tried = replica("a:1"), replica("b:1")
+    hung.stale = True
+    tried.avoided_until = NOW + 1
+    assert chosen(hung, tried, tried=frozenset({"b:1"})) == "b:1"
+    assert chosen(hung) == "a:1"
+
+
 def test_choose_uses_replicas_without_a_load_report() -> None:
     assert chosen(replica("a:1", Load())) == "a:1"
     assert chosen(replica("a:1", None)) == "a:1"

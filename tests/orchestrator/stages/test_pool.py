@@ -2,8 +2,9 @@
 
 import asyncio
 import math
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import pytest
 
 from barkserve.discovery.endpoint import Endpoint, Endpoints
 from barkserve.discovery.endpoint_slices import EndpointSliceResolver
+from barkserve.discovery.replica import Replica
 from barkserve.errors import StageUnavailable
 from barkserve.orchestrator.stages.call import StageCall
 from barkserve.orchestrator.stages.pool import StagePool
 from barkserve.orchestrator.stages.retry import RetryPolicy
 from barkserve.serving.channel import Dialer
+from barkserve.serving.load import Load
 from barkserve.v1 import codec_pb2, codec_pb2_grpc
 from fixtures.checkpoints import TINY, CheckpointSpec
 from fixtures.kubernetes_api import ApiServer, endpoint, running_api_server
@@ -157,8 +160,6 @@ async def test_pick_names_the_stage_without_replicas() -> None:
 
 
 def test_failed_doubles_the_avoidance_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    from barkserve.discovery.replica import Replica
-
     monkeypatch.setattr("time.monotonic", lambda: 100.0)
     pool = StagePool("codec", ScriptedResolver(), Dialer())
     replica = Replica(Endpoint("a:1"), Dialer(), "")
@@ -169,6 +170,107 @@ def test_failed_doubles_the_avoidance_time(monkeypatch: pytest.MonkeyPatch) -> N
     assert pauses == [1, 2, 4, 8, 16, 30, 30]
     pool.answered(replica)
     assert (replica.failures, replica.avoided_until) == (0, 0)
+
+
+NOW = 100.0
+ROOMY = Load(capacity=64, slots=16, slots_free=16)
+
+
+async def moved_streams(streams_of_hung: int, *others: Replica) -> int:
+    """How many streams of a hung replica a pool moves in two checks."""
+    hung = Replica(Endpoint("hung:1"), Dialer(), "")
+    hung.load, hung.stale = ROOMY, True
+    pool = StagePool("codec", ScriptedResolver(), Dialer())
+    pool._set._replicas = {each.address: each for each in (hung, *others)}
+    moved = 0
+
+    def move() -> None:
+        nonlocal moved
+        moved += 1
+        others[0].unreported_streams += 1  # the stream starts there
+
+    with ExitStack() as stack:
+        for _ in range(streams_of_hung):
+            stack.enter_context(pool.stream(hung, lambda: move()))
+        for other in others:
+            stack.enter_context(pool.stream(other, lambda: pytest.fail("moved from a live one")))
+            other.unreported_streams = 0
+        pool.move_streams(NOW)
+        pool.move_streams(NOW)
+    await pool.close()
+    return moved
+
+
+def other_replica(load: Load | None = ROOMY, address: str = "other:1") -> Replica:
+    replica = Replica(Endpoint(address), Dialer(), "")
+    replica.load = load
+    return replica
+
+
+async def test_pool_moves_each_stream_of_a_hung_replica_once() -> None:
+    assert await moved_streams(3, other_replica()) == 3
+
+
+async def test_pool_moves_streams_to_replica_without_load_reports() -> None:
+    assert await moved_streams(3, other_replica(Load())) == 3
+
+
+async def test_pool_moves_as_many_streams_as_have_room() -> None:
+    nearly_full = Load(streams=62, capacity=64, slots=16, slots_free=0)
+    assert await moved_streams(3, other_replica(nearly_full)) == 2
+
+
+async def test_pool_moves_no_stream_of_a_single_replica() -> None:
+    assert await moved_streams(3) == 0
+
+
+async def test_pool_moves_no_stream_to_unsuitable_replicas() -> None:
+    stale, failed = other_replica(address="a:1"), other_replica(address="b:1")
+    stale.stale = True
+    failed.avoided_until = NOW + 1
+    draining = other_replica(Load(capacity=64, slots=16, slots_free=16, draining=1), "c:1")
+    silent = other_replica(None, "d:1")
+    full = other_replica(Load(streams=64, capacity=64, slots=16), "e:1")
+    assert await moved_streams(3, stale, failed, draining, silent, full) == 0
+
+
+def only_busy(pool: StagePool) -> Replica:
+    [busy] = [each for each in pool.replicas if each.load is not None and each.load.streams]
+    return busy
+
+
+@asynccontextmanager
+async def stream_on_stale_replica(codecs: list[RunningService]) -> AsyncIterator[Any]:
+    """A pool and its stream, on a replica that is marked as stale until its next report."""
+    async with pool_of(ScriptedResolver(*(codec.address for codec in codecs))) as pool:
+        await until(lambda: len(pool.replicas) == 2 and not any(r.silent for r in pool.replicas))
+        stream = Stream(pool)
+        stream.frames(40)
+        await until(lambda: stream.samples == 40 * HOP)
+        await until(lambda: sum(r.load.streams for r in pool.replicas if r.load) == 1)
+        only_busy(pool).stale = True
+        yield pool, stream
+
+
+async def test_stream_continues_elsewhere_when_it_is_moved(codecs: list[RunningService]) -> None:
+    async with stream_on_stale_replica(codecs) as (pool, stream):
+        first = only_busy(pool)
+        pool.move_streams(time.monotonic())
+        await until(lambda: sum(map(streams, codecs)) == 1 and only_busy(pool) is not first)
+        assert first.failures == 0
+        stream.frames(40)
+        stream.frames(0)
+        await stream.done
+        assert stream.samples == 80 * HOP
+
+
+async def test_cancelled_stream_ends_although_it_is_moved(codecs: list[RunningService]) -> None:
+    async with stream_on_stale_replica(codecs) as (pool, stream):
+        pool.move_streams(time.monotonic())
+        stream.done.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await stream.done
+        await until(lambda: sum(map(streams, codecs)) == 0)
 
 
 async def test_pool_follows_endpoint_slices_across_api_restart(

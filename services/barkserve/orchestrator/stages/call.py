@@ -1,4 +1,4 @@
-"""A bidirectional call to a stage that moves to another replica when its replica fails.
+"""A bidirectional call to a stage that moves when its replica fails or hangs.
 
 Stages keep no session. A call is moved by making it again: its first request says what was already
 produced, and the responses continue from there. Knows no stage's messages.
@@ -35,6 +35,10 @@ MAX_MODEL_FAILURES = 3
 """Model failures after which a stream fails: it may be the stream that breaks every replica."""
 
 
+class _ReplicaHung(Exception):
+    """The call was cancelled here, because its replica hangs and another one has room."""
+
+
 class StageCall(Generic[Request, Response]):
     """A call that survives the loss of replicas.
 
@@ -57,6 +61,7 @@ class StageCall(Generic[Request, Response]):
         self._requests = requests
         self._retry_policy = retry_policy
         self._call: grpc.aio.StreamStreamCall[Request, Response] | None = None
+        self._moving = False
         self._request_error: BarkserveError | None = None
 
     async def responses(self) -> AsyncGenerator[Response, None]:
@@ -74,9 +79,9 @@ class StageCall(Generic[Request, Response]):
         waited_s = 0.0
         while True:
             replica = await self._pool.pick(frozenset(tried))
+            finished = False
             try:
-                with self._pool.stream(replica) as channel, self._mapped_errors():
-                    finished = False
+                with self._pool.stream(replica, self._move) as channel, self._mapped_errors():
                     async for response in self._begin(channel):
                         self._pool.answered(replica)
                         tried.clear()
@@ -95,6 +100,10 @@ class StageCall(Generic[Request, Response]):
                 if not paused_s:
                     raise
                 waited_s += paused_s
+            except _ReplicaHung as error:
+                if finished:
+                    return
+                _log.warning("moving a stream: %s", error)
             except (StageUnavailable, ModelExecutionFailed) as error:
                 if error is self._request_error:  # the previous stage has already tried again
                     raise
@@ -107,10 +116,17 @@ class StageCall(Generic[Request, Response]):
 
     def close(self) -> None:
         """Cancel the running call, if any."""
+        self._moving = False
         if self._call is not None:
             self._call.cancel()
 
+    def _move(self) -> None:
+        """Leave the replica. The reader of the responses then picks another one."""
+        assert self._call is not None
+        self._moving = self._call.cancel()
+
     def _begin(self, channel: grpc.aio.Channel) -> grpc.aio.StreamStreamCall[Request, Response]:
+        self._moving = False
         method = self._method(channel)
         self._call = method(self._admitted_requests(), timeout=self._retry_policy.time_left())
         return self._call
@@ -121,11 +137,19 @@ class StageCall(Generic[Request, Response]):
         try:
             yield
         except grpc.aio.AioRpcError as error:
+            if self._request_error is None and self._moving:
+                raise self._hung() from error
             raise self._request_error or from_rpc_error(error, self._pool.stage) from error
         except asyncio.CancelledError:
             if self._request_error is not None:  # grpc cancels a call whose requests raise
                 raise self._request_error from None
-            raise
+            task = asyncio.current_task()
+            if self._moving and task is not None and not task.cancelling():
+                raise self._hung() from None
+            raise  # the reader is cancelled
+
+    def _hung(self) -> _ReplicaHung:
+        return _ReplicaHung(f"a replica of the {self._pool.stage} stage sends no load reports")
 
     async def _admitted_requests(self) -> AsyncIterator[Request]:
         """The requests, once the stage has admitted the call.

@@ -1,5 +1,6 @@
 """Chooses a replica: of two random candidates, the one with less load. Pure."""
 
+import math
 import random
 from collections.abc import Callable, Sequence
 
@@ -27,12 +28,17 @@ def pressure(replica: Replica) -> float:
     return used / load.slots + load.backlog_seconds / BACKLOG_S
 
 
-def has_room(replica: Replica) -> bool:
-    """Whether a replica will admit another stream, as far as is known."""
+def room(replica: Replica) -> float:
+    """How many more streams a replica will admit; infinite if that is unknown."""
     load = replica.load
-    return (
-        load is None or not load.slots or load.streams + replica.unreported_streams < load.capacity
-    )
+    if load is None or not load.slots:
+        return math.inf
+    return max(0.0, load.capacity - load.streams - replica.unreported_streams)
+
+
+def accepts_moved_streams(replica: Replica, now: float) -> bool:
+    """Whether a running stream may move to a replica: it reports its load and has not failed."""
+    return not (replica.draining or replica.silent or replica.stale or replica.avoided_until > now)
 
 
 def offloaded(replica: Replica) -> bool:
@@ -48,9 +54,9 @@ def choose(
 ) -> Replica | None:
     """Choose the replica for the next stream; None if all are draining.
 
-    The rest are ranked, in this order, by: not tried for this stream, not avoided, reachable, with
-    room, and with a loaded model while one of those has little load. Of two random replicas of the
-    best rank, the one with less load is chosen.
+    The rest are ranked, in this order, by: not hung, not tried for this stream, not avoided,
+    reachable, with room, and with a loaded model while one of those has little load. Of two random
+    replicas of the best rank, the one with less load is chosen.
 
     Args:
         candidates: all replicas.
@@ -66,10 +72,11 @@ def choose(
 
     def rank(replica: Replica) -> tuple[bool, ...]:
         return (
+            replica.stale,
             replica.address in tried,
             replica.avoided_until > now,
             replica.silent and replica.failures > 0,
-            not has_room(replica),
+            room(replica) == 0,
             avoid_reload and offloaded(replica),
         )
 

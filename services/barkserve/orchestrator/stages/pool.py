@@ -1,7 +1,11 @@
-"""The replicas of one stage: picks one per stream, avoids failed ones. Knows no messages."""
+"""The replicas of one stage: picks one per stream, avoids failed and hung ones.
 
+Knows no messages.
+"""
+
+import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import grpc
@@ -11,11 +15,14 @@ from barkserve.discovery.endpoint import Resolver
 from barkserve.discovery.replica import Replica
 from barkserve.discovery.replica_set import ReplicaSet
 from barkserve.errors import StageUnavailable
-from barkserve.orchestrator.stages.load_balancing import choose
+from barkserve.orchestrator.stages.load_balancing import accepts_moved_streams, choose, room
 from barkserve.serving.channel import Dialer
 
 FIRST_AVOID_S, MAX_AVOID_S = 1.0, 30.0
 """How long a replica that failed is avoided while there are others; doubles with each failure."""
+
+CHECK_INTERVAL_S = 0.25
+"""How often the age of load reports is checked."""
 
 _POLL_S = 0.2
 
@@ -36,6 +43,8 @@ class StagePool:
         self.stage = stage
         self._set = ReplicaSet(stage, resolver, dialer)
         self._wait_s = wait_s
+        self._moves: dict[Callable[[], None], Replica] = {}  # of the running streams
+        self._checking: asyncio.Task[None] | None = None
 
     @property
     def replicas(self) -> Sequence[Replica]:
@@ -45,6 +54,8 @@ class StagePool:
     def start(self) -> None:
         """Watch for replicas and their load; needs a running event loop."""
         self._set.start()
+        if self._checking is None:
+            self._checking = asyncio.create_task(self._check(), name=f"reports: {self.stage}")
 
     async def pick(self, tried: frozenset[str] = frozenset()) -> Replica:
         """Pick the replica for the next stream.
@@ -70,11 +81,20 @@ class StagePool:
             await self._set.wait_for_change(min(left, _POLL_S))
 
     @contextmanager
-    def stream(self, replica: Replica) -> Iterator[grpc.aio.Channel]:
-        """Count a stream to a replica; yields the channel for it."""
+    def stream(self, replica: Replica, move: Callable[[], None]) -> Iterator[grpc.aio.Channel]:
+        """Count a stream to a replica; yields the channel for it.
+
+        Args:
+            replica: the replica.
+            move: called when the replica hangs and another one has room for the stream.
+        """
         replica.unreported_streams += 1
-        with replica.stream() as channel:
-            yield channel
+        self._moves[move] = replica
+        try:
+            with replica.stream() as channel:
+                yield channel
+        finally:
+            self._moves.pop(move, None)
 
     def failed(self, replica: Replica) -> None:
         """Avoid a replica for a while: it broke off or could not be reached."""
@@ -87,6 +107,33 @@ class StagePool:
         replica.failures = 0
         replica.avoided_until = 0.0
 
+    def move_streams(self, now: float) -> None:
+        """Move the streams of hung replicas, as far as other replicas have room for them.
+
+        The others keep waiting: a replica that is only slow must not cost a stream.
+
+        Args:
+            now: time.monotonic().
+        """
+        hung = [move for move, replica in self._moves.items() if replica.stale]
+        left = sum(room(each) for each in self.replicas if accepts_moved_streams(each, now))
+        for move in hung:
+            if left < 1:
+                return
+            left -= 1
+            del self._moves[move]
+            move()
+
     async def close(self) -> None:
         """Close all channels."""
+        if self._checking is not None:
+            self._checking.cancel()
+            await asyncio.gather(self._checking, return_exceptions=True)
         await self._set.close()
+
+    async def _check(self) -> None:
+        while True:
+            await asyncio.sleep(CHECK_INTERVAL_S)
+            now = time.monotonic()
+            self._set.check_reports(now)
+            self.move_streams(now)
