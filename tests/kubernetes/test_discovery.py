@@ -118,7 +118,7 @@ async def test_watch_lists_again_after_a_compaction(
         plane.kill_api()
         plane.forget()
         await asyncio.to_thread(plane.start_api)
-        await until(lambda: "too far behind; listing again" in caplog.text)
+        await until(lambda: "no longer has the last version, listing again" in caplog.text)
         await _scale(release, "coarse", 2)
         await until(lambda: len(seen[-1]) == 2)
         await _scale(release, "coarse", 1)
