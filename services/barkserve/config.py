@@ -42,6 +42,11 @@ class ServiceOptions:
         "connection age after which clients are asked to reconnect, so that they find new "
         "replicas; 0 means never",
     )
+    keepalive_seconds: float = option(
+        15.0,
+        "time without data from a client after which it is pinged; its connection is closed if no "
+        "answer comes within the same time; 0 means never",
+    )
     tls_cert: str = option(
         "", "PEM file with the certificate of this service; empty disables TLS for its clients"
     )
@@ -123,6 +128,9 @@ class StageOptions(ModelOptions, CheckpointOptions, ServiceOptions):
         64,
         "streams accepted at once, including those that wait for a slot; others are rejected",
         least=1,
+    )
+    first_message_seconds: float = option(
+        10.0, "time that an accepted stream has to send its first messages; 0 means no limit"
     )
 
 

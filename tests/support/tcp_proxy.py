@@ -17,11 +17,13 @@ class TcpProxy:
         target: the server that new connections reach.
         address: what clients connect to.
         connections: how many there were.
+        frozen: whether to drop all bytes and keep the connections, as when a host disappears.
     """
 
     target: str
     address: str = ""
     connections: int = 0
+    frozen: bool = False
     _writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
     async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -34,20 +36,23 @@ class TcpProxy:
             return
         self.connections += 1
         self._writers += (writer, inner_writer)
-        await asyncio.gather(_forward(reader, inner_writer), _forward(inner_reader, writer))
+        await asyncio.gather(
+            self._forward(reader, inner_writer), self._forward(inner_reader, writer)
+        )
 
     def cut(self) -> None:
         """Abort all connections, as when a node fails."""
         while self._writers:
             self._writers.pop().transport.abort()
 
-
-async def _forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(ConnectionError):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while data := await reader.read(65536):
+                if not self.frozen:
+                    writer.write(data)
+                    await writer.drain()
+        if not self.frozen:
+            writer.close()
 
 
 @asynccontextmanager

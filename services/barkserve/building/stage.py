@@ -79,7 +79,7 @@ def make_engine(
     metrics.watch("slots_free", "Slots that a new request could get now", lambda: engine.free_slots)
     metrics.watch("slots_running", "Slots of running requests", lambda: engine.running)
     metrics.watch("queue_depth", "Requests waiting for a slot", lambda: engine.waiting)
-    return engine, Admission(options.max_streams, during=residency.reserve)
+    return engine, _make_admission(options, residency)
 
 
 def make_batcher(
@@ -102,7 +102,16 @@ def make_batcher(
     thread = ModelThread(begin, _make_synchronize(options))
     batcher = Batcher(run, max_batch_of(options), thread, residency)
     metrics.watch("queue_depth", "Jobs waiting for the model", lambda: batcher.waiting)
-    return batcher, Admission(options.max_streams, during=residency.reserve)
+    return batcher, _make_admission(options, residency)
+
+
+def _make_admission(options: StageOptions, residency: DeviceResidency) -> Admission:
+    """The admission of streams, each of which keeps the model on its device."""
+    return Admission(
+        options.max_streams,
+        during=residency.reserve,
+        first_message_s=options.first_message_seconds,
+    )
 
 
 def _make_synchronize(options: StageOptions) -> Callable[[], None] | None:

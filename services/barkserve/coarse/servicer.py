@@ -41,7 +41,9 @@ class CoarseServicer(coarse_pb2_grpc.CoarseServiceServicer):
         """Generate the coarse codes of one utterance."""
         with self._admission.stream() as work:
             await convert.admit(context)
-            opening = await convert.next_request(request_iterator, "config", "a CoarseConfig")
+            opening = await convert.next_request(
+                request_iterator, "config", "a CoarseConfig", self._admission.first_message_s
+            )
             config = opening.config
             request, run = self._request(config), CoarseRun()
             work.given_s = -len(request.produced) / self._frame_rate

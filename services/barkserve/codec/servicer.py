@@ -37,7 +37,9 @@ class CodecServicer(codec_pb2_grpc.CodecServiceServicer):
         """Decode one utterance."""
         with self._admission.stream() as work:
             await convert.admit(context)
-            opening = await convert.next_request(request_iterator, "config", "a CodecConfig")
+            opening = await convert.next_request(
+                request_iterator, "config", "a CodecConfig", self._admission.first_message_s
+            )
             config = opening.config
             convert.require(config.produced_samples >= 0, "produced_samples", "must be 0 or more")
             work.given_s = -config.produced_samples / self._sample_rate

@@ -47,7 +47,9 @@ class FineServicer(fine_pb2_grpc.FineServiceServicer):
         """Generate the remaining codebooks of one utterance."""
         with self._admission.stream() as work:
             await convert.admit(context)
-            opening = await convert.next_request(request_iterator, "config", "a FineConfig")
+            opening = await convert.next_request(
+                request_iterator, "config", "a FineConfig", self._admission.first_message_s
+            )
             config = opening.config
             request, run = self._request(config), FineRun()
             work.given_s = -len(request.produced) / self._frame_rate

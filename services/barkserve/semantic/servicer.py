@@ -52,10 +52,15 @@ class SemanticServicer(semantic_pb2_grpc.SemanticServiceServicer):
         """Generate the semantic tokens of one utterance."""
         with self._admission.stream() as work:
             await convert.admit(context)
-            opening = await convert.next_request(request_iterator, "config", "a SemanticConfig")
+            opening = await convert.next_request(
+                request_iterator, "config", "a SemanticConfig", self._admission.first_message_s
+            )
             config = opening.config
             following = await convert.next_request(
-                request_iterator, "text", "the text, right after the config,"
+                request_iterator,
+                "text",
+                "the text, right after the config,",
+                self._admission.first_message_s,
             )
             text = following.text
             run, request = SemanticRun(), self._request(config, text)

@@ -27,6 +27,8 @@ class Admission:
         capacity: streams that may run at once, including those that wait for a slot.
         retry_after_s: delay that rejected clients are told to wait before they retry.
         during: a context manager entered for each stream and exited when it ends.
+        first_message_s: time that an admitted stream has to send its first messages; 0 for no
+            limit.
     """
 
     def __init__(
@@ -34,8 +36,10 @@ class Admission:
         capacity: int,
         retry_after_s: float = 1.0,
         during: Callable[[], AbstractContextManager[None]] = nullcontext,
+        first_message_s: float = 0.0,
     ) -> None:
         self.capacity = capacity
+        self.first_message_s = first_message_s
         self.taken = 0  # streams admitted since the start
         self._retry_after_s = retry_after_s
         self._during = during

@@ -1,5 +1,6 @@
 """Validates request messages and converts them to arrays and options. The same for all stages."""
 
+import asyncio
 import math
 from collections.abc import AsyncIterator, Iterable
 from typing import TypeVar
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from barkserve.checkpoint.bark_config import SamplingDefaults
 from barkserve.engine.request import SamplingParams
-from barkserve.errors import InvalidArgument
+from barkserve.errors import IdleTimeout, InvalidArgument
 from barkserve.serving.rpc_context import RpcContext
 from barkserve.v1 import common_pb2
 
@@ -119,21 +120,31 @@ async def admit(context: RpcContext) -> None:
     await context.send_initial_metadata(())
 
 
-async def next_request(requests: AsyncIterator[Request], kind: str, example: str) -> Request:
+async def next_request(
+    requests: AsyncIterator[Request], kind: str, example: str, limit_s: float
+) -> Request:
     """Read the next request, which must be of one kind.
 
     Args:
         requests: the client's requests.
         kind: the expected field of the `request` oneof.
         example: what the client should have sent, for the error.
+        limit_s: time to wait for the request; 0 for no limit.
 
     Raises:
         InvalidArgument: the request is of another kind, or the client sent none.
+        IdleTimeout: no request came in time.
     """
-    async for request in requests:
-        if request.WhichOneof("request") == kind:
-            return request
-        break
+    try:
+        async with asyncio.timeout(limit_s or None):
+            request = await anext(requests, None)
+    except TimeoutError:
+        raise IdleTimeout(
+            f"{example} did not come within {limit_s:g} s: send it as soon as the stream is "
+            "accepted, or raise --first-message-seconds"
+        ) from None
+    if request is not None and request.WhichOneof("request") == kind:
+        return request
     raise InvalidArgument(kind, f"{example} must be sent before anything else")
 
 

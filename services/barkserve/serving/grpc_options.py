@@ -28,17 +28,28 @@ CHANNEL_OPTIONS: GrpcOptions = (
 _NO_PROXY = ("grpc.enable_http_proxy", 0)
 
 
-def server_options(max_connection_age_s: float) -> GrpcOptions:
+def server_options(max_connection_age_s: float, keepalive_s: float) -> GrpcOptions:
     """The options of a server.
 
     Args:
         max_connection_age_s: connection age, give or take 10%, after which the server asks a
             client to reconnect; 0 means never.
+        keepalive_s: time without data from a client after which it is pinged. Its connection is
+            closed if no answer comes within the same time. 0 means never.
     """
-    if max_connection_age_s == 0:
-        return SERVER_OPTIONS
-    age_ms = round(max_connection_age_s * 1000)
-    return (*SERVER_OPTIONS, ("grpc.max_connection_age_ms", age_ms))
+    options = SERVER_OPTIONS
+    if max_connection_age_s:
+        options += (("grpc.max_connection_age_ms", round(max_connection_age_s * 1000)),)
+    if keepalive_s:
+        keepalive_ms = round(keepalive_s * 1000)
+        options += (
+            ("grpc.keepalive_time_ms", keepalive_ms),
+            ("grpc.keepalive_timeout_ms", keepalive_ms),
+            # gRPC waits for the answer of a ping this long. The keepalive timeout does not end it.
+            ("grpc.http2.ping_timeout_ms", keepalive_ms),
+            ("grpc.http2.max_pings_without_data", 0),  # gRPC's default stops after two pings
+        )
+    return options
 
 
 def channel_options(address: str) -> GrpcOptions:

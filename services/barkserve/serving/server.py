@@ -48,7 +48,8 @@ async def serve(options: ServiceOptions, metrics: Metrics, build: Callable[[], S
         stack.push_async_callback(calls_ended)
         interceptor = RpcInterceptor(metrics)
         server = grpc.aio.server(
-            interceptors=[interceptor], options=server_options(options.max_connection_age_seconds)
+            interceptors=[interceptor],
+            options=server_options(options.max_connection_age_seconds, options.keepalive_seconds),
         )
         stack.push_async_callback(server.stop, None)
         port = bind(server, options.host, options.port, _credentials(options))
