@@ -6,11 +6,13 @@ Errors become statuses, outcomes are counted, and generators are always closed.
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager, suppress
+from dataclasses import dataclass
 from typing import TypeVar, cast
 
 import grpc
+from google.protobuf.message import DecodeError
 
-from barkserve.errors import ShuttingDown
+from barkserve.errors import InvalidArgument, ShuttingDown
 from barkserve.serving.metrics import Metrics, RpcMetrics
 from barkserve.serving.rpc_context import RpcContext
 from barkserve.serving.status import abort, as_barkserve_error
@@ -18,10 +20,44 @@ from barkserve.serving.status import abort, as_barkserve_error
 _OWN_PREFIXES = ("/barkserve.", "/nvidia.riva.")
 """Method names of the services to wrap."""
 
+MALFORMED = "is not a valid protobuf message of this method"
+
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 Streaming = Callable[[object, RpcContext], AsyncGenerator[object, None]]
 Unary = Callable[[object, RpcContext], Awaitable[object]]
+
+
+@dataclass(frozen=True)
+class _Malformed:
+    """Takes the place of a request that could not be parsed."""
+
+    error: InvalidArgument
+
+
+def _raising(deserialize: Callable[[bytes], Request]) -> Callable[[bytes], Request]:
+    """A deserializer for streamed requests: the handler's iterator raises its InvalidArgument."""
+
+    def checked(data: bytes) -> Request:
+        try:
+            return deserialize(data)
+        except DecodeError as error:
+            raise InvalidArgument("request", MALFORMED) from error
+
+    return checked
+
+
+def _returning(deserialize: Callable[[bytes], Request]) -> Callable[[bytes], Request]:
+    """A deserializer for single requests, which gRPC parses before it calls the handler."""
+    raising = _raising(deserialize)
+
+    def checked(data: bytes) -> Request:
+        try:
+            return raising(data)
+        except InvalidArgument as error:
+            return cast(Request, _Malformed(error))
+
+    return checked
 
 
 class RpcInterceptor(grpc.aio.ServerInterceptor):
@@ -62,11 +98,14 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None or not handler_call_details.method.startswith(_OWN_PREFIXES):
             return handler
-        codecs = (handler.request_deserializer, handler.response_serializer)
         # The handler's types describe synchronous methods. These are asynchronous.
         if handler.stream_stream is not None:
             wrapped = self._stream(cast(Streaming, handler.stream_stream))
-            return grpc.stream_stream_rpc_method_handler(wrapped, *codecs)
+            deserialize = _raising(handler.request_deserializer)
+            return grpc.stream_stream_rpc_method_handler(
+                wrapped, deserialize, handler.response_serializer
+            )
+        codecs = (_returning(handler.request_deserializer), handler.response_serializer)
         if handler.unary_stream is not None:
             wrapped = self._stream(cast(Streaming, handler.unary_stream))
             return grpc.unary_stream_rpc_method_handler(wrapped, *codecs)
@@ -98,6 +137,8 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
             outcome = "OK"
             try:
                 with self._counted():
+                    if isinstance(request, _Malformed):
+                        raise request.error
                     return await call(request, context, rpc)
             except asyncio.CancelledError:
                 outcome = "DEADLINE_EXCEEDED" if context.time_remaining() == 0 else "CANCELLED"
