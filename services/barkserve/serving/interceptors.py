@@ -35,8 +35,9 @@ class _Malformed:
     error: InvalidArgument
 
 
-def _raising(deserialize: Callable[[bytes], Request]) -> Callable[[bytes], Request]:
+def _raising(deserialize: Callable[[bytes], Request] | None) -> Callable[[bytes], Request]:
     """A deserializer for streamed requests: the handler's iterator raises its InvalidArgument."""
+    assert deserialize is not None  # generated handlers have one
 
     def checked(data: bytes) -> Request:
         try:
@@ -47,7 +48,7 @@ def _raising(deserialize: Callable[[bytes], Request]) -> Callable[[bytes], Reque
     return checked
 
 
-def _returning(deserialize: Callable[[bytes], Request]) -> Callable[[bytes], Request]:
+def _returning(deserialize: Callable[[bytes], Request] | None) -> Callable[[bytes], Request]:
     """A deserializer for single requests, which gRPC parses before it calls the handler."""
     raising = _raising(deserialize)
 
