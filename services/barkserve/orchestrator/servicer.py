@@ -43,7 +43,7 @@ class SpeechServicer(VoiceServicer):
         self, request: speech_pb2.SynthesizeRequest, context: RpcContext
     ) -> AsyncGenerator[speech_pb2.SynthesizeResponse, None]:
         """Speak a complete text."""
-        check_text(request.text, self._backend.limits.max_text_characters)
+        await check_text(request.text, self._backend.limits.max_text_characters)
         with self._admission.stream():
             session = Session(self._backend, request, deadline(context), max_delay_s=0.0)
             session.feed.push(request.text)

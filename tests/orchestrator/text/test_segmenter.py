@@ -214,3 +214,53 @@ def test_split_in_half_keeps_all_speech(text: str) -> None:
     said = "".join("".join(part.text.split()) for part in parts if part.text)
     letters = [each for each in segment.text if speakable(each)]
     assert [each for each in said if speakable(each)] == letters
+
+
+class CountingBudget(Budget):
+    """Counts the characters that the segmenter looks at."""
+
+    count = 0
+
+    def character_cost(self, character: str) -> int:
+        CountingBudget.count += 1
+        return super().character_cost(character)
+
+
+ADVERSARIAL = [
+    *(".", "[", "[a", "a", "7", "_", " ", "\n.", "a! ", "Ab cd. ", ".»", "«", ", ", "\u0301"),
+    *("a\u0301\u0301", "\U0001f600", "中", "。", "-", "'", "A.", "1. ", "\u2003", "\u200d"),
+]
+
+
+def _work_of(text: str) -> tuple[int, int]:
+    """Characters looked at for a whole text, and the most in one call of `next`."""
+    segmenter, total, most = Segmenter("", CountingBudget(160)), 0, 0
+    segmenter.push(text)
+    segmenter.end()
+    item: object = ""
+    while item is not None:
+        CountingBudget.count = 0
+        item = segmenter.next()
+        total += CountingBudget.count
+        most = max(most, CountingBudget.count)
+        assert len(segmenter._text) <= 2 * 4096  # what each call may copy
+    return total, most
+
+
+@pytest.mark.parametrize("pattern", ADVERSARIAL)
+def test_segmenter_work_is_linear_for_any_text(pattern: str) -> None:
+    """No text makes one call take long, or the work grow faster than the text."""
+    (small, most_small), (large, most_large) = (
+        _work_of((pattern * size)[:size]) for size in (5_000, 20_000)
+    )
+    assert large <= 5 * small + 100
+    assert most_large <= max(1.2 * most_small, most_small + 100)
+    assert most_large <= 20 * 160
+
+
+@pytest.mark.parametrize("pattern", ["Ab cd. ", ".", " ", "中", "a, "])
+def test_segments_of_long_text_do_not_depend_on_its_pushes(pattern: str) -> None:
+    text = (pattern * 20_000)[:20_000] + "\n\nThe end. Really."
+    cuts = (1, 4_095, 4_096, 4_097, 12_000)
+    assert segments(text) == segments(text, *cuts)
+    assert [segment.text for segment in segments(text)][-1].endswith("Really.")

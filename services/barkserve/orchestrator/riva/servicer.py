@@ -37,7 +37,7 @@ class RivaServicer(riva_tts_pb2_grpc.RivaSpeechSynthesisServicer):
 
     async def Synthesize(self, request: Request, context: RpcContext) -> Response:
         """Speak one text and return all of its audio at once."""
-        check_text(request.text, self._backend.limits.max_text_characters)
+        await check_text(request.text, self._backend.limits.max_text_characters)
         with riva_field_names(), self._admission.stream():
             session = await self._new_session(request, context)
             session.feed.push(request.text)

@@ -7,12 +7,14 @@ early. Later sentences are joined while they are short.
 
 from collections import deque
 from dataclasses import dataclass
+from typing import cast
 
 from barkserve.orchestrator.text.budget import Budget
 from barkserve.orchestrator.text.sentences import early_end, forced_end, next_end
 from barkserve.speakable import speakable
 
 _JOINED_CHARACTERS = 256  # short texts that arrive are kept as strings of about this length
+_BLOCK_CHARACTERS = 4096  # of a long text that are looked at together, so that work stays linear
 
 
 @dataclass(frozen=True)
@@ -70,10 +72,11 @@ class Segmenter:
     def push(self, text: str) -> None:
         """Add text."""
         last = self._incoming[-1] if self._incoming else None
-        if isinstance(last, str) and len(last) < _JOINED_CHARACTERS:
-            self._incoming[-1] = last + text
-        elif text:
-            self._incoming.append(text)
+        if text and isinstance(last, str) and len(last) < _JOINED_CHARACTERS:
+            self._incoming.pop()
+            text = last + text
+        for start in range(0, len(text), _BLOCK_CHARACTERS):
+            self._incoming.append(text[start : start + _BLOCK_CHARACTERS])
 
     def flush(self, flush_id: str) -> None:
         """Make `next` return all text so far, then a FlushMark."""
@@ -88,13 +91,13 @@ class Segmenter:
 
         After `end`, None is final. SkippedText means that the next call can return more.
         """
-        self._take_incoming()
-        segment = self._next_segment()
-        if segment is not None or not self._incoming:
-            return segment
-        mark = self._incoming.popleft()
-        assert isinstance(mark, FlushMark)
-        return mark
+        if len(self._text) < _BLOCK_CHARACTERS:
+            self._take_incoming()
+        while (segment := self._next_segment()) is None and self._incoming:
+            if isinstance(self._incoming[0], FlushMark):
+                return cast(FlushMark, self._incoming.popleft())
+            self._take_incoming()
+        return segment
 
     @property
     def has_text(self) -> bool:
@@ -114,13 +117,18 @@ class Segmenter:
     @property
     def _complete(self) -> bool:
         """Whether `_text` ends with a flush or with the end of the text."""
-        return bool(self._incoming) or self._ended
+        if self._incoming:
+            return isinstance(self._incoming[0], FlushMark)
+        return self._ended
 
     def _take_incoming(self) -> None:
-        texts = []
-        while self._incoming and isinstance(self._incoming[0], str):
-            texts.append(self._incoming.popleft())
-        self._text += "".join(map(str, texts))
+        """Take the next texts: about a block, and at least one text if there is one."""
+        taken: list[str] = []
+        length = 0
+        while self._incoming and isinstance(self._incoming[0], str) and length < _BLOCK_CHARACTERS:
+            taken.append(cast(str, self._incoming.popleft()))
+            length += len(taken[-1])
+        self._text += "".join(taken)
 
     def _next_segment(self) -> Segment | SkippedText | None:
         if not self._drop_leading_space():
