@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.checkpoint.folder import CheckpointFolder
 from barkserve.checkpoint.voices import (
+    MAX_ARRAY_TOKENS,
     MAX_NPZ_BYTES,
     PROMPTS,
     Voice,
@@ -260,3 +261,11 @@ def test_suno_voices_are_valid(name: str, tmp_path: Path) -> None:
     voice = voice_from_npz(file.read_bytes(), config, name)
     with np.load(file, allow_pickle=False) as arrays:
         _assert_equals(voice, dict(arrays))
+
+
+def test_voice_has_a_limit_of_tokens(arrays: Arrays, config: BarkConfig) -> None:
+    long = np.zeros(MAX_ARRAY_TOKENS, np.int8)
+    assert len(parse_voice({**arrays, "semantic_prompt": long}, config, "mine").semantic_prompt)
+    long = np.zeros(MAX_ARRAY_TOKENS + 1, np.int8)
+    with pytest.raises(InvalidArgument, match="semantic_prompt has 131073 tokens; the limit is"):
+        parse_voice({**arrays, "semantic_prompt": long}, config, "mine")

@@ -26,6 +26,9 @@ from barkserve.regular_file import read_regular_file
 PROMPTS = ("semantic_prompt", "coarse_prompt", "fine_prompt")
 MAX_NPZ_BYTES = 1 << 20
 MAX_ARRAY_BYTES = 8 << 20  # uncompressed
+MAX_ARRAY_TOKENS = 1 << 17
+"""The largest number of tokens or codes in one array: 218 s of fine codes. The models read only the
+last seconds of a voice."""
 
 _PATHS_FILE = "speaker_embeddings_path.json"
 _PATHS_OWN_KEY = "repo_or_path"  # the only key of that file that is not a voice
@@ -276,6 +279,8 @@ def _checked(
             f"{prompt} has values from {array.min()} to {array.max()};"
             f" they must be from 0 to {limit - 1}"
         )
+    if array.size > MAX_ARRAY_TOKENS:
+        raise _InvalidVoice(f"{prompt} has {array.size} tokens; the limit is {MAX_ARRAY_TOKENS}")
     checked = array.astype(np.int32, order="C")
     checked.setflags(write=False)
     return checked

@@ -1,7 +1,7 @@
 """Finds the voice that a request selects by name, handle, tokens or .npz file."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +16,7 @@ from barkserve.v1 import common_pb2, speech_pb2
 
 INLINE = "inline"
 """The name of a voice that was sent with its request."""
+_TOKENS_AT_ONCE = 8192  # added to a message in one call, which blocks all other threads
 
 
 class VoiceSelector:
@@ -90,18 +91,23 @@ class VoiceSelector:
 
 
 def history_prompt(voice: Voice) -> common_pb2.HistoryPrompt:
-    """Convert a voice to a message."""
-    return common_pb2.HistoryPrompt(
-        semantic_prompt=voice.semantic_prompt,
-        coarse_prompt=voice.coarse_prompt.T.ravel(),
-        fine_prompt=voice.fine_prompt.T.ravel(),
-    )
+    """Convert a voice to a message. Takes tens of milliseconds for the largest voices."""
+    message = common_pb2.HistoryPrompt()
+    for field, tokens in (
+        (message.semantic_prompt, voice.semantic_prompt),
+        (message.coarse_prompt, voice.coarse_prompt.T.ravel()),
+        (message.fine_prompt, voice.fine_prompt.T.ravel()),
+    ):
+        for start in range(0, len(tokens), _TOKENS_AT_ONCE):
+            field.extend(tokens[start : start + _TOKENS_AT_ONCE].tolist())
+    return message
 
 
-def _by_codebook(codes: Collection[int], codebooks: int, field: str) -> NDArray[np.int32]:
+def _by_codebook(codes: Sequence[int], codebooks: int, field: str) -> NDArray[np.int32]:
     """Convert codes in frame order to an array (codebooks, frames)."""
     if len(codes) % codebooks:
         raise InvalidArgument(
             field, f"must have whole frames of {codebooks} codes, found {len(codes)} codes"
         )
-    return np.fromiter(codes, dtype=np.int32).reshape(-1, codebooks).T
+    # np.array reads a message's numbers from its memory; np.fromiter takes 50 times as long.
+    return np.array(codes, dtype=np.int32).reshape(-1, codebooks).T

@@ -1,5 +1,7 @@
 """The voice RPCs of SpeechService."""
 
+import asyncio
+
 from barkserve.checkpoint.voice_card import VoiceCard
 from barkserve.constants import NO_VOICE
 from barkserve.errors import InvalidArgument
@@ -40,7 +42,7 @@ class VoiceServicer(speech_pb2_grpc.SpeechServiceServicer):
         response = speech_pb2.GetVoiceResponse(voice=self._message(card))
         if request.include_history_prompt:
             voice = await self._catalog.get(request.name)
-            response.history_prompt.CopyFrom(history_prompt(voice))
+            response.history_prompt.CopyFrom(await asyncio.to_thread(history_prompt, voice))
         return response
 
     async def CreateVoice(
