@@ -269,3 +269,18 @@ def test_voice_has_a_limit_of_tokens(arrays: Arrays, config: BarkConfig) -> None
     long = np.zeros(MAX_ARRAY_TOKENS + 1, np.int8)
     with pytest.raises(InvalidArgument, match="semantic_prompt has 131073 tokens; the limit is"):
         parse_voice({**arrays, "semantic_prompt": long}, config, "mine")
+
+
+def test_voice_from_npz_rejects_many_members_unread(
+    arrays: Arrays, config: BarkConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading a directory of thousands of members takes long, so it is not read."""
+    members = {f"{key}.npy": _npy(array) for key, array in arrays.items()}
+    some = _zip(members | {f"other{number}": b"" for number in range(61)})
+    _assert_equals(voice_from_npz(some, config), arrays)
+    many = _zip(members | {f"other{number}": b"" for number in range(5_000)})
+    opened: list[object] = []
+    monkeypatch.setattr(zipfile, "ZipFile", opened.append)
+    with pytest.raises(InvalidArgument, match="has more than 64 members"):
+        voice_from_npz(many, config)
+    assert opened == []

@@ -30,6 +30,8 @@ MAX_ARRAY_TOKENS = 1 << 17
 """The largest number of tokens or codes in one array: 218 s of fine codes. The models read only the
 last seconds of a voice."""
 
+_MAX_MEMBERS = 64  # of an .npz file, which needs three; 1 MiB has room for 20,000
+_MEMBER_MARK = b"PK\x01\x02"  # begins the entry of each member in the directory of a ZIP file
 _PATHS_FILE = "speaker_embeddings_path.json"
 _PATHS_OWN_KEY = "repo_or_path"  # the only key of that file that is not a voice
 
@@ -306,6 +308,8 @@ def _read_npz(data: bytes) -> dict[str, np.ndarray[Any, Any]]:
     """Return the three arrays of an .npz file."""
     if len(data) > MAX_NPZ_BYTES:
         raise _InvalidVoice(f"the file has {len(data)} bytes; the limit is {MAX_NPZ_BYTES}")
+    if data.count(_MEMBER_MARK) > _MAX_MEMBERS:
+        raise _InvalidVoice(f"the file has more than {_MAX_MEMBERS} members; a voice has three")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return {prompt: _read_member(archive, prompt) for prompt in PROMPTS}
