@@ -234,30 +234,26 @@ async def test_pool_moves_no_stream_to_unsuitable_replicas() -> None:
     assert await moved_streams(3, stale, failed, draining, silent, full) == 0
 
 
-def only_busy(pool: StagePool) -> Replica:
-    [busy] = [each for each in pool.replicas if each.load is not None and each.load.streams]
-    return busy
-
-
 @asynccontextmanager
 async def stream_on_stale_replica(codecs: list[RunningService]) -> AsyncIterator[Any]:
-    """A pool and its stream, on a replica that is marked as stale until its next report."""
+    """A pool, its stream, and the stream's replica, which is stale until its next report."""
     async with pool_of(ScriptedResolver(*(codec.address for codec in codecs))) as pool:
         await until(lambda: len(pool.replicas) == 2 and not any(r.silent for r in pool.replicas))
         stream = Stream(pool)
         stream.frames(40)
         await until(lambda: stream.samples == 40 * HOP)
-        await until(lambda: sum(r.load.streams for r in pool.replicas if r.load) == 1)
-        only_busy(pool).stale = True
-        yield pool, stream
+        [busy] = [codec.address for codec in codecs if streams(codec)]
+        [replica] = [each for each in pool.replicas if each.address == busy]
+        replica.stale = True
+        yield pool, stream, replica
 
 
 async def test_stream_continues_elsewhere_when_it_is_moved(codecs: list[RunningService]) -> None:
-    async with stream_on_stale_replica(codecs) as (pool, stream):
-        first = only_busy(pool)
+    async with stream_on_stale_replica(codecs) as (pool, stream, replica):
+        expected = [1 - streams(codec) for codec in codecs]
         pool.move_streams(time.monotonic())
-        await until(lambda: sum(map(streams, codecs)) == 1 and only_busy(pool) is not first)
-        assert first.failures == 0
+        await until(lambda: [streams(codec) for codec in codecs] == expected)
+        assert replica.failures == 0
         stream.frames(40)
         stream.frames(0)
         await stream.done
@@ -265,7 +261,7 @@ async def test_stream_continues_elsewhere_when_it_is_moved(codecs: list[RunningS
 
 
 async def test_cancelled_stream_ends_although_it_is_moved(codecs: list[RunningService]) -> None:
-    async with stream_on_stale_replica(codecs) as (pool, stream):
+    async with stream_on_stale_replica(codecs) as (pool, stream, _):
         pool.move_streams(time.monotonic())
         stream.done.cancel()
         with pytest.raises(asyncio.CancelledError):
