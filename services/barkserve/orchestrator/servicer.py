@@ -45,8 +45,10 @@ class SpeechServicer(VoiceServicer):
         """Speak a complete text."""
         await check_text(request.text, self._backend.limits.max_text_characters)
         with self._admission.stream():
+            text = request.text
+            request.ClearField("text")
             session = Session(self._backend, request, deadline(context), max_delay_s=0.0)
-            session.feed.push(request.text)
+            session.feed.push(text)
             session.feed.end()
             async with aclosing(session.messages()) as messages:
                 async for message in messages:

@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 import pytest
 
+from barkserve.external import riva_tts_pb2_grpc
 from barkserve.v1 import speech_pb2
 from fixtures.checkpoints import TINY, CheckpointSpec
 from tests.support.dialog import Dialog, config, dialog, spoken
@@ -101,6 +102,40 @@ async def test_call_idle_time_starts_when_its_last_context_ends(checkpoint: Path
         await call.until("finished")
         assert (await failure(call)).code() is ABORTED
         assert loop.time() >= cancelled_at + 0.4
+
+
+async def test_riva_call_without_a_request_fails(checkpoint: Path) -> None:
+    async with running("orchestrator", checkpoint, call_idle_seconds=0.3) as service:
+        riva = riva_tts_pb2_grpc.RivaSpeechSynthesisStub(service.channel)
+        with pytest.raises(grpc.aio.AioRpcError, match=r"0\.3 s.*--call-idle-seconds") as raised:
+            await riva.SynthesizeOnline().read()
+        assert raised.value.code() is ABORTED
+
+
+@pytest.mark.parametrize(
+    ("selection", "message"),
+    [
+        ({"npz": b"x" * (2 << 20)}, "voice: must have at most 1049600 bytes"),
+        ({"history_prompt": {"fine_prompt": [1] * (2 << 20)}}, "voice: must have at most"),
+        ({"name": "x" * (2 << 20)}, "options: must have at most 65536 bytes"),
+    ],
+    ids=["npz", "tokens", "name"],
+)
+async def test_requests_with_large_options_are_rejected(
+    checkpoint: Path, selection: dict[str, Any], message: str
+) -> None:
+    large = speech_pb2.VoiceSelection(**selection)
+    async with (
+        orchestrator(checkpoint) as chain,
+        dialog(chain) as call,
+    ):
+        await call.send(config=config(voice=large))
+        error = (await call.until("error")).error
+        assert error.code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
+        assert error.message.startswith(message)
+        with pytest.raises(grpc.aio.AioRpcError, match=message):
+            await spoken(chain, "hello", voice=large)
+        assert streams(chain) == 0
 
 
 async def test_zero_disables_the_idle_limits(checkpoint: Path) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
-from barkserve.errors import BarkserveError, InvalidArgument
+from barkserve.errors import BarkserveError, IdleTimeout, InvalidArgument
 from barkserve.external import riva_tts_pb2, riva_tts_pb2_grpc
 from barkserve.orchestrator.riva.options import riva_field_names, to_synthesize_request
 from barkserve.orchestrator.riva.responses import Response, to_riva_responses
@@ -55,7 +55,7 @@ class RivaServicer(riva_tts_pb2_grpc.RivaSpeechSynthesisServicer):
         self, request_iterator: AsyncIterator[Request], context: RpcContext
     ) -> AsyncGenerator[Response, None]:
         """Speak the text of one or more requests and stream the audio."""
-        first = await anext(aiter(request_iterator), None)
+        first = await self._first_request(request_iterator)
         if first is None:
             raise InvalidArgument("text", "must be sent: the stream ended without a request")
         with riva_field_names(), self._admission.stream():
@@ -83,6 +83,18 @@ class RivaServicer(riva_tts_pb2_grpc.RivaSpeechSynthesisServicer):
             for parameters in await self._voices.parameters():
                 response.model_config.add(model_name=self._voices.model, parameters=parameters)
         return response
+
+    async def _first_request(self, requests: AsyncIterator[Request]) -> Request | None:
+        """Read the first request; None if the client sends none."""
+        limit_s = self._backend.limits.call_idle_s
+        try:
+            async with asyncio.timeout(limit_s or None):
+                return await anext(aiter(requests), None)
+        except TimeoutError:
+            raise IdleTimeout(
+                f"no request came within {limit_s:g} s: call again when there is text, or raise "
+                "--call-idle-seconds"
+            ) from None
 
     async def _new_session(self, request: Request, context: RpcContext) -> Session:
         voice = await self._voices.resolve_name(request.voice_name, request.language_code)

@@ -5,6 +5,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from barkserve.checkpoint.folder import CheckpointFolder
+from barkserve.checkpoint.voices import MAX_NPZ_BYTES
 from barkserve.errors import BarkserveError, InvalidArgument
 from barkserve.orchestrator.audio.playout_clock import PlayoutClock
 from barkserve.orchestrator.session.limits import Limits
@@ -22,6 +23,11 @@ from barkserve.orchestrator.voices.catalog import VoiceCatalog
 from barkserve.orchestrator.voices.selection import VoiceSelector
 from barkserve.serving.metrics import Metrics
 from barkserve.v1 import speech_pb2
+
+MAX_VOICE_BYTES = MAX_NPZ_BYTES + 1024
+"""Size of the tokens or the file of a voice in a request."""
+MAX_OPTIONS_BYTES = 65_536
+"""Size of a request without its text and without such a voice."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +58,15 @@ class Session:
 
     Args:
         backend: what all sessions share.
-        request: how to speak; its text is ignored.
+        request: how to speak, without text. The session keeps it.
         deadline: the client's deadline in the event loop's time, None for none.
         max_delay_s: how long text may wait for the end of its sentence.
 
     Attributes:
         feed: takes the text, before and while `messages` is read.
+
+    Raises:
+        InvalidArgument: the request is too large to keep.
     """
 
     def __init__(
@@ -67,6 +76,7 @@ class Session:
         deadline: float | None,
         max_delay_s: float,
     ) -> None:
+        _check_size(request)
         self._backend = backend
         self._request = request
         self._deadline = deadline
@@ -155,3 +165,15 @@ class Session:
         except BarkserveError as error:
             finished.voice_handle_error = str(error)
         return finished
+
+
+def _check_size(request: speech_pb2.SynthesizeRequest) -> None:
+    """Check that a session may keep a request. Raises InvalidArgument if it is too large."""
+    voice = request.voice
+    voice_bytes = len(voice.npz) + voice.history_prompt.ByteSize()
+    if voice_bytes > MAX_VOICE_BYTES:
+        raise InvalidArgument("voice", f"must have at most {MAX_VOICE_BYTES} bytes")
+    if request.ByteSize() - voice_bytes > MAX_OPTIONS_BYTES:
+        raise InvalidArgument(
+            "options", f"must have at most {MAX_OPTIONS_BYTES} bytes without the text and the voice"
+        )

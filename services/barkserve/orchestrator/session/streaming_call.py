@@ -154,7 +154,7 @@ class StreamingCall:
             raise Overloaded(f"{most} contexts are open, which is the limit of one call", 1.0)
         self._closed.pop(_stored_id(id_), None)
         text = config.options.text
-        config.options.ClearField("text")  # the session keeps its options
+        config.options.ClearField("text")
         session = Session(self._backend, config.options, self._deadline, _max_delay_s(config))
         session.feed.push(text)
         self._contexts[id_] = SpeechContext(
