@@ -120,11 +120,12 @@ class ScriptedSpeech(speech_pb2_grpc.SpeechServiceServicer):
     async def StreamingSynthesize(self, requests: Any, context: Any) -> None:
         """Answer each text at once with one sample per byte, its value.
 
-        The text "fail" fails its context.
+        The text "fail" fails its context. As in the orchestrator, half-closing the call ends the
+        open contexts: when gRPC retries a call, the last request before it may be lost.
         """
         contexts: dict[str, ScriptedContext] = {}
         try:
-            async for request in requests:
+            async for request in _with_ends(requests):
                 self.stream_requests.append(request)
                 if request.WhichOneof("request") == "config":
                     contexts[request.context_id] = ScriptedContext()
@@ -164,6 +165,22 @@ class ScriptedSpeech(speech_pb2_grpc.SpeechServiceServicer):
             if self.words:
                 yield speech_pb2.SynthesizeResponse(words=self.words.popleft())
             yield speech_pb2.SynthesizeResponse(audio=chunk)
+
+
+async def _with_ends(
+    requests: AsyncIterator[speech_pb2.StreamingSynthesizeRequest],
+) -> AsyncIterator[speech_pb2.StreamingSynthesizeRequest]:
+    """The requests, then an `end` for each context that has had neither `end` nor `cancel`."""
+    unended: dict[str, None] = {}
+    async for request in requests:
+        kind = request.WhichOneof("request")
+        if kind in ("end", "cancel"):
+            unended.pop(request.context_id, None)
+        elif kind == "config":
+            unended[request.context_id] = None
+        yield request
+    for id_ in unended:
+        yield speech_pb2.StreamingSynthesizeRequest(context_id=id_, end=speech_pb2.End())
 
 
 class ScriptedContext:

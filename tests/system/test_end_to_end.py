@@ -180,7 +180,7 @@ def test_stop_lets_a_long_text_finish(
     client = subprocess.Popen(say, stdout=subprocess.PIPE, text=True)
     wait_until(lambda: file.exists() or client.poll() is not None)
     up_.process.terminate()
-    segments = json.loads(client.communicate(timeout=TIMEOUT_S)[0])["pieces"]
+    segments = json.loads(client.communicate(timeout=TIMEOUT_S)[0])["segments"]
     assert client.returncode == 0
     assert len(segments) > 3
     assert "Traceback" not in up_.rest_of_stderr()
