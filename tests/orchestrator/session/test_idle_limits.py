@@ -66,7 +66,7 @@ async def test_context_with_text_is_not_idle_until_it_is_played(checkpoint: Path
         dialog(chain) as call,
     ):
         expected, finished = await spoken(chain, "hello the world.", seed=1)
-        await call.send(config=config(seed=1, text="hello the world. "))
+        await call.send(config=config(max_delay_ms=1, seed=1, text="hello the world. "))
         await call.until("audio")
         sent_at = asyncio.get_running_loop().time()
         await call.until("error")
