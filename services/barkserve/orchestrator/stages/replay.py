@@ -5,6 +5,8 @@ from collections import deque
 from collections.abc import AsyncIterator
 from typing import Generic, TypeVar
 
+from barkserve.orchestrator.stages.pull_task import create_pull_task
+
 Message = TypeVar("Message")
 
 
@@ -27,7 +29,7 @@ class Replay(Generic[Message]):
     def start(self) -> None:
         """Read the first message before a reader asks for it."""
         if self._pull is None:
-            self._pull = asyncio.create_task(self._keep_next())
+            self._pull = create_pull_task(self._keep_next())
 
     async def read(self) -> AsyncIterator[Message]:
         """Yield all messages that are kept, then those that follow.
@@ -47,10 +49,8 @@ class Replay(Generic[Message]):
 
     def close(self) -> None:
         """Stop reading the source."""
-        if self._pull is None:
-            return
-        if not self._pull.cancel() and not self._pull.cancelled():
-            self._pull.exception()  # retrieved, or asyncio would log an error without a reader
+        if self._pull is not None:
+            self._pull.cancel()
 
     async def _more(self) -> bool:
         """Wait for one more message; False when the source has ended."""

@@ -12,6 +12,7 @@ from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.errors import NothingToSpeak, StageFailed, TextTooLong
 from barkserve.orchestrator.stages.call import StageCall
 from barkserve.orchestrator.stages.pool import StagePool
+from barkserve.orchestrator.stages.pull_task import create_pull_task
 from barkserve.orchestrator.stages.replay import Replay
 from barkserve.orchestrator.stages.retry import RetryPolicy
 from barkserve.v1 import codec_pb2, codec_pb2_grpc, common_pb2
@@ -166,7 +167,7 @@ class CodecStream:
 
     def _start_pull(self) -> "asyncio.Task[Samples | None]":
         if self._pull is None:
-            self._pull = asyncio.create_task(self._next_response())
+            self._pull = create_pull_task(self._next_response())
         return self._pull
 
     async def _pulled(self) -> Samples | None:
