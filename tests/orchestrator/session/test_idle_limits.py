@@ -149,6 +149,7 @@ async def test_zero_disables_the_idle_limits(checkpoint: Path) -> None:
         await asyncio.sleep(0.2)
         await call.send(cancel=speech_pb2.Cancel())
         await call.until("finished")
+    assert call.kinds() == ["started", "finished"]
 
 
 async def test_context_limits_flushes_while_client_does_not_wait(checkpoint: Path) -> None:
