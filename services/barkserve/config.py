@@ -25,27 +25,14 @@ _REPLICAS = (
 
 
 @dataclass(frozen=True)
-class ServiceOptions:
-    """Options of every service."""
+class ProcessOptions:
+    """Options of every service, whatever protocol it speaks."""
 
     host: str = option("127.0.0.1", "address to listen on; 0.0.0.0 for all")
     port: int = port_option(0, _PORT)
     metrics_port: int = port_option(0, _METRICS_PORT)
     drain_seconds: float = option(
         30.0, "time that running streams have to finish after the first SIGTERM"
-    )
-    health_port: int = port_option(
-        0, "plaintext port with grpc.health.v1 only, for probes without TLS; 0 disables it"
-    )
-    max_connection_age_seconds: float = option(
-        0.0,
-        "connection age after which clients are asked to reconnect, so that they find new "
-        "replicas; 0 means never",
-    )
-    keepalive_seconds: float = option(
-        15.0,
-        "time without data from a client after which it is pinged; its connection is closed if no "
-        "answer comes within the same time; 0 means never",
     )
     tls_cert: str = option(
         "", "PEM file with the certificate of this service; empty disables TLS for its clients"
@@ -61,6 +48,25 @@ class ServiceOptions:
         False,
         "stop when standard input closes, and print startup errors on standard output (set by "
         "`barkserve up`)",
+    )
+
+
+@dataclass(frozen=True)
+class ServiceOptions(ProcessOptions):
+    """Options of every gRPC service."""
+
+    health_port: int = port_option(
+        0, "plaintext port with grpc.health.v1 only, for probes without TLS; 0 disables it"
+    )
+    max_connection_age_seconds: float = option(
+        0.0,
+        "connection age after which clients are asked to reconnect, so that they find new "
+        "replicas; 0 means never",
+    )
+    keepalive_seconds: float = option(
+        15.0,
+        "time without data from a client after which it is pinged; its connection is closed if no "
+        "answer comes within the same time; 0 means never",
     )
 
     @property
