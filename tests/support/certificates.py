@@ -47,7 +47,7 @@ class Authority:
         """Write a new certificate and key to the files of `name`, replacing older ones."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        names: list[x509.GeneralName] = [x509.DNSName("localhost"), x509.DNSName(dns)]
+        names: list[x509.GeneralName] = [x509.DNSName(dns), x509.DNSName("localhost")]
         names.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
         certificate = (
             self._builder(subject, key.public_key())

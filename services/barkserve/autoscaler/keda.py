@@ -7,11 +7,9 @@ KEDA creates therefore asks for the demand, rounded up.
 from collections.abc import AsyncGenerator
 
 from barkserve.autoscaler.observer import Observer, Scaling
-from barkserve.errors import InvalidArgument
 from barkserve.external import externalscaler_pb2 as pb2
 from barkserve.external import externalscaler_pb2_grpc
 from barkserve.serving.rpc_context import RpcContext
-from barkserve.serving.status import abort
 
 STAGE = "stage"  # the key in the metadata of the trigger
 
@@ -30,7 +28,7 @@ class ScalerServicer(externalscaler_pb2_grpc.ExternalScalerServicer):
         self, request: pb2.ScaledObjectRef, context: RpcContext
     ) -> pb2.IsActiveResponse:
         """Answer whether the service should have any replica."""
-        scaling = await self._scaling(request, context)
+        scaling = self._scaling(request)
         return pb2.IsActiveResponse(result=scaling.measured.active)
 
     async def StreamIsActive(
@@ -39,7 +37,7 @@ class ScalerServicer(externalscaler_pb2_grpc.ExternalScalerServicer):
         """Push the answer of IsActive after each change."""
         said: bool | None = None
         while True:
-            active = (await self._scaling(request, context)).measured.active
+            active = self._scaling(request).measured.active
             if active != said:
                 yield pb2.IsActiveResponse(result=active)
                 said = active
@@ -49,14 +47,14 @@ class ScalerServicer(externalscaler_pb2_grpc.ExternalScalerServicer):
         self, request: pb2.ScaledObjectRef, context: RpcContext
     ) -> pb2.GetMetricSpecResponse:
         """Describe the metric, whose target is 1 per replica."""
-        await self._scaling(request, context)
+        self._scaling(request)
         return _spec(request)
 
     async def StreamMetricSpec(
         self, request: pb2.ScaledObjectRef, context: RpcContext
     ) -> AsyncGenerator[pb2.GetMetricSpecResponse, None]:
         """Send the answer of GetMetricSpec, which never changes."""
-        await self._scaling(request, context)
+        self._scaling(request)
         yield _spec(request)
         while True:
             await self._observer.next()
@@ -65,7 +63,7 @@ class ScalerServicer(externalscaler_pb2_grpc.ExternalScalerServicer):
         self, request: pb2.GetMetricsRequest, context: RpcContext
     ) -> pb2.GetMetricsResponse:
         """Send the demand in replicas."""
-        scaling = await self._scaling(request.scaledObjectRef, context)
+        scaling = self._scaling(request.scaledObjectRef)
         demand = scaling.decision.demand
         value = pb2.MetricValue(
             metricName=_metric(request.scaledObjectRef),
@@ -74,11 +72,8 @@ class ScalerServicer(externalscaler_pb2_grpc.ExternalScalerServicer):
         )
         return pb2.GetMetricsResponse(metricValues=[value])
 
-    async def _scaling(self, reference: pb2.ScaledObjectRef, context: RpcContext) -> Scaling:
-        try:
-            return self._observer.scaling(reference.scalerMetadata[STAGE])
-        except InvalidArgument as error:
-            await abort(context, error)
+    def _scaling(self, reference: pb2.ScaledObjectRef) -> Scaling:
+        return self._observer.scaling(reference.scalerMetadata[STAGE])
 
 
 def _spec(reference: pb2.ScaledObjectRef) -> pb2.GetMetricSpecResponse:

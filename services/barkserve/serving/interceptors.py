@@ -1,11 +1,12 @@
-"""Wraps every RPC of barkserve's own services.
+"""Wraps every RPC but health checks.
 
-Errors become statuses, outcomes are counted, and generators are always closed.
+The caller is identified, errors become statuses, and generators are always closed. Outcomes of
+barkserve's own services are counted.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import aclosing, contextmanager, suppress
+from contextlib import aclosing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import TypeVar, cast
 
@@ -13,12 +14,16 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from barkserve.errors import InvalidArgument, ShuttingDown
+from barkserve.serving import caller
+from barkserve.serving.caller import Caller, CallerLimits, unauthenticated_caller
 from barkserve.serving.metrics import Metrics, RpcMetrics
 from barkserve.serving.rpc_context import RpcContext
 from barkserve.serving.status import abort, as_barkserve_error
 
+_HEALTH_PREFIX = "/grpc.health."
+"""Method names of the service that stays open, for probes."""
 _OWN_PREFIXES = ("/barkserve.", "/nvidia.riva.")
-"""Method names of the services to wrap."""
+"""Method names of the services whose RPCs are counted, and ended by a drain."""
 
 MALFORMED = "is not a valid protobuf message of this method"
 
@@ -26,6 +31,8 @@ Request = TypeVar("Request")
 Response = TypeVar("Response")
 Streaming = Callable[[object, RpcContext], AsyncGenerator[object, None]]
 Unary = Callable[[object, RpcContext], Awaitable[object]]
+Identify = Callable[[RpcContext], Awaitable[Caller]]
+Call = Callable[[object, RpcContext, "RpcMetrics | None"], Awaitable[object]]
 
 
 @dataclass(frozen=True)
@@ -61,8 +68,13 @@ def _returning(deserialize: Callable[[bytes], Request] | None) -> Callable[[byte
     return checked
 
 
+async def identify(context: RpcContext) -> Caller:
+    """The caller of an RPC on a server without authentication and limits."""
+    return unauthenticated_caller(context, CallerLimits())
+
+
 class RpcInterceptor(grpc.aio.ServerInterceptor):
-    """Wraps the handlers of barkserve's services. Health and reflection pass unchanged.
+    """Wraps the handlers of all services but health.
 
     Streaming handlers are async generators. The interceptor writes their responses itself, so the
     generator's `finally` runs at once when the client disconnects, the deadline passes, or a write
@@ -70,10 +82,12 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
 
     Args:
         metrics: counts RPCs and their outcomes.
+        identify: returns the caller of an RPC, or raises the error that refuses it.
     """
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, identify: Identify = identify) -> None:
         self._metrics = metrics
+        self._identify = identify
         self._active = 0
         self._refusing = False
         self._idle = asyncio.Event()
@@ -97,47 +111,50 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
     ) -> "grpc.RpcMethodHandler[Request, Response] | None":
         """Return the handler of an RPC, wrapped."""
         handler = await continuation(handler_call_details)
-        if handler is None or not handler_call_details.method.startswith(_OWN_PREFIXES):
+        method = handler_call_details.method
+        if handler is None or method.startswith(_HEALTH_PREFIX):
             return handler
+        counted = method.startswith(_OWN_PREFIXES)
         # The handler's types describe synchronous methods. These are asynchronous.
         if handler.stream_stream is not None:
-            wrapped = self._stream(cast(Streaming, handler.stream_stream))
+            wrapped = self._stream(cast(Streaming, handler.stream_stream), counted)
             deserialize = _raising(handler.request_deserializer)
             return grpc.stream_stream_rpc_method_handler(
                 wrapped, deserialize, handler.response_serializer
             )
         codecs = (_returning(handler.request_deserializer), handler.response_serializer)
         if handler.unary_stream is not None:
-            wrapped = self._stream(cast(Streaming, handler.unary_stream))
+            wrapped = self._stream(cast(Streaming, handler.unary_stream), counted)
             return grpc.unary_stream_rpc_method_handler(wrapped, *codecs)
-        wrapped = self._unary(cast(Unary, handler.unary_unary))
+        wrapped = self._unary(cast(Unary, handler.unary_unary), counted)
         return grpc.unary_unary_rpc_method_handler(wrapped, *codecs)
 
-    def _stream(self, handler: Streaming) -> Unary:
-        async def write_all(request: object, context: RpcContext, rpc: RpcMetrics) -> None:
+    def _stream(self, handler: Streaming, counted: bool) -> Unary:
+        async def write_all(request: object, context: RpcContext, rpc: RpcMetrics | None) -> None:
             async with aclosing(handler(request, context)) as responses:
                 async for response in responses:
-                    rpc.output()
+                    if rpc is not None:
+                        rpc.output()
                     await context.write(response)
 
-        return self._guarded(write_all)
+        return self._guarded(write_all, counted)
 
-    def _unary(self, handler: Unary) -> Unary:
-        async def answer(request: object, context: RpcContext, rpc: RpcMetrics) -> object:
+    def _unary(self, handler: Unary, counted: bool) -> Unary:
+        async def answer(request: object, context: RpcContext, rpc: RpcMetrics | None) -> object:
             response = await handler(request, context)
-            rpc.output()
+            if rpc is not None:
+                rpc.output()
             return response
 
-        return self._guarded(answer)
+        return self._guarded(answer, counted)
 
-    def _guarded(
-        self, call: Callable[[object, RpcContext, RpcMetrics], Awaitable[object]]
-    ) -> Unary:
+    def _guarded(self, call: Call, counted: bool) -> Unary:
         async def guarded(request: object, context: RpcContext) -> object:
-            rpc = self._metrics.begin()
+            rpc = self._metrics.begin() if counted else None
             outcome = "OK"
             try:
-                with self._counted():
+                caller.current.set(await self._identify(context))
+                with self._counted() if counted else nullcontext():
                     if isinstance(request, _Malformed):
                         raise request.error
                     return await call(request, context, rpc)
@@ -151,7 +168,8 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
                 failure = as_barkserve_error(error, "RPC")
                 outcome = failure.status
             finally:
-                rpc.end(outcome)  # before the status is sent: a client that has it may read metrics
+                if rpc is not None:
+                    rpc.end(outcome)  # before the status: a client that has it may read metrics
             await abort(context, failure)
 
         return guarded
