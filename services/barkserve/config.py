@@ -237,7 +237,8 @@ class OrchestratorOptions(VoiceOptions, StageAddressOptions, CheckpointOptions, 
     )
     replica_wait_seconds: float = option(
         60.0,
-        "time that a stream waits for a stage without replicas, which may be scaling up from zero",
+        "time that a stream waits for a stage without a usable replica, which may be restarting or "
+        "scaling up from zero; it waits longer while the listener still has audio to play",
     )
     tls_clients: str = option(
         "certificate",

@@ -69,7 +69,7 @@ def test_replica_without_any_report_is_never_stale(time: FakeTime) -> None:
 
 def test_replica_that_cannot_be_reached_is_not_stale(time: FakeTime) -> None:
     time.report()
-    time.replica.note_unreachable()
+    time.replica.note_unreachable("connection reset", time.now)
     time.run(10 * STALE_AFTER_S)
     assert not time.replica.stale
 
@@ -77,7 +77,7 @@ def test_replica_that_cannot_be_reached_is_not_stale(time: FakeTime) -> None:
 def test_hung_replica_stays_stale_when_its_connection_breaks(time: FakeTime) -> None:
     time.report()
     time.run(STALE_AFTER_S + CHECK_S)
-    time.replica.note_unreachable()
+    time.replica.note_unreachable("connection reset", time.now)
     time.run(STALE_AFTER_S)
     assert time.replica.stale
 

@@ -64,7 +64,7 @@ class Pair:
 
 
 @asynccontextmanager
-async def running_pairs(folder: Path) -> AsyncIterator[Pair]:
+async def running_pairs(folder: Path, **options: Any) -> AsyncIterator[Pair]:
     async with AsyncExitStack() as stack:
         stages = {
             stage: [await stack.enter_async_context(running(stage, folder)) for _ in range(2)]
@@ -74,7 +74,7 @@ async def running_pairs(folder: Path) -> AsyncIterator[Pair]:
             stage: ",".join(service.address for service in services)
             for stage, services in stages.items()
         }
-        orchestrator = running("orchestrator", folder, **addresses)
+        orchestrator = running("orchestrator", folder, **addresses, **options)
         yield Pair(stages, await stack.enter_async_context(orchestrator))
 
 
@@ -144,7 +144,7 @@ def assert_same_tokens(
 async def test_stream_fails_naming_a_stage_without_replicas(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
-    async with running_pairs(checkpoint_of(SPEC)) as pair:
+    async with running_pairs(checkpoint_of(SPEC), replica_wait_seconds=0.5) as pair:
         for service in pair.stages["fine"]:
             await service.server.stop(grace=None)
         with pytest.raises(grpc.aio.AioRpcError) as caught:

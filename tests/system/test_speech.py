@@ -313,7 +313,7 @@ async def test_full_server_says_when_to_retry(
 async def test_unreachable_stage_is_named(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
-    async with running_chain(checkpoint_of(TINY)) as chain:
+    async with running_chain(checkpoint_of(TINY), replica_wait_seconds=0.5) as chain:
         coarse = chain.services["coarse"]
         await coarse.server.stop(grace=None)
         error = await status_of(chain.speech.Synthesize(ask()))

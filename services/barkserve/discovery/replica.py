@@ -20,7 +20,12 @@ _log = logging.getLogger(__name__)
 REPORT_INTERVAL_S = 0.5
 """The interval of load reports that a replica is asked for."""
 
-FIRST_BACKOFF_S, LAST_BACKOFF_S = 0.2, 3.0
+FIRST_BACKOFF_S, LAST_BACKOFF_S = 0.2, 1.0
+"""Pauses between attempts to reach it. Streams may wait for it to restart, so they are short."""
+
+UNREACHABLE_AFTER_S = 3.0
+"""A replica that cannot be reached for longer is logged. One that starts or restarts is not."""
+
 BUSY_WINDOW_S = 2.0
 
 
@@ -43,6 +48,7 @@ class Replica:
         load: its last report; None before the first one and while it cannot be reached.
         stale: whether it stopped sending reports without closing the connection. It is presumed
             hung until the next report.
+        unreachable: why the last attempt to reach it failed; empty if it did not.
         busy: share of the last seconds in which its model computed, 0 to 1.
         unreported_streams: streams started here that the last report may not include.
         failures: consecutive streams that broke or could not start.
@@ -53,6 +59,7 @@ class Replica:
         self.endpoint = endpoint
         self.load: Load | None = None
         self.stale = False
+        self.unreachable = ""
         self.busy = 0.0
         self.unreported_streams = 0
         self.failures = 0
@@ -67,6 +74,8 @@ class Replica:
         self._marks: list[tuple[float, float]] = []  # (when, busy_seconds), oldest first
         self._listening: asyncio.Task[None] | None = None
         self._reported_at: float | None = None  # None while no reports are due
+        self._lost_at: float | None = None  # None while it can be reached
+        self._loss_logged = False
 
     @property
     def address(self) -> str:
@@ -106,13 +115,25 @@ class Replica:
         self._note_taken(round(taken))
         self.load = load
         self._reported_at = now
+        self._note_reachable()
         if self.stale:
             self.stale = False
             _log.warning("replica %s sends load reports again", self.address)
 
-    def note_unreachable(self) -> None:
-        """Forget the last report: the connection broke, or the replica refused it."""
+    def note_unreachable(self, reason: str, now: float) -> None:
+        """Forget the last report: the connection broke, or could not be made.
+
+        Args:
+            reason: why.
+            now: time.monotonic().
+        """
         self.load = self._reported_at = None
+        self.unreachable = reason
+        if self._lost_at is None:
+            self._lost_at = now
+        if now - self._lost_at > UNREACHABLE_AFTER_S and not self._loss_logged:
+            self._loss_logged = True
+            _log.warning("cannot reach replica %s, still trying: %s", self.address, reason)
 
     def check_reports(self, clock: ReportClock) -> None:
         """Mark the replica as stale if its last report is too old.
@@ -187,9 +208,23 @@ class Replica:
                     self.note_report(Load(), time.monotonic())  # it is alive
                     self._reported_at = None  # and has no load reports
                     return
-                self.note_unreachable()
+                self._note_broken(error)
             await asyncio.sleep(backoff)
             backoff = min(LAST_BACKOFF_S, backoff * 2)
+
+    def _note_broken(self, error: grpc.aio.AioRpcError) -> None:
+        """Store that reports ended. A replica that refuses to send them can be reached."""
+        if error.code() is grpc.StatusCode.UNAVAILABLE:
+            self.note_unreachable(error.details() or "no reason given", time.monotonic())
+        else:
+            self.load = self._reported_at = None
+            self._note_reachable()
+
+    def _note_reachable(self) -> None:
+        self.unreachable, self._lost_at = "", None
+        if self._loss_logged:
+            self._loss_logged = False
+            _log.warning("replica %s can be reached again", self.address)
 
     def _note_taken(self, taken: int) -> None:
         """Remove the streams that the report includes.

@@ -81,30 +81,26 @@ def test_choose_ignores_draining_replicas() -> None:
 
 
 def test_choose_returns_a_failed_replica_if_it_is_alone() -> None:
-    down = replica("a:1", None)
-    down.failures, down.avoided_until = 3, NOW + 5
-    assert chosen(down, tried=frozenset({"a:1"})) == "a:1"
+    failed = replica("a:1", None)
+    failed.failures, failed.avoided_until = 3, NOW + 5
+    assert chosen(failed, tried=frozenset({"a:1"})) == "a:1"
 
 
-def test_choose_ranks_failed_then_tried_replicas_last() -> None:
-    silent, avoided, tried = replica("a:1", None), replica("b:1"), replica("c:1")
-    silent.failures = 1
+def test_choose_ranks_tried_then_avoided_replicas_last() -> None:
+    avoided, tried = replica("a:1"), replica("b:1")
     avoided.avoided_until = NOW + 1
-    replicas = (tried, avoided, silent, replica("d:1"))
-    failed = frozenset({"c:1"})
-    assert chosen(*replicas, tried=failed) == "d:1"
-    assert chosen(*replicas[:3], tried=failed) == "a:1"
-    assert chosen(*replicas[:2], tried=failed) == "b:1"
-    avoided.avoided_until = NOW - 1
-    assert chosen(avoided, silent) == "b:1"
+    failed = frozenset({"b:1"})
+    assert chosen(tried, avoided, replica("c:1"), tried=failed) == "c:1"
+    assert chosen(tried, avoided, tried=failed) == "a:1"
 
 
-def test_choose_prefers_a_tried_replica_to_a_hung_one() -> None:
-    hung, tried = replica("a:1"), replica("b:1")
+def test_choose_returns_no_hung_or_unreachable_replica() -> None:
+    hung, down, tried = replica("a:1"), replica("b:1", None), replica("c:1")
     hung.stale = True
+    down.unreachable = "connection refused"
     tried.avoided_until = NOW + 1
-    assert chosen(hung, tried, tried=frozenset({"b:1"})) == "b:1"
-    assert chosen(hung) == "a:1"
+    assert chosen(hung, down, tried, tried=frozenset({"c:1"})) == "c:1"
+    assert chosen(hung, down) is None
 
 
 def test_choose_uses_replicas_without_a_load_report() -> None:

@@ -11,11 +11,13 @@ from typing import Any
 import grpc
 import pytest
 
+from barkserve.codec.generator import CodecGenerator
 from barkserve.discovery.endpoint import Endpoint, Endpoints
 from barkserve.discovery.endpoint_slices import EndpointSliceResolver
 from barkserve.discovery.replica import Replica
-from barkserve.errors import StageUnavailable
-from barkserve.orchestrator.stages.call import StageCall
+from barkserve.errors import ModelExecutionFailed, StageUnavailable
+from barkserve.orchestrator.stages.call import MAX_FAILURES, StageCall
+from barkserve.orchestrator.stages.outage import Outage
 from barkserve.orchestrator.stages.pool import StagePool
 from barkserve.orchestrator.stages.retry import RetryPolicy
 from barkserve.serving.channel import Dialer
@@ -23,6 +25,7 @@ from barkserve.serving.load import Load
 from barkserve.v1 import codec_pb2, codec_pb2_grpc
 from fixtures.checkpoints import TINY, CheckpointSpec
 from fixtures.kubernetes_api import ApiServer, endpoint, running_api_server
+from fixtures.processes import free_port
 from tests.support.fakes import until
 from tests.support.services import RunningService, running
 
@@ -59,10 +62,11 @@ async def pool_of(resolver: Any, wait_s: float = 0.0) -> AsyncIterator[StagePool
 class Stream:
     """A codec stream that the test feeds, on a replica that the pool picks."""
 
-    def __init__(self, pool: StagePool) -> None:
+    def __init__(self, pool: StagePool, lead_s: float = 0.0) -> None:
         self._feed: asyncio.Queue[int] = asyncio.Queue()
         self.samples = 0
-        self._call = StageCall(pool, self._method, self._requests, RetryPolicy(None, lambda: 0.0))
+        policy = RetryPolicy(None, lambda: 0.0, lambda: lead_s)
+        self._call = StageCall(pool, self._method, self._requests, policy)
         self.done = asyncio.create_task(self._run())
 
     def frames(self, count: int) -> None:
@@ -155,8 +159,66 @@ async def test_pool_waits_for_a_stage_scaled_to_zero(
 
 async def test_pick_names_the_stage_without_replicas() -> None:
     async with pool_of(ScriptedResolver()) as pool:
-        with pytest.raises(StageUnavailable, match="the codec stage has no replica"):
-            await pool.pick()
+        with pytest.raises(StageUnavailable, match=r"codec .* \(none was found\)"):
+            await pool.pick((), Outage(pool.wait_s, lambda: 0.0))
+
+
+async def test_pick_names_unreachable_addresses_and_the_option() -> None:
+    address = f"127.0.0.1:{free_port()}"
+    async with pool_of(ScriptedResolver(address), wait_s=0.5) as pool:
+        await until(lambda: any(each.unreachable for each in pool.replicas))
+        with pytest.raises(StageUnavailable) as caught:
+            await pool.pick((), Outage(pool.wait_s, lambda: 0.0))
+    assert str(caught.value) == (
+        f"the codec stage has no usable replica (tried {address}), also after a wait of 0.5 s. "
+        "Check that it runs and is healthy, or raise --replica-wait-seconds"
+    )
+
+
+async def test_pool_logs_at_once_that_streams_wait(caplog: pytest.LogCaptureFixture) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    async with pool_of(ScriptedResolver(address), wait_s=60) as pool:
+        stream = Stream(pool)
+        await until(lambda: "streams wait for the codec stage" in caplog.text)
+        assert not stream.done.done()
+        stream.done.cancel()
+    [message] = [each for each in caplog.messages if "streams wait" in each]
+    assert f"tried {address}): failed to connect" in message
+
+
+async def test_stream_waits_while_the_listener_has_audio(codecs: list[RunningService]) -> None:
+    """The limit of the stage is shorter than the time until a replica is found."""
+    resolver = ScriptedResolver()
+    async with pool_of(resolver, wait_s=0.0) as pool:
+        patient, impatient = Stream(pool, lead_s=1.0), Stream(pool)
+        patient.frames(40)
+        patient.frames(0)
+        with pytest.raises(StageUnavailable):
+            await impatient.done
+        resolver.publish(Endpoint(codecs[0].address))
+        await patient.done
+        assert patient.samples == 40 * HOP
+
+
+async def test_stream_fails_after_three_replicas_in_a_row(
+    codecs: list[RunningService], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stage admits the stream and fails before it answers."""
+    calls = 0
+
+    async def failing(*_: Any) -> AsyncIterator[Any]:
+        nonlocal calls
+        calls += 1
+        raise ModelExecutionFailed
+        yield
+
+    monkeypatch.setattr(CodecGenerator, "generate", failing)
+    async with pool_of(ScriptedResolver(codecs[0].address), wait_s=60) as pool:
+        stream = Stream(pool)
+        stream.frames(40)
+        with pytest.raises(ModelExecutionFailed):
+            await stream.done
+    assert calls == MAX_FAILURES
 
 
 def test_failed_doubles_the_avoidance_time(monkeypatch: pytest.MonkeyPatch) -> None:

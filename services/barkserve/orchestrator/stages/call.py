@@ -20,6 +20,7 @@ from barkserve.errors import (
     StageFailed,
     StageUnavailable,
 )
+from barkserve.orchestrator.stages.outage import Outage
 from barkserve.orchestrator.stages.pool import StagePool
 from barkserve.orchestrator.stages.retry import RetryPolicy
 from barkserve.serving.status import from_rpc_error
@@ -31,8 +32,9 @@ Response = TypeVar("Response", bound=Message)
 Method = Callable[[grpc.aio.Channel], grpc.aio.StreamStreamMultiCallable[Request, Response]]
 """Looks up a stage's RPC on a channel."""
 
-MAX_MODEL_FAILURES = 3
-"""Model failures after which a stream fails: it may be the stream that breaks every replica."""
+MAX_FAILURES = 3
+"""Replicas in a row that fail or disappear after they admitted a stream and before they answer.
+The stream fails then: it may be the stream that breaks every replica."""
 
 
 class _ReplicaHung(Exception):
@@ -46,7 +48,7 @@ class StageCall(Generic[Request, Response]):
         pool: the stage's replicas.
         method: looks up the RPC.
         requests: makes all requests anew; the first must say what was already produced.
-        retry_policy: how long to wait for replicas that have no room.
+        retry_policy: how long to wait for replicas that have no room or are down.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class StageCall(Generic[Request, Response]):
         self._retry_policy = retry_policy
         self._call: grpc.aio.StreamStreamCall[Request, Response] | None = None
         self._moving = False
+        self._admitted = False
         self._request_error: BarkserveError | None = None
 
     async def responses(self) -> AsyncGenerator[Response, None]:
@@ -69,30 +72,33 @@ class StageCall(Generic[Request, Response]):
 
         Raises:
             Overloaded: no replica has room, and the retry policy allows no more waiting.
-            StageUnavailable: every replica was tried.
-            ModelExecutionFailed: every replica was tried, or the model failed MAX_MODEL_FAILURES
-                times.
+            StageUnavailable: no replica was usable for too long, or MAX_FAILURES replicas
+                disappeared.
+            ModelExecutionFailed: MAX_FAILURES replicas failed.
             BarkserveError: the stage refused a request, or the requests raised it.
         """
-        tried: list[str] = []
+        tried: set[str] = set()
         rounds = failures = 0
         waited_s = 0.0
+        outage = Outage(self._pool.wait_s, self._retry_policy.lead_s)
         while True:
-            replica = await self._pool.pick(frozenset(tried))
+            replica = await self._pool.pick(tried, outage)
             finished = False
             try:
                 with self._pool.stream(replica, self._move) as channel, self._mapped_errors():
                     async for response in self._begin(channel):
                         self._pool.answered(replica)
                         tried.clear()
+                        failures = 0
+                        outage.end()
                         finished = response.WhichOneof("response") == "finished"
                         yield response
                 if finished:
                     return
                 raise StageFailed(f"the {self._pool.stage} stage ended its stream unfinished")
             except Overloaded as error:
-                tried.append(replica.address)
-                if len(tried) < len(self._pool.replicas):
+                tried.add(replica.address)
+                if self._pool.has_untried(tried):
                     continue
                 tried.clear()
                 rounds += 1
@@ -108,11 +114,15 @@ class StageCall(Generic[Request, Response]):
                 if error is self._request_error:  # the previous stage has already tried again
                     raise
                 self._pool.failed(replica)
-                tried.append(replica.address)
-                failures += isinstance(error, ModelExecutionFailed)
-                if len(tried) > len(self._pool.replicas) or failures == MAX_MODEL_FAILURES:
+                tried.add(replica.address)
+                failures += self._admitted
+                if failures == MAX_FAILURES:
                     raise
-                _log.warning("trying another replica: %s", error)
+                _log.warning("a stream lost its replica and tries again: %s", error)
+                if not self._pool.has_untried(tried):
+                    tried.clear()
+                    if not await outage.pause():
+                        raise
 
     def close(self) -> None:
         """Cancel the running call, if any."""
@@ -126,7 +136,7 @@ class StageCall(Generic[Request, Response]):
         self._moving = self._call.cancel()
 
     def _begin(self, channel: grpc.aio.Channel) -> grpc.aio.StreamStreamCall[Request, Response]:
-        self._moving = False
+        self._moving = self._admitted = False
         method = self._method(channel)
         self._call = method(self._admitted_requests(), timeout=self._retry_policy.time_left())
         return self._call
@@ -160,6 +170,7 @@ class StageCall(Generic[Request, Response]):
         await self._call.initial_metadata()
         if self._call.done():  # refused
             return
+        self._admitted = True
         try:
             async for request in self._requests():
                 yield request

@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from barkserve.discovery.replica import Replica
 
@@ -36,9 +36,17 @@ def room(replica: Replica) -> float:
     return max(0.0, load.capacity - load.streams - replica.unreported_streams)
 
 
+def usable(replica: Replica) -> bool:
+    """Whether a replica may get a stream: it does not drain or hang, and can be reached.
+
+    A replica that was found only just now is usable.
+    """
+    return not (replica.draining or replica.stale or replica.unreachable)
+
+
 def accepts_moved_streams(replica: Replica, now: float) -> bool:
     """Whether a running stream may move to a replica: it reports its load and has not failed."""
-    return not (replica.draining or replica.silent or replica.stale or replica.avoided_until > now)
+    return usable(replica) and not (replica.silent or replica.avoided_until > now)
 
 
 def offloaded(replica: Replica) -> bool:
@@ -48,15 +56,15 @@ def offloaded(replica: Replica) -> bool:
 
 def choose(
     candidates: Sequence[Replica],
-    tried: frozenset[str],
+    tried: Collection[str],
     now: float,
     sample: Callable[[Sequence[Replica], int], list[Replica]] = random.sample,
 ) -> Replica | None:
-    """Choose the replica for the next stream; None if all are draining.
+    """Choose the replica for the next stream; None if no replica is usable.
 
-    The rest are ranked, in this order, by: not hung, not tried for this stream, not avoided,
-    reachable, with room, and with a loaded model while one of those has little load. Of two random
-    replicas of the best rank, the one with less load is chosen.
+    The usable ones are ranked, in this order, by: not tried for this stream, not avoided, with
+    room, and with a loaded model while one of those has little load. Of two random replicas of the
+    best rank, the one with less load is chosen.
 
     Args:
         candidates: all replicas.
@@ -64,7 +72,7 @@ def choose(
         now: time.monotonic().
         sample: random.sample, or a fake.
     """
-    able = [replica for replica in candidates if not replica.draining]
+    able = [replica for replica in candidates if usable(replica)]
     if not able:
         return None
 
@@ -72,10 +80,8 @@ def choose(
 
     def rank(replica: Replica) -> tuple[bool, ...]:
         return (
-            replica.stale,
             replica.address in tried,
             replica.avoided_until > now,
-            replica.silent and replica.failures > 0,
             room(replica) == 0,
             avoid_reload and offloaded(replica),
         )

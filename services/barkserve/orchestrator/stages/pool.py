@@ -4,8 +4,9 @@ Knows no messages.
 """
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 import grpc
@@ -15,8 +16,16 @@ from barkserve.discovery.endpoint import Resolver
 from barkserve.discovery.replica import Replica
 from barkserve.discovery.replica_set import ReplicaSet
 from barkserve.errors import StageUnavailable
-from barkserve.orchestrator.stages.load_balancing import accepts_moved_streams, choose, room
+from barkserve.orchestrator.stages.load_balancing import (
+    accepts_moved_streams,
+    choose,
+    room,
+    usable,
+)
+from barkserve.orchestrator.stages.outage import Outage
 from barkserve.serving.channel import Dialer
+
+_log = logging.getLogger(__name__)
 
 FIRST_AVOID_S, MAX_AVOID_S = 1.0, 30.0
 """How long a replica that failed is avoided while there are others; doubles with each failure."""
@@ -25,6 +34,7 @@ CHECK_INTERVAL_S = 0.25
 """How often the age of load reports is checked."""
 
 _POLL_S = 0.2
+_ADDRESSES_IN_MESSAGE = 5
 
 
 class StagePool:
@@ -34,7 +44,8 @@ class StagePool:
         stage: the stage's name.
         resolver: finds its replicas.
         dialer: opens channels to them.
-        wait_s: how long a stream waits for a stage without replicas, which may be starting.
+        wait_s: seconds that a stream waits for a usable replica, which may be starting. It waits
+            longer while the listener still has audio.
     """
 
     def __init__(
@@ -42,7 +53,8 @@ class StagePool:
     ) -> None:
         self.stage = stage
         self._set = ReplicaSet(stage, resolver, dialer)
-        self._wait_s = wait_s
+        self.wait_s = wait_s
+        self._down = False  # whether no replica is usable, as far as streams have noticed
         self._moves: dict[Callable[[], None], Replica] = {}  # of the running streams
         self._checking: asyncio.Task[None] | None = None
 
@@ -57,28 +69,39 @@ class StagePool:
         if self._checking is None:
             self._checking = asyncio.create_task(self._check(), name=f"reports: {self.stage}")
 
-    async def pick(self, tried: frozenset[str] = frozenset()) -> Replica:
-        """Pick the replica for the next stream.
+    async def pick(self, tried: Collection[str], outage: Outage) -> Replica:
+        """Pick the replica for the next stream; wait until one is usable.
 
         Args:
             tried: addresses that have failed this stream; others are preferred.
+            outage: limits the wait.
 
         Raises:
-            StageUnavailable: no replica takes streams, also after the wait.
+            StageUnavailable: no replica is usable, also after the wait.
         """
         self.start()
-        deadline = time.monotonic() + max(self._wait_s, _POLL_S)
         while True:
             chosen = choose(self._set.replicas, tried, time.monotonic())
             if chosen is not None:
+                self._note_up()
                 return chosen
-            left = deadline - time.monotonic()
+            left = outage.left_s()
             if left <= 0:
                 raise StageUnavailable(
-                    f"the {self.stage} stage has no replica that takes streams; "
-                    "check that it runs and is healthy"
+                    f"the {self.stage} stage has no usable replica ({self._addresses()}), also "
+                    f"after a wait of {self.wait_s:g} s. Check that it runs and is healthy, or "
+                    "raise --replica-wait-seconds"
                 )
             await self._set.wait_for_change(min(left, _POLL_S))
+            self._note_down()
+
+    def has_untried(self, tried: Collection[str]) -> bool:
+        """Whether there is a usable replica that has not failed a stream.
+
+        Args:
+            tried: addresses that have failed the stream.
+        """
+        return any(usable(each) and each.address not in tried for each in self.replicas)
 
     @contextmanager
     def stream(self, replica: Replica, move: Callable[[], None]) -> Iterator[grpc.aio.Channel]:
@@ -130,6 +153,30 @@ class StagePool:
             self._checking.cancel()
             await asyncio.gather(self._checking, return_exceptions=True)
         await self._set.close()
+
+    def _note_down(self) -> None:
+        if not self._down and not any(map(usable, self.replicas)):
+            self._down = True
+            reasons = "; ".join(filter(None, (each.unreachable for each in self.replicas)))
+            _log.warning(
+                "streams wait for the %s stage, which has no usable replica (%s)%s",
+                self.stage,
+                self._addresses(),
+                f": {reasons}" if reasons else "",
+            )
+
+    def _note_up(self) -> None:
+        if self._down:
+            self._down = False
+            _log.warning("the %s stage has a usable replica again", self.stage)
+
+    def _addresses(self) -> str:
+        addresses = [each.address for each in self.replicas]
+        if not addresses:
+            return "none was found"
+        shown = ", ".join(addresses[:_ADDRESSES_IN_MESSAGE])
+        hidden = len(addresses) - _ADDRESSES_IN_MESSAGE
+        return f"tried {shown} and {hidden} more" if hidden > 0 else f"tried {shown}"
 
     async def _check(self) -> None:
         while True:

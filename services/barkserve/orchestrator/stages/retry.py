@@ -1,4 +1,4 @@
-"""How long a stream may wait for a stage that has no room. Knows no stage."""
+"""How long a stream may wait for a stage. Knows no stage."""
 
 import asyncio
 import random
@@ -13,10 +13,17 @@ class RetryPolicy:
 
     Args:
         deadline: the client's deadline in the event loop's time, None for none.
-        max_wait_s: returns the seconds that a stream may wait in all, as of now.
+        max_wait_s: returns the seconds that a stream may wait for room in all, as of now.
+        lead_s: returns the seconds of audio that the listener still has, as of now.
     """
 
-    def __init__(self, deadline: float | None, max_wait_s: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        deadline: float | None,
+        max_wait_s: Callable[[], float],
+        lead_s: Callable[[], float],
+    ) -> None:
+        self.lead_s = lead_s
         self._deadline = deadline
         self._max_wait_s = max_wait_s
 

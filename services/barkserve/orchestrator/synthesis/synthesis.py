@@ -203,4 +203,4 @@ class Synthesis:
             begun = index > 0 or self._sample_count > 0
             return max(self._clock.lead_s, MIN_RETRY_S) if begun else 0.0
 
-        return RetryPolicy(self._deadline, max_wait_s)
+        return RetryPolicy(self._deadline, max_wait_s, lambda: self._clock.lead_s)
