@@ -120,7 +120,7 @@ $(BIN)/python:
 
 $(BIN)/.stages: $(BIN)/python $(PACKAGES) constraints.txt
 	@echo "installing barkserve (torch is large: this can take some minutes the first time) ..."
-	$(BIN)/pip install --quiet --progress-bar on -c $(CONSTRAINTS) $(CLIENT) -e '.[stages]'
+	$(BIN)/pip install --quiet --progress-bar on -c $(CONSTRAINTS) $(CLIENT) -e '.[stages,gateway]'
 	@touch $@
 
 $(BIN)/.test: $(BIN)/.stages

@@ -22,7 +22,7 @@ from barkserve import __main__, services
 from barkserve.config import FetchOptions, ServiceOptions, UpOptions
 from barkserve.constants import STAGES
 from barkserve.options import option, port_option
-from barkserve.services import SERVICES, ServiceEntry, callees
+from barkserve.services import GATEWAY_BUILDER, SERVICES, ServiceEntry, callees
 from barkserve.serving.metrics import Metrics
 from barkserve.serving.service import Service
 from barkserve.up.plan import plan_services
@@ -43,7 +43,7 @@ def builders(folder: Path) -> set[str]:
 
 
 def test_every_builder_is_in_the_registry() -> None:
-    registered = {entry.builder for entry in SERVICES}
+    registered = {GATEWAY_BUILDER, *(entry.builder for entry in SERVICES)}
     assert builders(BUILDING) == registered, (
         "each module in services/barkserve/building/ with a build function needs an entry in "
         "services/barkserve/services.py, and each entry needs such a module"

@@ -2,6 +2,7 @@
 
 barkserve up [OPTIONS] [-- COMMAND]     the services of one machine
 barkserve SERVICE [OPTIONS]             one service: those in `barkserve.services`
+barkserve gateway [OPTIONS]             HTTP and WebSocket in front of the orchestrator
 barkserve fetch --stage STAGE --to FOLDER [--checkpoint NAME]
 """
 
@@ -14,7 +15,7 @@ from importlib import import_module, metadata
 from typing import NoReturn
 
 from barkserve import services
-from barkserve.config import FetchOptions, UpOptions
+from barkserve.config import FetchOptions, GatewayOptions, ProcessOptions, UpOptions
 from barkserve.errors import BarkserveError, StartupError
 from barkserve.options import add_options, environment, read_options, unknown_variables
 from barkserve.services import ServiceEntry, service_named
@@ -25,6 +26,7 @@ from barkserve.serving.service import Service
 
 _UP = "all services on this machine; with `-- COMMAND`, until that command ends"
 _FETCH = "write the files of a checkpoint that one service needs into a folder, such as a volume"
+_GATEWAY = "HTTP and WebSocket in front of the orchestrator; does not need PyTorch"
 _INTERRUPTED = 130
 
 
@@ -78,11 +80,18 @@ def _run(
 
         fetch(read_options(FetchOptions, arguments, variables), sys.stderr)
         return 0
+    if arguments.command == "gateway":
+        return _run_gateway(arguments, variables)
     return _run_service(service_named(arguments.command), arguments, variables)
 
 
 def _check_variables(variables: Mapping[str, str]) -> None:
-    kinds = [UpOptions, FetchOptions, *(entry.options for entry in services.SERVICES)]
+    kinds = [
+        UpOptions,
+        FetchOptions,
+        GatewayOptions,
+        *(entry.options for entry in services.SERVICES),
+    ]
     for name in unknown_variables(variables, kinds):
         raise StartupError(
             f"the environment variable {name} is not an option: unset it, or see `barkserve "
@@ -94,12 +103,7 @@ def _run_service(
     entry: ServiceEntry, arguments: argparse.Namespace, variables: Mapping[str, str]
 ) -> int:
     options = read_options(entry.options, arguments, variables)
-    logging.basicConfig(
-        level=options.log_level.upper(),
-        format=f"%(asctime)s {entry.name} %(levelname)s %(message)s",
-    )
-    # A first download takes minutes: its progress is shown at any log level.
-    logging.getLogger("barkserve.checkpoint.download_progress").setLevel(logging.INFO)
+    _set_up_logging(entry.name, options)
     metrics = Metrics(entry.name)
 
     def build() -> Service:
@@ -116,6 +120,29 @@ def _run_service(
     return 0
 
 
+def _run_gateway(arguments: argparse.Namespace, variables: Mapping[str, str]) -> int:
+    options = read_options(GatewayOptions, arguments, variables)
+    _set_up_logging("gateway", options)
+    try:
+        build = import_module(services.GATEWAY_BUILDER).build
+        from barkserve.gateway.server import serve as serve_http
+    except ModuleNotFoundError as error:
+        raise StartupError(
+            f"{error.name} is not installed: run pip install 'barkserve[gateway]'"
+        ) from error
+    asyncio.run(serve_http(options, Metrics("gateway"), lambda: build(options)))
+    return 0
+
+
+def _set_up_logging(name: str, options: ProcessOptions) -> None:
+    logging.basicConfig(
+        level=options.log_level.upper(),
+        format=f"%(asctime)s {name} %(levelname)s %(message)s",
+    )
+    # A first download takes minutes: its progress is shown at any log level.
+    logging.getLogger("barkserve.checkpoint.download_progress").setLevel(logging.INFO)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="barkserve", description="Bark text-to-speech as a chain of gRPC services."
@@ -124,6 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_options(commands.add_parser("up", help=_UP, description=_UP), UpOptions)
     add_options(commands.add_parser("fetch", help=_FETCH, description=_FETCH), FetchOptions)
+    add_options(commands.add_parser("gateway", help=_GATEWAY, description=_GATEWAY), GatewayOptions)
     for entry in services.SERVICES:
         command = commands.add_parser(entry.name, help=entry.summary, description=entry.summary)
         add_options(command, entry.options)

@@ -273,6 +273,31 @@ class AutoscalerOptions(StageAddressOptions, ServiceOptions):
 
 
 @dataclass(frozen=True)
+class GatewayOptions(ProcessOptions):
+    """Options of `barkserve gateway`."""
+
+    port: int = port_option(8080, "HTTP port to listen on; 0 takes a free one")
+    metrics_port: int = port_option(9470, _METRICS_PORT)
+    orchestrator: str = option(
+        f"127.0.0.1:{OrchestratorOptions.port}",
+        "address of the orchestrator: HOST:PORT, or any name that gRPC resolves",
+    )
+    openai_voices: str = option(
+        "",
+        "voices for OpenAI's voice names, such as alloy=v2/en_speaker_6,nova=v2/en_speaker_9; the "
+        "other names take the server's voices in turn",
+    )
+    cors_origins: str = option(
+        "",
+        "origins of web pages that may call, such as https://example.org, separated by commas; * "
+        "means all; empty means only pages of the gateway itself",
+    )
+    keep_alive_seconds: float = option(
+        75.0, "time that an HTTP connection stays open between two requests"
+    )
+
+
+@dataclass(frozen=True)
 class FetchOptions(CheckpointOptions):
     """Options of `barkserve fetch`."""
 

@@ -121,6 +121,9 @@ AUTOSCALER = ServiceEntry(
 SERVICES: tuple[ServiceEntry, ...] = (ORCHESTRATOR, SEMANTIC, COARSE, FINE, CODEC, AUTOSCALER)
 """All services, in the order of their ports. The stages are in the order of the audio."""
 
+GATEWAY_BUILDER = "barkserve.building.gateway"
+"""The module whose `build(options)` makes the gateway, which speaks HTTP instead of gRPC."""
+
 
 def service_named(name: str) -> ServiceEntry:
     """The entry with this name."""

@@ -1,6 +1,8 @@
 """Binds a server to its port, with an error message that names the option to change."""
 
 import socket
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 import grpc
 
@@ -36,6 +38,28 @@ def bind(
         return server.add_secure_port(f"{host}:{port}", credentials)
     except RuntimeError as error:  # another process took the port after the check
         raise _cannot_listen(host, port, option, str(error)) from error
+
+
+@contextmanager
+def listening_socket(host: str, port: int) -> Iterator[socket.socket]:
+    """Bind a TCP socket for the duration of the block.
+
+    Args:
+        host: the address to listen on.
+        port: the port; 0 takes a free one.
+
+    Raises:
+        StartupError: the port or the address cannot be used.
+    """
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
+        with closing(socket.socket(found[0][0])) as bound:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(found[0][4])
+            bound.listen()
+            yield bound
+    except OSError as error:
+        raise _cannot_listen(host, port, "--port", error.strerror or str(error)) from error
 
 
 def _check_port(host: str, port: int, option: str) -> None:

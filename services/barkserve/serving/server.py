@@ -2,9 +2,6 @@
 
 import asyncio
 import logging
-import os
-import signal
-import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
@@ -16,9 +13,9 @@ from barkserve.serving.grpc_options import server_options
 from barkserve.serving.interceptors import RpcInterceptor
 from barkserve.serving.metrics import Metrics
 from barkserve.serving.ports import bind
-from barkserve.serving.process_exit import exit_now
 from barkserve.serving.publishing import health_server, publish
 from barkserve.serving.service import Service
+from barkserve.serving.stop_signal import stop_requested
 from barkserve.serving.tls import TlsFiles
 
 _log = logging.getLogger(__name__)
@@ -28,8 +25,6 @@ _FINAL_MESSAGE_S = 1.0
 
 _GRPC_TASKS_S = 2.0
 """Time for gRPC's tasks to end. They end at once unless the machine is very busy."""
-
-_INTERRUPTED = 130
 
 
 async def serve(options: ServiceOptions, metrics: Metrics, build: Callable[[], Service]) -> None:
@@ -60,11 +55,11 @@ async def serve(options: ServiceOptions, metrics: Metrics, build: Callable[[], S
         stack.push_async_callback(service.stop)
         published = await publish(server, service)
         # Before clients can see that it serves, or a signal then would kill the process.
-        stop_requested = _stop_requested(options.exit_on_stdin_close)
+        stop = stop_requested(options.exit_on_stdin_close)
         await server.start()
         await start_health(published.health)
         _log.info("%s listens on %s:%d", service.full_name, options.host, port)
-        fatal = await _wait_for_end(stop_requested, service.wait_fatal)
+        fatal = await _wait_for_end(stop, service.wait_fatal)
         drain_s = 0.0 if fatal else options.drain_seconds
         _log.info(
             "%s drains %d streams for up to %g s",
@@ -123,28 +118,3 @@ async def calls_ended() -> None:
 def _credentials(options: ServiceOptions) -> grpc.ServerCredentials | None:
     tls = TlsFiles.from_options(options)
     return tls.server_credentials(options.requires_client_certificate) if tls else None
-
-
-def _stop_requested(exit_on_stdin_close: bool) -> asyncio.Event:
-    """An event that is set by the first SIGINT or SIGTERM, or when standard input closes.
-
-    A second signal ends the process at once.
-    """
-    loop = asyncio.get_running_loop()
-    stop = asyncio.Event()
-
-    def on_signal() -> None:
-        if stop.is_set():
-            exit_now(_INTERRUPTED)
-        stop.set()
-
-    def on_stdin() -> None:
-        if not os.read(sys.stdin.fileno(), 4096):
-            loop.remove_reader(sys.stdin.fileno())
-            stop.set()
-
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(signum, on_signal)
-    if exit_on_stdin_close:
-        loop.add_reader(sys.stdin.fileno(), on_stdin)
-    return stop

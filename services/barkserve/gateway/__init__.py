@@ -1,0 +1,1 @@
+"""The gateway: HTTP and WebSocket in front of the orchestrator, for callers without gRPC."""

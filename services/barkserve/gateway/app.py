@@ -1,0 +1,48 @@
+"""Puts the gateway's application together."""
+
+from collections.abc import Sequence
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+
+from barkserve.gateway.backend import Backend
+from barkserve.gateway.body_limit import BodyLimit
+from barkserve.gateway.drain import Drain
+from barkserve.gateway.drain_state import DrainState
+from barkserve.gateway.failures import add_handlers
+from barkserve.gateway.health import health_routes
+from barkserve.gateway.openai.routes import IGNORED_HEADER, speech_routes
+from barkserve.gateway.request_ids import HEADER, RequestIds
+
+_MAX_BODY_BYTES = 8 * 1024 * 1024
+_SUMMARY = "Bark text-to-speech over HTTP and WebSocket, streamed while it is generated."
+
+
+def create_app(
+    backend: Backend, drain: DrainState, version: str, cors_origins: Sequence[str]
+) -> FastAPI:
+    """Make the application.
+
+    Args:
+        backend: the orchestrator.
+        drain: counts the requests, and says when to refuse new ones.
+        version: the version of barkserve.
+        cors_origins: origins of web pages that may call, such as https://example.org; "*" for all.
+    """
+    app = FastAPI(title="barkserve", version=version, summary=_SUMMARY, redoc_url=None)
+    app.state.backend = backend
+    add_handlers(app)
+    app.include_router(health_routes(drain))
+    app.include_router(speech_routes())
+    # The last one added is the outermost.
+    app.add_middleware(BodyLimit, max_bytes=_MAX_BODY_BYTES)
+    app.add_middleware(Drain, state=drain)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=cors_origins,
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=[HEADER, IGNORED_HEADER],
+    )
+    app.add_middleware(RequestIds)
+    return app

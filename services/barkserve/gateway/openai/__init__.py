@@ -1,0 +1,1 @@
+"""The speech part of OpenAI's HTTP API."""

@@ -1,0 +1,74 @@
+"""Runs the gateway: bind, serve, drain."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+
+import uvicorn
+
+from barkserve.config import GatewayOptions
+from barkserve.gateway.gateway import Gateway
+from barkserve.serving.metrics import Metrics
+from barkserve.serving.ports import listening_socket
+from barkserve.serving.stop_signal import stop_requested
+
+_log = logging.getLogger(__name__)
+
+_FINAL_MESSAGE_S = 1
+_MAX_MESSAGE_BYTES = 2 * 1024 * 1024
+_MAX_HEADER_BYTES = 64 * 1024
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, without its signal handlers: the gateway drains first."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(options: GatewayOptions, metrics: Metrics, build: Callable[[], Gateway]) -> None:
+    """Serve until SIGINT or SIGTERM, then drain. A second signal ends the process at once.
+
+    Args:
+        options: where to listen, and how to drain.
+        metrics: the metrics of the gateway.
+        build: makes the gateway, after its port is bound.
+
+    Raises:
+        StartupError: the gateway cannot start.
+    """
+    async with AsyncExitStack() as stack:
+        bound = stack.enter_context(listening_socket(options.host, options.port))
+        stack.callback(metrics.serve(options.host, options.metrics_port))
+        gateway = await stack.enter_async_context(build())
+        stop = stop_requested(options.exit_on_stdin_close)
+        server = make_server(options, gateway)
+        serving = asyncio.create_task(server.serve([bound]))
+        _log.info("the gateway listens on http://%s:%d", options.host, bound.getsockname()[1])
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait((stopping, serving), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        _log.info("the gateway drains %d requests", gateway.drain.running)
+        await gateway.drain.drain(options.drain_seconds)
+        server.should_exit = True
+        await serving
+
+
+def make_server(options: GatewayOptions, gateway: Gateway) -> uvicorn.Server:
+    """Make the HTTP server of a gateway. It leaves signals alone."""
+    config = uvicorn.Config(
+        gateway.app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=_FINAL_MESSAGE_S,
+        timeout_keep_alive=int(options.keep_alive_seconds),
+        ssl_certfile=options.tls_cert or None,
+        ssl_keyfile=options.tls_key or None,
+        ws_max_size=_MAX_MESSAGE_BYTES,
+        h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
+    )
+    return _Server(config)
