@@ -197,11 +197,13 @@ def test_up_passes_its_options_to_services_that_have_them() -> None:
     [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("[::]", "[::1]"), ("10.0.0.5",) * 2],
 )
 def test_up_reaches_the_orchestrator_on_its_host(host: str, reachable: str) -> None:
-    planned = plan_services(UpOptions(host=host, port=50051))
+    planned = plan_services(UpOptions(host=host, port=50051, insecure=True))
     orchestrator, stage = planned[-1], planned[0]
     assert f"--host={host}" in orchestrator.arguments
     assert orchestrator.address == f"{reachable}:50051"
+    assert "--insecure" in orchestrator.arguments
     assert "--host=127.0.0.1" in stage.arguments
+    assert "--insecure" not in stage.arguments
     assert stage.address == "127.0.0.1:50052"
 
 

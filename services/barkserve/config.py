@@ -25,19 +25,38 @@ _REPLICAS = (
 
 
 @dataclass(frozen=True)
-class ProcessOptions:
-    """Options of every service, whatever protocol it speaks."""
+class ListenOptions:
+    """Options that say who can reach a port. `barkserve up` has them for the orchestrator."""
 
     host: str = option("127.0.0.1", "address to listen on; 0.0.0.0 for all")
-    port: int = port_option(0, _PORT)
-    metrics_port: int = port_option(0, _METRICS_PORT)
-    drain_seconds: float = option(
-        30.0, "time that running streams have to finish after the first SIGTERM"
+    insecure: bool = option(
+        False, "allow --host to be reachable from other machines without TLS or authentication"
     )
     tls_cert: str = option(
         "", "PEM file with the certificate of this service; empty disables TLS for its clients"
     )
     tls_key: str = option("", "PEM file with the private key of the certificate")
+
+    @property
+    def authenticates_callers(self) -> bool:
+        """Whether every caller must prove who it is."""
+        return False
+
+    @property
+    def authentication_flags(self) -> tuple[str, ...]:
+        """The options that make callers prove who they are."""
+        return ()
+
+
+@dataclass(frozen=True)
+class ProcessOptions(ListenOptions):
+    """Options of every service, whatever protocol it speaks."""
+
+    port: int = port_option(0, _PORT)
+    metrics_port: int = port_option(0, _METRICS_PORT)
+    drain_seconds: float = option(
+        30.0, "time that running streams have to finish after the first SIGTERM"
+    )
     tls_ca: str = option(
         "",
         "PEM file with the trusted authorities; requires client certificates, and TLS on calls to "
@@ -73,6 +92,16 @@ class ServiceOptions(ProcessOptions):
     def requires_client_certificate(self) -> bool:
         """Whether clients must present a certificate of an authority in `tls_ca`."""
         return bool(self.tls_ca)
+
+    @property
+    def authenticates_callers(self) -> bool:
+        """Whether every caller must prove who it is."""
+        return self.requires_client_certificate
+
+    @property
+    def authentication_flags(self) -> tuple[str, ...]:
+        """The options that make callers prove who they are."""
+        return ("--tls-ca",)
 
 
 @dataclass(frozen=True)
@@ -307,7 +336,7 @@ class FetchOptions(CheckpointOptions):
 
 
 @dataclass(frozen=True)
-class UpOptions(VoiceOptions, SlotOptions, ModelOptions, CheckpointOptions):
+class UpOptions(VoiceOptions, SlotOptions, ModelOptions, CheckpointOptions, ListenOptions):
     """Options of `barkserve up`.
 
     `up` passes every option on to each service that has an option of the same name.

@@ -10,7 +10,8 @@ import yaml
 from barkserve import services
 
 CHART = Path(__file__).parents[2] / "helm/barkserve"
-VALUES_FILES = sorted((CHART / "ci").glob("*-values.yaml"))
+PRODUCTION = CHART / "values-production.yaml"
+VALUES_FILES = [*sorted((CHART / "ci").glob("*-values.yaml")), PRODUCTION]
 SERVICES = tuple(entry.name for entry in services.SERVICES)
 
 Manifest = dict[str, Any]

@@ -139,6 +139,8 @@ def _definition(entry: Field[Any]) -> dict[str, Any]:
         return {"enum": list(entry.metadata["choices"])}
     if isinstance(entry.default, str):
         return {"type": "string"}
+    if isinstance(entry.default, bool):
+        return {"type": "boolean"}
     kind = "integer" if isinstance(entry.default, int) else "number"
     least = entry.metadata["least"]
     return {"type": kind, "minimum": int(least)}

@@ -1,7 +1,16 @@
 """Certificates: which service has which, and for which names."""
 
+import argparse
+from typing import Any
+
+import pytest
+
+from barkserve.config import ServiceOptions
 from barkserve.constants import STAGES
-from tests.helm.chart import SERVICES, Release, ci
+from barkserve.options import add_options, read_options
+from barkserve.services import service_named
+from barkserve.serving.exposure import check_exposure
+from tests.helm.chart import PRODUCTION, SERVICES, Release, ci, values_of
 
 
 def test_each_service_has_a_certificate_of_one_authority() -> None:
@@ -46,6 +55,29 @@ def test_only_orchestrator_may_accept_any_client() -> None:
     assert "--tls-clients=anyone" in release.container("orchestrator")["args"]
     assert not any("--tls-clients" in word for word in release.container("coarse")["args"])
     assert "--tls-clients=certificate" in Release(ci("tls")).container("orchestrator")["args"]
+
+
+def test_default_values_allow_plaintext_explicitly() -> None:
+    release = Release()
+    for service in SERVICES[:-1]:
+        assert "--insecure" in release.container(service)["args"]
+
+
+@pytest.mark.parametrize("values", [ci("tls"), values_of(PRODUCTION)])
+def test_tls_values_require_authentication(values: dict[str, Any]) -> None:
+    release = Release(values | {"autoscaling": {"mode": "keda"}})
+    for service in SERVICES:
+        chosen = options_of(release, service)
+        assert not chosen.insecure
+        check_exposure(chosen)  # raises if the service would refuse to start
+
+
+def options_of(release: Release, service: str) -> ServiceOptions:
+    """The options that a service reads from the arguments of its container."""
+    kind = service_named(service).options
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    add_options(parser, kind)
+    return read_options(kind, parser.parse_args(release.container(service)["args"][1:]), {})
 
 
 def test_no_tls_options_without_tls() -> None:

@@ -72,6 +72,14 @@ def test_typo_is_rejected(values: dict[str, Any], words: list[str]) -> None:
         ({"weights": {"source": "volume"}}, "weights.volume.claimName is missing"),
         ({"weights": {"source": "image"}}, "weights.image.reference is missing"),
         ({"voices": {"store": "url"}}, "voices.url is missing"),
+        (
+            {"services": {"coarse": {"options": {"insecure": False}}}},
+            "services.coarse.options.insecure is false but tls.enabled is false",
+        ),
+        (
+            ci("gateway") | {"services": {}},
+            "services.orchestrator.options.insecure is false but tls.clients is anyone",
+        ),
         ({"tls": {"enabled": True}}, "tls.certManager.issuerRef.name is missing"),
         ({"tls": {"enabled": True, "source": "secrets"}}, "tls.secrets.semantic is missing"),
         ({"exposure": {"type": "gateway"}}, "exposure.gateway.parentRefs is missing"),

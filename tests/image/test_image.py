@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(not IMAGE, reason="`make test-image` builds and 
 
 
 async def test_image_speaks_on_a_published_port_and_drains() -> None:
-    with started("up") as container:
+    with started("up", "--insecure") as container:
         samples = await _speak(container, "Hello from the container.")
         assert 24_000 < len(samples) < 24_000 * 15
         assert np.abs(samples).max() > 0.05  # a voice, not silence

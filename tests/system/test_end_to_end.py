@@ -19,6 +19,7 @@ import pytest
 
 from barkserve.constants import STAGES
 from fixtures.checkpoints import TINY, CheckpointSpec, never_ending
+from tests.support.certificates import Authority
 from tests.support.reference import generate
 
 LONG = replace(never_ending(TINY), max_new_tokens=700, block_size=1024)
@@ -115,6 +116,18 @@ def test_up_rejects_unknown_command_before_starting(
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr.startswith("barkserve up: cannot run 'no-such-command'")
     assert result.stderr.count("\n") == 1
+
+
+def test_up_serves_other_machines_with_tls(
+    checkpoint_of: Callable[[CheckpointSpec], Path], tmp_path: Path
+) -> None:
+    files = Authority(tmp_path).issue()
+    info = command("barkclient", "info", f"--tls-ca={files.ca}")
+    exposed = {"host": "0.0.0.0", "tls-cert": files.certificate, "tls-key": files.key}
+    result = run(up(checkpoint_of(TINY), "--insecure", "--", *info, **exposed))
+    assert result.returncode == 0, result.stderr
+    assert "[5/5] orchestrator is ready" in result.stderr
+    assert "model" in result.stdout
 
 
 def test_audio_of_up_equals_transformers(

@@ -44,6 +44,13 @@
 {{- $complaints = append $complaints (printf "%s.resources.requests.cpu is missing: autoscaling is relative to it" $key) -}}
 {{- end -}}
 {{- end -}}
+{{- if not (dig "options" "insecure" false $service) -}}
+{{- if not $.Values.tls.enabled -}}
+{{- $complaints = append $complaints (printf "%s.options.insecure is false but tls.enabled is false: the service would refuse to start" $key) -}}
+{{- else if and (eq $name "orchestrator") (eq $.Values.tls.clients "anyone") -}}
+{{- $complaints = append $complaints (printf "%s.options.insecure is false but tls.clients is anyone: the service would refuse to start without authentication" $key) -}}
+{{- end -}}
+{{- end -}}
 {{- if and $.Values.tls.enabled (eq $.Values.tls.source "secrets") (not (index $.Values.tls.secrets $name)) -}}
 {{- $complaints = append $complaints (printf "tls.secrets.%s is missing: tls.source secrets needs one for every service" $name) -}}
 {{- end -}}

@@ -25,7 +25,7 @@ CHANNEL_OPTIONS: GrpcOptions = (
     ("grpc.http2.bdp_probe", 0),
 )
 
-_NO_PROXY = ("grpc.enable_http_proxy", 0)
+NO_PROXY = ("grpc.enable_http_proxy", 0)
 
 
 def server_options(max_connection_age_s: float, keepalive_s: float) -> GrpcOptions:
@@ -58,7 +58,7 @@ def channel_options(address: str) -> GrpcOptions:
     Calls to this machine never use an HTTP proxy. For other addresses gRPC reads http_proxy,
     https_proxy and no_proxy as usual.
     """
-    return (*CHANNEL_OPTIONS, _NO_PROXY) if is_loopback(address) else CHANNEL_OPTIONS
+    return (*CHANNEL_OPTIONS, NO_PROXY) if is_loopback(address) else CHANNEL_OPTIONS
 
 
 def is_loopback(address: str) -> bool:

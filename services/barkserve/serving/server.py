@@ -9,6 +9,7 @@ import grpc
 
 from barkserve.config import ServiceOptions
 from barkserve.errors import ModelExecutionFailed
+from barkserve.serving.exposure import check_exposure
 from barkserve.serving.grpc_options import server_options
 from barkserve.serving.interceptors import RpcInterceptor
 from barkserve.serving.metrics import Metrics
@@ -39,6 +40,7 @@ async def serve(options: ServiceOptions, metrics: Metrics, build: Callable[[], S
         StartupError: the service cannot start.
         ModelExecutionFailed: the device fails every model call of this process.
     """
+    check_exposure(options)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(calls_ended)
         interceptor = RpcInterceptor(metrics)

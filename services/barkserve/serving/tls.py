@@ -13,8 +13,10 @@ from typing import Self
 
 import grpc
 
-from barkserve.config import ServiceOptions
+from barkserve.config import ListenOptions, ProcessOptions
 from barkserve.errors import StartupError
+from barkserve.serving.certificate import Certificate
+from barkserve.serving.grpc_options import CHANNEL_OPTIONS, NO_PROXY, GrpcOptions
 
 _log = logging.getLogger(__name__)
 
@@ -67,11 +69,12 @@ class TlsFiles:
         self._checked_at = time.monotonic()
 
     @classmethod
-    def from_options(cls, options: ServiceOptions) -> Self | None:
+    def from_options(cls, options: ListenOptions) -> Self | None:
         """The TLS files that the options name; None means plaintext."""
-        if not (options.tls_cert or options.tls_key or options.tls_ca):
+        ca = options.tls_ca if isinstance(options, ProcessOptions) else ""
+        if not (options.tls_cert or options.tls_key or ca):
             return None
-        return cls(options.tls_cert, options.tls_key, options.tls_ca)
+        return cls(options.tls_cert, options.tls_key, ca)
 
     @property
     def mutual(self) -> bool:
@@ -116,6 +119,26 @@ class TlsFiles:
         """Credentials of a channel. The channel keeps the certificate that is current now."""
         held = self.current()
         return grpc.ssl_channel_credentials(held.ca, held.key, held.chain)
+
+    def own_channel(self, address: str) -> grpc.aio.Channel:
+        """Open a channel to the server that uses these files, from the machine that it runs on.
+
+        It trusts this certificate alone, whatever name the address has.
+
+        Args:
+            address: host:port.
+
+        Raises:
+            StartupError: there is no certificate.
+        """
+        chain = self.current().chain
+        if chain is None:
+            raise _no_certificate()
+        options: GrpcOptions = (*CHANNEL_OPTIONS, NO_PROXY)
+        for name in Certificate.parse(chain).names[:1]:
+            options = (*options, ("grpc.ssl_target_name_override", name))
+        credentials = grpc.ssl_channel_credentials(chain)
+        return grpc.aio.secure_channel(address, credentials, options=options)
 
     def _reload(self) -> None:
         try:
@@ -174,8 +197,12 @@ def _stamp(path: str) -> tuple[int, int, int] | None:
 
 def _configuration(held: Certificates) -> grpc.ServerCertificateConfiguration:
     if held.chain is None or held.key is None:
-        raise StartupError("a server with TLS needs --tls-cert and --tls-key")
+        raise _no_certificate()
     return grpc.ssl_server_certificate_configuration([(held.key, held.chain)], held.ca)
+
+
+def _no_certificate() -> StartupError:
+    return StartupError("a server with TLS needs --tls-cert and --tls-key")
 
 
 def _reason(error: Exception) -> str:

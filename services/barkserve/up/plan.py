@@ -3,14 +3,16 @@
 import os
 import socket
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 import platformdirs
 
 from barkserve import services
-from barkserve.config import UpOptions, check_offload
+from barkserve.config import ListenOptions, UpOptions, check_offload
 from barkserve.options import flag_of
 from barkserve.services import ORCHESTRATOR, ServiceEntry
+from barkserve.serving.exposure import check_exposure
+from barkserve.serving.tls import TlsFiles
 
 NO_STORE = "none"
 """The value of --voice-store that means no store."""
@@ -28,12 +30,14 @@ class PlannedService:
         host: the address that it listens on.
         port: the port that it listens on.
         arguments: its command line after `barkserve`.
+        tls: its TLS files; None means plaintext.
     """
 
     entry: ServiceEntry
     host: str
     port: int
     arguments: tuple[str, ...]
+    tls: TlsFiles | None = None
 
     @property
     def name(self) -> str:
@@ -49,12 +53,15 @@ class PlannedService:
 def plan_services(options: UpOptions) -> list[PlannedService]:
     """Plan the services, in the order in which they start: the stages first.
 
-    Each service gets every option of `up` that it has an option of the same name for.
+    Each service gets every option of `up` that it has an option of the same name for. Only the
+    orchestrator gets those that say who can reach it: the stages stay on this machine.
 
     Raises:
         StartupError: the options contradict each other.
     """
     check_offload(options.device, options.offload_idle_seconds)
+    check_exposure(options)
+    tls = TlsFiles.from_options(options)
     entries = [entry for entry in services.SERVICES if entry.runs_in_up]
     ports = _ports(options.port, entries)
     metrics_ports = {
@@ -65,10 +72,13 @@ def plan_services(options: UpOptions) -> list[PlannedService]:
         "threads": options.threads or max(1, (os.cpu_count() or 1) // 2),
         "voice_store": _voice_store(options.voice_store),
     }
+    exposed = {entry.name for entry in fields(ListenOptions)}
     planned = []
     for entry in sorted(entries, key=lambda each: not each.is_stage):
-        host = options.host if entry is ORCHESTRATOR else _LOOPBACK
-        values = shared | {
+        public = entry is ORCHESTRATOR
+        host = options.host if public else _LOOPBACK
+        values = {name: value for name, value in shared.items() if public or name not in exposed}
+        values |= {
             "host": host,
             "port": ports[entry.name],
             "metrics_port": metrics_ports[entry.name],
@@ -76,7 +86,13 @@ def plan_services(options: UpOptions) -> list[PlannedService]:
         }
         values = {name: value for name, value in values.items() if name in entry.option_names}
         planned.append(
-            PlannedService(entry, host, ports[entry.name], _arguments(entry.name, values))
+            PlannedService(
+                entry,
+                host,
+                ports[entry.name],
+                _arguments(entry.name, values),
+                tls if public else None,
+            )
         )
     return planned
 
@@ -89,8 +105,12 @@ def _voice_store(option: str) -> str:
 
 
 def _arguments(service: str, values: dict[str, object]) -> tuple[str, ...]:
-    # One word, FLAG=VALUE: a value may begin with a dash.
-    flags = (f"{flag_of(name)}={value}" for name, value in values.items())
+    # One word, FLAG=VALUE: a value may begin with a dash. A switch is FLAG, and is left out if off.
+    flags = (
+        flag_of(name) if value is True else f"{flag_of(name)}={value}"
+        for name, value in values.items()
+        if value is not False
+    )
     return (service, "--exit-on-stdin-close", *flags)
 
 

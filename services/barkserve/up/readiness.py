@@ -8,11 +8,11 @@ import grpc
 from grpc_health.v1 import health_pb2
 
 from barkserve.errors import StartupError
+from barkserve.serving.grpc_options import NO_PROXY
 from barkserve.serving.health import health_check
 from barkserve.up.plan import PlannedService
 
 _POLL_S = 0.05
-_NO_PROXY = (("grpc.enable_http_proxy", 0),)  # our own child process needs no proxy
 
 
 async def wait_until_ready(
@@ -33,7 +33,7 @@ async def wait_until_ready(
         async with asyncio.timeout(timeout_s):
             for number, service in enumerate(planned, 1):
                 waiting_for = service.name
-                await _wait_until_healthy(service.address)
+                await _wait_until_healthy(service)
                 say(f"[{number}/{len(planned)}] {service.name} is ready")
     except TimeoutError:
         raise StartupError(
@@ -42,8 +42,8 @@ async def wait_until_ready(
         ) from None
 
 
-async def _wait_until_healthy(address: str) -> None:
-    async with grpc.aio.insecure_channel(address, options=_NO_PROXY) as channel:
+async def _wait_until_healthy(service: PlannedService) -> None:
+    async with _channel(service) as channel:
         check = health_check(channel)
         while True:
             with suppress(grpc.aio.AioRpcError):
@@ -51,3 +51,9 @@ async def _wait_until_healthy(address: str) -> None:
                 if response.status == health_pb2.HealthCheckResponse.SERVING:
                     return
             await asyncio.sleep(_POLL_S)
+
+
+def _channel(service: PlannedService) -> grpc.aio.Channel:
+    if service.tls is not None:
+        return service.tls.own_channel(service.address)
+    return grpc.aio.insecure_channel(service.address, options=(NO_PROXY,))

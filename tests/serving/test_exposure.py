@@ -1,0 +1,59 @@
+"""Services refuse to listen beyond this machine without TLS and authentication."""
+
+import subprocess
+import sys
+
+import pytest
+
+from barkserve.config import CodecOptions, ListenOptions, OrchestratorOptions
+from barkserve.errors import StartupError
+from barkserve.serving.exposure import check_exposure
+
+TLS = {"tls_cert": "tls.crt", "tls_key": "tls.key"}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        CodecOptions(),
+        CodecOptions(host="localhost"),
+        CodecOptions(host="127.3.2.1"),
+        CodecOptions(host="[::1]"),
+        CodecOptions(host="0.0.0.0", insecure=True),
+        CodecOptions(host="0.0.0.0", tls_ca="ca.crt", **TLS),
+        OrchestratorOptions(host="[::]", tls_ca="ca.crt", **TLS),
+        CodecOptions(host="no-such-host.invalid"),  # the bind says so
+    ],
+)
+def test_protected_service_may_listen(options: ListenOptions) -> None:
+    check_exposure(options)
+
+
+@pytest.mark.parametrize(
+    ("options", "missing"),
+    [
+        (CodecOptions(host="0.0.0.0"), "no TLS: give --tls-cert and --tls-key"),
+        (CodecOptions(host="[::]"), "no TLS: give --tls-cert and --tls-key"),
+        (CodecOptions(host="192.0.2.1"), "no TLS: give --tls-cert and --tls-key"),
+        (CodecOptions(host="0.0.0.0", **TLS), "no authentication: give --tls-ca"),
+        (
+            OrchestratorOptions(host="0.0.0.0", tls_ca="ca.crt", tls_clients="anyone", **TLS),
+            "no authentication: give --tls-ca",
+        ),
+    ],
+)
+def test_exposed_service_is_refused(options: ListenOptions, missing: str) -> None:
+    with pytest.raises(StartupError, match=missing):
+        check_exposure(options)
+
+
+@pytest.mark.parametrize("service", ["orchestrator", "coarse", "autoscaler", "up"])
+def test_exposed_process_ends_with_one_line(service: str) -> None:
+    words = [sys.executable, "-m", "barkserve", service, "--host=0.0.0.0"]
+    result = subprocess.run(words, capture_output=True, text=True, timeout=60)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == (
+        f"barkserve {service}: --host 0.0.0.0 lets other machines call this service, which has no "
+        "TLS: give --tls-cert and --tls-key, or listen on 127.0.0.1, or add --insecure if a "
+        "firewall or proxy protects the port\n"
+    )
