@@ -1,7 +1,7 @@
 """The asynchronous client: one gRPC channel; a synthesis is an async iterator of audio chunks."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from typing import Self, TypeVar, Unpack
 
 import grpc
@@ -109,6 +109,21 @@ class AsyncClient:
         """Start a call for several contexts, with flush and cancel. Its `speak` opens a context."""
         method = self._stub().StreamingSynthesize
         return AsyncSpeechStream(method, self._time(timeout), self._target, self)
+
+    async def relay(
+        self, requests: AsyncIterator[speech_pb2.StreamingSynthesizeRequest]
+    ) -> AsyncGenerator[speech_pb2.StreamingSynthesizeResponse, None]:
+        """Pass the messages of one StreamingSynthesize call on, for bridges to other protocols.
+
+        Closing the generator cancels the call.
+        """
+        call = self._stub().StreamingSynthesize(requests)
+        try:
+            with map_errors(self._target):
+                async for response in call:
+                    yield response
+        finally:
+            call.cancel()
 
     async def voices(self, language: str = "", *, timeout: float | None = None) -> list[Voice]:  # noqa: ASYNC109
         """List the named voices in alphabetical order, of one language if it is given."""

@@ -13,6 +13,7 @@ from barkserve.gateway.failures import add_handlers
 from barkserve.gateway.health import health_routes
 from barkserve.gateway.openai.routes import IGNORED_HEADER, speech_routes
 from barkserve.gateway.request_ids import HEADER, RequestIds
+from barkserve.gateway.websocket.routes import websocket_routes
 
 _MAX_BODY_BYTES = 8 * 1024 * 1024
 _SUMMARY = "Bark text-to-speech over HTTP and WebSocket, streamed while it is generated."
@@ -34,6 +35,7 @@ def create_app(
     add_handlers(app)
     app.include_router(health_routes(drain))
     app.include_router(speech_routes())
+    app.include_router(websocket_routes())
     # The last one added is the outermost.
     app.add_middleware(BodyLimit, max_bytes=_MAX_BODY_BYTES)
     app.add_middleware(Drain, state=drain)

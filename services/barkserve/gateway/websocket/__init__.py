@@ -1,0 +1,1 @@
+"""StreamingSynthesize over a WebSocket: JSON control messages and binary audio."""
