@@ -1,10 +1,14 @@
 """TLS between services: accepted and refused certificates, and certificate rotation."""
 
 import asyncio
+import datetime
 import shutil
 import socket
 import ssl
-from collections.abc import AsyncIterator
+import sys
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -22,7 +26,8 @@ from barkserve.serving.ports import bind
 from barkserve.serving.publishing import publish
 from barkserve.serving.service import Service
 from barkserve.serving.tls import TlsFiles
-from tests.support.certificates import Authority, Files
+from fixtures.checkpoints import TINY, CheckpointSpec
+from tests.support.certificates import DAY, Authority, Files
 from tests.support.fakes import until
 
 
@@ -122,6 +127,95 @@ def test_certificate_without_its_key_is_not_used(authority: Authority, tmp_path:
     assert files.current().version == first.version + 1
     Path(issued.certificate).unlink()
     assert files.current().version == first.version + 1
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "reason"),
+    [(-2 * DAY, -DAY, "expired at"), (DAY, 2 * DAY, "is not valid before")],
+)
+def test_certificate_outside_its_validity_is_not_used(
+    authority: Authority,
+    caplog: pytest.LogCaptureFixture,
+    starts: datetime.timedelta,
+    ends: datetime.timedelta,
+    reason: str,
+) -> None:
+    issued = authority.issue()
+    files = tls(issued)
+    first, expiry = files.current(), files.expiry_timestamp()
+    assert abs(expiry - time.time() - DAY.total_seconds()) < 3600
+    authority.issue(starts=starts, ends=ends)
+    for _ in range(3):
+        assert files.current() == first
+    assert files.expiry_timestamp() == expiry
+    (warning,) = caplog.messages  # not once per check
+    assert "the old TLS certificate stays in use" in warning
+    assert f"--tls-cert {issued.certificate} {reason}" in warning
+    with pytest.raises(StartupError, match=reason):
+        tls(issued)
+    authority.issue(ends=3 * DAY)
+    assert files.current().version == first.version + 1
+    assert abs(files.expiry_timestamp() - expiry - 2 * DAY.total_seconds()) < 3600
+
+
+@pytest.mark.parametrize(("after", "word"), [(0.5, ""), (0.95, "expires"), (1.1, "expired")])
+def test_expiry_of_certificate_in_use_is_logged(
+    authority: Authority, caplog: pytest.LogCaptureFixture, after: float, word: str
+) -> None:
+    issued = authority.issue()
+    start = datetime.datetime.now(datetime.UTC)
+    now = [start]
+    files = TlsFiles(issued.certificate, issued.key, reload_s=0.0, now=lambda: now[0])
+    now[0] = start - DAY + after * 2 * DAY
+    files.current()
+    files.current()
+    assert len(caplog.messages) == bool(word)
+    assert f"the TLS certificate in use {word}" in caplog.text or not word
+
+
+async def test_quiet_server_follows_its_files(
+    authority: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    files = authority.issue()
+    followed = TlsFiles(files.certificate, files.key, reload_s=0.01)
+    async with followed.following():
+        authority.issue()
+        await until(lambda: "new TLS certificates are in use" in caplog.text)
+
+
+async def test_service_exports_the_expiry_of_its_certificate(
+    authority: Authority, checkpoint_of: Callable[[CheckpointSpec], Path]
+) -> None:
+    files = authority.issue(ends=10 * DAY)
+    words = ["codec", f"--checkpoint={checkpoint_of(TINY)}", f"--tls-cert={files.certificate}"]
+    port = free_port()
+    words += [f"--tls-key={files.key}", "--port=0", f"--metrics-port={port}"]
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "barkserve", *words)
+    try:
+        page = await asyncio.wait_for(asyncio.to_thread(metrics_page, port), 60)
+    finally:
+        process.terminate()
+        await process.wait()
+    name = 'barkserve_tls_certificate_expiry_timestamp_seconds{stage="codec"}'
+    (value,) = (line.split()[-1] for line in page.splitlines() if line.startswith(name))
+    assert abs(float(value) - time.time() - 10 * DAY.total_seconds()) < 3600
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def metrics_page(port: int) -> str:
+    """The metrics of a service, once it serves them."""
+    while True:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as page:
+                return str(page.read().decode())
+        except OSError:
+            time.sleep(0.05)
 
 
 def test_invalid_tls_files_are_named(authority: Authority, tmp_path: Path) -> None:

@@ -43,14 +43,31 @@ class Authority:
         self.path = folder / f"{name}.pem"
         self.path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, name: str = "bark", dns: str = "bark-codec.speech.svc") -> Files:
-        """Write a new certificate and key to the files of `name`, replacing older ones."""
+    def issue(
+        self,
+        name: str = "bark",
+        dns: str = "bark-codec.speech.svc",
+        starts: datetime.timedelta = -DAY,
+        ends: datetime.timedelta = DAY,
+        uri: str = "",
+    ) -> Files:
+        """Write a new certificate and key to the files of `name`, replacing older ones.
+
+        Args:
+            name: the common name.
+            dns: a DNS name, besides localhost.
+            starts: start of its validity, from now on.
+            ends: end of its validity, from now on.
+            uri: a URI among its names; empty for none.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         names: list[x509.GeneralName] = [x509.DNSName(dns), x509.DNSName("localhost")]
         names.append(x509.IPAddress(ipaddress.ip_address("127.0.0.1")))
+        if uri:
+            names.append(x509.UniformResourceIdentifier(uri))
         certificate = (
-            self._builder(subject, key.public_key())
+            self._builder(subject, key.public_key(), starts, ends)
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .add_extension(
                 x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(self._key_id),
@@ -70,7 +87,11 @@ class Authority:
         return Files(str(chain), str(secret), str(self.path))
 
     def _builder(
-        self, subject: x509.Name, key: ec.EllipticCurvePublicKey
+        self,
+        subject: x509.Name,
+        key: ec.EllipticCurvePublicKey,
+        starts: datetime.timedelta = -DAY,
+        ends: datetime.timedelta = DAY,
     ) -> x509.CertificateBuilder:
         now = datetime.datetime.now(datetime.UTC)
         return (
@@ -79,6 +100,6 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - DAY)
-            .not_valid_after(now + DAY)
+            .not_valid_before(now + starts)
+            .not_valid_after(now + ends)
         )

@@ -23,11 +23,7 @@ class Certificate:
 
     @classmethod
     def parse(cls, chain: bytes) -> Self:
-        """Parse the first certificate of a PEM chain.
-
-        Raises:
-            ValueError: the bytes do not start with a PEM certificate.
-        """
+        """Parse the first certificate of a PEM chain, which OpenSSL has accepted."""
         leaf = x509.load_pem_x509_certificate(chain)
         return cls(_names(leaf), leaf.not_valid_before_utc, leaf.not_valid_after_utc)
 

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import grpc
 
@@ -49,7 +49,8 @@ async def serve(options: ServiceOptions, metrics: Metrics, build: Callable[[], S
             options=server_options(options.max_connection_age_seconds, options.keepalive_seconds),
         )
         stack.push_async_callback(server.stop, None)
-        port = bind(server, options.host, options.port, _credentials(options))
+        credentials = await stack.enter_async_context(_credentials(options, metrics))
+        port = bind(server, options.host, options.port, credentials)
         start_health = await stack.enter_async_context(health_server(options))
         stack.callback(metrics.serve(options.host, options.metrics_port))
         service = build()
@@ -117,6 +118,19 @@ async def calls_ended() -> None:
         await asyncio.wait(others, timeout=_GRPC_TASKS_S)
 
 
-def _credentials(options: ServiceOptions) -> grpc.ServerCredentials | None:
+@asynccontextmanager
+async def _credentials(
+    options: ServiceOptions, metrics: Metrics
+) -> AsyncIterator[grpc.ServerCredentials | None]:
+    """The credentials of the port, None for plaintext. Their files are followed in the block."""
     tls = TlsFiles.from_options(options)
-    return tls.server_credentials(options.requires_client_certificate) if tls else None
+    if tls is None:
+        yield None
+        return
+    metrics.watch(
+        "tls_certificate_expiry_timestamp_seconds",
+        "When the TLS certificate in use expires, in seconds since 1970",
+        tls.expiry_timestamp,
+    )
+    async with tls.following():
+        yield tls.server_credentials(options.requires_client_certificate)

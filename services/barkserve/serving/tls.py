@@ -1,12 +1,17 @@
 """TLS certificates: read from files, checked, and read again when the files change.
 
-A new certificate is used once it matches its key. Until then the old one stays in use.
+A new certificate is used if it matches its key and is valid today. Until then the old one stays
+in use, and the log says why.
 """
 
+import asyncio
+import datetime as dt
 import logging
 import ssl
 import threading
 import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -23,6 +28,12 @@ _log = logging.getLogger(__name__)
 RELOAD_S = 5.0
 """Least time between two checks of the files."""
 
+_REMIND_S = 600.0
+"""Time after which the log repeats a warning that still applies."""
+
+_LAST_PART = 0.1
+"""Share of a certificate's lifetime at whose end the log warns that it expires."""
+
 _Stamp = tuple[tuple[int, int, int] | None, ...]
 
 
@@ -31,12 +42,14 @@ class Certificates:
     """The last valid contents of the files.
 
     Attributes:
+        own: our certificate; None without one.
         chain: our certificate and the intermediate ones, PEM; None without one.
         key: the private key of our certificate, PEM; None without one.
         ca: the trusted authorities, PEM; None means those of the system.
         version: 1, plus the number of changes.
     """
 
+    own: Certificate | None
     chain: bytes | None
     key: bytes | None
     ca: bytes | None
@@ -51,18 +64,28 @@ class TlsFiles:
         key: PEM file with the private key of our certificate.
         ca: PEM file with the trusted authorities; empty means those of the system.
         reload_s: least time between two checks of the files.
+        now: the time of day, with a time zone.
 
     Raises:
-        StartupError: a file is missing or invalid, or certificate and key do not match.
+        StartupError: a file is missing or invalid, certificate and key do not match, or the
+            certificate has expired or is not valid yet.
     """
 
     def __init__(
-        self, certificate: str, key: str, ca: str = "", reload_s: float = RELOAD_S
+        self,
+        certificate: str,
+        key: str,
+        ca: str = "",
+        reload_s: float = RELOAD_S,
+        now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
     ) -> None:
         if bool(certificate) != bool(key):
             raise StartupError("--tls-cert and --tls-key go together: give both or neither")
         self._paths = {"--tls-cert": certificate, "--tls-key": key, "--tls-ca": ca}
         self._reload_s = reload_s
+        self._now = now
+        self._warning = ""
+        self._warned_at = 0.0
         self._lock = threading.Lock()  # gRPC calls from its own threads
         self._stamp = self._read_stamp()
         self._current = self._read(1)
@@ -89,6 +112,27 @@ class TlsFiles:
                 self._checked_at = now
                 self._reload()
             return self._current
+
+    @asynccontextmanager
+    async def following(self) -> AsyncIterator[None]:
+        """Check the files regularly inside the block, also while no connection is made."""
+        task = asyncio.create_task(self._follow())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _follow(self) -> None:
+        while True:
+            await asyncio.to_thread(self.current)
+            await asyncio.sleep(self._reload_s)
+
+    def expiry_timestamp(self) -> float:
+        """When the certificate in use expires, in seconds since 1970; infinity without one."""
+        own = self.current().own
+        return own.not_after.timestamp() if own else float("inf")
 
     def server_credentials(self, clients_need_certificate: bool) -> grpc.ServerCredentials:
         """Credentials of a server port. Each new connection uses the current certificate.
@@ -131,38 +175,58 @@ class TlsFiles:
         Raises:
             StartupError: there is no certificate.
         """
-        chain = self.current().chain
-        if chain is None:
+        held = self.current()
+        if held.own is None:
             raise _no_certificate()
         options: GrpcOptions = (*CHANNEL_OPTIONS, NO_PROXY)
-        for name in Certificate.parse(chain).names[:1]:
+        for name in held.own.names[:1]:
             options = (*options, ("grpc.ssl_target_name_override", name))
-        credentials = grpc.ssl_channel_credentials(chain)
+        credentials = grpc.ssl_channel_credentials(held.chain)
         return grpc.aio.secure_channel(address, credentials, options=options)
 
     def _reload(self) -> None:
-        try:
-            stamp = self._read_stamp()
-            if stamp == self._stamp:
+        stamp = self._read_stamp()
+        if stamp != self._stamp:
+            try:
+                self._current = self._read(self._current.version + 1)
+            except StartupError as error:
+                self._warn(f"the old TLS certificate stays in use, because {error}")
                 return
-            self._current = self._read(self._current.version + 1)
             self._stamp = stamp
             _log.info("new TLS certificates are in use")
-        except StartupError as error:
-            _log.warning("the TLS files changed but are not valid yet, old ones stay: %s", error)
+        self._warn(self._expiry_warning())
+
+    def _expiry_warning(self) -> str:
+        """What the log says about the validity of the certificate in use; empty if all is well."""
+        own, now = self._current.own, self._now()
+        if own is None or now < own.not_after - _LAST_PART * (own.not_after - own.not_before):
+            return ""
+        state = "expired" if now > own.not_after else "expires"
+        return f"the TLS certificate in use {state} at {own.not_after}: renew --tls-cert"
+
+    def _warn(self, warning: str) -> None:
+        """Log a warning when it is new, and again from time to time."""
+        now = time.monotonic()
+        if warning and (warning != self._warning or now - self._warned_at >= _REMIND_S):
+            _log.warning("%s", warning)
+            self._warned_at = now
+        self._warning = warning
 
     def _read(self, version: int) -> Certificates:
         chain, key, ca = (self._bytes(option) for option in self._paths)
+        own = None
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         if chain is not None:
             try:
                 context.load_cert_chain(self._paths["--tls-cert"], self._paths["--tls-key"])
+                own = Certificate.parse(chain)
             except (ssl.SSLError, ValueError) as error:
                 raise StartupError(
                     f"--tls-cert {self._paths['--tls-cert']} and --tls-key "
                     f"{self._paths['--tls-key']} are not a PEM certificate and its key "
                     f"({_reason(error)})"
                 ) from error
+            self._check_validity(own)
         if ca is not None:
             try:
                 context.load_verify_locations(self._paths["--tls-ca"])
@@ -170,7 +234,18 @@ class TlsFiles:
                 raise StartupError(
                     f"--tls-ca {self._paths['--tls-ca']} has no PEM certificate ({_reason(error)})"
                 ) from error
-        return Certificates(chain, key, ca, version)
+        return Certificates(own, chain, key, ca, version)
+
+    def _check_validity(self, own: Certificate) -> None:
+        """Check that a certificate is valid now. Raises StartupError for any other."""
+        if own.not_before <= self._now() <= own.not_after:
+            return
+        problem = (
+            f"expired at {own.not_after}: renew it"
+            if self._now() > own.not_after
+            else f"is not valid before {own.not_before}: check the clock of this machine"
+        )
+        raise StartupError(f"--tls-cert {self._paths['--tls-cert']} {problem}")
 
     def _bytes(self, option: str) -> bytes | None:
         if not self._paths[option]:
