@@ -21,6 +21,7 @@ from barkclient.cli.status_arguments import DEFAULT_AUTOSCALER
 from barkserve import __main__, services
 from barkserve.config import FetchOptions, ServiceOptions, UpOptions
 from barkserve.constants import STAGES
+from barkserve.errors import ReplicaFailed
 from barkserve.options import option, port_option
 from barkserve.services import GATEWAY_BUILDER, SERVICES, ServiceEntry, callees
 from barkserve.serving.metrics import Metrics
@@ -130,8 +131,9 @@ def built(monkeypatch: pytest.MonkeyPatch) -> list[EchoOptions]:
     calls: list[EchoOptions] = []
     module: Any = types.ModuleType(ECHO.builder)
 
-    async def fail() -> None:
+    async def fail() -> ReplicaFailed:
         """End the process as soon as it serves, so that the test needs no signal."""
+        return ReplicaFailed("the echo is lost")
 
     def build(options: EchoOptions, metrics: Metrics) -> Service:
         calls.append(options)
@@ -165,7 +167,7 @@ def test_new_service_runs_with_its_options(
     code = __main__.run(["echo", f"--port={port}", "--metrics-port=0"])
     assert built == [EchoOptions(port=port, metrics_port=0, phrase="again")]
     assert code == 1
-    assert "barkserve echo: the device is lost" in capsys.readouterr().err
+    assert "barkserve echo: the echo is lost" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("built")

@@ -59,7 +59,7 @@ def run(argv: Sequence[str]) -> int:
             print(error)  # for `barkserve up`, which reports it once for all services
         else:
             print(f"barkserve {arguments.command}: {error}", file=sys.stderr)
-        return 1
+        return error.exit_code
     except KeyboardInterrupt:
         return _INTERRUPTED
 

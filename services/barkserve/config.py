@@ -62,6 +62,11 @@ class ProcessOptions(ListenOptions):
         "PEM file with the trusted authorities; requires client certificates, and TLS on calls to "
         "other services",
     )
+    event_loop_timeout_seconds: float = option(
+        10.0,
+        "time after which a service whose event loop is blocked writes all stacks to its log and "
+        "ends with exit code 75; 0 means never",
+    )
     log_level: str = option("info", "lowest level of the log messages to show", _LOG_LEVELS)
     exit_on_stdin_close: bool = option(
         False,
@@ -86,6 +91,9 @@ class ServiceOptions(ProcessOptions):
         15.0,
         "time without data from a client after which it is pinged; its connection is closed if no "
         "answer comes within the same time; 0 means never",
+    )
+    output_idle_seconds: float = option(
+        300.0, "time that a stream waits for a caller that does not read; 0 means no limit"
     )
 
     @property
@@ -166,6 +174,14 @@ class StageOptions(ModelOptions, CheckpointOptions, ServiceOptions):
     )
     first_message_seconds: float = option(
         10.0, "time that an accepted stream has to send its first messages; 0 means no limit"
+    )
+    input_idle_seconds: float = option(
+        300.0, "time that a stage waits for the next input of a stream; 0 means no limit"
+    )
+    step_timeout_seconds: float = option(
+        60.0,
+        "time that one pass of the model may take; after that the stage writes all stacks to its "
+        "log and ends with exit code 75; 0 means no limit",
     )
 
 

@@ -11,6 +11,8 @@ BarkserveError
 ├── StoreUnavailable           the voice store cannot be read or written           UNAVAILABLE
 ├── Overloaded                 all slots and the queue are full; retry later       RESOURCE_EXHAUSTED
 ├── StageUnavailable           a stage cannot be reached, or its connection broke  UNAVAILABLE
+│   └── ReplicaFailed          this process can serve no stream any more, and ends UNAVAILABLE
+│       └── ReplicaStalled     its model or its event loop makes no progress       UNAVAILABLE
 ├── ShuttingDown               this replica drains and takes no new streams        UNAVAILABLE
 ├── IdleTimeout                a stream was held for too long without any use      ABORTED
 ├── StageFailed                a stage failed                                      INTERNAL
@@ -31,6 +33,9 @@ class BarkserveError(Exception):
 
     status: ClassVar[str] = "INTERNAL"
     """The name of a grpc.StatusCode."""
+
+    exit_code: ClassVar[int] = 1
+    """The exit code of a process that this error ends."""
 
 
 class InvalidArgument(BarkserveError):
@@ -122,6 +127,16 @@ class StageUnavailable(BarkserveError):
     """A stage that cannot be reached, or whose connection broke."""
 
     status = "UNAVAILABLE"
+
+
+class ReplicaFailed(StageUnavailable):
+    """A process that can serve no stream any more. It ends, and another replica may serve."""
+
+
+class ReplicaStalled(ReplicaFailed):
+    """A process whose model or event loop makes no progress."""
+
+    exit_code = 75  # EX_TEMPFAIL: a new process may work
 
 
 class ShuttingDown(BarkserveError):

@@ -23,7 +23,7 @@ async def device_failed_after_failure(probe: Callable[[], None] | None) -> bool:
     with pytest.raises(ValueError, match="this work is wrong"):
         await thread.run(fail)
     assert await thread.run(max, 1, 2) == 2
-    thread.shutdown()
+    await thread.shutdown()
     failed = waiting.done()
     waiting.cancel()
     return failed
@@ -34,7 +34,7 @@ async def test_thread_runs_all_work_after_its_initializer() -> None:
     thread = ModelThread(initializer=lambda: calls.append(("initializer", threading.get_ident())))
     for name in ("one", "two"):
         await thread.run(lambda name: calls.append((name, threading.get_ident())), name)
-    thread.shutdown()
+    await thread.shutdown()
     assert [name for name, _ in calls] == ["initializer", "one", "two"]
     assert len({ident for _, ident in calls}) == 1
     assert calls[0][1] != threading.get_ident()

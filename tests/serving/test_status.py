@@ -45,6 +45,8 @@ ERRORS: dict[BarkserveError, type[BarkClientError]] = {
     barkserve.errors.StoreUnavailable("the voice store cannot be read"): ServerUnavailable,
     barkserve.errors.Overloaded("64 streams are running", 1.5): Overloaded,
     barkserve.errors.StageUnavailable("the coarse stage cannot be reached"): ServerUnavailable,
+    barkserve.errors.ReplicaFailed("the device is lost"): ServerUnavailable,
+    barkserve.errors.ReplicaStalled("a step did not end within 60 s"): ServerUnavailable,
     barkserve.errors.ShuttingDown(): ServerUnavailable,
     barkserve.errors.IdleTimeout("the call was idle for 300 s"): SessionExpired,
     barkserve.errors.StageFailed("the coarse stage failed"): ServerError,

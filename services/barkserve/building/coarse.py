@@ -1,6 +1,6 @@
 """Builds the coarse service: semantic tokens to the first two codebooks."""
 
-from barkserve.building.stage import make_engine, make_graphs, open_checkpoint, thread_plan
+from barkserve.building.stage import make_engine, make_graphs, make_thread, open_checkpoint
 from barkserve.coarse.generator import CoarseGenerator, coarse_heads
 from barkserve.coarse.servicer import CoarseServicer
 from barkserve.config import CoarseOptions
@@ -16,13 +16,13 @@ from barkserve.v1 import coarse_pb2_grpc
 
 def build(options: CoarseOptions, metrics: Metrics) -> Service:
     """Build the service and load its model."""
-    begin = thread_plan(options)
+    thread = make_thread(options)
     checkpoint, placement = open_checkpoint(options)
     bark = checkpoint.bark
     model = load_coarse(checkpoint, placement)
     runner = ModelRunner(model, coarse_heads(bark), options.slots, make_graphs(placement))
     runner.capture(ids_per_position=1)
-    engine, admission = make_engine(options, runner, begin, metrics)
+    engine, admission = make_engine(options, runner, thread, metrics)
     generator = CoarseGenerator(engine, bark)
     servicer = CoarseServicer(generator, bark, admission, metrics)
     register = register_with(coarse_pb2_grpc.add_CoarseServiceServicer_to_server, servicer)

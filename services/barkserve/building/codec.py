@@ -5,9 +5,9 @@ from functools import partial
 from barkserve.building.stage import (
     make_batcher,
     make_graphs,
+    make_thread,
     max_batch_of,
     open_checkpoint,
-    thread_plan,
 )
 from barkserve.codec.decoder import Decoder
 from barkserve.codec.generator import CodecGenerator
@@ -25,12 +25,12 @@ from barkserve.v1 import codec_pb2_grpc
 
 def build(options: CodecOptions, metrics: Metrics) -> Service:
     """Build the service and load its model."""
-    begin = thread_plan(options)
+    thread = make_thread(options)
     checkpoint, placement = open_checkpoint(options)
     model = load_codec(checkpoint, placement)
     decoder = Decoder(model, make_graphs(placement))
     decoder.capture(max_batch_of(options))
-    batcher, admission = make_batcher(options, decoder.decode, decoder.offload, begin, metrics)
+    batcher, admission = make_batcher(options, decoder.decode, decoder.offload, thread, metrics)
     generator = CodecGenerator(batcher, checkpoint.bark.codec)
     servicer = CodecServicer(generator, checkpoint.bark, admission, metrics)
     register = register_with(codec_pb2_grpc.add_CodecServiceServicer_to_server, servicer)

@@ -3,9 +3,9 @@
 from barkserve.building.stage import (
     make_batcher,
     make_graphs,
+    make_thread,
     max_batch_of,
     open_checkpoint,
-    thread_plan,
 )
 from barkserve.config import FineOptions
 from barkserve.engine.warm_up import start_with_warm_up
@@ -24,14 +24,15 @@ from barkserve.v1 import fine_pb2_grpc
 
 def build(options: FineOptions, metrics: Metrics) -> Service:
     """Build the service and load its model."""
-    begin = thread_plan(options)
+    thread = make_thread(options)
     checkpoint, placement = open_checkpoint(options)
     bark = checkpoint.bark
     given, books = bark.coarse_generation.n_coarse_codebooks, bark.fine_generation.n_fine_codebooks
     model = load_fine(checkpoint, placement)
-    filler = Filler(model, given, books, bark.codebook_size, make_graphs(placement))
+    graphs = make_graphs(placement)
+    filler = Filler(model, given, books, bark.codebook_size, graphs, thread.note_step)
     filler.capture(max_batch_of(options), bark.fine_generation.max_fine_input_length)
-    batcher, admission = make_batcher(options, filler.fill, filler.offload, begin, metrics)
+    batcher, admission = make_batcher(options, filler.fill, filler.offload, thread, metrics)
     chunks = ChunkPlan(
         options.first_chunk_frames,
         options.chunk_growth,

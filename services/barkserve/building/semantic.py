@@ -1,6 +1,6 @@
 """Builds the semantic service: text to semantic tokens."""
 
-from barkserve.building.stage import make_engine, make_graphs, open_checkpoint, thread_plan
+from barkserve.building.stage import make_engine, make_graphs, make_thread, open_checkpoint
 from barkserve.config import SemanticOptions
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.warm_up import start_with_warm_up
@@ -18,13 +18,13 @@ from barkserve.v1 import semantic_pb2_grpc
 
 def build(options: SemanticOptions, metrics: Metrics) -> Service:
     """Build the service and load its model."""
-    begin = thread_plan(options)
+    thread = make_thread(options)
     checkpoint, placement = open_checkpoint(options)
     bark = checkpoint.bark
     model = load_semantic(checkpoint, placement)
     runner = ModelRunner(model, [semantic_head(bark)], options.slots, make_graphs(placement))
     runner.capture(ids_per_position=2)
-    engine, admission = make_engine(options, runner, begin, metrics)
+    engine, admission = make_engine(options, runner, thread, metrics)
     encoder = TextEncoder(checkpoint)
     heads = AlignmentHeadFinder(engine, bark, encoder.encode)
     generator = SemanticGenerator(engine, bark, heads)

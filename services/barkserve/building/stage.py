@@ -23,19 +23,17 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 
-def thread_plan(options: StageOptions) -> Callable[[], None]:
-    """Limit this thread, which only loads, to one core.
+def make_thread(options: StageOptions) -> ModelThread:
+    """Make the model's thread, and limit this thread, which only loads, to one core.
 
     OpenMP keeps a team of threads for each caller. Two full teams would be more threads than
     cores, and every layer would wait for threads to wake: a step of bark-small took 1.5 times as
     long.
-
-    Returns:
-        A function that gives the thread of the model its cores; call it there.
     """
     threads = options.threads or torch.get_num_threads()
     torch.set_num_threads(1)
-    return partial(torch.set_num_threads, threads)
+    begin = partial(torch.set_num_threads, threads)
+    return ModelThread(begin, _make_synchronize(options), options.step_timeout_seconds)
 
 
 def open_checkpoint(options: StageOptions) -> tuple[Checkpoint, Placement]:
@@ -62,18 +60,17 @@ def make_graphs(placement: Placement) -> Graphs | None:
 
 
 def make_engine(
-    options: StageOptions, runner: ModelRunner, begin: Callable[[], None], metrics: Metrics
+    options: StageOptions, runner: ModelRunner, thread: ModelThread, metrics: Metrics
 ) -> tuple[Engine, Admission]:
     """Make the engine of a causal model, and the admission of its streams.
 
     Args:
         options: the options of the stage.
         runner: the model.
-        begin: from `thread_plan`.
+        thread: from `make_thread`.
         metrics: get gauges for slots and queue.
     """
     residency = _make_residency(options, runner.offload, metrics)
-    thread = ModelThread(begin, _make_synchronize(options))
     engine = Engine(runner, _prefill_positions(options), thread, residency)
     metrics.watch("slots", "Slots of the key/value cache", lambda: engine.slots)
     metrics.watch("slots_free", "Slots that a new request could get now", lambda: engine.free_slots)
@@ -86,7 +83,7 @@ def make_batcher(
     options: FineOptions | CodecOptions,
     run: Callable[[list[Job]], list[Result]],
     offload: Callable[[], Offloadable],
-    begin: Callable[[], None],
+    thread: ModelThread,
     metrics: Metrics,
 ) -> tuple[Batcher[Job, Result], Admission]:
     """Make the batcher of a model without state, and the admission of its streams.
@@ -95,11 +92,10 @@ def make_batcher(
         options: the options of the stage.
         run: runs the model on some jobs.
         offload: makes the handle that moves the model off its device.
-        begin: from `thread_plan`.
+        thread: from `make_thread`.
         metrics: get a gauge for the queue.
     """
     residency = _make_residency(options, offload, metrics)
-    thread = ModelThread(begin, _make_synchronize(options))
     batcher = Batcher(run, max_batch_of(options), thread, residency)
     metrics.watch("queue_depth", "Jobs waiting for the model", lambda: batcher.waiting)
     return batcher, _make_admission(options, residency)
@@ -111,6 +107,7 @@ def _make_admission(options: StageOptions, residency: DeviceResidency) -> Admiss
         options.max_streams,
         during=residency.reserve,
         first_message_s=options.first_message_seconds,
+        input_idle_s=options.input_idle_seconds,
     )
 
 

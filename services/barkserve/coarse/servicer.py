@@ -59,7 +59,8 @@ class CoarseServicer(coarse_pb2_grpc.CoarseServiceServicer):
         self, requests: AsyncIterator[coarse_pb2.CoarseServiceGenerateRequest], work: Work
     ) -> AsyncIterator[list[int]]:
         limit = self._geometry.semantic_vocab_size
-        async for request in convert.further_requests(requests, "semantic"):
+        limit_s = self._admission.input_idle_s
+        async for request in convert.further_requests(requests, "semantic", limit_s):
             work.given_s += len(request.semantic.tokens) / self._semantic_rate_hz
             yield convert.tokens(request.semantic.tokens, limit, "semantic.tokens").tolist()
 

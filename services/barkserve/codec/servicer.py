@@ -56,7 +56,8 @@ class CodecServicer(codec_pb2_grpc.CodecServiceServicer):
     async def _frames(
         self, requests: AsyncIterator[codec_pb2.DecodeRequest], work: Work
     ) -> AsyncIterator[NDArray[np.int64]]:
-        async for request in convert.further_requests(requests, "frames"):
+        limit_s = self._admission.input_idle_s
+        async for request in convert.further_requests(requests, "frames", limit_s):
             work.given_s += len(request.frames.codes) / self._books / self._frame_rate
             yield convert.frames(
                 request.frames.codes, self._books, self._codebook_size, "frames.codes"

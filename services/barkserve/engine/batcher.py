@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from barkserve.engine.device_residency import DeviceResidency
 from barkserve.engine.model_thread import ModelThread
-from barkserve.errors import ModelExecutionFailed
+from barkserve.errors import ModelExecutionFailed, ReplicaFailed
 
 _log = logging.getLogger(__name__)
 
@@ -79,11 +79,11 @@ class Batcher(Generic[Job, Result]):
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
         await self._residency.stop()
-        self._thread.shutdown()
+        await self._thread.shutdown()
 
-    async def wait_fatal(self) -> None:
-        """Return when the model's device has failed."""
-        await self._thread.wait_fatal()
+    async def wait_fatal(self) -> ReplicaFailed:
+        """Wait until the model's device has failed or the model hangs; returns which."""
+        return await self._thread.wait_fatal()
 
     async def submit(self, key: Hashable, job: Job, deadline: float = 0.0) -> Result:
         """Run one job and return its result.

@@ -20,7 +20,7 @@ from barkserve.engine.device_residency import DeviceResidency
 from barkserve.engine.model_thread import ModelThread
 from barkserve.engine.request import Request, State
 from barkserve.engine.scheduler import Batch, Scheduler
-from barkserve.errors import ModelExecutionFailed
+from barkserve.errors import ModelExecutionFailed, ReplicaFailed
 
 _log = logging.getLogger(__name__)
 
@@ -112,11 +112,11 @@ class Engine:
             self._loop_task.cancel()
             await asyncio.gather(self._loop_task, return_exceptions=True)
         await self._residency.stop()
-        self._thread.shutdown()
+        await self._thread.shutdown()
 
-    async def wait_fatal(self) -> None:
-        """Return when the model's device has failed."""
-        await self._thread.wait_fatal()
+    async def wait_fatal(self) -> ReplicaFailed:
+        """Wait until the model's device has failed or the model hangs; returns which."""
+        return await self._thread.wait_fatal()
 
     async def generate(self, request: Request) -> AsyncGenerator[list[int], None]:
         """Run a request.
@@ -205,6 +205,7 @@ class Engine:
         for _ in range(steps):
             if not batch.record(self._runner.run(batch)) or self._changed:
                 return
+            self._thread.note_step()
 
     def _record_queue_time(self, batch: Batch, now: float) -> None:
         for request in batch.requests:

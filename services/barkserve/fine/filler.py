@@ -1,5 +1,6 @@
 """Runs the fine model over windows of several streams at once."""
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -24,6 +25,7 @@ class Filler:
         codebooks: number of codebooks.
         codebook_size: number of codes to choose from.
         graphs: passes are replayed from these; None: no graphs.
+        note_pass: called after each pass of the model, of which a batch takes several.
     """
 
     def __init__(
@@ -33,12 +35,14 @@ class Filler:
         codebooks: int,
         codebook_size: int,
         graphs: Graphs | None = None,
+        note_pass: Callable[[], None] = lambda: None,
     ) -> None:
         self._model = model.eval()
         self._device = model.position_embeds_layer.weight.device
         self._filled_books = range(first_codebook, codebooks)
         self._codebook_size = codebook_size
         self._graphs = graphs
+        self._note_pass = note_pass
         self._max_batch = 1
 
     @torch.inference_mode()
@@ -85,6 +89,7 @@ class Filler:
             logits = self._logits(codes, codebook, first)
             chosen = self._choose(logits, jobs, uniforms[:, first:, codebook])
             codes[:, first:, codebook] = torch.where(filled, chosen, codes[:, first:, codebook])
+            self._note_pass()
         return list(codes[:count].cpu().numpy())
 
     def _logits(self, codes: Tensor, codebook: int, first: int) -> Tensor:

@@ -65,7 +65,8 @@ class FineServicer(fine_pb2_grpc.FineServiceServicer):
         self, requests: AsyncIterator[fine_pb2.FineServiceGenerateRequest], work: Work
     ) -> AsyncIterator[NDArray[np.int64]]:
         books = self._config.coarse_generation.n_coarse_codebooks
-        async for request in convert.further_requests(requests, "coarse"):
+        limit_s = self._admission.input_idle_s
+        async for request in convert.further_requests(requests, "coarse", limit_s):
             work.given_s += len(request.coarse.codes) / books / self._frame_rate
             yield convert.frames(
                 request.coarse.codes, books, self._config.coarse_code_limit, "coarse.codes"

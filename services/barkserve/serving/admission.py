@@ -29,6 +29,7 @@ class Admission:
         during: a context manager entered for each stream and exited when it ends.
         first_message_s: time that an admitted stream has to send its first messages; 0 for no
             limit.
+        input_idle_s: time that a stream waits for its next input; 0 for no limit.
     """
 
     def __init__(
@@ -37,9 +38,11 @@ class Admission:
         retry_after_s: float = 1.0,
         during: Callable[[], AbstractContextManager[None]] = nullcontext,
         first_message_s: float = 0.0,
+        input_idle_s: float = 0.0,
     ) -> None:
         self.capacity = capacity
         self.first_message_s = first_message_s
+        self.input_idle_s = input_idle_s
         self.taken = 0  # streams admitted since the start
         self._retry_after_s = retry_after_s
         self._during = during

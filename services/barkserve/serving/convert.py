@@ -148,17 +148,31 @@ async def next_request(
     raise InvalidArgument(kind, f"{example} must be sent before anything else")
 
 
-async def further_requests(requests: AsyncIterator[Request], kind: str) -> AsyncIterator[Request]:
+async def further_requests(
+    requests: AsyncIterator[Request], kind: str, limit_s: float
+) -> AsyncIterator[Request]:
     """Read all further requests, which must be of one kind.
 
     Args:
         requests: the client's requests.
         kind: the expected field of the `request` oneof.
+        limit_s: time to wait for each request; 0 for no limit. It counts only while a reader waits.
 
     Raises:
         InvalidArgument: a request is of another kind.
+        IdleTimeout: a request did not come in time.
     """
-    async for request in requests:
+    while True:
+        try:
+            async with asyncio.timeout(limit_s or None):
+                request = await anext(requests, None)
+        except TimeoutError:
+            raise IdleTimeout(
+                f"no {kind} came within {limit_s:g} s: end the input of a stream that needs no "
+                "more, or raise --input-idle-seconds"
+            ) from None
+        if request is None:
+            return
         if request.WhichOneof("request") != kind:
             raise InvalidArgument(
                 str(request.WhichOneof("request")), f"only {kind} may follow the config"

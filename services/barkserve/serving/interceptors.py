@@ -13,7 +13,7 @@ from typing import TypeVar, cast
 import grpc
 from google.protobuf.message import DecodeError
 
-from barkserve.errors import InvalidArgument, ShuttingDown
+from barkserve.errors import BarkserveError, IdleTimeout, InvalidArgument, ShuttingDown
 from barkserve.serving import caller
 from barkserve.serving.caller import Caller, CallerLimits, unauthenticated_caller
 from barkserve.serving.metrics import Metrics, RpcMetrics
@@ -83,19 +83,30 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
     Args:
         metrics: counts RPCs and their outcomes.
         identify: returns the caller of an RPC, or raises the error that refuses it.
+        output_idle_s: time that a stream waits for a client that does not read; 0 for no limit.
     """
 
-    def __init__(self, metrics: Metrics, identify: Identify = identify) -> None:
+    def __init__(
+        self, metrics: Metrics, identify: Identify = identify, output_idle_s: float = 0.0
+    ) -> None:
         self._metrics = metrics
         self._identify = identify
-        self._active = 0
-        self._refusing = False
+        self._output_idle_s = output_idle_s
+        self._running: set[asyncio.Task[object]] = set()
+        self._refusal: BarkserveError | None = None
+        self._failure: BarkserveError | None = None
         self._idle = asyncio.Event()
         self._idle.set()
 
     def refuse(self) -> None:
         """Refuse all further RPCs of barkserve's services."""
-        self._refusing = True
+        self._refusal = ShuttingDown()
+
+    def fail(self, error: BarkserveError) -> None:
+        """End all running RPCs of barkserve's services with an error, and refuse further ones."""
+        self._refusal = self._failure = error
+        for task in self._running:
+            task.cancel()
 
     async def wait_idle(self, max_wait_s: float) -> None:
         """Wait until no RPC of barkserve's services is running, at most `max_wait_s` seconds."""
@@ -135,9 +146,19 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
                 async for response in responses:
                     if rpc is not None:
                         rpc.output()
-                    await context.write(response)
+                    await self._write(context, response)
 
         return self._guarded(write_all, counted)
+
+    async def _write(self, context: RpcContext, response: object) -> None:
+        try:
+            async with asyncio.timeout(self._output_idle_s or None):
+                await context.write(response)
+        except TimeoutError:
+            raise IdleTimeout(
+                f"the client read nothing for {self._output_idle_s:g} s: read the responses, or "
+                "raise --output-idle-seconds"
+            ) from None
 
     def _unary(self, handler: Unary, counted: bool) -> Unary:
         async def answer(request: object, context: RpcContext, rpc: RpcMetrics | None) -> object:
@@ -159,8 +180,11 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
                         raise request.error
                     return await call(request, context, rpc)
             except asyncio.CancelledError:
-                outcome = "DEADLINE_EXCEEDED" if context.time_remaining() == 0 else "CANCELLED"
-                raise
+                if self._failure is None or not counted:
+                    outcome = "DEADLINE_EXCEEDED" if context.time_remaining() == 0 else "CANCELLED"
+                    raise
+                failure = self._failure
+                outcome = failure.status
             except grpc.aio.InternalError:
                 outcome = "CANCELLED"  # a write failed because the client has disconnected
                 return None
@@ -176,13 +200,15 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
-        if self._refusing:
-            raise ShuttingDown
-        self._active += 1
+        if self._refusal is not None:
+            raise self._refusal
+        task = asyncio.current_task()
+        assert task is not None
+        self._running.add(task)
         self._idle.clear()
         try:
             yield
         finally:
-            self._active -= 1
-            if self._active == 0:
+            self._running.remove(task)
+            if not self._running:
                 self._idle.set()

@@ -3,10 +3,12 @@
 import time
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from barkserve.errors import StartupError
+from barkserve.serving.metrics_server import MetricsServer
 
+_LOOP_LAG_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 _FIRST_OUTPUT_BUCKETS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30)
 
 
@@ -37,6 +39,34 @@ class Metrics:
             "Semantic tokens, coarse codes, fine frames, codec or orchestrator samples made",
             ["stage"], registry=self.registry,
         )  # fmt: skip
+
+        self._loop_lag = Histogram(
+            "barkserve_event_loop_lag_seconds", "Delays of the event loop, sampled 50 times/s",
+            ["stage"], buckets=_LOOP_LAG_BUCKETS, registry=self.registry,
+        )  # fmt: skip
+        self._longest_loop_lag_s = 0.0
+        self.watch(
+            "event_loop_longest_lag_seconds", "Longest delay of the event loop since the start",
+            lambda: self._longest_loop_lag_s,
+        )  # fmt: skip
+        self._longest_loop_cpu_s = 0.0
+        self.watch(
+            "event_loop_longest_cpu_seconds",
+            "Most CPU time that the event loop used in a row since the start; a longest lag above "
+            "it means that other threads or processes kept the CPU",
+            lambda: self._longest_loop_cpu_s,
+        )  # fmt: skip
+
+    def loop_turned(self, late_s: float, cpu_s: float) -> None:
+        """Record a turn of the event loop.
+
+        Args:
+            late_s: seconds after the time that it was due.
+            cpu_s: CPU time of the loop's thread since the last turn, in seconds.
+        """
+        self._loop_lag.labels(self._stage).observe(late_s)
+        self._longest_loop_lag_s = max(self._longest_loop_lag_s, late_s)
+        self._longest_loop_cpu_s = max(self._longest_loop_cpu_s, cpu_s)
 
     def produced(self, count: int) -> None:
         """Count tokens, codes, frames or samples."""
@@ -74,19 +104,14 @@ class Metrics:
         if port == 0:
             return lambda: None
         try:
-            server, thread = start_http_server(port, host, registry=self.registry)
+            server = MetricsServer(host, port, self.registry)
         except OSError as error:
             raise StartupError(
                 f"cannot listen on metrics port {port} ({error.strerror}): choose another with "
                 "--metrics-port"
             ) from error
-
-        def stop() -> None:
-            server.shutdown()
-            server.server_close()
-            thread.join()
-
-        return stop
+        server.start()
+        return server.stop
 
     def first_output(self, seconds: float) -> None:
         """Record the time from the start of an RPC to its first response."""

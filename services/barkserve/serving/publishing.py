@@ -25,13 +25,15 @@ class Published:
     health: health.aio.HealthServicer
     reporter: LoadReporter
 
-    async def set_draining(self) -> None:
+    async def set_draining(self, *, alive: bool) -> None:
         """Report that the service accepts no further stream.
 
-        The health of the process itself stays SERVING: a draining process must not be killed.
+        Args:
+            alive: whether the process itself stays SERVING. One that drains must not be killed.
         """
-        for service in self.service.all_services:
-            await self.health.set(service.full_name, health_pb2.HealthCheckResponse.NOT_SERVING)
+        names = [service.full_name for service in self.service.all_services]
+        for name in names if alive else ("", *names):
+            await self.health.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
         self.reporter.drain()
 
 

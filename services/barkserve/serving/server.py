@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import grpc
 
 from barkserve.config import ServiceOptions
-from barkserve.errors import ModelExecutionFailed
+from barkserve.errors import ReplicaFailed, ReplicaStalled
 from barkserve.serving.exposure import check_exposure
 from barkserve.serving.grpc_options import server_options
 from barkserve.serving.interceptors import RpcInterceptor
@@ -18,6 +19,7 @@ from barkserve.serving.publishing import health_server, publish
 from barkserve.serving.service import Service
 from barkserve.serving.stop_signal import stop_requested
 from barkserve.serving.tls import TlsFiles
+from barkserve.serving.watchdog import dump_stacks, watching_event_loop
 
 _log = logging.getLogger(__name__)
 
@@ -38,12 +40,12 @@ async def serve(options: ServiceOptions, metrics: Metrics, build: Callable[[], S
 
     Raises:
         StartupError: the service cannot start.
-        ModelExecutionFailed: the device fails every model call of this process.
+        ReplicaFailed: the device has failed, or the model hangs.
     """
     check_exposure(options)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(calls_ended)
-        interceptor = RpcInterceptor(metrics)
+        interceptor = RpcInterceptor(metrics, output_idle_s=options.output_idle_seconds)
         server = grpc.aio.server(
             interceptors=[interceptor],
             options=server_options(options.max_connection_age_seconds, options.keepalive_seconds),
@@ -55,6 +57,7 @@ async def serve(options: ServiceOptions, metrics: Metrics, build: Callable[[], S
         stack.callback(metrics.serve(options.host, options.metrics_port))
         service = build()
         await service.start()
+        stack.enter_context(watching_event_loop(metrics, options.event_loop_timeout_seconds))
         stack.push_async_callback(service.stop)
         published = await publish(server, service)
         # Before clients can see that it serves, or a signal then would kill the process.
@@ -62,21 +65,22 @@ async def serve(options: ServiceOptions, metrics: Metrics, build: Callable[[], S
         await server.start()
         await start_health(published.health)
         _log.info("%s listens on %s:%d", service.full_name, options.host, port)
-        fatal = await _wait_for_end(stop, service.wait_fatal)
-        drain_s = 0.0 if fatal else options.drain_seconds
+        failed = asyncio.ensure_future(service.wait_fatal())
+        stack.callback(failed.cancel)
+        await _wait_for_end(stop, failed)
+        failed.add_done_callback(lambda _: _end_streams(interceptor, failed))
+        drain_s = 0.0 if failed.done() else options.drain_seconds
         _log.info(
             "%s drains %d streams for up to %g s",
             service.full_name,
             service.load().streams,
             drain_s,
         )
-        await published.set_draining()
+        await published.set_draining(alive=not failed.done())
         service.on_drain()
         await _drain(server, interceptor, service.behind_vip, drain_s)
-    if fatal:
-        raise ModelExecutionFailed(
-            "the device is lost to this process, which ends now: start it again"
-        )
+    if failed.done() and not failed.cancelled():
+        raise failed.result()
 
 
 async def _drain(
@@ -95,16 +99,22 @@ async def _drain(
 
 
 async def _wait_for_end(
-    stop_requested: asyncio.Event, wait_fatal: Callable[[], Awaitable[None]]
-) -> bool:
-    """Wait for a stop request or a fatal failure. Returns whether it was a failure."""
-    stop, failure = (asyncio.ensure_future(each()) for each in (stop_requested.wait, wait_fatal))
-    try:
-        await asyncio.wait([stop, failure], return_when=asyncio.FIRST_COMPLETED)
-        return failure.done()
-    finally:
-        stop.cancel()
-        failure.cancel()
+    stop_requested: asyncio.Event, failed: "asyncio.Future[ReplicaFailed]"
+) -> None:
+    """Wait for a stop request or a failure of the process."""
+    stop: asyncio.Future[Any] = asyncio.ensure_future(stop_requested.wait())
+    await asyncio.wait([stop, failed], return_when=asyncio.FIRST_COMPLETED)
+    stop.cancel()
+
+
+def _end_streams(interceptor: RpcInterceptor, failed: "asyncio.Future[ReplicaFailed]") -> None:
+    """End the running streams of a process that has failed, also while it drains."""
+    if failed.cancelled():
+        return
+    _log.critical("%s", failed.result())
+    if isinstance(failed.result(), ReplicaStalled):
+        dump_stacks()
+    interceptor.fail(failed.result())
 
 
 async def calls_ended() -> None:

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import grpc
 
+from barkserve.errors import ReplicaFailed
 from barkserve.serving.load import Load, ReadLoad
 
 Servicer = TypeVar("Servicer")
@@ -18,8 +19,9 @@ async def _do_nothing_async() -> None: ...
 def _do_nothing() -> None: ...
 
 
-async def _never() -> None:
-    await asyncio.Event().wait()
+async def _never() -> ReplicaFailed:
+    forever: asyncio.Future[ReplicaFailed] = asyncio.get_running_loop().create_future()
+    return await forever
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Service:
         on_drain: runs when draining begins, before the server waits for running streams.
         behind_vip: whether clients connect to one virtual address, as with a Kubernetes Service.
             Other clients know each replica, and try the next one if a replica refuses.
-        wait_fatal: returns when only a new process can serve again.
+        wait_fatal: waits until only a new process can serve again; returns why.
     """
 
     full_name: str
@@ -47,7 +49,7 @@ class Service:
     extra_services: "tuple[Service, ...]" = ()
     on_drain: Callable[[], None] = _do_nothing
     behind_vip: bool = False
-    wait_fatal: Callable[[], Awaitable[None]] = _never
+    wait_fatal: Callable[[], Awaitable[ReplicaFailed]] = _never
 
     @property
     def all_services(self) -> "tuple[Service, ...]":
