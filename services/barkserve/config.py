@@ -96,6 +96,10 @@ class ServiceOptions(ProcessOptions):
         300.0, "time that a stream waits for a caller that does not read; 0 means no limit"
     )
 
+    reflection: str = option(
+        "on", "whether clients can list the services and messages (gRPC reflection)", ("on", "off")
+    )
+
     @property
     def requires_client_certificate(self) -> bool:
         """Whether clients must present a certificate of an authority in `tls_ca`."""

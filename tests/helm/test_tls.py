@@ -72,6 +72,13 @@ def test_tls_values_require_authentication(values: dict[str, Any]) -> None:
         check_exposure(chosen)  # raises if the service would refuse to start
 
 
+def test_production_values_turn_reflection_off() -> None:
+    production, default = Release(values_of(PRODUCTION)), Release()
+    for service in SERVICES[:-1]:
+        assert options_of(production, service).reflection == "off"
+        assert options_of(default, service).reflection == "on"
+
+
 def options_of(release: Release, service: str) -> ServiceOptions:
     """The options that a service reads from the arguments of its container."""
     kind = service_named(service).options

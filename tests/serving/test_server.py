@@ -13,6 +13,7 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
     ProtoReflectionDescriptorDatabase,
 )
@@ -55,6 +56,24 @@ async def test_reflection_describes_the_service(
     assert entry.full_name in names
     assert "grpc.health.v1.Health" in names
     assert "audio" in fields if entry is ORCHESTRATOR else "finished" in fields
+
+
+async def test_reflection_can_be_turned_off() -> None:
+    port = _free_port()
+    words = ["orchestrator", f"--port={port}", "--metrics-port=0", "--reflection=off"]
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "barkserve", *words)
+    try:
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            health = health_pb2_grpc.HealthStub(channel)
+            request = health_pb2.HealthCheckRequest()
+            await health.Check(request, wait_for_ready=True, timeout=60)
+            call = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(
+                iter([reflection_pb2.ServerReflectionRequest(list_services="*")])
+            )
+            assert await call.code() is grpc.StatusCode.UNIMPLEMENTED
+    finally:
+        process.terminate()
+        await process.wait()
 
 
 def test_calls_end_before_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:

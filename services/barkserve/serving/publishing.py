@@ -37,11 +37,18 @@ class Published:
         self.reporter.drain()
 
 
-async def publish(server: grpc.aio.Server, service: Service) -> Published:
+async def publish(
+    server: grpc.aio.Server, service: Service, with_reflection: bool = True
+) -> Published:
     """Add a service to a server that has not started.
 
     In grpc.health.v1, "" is whether the process is alive, and the service's full name is whether
     it accepts streams.
+
+    Args:
+        server: the server.
+        service: the service, which has started.
+        with_reflection: whether clients can ask which services and messages there are.
     """
     for each in service.all_services:
         each.register(server)
@@ -50,8 +57,9 @@ async def publish(server: grpc.aio.Server, service: Service) -> Published:
     health_servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     own = [each.full_name for each in service.all_services]
-    names = (*own, orca.SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
-    reflection.enable_server_reflection(names, server)
+    if with_reflection:
+        names = (*own, orca.SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, server)
     for name in ("", *own):
         await health_servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
     return Published(service, health_servicer, reporter)

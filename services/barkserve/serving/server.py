@@ -59,7 +59,7 @@ async def serve(options: ServiceOptions, metrics: Metrics, build: Callable[[], S
         await service.start()
         stack.enter_context(watching_event_loop(metrics, options.event_loop_timeout_seconds))
         stack.push_async_callback(service.stop)
-        published = await publish(server, service)
+        published = await publish(server, service, options.reflection == "on")
         # Before clients can see that it serves, or a signal then would kill the process.
         stop = stop_requested(options.exit_on_stdin_close)
         await server.start()
