@@ -24,7 +24,7 @@ PROTOS := protos/barkserve/v1/*.proto protos/barkserve/external/*.proto
 PROTOC := .venv-protos/bin/python -m grpc_tools.protoc -Iprotos --plugin=.venv-protos/bin/protoc-gen-mypy_grpc
 generate = $(PROTOC) --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) $(PROTOS)
 
-.PHONY: demo test check format coverage docs protos bench bench-scaling bench-long image test-image test-kubernetes test-apps clean help
+.PHONY: demo test check format coverage docs protos bench bench-scaling bench-long image test-image test-kubernetes test-apps test-clients clean help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -100,6 +100,11 @@ test-apps: $(BIN)/.stages .venv-apps/.done ## test Pipecat, LiveKit, S3 voices a
 	.venv-apps/bin/mypy -m barkclient.integrations.pipecat -m barkclient.integrations.livekit
 	PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 -- \
 		.venv-apps/bin/python -m pytest --confcutdir=tests/apps -W default::DeprecationWarning tests/apps
+
+test-clients: $(BIN)/.test ## test the gateway, the page in Chromium and the SDKs (installs Debian's chromium if it is missing)
+	@command -v chromium google-chrome >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \
+		|| { echo "Chromium is missing: install it, or run make test-clients as root on Debian"; exit 1; }
+	$(BIN)/pytest tests/gateway
 
 # Training of bark-mini; everything is written to WORK. The steps, in order:
 #   train-texts train-pronounce train-teacher train-features train-codes

@@ -12,6 +12,7 @@ from barkserve.gateway.drain_state import DrainState
 from barkserve.gateway.failures import add_handlers
 from barkserve.gateway.health import health_routes
 from barkserve.gateway.openai.routes import IGNORED_HEADER, speech_routes
+from barkserve.gateway.page import Page, page_folder
 from barkserve.gateway.request_ids import HEADER, RequestIds
 from barkserve.gateway.websocket.routes import websocket_routes
 
@@ -30,12 +31,15 @@ def create_app(
         version: the version of barkserve.
         cors_origins: origins of web pages that may call, such as https://example.org; "*" for all.
     """
-    app = FastAPI(title="barkserve", version=version, summary=_SUMMARY, redoc_url=None)
+    app = FastAPI(
+        title="barkserve", version=version, summary=_SUMMARY, docs_url=None, redoc_url=None
+    )
     app.state.backend = backend
     add_handlers(app)
     app.include_router(health_routes(drain))
     app.include_router(speech_routes())
     app.include_router(websocket_routes())
+    app.mount("/", Page(page_folder()))
     # The last one added is the outermost.
     app.add_middleware(BodyLimit, max_bytes=_MAX_BODY_BYTES)
     app.add_middleware(Drain, state=drain)

@@ -34,7 +34,8 @@ def add_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def on_http_error(request: Request, error: HTTPException) -> Response:
-        message = f"{request.method} {request.url.path}: {error.detail}; /docs lists what there is"
+        route = f"{request.method} {request.url.path}"
+        message = f"{route}: {error.detail}; /openapi.json lists what there is"
         code = _CODES.get(error.status_code, "invalid_request")
         failure = HttpFailure(error.status_code, code, message, headers=error.headers or {})
         return render_for(request.url.path, failure)

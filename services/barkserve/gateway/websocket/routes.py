@@ -6,6 +6,9 @@ from starlette.websockets import WebSocket
 from barkserve.gateway.dependencies import client_of
 from barkserve.gateway.websocket.bridge import Bridge
 
+PROTOCOL = "barkserve.v1"
+"""The subprotocol. Browsers offer it next to the one that holds the token."""
+
 
 def websocket_routes() -> APIRouter:
     """Make the route."""
@@ -16,5 +19,6 @@ def websocket_routes() -> APIRouter:
 
 async def stream(websocket: WebSocket) -> None:
     """Carry one StreamingSynthesize call."""
-    await websocket.accept()
+    offered = websocket.scope["subprotocols"]
+    await websocket.accept(PROTOCOL if PROTOCOL in offered else None)
     await Bridge(websocket).run(client_of(websocket))
