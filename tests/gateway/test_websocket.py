@@ -116,7 +116,7 @@ async def test_cancel_ends_the_context(socket: ClientConnection) -> None:
     [
         ("{", "not JSON"),
         ("[]", "not a JSON object"),
-        ('{"context_id": "a", "colour": 1}', "colour"),
+        ('{"context_id": "a", "hue": 1}', "hue"),
         ('{"context_id": "a", "text": 5}', "text"),
         ('{"context_id": 5, "text": "x"}', "context_id"),
     ],
