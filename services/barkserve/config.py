@@ -250,7 +250,20 @@ class StageAddressOptions:
 
 
 @dataclass(frozen=True)
-class OrchestratorOptions(VoiceOptions, StageAddressOptions, CheckpointOptions, ServiceOptions):
+class ReplicaWaitOptions:
+    """How long streams wait for a stage. `barkserve up` passes it on."""
+
+    replica_wait_seconds: float = option(
+        60.0,
+        "time that a stream waits for a stage without a usable replica, which may be restarting or "
+        "scaling up from zero; it waits longer while the listener still has audio to play",
+    )
+
+
+@dataclass(frozen=True)
+class OrchestratorOptions(
+    VoiceOptions, ReplicaWaitOptions, StageAddressOptions, CheckpointOptions, ServiceOptions
+):
     """Options of `barkserve orchestrator`."""
 
     port: int = port_option(50051, _PORT)
@@ -283,11 +296,6 @@ class OrchestratorOptions(VoiceOptions, StageAddressOptions, CheckpointOptions, 
     max_stored_voices: int = option(1000, "created voices and unexpired handles in total")
     voice_handle_seconds: float = option(
         3600.0, "time for which a voice handle in a response stays valid"
-    )
-    replica_wait_seconds: float = option(
-        60.0,
-        "time that a stream waits for a stage without a usable replica, which may be restarting or "
-        "scaling up from zero; it waits longer while the listener still has audio to play",
     )
     tls_clients: str = option(
         "certificate",
@@ -356,7 +364,14 @@ class FetchOptions(CheckpointOptions):
 
 
 @dataclass(frozen=True)
-class UpOptions(VoiceOptions, SlotOptions, ModelOptions, CheckpointOptions, ListenOptions):
+class UpOptions(
+    VoiceOptions,
+    ReplicaWaitOptions,
+    SlotOptions,
+    ModelOptions,
+    CheckpointOptions,
+    ListenOptions,
+):
     """Options of `barkserve up`.
 
     `up` passes every option on to each service that has an option of the same name.
@@ -380,6 +395,17 @@ class UpOptions(VoiceOptions, SlotOptions, ModelOptions, CheckpointOptions, List
         "", _VOICE_STORE + 'empty means barkserve/voices in your data folder, "none" means no store'
     )
     startup_seconds: float = option(600.0, "time that the services have to become ready")
+    max_restarts: int = option(
+        5,
+        "how often each service is started again within --restart-window-seconds if it ends or "
+        "hangs after all were ready; then everything stops; 0 means never",
+    )
+    restart_window_seconds: float = option(300.0, "time in which restarts are counted")
+    hang_seconds: float = option(
+        60.0,
+        "time without an answer to health checks after which a service is killed and started "
+        "again; 0 means never",
+    )
     drain_seconds: float = option(5.0, "time that running streams have to finish on a stop")
     log_level: str = option("warning", "lowest level of the services' log messages", _LOG_LEVELS)
 

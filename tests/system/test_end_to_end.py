@@ -165,12 +165,15 @@ def test_up_needs_no_proxy_on_loopback(
     assert file.stat().st_size > 44
 
 
-def test_up_names_killed_service_and_stops_the_others(started: Up) -> None:
-    (victim,) = (pid for pid in started.services if "coarse" in words_of(pid))
+def test_up_names_killed_service_and_stops_the_others(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
+    up_ = start_up(checkpoint_of(TINY), **{"max-restarts": 0})
+    (victim,) = (pid for pid in up_.services if "coarse" in words_of(pid))
     os.kill(victim, signal.SIGKILL)
-    assert "the coarse service was killed by SIGKILL" in started.rest_of_stderr()
-    assert started.process.returncode == 1
-    assert all(map(gone, started.services))
+    assert "the coarse service was killed by SIGKILL" in up_.rest_of_stderr()
+    assert up_.process.returncode == 1
+    assert all(map(gone, up_.services))
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])

@@ -1,4 +1,4 @@
-"""Starts, watches and stops the child processes of `barkserve up`."""
+"""Starts and stops the child processes of `barkserve up`."""
 
 import asyncio
 import signal
@@ -7,83 +7,97 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from barkserve.errors import StartupError
+from barkserve.up.log_tail import LogTail
 from barkserve.up.plan import PlannedService
 
 _KILL_AFTER_S = 5.0
 """Time after the drain that a service has to end before it is killed."""
 
+_LAST_OUTPUT_S = 2.0
+"""Time for the last output of a process that has ended; one of its children may hold the pipe."""
 
-@dataclass
+
+@dataclass(eq=False)
 class Child:
-    """A running service.
+    """A service and its current process.
 
     Attributes:
         service: what was started.
         process: its process.
         error: reads its standard output, where it prints why it cannot serve.
+        log: copies its log to standard error.
     """
 
     service: PlannedService
     process: asyncio.subprocess.Process
     error: asyncio.Task[bytes]
+    log: LogTail
+
+    @property
+    def name(self) -> str:
+        """The name of the service."""
+        return self.service.name
+
+    async def end_reason(self) -> str:
+        """Say how the process ended, and why as far as is known. Waits for its end."""
+        code = await self.process.wait()
+        await asyncio.wait([self.error, self.log.copying], timeout=_LAST_OUTPUT_S)
+        if code < 0:
+            name = signal.Signals(-code).name
+            return f"was killed by {name}{', probably out of memory' if name == 'SIGKILL' else ''}"
+        printed = self._printed_error()
+        return f"ended with exit code {code}" + (f": {printed}" if printed else "")
+
+    def log_excerpt(self) -> str:
+        """The end of the log, indented, if the process printed no error."""
+        lines = [] if self._printed_error() else self.log.last_lines()
+        return "".join(f"\n    {line}" for line in lines)
+
+    def kill(self) -> None:
+        """Kill the process."""
+        with suppress(ProcessLookupError):
+            self.process.kill()
+
+    def _printed_error(self) -> str:
+        return self.error.result().decode().strip() if self.error.done() else ""
+
+
+async def start(service: PlannedService) -> Child:
+    """Start a service.
+
+    It also stops when its standard input closes, so that it does not outlive this process.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "barkserve", *service.arguments,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C reaches only this process, which stops the others
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stderr is not None
+    error = asyncio.create_task(process.stdout.read())
+    return Child(service, process, error, LogTail(process.stderr))
 
 
 @asynccontextmanager
 async def running(planned: Sequence[PlannedService], drain_s: float) -> AsyncIterator[list[Child]]:
     """Run the services for the duration of the block.
 
-    A child also stops when its standard input closes, so that none outlives this process.
-
     Args:
         planned: the services.
         drain_s: seconds that running streams have to finish at the end.
+
+    Yields:
+        The children. The caller replaces those that it restarts.
     """
     children: list[Child] = []
     try:
         for service in planned:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "barkserve", *service.arguments,
-                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-                start_new_session=True,  # Ctrl-C reaches only this process, which stops the others
-            )  # fmt: skip
-            assert process.stdout is not None
-            children.append(Child(service, process, asyncio.create_task(process.stdout.read())))
+            children.append(await start(service))
         yield children
     finally:
         await _stop(children, drain_s)
-
-
-async def first_exit(children: Sequence[Child]) -> Child:
-    """Wait until any child ends."""
-    waits = {asyncio.create_task(child.process.wait()): child for child in children}
-    done, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    for task in pending:
-        task.cancel()
-    return waits[done.pop()]
-
-
-async def raise_exit(exited: "asyncio.Task[Child]") -> None:
-    """Raise if a child has ended.
-
-    Args:
-        exited: the task of `first_exit`.
-
-    Raises:
-        StartupError: a child has ended; the message names it and says why.
-    """
-    if exited.done():
-        child = exited.result()
-        error = (await child.error).decode().strip()
-        reason = _exit_reason(child.process.returncode or 0, error)
-        raise StartupError(f"the {child.service.name} service {reason}; the others were stopped")
-
-
-def _exit_reason(code: int, error: str) -> str:
-    if code >= 0:
-        return f"ended with exit code {code}" + (f": {error}" if error else "; see its log above")
-    name = signal.Signals(-code).name
-    return f"was killed by {name}{', probably out of memory' if name == 'SIGKILL' else ''}"
 
 
 async def _stop(children: Sequence[Child], drain_s: float) -> None:
@@ -102,7 +116,5 @@ async def _stop_together(children: Sequence[Child], drain_s: float) -> None:
     if waits:
         await asyncio.wait(waits, timeout=drain_s + _KILL_AFTER_S)
     for child in children:
-        if child.process.returncode is None:
-            with suppress(ProcessLookupError):
-                child.process.kill()
-            await child.process.wait()
+        child.kill()
+        await child.end_reason()  # so that its last output is shown

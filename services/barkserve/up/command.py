@@ -4,13 +4,14 @@ import asyncio
 import signal
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from barkserve.config import UpOptions
 from barkserve.services import ORCHESTRATOR
-from barkserve.up.children import Child, first_exit, raise_exit, running
+from barkserve.up.children import running
 from barkserve.up.plan import plan_services
 from barkserve.up.readiness import wait_until_ready
+from barkserve.up.supervisor import Supervisor
 from barkserve.up.user_command import check_command, interrupt, start_command
 
 _INTERRUPTED = 130
@@ -27,51 +28,56 @@ async def up(options: UpOptions, command: Sequence[str]) -> int:
         The exit code.
 
     Raises:
-        StartupError: the command does not exist, or a service ended or was not ready in time. The
-            other services are stopped.
+        StartupError: the command does not exist, a service was not ready in time, or one ended
+            before that or too often. The other services are stopped.
     """
     check_command(command)
     planned = plan_services(options)
     address = next(each.address for each in planned if each.entry is ORCHESTRATOR)
     stop = _stop_signal()
     async with running(planned, options.drain_seconds) as children:
-        exited = asyncio.create_task(first_exit(children))
+        supervisor = Supervisor(children, options, _say)
+        failed = asyncio.create_task(supervisor.watch())
         try:
             ready = asyncio.create_task(wait_until_ready(planned, options.startup_seconds, _say))
-            await _first_of(stop, exited, ready)
+            await _first_of(stop, failed, ready)
             if stop.done():
                 return _INTERRUPTED
-            await raise_exit(exited)
+            if failed.done():
+                await failed
             await ready
+            supervisor.begin_restarts()
             if command:
-                return await _run_command(command, address, stop, exited, options.drain_seconds)
+                return await _run_command(command, address, stop, failed, options.drain_seconds)
             _say(f"barkserve is up at {address}; Ctrl-C stops it")
-            await _first_of(stop, exited)
-            await raise_exit(exited)
+            await _first_of(stop, failed)
+            if not stop.done():
+                await failed
             return 0
         finally:
-            exited.cancel()
+            failed.cancel()
+            await asyncio.gather(failed, return_exceptions=True)  # no service starts after this
 
 
 async def _run_command(
     command: Sequence[str],
     address: str,
     stop: "asyncio.Future[None]",
-    exited: "asyncio.Task[Child]",
+    failed: "asyncio.Task[NoReturn]",
     drain_s: float,
 ) -> int:
-    """Run a command until it ends, or until a signal or the end of a service interrupts it.
+    """Run a command until it ends, or until a signal or a failed service interrupts it.
 
     Returns:
         The exit code of the command; 128 plus the number of the signal that ended it.
     """
     process = await start_command(command, address)
     ended = asyncio.create_task(process.wait())
-    await _first_of(stop, exited, ended)
+    await _first_of(stop, failed, ended)
     if not ended.done():
         await interrupt(process, ended, drain_s)
         if not stop.done():
-            await raise_exit(exited)
+            await failed
     return ended.result() if ended.result() >= 0 else 128 - ended.result()
 
 
