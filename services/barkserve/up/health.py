@@ -46,7 +46,7 @@ async def wait_until_hung(service: PlannedService, limit_s: float) -> None:
                 await check(health_pb2.HealthCheckRequest(), timeout=interval_s)
                 failed = 0
             except grpc.aio.AioRpcError as error:
-                # Other errors, such as those of an expired certificate, are no sign of a hang.
+                # Other errors, such as an expired certificate, do not mean that it hangs.
                 failed += error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
             await pause
 
