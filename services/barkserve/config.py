@@ -292,6 +292,11 @@ class OrchestratorOptions(
         300.0,
         "time after which a StreamingSynthesize call without an open context fails; 0 means never",
     )
+    heartbeat_seconds: float = option(
+        15.0,
+        "time without a message after which a speaking call gets a heartbeat, so that no proxy "
+        "cuts it; 0 means never",
+    )
     voice_store: str = option("", _VOICE_STORE + "empty means only the checkpoint's voices")
     max_stored_voices: int = option(1000, "created voices and unexpired handles in total")
     voice_handle_seconds: float = option(

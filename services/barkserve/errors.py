@@ -7,6 +7,7 @@ BarkserveError
 ├── NotFound                   a name in the request does not exist                NOT_FOUND
 ├── AlreadyExists              the name to create is taken                         ALREADY_EXISTS
 ├── FailedPrecondition         the server is not configured for this request       FAILED_PRECONDITION
+│   └── CannotResume           it would not continue the same speech           FAILED_PRECONDITION
 ├── StoreFull                  the voice store has reached its limit               RESOURCE_EXHAUSTED
 ├── StoreUnavailable           the voice store cannot be read or written           UNAVAILABLE
 ├── Overloaded                 all slots and the queue are full; retry later       RESOURCE_EXHAUSTED
@@ -84,6 +85,10 @@ class FailedPrecondition(BarkserveError):
     """A request that this server is not configured to serve."""
 
     status = "FAILED_PRECONDITION"
+
+
+class CannotResume(FailedPrecondition):
+    """A synthesis that this server would not continue as it began."""
 
 
 class StoreFull(BarkserveError):

@@ -128,6 +128,7 @@ def _limits(options: OrchestratorOptions) -> Limits:
         max_pending_flushes=options.max_pending_flushes,
         context_idle_s=options.context_idle_seconds,
         call_idle_s=options.call_idle_seconds,
+        heartbeat_s=options.heartbeat_seconds,
     )
 
 

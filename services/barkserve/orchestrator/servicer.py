@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
+from barkserve.orchestrator.session.heartbeats import with_heartbeats
 from barkserve.orchestrator.session.responses import Message
 from barkserve.orchestrator.session.session import Session, SpeechBackend
 from barkserve.orchestrator.session.streaming_call import StreamingCall
@@ -50,9 +51,14 @@ class SpeechServicer(VoiceServicer):
             session = Session(self._backend, request, deadline(context), max_delay_s=0.0)
             session.feed.push(text)
             session.feed.end()
-            async with aclosing(session.messages()) as messages:
-                async for message in messages:
-                    yield _response(message)
+            async with (
+                aclosing(_responses(session)) as responses,
+                aclosing(
+                    with_heartbeats(responses, self._backend.limits.heartbeat_s, _heartbeat)
+                ) as kept_alive,
+            ):
+                async for response in kept_alive:
+                    yield response
 
     async def StreamingSynthesize(
         self,
@@ -70,6 +76,16 @@ class SpeechServicer(VoiceServicer):
     ) -> speech_pb2.GetServerInfoResponse:
         """Describe this server."""
         return self._info
+
+
+async def _responses(session: Session) -> AsyncGenerator[speech_pb2.SynthesizeResponse, None]:
+    async with aclosing(session.messages()) as messages:
+        async for message in messages:
+            yield _response(message)
+
+
+def _heartbeat() -> speech_pb2.SynthesizeResponse:
+    return speech_pb2.SynthesizeResponse(heartbeat=speech_pb2.Heartbeat())
 
 
 def _response(message: Message) -> speech_pb2.SynthesizeResponse:

@@ -13,6 +13,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from barkserve.errors import (
     BarkserveError,
+    CannotResume,
     InvalidArgument,
     ModelExecutionFailed,
     NotFound,
@@ -29,6 +30,7 @@ from barkserve.serving.rpc_context import RpcContext
 _log = logging.getLogger(__name__)
 
 _DOMAIN = "barkserve"
+_RESUME = "RESUME"
 _INVALID = {kind.reason: kind for kind in (InvalidArgument, TextTooLong, NothingToSpeak)}
 _DEFAULT_RETRY_S = 1.0
 DETAILS_KEY = "grpc-status-details-bin"
@@ -46,6 +48,11 @@ def to_status(error: BarkserveError) -> status_pb2.Status:
         if error.reason:
             info = error_details_pb2.ErrorInfo(reason=error.reason, domain=_DOMAIN)
             status.details.add().Pack(info)
+    elif isinstance(error, CannotResume):
+        changed = error_details_pb2.PreconditionFailure.Violation(
+            type=_RESUME, subject="resume", description=str(error)
+        )
+        status.details.add().Pack(error_details_pb2.PreconditionFailure(violations=[changed]))
     elif isinstance(error, Overloaded):
         delay = duration_pb2.Duration()
         delay.FromNanoseconds(int(error.retry_after_s * 1e9))

@@ -39,7 +39,7 @@ VOICE_ORIGIN_CHECKPOINT: VoiceOrigin
 VOICE_ORIGIN_STORED: VoiceOrigin
 
 class SynthesizeRequest(_message.Message):
-    __slots__ = ("text", "voice", "audio_format", "seed", "delivery_mode", "greedy", "semantic", "coarse", "fine", "request_id", "return_voice", "keep_voice", "language_code", "word_times", "tail")
+    __slots__ = ("text", "voice", "audio_format", "seed", "delivery_mode", "greedy", "semantic", "coarse", "fine", "request_id", "return_voice", "keep_voice", "language_code", "word_times", "tail", "resume")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     VOICE_FIELD_NUMBER: _ClassVar[int]
     AUDIO_FORMAT_FIELD_NUMBER: _ClassVar[int]
@@ -55,6 +55,7 @@ class SynthesizeRequest(_message.Message):
     LANGUAGE_CODE_FIELD_NUMBER: _ClassVar[int]
     WORD_TIMES_FIELD_NUMBER: _ClassVar[int]
     TAIL_FIELD_NUMBER: _ClassVar[int]
+    RESUME_FIELD_NUMBER: _ClassVar[int]
     text: str
     voice: VoiceSelection
     audio_format: AudioFormat
@@ -70,7 +71,30 @@ class SynthesizeRequest(_message.Message):
     language_code: str
     word_times: bool
     tail: TailOptions
-    def __init__(self, text: _Optional[str] = ..., voice: _Optional[_Union[VoiceSelection, _Mapping]] = ..., audio_format: _Optional[_Union[AudioFormat, _Mapping]] = ..., seed: _Optional[int] = ..., delivery_mode: _Optional[_Union[_common_pb2.DeliveryMode, str]] = ..., greedy: bool = ..., semantic: _Optional[_Union[SemanticOptions, _Mapping]] = ..., coarse: _Optional[_Union[CoarseOptions, _Mapping]] = ..., fine: _Optional[_Union[FineOptions, _Mapping]] = ..., request_id: _Optional[str] = ..., return_voice: bool = ..., keep_voice: bool = ..., language_code: _Optional[str] = ..., word_times: bool = ..., tail: _Optional[_Union[TailOptions, _Mapping]] = ...) -> None: ...
+    resume: Resume
+    def __init__(self, text: _Optional[str] = ..., voice: _Optional[_Union[VoiceSelection, _Mapping]] = ..., audio_format: _Optional[_Union[AudioFormat, _Mapping]] = ..., seed: _Optional[int] = ..., delivery_mode: _Optional[_Union[_common_pb2.DeliveryMode, str]] = ..., greedy: bool = ..., semantic: _Optional[_Union[SemanticOptions, _Mapping]] = ..., coarse: _Optional[_Union[CoarseOptions, _Mapping]] = ..., fine: _Optional[_Union[FineOptions, _Mapping]] = ..., request_id: _Optional[str] = ..., return_voice: bool = ..., keep_voice: bool = ..., language_code: _Optional[str] = ..., word_times: bool = ..., tail: _Optional[_Union[TailOptions, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ...) -> None: ...
+
+class Resume(_message.Message):
+    __slots__ = ("started", "segments", "sample_count", "byte_count", "word_count")
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    SEGMENTS_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    BYTE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    WORD_COUNT_FIELD_NUMBER: _ClassVar[int]
+    started: SynthesisStarted
+    segments: _containers.RepeatedCompositeFieldContainer[SpokenSegment]
+    sample_count: int
+    byte_count: int
+    word_count: int
+    def __init__(self, started: _Optional[_Union[SynthesisStarted, _Mapping]] = ..., segments: _Optional[_Iterable[_Union[SpokenSegment, _Mapping]]] = ..., sample_count: _Optional[int] = ..., byte_count: _Optional[int] = ..., word_count: _Optional[int] = ...) -> None: ...
+
+class SpokenSegment(_message.Message):
+    __slots__ = ("text_span", "redraws")
+    TEXT_SPAN_FIELD_NUMBER: _ClassVar[int]
+    REDRAWS_FIELD_NUMBER: _ClassVar[int]
+    text_span: TextSpan
+    redraws: int
+    def __init__(self, text_span: _Optional[_Union[TextSpan, _Mapping]] = ..., redraws: _Optional[int] = ...) -> None: ...
 
 class TailOptions(_message.Message):
     __slots__ = ("max_seconds_per_character", "max_silence_seconds", "max_redraws")
@@ -135,16 +159,22 @@ class AudioFormat(_message.Message):
     def __init__(self, encoding: _Optional[_Union[AudioEncoding, str]] = ..., sample_rate_hertz: _Optional[int] = ..., first_chunk_ms: _Optional[int] = ..., chunk_ms: _Optional[int] = ..., gain_db: _Optional[float] = ..., limit_peaks: bool = ...) -> None: ...
 
 class SynthesizeResponse(_message.Message):
-    __slots__ = ("started", "audio", "finished", "words")
+    __slots__ = ("started", "audio", "finished", "words", "heartbeat")
     STARTED_FIELD_NUMBER: _ClassVar[int]
     AUDIO_FIELD_NUMBER: _ClassVar[int]
     FINISHED_FIELD_NUMBER: _ClassVar[int]
     WORDS_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     started: SynthesisStarted
     audio: AudioChunk
     finished: SynthesisFinished
     words: WordTimes
-    def __init__(self, started: _Optional[_Union[SynthesisStarted, _Mapping]] = ..., audio: _Optional[_Union[AudioChunk, _Mapping]] = ..., finished: _Optional[_Union[SynthesisFinished, _Mapping]] = ..., words: _Optional[_Union[WordTimes, _Mapping]] = ...) -> None: ...
+    heartbeat: Heartbeat
+    def __init__(self, started: _Optional[_Union[SynthesisStarted, _Mapping]] = ..., audio: _Optional[_Union[AudioChunk, _Mapping]] = ..., finished: _Optional[_Union[SynthesisFinished, _Mapping]] = ..., words: _Optional[_Union[WordTimes, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ...) -> None: ...
+
+class Heartbeat(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class StreamingSynthesizeRequest(_message.Message):
     __slots__ = ("context_id", "config", "text", "utf8", "flush", "cancel", "end")
@@ -187,7 +217,7 @@ class End(_message.Message):
     def __init__(self) -> None: ...
 
 class StreamingSynthesizeResponse(_message.Message):
-    __slots__ = ("context_id", "started", "audio", "words", "flush_done", "finished", "error")
+    __slots__ = ("context_id", "started", "audio", "words", "flush_done", "finished", "error", "heartbeat")
     CONTEXT_ID_FIELD_NUMBER: _ClassVar[int]
     STARTED_FIELD_NUMBER: _ClassVar[int]
     AUDIO_FIELD_NUMBER: _ClassVar[int]
@@ -195,6 +225,7 @@ class StreamingSynthesizeResponse(_message.Message):
     FLUSH_DONE_FIELD_NUMBER: _ClassVar[int]
     FINISHED_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_FIELD_NUMBER: _ClassVar[int]
     context_id: str
     started: SynthesisStarted
     audio: AudioChunk
@@ -202,7 +233,8 @@ class StreamingSynthesizeResponse(_message.Message):
     flush_done: FlushDone
     finished: SynthesisFinished
     error: _status_pb2.Status
-    def __init__(self, context_id: _Optional[str] = ..., started: _Optional[_Union[SynthesisStarted, _Mapping]] = ..., audio: _Optional[_Union[AudioChunk, _Mapping]] = ..., words: _Optional[_Union[WordTimes, _Mapping]] = ..., flush_done: _Optional[_Union[FlushDone, _Mapping]] = ..., finished: _Optional[_Union[SynthesisFinished, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ...) -> None: ...
+    heartbeat: Heartbeat
+    def __init__(self, context_id: _Optional[str] = ..., started: _Optional[_Union[SynthesisStarted, _Mapping]] = ..., audio: _Optional[_Union[AudioChunk, _Mapping]] = ..., words: _Optional[_Union[WordTimes, _Mapping]] = ..., flush_done: _Optional[_Union[FlushDone, _Mapping]] = ..., finished: _Optional[_Union[SynthesisFinished, _Mapping]] = ..., error: _Optional[_Union[_status_pb2.Status, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ...) -> None: ...
 
 class FlushDone(_message.Message):
     __slots__ = ("flush_id",)
@@ -229,7 +261,7 @@ class WordTime(_message.Message):
     def __init__(self, word: _Optional[str] = ..., text_span: _Optional[_Union[TextSpan, _Mapping]] = ..., first_sample: _Optional[int] = ..., end_sample: _Optional[int] = ...) -> None: ...
 
 class SynthesisStarted(_message.Message):
-    __slots__ = ("request_id", "seed", "voice", "encoding", "sample_rate_hertz", "model", "model_revision")
+    __slots__ = ("request_id", "seed", "voice", "encoding", "sample_rate_hertz", "model", "model_revision", "heartbeat_ms")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     VOICE_FIELD_NUMBER: _ClassVar[int]
@@ -237,6 +269,7 @@ class SynthesisStarted(_message.Message):
     SAMPLE_RATE_HERTZ_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MODEL_REVISION_FIELD_NUMBER: _ClassVar[int]
+    HEARTBEAT_MS_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     seed: int
     voice: str
@@ -244,19 +277,22 @@ class SynthesisStarted(_message.Message):
     sample_rate_hertz: int
     model: str
     model_revision: str
-    def __init__(self, request_id: _Optional[str] = ..., seed: _Optional[int] = ..., voice: _Optional[str] = ..., encoding: _Optional[_Union[AudioEncoding, str]] = ..., sample_rate_hertz: _Optional[int] = ..., model: _Optional[str] = ..., model_revision: _Optional[str] = ...) -> None: ...
+    heartbeat_ms: int
+    def __init__(self, request_id: _Optional[str] = ..., seed: _Optional[int] = ..., voice: _Optional[str] = ..., encoding: _Optional[_Union[AudioEncoding, str]] = ..., sample_rate_hertz: _Optional[int] = ..., model: _Optional[str] = ..., model_revision: _Optional[str] = ..., heartbeat_ms: _Optional[int] = ...) -> None: ...
 
 class AudioChunk(_message.Message):
-    __slots__ = ("audio", "first_sample", "text_span", "sample_count")
+    __slots__ = ("audio", "first_sample", "text_span", "sample_count", "segments")
     AUDIO_FIELD_NUMBER: _ClassVar[int]
     FIRST_SAMPLE_FIELD_NUMBER: _ClassVar[int]
     TEXT_SPAN_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SEGMENTS_FIELD_NUMBER: _ClassVar[int]
     audio: bytes
     first_sample: int
     text_span: TextSpan
     sample_count: int
-    def __init__(self, audio: _Optional[bytes] = ..., first_sample: _Optional[int] = ..., text_span: _Optional[_Union[TextSpan, _Mapping]] = ..., sample_count: _Optional[int] = ...) -> None: ...
+    segments: _containers.RepeatedCompositeFieldContainer[SpokenSegment]
+    def __init__(self, audio: _Optional[bytes] = ..., first_sample: _Optional[int] = ..., text_span: _Optional[_Union[TextSpan, _Mapping]] = ..., sample_count: _Optional[int] = ..., segments: _Optional[_Iterable[_Union[SpokenSegment, _Mapping]]] = ...) -> None: ...
 
 class TextSpan(_message.Message):
     __slots__ = ("start", "end")

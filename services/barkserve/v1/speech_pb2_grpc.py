@@ -99,7 +99,8 @@ class SpeechServiceServicer(object):
         contexts. The call itself fails with the errors of Synthesize.
 
         A server that drains finishes its open contexts, refuses new ones, and then ends the call with UNAVAILABLE. The
-        client should call again and reaches another replica.
+        client should call again and reaches another replica. A client whose call was cut calls again too, and resumes each
+        open context: see Resume.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -224,7 +224,8 @@ class SpeechServiceStub(typing.Generic[_SpeechServiceSynthesizeType, _SpeechServ
     contexts. The call itself fails with the errors of Synthesize.
 
     A server that drains finishes its open contexts, refuses new ones, and then ends the call with UNAVAILABLE. The
-    client should call again and reaches another replica.
+    client should call again and reaches another replica. A client whose call was cut calls again too, and resumes each
+    open context: see Resume.
     """
 
     ListVoices: _SpeechServiceListVoicesType
@@ -309,7 +310,8 @@ class SpeechServiceServicer(metaclass=abc.ABCMeta):
         contexts. The call itself fails with the errors of Synthesize.
 
         A server that drains finishes its open contexts, refuses new ones, and then ends the call with UNAVAILABLE. The
-        client should call again and reaches another replica.
+        client should call again and reaches another replica. A client whose call was cut calls again too, and resumes each
+        open context: see Resume.
         """
 
     @abc.abstractmethod

@@ -48,6 +48,8 @@ class Transcript:
             BarkClientError: the response reports a failure.
         """
         kind = response.WhichOneof("response")
+        if kind in ("heartbeat", None):  # a newer server may send other responses
+            return None
         if isinstance(response, speech_pb2.StreamingSynthesizeResponse):
             if kind == "error":
                 raise from_status(response.error, self._target)
@@ -64,7 +66,7 @@ class Transcript:
             self.words += decode_words(response.words, self.started)
         elif kind == "audio" and self.started is not None:
             return self._audio(response.audio, self.started)
-        return None  # a newer server may send other responses
+        return None
 
     def end(self) -> None:
         """Check that an OK stream may end here.

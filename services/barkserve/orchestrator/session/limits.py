@@ -14,6 +14,7 @@ class Limits:
         max_pending_flushes: of a context, received and not reported as done.
         context_idle_s: time after which a context without anything to speak fails; 0 for never.
         call_idle_s: time after which a call without an open context fails; 0 for never.
+        heartbeat_s: time without a message after which a call gets a heartbeat; 0 for never.
     """
 
     max_text_characters: int
@@ -22,3 +23,4 @@ class Limits:
     max_pending_flushes: int
     context_idle_s: float
     call_idle_s: float
+    heartbeat_s: float

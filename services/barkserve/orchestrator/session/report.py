@@ -18,14 +18,15 @@ class SessionReport:
     Args:
         config: the checkpoint's.
         return_voice: whether the final message holds the continuing voice.
+        sample_count: samples that the client has received in earlier calls.
 
     Attributes:
         sample_count: samples of the audio messages so far.
         voice: the voice that continues the session.
     """
 
-    def __init__(self, config: BarkConfig, *, return_voice: bool) -> None:
-        self.sample_count = 0
+    def __init__(self, config: BarkConfig, *, return_voice: bool, sample_count: int = 0) -> None:
+        self.sample_count = sample_count
         self.voice = ContinuingVoice(config)
         self._return_voice = return_voice
         self._segments: deque[speech_pb2.SegmentReport] = deque(maxlen=MAX_SEGMENT_REPORTS)

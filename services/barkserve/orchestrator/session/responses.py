@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.orchestrator.audio.output_format import OutputFormat
 from barkserve.orchestrator.audio.writer import AudioWriter, EncodedAudio
+from barkserve.orchestrator.session.received import Received
 from barkserve.orchestrator.session.report import SessionReport, text_span
 from barkserve.orchestrator.session.word_times import WordInterval, WordTimes
 from barkserve.orchestrator.synthesis.events import (
@@ -15,6 +16,7 @@ from barkserve.orchestrator.synthesis.events import (
     SynthesisEnded,
     SynthesisEvent,
 )
+from barkserve.orchestrator.synthesis.utterance import Utterance
 from barkserve.v1 import speech_pb2
 
 Message = (
@@ -33,10 +35,16 @@ class ResponseBuilder:
         output: the audio format and the size of chunks.
         config: the checkpoint's.
         report: counts what the messages hold.
+        received: what the client has already.
     """
 
-    def __init__(self, output: OutputFormat, config: BarkConfig, report: SessionReport) -> None:
+    def __init__(
+        self, output: OutputFormat, config: BarkConfig, report: SessionReport, received: Received
+    ) -> None:
         self._report = report
+        self._received = received
+        self._started: list[Utterance] = []  # not reported in a chunk yet
+        self._last_started: Utterance | None = None
         self._writer = AudioWriter(output, config.sample_rate)
         # Text of the segments whose audio is not sent yet, with their first output sample.
         self._spans: deque[tuple[int, speech_pb2.TextSpan]] = deque()
@@ -49,6 +57,7 @@ class ResponseBuilder:
         """Build the messages that an event causes; there may be none."""
         match event:
             case SegmentSamples(utterance, spoken, samples):
+                self._start(utterance)
                 if self._source_samples == self._segment_start:
                     start = self._writer.output_sample(self._source_samples)
                     self._spans.append((start, text_span(utterance.segment)))
@@ -58,6 +67,7 @@ class ResponseBuilder:
                 self._source_samples += len(samples)
                 yield from self._chunks(self._writer.push(samples))
             case SegmentEnded(utterance, spoken):
+                self._start(utterance)
                 yield from self._words(
                     self._word_times.finish(
                         utterance, spoken, self._segment_start, self._source_samples
@@ -84,10 +94,21 @@ class ResponseBuilder:
     def end(self) -> Iterator[Message]:
         """Build chunks of the last audio."""
         yield from self._chunks(self._writer.flush())
+        self._received.check_end()
+
+    def _start(self, utterance: Utterance) -> None:
+        """Report a segment in the next chunk."""
+        if utterance is not self._last_started:
+            self._last_started = utterance
+            if self._received.is_new_segment():
+                self._started.append(utterance)
 
     def _chunks(self, encoded: Iterable[EncodedAudio]) -> Iterator[speech_pb2.AudioChunk]:
         """Audio, with the text of the segment that its first sample speaks."""
-        for each in encoded:
+        for part in encoded:
+            each = self._received.new_audio(part)
+            if each is None:
+                continue
             while len(self._spans) > 1 and self._spans[1][0] <= each.first_sample:
                 self._spans.popleft()
             self._report.sample_count += each.sample_count
@@ -96,11 +117,13 @@ class ResponseBuilder:
                 first_sample=each.first_sample,
                 sample_count=each.sample_count,
                 text_span=self._spans[0][1],
+                segments=map(_spoken_segment, self._started),
             )
+            self._started.clear()
 
     def _words(self, words: Sequence[WordInterval]) -> Iterator[speech_pb2.WordTimes]:
         """One message with all words; none without words."""
-        if words:
+        if words := self._received.new_words(words):
             yield speech_pb2.WordTimes(words=map(self._word_time, words))
 
     def _word_time(self, interval: WordInterval) -> speech_pb2.WordTime:
@@ -111,3 +134,9 @@ class ResponseBuilder:
             first_sample=self._writer.output_sample(interval.first_sample),
             end_sample=self._writer.output_sample(interval.end_sample),
         )
+
+
+def _spoken_segment(utterance: Utterance) -> speech_pb2.SpokenSegment:
+    return speech_pb2.SpokenSegment(
+        text_span=text_span(utterance.segment), redraws=utterance.redraw
+    )

@@ -9,6 +9,7 @@ from barkserve.checkpoint.voices import MAX_NPZ_BYTES
 from barkserve.errors import BarkserveError, InvalidArgument
 from barkserve.orchestrator.audio.playout_clock import PlayoutClock
 from barkserve.orchestrator.session.limits import Limits
+from barkserve.orchestrator.session.received import Received, check_same, resumed_cuts
 from barkserve.orchestrator.session.report import SessionReport
 from barkserve.orchestrator.session.responses import Message, ResponseBuilder
 from barkserve.orchestrator.session.timeouts import with_timeouts
@@ -66,7 +67,7 @@ class Session:
         feed: takes the text, before and while `messages` is read.
 
     Raises:
-        InvalidArgument: the request is too large to keep.
+        InvalidArgument: the request is too large to keep, or what it resumes is not valid.
     """
 
     def __init__(
@@ -81,8 +82,16 @@ class Session:
         self._request = request
         self._deadline = deadline
         self._clock = PlayoutClock()
-        self._segmenter = Segmenter("", backend.budget)
-        self._report = SessionReport(backend.folder.bark, return_voice=request.return_voice)
+        if request.HasField("resume"):
+            request.seed = request.resume.started.seed
+            request.request_id = request.resume.started.request_id
+        self._segmenter = Segmenter("", backend.budget, resumed_cuts(request.resume))
+        self._received = Received(request.resume)
+        self._report = SessionReport(
+            backend.folder.bark,
+            return_voice=request.return_voice,
+            sample_count=request.resume.sample_count,
+        )
         self.feed = TextFeed(
             self._segmenter,
             self._clock.underrun_at,
@@ -100,8 +109,13 @@ class Session:
         """
         plan = await self._resolve_plan()
         self._segmenter.language = plan.language
-        builder = ResponseBuilder(plan.output, self._backend.folder.bark, self._report)
-        yield self._started(plan)
+        builder = ResponseBuilder(
+            plan.output, self._backend.folder.bark, self._report, self._received
+        )
+        started = self._started(plan)
+        if plan.resumes:
+            check_same(self._request.resume.started, started)
+        yield started
         synthesis = Synthesis(
             self._backend.stages, plan, self.feed, self._backend.budget, self._clock, self._deadline
         )
@@ -145,6 +159,7 @@ class Session:
             sample_rate_hertz=plan.output.sample_rate,
             model=folder.name,
             model_revision=folder.fingerprint,
+            heartbeat_ms=round(self._backend.limits.heartbeat_s * 1000),
         )
 
     def _count(self, message: Message, plan: Plan) -> None:

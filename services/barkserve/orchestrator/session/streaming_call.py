@@ -7,6 +7,7 @@ therefore stops them all.
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from functools import partial
 
 from google.rpc import status_pb2
@@ -18,6 +19,7 @@ from barkserve.errors import (
     Overloaded,
     ShuttingDown,
 )
+from barkserve.orchestrator.session.heartbeats import with_heartbeats
 from barkserve.orchestrator.session.session import Session, SpeechBackend
 from barkserve.orchestrator.session.speech_context import ContextMessage, SpeechContext
 from barkserve.serving.admission import Admission
@@ -71,17 +73,25 @@ class StreamingCall:
         reading = asyncio.create_task(self._read(requests))
         draining = asyncio.create_task(self._drain())
         expiring = asyncio.create_task(self._expire())
+        heartbeat_s = self._backend.limits.heartbeat_s
+        responses = with_heartbeats(self._queued(), heartbeat_s, _heartbeat)
         try:
-            while (item := await self._outgoing.get()) is not None:
-                if isinstance(item, Exception):
-                    raise item
-                yield item
+            async with aclosing(responses):
+                async for response in responses:
+                    yield response
         finally:
             contexts = (context.task for context in self._contexts.values())
             tasks = [reading, draining, expiring, *contexts]
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+
+    async def _queued(self) -> AsyncIterator[Response]:
+        """The messages of all contexts, as they are put into the queue."""
+        while (item := await self._outgoing.get()) is not None:
+            if isinstance(item, Exception):
+                raise item
+            yield item
 
     async def _read(self, requests: AsyncIterator[Request]) -> None:
         """Pass each request to its context; end all contexts after the last request."""
@@ -187,6 +197,10 @@ def _max_delay_s(config: speech_pb2.StreamingConfig) -> float:
     if not 0 <= config.max_delay_ms <= MAX_DELAY_MS:
         raise InvalidArgument("max_delay_ms", f"must be 0 to {MAX_DELAY_MS}")
     return config.max_delay_ms / 1000
+
+
+def _heartbeat() -> Response:
+    return Response(heartbeat=speech_pb2.Heartbeat())
 
 
 def _response(id_: str, message: ContextMessage) -> Response:

@@ -47,6 +47,11 @@ class Plan:
         return NO_VOICE if self.voice is None else self.voice.name
 
     @property
+    def resumes(self) -> bool:
+        """Whether the client has heard the beginning already."""
+        return self.request.HasField("resume")
+
+    @property
     def language(self) -> str:
         """The text's BCP 47 language code; empty if neither request nor voice has one."""
         return self.request.language_code or (self.voice.language if self.voice else "")

@@ -143,7 +143,7 @@ class Synthesis:
                     if item is None:
                         return
                     continue
-                attempt = self._start(item, index, history, redraw=0)
+                attempt = self._start(item, index, history, redraw=item.redraws or 0)
                 while speakable := await self._semantic_complete(attempt.pipeline):
                     if await attempt.accepted:
                         break
@@ -171,7 +171,8 @@ class Synthesis:
         trimmer = SilenceTrimmer(
             config.sample_rate, config.codec.hop_length, plan.tail.max_silence_seconds
         )
-        attempt = Attempt(pipeline, trimmer, may_fail=redraw < plan.tail.max_redraws)
+        may_fail = segment.redraws is None and redraw < plan.tail.max_redraws
+        attempt = Attempt(pipeline, trimmer, may_fail=may_fail)
         self._open.add(pipeline)
         self._clock.segment_started()
         pipeline.start()
@@ -195,12 +196,12 @@ class Synthesis:
     def _retry_policy(self, index: int) -> RetryPolicy:
         """How long a segment waits for a stage without room.
 
-        A synthesis that has sent nothing fails at once, since the client can call again. One that
-        has begun waits at least as long as the client has audio to play.
+        A new synthesis that has sent nothing fails at once, since the client can call again. One
+        that has begun waits at least as long as the client has audio to play.
         """
 
         def max_wait_s() -> float:
-            begun = index > 0 or self._sample_count > 0
+            begun = index > 0 or self._sample_count > 0 or self._plan.resumes
             return max(self._clock.lead_s, MIN_RETRY_S) if begun else 0.0
 
         return RetryPolicy(self._deadline, max_wait_s, lambda: self._clock.lead_s)

@@ -111,6 +111,7 @@ class TextFeed:
         """Wait for the next segment or mark; return None at the end of the text.
 
         Raises:
+            InvalidArgument: the text ended before a segment that was spoken before.
             IdleTimeout: for too long there was nothing to speak and nothing arrived.
         """
         while True:
@@ -119,6 +120,8 @@ class TextFeed:
             if isinstance(item, SkippedText):
                 await asyncio.sleep(0)
                 continue
+            if item is None and self._ended and self._segmenter.lacks_text:
+                raise InvalidArgument("resume.segments", "must be parts of the text")
             if item is None and not self._ended:
                 item = await self._wait()
             if item is not None:

@@ -6,6 +6,7 @@ early. Later sentences are joined while they are short.
 """
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
 
@@ -24,15 +25,32 @@ class Segment:
     Attributes:
         text: the text, without space around it.
         start: index of its first character in the whole text.
+        redraws: which draw of it was spoken; None if that is not decided yet.
     """
 
     text: str
     start: int
+    redraws: int | None = None
 
     @property
     def end(self) -> int:
         """The index after its last character."""
         return self.start + len(self.text)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A segment of a text that was spoken before and is spoken again.
+
+    Attributes:
+        start: index of its first character in the whole text.
+        end: the index after its last character.
+        redraws: which draw of it was spoken.
+    """
+
+    start: int
+    end: int
+    redraws: int
 
 
 @dataclass(frozen=True)
@@ -57,9 +75,11 @@ class Segmenter:
         language: BCP 47 code of the text; empty: guessed from its script. It may be set until the
             first call of `next`.
         budget: the size of a segment.
+        cuts: the first segments, if they are known; the other segments follow them.
     """
 
-    def __init__(self, language: str, budget: Budget) -> None:
+    def __init__(self, language: str, budget: Budget, cuts: Iterable[Cut] = ()) -> None:
+        self._cuts = deque(cuts)
         self.language = language
         self._budget = budget
         self._incoming: deque[str | FlushMark] = deque()
@@ -91,6 +111,8 @@ class Segmenter:
 
         After `end`, None is final. SkippedText means that the next call can return more.
         """
+        if self._cuts:
+            return self._next_cut()
         if len(self._text) < _BLOCK_CHARACTERS:
             self._take_incoming()
         while (segment := self._next_segment()) is None and self._incoming:
@@ -105,12 +127,19 @@ class Segmenter:
         return bool(self._incoming) or not (self._text.isspace() or self._text == "")
 
     @property
+    def lacks_text(self) -> bool:
+        """Whether a known segment waits for text."""
+        return bool(self._cuts)
+
+    @property
     def holds_sentences(self) -> bool:
         """Whether there are complete sentences that wait to be joined with the next."""
         return self._held > 0
 
     def next_early(self) -> Segment | None:
         """Return what can be spoken of the waiting text before its sentence is complete."""
+        if self._cuts:
+            return None
         end = self._held or early_end(self._text, self.language)
         return self._take(end) if end else None
 
@@ -120,6 +149,24 @@ class Segmenter:
         if self._incoming:
             return isinstance(self._incoming[0], FlushMark)
         return self._ended
+
+    def _next_cut(self) -> Segment | FlushMark | None:
+        """The next known segment, or the next flush; None until its text has arrived."""
+        cut = self._cuts[0]
+        while self._base + len(self._text) < cut.end:
+            if not self._incoming:
+                return None
+            if isinstance(self._incoming[0], FlushMark):  # no segment goes past a flush
+                self._base, self._text = self._base + len(self._text), ""
+                return cast(FlushMark, self._incoming.popleft())
+            self._take_incoming()
+            if self._base + len(self._text) <= cut.start:  # it was not spoken
+                self._base, self._text = self._base + len(self._text), ""
+        self._cuts.popleft()
+        self._segment_count += 1
+        text = self._text[max(0, cut.start - self._base) : cut.end - self._base]
+        self._text, self._base = self._text[cut.end - self._base :], cut.end
+        return Segment(text, cut.end - len(text), cut.redraws)
 
     def _take_incoming(self) -> None:
         """Take the next texts: about a block, and at least one text if there is one."""
