@@ -11,6 +11,7 @@ import pytest
 import barkserve.errors
 from barkclient.errors import (
     BarkClientError,
+    CannotResume,
     FieldViolation,
     InvalidRequest,
     Overloaded,
@@ -41,6 +42,7 @@ ERRORS: dict[BarkserveError, type[BarkClientError]] = {
     barkserve.errors.NotFound("no voice has the name x"): VoiceNotFound,
     barkserve.errors.AlreadyExists("a voice has the name x"): VoiceExists,
     barkserve.errors.FailedPrecondition("there is no voice store"): PreconditionFailed,
+    barkserve.errors.CannotResume("the server has another checkpoint"): CannotResume,
     barkserve.errors.StoreFull("voices", "100 are stored, the limit is 100"): VoiceStoreFull,
     barkserve.errors.StoreUnavailable("the voice store cannot be read"): ServerUnavailable,
     barkserve.errors.Overloaded("64 streams are running", 1.5): Overloaded,

@@ -12,6 +12,7 @@ from barkclient.client import Client, Synthesis
 from barkclient.errors import (
     BarkClientError,
     Cancelled,
+    CannotResume,
     DeadlineExceeded,
     FieldViolation,
     InvalidRequest,
@@ -54,6 +55,7 @@ __all__ = [
     "AudioChunk",
     "BarkClientError",
     "Cancelled",
+    "CannotResume",
     "Client",
     "DeadlineExceeded",
     "FieldViolation",

@@ -11,6 +11,7 @@ BarkClientError
 ├── VoiceExists            a voice has this name already                                 ALREADY_EXISTS
 ├── VoiceStoreFull         the server stores no more voices until one is deleted         RESOURCE_EXHAUSTED
 ├── PreconditionFailed     the server is not configured for this request                 FAILED_PRECONDITION
+│   └── CannotResume       the connection broke, and this server speaks differently      FAILED_PRECONDITION
 ├── Cancelled              the call was cancelled, by this client or by the server       CANCELLED
 └── ServerError            anything else: the server failed or broke the protocol
 """  # noqa: E501
@@ -31,6 +32,7 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _NO_SERVER = "failed to connect to all addresses"
 _NO_SUCH_HOST = ("DNS resolution failed", "errors resolving")
 _TLS_FAILED = ("ssl_error", "handshake", "certificate", "peer name", "hostname verification")
+_RESUME = "RESUME"
 _TOO_LARGE = "larger than max"
 _CONNECTION_BROKE = "Internal error from Core"  # grpc.aio's, if it breaks while a call starts
 
@@ -91,6 +93,10 @@ class VoiceStoreFull(BarkClientError):
 
 class PreconditionFailed(BarkClientError):
     """A server that is not configured for the request: for instance, it has no voice store."""
+
+
+class CannotResume(PreconditionFailed):
+    """A speech whose connection broke, and that the next server would not continue as it began."""
 
 
 class Overloaded(RetryableError):
@@ -189,7 +195,7 @@ def from_status(status: status_pb2.Status, target: str, starter: str = _STARTER)
         case grpc.StatusCode.ALREADY_EXISTS:
             return VoiceExists(text)
         case grpc.StatusCode.FAILED_PRECONDITION:
-            return PreconditionFailed(text)
+            return CannotResume(text) if _is_about_resuming(status) else PreconditionFailed(text)
         case grpc.StatusCode.UNAVAILABLE:
             return ServerUnavailable(_why_unavailable(text, target, starter))
         case grpc.StatusCode.INTERNAL if text == _CONNECTION_BROKE:
@@ -228,6 +234,16 @@ def _exhausted(text: str, status: status_pb2.Status) -> BarkClientError:
             retry_after_s = float(retry.retry_delay.ToNanoseconds() / 1e9)
             return Overloaded(f"{text} (try again in {retry_after_s:g} s)", retry_after_s)
     return Overloaded(f"{text} (try again later)")
+
+
+def _is_about_resuming(status: status_pb2.Status) -> bool:
+    failure = error_details_pb2.PreconditionFailure()
+    return any(
+        violation.type == _RESUME
+        for detail in status.details
+        if detail.Unpack(failure)
+        for violation in failure.violations
+    )
 
 
 def _violations(status: status_pb2.Status) -> list[FieldViolation]:
