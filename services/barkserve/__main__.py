@@ -4,6 +4,7 @@ barkserve up [OPTIONS] [-- COMMAND]     the services of one machine
 barkserve SERVICE [OPTIONS]             one service: those in `barkserve.services`
 barkserve gateway [OPTIONS]             HTTP and WebSocket in front of the orchestrator
 barkserve fetch --stage STAGE --to FOLDER [--checkpoint NAME]
+barkserve token --name NAME [--roles ROLE,...] [--valid-days DAYS]
 """
 
 import argparse
@@ -15,10 +16,17 @@ from importlib import import_module, metadata
 from typing import NoReturn
 
 from barkserve import services
-from barkserve.config import FetchOptions, GatewayOptions, ProcessOptions, UpOptions
+from barkserve.config import (
+    FetchOptions,
+    GatewayOptions,
+    ProcessOptions,
+    TokenOptions,
+    UpOptions,
+)
 from barkserve.errors import BarkserveError, StartupError
 from barkserve.options import add_options, environment, read_options, unknown_variables
 from barkserve.services import ServiceEntry, service_named
+from barkserve.serving.audit import AUDIT_LOGGER
 from barkserve.serving.metrics import Metrics
 from barkserve.serving.process_exit import exit_now
 from barkserve.serving.server import serve
@@ -27,6 +35,7 @@ from barkserve.serving.service import Service
 _UP = "all services on this machine; with `-- COMMAND`, until that command ends"
 _FETCH = "write the files of a checkpoint that one service needs into a folder, such as a volume"
 _GATEWAY = "HTTP and WebSocket in front of the orchestrator; does not need PyTorch"
+_TOKEN = "make a token for a caller, and print its entry for the file of --auth-tokens"
 _INTERRUPTED = 130
 
 
@@ -82,6 +91,11 @@ def _run(
         return 0
     if arguments.command == "gateway":
         return _run_gateway(arguments, variables)
+    if arguments.command == "token":
+        from barkserve.serving.auth.command import print_token
+
+        print_token(read_options(TokenOptions, arguments, variables), sys.stdout, sys.stderr)
+        return 0
     return _run_service(service_named(arguments.command), arguments, variables)
 
 
@@ -90,6 +104,7 @@ def _check_variables(variables: Mapping[str, str]) -> None:
         UpOptions,
         FetchOptions,
         GatewayOptions,
+        TokenOptions,
         *(entry.options for entry in services.SERVICES),
     ]
     for name in unknown_variables(variables, kinds):
@@ -141,6 +156,7 @@ def _set_up_logging(name: str, options: ProcessOptions) -> None:
     )
     # A first download takes minutes: its progress is shown at any log level.
     logging.getLogger("barkserve.checkpoint.download_progress").setLevel(logging.INFO)
+    logging.getLogger(AUDIT_LOGGER).setLevel(logging.INFO)  # whatever the level of the others is
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -152,6 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     add_options(commands.add_parser("up", help=_UP, description=_UP), UpOptions)
     add_options(commands.add_parser("fetch", help=_FETCH, description=_FETCH), FetchOptions)
     add_options(commands.add_parser("gateway", help=_GATEWAY, description=_GATEWAY), GatewayOptions)
+    add_options(commands.add_parser("token", help=_TOKEN, description=_TOKEN), TokenOptions)
     for entry in services.SERVICES:
         command = commands.add_parser(entry.name, help=entry.summary, description=entry.summary)
         add_options(command, entry.options)

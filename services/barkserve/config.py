@@ -117,6 +117,52 @@ class ServiceOptions(ProcessOptions):
 
 
 @dataclass(frozen=True)
+class AuthenticationOptions(ListenOptions):
+    """Options that say who may call a public service. `barkserve up` has the same ones."""
+
+    auth_tokens: str = option(
+        "",
+        "TOML file with the callers and the hashes of their tokens; every RPC then needs a token, "
+        "except health checks",
+    )
+    auth_jwks: str = option(
+        "",
+        "file or https URL with the keys of an identity provider (JWKS), whose JSON web tokens are "
+        "then accepted; every RPC then needs a token, except health checks",
+    )
+    auth_issuer: str = option("", "issuer (iss) that JSON web tokens must have")
+    auth_audience: str = option("", "audience (aud) that JSON web tokens must have")
+    auth_roles_claim: str = option(
+        "scope", "claim of JSON web tokens with the roles, such as barkserve:speak"
+    )
+    caller_streams: int = option(
+        0,
+        "texts and contexts of one caller spoken at once, unless its token has another limit; 0 "
+        "means no limit",
+    )
+    caller_characters_per_minute: int = option(
+        0,
+        "characters that one caller may send per minute, unless its token has another limit; 0 "
+        "means no limit",
+    )
+    caller_requests_per_second: float = option(
+        0.0,
+        "RPCs that one caller may start per second, unless its token has another limit; 0 means no "
+        "limit",
+    )
+
+    @property
+    def authenticates_callers(self) -> bool:
+        """Whether every caller must prove who it is."""
+        return bool(self.auth_tokens or self.auth_jwks) or super().authenticates_callers
+
+    @property
+    def authentication_flags(self) -> tuple[str, ...]:
+        """The options that make callers prove who they are."""
+        return ("--auth-tokens", "--auth-jwks", *super().authentication_flags)
+
+
+@dataclass(frozen=True)
 class CheckpointOptions:
     """Options of everything that reads a checkpoint."""
 
@@ -262,7 +308,12 @@ class ReplicaWaitOptions:
 
 @dataclass(frozen=True)
 class OrchestratorOptions(
-    VoiceOptions, ReplicaWaitOptions, StageAddressOptions, CheckpointOptions, ServiceOptions
+    AuthenticationOptions,
+    VoiceOptions,
+    ReplicaWaitOptions,
+    StageAddressOptions,
+    CheckpointOptions,
+    ServiceOptions,
 ):
     """Options of `barkserve orchestrator`."""
 
@@ -315,7 +366,7 @@ class OrchestratorOptions(
 
 
 @dataclass(frozen=True)
-class AutoscalerOptions(StageAddressOptions, ServiceOptions):
+class AutoscalerOptions(AuthenticationOptions, StageAddressOptions, ServiceOptions):
     """Options of `barkserve autoscaler`."""
 
     port: int = port_option(50056, _PORT)
@@ -331,6 +382,11 @@ class AutoscalerOptions(StageAddressOptions, ServiceOptions):
     )
     idle_seconds: float = option(
         300.0, "time after the last stream for which each stage keeps a replica"
+    )
+    token_file: str = option(
+        "",
+        "file with the token for the orchestrator, of a caller with the role operate; it is read "
+        "again when it changes",
     )
 
 
@@ -369,13 +425,24 @@ class FetchOptions(CheckpointOptions):
 
 
 @dataclass(frozen=True)
+class TokenOptions:
+    """Options of `barkserve token`."""
+
+    name: str = option("", "name of the caller, for limits and the audit log")
+    roles: str = option(
+        "speak", "what the caller may do: speak, manage-voices, operate, or several"
+    )
+    valid_days: float = option(0.0, "time after which the token expires, in days; 0 means never")
+
+
+@dataclass(frozen=True)
 class UpOptions(
+    AuthenticationOptions,
     VoiceOptions,
     ReplicaWaitOptions,
     SlotOptions,
     ModelOptions,
     CheckpointOptions,
-    ListenOptions,
 ):
     """Options of `barkserve up`.
 

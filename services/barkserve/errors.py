@@ -4,6 +4,9 @@ BarkserveError
 ├── InvalidArgument            the request is wrong; a retry does not help         INVALID_ARGUMENT
 │   ├── TextTooLong            more text than one utterance holds                  INVALID_ARGUMENT
 │   └── NothingToSpeak         text without anything to speak                      INVALID_ARGUMENT
+├── Unauthenticated            the caller has no valid token                       UNAUTHENTICATED
+├── PermissionDenied           the caller lacks a role                             PERMISSION_DENIED
+├── KeysUnavailable            the keys that verify tokens could not be fetched    UNAVAILABLE
 ├── NotFound                   a name in the request does not exist                NOT_FOUND
 ├── AlreadyExists              the name to create is taken                         ALREADY_EXISTS
 ├── FailedPrecondition         the server is not configured for this request       FAILED_PRECONDITION
@@ -67,6 +70,24 @@ class NothingToSpeak(InvalidArgument):
     """Text without anything that this checkpoint can speak."""
 
     reason = "NOTHING_TO_SPEAK"
+
+
+class Unauthenticated(BarkserveError):
+    """A caller without a valid token. The message never contains a token."""
+
+    status = "UNAUTHENTICATED"
+
+
+class PermissionDenied(BarkserveError):
+    """A caller that lacks a role."""
+
+    status = "PERMISSION_DENIED"
+
+
+class KeysUnavailable(BarkserveError):
+    """A server that cannot verify tokens, because it could not fetch the keys so far."""
+
+    status = "UNAVAILABLE"
 
 
 class NotFound(BarkserveError):

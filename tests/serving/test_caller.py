@@ -7,6 +7,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from barkserve.serving.auth.access_control import AccessControl
 from barkserve.serving.caller import ALL_ROLES, Caller, current_caller, peer_address
 from barkserve.serving.channel import Dialer
 from barkserve.serving.interceptors import RpcInterceptor
@@ -46,7 +47,7 @@ async def serve() -> AsyncGenerator[Callable[[TlsFiles | None], Awaitable[str]],
     servers = []
 
     async def start(tls: TlsFiles | None = None) -> str:
-        server = grpc.aio.server(interceptors=[RpcInterceptor(Metrics("test"))])
+        server = grpc.aio.server(interceptors=[RpcInterceptor(Metrics("test"), AccessControl())])
         server.add_generic_rpc_handlers(tuple(map(echo_caller, SERVICES)))
         port = bind(server, "127.0.0.1", 0, tls.server_credentials(True) if tls else None)
         await server.start()

@@ -22,6 +22,8 @@ TLS = {"tls_cert": "tls.crt", "tls_key": "tls.key"}
         CodecOptions(host="0.0.0.0", insecure=True),
         CodecOptions(host="0.0.0.0", tls_ca="ca.crt", **TLS),
         OrchestratorOptions(host="[::]", tls_ca="ca.crt", **TLS),
+        OrchestratorOptions(host="0.0.0.0", auth_tokens="tokens.toml", **TLS),
+        OrchestratorOptions(host="0.0.0.0", auth_jwks="jwks.json", **TLS),
         CodecOptions(host="no-such-host.invalid"),  # the bind says so
     ],
 )
@@ -38,7 +40,7 @@ def test_protected_service_may_listen(options: ListenOptions) -> None:
         (CodecOptions(host="0.0.0.0", **TLS), "no authentication: give --tls-ca"),
         (
             OrchestratorOptions(host="0.0.0.0", tls_ca="ca.crt", tls_clients="anyone", **TLS),
-            "no authentication: give --tls-ca",
+            "no authentication: give --auth-tokens or --auth-jwks or --tls-ca",
         ),
     ],
 )

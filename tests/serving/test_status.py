@@ -15,10 +15,12 @@ from barkclient.errors import (
     FieldViolation,
     InvalidRequest,
     Overloaded,
+    PermissionDenied,
     PreconditionFailed,
     ServerError,
     ServerUnavailable,
     SessionExpired,
+    Unauthenticated,
     VoiceExists,
     VoiceNotFound,
     VoiceStoreFull,
@@ -27,6 +29,7 @@ from barkclient.errors import (
     sent_status,
 )
 from barkserve.errors import BarkserveError
+from barkserve.serving.auth.access_control import AccessControl
 from barkserve.serving.interceptors import RpcInterceptor
 from barkserve.serving.metrics import Metrics
 from barkserve.serving.rpc_context import RpcContext
@@ -39,6 +42,9 @@ ERRORS: dict[BarkserveError, type[BarkClientError]] = {
     barkserve.errors.InvalidArgument("seed", "must be 0 or more"): InvalidRequest,
     barkserve.errors.TextTooLong("text", "has 300 tokens, the limit is 256"): InvalidRequest,
     barkserve.errors.NothingToSpeak("text", "has no letter"): InvalidRequest,
+    barkserve.errors.Unauthenticated("no token"): Unauthenticated,
+    barkserve.errors.PermissionDenied("DeleteVoice needs the role x"): PermissionDenied,
+    barkserve.errors.KeysUnavailable("the keys could not be fetched"): ServerUnavailable,
     barkserve.errors.NotFound("no voice has the name x"): VoiceNotFound,
     barkserve.errors.AlreadyExists("a voice has the name x"): VoiceExists,
     barkserve.errors.FailedPrecondition("there is no voice store"): PreconditionFailed,
@@ -75,7 +81,7 @@ class FailingServicer(status_pb2_grpc.StatusServiceServicer):
 @asynccontextmanager
 async def serving(error: Exception) -> AsyncIterator[str]:
     """Serve FailingServicer with barkserve's interceptor; yields the address."""
-    server = grpc.aio.server(interceptors=[RpcInterceptor(Metrics("test"))])
+    server = grpc.aio.server(interceptors=[RpcInterceptor(Metrics("test"), AccessControl())])
     status_pb2_grpc.add_StatusServiceServicer_to_server(FailingServicer(error), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

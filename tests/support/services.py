@@ -11,6 +11,7 @@ import grpc
 
 from barkserve.constants import STAGES
 from barkserve.services import service_named
+from barkserve.serving.auth.access_control import AccessControl, open_access_control
 from barkserve.serving.channel import Dialer
 from barkserve.serving.grpc_options import SERVER_OPTIONS
 from barkserve.serving.interceptors import RpcInterceptor
@@ -43,19 +44,28 @@ async def running(service: str, checkpoint: Path, **options: Any) -> AsyncIterat
     """Run one service with these options on a free port."""
     entry = service_named(service)
     build = import_module(entry.builder).build
-    chosen: Any = entry.options(port=0, metrics_port=0, **{"checkpoint": str(checkpoint)} | options)
+    own = {"checkpoint": str(checkpoint)} if entry.reads_checkpoint else {}
+    chosen: Any = entry.options(port=0, metrics_port=0, **own | options)
     tls = TlsFiles.from_options(chosen)
-    async with running_built(service, lambda metrics: build(chosen, metrics), tls) as started:
+    access = open_access_control(chosen)
+    async with (
+        access.following(),
+        running_built(service, lambda metrics: build(chosen, metrics), tls, access) as started,
+    ):
         yield started
 
 
 @asynccontextmanager
 async def running_built(
-    name: str, build: Callable[[Metrics], Service], tls: TlsFiles | None = None
+    name: str,
+    build: Callable[[Metrics], Service],
+    tls: TlsFiles | None = None,
+    access: AccessControl | None = None,
 ) -> AsyncIterator[RunningService]:
     """Run one service from its parts, such as fakes, on a free port."""
     metrics = Metrics(name)
-    server = grpc.aio.server(interceptors=[RpcInterceptor(metrics)], options=SERVER_OPTIONS)
+    interceptor = RpcInterceptor(metrics, access or AccessControl())
+    server = grpc.aio.server(interceptors=[interceptor], options=SERVER_OPTIONS)
     credentials = None if tls is None else tls.server_credentials(tls.mutual)
     port = bind(server, "127.0.0.1", 0, credentials)
     service = build(metrics)

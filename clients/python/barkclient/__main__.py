@@ -26,8 +26,10 @@ from barkclient.errors import (
     DeadlineExceeded,
     InvalidRequest,
     Overloaded,
+    PermissionDenied,
     PreconditionFailed,
     ServerUnavailable,
+    Unauthenticated,
     VoiceExists,
     VoiceNotFound,
     VoiceStoreFull,
@@ -45,6 +47,8 @@ _EXIT_CODES: Mapping[type[BarkClientError], int] = {
     ServerUnavailable: 3,
     Overloaded: 4,
     DeadlineExceeded: 5,
+    Unauthenticated: 6,
+    PermissionDenied: 6,
 }
 
 

@@ -14,6 +14,7 @@ from barkclient._internal.channel import (
 from barkclient._internal.closing import AsyncClosing
 from barkclient._internal.response_stream import AsyncResponseStream
 from barkclient._internal.resumable_call import ResumableCall
+from barkclient._internal.token import Token, check_token, with_token
 from barkclient._internal.transcript import Response, SynthesisState
 from barkclient.async_speech import AsyncSpeechStream
 from barkclient.errors import BarkClientError, map_errors
@@ -44,6 +45,13 @@ class AsyncClient:
         timeout: seconds for each call, unless the call sets its own; None: no limit.
         tls: certificates; None: plaintext. The files are read at the first call. Create a new
             client when a certificate has been renewed.
+        token: sent with each call, for servers that authenticate; or a function that returns it,
+            called before each call, for tokens that expire. It must not block.
+        insecure: whether the token may be sent in plaintext to another machine.
+
+    Raises:
+        InvalidRequest: the address or the token cannot be used, or the token would be sent in
+            plaintext.
     """
 
     def __init__(
@@ -52,9 +60,13 @@ class AsyncClient:
         *,
         timeout: float | None = None,
         tls: Tls | None = None,
+        token: Token | None = None,
+        insecure: bool = False,
     ) -> None:
         self._tls = tls
+        self._token = token
         self._target = checked_target(target)
+        check_token(token, target, tls, insecure=insecure)
         self._timeout = timeout
         self._channel: grpc.aio.Channel | None = None
 
@@ -214,7 +226,7 @@ class AsyncClient:
         if self._channel is None:
             asyncio.get_running_loop()  # without one, gRPC would silently use another loop
             self._channel = open_async_channel(self._target, self._tls)
-        return speech_pb2_grpc.SpeechServiceStub(self._channel)
+        return speech_pb2_grpc.SpeechServiceStub(with_token(self._channel, self._token))
 
 
 class AsyncSynthesis(AsyncClosing, SynthesisState[SynthesizeCall]):

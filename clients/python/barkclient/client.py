@@ -9,6 +9,7 @@ from barkclient._internal.channel import DEFAULT_TARGET, open_channel
 from barkclient._internal.closing import Closing
 from barkclient._internal.response_stream import ResponseStream
 from barkclient._internal.resumable_call import ResumableCall
+from barkclient._internal.token import Token, check_token, with_token
 from barkclient._internal.transcript import Response, SynthesisState
 from barkclient.errors import BarkClientError, map_errors
 from barkclient.options import StreamOptions, SynthesisOptions, build_config, build_request
@@ -40,11 +41,14 @@ class Client(Closing):
         *,
         timeout: float | None = None,
         tls: Tls | None = None,
+        token: Token | None = None,
+        insecure: bool = False,
     ) -> None:
         self._target = target
         self._timeout = timeout
         self._channel = open_channel(target, tls)
-        self._stub = speech_pb2_grpc.SpeechServiceStub(self._channel)
+        check_token(token, target, tls, insecure=insecure)
+        self._stub = speech_pb2_grpc.SpeechServiceStub(with_token(self._channel, token))
 
     def synthesize(
         self, text: str, *, timeout: float | None = None, **options: Unpack[SynthesisOptions]

@@ -7,6 +7,8 @@ BarkClientError
 │   ├── SessionExpired     the server ended a call that was idle for too long            ABORTED
 │   └── DeadlineExceeded   the call took longer than its timeout                         DEADLINE_EXCEEDED
 ├── InvalidRequest         the request is wrong; `violations` name the fields            INVALID_ARGUMENT
+├── Unauthenticated        the server needs a token, or does not accept this one        UNAUTHENTICATED
+├── PermissionDenied       the token's owner lacks a role for this call              PERMISSION_DENIED
 ├── VoiceNotFound          no voice has this name or handle                              NOT_FOUND
 ├── VoiceExists            a voice has this name already                                 ALREADY_EXISTS
 ├── VoiceStoreFull         the server stores no more voices until one is deleted         RESOURCE_EXHAUSTED
@@ -77,6 +79,14 @@ class InvalidRequest(BarkClientError):
     def of_field(cls, field: str, description: str) -> "InvalidRequest":
         """Return the error for one field that the client itself found wrong."""
         return cls(f"{field}: {description}", [FieldViolation(field, description)])
+
+
+class Unauthenticated(BarkClientError):
+    """A server that needs a token, or does not accept the one that the client sent."""
+
+
+class PermissionDenied(BarkClientError):
+    """A token whose owner lacks a role for the call."""
 
 
 class VoiceNotFound(BarkClientError):
@@ -190,6 +200,10 @@ def from_status(status: status_pb2.Status, target: str, starter: str = _STARTER)
             return InvalidRequest(text, _violations(status))
         case grpc.StatusCode.RESOURCE_EXHAUSTED:
             return _exhausted(text, status)
+        case grpc.StatusCode.UNAUTHENTICATED:
+            return Unauthenticated(text)
+        case grpc.StatusCode.PERMISSION_DENIED:
+            return PermissionDenied(text)
         case grpc.StatusCode.NOT_FOUND:
             return VoiceNotFound(text)
         case grpc.StatusCode.ALREADY_EXISTS:

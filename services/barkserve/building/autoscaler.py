@@ -9,7 +9,7 @@ from barkserve.discovery.replica_set import ReplicaSet
 from barkserve.discovery.spec import resolver_of
 from barkserve.errors import StartupError
 from barkserve.external import externalscaler_pb2_grpc
-from barkserve.services import AUTOSCALER, AUTOSCALER_SERVICE, callees
+from barkserve.services import AUTOSCALER, AUTOSCALER_SERVICE, ORCHESTRATOR, callees
 from barkserve.serving.channel import Dialer
 from barkserve.serving.metrics import Metrics
 from barkserve.serving.service import Service, register_with
@@ -22,12 +22,13 @@ def build(options: AutoscalerOptions, metrics: Metrics) -> Service:
         raise StartupError(
             "--target-utilization must be above 0 and at most 1, --assumed-streams above 0"
         )
-    dialer = Dialer.from_options(options)
+    dialers = {ORCHESTRATOR.name: Dialer.from_options(options, options.token_file)}
+    stage_dialer = Dialer.from_options(options)
     replica_sets = {
         callee.name: ReplicaSet(
             callee.name,
             resolver_of(f"--{callee.name}", getattr(options, callee.name), callee.port),
-            dialer,
+            dialers.get(callee.name, stage_dialer),
         )
         for callee in callees(AutoscalerOptions)
     }

@@ -26,6 +26,7 @@ from barkserve.orchestrator.voices.selection import VoiceSelector
 from barkserve.orchestrator.voices.store import VoiceStore
 from barkserve.services import ORCHESTRATOR, RIVA_SERVICE, STATUS_SERVICE, service_named
 from barkserve.serving.admission import Admission
+from barkserve.serving.auth.quotas import CallerQuotas
 from barkserve.serving.channel import Dialer
 from barkserve.serving.load import ReadLoad, load_of
 from barkserve.serving.metrics import Metrics
@@ -40,7 +41,8 @@ def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
     catalog = VoiceCatalog(library, _stored_voices(options, folder))
     default = options.voice or library.default or NO_VOICE
     pools = _pools(options)
-    admission = Admission(options.max_streams)
+    quotas = CallerQuotas()
+    admission = Admission(options.max_streams, during=quotas.stream)
     backend = SpeechBackend(
         stages=StageClients(pools, folder.bark),
         folder=folder,
@@ -50,6 +52,7 @@ def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
             folder.bark, letters_only=has_letters_only_tokenizer(folder.path)
         ),
         limits=_limits(options),
+        quotas=quotas,
         metrics=metrics,
     )
     info = _server_info(options, folder, default, library.languages())

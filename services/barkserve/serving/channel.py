@@ -1,12 +1,16 @@
 """Channels to other services."""
 
+import logging
 from typing import Self
 
 import grpc
 
 from barkserve.config import ServiceOptions
-from barkserve.serving.grpc_options import channel_options
+from barkserve.serving.auth.outgoing_token import OutgoingToken
+from barkserve.serving.grpc_options import channel_options, is_loopback
 from barkserve.serving.tls import TlsFiles
+
+_log = logging.getLogger(__name__)
 
 
 class Dialer:
@@ -14,15 +18,22 @@ class Dialer:
 
     Args:
         tls: the certificates of this service and the authorities it trusts; None means plaintext.
+        token: what the calls carry. It is not sent in plaintext to another machine.
     """
 
-    def __init__(self, tls: TlsFiles | None = None) -> None:
+    def __init__(self, tls: TlsFiles | None = None, token: OutgoingToken | None = None) -> None:
         self._tls = tls
+        self._token = token
 
     @classmethod
-    def from_options(cls, options: ServiceOptions) -> Self:
-        """The dialer of a service: TLS if --tls-ca names an authority, else plaintext."""
-        return cls(TlsFiles.from_options(options) if options.tls_ca else None)
+    def from_options(cls, options: ServiceOptions, token_file: str = "") -> Self:
+        """The dialer of a service: TLS if --tls-ca names an authority, else plaintext.
+
+        Raises:
+            StartupError: a file cannot be read.
+        """
+        token = OutgoingToken(token_file) if token_file else None
+        return cls(TlsFiles.from_options(options) if options.tls_ca else None, token)
 
     @property
     def version(self) -> int:
@@ -37,8 +48,14 @@ class Dialer:
             server_name: the name that the server's certificate must have; empty means the host.
         """
         options = channel_options(address)
+        interceptors = () if self._token is None else (self._token,)
         if self._tls is None:
-            return grpc.aio.insecure_channel(address, options=options)
+            if interceptors and not is_loopback(address):
+                _log.error("--token-file is not sent to %s without TLS: set --tls-ca", address)
+                interceptors = ()
+            return grpc.aio.insecure_channel(address, options=options, interceptors=interceptors)
         if server_name:
             options = (*options, ("grpc.ssl_target_name_override", server_name))
-        return grpc.aio.secure_channel(address, self._tls.channel_credentials(), options=options)
+        return grpc.aio.secure_channel(
+            address, self._tls.channel_credentials(), options=options, interceptors=interceptors
+        )

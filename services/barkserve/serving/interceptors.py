@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 
 from barkserve.errors import BarkserveError, IdleTimeout, InvalidArgument, ShuttingDown
 from barkserve.serving import caller
-from barkserve.serving.caller import Caller, CallerLimits, unauthenticated_caller
+from barkserve.serving.auth.access_control import AccessControl
 from barkserve.serving.metrics import Metrics, RpcMetrics
 from barkserve.serving.rpc_context import RpcContext
 from barkserve.serving.status import abort, as_barkserve_error
@@ -31,7 +31,6 @@ Request = TypeVar("Request")
 Response = TypeVar("Response")
 Streaming = Callable[[object, RpcContext], AsyncGenerator[object, None]]
 Unary = Callable[[object, RpcContext], Awaitable[object]]
-Identify = Callable[[RpcContext], Awaitable[Caller]]
 Call = Callable[[object, RpcContext, "RpcMetrics | None"], Awaitable[object]]
 
 
@@ -68,11 +67,6 @@ def _returning(deserialize: Callable[[bytes], Request] | None) -> Callable[[byte
     return checked
 
 
-async def identify(context: RpcContext) -> Caller:
-    """The caller of an RPC on a server without authentication and limits."""
-    return unauthenticated_caller(context, CallerLimits())
-
-
 class RpcInterceptor(grpc.aio.ServerInterceptor):
     """Wraps the handlers of all services but health.
 
@@ -82,15 +76,13 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
 
     Args:
         metrics: counts RPCs and their outcomes.
-        identify: returns the caller of an RPC, or raises the error that refuses it.
+        access: decides which callers may make an RPC.
         output_idle_s: time that a stream waits for a client that does not read; 0 for no limit.
     """
 
-    def __init__(
-        self, metrics: Metrics, identify: Identify = identify, output_idle_s: float = 0.0
-    ) -> None:
+    def __init__(self, metrics: Metrics, access: AccessControl, output_idle_s: float = 0.0) -> None:
         self._metrics = metrics
-        self._identify = identify
+        self._access = access
         self._output_idle_s = output_idle_s
         self._running: set[asyncio.Task[object]] = set()
         self._refusal: BarkserveError | None = None
@@ -125,22 +117,21 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
         if handler is None or method.startswith(_HEALTH_PREFIX):
             return handler
-        counted = method.startswith(_OWN_PREFIXES)
         # The handler's types describe synchronous methods. These are asynchronous.
         if handler.stream_stream is not None:
-            wrapped = self._stream(cast(Streaming, handler.stream_stream), counted)
+            wrapped = self._stream(cast(Streaming, handler.stream_stream), method)
             deserialize = _raising(handler.request_deserializer)
             return grpc.stream_stream_rpc_method_handler(
                 wrapped, deserialize, handler.response_serializer
             )
         codecs = (_returning(handler.request_deserializer), handler.response_serializer)
         if handler.unary_stream is not None:
-            wrapped = self._stream(cast(Streaming, handler.unary_stream), counted)
+            wrapped = self._stream(cast(Streaming, handler.unary_stream), method)
             return grpc.unary_stream_rpc_method_handler(wrapped, *codecs)
-        wrapped = self._unary(cast(Unary, handler.unary_unary), counted)
+        wrapped = self._unary(cast(Unary, handler.unary_unary), method)
         return grpc.unary_unary_rpc_method_handler(wrapped, *codecs)
 
-    def _stream(self, handler: Streaming, counted: bool) -> Unary:
+    def _stream(self, handler: Streaming, method: str) -> Unary:
         async def write_all(request: object, context: RpcContext, rpc: RpcMetrics | None) -> None:
             async with aclosing(handler(request, context)) as responses:
                 async for response in responses:
@@ -148,7 +139,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
                         rpc.output()
                     await self._write(context, response)
 
-        return self._guarded(write_all, counted)
+        return self._guarded(write_all, method)
 
     async def _write(self, context: RpcContext, response: object) -> None:
         try:
@@ -160,21 +151,23 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
                 "raise --output-idle-seconds"
             ) from None
 
-    def _unary(self, handler: Unary, counted: bool) -> Unary:
+    def _unary(self, handler: Unary, method: str) -> Unary:
         async def answer(request: object, context: RpcContext, rpc: RpcMetrics | None) -> object:
             response = await handler(request, context)
             if rpc is not None:
                 rpc.output()
             return response
 
-        return self._guarded(answer, counted)
+        return self._guarded(answer, method)
 
-    def _guarded(self, call: Call, counted: bool) -> Unary:
+    def _guarded(self, call: Call, method: str) -> Unary:
+        counted = method.startswith(_OWN_PREFIXES)
+
         async def guarded(request: object, context: RpcContext) -> object:
             rpc = self._metrics.begin() if counted else None
             outcome = "OK"
             try:
-                caller.current.set(await self._identify(context))
+                caller.current.set(await self._access.admit(method, context))
                 with self._counted() if counted else nullcontext():
                     if isinstance(request, _Malformed):
                         raise request.error

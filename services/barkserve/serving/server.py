@@ -10,6 +10,7 @@ import grpc
 
 from barkserve.config import ServiceOptions
 from barkserve.errors import ReplicaFailed, ReplicaStalled
+from barkserve.serving.auth.access_control import open_access_control
 from barkserve.serving.exposure import check_exposure
 from barkserve.serving.grpc_options import server_options
 from barkserve.serving.interceptors import RpcInterceptor
@@ -45,7 +46,9 @@ async def serve(options: ServiceOptions, metrics: Metrics, build: Callable[[], S
     check_exposure(options)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(calls_ended)
-        interceptor = RpcInterceptor(metrics, output_idle_s=options.output_idle_seconds)
+        access = open_access_control(options)
+        await stack.enter_async_context(access.following())
+        interceptor = RpcInterceptor(metrics, access, output_idle_s=options.output_idle_seconds)
         server = grpc.aio.server(
             interceptors=[interceptor],
             options=server_options(options.max_connection_age_seconds, options.keepalive_seconds),

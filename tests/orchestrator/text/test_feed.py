@@ -20,6 +20,7 @@ def feed_of(clock: PlayoutClock, max_pending_flushes: int = 2, idle_s: float = 0
         max_delay_s=0,
         max_pending_flushes=max_pending_flushes,
         idle_s=idle_s,
+        count=lambda characters: None,
     )
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from typing import TextIO
 
+from barkclient._internal.connection import Connection
 from barkclient.async_client import AsyncClient
 from barkclient.bench.level import Level
 from barkclient.bench.level_run import LevelRun
@@ -14,7 +15,6 @@ from barkclient.bench.saturation import SaturationSearch
 from barkclient.bench.speaker import Speaker
 from barkclient.bench.summary import LevelSummary, summarize
 from barkclient.responses import Started
-from barkclient.tls import Tls
 
 
 class Benchmark:
@@ -24,11 +24,13 @@ class Benchmark:
         plan: what to measure.
         server: HOST:PORT.
         progress: where to show progress.
-        tls: certificates; None: plaintext.
+        connection: further arguments of the client.
     """
 
-    def __init__(self, plan: Plan, server: str, progress: TextIO, tls: Tls | None = None) -> None:
-        self._tls = tls
+    def __init__(
+        self, plan: Plan, server: str, progress: TextIO, connection: Connection | None = None
+    ) -> None:
+        self._connection: Connection = connection or {"tls": None, "token": None, "insecure": False}
         self.plan = plan
         self.server = server
         self.warm_ups: list[LevelRun] = []
@@ -39,7 +41,9 @@ class Benchmark:
 
     async def run(self) -> None:
         """Measure every level. Ends early only if every stream of the warm-up failed."""
-        async with AsyncClient(self.server, timeout=self.plan.timeout_s, tls=self._tls) as client:
+        async with AsyncClient(
+            self.server, timeout=self.plan.timeout_s, **self._connection
+        ) as client:
             speaker = Speaker(client, self.plan.texts, self.plan.voice, self.plan.seed)
             for load in self._loads():
                 if self.plan.warmup:

@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from barkclient._version import __version__
 from barkclient.cli.bench_arguments import BenchArguments
-from barkclient.cli.common import SERVER_VARIABLE
+from barkclient.cli.common import SERVER_VARIABLE, TOKEN_VARIABLE
 from barkclient.cli.say_arguments import SayArguments
 from barkclient.cli.status_arguments import StatusArguments
 from barkclient.cli.voices_arguments import (
@@ -26,6 +26,7 @@ exit codes:
   3    the server cannot be reached
   4    the server is overloaded: try again later
   5    timeout
+  6    the token is missing, is not accepted, or lacks a role
   130  interrupted
 """
 
@@ -105,8 +106,9 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Arguments
     voice_command = values.pop("voice_command", None)
     if voice_command is not None:
         kind = _VOICE_COMMANDS[voice_command][0]
-    server = environment.get(SERVER_VARIABLE)
-    return kind(**({"server": server} if server else {}) | values)
+    variables = {"server": SERVER_VARIABLE, "token": TOKEN_VARIABLE}
+    given = {name: environment[key] for name, key in variables.items() if environment.get(key)}
+    return kind(**given | values)
 
 
 def _add_voice_commands(voices: argparse.ArgumentParser) -> None:

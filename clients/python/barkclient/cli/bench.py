@@ -20,7 +20,7 @@ def bench(arguments: BenchArguments) -> None:
         ServerError: every stream failed.
         KeyboardInterrupt: Ctrl-C ended it; the report is written.
     """
-    benchmark = Benchmark(arguments.plan(), arguments.server, sys.stderr, arguments.tls_settings())
+    benchmark = Benchmark(arguments.plan(), arguments.server, sys.stderr, arguments.connection())
     check_files(arguments.json, arguments.plot)
     if arguments.plot is not None:
         check_matplotlib()

@@ -4,9 +4,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from barkclient._internal.channel import DEFAULT_TARGET
+from barkclient._internal.connection import Connection
 from barkclient.tls import Tls
 
 SERVER_VARIABLE = "BARKCLIENT_SERVER"
+TOKEN_VARIABLE = "BARKCLIENT_TOKEN"
 
 _MAX_TIMEOUT_S = 1e8  # three years; gRPC treats much larger values as 0
 
@@ -107,6 +109,31 @@ class ServerArguments:
             group="connection",
         ),
     )
+
+    token: str | None = field(
+        default=None,
+        repr=False,
+        metadata=option(
+            "token for servers that authenticate their callers"
+            f" (environment: {TOKEN_VARIABLE}, which other users of the machine cannot see)",
+            "--token",
+            metavar="TOKEN",
+            group="connection",
+        ),
+    )
+    insecure: bool = field(
+        default=False,
+        metadata=option(
+            "send the token to another machine without TLS",
+            "--insecure",
+            action="store_true",
+            group="connection",
+        ),
+    )
+
+    def connection(self) -> Connection:
+        """Return the arguments of a client, apart from the address and the timeout."""
+        return {"tls": self.tls_settings(), "token": self.token, "insecure": self.insecure}
 
     def tls_settings(self) -> Tls | None:
         """Return the TLS settings, None for plaintext."""

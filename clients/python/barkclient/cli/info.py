@@ -11,9 +11,7 @@ from barkclient.server_info import ServerInfo
 
 def info(arguments: InfoArguments) -> None:
     """Print the server's description as a table, or as one line of JSON."""
-    with Client(
-        arguments.server, timeout=arguments.timeout, tls=arguments.tls_settings()
-    ) as client:
+    with Client(arguments.server, timeout=arguments.timeout, **arguments.connection()) as client:
         found = client.server_info()
     if arguments.json:
         print(json.dumps(asdict(found)))

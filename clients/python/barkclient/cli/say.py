@@ -28,8 +28,9 @@ def say(arguments: SayArguments) -> None:
     check_files(output, arguments.save_voice, arguments.timestamps)
     with ExitStack() as stack:
         sinks = Sinks(target, play=arguments.play, stack=stack)
-        tls = arguments.tls_settings()
-        client = stack.enter_context(Client(arguments.server, timeout=arguments.timeout, tls=tls))
+        client = stack.enter_context(
+            Client(arguments.server, timeout=arguments.timeout, **arguments.connection())
+        )
         text = TypedText(arguments.text) if arguments.stream_text else read_text(arguments.text)
         interrupt = Interrupt()
         synthesis = _begin(client, arguments, text)

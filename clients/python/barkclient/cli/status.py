@@ -3,9 +3,11 @@
 import json
 from collections.abc import Sequence
 
+import grpc
 from google.protobuf.json_format import MessageToDict
 
 from barkclient._internal.channel import open_channel
+from barkclient._internal.token import check_token, with_token
 from barkclient.cli.status_arguments import StatusArguments
 from barkclient.errors import map_errors
 from barkserve.v1 import autoscaler_pb2, autoscaler_pb2_grpc, status_pb2, status_pb2_grpc
@@ -36,21 +38,27 @@ def status(arguments: StatusArguments) -> None:
 def _replicas(arguments: StatusArguments) -> status_pb2.GetStatusResponse:
     request = status_pb2.GetStatusRequest()
     with (
-        open_channel(arguments.server, arguments.tls_settings()) as channel,
+        _open_channel(arguments, arguments.server) as channel,
         map_errors(arguments.server),
     ):
-        stub = status_pb2_grpc.StatusServiceStub(channel)
+        stub = status_pb2_grpc.StatusServiceStub(with_token(channel, arguments.token))
         return stub.GetStatus(request, timeout=arguments.timeout)
 
 
 def _scaling(arguments: StatusArguments) -> autoscaler_pb2.GetScalingResponse:
     request = autoscaler_pb2.GetScalingRequest()
     with (
-        open_channel(arguments.autoscaler, arguments.tls_settings()) as channel,
+        _open_channel(arguments, arguments.autoscaler) as channel,
         map_errors(arguments.autoscaler, starter="barkserve autoscaler"),
     ):
-        stub = autoscaler_pb2_grpc.AutoscalerServiceStub(channel)
+        stub = autoscaler_pb2_grpc.AutoscalerServiceStub(with_token(channel, arguments.token))
         return stub.GetScaling(request, timeout=arguments.timeout)
+
+
+def _open_channel(arguments: StatusArguments, target: str) -> grpc.Channel:
+    tls = arguments.tls_settings()
+    check_token(arguments.token, target, tls, insecure=arguments.insecure)
+    return open_channel(target, tls)
 
 
 def _replica_rows(

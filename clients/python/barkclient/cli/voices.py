@@ -69,7 +69,7 @@ def delete_voice(arguments: DeleteVoiceArguments) -> None:
 
 
 def _client(arguments: CommonArguments) -> Client:
-    return Client(arguments.server, timeout=arguments.timeout, tls=arguments.tls_settings())
+    return Client(arguments.server, timeout=arguments.timeout, **arguments.connection())
 
 
 def _line(voice: Voice, width: int) -> str:

@@ -32,6 +32,7 @@ from livekit.agents.types import (
 from barkclient import errors
 from barkclient._internal.channel import DEFAULT_TARGET
 from barkclient._internal.spoken_text import SpokenText
+from barkclient._internal.token import Token
 from barkclient.async_client import AsyncClient
 from barkclient.async_speech import AsyncSpeechContext
 from barkclient.options import StreamOptions
@@ -40,6 +41,8 @@ from barkclient.tls import Tls
 
 _STATUS: dict[type[errors.BarkClientError], int] = {
     errors.InvalidRequest: 400,
+    errors.Unauthenticated: 401,
+    errors.PermissionDenied: 403,
     errors.VoiceNotFound: 404,
     errors.PreconditionFailed: 412,
     errors.Overloaded: 429,
@@ -56,6 +59,8 @@ class TTS(tts.TTS[Any]):
         language: a BCP 47 code, to find sentence ends; empty: the voice's.
         sample_rate: 8000 to 48000 Hz.
         tls: certificates; None: plaintext.
+        token: sent with each call, or a function that returns it; see AsyncClient.
+        insecure: whether the token may be sent in plaintext to another machine.
         options: further options of a synthesis.
     """
 
@@ -67,6 +72,8 @@ class TTS(tts.TTS[Any]):
         language: str = "",
         sample_rate: int = 24_000,
         tls: Tls | None = None,
+        token: Token | None = None,
+        insecure: bool = False,
         options: StreamOptions | None = None,
     ) -> None:
         super().__init__(
@@ -74,7 +81,7 @@ class TTS(tts.TTS[Any]):
             sample_rate=sample_rate,
             num_channels=1,
         )
-        self._client = AsyncClient(target, tls=tls)
+        self._client = AsyncClient(target, tls=tls, token=token, insecure=insecure)
         self._options: StreamOptions = {**(options or {})}
         self._options |= {"encoding": "pcm16", "sample_rate": sample_rate, "word_times": True}
         self._options |= {"voice": voice, "language": language}

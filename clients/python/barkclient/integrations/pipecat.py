@@ -23,6 +23,7 @@ from pipecat.utils.errors import ErrorCategory
 from barkclient import errors
 from barkclient._internal.channel import DEFAULT_TARGET
 from barkclient._internal.spoken_text import SpokenText
+from barkclient._internal.token import Token
 from barkclient.async_client import AsyncClient
 from barkclient.async_speech import AsyncSpeechContext, AsyncSpeechStream
 from barkclient.options import StreamOptions
@@ -51,6 +52,8 @@ class BarkTTSService(TTSService):
         voice: a name or a handle; None: the server's default.
         language: a BCP 47 code, to find sentence ends; None: the voice's.
         tls: certificates; None: plaintext.
+        token: sent with each call, or a function that returns it; see AsyncClient.
+        insecure: whether the token may be sent in plaintext to another machine.
         options: further options of a synthesis.
         service: keyword arguments of Pipecat's TTSService.
     """
@@ -62,6 +65,8 @@ class BarkTTSService(TTSService):
         voice: str | None = None,
         language: str | None = None,
         tls: Tls | None = None,
+        token: Token | None = None,
+        insecure: bool = False,
         options: StreamOptions | None = None,
         **service: Any,
     ) -> None:
@@ -77,7 +82,7 @@ class BarkTTSService(TTSService):
             settings=TTSSettings(model="bark", voice=voice, language=language),
             **{**defaults, **service},
         )
-        self._client = AsyncClient(target, tls=tls)
+        self._client = AsyncClient(target, tls=tls, token=token, insecure=insecure)
         self._options: StreamOptions = options or {}
         self._answers: dict[str, _Answer] = {}
 
@@ -206,7 +211,13 @@ def _category(error: errors.BarkClientError) -> ErrorCategory:
             v.field == "text" for v in violations
         ):
             return ErrorCategory.APPLICATION
-        case errors.InvalidRequest() | errors.VoiceNotFound() | errors.PreconditionFailed():
+        case (
+            errors.InvalidRequest()
+            | errors.Unauthenticated()
+            | errors.PermissionDenied()
+            | errors.VoiceNotFound()
+            | errors.PreconditionFailed()
+        ):
             return ErrorCategory.INVALID_REQUEST
         case errors.Overloaded():
             return ErrorCategory.RATE_LIMIT

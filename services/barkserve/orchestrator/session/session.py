@@ -22,6 +22,9 @@ from barkserve.orchestrator.text.feed import TextFeed
 from barkserve.orchestrator.text.segmenter import Segmenter
 from barkserve.orchestrator.voices.catalog import VoiceCatalog
 from barkserve.orchestrator.voices.selection import VoiceSelector
+from barkserve.serving.auth.method_roles import check_role
+from barkserve.serving.auth.quotas import CallerQuotas
+from barkserve.serving.caller import Role, current_caller
 from barkserve.serving.metrics import Metrics
 from barkserve.v1 import speech_pb2
 
@@ -42,6 +45,7 @@ class SpeechBackend:
         voices: finds the voices that requests select.
         budget: the size of a segment.
         limits: the server's limits.
+        quotas: count the text of each caller.
         metrics: counts the samples that are sent.
     """
 
@@ -51,6 +55,7 @@ class SpeechBackend:
     voices: VoiceSelector
     budget: Budget
     limits: Limits
+    quotas: CallerQuotas
     metrics: Metrics
 
 
@@ -99,6 +104,7 @@ class Session:
             max_delay_s,
             max_pending_flushes=backend.limits.max_pending_flushes,
             idle_s=backend.limits.context_idle_s,
+            count=backend.quotas.count_characters,
         )
 
     async def messages(self) -> AsyncGenerator[Message, None]:
@@ -141,6 +147,7 @@ class Session:
     async def _resolve_plan(self) -> Plan:
         backend, request = self._backend, self._request
         if request.keep_voice:
+            check_role(current_caller(), Role.MANAGE_VOICES, "keep_voice")
             await backend.catalog.check_keeping()
         return make_plan(
             request,

@@ -25,6 +25,7 @@ class TextFeed:
         max_delay_s: how long an incomplete sentence may wait after an underrun.
         max_pending_flushes: the limit of flushes that are not done.
         idle_s: how long there may be nothing to speak before `next` fails; 0 for no limit.
+        count: called with the number of characters before text is taken; may refuse it.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class TextFeed:
         *,
         max_pending_flushes: int,
         idle_s: float,
+        count: Callable[[int], None],
     ) -> None:
         self._segmenter = segmenter
         self._underrun_at = underrun_at
@@ -44,6 +46,7 @@ class TextFeed:
         self._max_delay_s = max_delay_s
         self._max_pending_flushes = max_pending_flushes
         self._idle_s = idle_s
+        self._count = count
         self._utf8 = codecs.getincrementaldecoder("utf-8")()
         self._waiting_since = 0.0  # arrival of the oldest text that has not been returned
         self._active_at = self._now()  # arrival of the last text or flush
@@ -55,6 +58,7 @@ class TextFeed:
 
         Raises:
             InvalidArgument: the text has ended, or is too long.
+            Overloaded: the caller has sent too much text.
         """
         self._check_complete_character()
         self._push(text)
@@ -64,6 +68,7 @@ class TextFeed:
 
         Raises:
             InvalidArgument: the bytes are not UTF-8, or the text has ended or is too long.
+            Overloaded: the caller has sent too much text.
         """
         try:
             self._push(self._utf8.decode(data))
@@ -76,6 +81,7 @@ class TextFeed:
         Raises:
             InvalidArgument: the text has ended, or is too long, or too many flushes are pending.
                 A flush counts as a character.
+            Overloaded: the caller has sent too much text.
         """
         if self._pending_flushes >= self._max_pending_flushes:
             raise InvalidArgument(
@@ -197,6 +203,7 @@ class TextFeed:
             raise InvalidArgument(
                 "text", f"must be at most {self._max_characters} characters in all"
             )
+        self._count(characters)
         self._characters_left -= characters
         self._active_at = self._now()
 

@@ -87,8 +87,8 @@ class VoiceCatalog:
         """
         return await asyncio.to_thread(self.require_store().handles.get, handle)
 
-    async def create(self, card: VoiceCard, voice: Voice, *, replace: bool) -> None:
-        """Store a voice under a name.
+    async def create(self, card: VoiceCard, voice: Voice, *, replace: bool) -> bool:
+        """Store a voice under a name; return whether it replaces another one.
 
         Args:
             card: the name, language and description.
@@ -105,8 +105,9 @@ class VoiceCatalog:
                 f"{card.name!r} belongs to the checkpoint and cannot be replaced: choose another"
                 " name"
             )
-        await asyncio.to_thread(stored.named.create, card, voice, replace=replace)
+        replaced = await asyncio.to_thread(stored.named.create, card, voice, replace=replace)
         self._hint_expires_at = 0.0
+        return replaced
 
     async def delete(self, name: str) -> None:
         """Delete a stored voice.

@@ -8,7 +8,9 @@ from barkserve.errors import InvalidArgument
 from barkserve.orchestrator.text.language import checked_language
 from barkserve.orchestrator.voices.catalog import VoiceCatalog
 from barkserve.orchestrator.voices.selection import VoiceSelector, history_prompt
-from barkserve.serving.rpc_context import RpcContext
+from barkserve.serving import audit
+from barkserve.serving.caller import current_caller
+from barkserve.serving.rpc_context import RpcContext, request_id
 from barkserve.v1 import speech_pb2, speech_pb2_grpc
 
 MAX_DESCRIPTION_CHARACTERS = 500
@@ -64,7 +66,8 @@ class VoiceServicer(speech_pb2_grpc.SpeechServiceServicer):
             raise InvalidArgument("source.name", f"must name a voice; {NO_VOICE!r} means no voice")
         language = language or voice.language
         card = VoiceCard(request.name, language, request.description, stored=True)
-        await self._catalog.create(card, voice, replace=request.replace)
+        replaced = await self._catalog.create(card, voice, replace=request.replace)
+        _record("voice_replaced" if replaced else "voice_created", card.name, context)
         return speech_pb2.CreateVoiceResponse(voice=self._message(card))
 
     async def DeleteVoice(
@@ -72,6 +75,7 @@ class VoiceServicer(speech_pb2_grpc.SpeechServiceServicer):
     ) -> speech_pb2.DeleteVoiceResponse:
         """Delete a stored voice."""
         await self._catalog.delete(request.name)
+        _record("voice_deleted", request.name, context)
         return speech_pb2.DeleteVoiceResponse()
 
     def _message(self, card: VoiceCard) -> speech_pb2.Voice:
@@ -84,3 +88,9 @@ class VoiceServicer(speech_pb2_grpc.SpeechServiceServicer):
             if card.stored
             else speech_pb2.VOICE_ORIGIN_CHECKPOINT,
         )
+
+
+def _record(event: str, voice: str, context: RpcContext) -> None:
+    """Write a change of a voice to the audit log."""
+    caller = current_caller().name
+    audit.record(event, caller=caller, voice=voice, request_id=request_id(context))

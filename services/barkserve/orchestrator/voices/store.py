@@ -108,8 +108,8 @@ class VoiceStore:
             raise NotFound(f"no stored voice has the name {name[:80]!r}")
         return found
 
-    def create(self, card: VoiceCard, voice: Voice, *, replace: bool) -> None:
-        """Store a voice under the card's name.
+    def create(self, card: VoiceCard, voice: Voice, *, replace: bool) -> bool:
+        """Store a voice under the card's name; return whether it replaces another one.
 
         Raises:
             InvalidArgument: the name is not valid, or the voice is too large.
@@ -119,12 +119,15 @@ class VoiceStore:
         name = _checked_name(card.name)
         data = self.to_npz(card, voice)
         with self.quota.reserve(name):
-            if replace:
-                self._blobs.replace(_file_name(name), data)
-            elif self._has_preset(name) or not self._blobs.create(_file_name(name), data):
+            has_preset = self._has_preset(name)
+            if (replace or not has_preset) and self._blobs.create(_file_name(name), data):
+                return has_preset
+            if not replace:
                 raise AlreadyExists(
                     f"a voice named {name!r} already exists: choose another name, or set `replace`"
                 )
+            self._blobs.replace(_file_name(name), data)
+            return True
 
     def delete(self, name: str) -> None:
         """Delete a voice.

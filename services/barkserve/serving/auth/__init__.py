@@ -1,0 +1,1 @@
+"""Authentication: who calls, what a caller may do, and how much."""

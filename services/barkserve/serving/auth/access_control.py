@@ -1,0 +1,104 @@
+"""Decides about every RPC whether its caller may make it."""
+
+import math
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from barkserve.config import AuthenticationOptions, ServiceOptions
+from barkserve.errors import Overloaded, PermissionDenied, Unauthenticated
+from barkserve.serving.audit import Refusal, RefusalLog
+from barkserve.serving.auth.authenticator import Authenticator, open_authenticator
+from barkserve.serving.auth.method_roles import check_method
+from barkserve.serving.auth.rates import CallerRates
+from barkserve.serving.caller import (
+    Caller,
+    CallerLimits,
+    peer_address,
+    unauthenticated_caller,
+)
+from barkserve.serving.rpc_context import RpcContext
+
+_NO_LIMITS = CallerLimits()
+
+
+class AccessControl:
+    """Identifies callers, checks their roles and limits their requests per second.
+
+    Args:
+        authenticator: finds callers by tokens; None: every client may call every method.
+        limits: the limits of callers without a token.
+    """
+
+    def __init__(
+        self,
+        authenticator: Authenticator | None = None,
+        limits: CallerLimits = _NO_LIMITS,
+    ) -> None:
+        self._authenticator = authenticator
+        self._limits = limits
+        self._requests = CallerRates()
+        self._refusals = RefusalLog()
+
+    async def admit(self, method: str, context: RpcContext) -> Caller:
+        """Return the caller of an RPC.
+
+        Args:
+            method: "/package.Service/Method".
+            context: the context of the RPC.
+
+        Raises:
+            Unauthenticated: it has no valid token.
+            PermissionDenied: it has none of the roles of the method.
+            Overloaded: it makes more requests per second than it may.
+            KeysUnavailable: the keys of the identity provider could not be fetched so far.
+        """
+        try:
+            caller = await self._authenticate(method, context)
+        except (Unauthenticated, PermissionDenied) as error:
+            self._refusals.note(Refusal(error.status, str(error), method, peer_address(context)))
+            raise
+        self._count_request(caller)
+        return caller
+
+    @asynccontextmanager
+    async def following(self) -> AsyncIterator[None]:
+        """Follow changes of files and keys inside the block."""
+        if self._authenticator is None:
+            yield
+            return
+        async with self._authenticator.following():
+            yield
+
+    async def _authenticate(self, method: str, context: RpcContext) -> Caller:
+        if self._authenticator is None:
+            return unauthenticated_caller(context, self._limits)
+        caller = await self._authenticator.caller_of(context)
+        check_method(caller, method)
+        return caller
+
+    def _count_request(self, caller: Caller) -> None:
+        rate = caller.limits.requests_per_second
+        if rate is None:
+            return
+        wait_s = self._requests.take(caller.name, 1, rate, max(1, math.ceil(rate)))
+        if wait_s:
+            raise Overloaded(
+                f"{caller.name} may make {rate:g} requests per second: retry in {wait_s:.1f} s",
+                wait_s,
+            )
+
+
+def open_access_control(options: ServiceOptions) -> AccessControl:
+    """The access control that a service's options describe.
+
+    Raises:
+        StartupError: a file is not valid, or options are missing.
+    """
+    if not isinstance(options, AuthenticationOptions):
+        return AccessControl()
+    limits = CallerLimits(
+        streams=options.caller_streams or None,
+        characters_per_minute=options.caller_characters_per_minute or None,
+        requests_per_second=options.caller_requests_per_second or None,
+    )
+    return AccessControl(open_authenticator(options, limits), limits)
