@@ -13,7 +13,9 @@ PAGE = Path(__file__).parents[2] / "docs/http.md"
 BLOCKS = re.findall(r"^```(sh|python)\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.parametrize(("language", "program"), BLOCKS, ids=["curl", "openai", "websocket"])
+@pytest.mark.parametrize(
+    ("language", "program"), BLOCKS, ids=["curl", "openai", "elevenlabs", "websocket"]
+)
 async def test_documented_program_writes_speech(
     gateway: RunningGateway, tmp_path: Path, language: str, program: str
 ) -> None:

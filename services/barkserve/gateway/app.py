@@ -5,15 +5,18 @@ from collections.abc import Sequence
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
+from barkserve.gateway import ignored_fields, request_ids
 from barkserve.gateway.backend import Backend
 from barkserve.gateway.body_limit import BodyLimit
 from barkserve.gateway.drain import Drain
 from barkserve.gateway.drain_state import DrainState
+from barkserve.gateway.elevenlabs.routes import elevenlabs_routes
+from barkserve.gateway.elevenlabs.streams import elevenlabs_streams
 from barkserve.gateway.failures import add_handlers
 from barkserve.gateway.health import health_routes
-from barkserve.gateway.openai.routes import IGNORED_HEADER, speech_routes
+from barkserve.gateway.openai.routes import speech_routes
 from barkserve.gateway.page import Page, page_folder
-from barkserve.gateway.request_ids import HEADER, RequestIds
+from barkserve.gateway.request_ids import RequestIds
 from barkserve.gateway.websocket.routes import websocket_routes
 
 _MAX_BODY_BYTES = 8 * 1024 * 1024
@@ -38,6 +41,8 @@ def create_app(
     add_handlers(app)
     app.include_router(health_routes(drain))
     app.include_router(speech_routes())
+    app.include_router(elevenlabs_routes())
+    app.include_router(elevenlabs_streams())
     app.include_router(websocket_routes())
     app.mount("/", Page(page_folder()))
     # The last one added is the outermost.
@@ -48,7 +53,7 @@ def create_app(
         allow_origins=cors_origins,
         allow_methods=["*"],
         allow_headers=["*"],
-        expose_headers=[HEADER, IGNORED_HEADER],
+        expose_headers=[request_ids.HEADER, ignored_fields.HEADER],
     )
     app.add_middleware(RequestIds)
     return app

@@ -6,14 +6,18 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from barkclient.errors import BarkClientError
+from barkserve.gateway.elevenlabs import failures as elevenlabs
 from barkserve.gateway.errors import HttpFailure
 from barkserve.gateway.openai import failures as openai
 
+_ELEVENLABS_PATHS = ("/v1/text-to-speech/", "/v1/voices")
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "request_too_large"}
 
 
 def render_for(path: str, failure: HttpFailure) -> Response:
     """The response for a failure of a request to `path`."""
+    if path.startswith(_ELEVENLABS_PATHS):
+        return elevenlabs.render(failure)
     return openai.render(failure)
 
 

@@ -1,6 +1,7 @@
 """The audio formats of HTTP responses, and how the orchestrator's encodings become them."""
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from barkclient import AsyncSynthesis
@@ -37,6 +38,14 @@ FORMATS = {each.name: each for each in _FORMATS}
 """The formats by name."""
 
 
+async def chunks_of(synthesis: AsyncSynthesis) -> AsyncGenerator[bytes, None]:
+    """The bytes of a speech, as they arrive. Closing the generator cancels the synthesis."""
+    async with synthesis:
+        async for chunk in synthesis:
+            if chunk.audio:
+                yield chunk.audio
+
+
 async def encoded(
     synthesis: AsyncSynthesis, http_format: HttpFormat
 ) -> AsyncGenerator[bytes, None]:
@@ -45,12 +54,12 @@ async def encoded(
     Raises:
         BarkClientError: the synthesis failed.
     """
+    if not http_format.is_aac:
+        async with aclosing(chunks_of(synthesis)) as chunks:
+            async for audio in chunks:
+                yield audio
+        return
     async with synthesis:
-        if not http_format.is_aac:
-            async for chunk in synthesis:
-                if chunk.audio:
-                    yield chunk.audio
-            return
         encoder: AacEncoder | None = None
         async for chunk in synthesis:
             encoder = encoder or AacEncoder(chunk.sample_rate)

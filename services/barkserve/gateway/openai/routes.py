@@ -7,6 +7,7 @@ from barkclient import AsyncClient, AsyncSynthesis
 from barkserve.gateway.dependencies import BackendDependency, ClientDependency, RequestId
 from barkserve.gateway.errors import HttpFailure
 from barkserve.gateway.formats import FORMATS, encoded
+from barkserve.gateway.ignored_fields import ignored_header
 from barkserve.gateway.openai.events import MIME_TYPE, events
 from barkserve.gateway.openai.failures import render
 from barkserve.gateway.openai.request import SpeechRequest
@@ -14,8 +15,6 @@ from barkserve.gateway.streamed_body import StreamedBody
 
 MODEL_NAMES = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
 """OpenAI's names. They all mean the checkpoint that the server has."""
-
-IGNORED_HEADER = "x-barkserve-ignored"
 
 
 def speech_routes() -> APIRouter:
@@ -43,7 +42,7 @@ async def create_speech(
         voice = await backend.aliases.resolve(voice, client)
     options = speech.options(voice, http_format.encoding, request_id)
     synthesis = client.synthesize(speech.input, **options)
-    headers = {IGNORED_HEADER: ", ".join(speech.ignored)} if speech.ignored else {}
+    headers = ignored_header(speech.ignored)
     audio = encoded(synthesis, http_format)
     if speech.stream_format == "audio":
         return StreamedBody(audio, http_format.mime_type, headers, render)

@@ -1,0 +1,1 @@
+"""The text-to-speech part of ElevenLabs' HTTP and WebSocket API."""
