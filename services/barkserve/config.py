@@ -214,6 +214,33 @@ class VoiceOptions:
 
 
 @dataclass(frozen=True)
+class AssumedCapacityOptions:
+    """The capacity of a replica before it has been measured."""
+
+    assumed_streams: float = option(
+        4.0, "real-time streams per replica, assumed until the capacity is measured"
+    )
+
+
+@dataclass(frozen=True)
+class AdmissionOptions(AssumedCapacityOptions):
+    """Which streams the orchestrator accepts. `barkserve up` passes them on."""
+
+    admission: str = option(
+        "rate",
+        "rate accepts streams as far as the measured rate of the stages keeps all of them in "
+        "real time; count accepts --max-streams",
+        ("rate", "count"),
+    )
+    admission_share: float = option(
+        0.85, "share of the measured rate that accepted streams may use; above 0, at most 1"
+    )
+    queue_seconds: float = option(
+        1.0, "time that a stream may wait for room, if room is expected in that time"
+    )
+
+
+@dataclass(frozen=True)
 class StageOptions(ModelOptions, CheckpointOptions, ServiceOptions):
     """Options of every stage: a service with a model."""
 
@@ -308,6 +335,7 @@ class ReplicaWaitOptions:
 
 @dataclass(frozen=True)
 class OrchestratorOptions(
+    AdmissionOptions,
     AuthenticationOptions,
     VoiceOptions,
     ReplicaWaitOptions,
@@ -331,6 +359,9 @@ class OrchestratorOptions(
         "a request can override it; 0 means no limit",
     )
     max_contexts: int = option(16, "contexts open in one StreamingSynthesize call", least=1)
+    max_calls_per_caller: int = option(
+        1000, "StreamingSynthesize calls that one caller may have open", least=1
+    )
     max_pending_flushes: int = option(
         1000, "flushes of one context that are not reported as done", least=1
     )
@@ -366,7 +397,9 @@ class OrchestratorOptions(
 
 
 @dataclass(frozen=True)
-class AutoscalerOptions(AuthenticationOptions, StageAddressOptions, ServiceOptions):
+class AutoscalerOptions(
+    AuthenticationOptions, AssumedCapacityOptions, StageAddressOptions, ServiceOptions
+):
     """Options of `barkserve autoscaler`."""
 
     port: int = port_option(50056, _PORT)
@@ -376,9 +409,6 @@ class AutoscalerOptions(AuthenticationOptions, StageAddressOptions, ServiceOptio
     )
     target_utilization: float = option(
         0.7, "share of a replica's measured capacity that running streams may use"
-    )
-    assumed_streams: float = option(
-        4.0, "real-time streams per replica, assumed until the capacity is measured"
     )
     idle_seconds: float = option(
         300.0, "time after the last stream for which each stage keeps a replica"
@@ -437,6 +467,7 @@ class TokenOptions:
 
 @dataclass(frozen=True)
 class UpOptions(
+    AdmissionOptions,
     AuthenticationOptions,
     VoiceOptions,
     ReplicaWaitOptions,

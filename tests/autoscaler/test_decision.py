@@ -2,8 +2,8 @@
 
 import pytest
 
-from barkserve.autoscaler.costs import StageCost
 from barkserve.autoscaler.decision import Decision, Measured, Policy, decide
+from barkserve.discovery.stage_cost import StageCost
 from barkserve.serving.load import Load
 
 POLICY = Policy(target_utilization=0.5, assumed_streams=4)

@@ -25,7 +25,7 @@ CHART_SETS = {
 
 NOT_OFFERED = {"exit_on_stdin_close"}
 
-STRICTER = {"target_utilization", "assumed_streams"}
+STRICTER = {"target_utilization", "assumed_streams", "admission_share"}
 """Options whose lower limit is exclusive: the service checks this itself."""
 
 

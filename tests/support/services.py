@@ -41,9 +41,15 @@ class RunningService:
 
 @asynccontextmanager
 async def running(service: str, checkpoint: Path, **options: Any) -> AsyncIterator[RunningService]:
-    """Run one service with these options on a free port."""
+    """Run one service with these options on a free port.
+
+    An orchestrator accepts streams by their number, unless the options say otherwise. The speed of
+    this machine must not decide what a test sees.
+    """
     entry = service_named(service)
     build = import_module(entry.builder).build
+    if service == "orchestrator":
+        options = {"admission": "count"} | options
     own = {"checkpoint": str(checkpoint)} if entry.reads_checkpoint else {}
     chosen: Any = entry.options(port=0, metrics_port=0, **own | options)
     tls = TlsFiles.from_options(chosen)

@@ -148,7 +148,9 @@ async def running_fakes(fakes: Fakes) -> AsyncIterator[Chain]:
             build = running_built(stage, lambda metrics, stage=stage: fakes.service(stage, metrics))
             services[stage] = await stack.enter_async_context(build)
         addresses = {stage: services[stage].address for stage in STAGES}
-        options = OrchestratorOptions(checkpoint=str(fakes.folder.path), port=0, **addresses)
+        options = OrchestratorOptions(
+            checkpoint=str(fakes.folder.path), port=0, admission="count", **addresses
+        )
         services["orchestrator"] = await stack.enter_async_context(
             running_built("orchestrator", lambda metrics: orchestrator.build(options, metrics))
         )

@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from barkserve.autoscaler.costs import StageCost
 from barkserve.autoscaler.decision import Decision, Measured, Policy, decide
-from barkserve.discovery.replica import Replica
+from barkserve.discovery.replica import Replica, loads_of
 from barkserve.discovery.replica_set import ReplicaSet
+from barkserve.discovery.stage_cost import StageCost
 from barkserve.errors import InvalidArgument
 from barkserve.serving.load import Load
 
@@ -91,7 +91,7 @@ class Observer:
 
     def tick(self) -> None:
         """Decide once, for every service."""
-        loads = {service: _loads(each.replicas) for service, each in self._sets.items()}
+        loads = {service: loads_of(each.replicas) for service, each in self._sets.items()}
         streams = self._streams(loads)
         now = self._clock()
         if streams or self._any_new_stream(loads):
@@ -109,11 +109,18 @@ class Observer:
         changed.set()
 
     def _streams(self, loads: Mapping[str, Mapping[object, Load]]) -> int:
-        """Streams in the system: those of the orchestrators, or of the stage that has most."""
-        return max(
-            (round(sum(load.streams for load in each.values())) for each in loads.values()),
-            default=0,
-        )
+        """Streams in the system: those of the orchestrators, or of the stage that has most.
+
+        Streams that the orchestrators could not accept count too. A client that calls again counts
+        again, so they double the number at most.
+        """
+        streams = {
+            service: sum(load.streams for load in each.values()) for service, each in loads.items()
+        }
+        if ORCHESTRATOR in loads:
+            unmet = sum(load.queue for load in loads[ORCHESTRATOR].values())
+            streams[ORCHESTRATOR] += min(unmet, streams[ORCHESTRATOR])
+        return round(max(streams.values(), default=0))
 
     def _any_new_stream(self, loads: Mapping[str, Mapping[object, Load]]) -> bool:
         """Whether any replica has admitted a stream since the last decision.
@@ -137,7 +144,3 @@ class Observer:
             slots=sum(slots) / len(slots) if slots else 0.0,
             active=active,
         )
-
-
-def _loads(replicas: Sequence[Replica]) -> dict[object, Load]:
-    return {replica.address: replica.load for replica in replicas if replica.load is not None}

@@ -1,14 +1,20 @@
 """Builds the orchestrator, the public service. Needs no torch."""
 
 import asyncio
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from barkserve.checkpoint.folder import CheckpointFolder, bundled_checkpoint
 from barkserve.checkpoint.voices import VoiceLibrary
 from barkserve.config import OrchestratorOptions
 from barkserve.constants import NO_VOICE, STAGES, StageName
 from barkserve.discovery.spec import resolver_of
+from barkserve.errors import StartupError
 from barkserve.external import riva_tts_pb2_grpc
+from barkserve.orchestrator.admission.admission import StreamAdmission
+from barkserve.orchestrator.admission.capacity import Capacity, RateCapacity, unlimited
+from barkserve.orchestrator.admission.hold_limit import HoldLimit
 from barkserve.orchestrator.riva.servicer import RivaServicer
 from barkserve.orchestrator.riva.voices import RivaVoices
 from barkserve.orchestrator.server_info import server_info
@@ -25,13 +31,17 @@ from barkserve.orchestrator.voices.handles import VoiceHandles
 from barkserve.orchestrator.voices.selection import VoiceSelector
 from barkserve.orchestrator.voices.store import VoiceStore
 from barkserve.services import ORCHESTRATOR, RIVA_SERVICE, STATUS_SERVICE, service_named
-from barkserve.serving.admission import Admission
 from barkserve.serving.auth.quotas import CallerQuotas
 from barkserve.serving.channel import Dialer
 from barkserve.serving.load import ReadLoad, load_of
 from barkserve.serving.metrics import Metrics
 from barkserve.serving.service import Service, register_with
 from barkserve.v1 import speech_pb2, speech_pb2_grpc, status_pb2_grpc
+
+_UNLIMITED = sys.maxsize
+
+_MAX_CONTEXT_HOLDERS = 4
+"""One caller may have --max-streams contexts open, and all callers together four times as many."""
 
 
 def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
@@ -42,7 +52,13 @@ def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
     default = options.voice or library.default or NO_VOICE
     pools = _pools(options)
     quotas = CallerQuotas()
-    admission = Admission(options.max_streams, during=quotas.stream)
+    admission = _admission(options, pools, quotas)
+    calls = HoldLimit(
+        "open calls",
+        options.max_calls_per_caller,
+        _UNLIMITED,
+        "close some, or raise --max-calls-per-caller",
+    )
     backend = SpeechBackend(
         stages=StageClients(pools, folder.bark),
         folder=folder,
@@ -54,15 +70,28 @@ def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
         limits=_limits(options),
         quotas=quotas,
         metrics=metrics,
+        admission=admission,
+        open_contexts=HoldLimit(
+            "open contexts",
+            options.max_streams,
+            _MAX_CONTEXT_HOLDERS * options.max_streams,
+            "open a context when there is text, or raise --max-streams",
+        ),
     )
     info = _server_info(options, folder, default, library.languages())
-    servicer = SpeechServicer(backend, info, admission)
+    servicer = SpeechServicer(backend, info, calls)
     background = _Background(catalog, default, pools)
     register = register_with(speech_pb2_grpc.add_SpeechServiceServicer_to_server, servicer)
-    load = load_of(admission)
+    load = _load_of(admission)
+    metrics.watch("streams_waiting", "Streams that wait for room", lambda: admission.waiting)
+    metrics.watch(
+        "capacity_streams",
+        "Streams that the stages serve in real time",
+        lambda: admission.measured.streams,
+    )
     extra_services = (
         _status_service(options, pools, load),
-        _riva_service(backend, admission),
+        _riva_service(backend, calls),
     )
     return Service(
         ORCHESTRATOR.full_name,
@@ -74,6 +103,32 @@ def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
         on_drain=servicer.start_draining,
         behind_vip=True,
     )
+
+
+def _admission(
+    options: OrchestratorOptions, pools: dict[StageName, StagePool], quotas: CallerQuotas
+) -> StreamAdmission:
+    """The admission of streams by the chosen policy.
+
+    Raises:
+        StartupError: an option has no effect with its value.
+    """
+    if not (0 < options.admission_share <= 1 and options.assumed_streams > 0):
+        raise StartupError(
+            "--admission-share must be above 0 and at most 1, --assumed-streams above 0"
+        )
+    capacity: Callable[[], Capacity] = RateCapacity(
+        pools, options.admission_share, options.assumed_streams
+    )
+    if options.admission == "count":
+        capacity = unlimited(capacity)
+    return StreamAdmission(options.max_streams, capacity, options.queue_seconds, quotas.stream)
+
+
+def _load_of(admission: StreamAdmission) -> ReadLoad:
+    """Read the load of this service. Its queue is the demand that it could not meet."""
+    read = load_of(admission)
+    return lambda: replace(read(), queue=admission.unmet)
 
 
 def _pools(options: OrchestratorOptions) -> dict[StageName, StagePool]:
@@ -178,9 +233,9 @@ def _status_service(
     return Service(STATUS_SERVICE, register)
 
 
-def _riva_service(backend: SpeechBackend, admission: Admission) -> Service:
+def _riva_service(backend: SpeechBackend, calls: HoldLimit) -> Service:
     """Build the service with NVIDIA Riva's API; it has nothing to start or stop."""
     voices = RivaVoices(backend.catalog, backend.folder.name, backend.voices.default)
-    servicer = RivaServicer(backend, voices, admission)
+    servicer = RivaServicer(backend, voices, calls)
     add = riva_tts_pb2_grpc.add_RivaSpeechSynthesisServicer_to_server
     return Service(RIVA_SERVICE, register_with(add, servicer))

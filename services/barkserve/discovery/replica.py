@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -51,6 +51,7 @@ class Replica:
         unreachable: why the last attempt to reach it failed; empty if it did not.
         busy: share of the last seconds in which its model computed, 0 to 1.
         unreported_streams: streams started here that the last report may not include.
+        streams_elsewhere: streams that other processes run on it.
         failures: consecutive streams that broke or could not start.
         avoided_until: time.monotonic() until which other replicas are preferred.
     """
@@ -62,6 +63,7 @@ class Replica:
         self.unreachable = ""
         self.busy = 0.0
         self.unreported_streams = 0
+        self.streams_elsewhere = 0.0
         self.failures = 0
         self.avoided_until = 0.0
         self._dialer = dialer
@@ -70,6 +72,7 @@ class Replica:
         self._loop: asyncio.AbstractEventLoop | None = None  # the connections'
         self._closing: set[asyncio.Task[None]] = set()
         self._retired = False
+        self._own_streams = self._own_peak = 0  # now, and most since the last report
         self._unreported_before = 0  # those from before the last report
         self._marks: list[tuple[float, float]] = []  # (when, busy_seconds), oldest first
         self._listening: asyncio.Task[None] | None = None
@@ -113,6 +116,8 @@ class Replica:
         self.busy = min(1.0, (load.busy_seconds - before) / elapsed) if elapsed > 0 else 0.0
         taken = load.taken - (0 if self.load is None else self.load.taken)
         self._note_taken(round(taken))
+        self.streams_elsewhere = max(0.0, load.streams - self._own_peak)
+        self._own_peak = self._own_streams
         self.load = load
         self._reported_at = now
         self._note_reachable()
@@ -134,6 +139,7 @@ class Replica:
         if now - self._lost_at > UNREACHABLE_AFTER_S and not self._loss_logged:
             self._loss_logged = True
             _log.warning("cannot reach replica %s, still trying: %s", self.address, reason)
+        self.streams_elsewhere = 0.0
 
     def check_reports(self, clock: ReportClock) -> None:
         """Mark the replica as stale if its last report is too old.
@@ -144,6 +150,16 @@ class Replica:
             return
         self.stale = True
         _log.warning("replica %s sends no load reports; other replicas are used", self.address)
+
+    def begin_stream(self) -> None:
+        """Count a stream of this process."""
+        self.unreported_streams += 1
+        self._own_streams += 1
+        self._own_peak = max(self._own_peak, self._own_streams)
+
+    def end_stream(self) -> None:
+        """Stop counting a stream of this process."""
+        self._own_streams -= 1
 
     @contextmanager
     def stream(self) -> Iterator[grpc.aio.Channel]:
@@ -236,6 +252,11 @@ class Replica:
         self.unreported_streams = self._unreported_before = min(
             since_last, max(0, self.unreported_streams - taken)
         )
+
+
+def loads_of(replicas: Sequence[Replica]) -> dict[object, Load]:
+    """The last load report of each replica that has sent one, by address."""
+    return {replica.address: replica.load for replica in replicas if replica.load is not None}
 
 
 def _reports(

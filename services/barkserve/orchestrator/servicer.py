@@ -4,13 +4,14 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
+from barkserve.orchestrator.admission.hold_limit import HoldLimit
 from barkserve.orchestrator.session.heartbeats import with_heartbeats
 from barkserve.orchestrator.session.responses import Message
 from barkserve.orchestrator.session.session import Session, SpeechBackend
 from barkserve.orchestrator.session.streaming_call import StreamingCall
 from barkserve.orchestrator.synthesis.plan import check_text
 from barkserve.orchestrator.voices.servicer import VoiceServicer
-from barkserve.serving.admission import Admission
+from barkserve.serving.caller import current_caller
 from barkserve.serving.rpc_context import RpcContext, deadline
 from barkserve.v1 import speech_pb2
 
@@ -21,19 +22,19 @@ class SpeechServicer(VoiceServicer):
     Args:
         backend: what all sessions share.
         info: the answer to GetServerInfo.
-        admission: limits the sessions that run at once.
+        calls: limits the open StreamingSynthesize calls.
     """
 
     def __init__(
         self,
         backend: SpeechBackend,
         info: speech_pb2.GetServerInfoResponse,
-        admission: Admission,
+        calls: HoldLimit,
     ) -> None:
         super().__init__(backend.catalog, backend.voices)
         self._backend = backend
         self._info = info
-        self._admission = admission
+        self._calls = calls
         self._draining = asyncio.Event()
 
     def start_draining(self) -> None:
@@ -45,20 +46,19 @@ class SpeechServicer(VoiceServicer):
     ) -> AsyncGenerator[speech_pb2.SynthesizeResponse, None]:
         """Speak a complete text."""
         await check_text(request.text, self._backend.limits.max_text_characters)
-        with self._admission.stream():
-            text = request.text
-            request.ClearField("text")
-            session = Session(self._backend, request, deadline(context), max_delay_s=0.0)
-            session.feed.push(text)
-            session.feed.end()
-            async with (
-                aclosing(_responses(session)) as responses,
-                aclosing(
-                    with_heartbeats(responses, self._backend.limits.heartbeat_s, _heartbeat)
-                ) as kept_alive,
-            ):
-                async for response in kept_alive:
-                    yield response
+        text = request.text
+        request.ClearField("text")
+        session = Session(self._backend, request, deadline(context), max_delay_s=0.0)
+        session.feed.push(text)
+        session.feed.end()
+        async with (
+            aclosing(_responses(session)) as responses,
+            aclosing(
+                with_heartbeats(responses, self._backend.limits.heartbeat_s, _heartbeat)
+            ) as kept_alive,
+        ):
+            async for response in kept_alive:
+                yield response
 
     async def StreamingSynthesize(
         self,
@@ -66,10 +66,11 @@ class SpeechServicer(VoiceServicer):
         context: RpcContext,
     ) -> AsyncGenerator[speech_pb2.StreamingSynthesizeResponse, None]:
         """Speak texts that are still being written."""
-        call = StreamingCall(self._backend, self._admission, deadline(context), self._draining)
-        async with aclosing(call.responses(request_iterator)) as responses:
-            async for response in responses:
-                yield response
+        with self._calls.hold(current_caller().name):
+            call = StreamingCall(self._backend, deadline(context), self._draining)
+            async with aclosing(call.responses(request_iterator)) as responses:
+                async for response in responses:
+                    yield response
 
     async def GetServerInfo(
         self, request: speech_pb2.GetServerInfoRequest, context: RpcContext

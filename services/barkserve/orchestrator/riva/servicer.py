@@ -6,12 +6,13 @@ from contextlib import aclosing
 
 from barkserve.errors import BarkserveError, IdleTimeout, InvalidArgument
 from barkserve.external import riva_tts_pb2, riva_tts_pb2_grpc
+from barkserve.orchestrator.admission.hold_limit import HoldLimit
 from barkserve.orchestrator.riva.options import riva_field_names, to_synthesize_request
 from barkserve.orchestrator.riva.responses import Response, to_riva_responses
 from barkserve.orchestrator.riva.voices import RivaVoices
 from barkserve.orchestrator.session.session import Session, SpeechBackend
 from barkserve.orchestrator.synthesis.plan import check_text
-from barkserve.serving.admission import Admission
+from barkserve.serving.caller import current_caller
 from barkserve.serving.rpc_context import RpcContext, deadline
 
 Request = riva_tts_pb2.SynthesizeSpeechRequest
@@ -27,18 +28,18 @@ class RivaServicer(riva_tts_pb2_grpc.RivaSpeechSynthesisServicer):
     Args:
         backend: what all sessions share.
         voices: the voices under Riva's names.
-        admission: limits the number of concurrent streams.
+        calls: limits the open SynthesizeOnline calls.
     """
 
-    def __init__(self, backend: SpeechBackend, voices: RivaVoices, admission: Admission) -> None:
+    def __init__(self, backend: SpeechBackend, voices: RivaVoices, calls: HoldLimit) -> None:
         self._backend = backend
         self._voices = voices
-        self._admission = admission
+        self._calls = calls
 
     async def Synthesize(self, request: Request, context: RpcContext) -> Response:
         """Speak one text and return all of its audio at once."""
         await check_text(request.text, self._backend.limits.max_text_characters)
-        with riva_field_names(), self._admission.stream():
+        with riva_field_names():
             session = await self._new_session(request, context)
             session.feed.push(request.text)
             session.feed.end()
@@ -55,24 +56,10 @@ class RivaServicer(riva_tts_pb2_grpc.RivaSpeechSynthesisServicer):
         self, request_iterator: AsyncIterator[Request], context: RpcContext
     ) -> AsyncGenerator[Response, None]:
         """Speak the text of one or more requests and stream the audio."""
-        first = await self._first_request(request_iterator)
-        if first is None:
-            raise InvalidArgument("text", "must be sent: the stream ended without a request")
-        with riva_field_names(), self._admission.stream():
-            session = await self._new_session(first, context)
-            reading = asyncio.create_task(_read_requests(first, request_iterator, session))
-            try:
-                async with aclosing(session.messages()) as messages:
-                    async for response in to_riva_responses(messages):
-                        yield response
-            except BarkserveError:
-                # An error of the requests explains this one. It is raised below.
-                if not reading.done() or reading.exception() is None:
-                    raise
-            finally:
-                reading.cancel()
-                await asyncio.wait({reading})
-            await reading
+        with self._calls.hold(current_caller().name), riva_field_names():
+            async with aclosing(self._speak(request_iterator, context)) as responses:
+                async for response in responses:
+                    yield response
 
     async def GetRivaSynthesisConfig(
         self, request: riva_tts_pb2.RivaSynthesisConfigRequest, context: RpcContext
@@ -83,6 +70,27 @@ class RivaServicer(riva_tts_pb2_grpc.RivaSpeechSynthesisServicer):
             for parameters in await self._voices.parameters():
                 response.model_config.add(model_name=self._voices.model, parameters=parameters)
         return response
+
+    async def _speak(
+        self, requests: AsyncIterator[Request], context: RpcContext
+    ) -> AsyncGenerator[Response, None]:
+        first = await self._first_request(requests)
+        if first is None:
+            raise InvalidArgument("text", "must be sent: the stream ended without a request")
+        session = await self._new_session(first, context)
+        reading = asyncio.create_task(_read_requests(first, requests, session))
+        try:
+            async with aclosing(session.messages()) as messages:
+                async for response in to_riva_responses(messages):
+                    yield response
+        except BarkserveError:
+            # An error of the requests explains this one. It is raised below.
+            if not reading.done() or reading.exception() is None:
+                raise
+        finally:
+            reading.cancel()
+            await asyncio.wait({reading})
+        await reading
 
     async def _first_request(self, requests: AsyncIterator[Request]) -> Request | None:
         """Read the first request; None if the client sends none."""

@@ -1,12 +1,15 @@
 """Speaks one text or context, from its request to its last message. Knows no calls."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 
 from barkserve.checkpoint.folder import CheckpointFolder
 from barkserve.checkpoint.voices import MAX_NPZ_BYTES
 from barkserve.errors import BarkserveError, InvalidArgument
+from barkserve.orchestrator.admission.admission import StreamAdmission
+from barkserve.orchestrator.admission.hold_limit import HoldLimit
+from barkserve.orchestrator.admission.stream import Stream
 from barkserve.orchestrator.audio.playout_clock import PlayoutClock
 from barkserve.orchestrator.session.limits import Limits
 from barkserve.orchestrator.session.received import Received, check_same, resumed_cuts
@@ -47,6 +50,8 @@ class SpeechBackend:
         limits: the server's limits.
         quotas: count the text of each caller.
         metrics: counts the samples that are sent.
+        admission: accepts the sessions that speak.
+        open_contexts: limits the contexts, also those that have nothing to speak.
     """
 
     stages: StageClients
@@ -57,10 +62,15 @@ class SpeechBackend:
     limits: Limits
     quotas: CallerQuotas
     metrics: Metrics
+    admission: StreamAdmission
+    open_contexts: HoldLimit
 
 
 class Session:
     """One text or context. Made for one use, inside an event loop.
+
+    It counts as a stream from its first text until `messages` is closed. A session that waits for a
+    client to read counts too.
 
     Args:
         backend: what all sessions share.
@@ -87,6 +97,8 @@ class Session:
         self._request = request
         self._deadline = deadline
         self._clock = PlayoutClock()
+        self._accepted = AsyncExitStack()
+        self._stream: Stream | None = None
         if request.HasField("resume"):
             request.seed = request.resume.started.seed
             request.request_id = request.resume.started.request_id
@@ -112,7 +124,16 @@ class Session:
 
         Raises:
             BarkserveError: the options, the voice or the text are not valid, or a stage failed.
+            Overloaded: there is no room for it.
         """
+        async with self._accepted:
+            if self.feed.speakable:
+                await self._accept()  # refused before anything is done for it
+            async with aclosing(self._speak()) as messages:
+                async for message in messages:
+                    yield message
+
+    async def _speak(self) -> AsyncGenerator[Message, None]:
         plan = await self._resolve_plan()
         self._segmenter.language = plan.language
         builder = ResponseBuilder(
@@ -123,7 +144,13 @@ class Session:
             check_same(self._request.resume.started, started)
         yield started
         synthesis = Synthesis(
-            self._backend.stages, plan, self.feed, self._backend.budget, self._clock, self._deadline
+            self._backend.stages,
+            plan,
+            self.feed,
+            self._backend.budget,
+            self._clock,
+            self._deadline,
+            self._accept,
         )
         async with (
             aclosing(synthesis.events()) as events,
@@ -139,6 +166,12 @@ class Session:
             self._count(message, plan)
             yield message
         yield await self._finished(plan)
+
+    async def _accept(self) -> None:
+        """Become a stream, unless it is one. Raises Overloaded if there is no room."""
+        if self._stream is None:
+            accepting = self._backend.admission.stream(self.feed.characters)
+            self._stream = await self._accepted.enter_async_context(accepting)
 
     def cancelled(self) -> speech_pb2.SynthesisFinished:
         """The final message of a session that was cancelled."""
@@ -172,7 +205,11 @@ class Session:
     def _count(self, message: Message, plan: Plan) -> None:
         if isinstance(message, speech_pb2.AudioChunk):
             self._backend.metrics.produced(message.sample_count)
-            self._clock.sent(message.sample_count / plan.output.sample_rate)
+            seconds = message.sample_count / plan.output.sample_rate
+            self._clock.sent(seconds)
+            if self._stream is not None:
+                self._stream.made_s += seconds
+                self._stream.characters = self.feed.characters
 
     async def _finished(self, plan: Plan) -> speech_pb2.SynthesisFinished:
         """The final message. A voice that cannot be kept does not fail the session."""

@@ -11,9 +11,10 @@ from typing import Literal
 from google.rpc import status_pb2
 
 from barkserve.errors import BarkserveError, InvalidArgument
+from barkserve.orchestrator.admission.hold_limit import HoldLimit
 from barkserve.orchestrator.session.responses import Message
 from barkserve.orchestrator.session.session import Session
-from barkserve.serving.admission import Admission
+from barkserve.serving.caller import current_caller
 from barkserve.serving.status import as_barkserve_error, to_status
 from barkserve.v1 import speech_pb2
 
@@ -26,12 +27,11 @@ StopReason = BarkserveError | Literal["cancelled"]
 class SpeechContext:
     """A session that takes requests. It starts to speak when it is made.
 
-    It counts as a stream until its last message has been sent. Contexts that wait for a client to
-    read are therefore limited too.
+    Contexts that wait for a client to read stay open, so their number is limited.
 
     Args:
         session: speaks.
-        admission: limits the sessions that run at once.
+        open_contexts: limits the contexts that are open.
         send: sends a message to the client.
         on_end: called once the last message has been sent.
 
@@ -39,13 +39,13 @@ class SpeechContext:
         closing: whether its final message is already determined.
 
     Raises:
-        Overloaded: no further session is admitted.
+        Overloaded: no further context may be open.
     """
 
     def __init__(
         self,
         session: Session,
-        admission: Admission,
+        open_contexts: HoldLimit,
         send: Callable[[ContextMessage], Awaitable[None]],
         on_end: Callable[[], None],
     ) -> None:
@@ -54,10 +54,10 @@ class SpeechContext:
         self._send = send
         self._on_end = on_end
         self._stop_reason: StopReason | None = None  # why this context cancelled its task
-        admitted = ExitStack()
-        admitted.enter_context(admission.stream())
+        held = ExitStack()
+        held.enter_context(open_contexts.hold(current_caller().name))
         self.task = asyncio.create_task(self._run())
-        self.task.add_done_callback(lambda _: admitted.close())
+        self.task.add_done_callback(lambda _: held.close())
 
     def take(self, request: speech_pb2.StreamingSynthesizeRequest) -> None:
         """Take a request that is not the first. Raises InvalidArgument if it is not valid."""

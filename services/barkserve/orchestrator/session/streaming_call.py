@@ -22,7 +22,6 @@ from barkserve.errors import (
 from barkserve.orchestrator.session.heartbeats import with_heartbeats
 from barkserve.orchestrator.session.session import Session, SpeechBackend
 from barkserve.orchestrator.session.speech_context import ContextMessage, SpeechContext
-from barkserve.serving.admission import Admission
 from barkserve.serving.status import to_status
 from barkserve.v1 import speech_pb2
 
@@ -40,7 +39,6 @@ class StreamingCall:
 
     Args:
         backend: what all sessions share.
-        admission: limits the sessions that run at once.
         deadline: the client's deadline in the event loop's time, None for none.
         draining: set when the server drains. Open contexts are spoken to their end and new ones are
             refused. Then the call ends, so that its client calls another replica.
@@ -49,12 +47,10 @@ class StreamingCall:
     def __init__(
         self,
         backend: SpeechBackend,
-        admission: Admission,
         deadline: float | None,
         draining: asyncio.Event,
     ) -> None:
         self._backend = backend
-        self._admission = admission
         self._deadline = deadline
         self._draining = draining
         self._half_closed = False
@@ -168,7 +164,10 @@ class StreamingCall:
         session = Session(self._backend, config.options, self._deadline, _max_delay_s(config))
         session.feed.push(text)
         self._contexts[id_] = SpeechContext(
-            session, self._admission, partial(self._send, id_), partial(self._close, id_)
+            session,
+            self._backend.open_contexts,
+            partial(self._send, id_),
+            partial(self._close, id_),
         )
 
     def _close(self, id_: str) -> None:

@@ -13,8 +13,9 @@ import grpc
 
 from barkserve.constants import StageName
 from barkserve.discovery.endpoint import Resolver
-from barkserve.discovery.replica import Replica
+from barkserve.discovery.replica import Replica, loads_of
 from barkserve.discovery.replica_set import ReplicaSet
+from barkserve.discovery.stage_cost import StageCost
 from barkserve.errors import StageUnavailable
 from barkserve.orchestrator.stages.load_balancing import (
     accepts_moved_streams,
@@ -46,12 +47,16 @@ class StagePool:
         dialer: opens channels to them.
         wait_s: seconds that a stream waits for a usable replica, which may be starting. It waits
             longer while the listener still has audio.
+
+    Attributes:
+        cost: the compute time that its models take.
     """
 
     def __init__(
         self, stage: StageName, resolver: Resolver, dialer: Dialer, wait_s: float = 0.0
     ) -> None:
         self.stage = stage
+        self.cost = StageCost()
         self._set = ReplicaSet(stage, resolver, dialer)
         self.wait_s = wait_s
         self._down = False  # whether no replica is usable, as far as streams have noticed
@@ -111,13 +116,14 @@ class StagePool:
             replica: the replica.
             move: called when the replica hangs and another one has room for the stream.
         """
-        replica.unreported_streams += 1
+        replica.begin_stream()
         self._moves[move] = replica
         try:
             with replica.stream() as channel:
                 yield channel
         finally:
             self._moves.pop(move, None)
+            replica.end_stream()
 
     def failed(self, replica: Replica) -> None:
         """Avoid a replica for a while: it broke off or could not be reached."""
@@ -183,4 +189,5 @@ class StagePool:
             await asyncio.sleep(CHECK_INTERVAL_S)
             now = time.monotonic()
             self._set.check_reports(now)
+            self.cost.observe(loads_of(self._set.replicas))
             self.move_streams(now)

@@ -8,7 +8,7 @@ no messages to clients.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from barkserve.errors import BarkserveError, NothingToSpeak, StageFailed, TextTooLong
@@ -49,6 +49,7 @@ class Synthesis:
         budget: the size of the text's segments.
         clock: the client's playback.
         deadline: the client's deadline in the event loop's time, None for none.
+        accept: called before each segment; raises if there is no room for the stream.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Synthesis:
         budget: Budget,
         clock: PlayoutClock,
         deadline: float | None,
+        accept: Callable[[], Awaitable[None]],
     ) -> None:
         self._stages = stages
         self._plan = plan
@@ -66,6 +68,7 @@ class Synthesis:
         self._budget = budget
         self._clock = clock
         self._deadline = deadline
+        self._accept = accept
         self._free = asyncio.Semaphore(SEGMENTS_IN_FLIGHT)
         self._started: asyncio.Queue[Attempt | FlushMark | Exception | None] = asyncio.Queue()
         self._open: set[Pipeline] = set()
@@ -143,6 +146,7 @@ class Synthesis:
                     if item is None:
                         return
                     continue
+                await self._accept()
                 attempt = self._start(item, index, history, redraw=item.redraws or 0)
                 while speakable := await self._semantic_complete(attempt.pipeline):
                     if await attempt.accepted:

@@ -25,7 +25,10 @@ class TextFeed:
         max_delay_s: how long an incomplete sentence may wait after an underrun.
         max_pending_flushes: the limit of flushes that are not done.
         idle_s: how long there may be nothing to speak before `next` fails; 0 for no limit.
-        count: called with the number of characters before text is taken; may refuse it.
+            count: called with the number of characters before text is taken; may refuse it.
+
+    Attributes:
+        speakable: whether there was any text that is not blank.
     """
 
     def __init__(
@@ -52,6 +55,12 @@ class TextFeed:
         self._active_at = self._now()  # arrival of the last text or flush
         self._pending_flushes = 0
         self._ended = False
+        self.speakable = False
+
+    @property
+    def characters(self) -> int:
+        """Characters of all text so far. A flush counts as one."""
+        return self._max_characters - self._characters_left
 
     def push(self, text: str) -> None:
         """Add text.
@@ -194,6 +203,7 @@ class TextFeed:
         if not self._segmenter.has_text:
             self._waiting_since = self._now()
         self._segmenter.push(text)
+        self.speakable = self.speakable or (bool(text) and not text.isspace())
         self._changed.set()
 
     def _reserve(self, characters: int) -> None:

@@ -1,0 +1,1 @@
+"""Which streams the orchestrator accepts, and when a refused one should call again."""
