@@ -5,6 +5,9 @@ CONSTRAINTS ?= constraints.txt
 TEXT ?= Hello! I am Bark, and this is my voice.
 OUT ?= demo.wav
 WORK ?= training-run
+SEED ?= 1
+FAULTS ?=
+MINUTES ?= 30
 # The oldest supported grpcio-tools: its generated code runs under every newer runtime.
 GRPCIO_TOOLS := grpcio-tools==1.71.2
 # Writes the types of the gRPC stubs and servicers; a newer version may write them differently.
@@ -24,7 +27,7 @@ PROTOS := protos/barkserve/v1/*.proto protos/barkserve/external/*.proto
 PROTOC := .venv-protos/bin/python -m grpc_tools.protoc -Iprotos --plugin=.venv-protos/bin/protoc-gen-mypy_grpc
 generate = $(PROTOC) --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) $(PROTOS)
 
-.PHONY: demo test check format coverage docs protos bench bench-scaling bench-long image test-image test-kubernetes test-apps test-clients clean help
+.PHONY: demo test check format coverage docs protos bench bench-scaling bench-long chaos soak image test-image test-kubernetes test-apps test-clients clean help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -82,6 +85,12 @@ bench: $(BIN)/.test ## compare each stage with transformers (takes minutes; run 
 
 bench-scaling: $(BIN)/.test ## measure autoscaling under changing load (four minutes; run nothing else)
 	$(BIN)/python -W ignore -m benchmarks.scaling --out benchmarks/results/scaling --plot docs/scaling.png
+
+chaos: $(BIN)/.test ## run all faults on real processes and print what they cost (half an hour; DOCS=1 writes docs/reliability.md)
+	$(BIN)/python -m tools.chaos --seed $(SEED) --faults "$(FAULTS)" $(if $(DOCS),--docs docs/reliability.md)
+
+soak: $(BIN)/.test ## speak at twice the capacity for MINUTES (30), check memory and event loops (run nothing else)
+	$(BIN)/python -m tools.soak --seed $(SEED) --minutes $(MINUTES)
 
 image: ## build the container image IMAGE; VARIANT=cpu or cuda
 	$(IMAGE_BUILD) -f services/Dockerfile -t $(IMAGE) --build-arg VARIANT=$(VARIANT) --build-arg VERSION=$(VERSION) \

@@ -1,0 +1,26 @@
+"""A kind of fault and the promise about it."""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+
+from tools.chaos.scene import Scene
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One row of the table.
+
+    Attributes:
+        key: its name on the command line.
+        title: its name in the table.
+        promise: what users may rely on.
+        strike: causes the fault when it is entered, and ends it when it is left.
+        needs_isolation: whether it needs namespaces for network and mounts.
+    """
+
+    key: str
+    title: str
+    promise: str
+    strike: Callable[[Scene], AbstractAsyncContextManager[None]]
+    needs_isolation: bool = False

@@ -1,0 +1,94 @@
+"""Faults of clients: too many of them, slow ones and idle ones."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Any
+
+import grpc
+
+from barkserve.v1 import speech_pb2, speech_pb2_grpc
+from tools.chaos.cluster import ORCHESTRATOR
+from tools.chaos.scene import Scene
+from tools.chaos.speaker import REFUSED, Speaker, utterances
+
+CAPACITY = 3
+"""Streams of the ordinary load, which counts as the capacity: on most machines it exceeds it."""
+
+OVERLOAD_S = 20.0
+SLOW_READERS = 8
+IDLE_CALLS = 200
+SILENT_CONNECTIONS = 200
+_LONG_TEXT = "The river rises slowly, and the mill wheel turns. " * 20
+
+
+@asynccontextmanager
+async def overload(scene: Scene) -> AsyncIterator[None]:
+    """Let ten times as many clients call, each with a short patience, for some seconds."""
+    drawn = utterances(scene.draw)
+    extra = [Speaker(scene.cluster.target(number), drawn, number) for number in range(9 * CAPACITY)]
+    async with _running([speaker.run() for speaker in extra]):
+        await asyncio.sleep(OVERLOAD_S)
+        yield
+    statuses = [stream.status for speaker in extra for stream in speaker.streams if stream.status]
+    refused = statuses.count(REFUSED)
+    failed = [status for status in statuses if status not in ("OK", REFUSED)]
+    scene.notes.append(f"{9 * CAPACITY} more clients, {refused} streams refused")
+    scene.expect(not failed, f"{len(failed)} accepted streams of the overload failed: {failed[:3]}")
+
+
+@asynccontextmanager
+async def slow_readers(scene: Scene) -> AsyncIterator[None]:
+    """Open streams whose audio is never read."""
+    async with AsyncExitStack() as stack:
+        speech = await _stub(stack, scene)
+        request = speech_pb2.SynthesizeRequest(text=_LONG_TEXT, seed=1)
+        calls = [speech.Synthesize(request) for _ in range(SLOW_READERS)]
+        yield
+        for call in calls:
+            call.cancel()
+
+
+@asynccontextmanager
+async def idle_clients(scene: Scene) -> AsyncIterator[None]:
+    """Open calls that send nothing, and connections that never speak HTTP/2."""
+    address = scene.cluster.replicas[ORCHESTRATOR][0].address
+    host, _, port = address.rpartition(":")
+    async with AsyncExitStack() as stack:
+        speech = await _stub(stack, scene)
+        calls = [speech.StreamingSynthesize(_nothing()) for _ in range(IDLE_CALLS)]
+        writers = []
+        for _ in range(SILENT_CONNECTIONS):
+            _, writer = await asyncio.open_connection(host, int(port))
+            writers.append(writer)
+        yield
+        for call in calls:
+            call.cancel()
+        for writer in writers:
+            writer.transport.abort()
+
+
+async def _stub(stack: AsyncExitStack, scene: Scene) -> "speech_pb2_grpc.SpeechServiceAsyncStub":
+    """Connect to the first orchestrator over a connection of its own."""
+    address = scene.cluster.replicas[ORCHESTRATOR][0].address
+    options = [("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1)]
+    channel = grpc.aio.insecure_channel(address, options=options)
+    return speech_pb2_grpc.SpeechServiceStub(await stack.enter_async_context(channel))
+
+
+async def _nothing() -> AsyncIterator[speech_pb2.StreamingSynthesizeRequest]:
+    await asyncio.Event().wait()
+    yield speech_pb2.StreamingSynthesizeRequest()
+
+
+@asynccontextmanager
+async def _running(work: list[Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(each) for each in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            with suppress(asyncio.CancelledError):
+                await task

@@ -1,0 +1,36 @@
+"""What a fault acts on."""
+
+import random
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tools.chaos.cluster import Cluster
+from tools.chaos.network import Network
+
+
+@dataclass
+class Scene:
+    """The services under load.
+
+    Attributes:
+        cluster: the services.
+        draw: draws what is left open, such as the stage.
+        folder: for files of the fault.
+        store: the folder of created voices.
+        network: the machines, if this run has network namespaces.
+        notes: what the fault itself found, for the table.
+        failures: what the fault found wrong; any makes the run fail.
+    """
+
+    cluster: Cluster
+    draw: random.Random
+    folder: Path
+    store: Path
+    network: Network | None = None
+    notes: list[str] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def expect(self, holds: bool, what: str) -> None:
+        """Note a failure unless a condition holds."""
+        if not holds:
+            self.failures.append(what)
