@@ -27,6 +27,7 @@ from barkserve.errors import BarkserveError, StartupError
 from barkserve.options import add_options, environment, read_options, unknown_variables
 from barkserve.services import ServiceEntry, service_named
 from barkserve.serving.audit import AUDIT_LOGGER
+from barkserve.serving.logs import set_up_logging
 from barkserve.serving.metrics import Metrics
 from barkserve.serving.process_exit import exit_now
 from barkserve.serving.server import serve
@@ -150,10 +151,7 @@ def _run_gateway(arguments: argparse.Namespace, variables: Mapping[str, str]) ->
 
 
 def _set_up_logging(name: str, options: ProcessOptions) -> None:
-    logging.basicConfig(
-        level=options.log_level.upper(),
-        format=f"%(asctime)s {name} %(levelname)s %(message)s",
-    )
+    set_up_logging(name, options)
     # A first download takes minutes: its progress is shown at any log level.
     logging.getLogger("barkserve.checkpoint.download_progress").setLevel(logging.INFO)
     logging.getLogger(AUDIT_LOGGER).setLevel(logging.INFO)  # whatever the level of the others is

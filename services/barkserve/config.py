@@ -13,6 +13,7 @@ from barkserve.options import option, port_option
 _PORT = "port to listen on; 0 takes a free one"
 _METRICS_PORT = "port of the Prometheus endpoint /metrics; 0 disables it"
 _LOG_LEVELS = ("debug", "info", "warning", "error")
+_LOG_FORMATS = ("text", "json")
 _VOICE_STORE = (
     "folder or fsspec URL of created voices, the same for all replicas (s3:// needs s3fs, gs:// "
     "needs gcsfs); "
@@ -68,6 +69,9 @@ class ProcessOptions(ListenOptions):
         "ends with exit code 75; 0 means never",
     )
     log_level: str = option("info", "lowest level of the log messages to show", _LOG_LEVELS)
+    log_format: str = option(
+        "text", "format of the log: a line of text or a JSON object for each record", _LOG_FORMATS
+    )
     exit_on_stdin_close: bool = option(
         False,
         "stop when standard input closes, and print startup errors on standard output (set by "
@@ -511,6 +515,7 @@ class UpOptions(
     )
     drain_seconds: float = option(5.0, "time that running streams have to finish on a stop")
     log_level: str = option("warning", "lowest level of the services' log messages", _LOG_LEVELS)
+    log_format: str = option("text", "format of the services' log", _LOG_FORMATS)
 
 
 def check_offload(device: str, idle_seconds: float) -> None:

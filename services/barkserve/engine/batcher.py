@@ -8,12 +8,13 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from barkserve.engine.device_residency import DeviceResidency
 from barkserve.engine.model_thread import ModelThread
 from barkserve.errors import ModelExecutionFailed, ReplicaFailed
+from barkserve.request_id import current_request_id, running_for
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ class _Entry(Generic[Job, Result]):
     job: Job
     future: "asyncio.Future[Result]"
     deadline: float
+    request_id: str = field(default_factory=current_request_id)
 
 
 class Batcher(Generic[Job, Result]):
@@ -111,7 +113,8 @@ class Batcher(Generic[Job, Result]):
                 self._work.clear()
                 await self._work.wait()
                 continue
-            await self._run_batch(batch)
+            with running_for(entry.request_id for entry in batch):
+                await self._run_batch(batch)
 
     def _next_batch(self) -> list[_Entry[Job, Result]]:
         queued = [entry for entry in self._queue if not entry.future.cancelled()]

@@ -21,6 +21,7 @@ from barkserve.engine.model_thread import ModelThread
 from barkserve.engine.request import Request, State
 from barkserve.engine.scheduler import Batch, Scheduler
 from barkserve.errors import ModelExecutionFailed, ReplicaFailed
+from barkserve.request_id import running_for
 
 _log = logging.getLogger(__name__)
 
@@ -176,11 +177,16 @@ class Engine:
                 else:
                     await self._step(batch)
             except Exception as error:  # a bug; without this loop all consumers would wait forever
-                _log.exception("internal error in the engine; all its streams end")
+                with running_for(request.request_id for request in self._consumers):
+                    _log.exception("internal error in the engine; all its streams end")
                 self._fail_all(error)
                 await asyncio.sleep(_PAUSE_S)
 
     async def _step(self, batch: Batch) -> None:
+        with running_for(request.request_id for request in batch.requests):
+            await self._run_step(batch)
+
+    async def _run_step(self, batch: Batch) -> None:
         started = time.perf_counter()
         self._record_queue_time(batch, started)
         steps = self._scheduler.steps_to_report(batch)

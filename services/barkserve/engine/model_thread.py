@@ -5,6 +5,7 @@ process fails, valid ones too. A hung call never returns. Only a new process rec
 """
 
 import asyncio
+import contextvars
 import logging
 import time
 from collections.abc import Callable
@@ -91,7 +92,9 @@ class ModelThread:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _submit(self, work: Callable[[*Args], Result], *args: *Args) -> "Future[Result]":
-        future = self._executor.submit(work, *args)
+        # In a copy of the caller's context, so that log lines of the thread show its request id.
+        context = contextvars.copy_context()
+        future: Future[Result] = self._executor.submit(lambda: context.run(work, *args))
         self._works.add(future)
         future.add_done_callback(self._ended)
         return future

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barkserve.engine.playback import Playback
+from barkserve.request_id import current_request_id
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,8 @@ class Request:
     hold: bool = False
     watch: Watch | None = None
     playback: Playback | None = None
+
+    request_id: str = field(default_factory=current_request_id, init=False)  # for the log
 
     # Set by the scheduler.
     arrived_at: float = field(default=0.0, init=False)

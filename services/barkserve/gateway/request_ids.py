@@ -5,6 +5,8 @@ import uuid
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from barkserve.request_id import begin_request
+
 HEADER = "x-request-id"
 _LONGEST = 128
 
@@ -23,6 +25,7 @@ class RequestIds:
         given = Headers(scope=scope).get(HEADER, "")
         request_id = given if _is_usable(given) else str(uuid.uuid4())
         scope.setdefault("state", {})["request_id"] = request_id
+        begin_request(request_id)  # for the log
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":

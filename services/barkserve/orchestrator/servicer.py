@@ -11,6 +11,7 @@ from barkserve.orchestrator.session.session import Session, SpeechBackend
 from barkserve.orchestrator.session.streaming_call import StreamingCall
 from barkserve.orchestrator.synthesis.plan import check_text
 from barkserve.orchestrator.voices.servicer import VoiceServicer
+from barkserve.request_id import begin_request
 from barkserve.serving.caller import current_caller
 from barkserve.serving.rpc_context import RpcContext, deadline
 from barkserve.v1 import speech_pb2
@@ -45,6 +46,8 @@ class SpeechServicer(VoiceServicer):
         self, request: speech_pb2.SynthesizeRequest, context: RpcContext
     ) -> AsyncGenerator[speech_pb2.SynthesizeResponse, None]:
         """Speak a complete text."""
+        if request.request_id:
+            begin_request(request.request_id)
         await check_text(request.text, self._backend.limits.max_text_characters)
         text = request.text
         request.ClearField("text")

@@ -5,6 +5,8 @@ barkserve's own services are counted.
 """
 
 import asyncio
+import logging
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -14,11 +16,14 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from barkserve.errors import BarkserveError, IdleTimeout, InvalidArgument, ShuttingDown
+from barkserve.request_id import METADATA_KEY, begin_request
 from barkserve.serving import caller
 from barkserve.serving.auth.access_control import AccessControl
 from barkserve.serving.metrics import Metrics, RpcMetrics
 from barkserve.serving.rpc_context import RpcContext
 from barkserve.serving.status import abort, as_barkserve_error
+
+_log = logging.getLogger(__name__)
 
 _HEALTH_PREFIX = "/grpc.health."
 """Method names of the service that stays open, for probes."""
@@ -65,6 +70,12 @@ def _returning(deserialize: Callable[[bytes], Request] | None) -> Callable[[byte
             return cast(Request, _Malformed(error))
 
     return checked
+
+
+def _request_id(context: RpcContext) -> str:
+    """The id that the metadata of an RPC names; empty without one."""
+    metadata = context.invocation_metadata() or ()
+    return next((str(value) for key, value in metadata if key == METADATA_KEY), "")
 
 
 class RpcInterceptor(grpc.aio.ServerInterceptor):
@@ -165,6 +176,8 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
 
         async def guarded(request: object, context: RpcContext) -> object:
             rpc = self._metrics.begin() if counted else None
+            begin_request(_request_id(context))
+            started = time.perf_counter()
             outcome = "OK"
             try:
                 caller.current.set(await self._access.admit(method, context))
@@ -187,6 +200,8 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
             finally:
                 if rpc is not None:
                     rpc.end(outcome)  # before the status: a client that has it may read metrics
+                elapsed_s = time.perf_counter() - started
+                _log.debug("%s ended with %s after %.3f s", method, outcome, elapsed_s)
             await abort(context, failure)
 
         return guarded

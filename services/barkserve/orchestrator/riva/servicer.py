@@ -12,6 +12,7 @@ from barkserve.orchestrator.riva.responses import Response, to_riva_responses
 from barkserve.orchestrator.riva.voices import RivaVoices
 from barkserve.orchestrator.session.session import Session, SpeechBackend
 from barkserve.orchestrator.synthesis.plan import check_text
+from barkserve.request_id import begin_request
 from barkserve.serving.caller import current_caller
 from barkserve.serving.rpc_context import RpcContext, deadline
 
@@ -105,6 +106,8 @@ class RivaServicer(riva_tts_pb2_grpc.RivaSpeechSynthesisServicer):
             ) from None
 
     async def _new_session(self, request: Request, context: RpcContext) -> Session:
+        if request.id.value:
+            begin_request(request.id.value)
         voice = await self._voices.resolve_name(request.voice_name, request.language_code)
         options = to_synthesize_request(request, voice)
         return Session(self._backend, options, deadline(context), MAX_DELAY_S)

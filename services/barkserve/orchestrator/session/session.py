@@ -119,6 +119,11 @@ class Session:
             count=backend.quotas.count_characters,
         )
 
+    @property
+    def request_id(self) -> str:
+        """The id that the client has chosen; empty without one."""
+        return self._request.request_id
+
     async def messages(self) -> AsyncGenerator[Message, None]:
         """Yield SynthesisStarted, then audio, words and flushes, then SynthesisFinished.
 

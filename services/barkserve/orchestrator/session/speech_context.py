@@ -14,6 +14,7 @@ from barkserve.errors import BarkserveError, InvalidArgument
 from barkserve.orchestrator.admission.hold_limit import HoldLimit
 from barkserve.orchestrator.session.responses import Message
 from barkserve.orchestrator.session.session import Session
+from barkserve.request_id import begin_request
 from barkserve.serving.caller import current_caller
 from barkserve.serving.status import as_barkserve_error, to_status
 from barkserve.v1 import speech_pb2
@@ -92,6 +93,7 @@ class SpeechContext:
             self.task.cancel()
 
     async def _run(self) -> None:
+        begin_request(self._session.request_id)
         unsent: ContextMessage | None = None
         try:
             async with aclosing(self._session.messages()) as messages:

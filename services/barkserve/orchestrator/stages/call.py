@@ -23,6 +23,7 @@ from barkserve.errors import (
 from barkserve.orchestrator.stages.outage import Outage
 from barkserve.orchestrator.stages.pool import StagePool
 from barkserve.orchestrator.stages.retry import RetryPolicy
+from barkserve.request_id import METADATA_KEY, current_request_id
 from barkserve.serving.status import from_rpc_error
 
 _log = logging.getLogger(__name__)
@@ -138,7 +139,11 @@ class StageCall(Generic[Request, Response]):
     def _begin(self, channel: grpc.aio.Channel) -> grpc.aio.StreamStreamCall[Request, Response]:
         self._moving = self._admitted = False
         method = self._method(channel)
-        self._call = method(self._admitted_requests(), timeout=self._retry_policy.time_left())
+        self._call = method(
+            self._admitted_requests(),
+            timeout=self._retry_policy.time_left(),
+            metadata=((METADATA_KEY, current_request_id()),),
+        )
         return self._call
 
     @contextmanager

@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import uuid
 from dataclasses import dataclass
 
 from barkserve.checkpoint.voices import Voice
@@ -11,10 +10,10 @@ from barkserve.errors import InvalidArgument
 from barkserve.orchestrator.audio.output_format import OutputFormat, resolve_format
 from barkserve.orchestrator.synthesis.tail import Tail, resolve_tail
 from barkserve.orchestrator.text.language import checked_language
+from barkserve.request_id import MAX_CHARACTERS, current_request_id
 from barkserve.speakable import speakable
 from barkserve.v1 import common_pb2, speech_pb2
 
-MAX_REQUEST_ID_CHARACTERS = 128
 NOTHING_TO_SPEAK = "holds nothing to speak: no letter, digit, note sign or [cue]"
 MAX_SEED = 2**32
 _CHECKED_CHARACTERS = 16_384  # of a text at a time: well below a millisecond
@@ -27,7 +26,7 @@ class Plan:
 
     Attributes:
         request: the client's, for the options that are passed to the stages unchanged.
-        request_id: the client's, or a new one.
+        request_id: the client's, or that of the running request.
         voice: the history prompt, None for no voice.
         seed: the client's, or a random one.
         output: the audio format and the size of chunks.
@@ -82,10 +81,8 @@ def make_plan(
     Raises:
         InvalidArgument: an option is not valid; names the field.
     """
-    if len(request.request_id) > MAX_REQUEST_ID_CHARACTERS:
-        raise InvalidArgument(
-            "request_id", f"must be at most {MAX_REQUEST_ID_CHARACTERS} characters"
-        )
+    if len(request.request_id) > MAX_CHARACTERS:
+        raise InvalidArgument("request_id", f"must be at most {MAX_CHARACTERS} characters")
     checked_language(request.language_code)
     if request.HasField("seed") and request.seed < 0:
         raise InvalidArgument("seed", "must be 0 to 2^63 - 1")
@@ -97,7 +94,7 @@ def make_plan(
         )
     return Plan(
         request=request,
-        request_id=request.request_id or uuid.uuid4().hex,
+        request_id=request.request_id or current_request_id(),
         voice=voice,
         seed=request.seed if request.HasField("seed") else secrets.randbelow(MAX_SEED),
         output=resolve_format(request.audio_format, source_rate),
