@@ -140,7 +140,7 @@ class Cluster:
         process = await asyncio.create_subprocess_exec(
             sys.executable, *arguments, self._flag(), stdin=asyncio.subprocess.PIPE
         )
-        await _healthy(f"127.0.0.1:{port}", process)
+        await healthy(f"127.0.0.1:{port}", process)
         workload.starting -= 1
         workload.pods.append(Pod(process, port, name))
         self.api.put(name, port, endpoint("127.0.0.1", ready=True), service=_service(workload))
@@ -162,7 +162,7 @@ class Cluster:
             sys.executable, *arguments, "--log-level=error", env=environment
         )
         self._others.append(process)
-        await _healthy(address, process)
+        await healthy(address, process)
 
     def _flag(self) -> str:
         return f"--checkpoint={self._checkpoint}"
@@ -177,7 +177,8 @@ def _service(workload: Workload) -> str:
     return f"bark-{workload.stage}"
 
 
-async def _healthy(address: str, process: asyncio.subprocess.Process) -> None:
+async def healthy(address: str, process: asyncio.subprocess.Process) -> None:
+    """Wait until a service answers. Raises RuntimeError if its process ends before."""
     async with grpc.aio.insecure_channel(address) as channel:
         check = health_check(channel)
         while process.returncode is None:

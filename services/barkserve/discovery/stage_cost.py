@@ -76,29 +76,24 @@ class StageCost:
 
         Between the highest load that was not too much and the lowest one that was, it interpolates.
         As long as no load was too much, it allows one stream more than were measured, because
-        larger batches may cost less per stream.
+        larger batches may cost less per stream. It tries a load that was too much again after
+        five minutes.
 
         Args:
             share: share of the model's time that the streams may use.
-            assumed: assumed until a load was too much.
+            assumed: assumed until a load was measured.
         """
         known = sorted(self._known(), key=lambda each: each.streams)
-        too_much = [each for each in known if each.streams * each.cost > share]
-        if not too_much:
-            return max(1.0, assumed, _beyond(known, share))
-        now = self.clock()
-        fresh = [each for each in too_much if now - each.updated_at <= FRESH_S]
-        above = min(fresh, key=lambda each: each.streams) if fresh else None
-        sustained = [
-            each
-            for each in known
-            if each not in too_much and (above is None or each.streams < above.streams)
-        ]
-        if above is None:
-            return max(1.0, _beyond(sustained, share))
-        if not sustained:
-            return max(1.0, share / above.cost)
-        return max(1.0, _between(sustained[-1], above, share))
+        if not known:
+            return max(1.0, assumed)
+        below, above = None, None
+        for total in known:
+            if total.streams * total.cost <= share:
+                below = total
+            elif self.clock() - total.updated_at <= FRESH_S:
+                above = total
+                break
+        return max(1.0, _between(below, above, share))
 
     def observe(self, loads: Mapping[Hashable, Load]) -> None:
         """Add the newest load of each replica, by a key of the replica."""
@@ -119,16 +114,12 @@ class StageCost:
         return [each for each in self._by_streams.values() if each.audio_s >= ENOUGH_S]
 
 
-def _beyond(sustained: list[_Total], share: float) -> float:
-    """Streams to allow above the highest measured load."""
-    if not sustained:
-        return 0.0
-    top = sustained[-1]
-    return max(share / top.cost, top.most_streams + 1)
-
-
-def _between(below: _Total, above: _Total, share: float) -> float:
+def _between(below: _Total | None, above: _Total | None, share: float) -> float:
     """Streams at which the model is busy for its share, between two measured loads."""
+    if above is None:
+        return max(share / below.cost, below.most_streams + 1) if below else 0.0
+    if below is None:
+        return share / above.cost
     busy_below, busy_above = below.streams * below.cost, above.streams * above.cost
     part = (share - busy_below) / (busy_above - busy_below)
     return below.streams + part * (above.streams - below.streams)

@@ -44,6 +44,11 @@ class LevelRun:
         self.begun += 1
         return self.begun - 1
 
+    def within(self, pause_s: float) -> float:
+        """Shorten a pause, so that it does not last longer than the level."""
+        duration_s = self.level.duration_s
+        return pause_s if duration_s is None else max(0.0, min(pause_s, duration_s - self._now_s()))
+
     def idle(self) -> None:
         """Record that a slot of a closed loop has no more streams: the load falls from now on."""
         if self._full_s is None:

@@ -37,7 +37,10 @@ def backoff_s(failures: int) -> float:
 
 
 async def _closed(run: LevelRun, speak: Speak) -> None:
-    """Run slots that each start the next stream when the last one has ended."""
+    """Run slots that each start the next stream when the last one has ended.
+
+    A slot whose stream was refused waits as long as the server asks.
+    """
     async with asyncio.TaskGroup() as slots:
         for _ in range(int(run.level.load)):
             slots.create_task(_slot(run, speak))
@@ -49,7 +52,7 @@ async def _slot(run: LevelRun, speak: Speak) -> None:
         stream = await speak(index, run.began_at, time.monotonic())
         run.streams.append(stream)
         failures = 0 if stream.finished else failures + 1
-        await asyncio.sleep(backoff_s(failures))
+        await asyncio.sleep(run.within(max(stream.retry_after_s, backoff_s(failures))))
     run.idle()
 
 

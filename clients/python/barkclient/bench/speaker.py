@@ -7,7 +7,7 @@ import grpc
 
 from barkclient.async_client import AsyncClient
 from barkclient.bench.stream import OK, Arrival, StreamRecord
-from barkclient.errors import BarkClientError, Cancelled, InvalidRequest
+from barkclient.errors import BarkClientError, Cancelled, InvalidRequest, Overloaded
 from barkclient.responses import AudioChunk, Started
 
 
@@ -39,11 +39,13 @@ class Speaker:
             begun_at: time.monotonic() when the stream began.
         """
         arrivals: list[Arrival] = []
-        status, message = OK, ""
+        status, message, retry_after_s = OK, "", 0.0
         try:
             await self._receive(index, begun_at, arrivals)
         except BarkClientError as error:
             status, message = status_name(error), str(error)
+            if isinstance(error, Overloaded):
+                retry_after_s = error.retry_after_s or 0.0
         return StreamRecord(
             index=index,
             begun_s=begun_at - level_began_at,
@@ -51,6 +53,7 @@ class Speaker:
             arrivals=tuple(arrivals),
             status=status,
             message=message,
+            retry_after_s=retry_after_s,
         )
 
     async def _receive(self, index: int, begun_at: float, arrivals: list[Arrival]) -> None:

@@ -25,6 +25,7 @@ class StreamRecord:
     arrivals: tuple[Arrival, ...]
     status: str = OK  # name of the gRPC status, or PROTOCOL for a protocol violation
     message: str = ""  # of the error
+    retry_after_s: float = 0.0  # delay that the server asked for when it refused the stream
 
     @property
     def finished(self) -> bool:
