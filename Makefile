@@ -34,7 +34,9 @@ help: ## list the targets
 
 demo: $(BIN)/.stages ## start the services, speak TEXT into OUT (demo.wav), stop them
 	@echo "starting the services on this machine ..."
-	@PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 -- barkclient say "$(TEXT)" -o "$(OUT)"
+	@PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 --http-port 0 -- \
+		barkclient say "$(TEXT)" -o "$(OUT)"
+	@echo "To type a text in a browser and hear it: run $(BIN)/barkserve up and open http://127.0.0.1:8080"
 
 test: check ## run all checks and all tests
 	$(BIN)/pytest --durations=10
@@ -76,7 +78,7 @@ docs: $(BIN)/.docs ## build the docs site into site/, with all links checked
 	$(BIN)/zensical build --strict
 
 bench-long: $(BIN)/.train ## measure ten minutes of text as one synthesis (Linux; takes half an hour)
-	PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 -- \
+	PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 --http-port 0 -- \
 		python -m benchmarks.quality.long_text --out benchmarks/results/long-text.json
 
 bench: $(BIN)/.test ## compare each stage with transformers (takes minutes; run nothing else)
@@ -107,7 +109,7 @@ test-kubernetes: $(BIN)/.test ## test the chart, discovery and scaling on a real
 
 test-apps: $(BIN)/.stages .venv-apps/.done ## test Pipecat, LiveKit, S3 voices and audio playback (installs a gigabyte the first time)
 	.venv-apps/bin/mypy -m barkclient.integrations.pipecat -m barkclient.integrations.livekit
-	PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 -- \
+	PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 --http-port 0 -- \
 		.venv-apps/bin/python -m pytest --confcutdir=tests/apps -W default::DeprecationWarning tests/apps
 
 test-clients: $(BIN)/.test ## test the gateway, the page in Chromium and the SDKs (installs Debian's chromium if it is missing)

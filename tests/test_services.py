@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import socket
 import subprocess
 import sys
 import types
@@ -21,7 +22,7 @@ from barkclient.cli.status_arguments import DEFAULT_AUTOSCALER
 from barkserve import __main__, services
 from barkserve.config import FetchOptions, ServiceOptions, UpOptions
 from barkserve.constants import STAGES
-from barkserve.errors import ReplicaFailed
+from barkserve.errors import ReplicaFailed, StartupError
 from barkserve.options import option, port_option
 from barkserve.services import GATEWAY_BUILDER, SERVICES, ServiceEntry, callees
 from barkserve.serving.metrics import Metrics
@@ -172,8 +173,11 @@ def test_new_service_runs_with_its_options(
 
 @pytest.mark.usefixtures("built")
 def test_new_service_is_started_by_up() -> None:
-    planned = {each.name: each for each in plan_services(UpOptions(log_level="debug"))}
-    assert set(planned) == {"echo", "orchestrator", *STAGES}
+    planned = {
+        each.name: each
+        for each in plan_services(UpOptions(log_level="debug", http_port=free_port()))
+    }
+    assert set(planned) == {"echo", "orchestrator", "gateway", *STAGES}
     echo = planned["echo"]
     assert echo.port == UpOptions.port + 5
     assert echo.arguments[:2] == ("echo", "--exit-on-stdin-close")
@@ -184,10 +188,12 @@ def test_new_service_is_started_by_up() -> None:
 
 def test_up_passes_its_options_to_services_that_have_them() -> None:
     """A new option of `up` needs no second declaration."""
-    options = UpOptions(port=50051, device="cuda", dtype="float16", slots=3, voice="v2/a")
+    options = UpOptions(
+        port=50051, http_port=0, device="cuda", dtype="float16", slots=3, voice="v2/a"
+    )
     for planned in plan_services(options):
         words = set(planned.arguments)
-        assert ("--dtype=float16" in words) == planned.entry.is_stage
+        assert ("--dtype=float16" in words) == planned.is_stage
         assert ("--slots=3" in words) == (planned.name in ("semantic", "coarse"))
         assert ("--voice=v2/a" in words) == (planned.name == "orchestrator")
         assert ("--coarse=127.0.0.1:50053" in words) == (planned.name == "orchestrator")
@@ -199,7 +205,7 @@ def test_up_passes_its_options_to_services_that_have_them() -> None:
     [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.1"), ("[::]", "[::1]"), ("10.0.0.5",) * 2],
 )
 def test_up_reaches_the_orchestrator_on_its_host(host: str, reachable: str) -> None:
-    planned = plan_services(UpOptions(host=host, port=50051, insecure=True))
+    planned = plan_services(UpOptions(host=host, port=50051, http_port=0, insecure=True))
     orchestrator, stage = planned[-1], planned[0]
     assert f"--host={host}" in orchestrator.arguments
     assert orchestrator.address == f"{reachable}:50051"
@@ -207,6 +213,20 @@ def test_up_reaches_the_orchestrator_on_its_host(host: str, reachable: str) -> N
     assert "--host=127.0.0.1" in stage.arguments
     assert "--insecure" not in stage.arguments
     assert stage.address == "127.0.0.1:50052"
+
+
+def test_up_starts_the_gateway_last() -> None:
+    port = free_port()
+    gateway = plan_services(UpOptions(port=50051, metrics_port=9464, http_port=port))[-1]
+    assert (gateway.name, gateway.address) == ("gateway", f"127.0.0.1:{port}")
+    assert {"--orchestrator=127.0.0.1:50051", "--metrics-port=9469"} <= set(gateway.arguments)
+
+
+def test_up_names_the_option_of_a_taken_http_port() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StartupError, match=f"port {port} .*--http-port"):
+            plan_services(UpOptions(http_port=port))
 
 
 def test_registry_loads_neither_grpc_nor_torch() -> None:

@@ -1,6 +1,6 @@
 """Synthesize minutes of text in one request; measure memory, voice stability and lost sentences.
 
-    barkserve up --port 0 --metrics-port 0 -- python -m benchmarks.quality.long_text
+    barkserve up --port 0 --metrics-port 0 --http-port 0 -- python -m benchmarks.quality.long_text
 
 Needs Linux (it reads /proc) and the packages of training/requirements.txt.
 """

@@ -434,6 +434,9 @@ class GatewayOptions(ProcessOptions):
         f"127.0.0.1:{OrchestratorOptions.port}",
         "address of the orchestrator: HOST:PORT, or any name that gRPC resolves",
     )
+    orchestrator_tls_name: str = option(
+        "", "name in the orchestrator's certificate, if it is not the host of --orchestrator"
+    )
     openai_voices: str = option(
         "",
         "voices for OpenAI's voice names, such as alloy=v2/en_speaker_6,nova=v2/en_speaker_9; the "
@@ -447,6 +450,11 @@ class GatewayOptions(ProcessOptions):
     keep_alive_seconds: float = option(
         75.0, "time that an HTTP connection stays open between two requests"
     )
+
+    @property
+    def authenticates_callers(self) -> bool:
+        """The orchestrator does: the gateway passes tokens on."""
+        return True
 
 
 @dataclass(frozen=True)
@@ -494,8 +502,13 @@ class UpOptions(
     )
     metrics_port: int = port_option(
         OrchestratorOptions.metrics_port,
-        "Prometheus port of the orchestrator; the stages take the next ones; 0 disables all",
-        count=1 + len(STAGES),
+        "Prometheus port of the orchestrator; the stages and the gateway take the next ones; 0 "
+        "disables all",
+        count=2 + len(STAGES),
+    )
+    http_port: int = port_option(
+        GatewayOptions.port,
+        "port of the gateway, for HTTP, WebSocket and the web page; 0 for no gateway",
     )
     threads: int = option(0, "CPU threads of each model; 0 means half of the cores")
     voice_store: str = option(

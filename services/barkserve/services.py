@@ -121,8 +121,11 @@ AUTOSCALER = ServiceEntry(
 SERVICES: tuple[ServiceEntry, ...] = (ORCHESTRATOR, SEMANTIC, COARSE, FINE, CODEC, AUTOSCALER)
 """All services, in the order of their ports. The stages are in the order of the audio."""
 
+GATEWAY = "gateway"
+"""The name of the gateway, which speaks HTTP and is not among the gRPC services."""
+
 GATEWAY_BUILDER = "barkserve.building.gateway"
-"""The module whose `build(options)` makes the gateway, which speaks HTTP instead of gRPC."""
+"""The module whose `build(options)` makes the gateway."""
 
 
 def service_named(name: str) -> ServiceEntry:

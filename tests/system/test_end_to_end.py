@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from tests.support.certificates import Authority
 from tests.support.reference import generate
 
 LONG = replace(never_ending(TINY), max_new_tokens=700, block_size=1024)
+PORTS = ("port", "metrics-port", "http-port")
 READY = "barkserve is up at "
 TIMEOUT_S = 200  # for steps of a second or two, on a busy machine
 
@@ -32,7 +34,7 @@ def command(*words: str) -> list[str]:
 
 
 def up(folder: Path, *more: str, **options: object) -> list[str]:
-    flags = {"checkpoint": folder, "port": 0, "metrics-port": 0, "threads": 1} | options
+    flags = {"checkpoint": folder, "threads": 1} | dict.fromkeys(PORTS, 0) | options
     return command("barkserve", "up", *(f"--{k}={v}" for k, v in flags.items()), *more)
 
 
@@ -371,3 +373,24 @@ def test_help_shows_default_and_variable_of_options() -> None:
     text = " ".join(run(command("barkserve", "coarse", "--help")).stdout.split())
     for part in ("--slots", "default: 16", "BARKSERVE_SLOTS", "--attention", "default: sdpa"):
         assert part in text
+
+
+def test_up_serves_http(checkpoint_of: Callable[[CheckpointSpec], Path], tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    started = start_up(checkpoint_of(TINY), **{"http-port": port})
+    try:
+        assert started.process.stderr is not None
+        assert f"http://127.0.0.1:{port}" in started.process.stderr.readline()
+        with urlopen(f"http://127.0.0.1:{port}/", timeout=TIMEOUT_S) as page:
+            assert b"<title>barkserve</title>" in page.read()
+        body = json.dumps({"input": "hello", "response_format": "wav"}).encode()
+        url = f"http://127.0.0.1:{port}/v1/audio/speech"
+        request = Request(url, body, {"content-type": "application/json"})
+        with urlopen(request, timeout=TIMEOUT_S) as speech:
+            assert speech.read(4) == b"RIFF"
+    finally:
+        started.process.send_signal(signal.SIGTERM)
+        started.rest_of_stderr()
+    assert started.process.returncode == 0
+    wait_until_gone(started.services)

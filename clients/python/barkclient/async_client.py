@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from copy import copy
 from typing import Self, TypeVar, Unpack
 
 import grpc
@@ -69,6 +70,23 @@ class AsyncClient:
         check_token(token, target, tls, insecure=insecure)
         self._timeout = timeout
         self._channel: grpc.aio.Channel | None = None
+
+    def with_token(self, token: str | None) -> Self:
+        """Return a client that speaks for another caller over the same connection.
+
+        Only this client closes the connection.
+
+        Args:
+            token: the token of that caller; None sends none.
+
+        Raises:
+            InvalidRequest: the token has characters that cannot be sent.
+        """
+        check_token(token, self._target, self._tls, insecure=True)
+        self._open()
+        other = copy(self)
+        other._token = token
+        return other
 
     def synthesize(
         self, text: str, *, timeout: float | None = None, **options: Unpack[SynthesisOptions]
@@ -223,10 +241,13 @@ class AsyncClient:
         return self._timeout if timeout is None else timeout
 
     def _stub(self) -> "speech_pb2_grpc.SpeechServiceAsyncStub":
+        return speech_pb2_grpc.SpeechServiceStub(with_token(self._open(), self._token))
+
+    def _open(self) -> grpc.aio.Channel:
         if self._channel is None:
             asyncio.get_running_loop()  # without one, gRPC would silently use another loop
             self._channel = open_async_channel(self._target, self._tls)
-        return speech_pb2_grpc.SpeechServiceStub(with_token(self._channel, self._token))
+        return self._channel
 
 
 class AsyncSynthesis(AsyncClosing, SynthesisState[SynthesizeCall]):

@@ -22,4 +22,9 @@ def _tls(options: GatewayOptions) -> Tls | None:
     """TLS to the orchestrator if --tls-ca names an authority, with our own certificate."""
     if not options.tls_ca:
         return None
-    return Tls(ca=options.tls_ca, certificate=options.tls_cert or None, key=options.tls_key or None)
+    return Tls(
+        ca=options.tls_ca,
+        certificate=options.tls_cert or None,
+        key=options.tls_key or None,
+        server_name=options.orchestrator_tls_name or None,
+    )

@@ -3,13 +3,18 @@
 from collections.abc import Mapping
 from typing import Self
 
-from barkclient import AsyncClient
-from barkclient.tls import Tls
+import grpc
+from grpc_health.v1 import health_pb2
+
+from barkclient import AsyncClient, Tls
+from barkserve.gateway.bearer_token import token_of
 from barkserve.gateway.openai.voices import VoiceAliases
+from barkserve.serving.grpc_options import channel_options
+from barkserve.serving.health import health_check
 
 
 class Backend:
-    """One channel to the orchestrator, for all requests.
+    """One connection to the orchestrator, for all requests. Made inside an event loop.
 
     Args:
         target: HOST:PORT of the orchestrator, or another name that gRPC resolves.
@@ -20,21 +25,36 @@ class Backend:
     def __init__(self, target: str, tls: Tls | None, aliases: VoiceAliases) -> None:
         self.aliases = aliases
         self._client = AsyncClient(target, tls=tls)
+        self._channel = _channel(target, tls)
 
     def client(self, headers: Mapping[str, str]) -> AsyncClient:
-        """Return the client for a caller, who is known by the headers of a request."""
-        return self._client
-
-    async def check(self, timeout_s: float) -> None:
-        """Check that the orchestrator answers.
+        """Return a client for the caller of a request, whose token is in the headers.
 
         Raises:
-            BarkClientError: it does not.
+            InvalidRequest: the token cannot be sent.
         """
-        await self._client.server_info(timeout=timeout_s)
+        return self._client.with_token(token_of(headers))
+
+    async def is_ready(self, timeout_s: float) -> bool:
+        """Whether the orchestrator serves. Needs no token."""
+        check = health_check(self._channel)
+        try:
+            response = await check(health_pb2.HealthCheckRequest(), timeout=timeout_s)
+        except grpc.aio.AioRpcError:
+            return False
+        return bool(response.status == health_pb2.HealthCheckResponse.SERVING)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *error: object) -> None:
         await self._client.close()
+        await self._channel.close()
+
+
+def _channel(target: str, tls: Tls | None) -> grpc.aio.Channel:
+    options = channel_options(target)
+    if tls is None:
+        return grpc.aio.insecure_channel(target, options=options)
+    options = (*options, *tls.options())
+    return grpc.aio.secure_channel(target, tls.credentials(), options=options)

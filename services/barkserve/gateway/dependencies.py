@@ -1,4 +1,7 @@
-"""What routes get from the application, as FastAPI dependencies."""
+"""What routes get from the application, as FastAPI dependencies.
+
+They are asynchronous because FastAPI calls others in threads, where gRPC's channels do not work.
+"""
 
 from typing import Annotated, cast
 
@@ -7,23 +10,24 @@ from starlette.requests import HTTPConnection
 
 from barkclient import AsyncClient
 from barkserve.gateway.backend import Backend
+from barkserve.request_id import current_request_id
 
 
-def backend_of(connection: HTTPConnection) -> Backend:
+async def backend_of(connection: HTTPConnection) -> Backend:
     """The orchestrator behind this gateway."""
     return cast(Backend, connection.app.state.backend)
 
 
-def client_of(connection: HTTPConnection) -> AsyncClient:
+async def client_of(connection: HTTPConnection) -> AsyncClient:
     """The client for the caller of this request."""
-    return backend_of(connection).client(connection.headers)
+    return (await backend_of(connection)).client(connection.headers)
 
 
-def request_id_of(connection: HTTPConnection) -> str:
+async def request_id() -> str:
     """The id of this request."""
-    return cast(str, connection.state.request_id)
+    return current_request_id()
 
 
 BackendDependency = Annotated[Backend, Depends(backend_of)]
 ClientDependency = Annotated[AsyncClient, Depends(client_of)]
-RequestId = Annotated[str, Depends(request_id_of)]
+RequestId = Annotated[str, Depends(request_id)]

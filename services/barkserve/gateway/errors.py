@@ -14,9 +14,11 @@ from barkclient.errors import (
     DeadlineExceeded,
     InvalidRequest,
     Overloaded,
+    PermissionDenied,
     PreconditionFailed,
     ServerUnavailable,
     SessionExpired,
+    Unauthenticated,
     VoiceExists,
     VoiceNotFound,
     VoiceStoreFull,
@@ -24,6 +26,8 @@ from barkclient.errors import (
 
 _STATUSES: tuple[tuple[type[BarkClientError], int, str], ...] = (
     (InvalidRequest, 400, "invalid_request"),
+    (Unauthenticated, 401, "unauthenticated"),
+    (PermissionDenied, 403, "permission_denied"),
     (VoiceNotFound, 404, "voice_not_found"),
     (SessionExpired, 408, "session_expired"),
     (VoiceExists, 409, "voice_exists"),
@@ -76,6 +80,8 @@ def _param_of(error: BarkClientError) -> str:
 
 
 def _headers_of(error: BarkClientError) -> dict[str, str]:
+    if isinstance(error, Unauthenticated):
+        return {"www-authenticate": "Bearer"}
     if not isinstance(error, Overloaded) or error.retry_after_s is None:
         return {}
     # Retry-After counts whole seconds. OpenAI's clients read the second header first.

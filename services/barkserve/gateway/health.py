@@ -3,7 +3,6 @@
 from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
-from barkclient import BarkClientError
 from barkserve.gateway.dependencies import BackendDependency
 from barkserve.gateway.drain_state import DrainState
 
@@ -28,10 +27,8 @@ def health_routes(drain: DrainState) -> APIRouter:
         """Answer 200 if the orchestrator serves and the gateway does not stop, else 503."""
         if drain.draining:
             return _not_ready("this gateway is shutting down")
-        try:
-            await backend.check(_CHECK_S)
-        except BarkClientError as error:
-            return _not_ready(str(error))
+        if not await backend.is_ready(_CHECK_S):
+            return _not_ready("the orchestrator does not answer, or is not ready")
         return JSONResponse({"status": "ready"})
 
     return router

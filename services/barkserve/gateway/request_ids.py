@@ -1,18 +1,15 @@
 """Gives every HTTP request an id, which the response repeats."""
 
-import uuid
-
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from barkserve.request_id import begin_request
+from barkserve.request_id import METADATA_KEY, begin_request, current_request_id
 
-HEADER = "x-request-id"
-_LONGEST = 128
+HEADER = METADATA_KEY
 
 
 class RequestIds:
-    """ASGI middleware: `request.state.request_id` is the caller's X-Request-Id, or a new one."""
+    """ASGI middleware: the id of a request is the caller's X-Request-Id, or a new one."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -22,10 +19,8 @@ class RequestIds:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(HEADER, "")
-        request_id = given if _is_usable(given) else str(uuid.uuid4())
-        scope.setdefault("state", {})["request_id"] = request_id
-        begin_request(request_id)  # for the log
+        begin_request(Headers(scope=scope).get(HEADER, ""))
+        request_id = current_request_id()
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -33,7 +28,3 @@ class RequestIds:
             await send(message)
 
         await self._app(scope, receive, send_with_id)
-
-
-def _is_usable(given: str) -> bool:
-    return 0 < len(given) <= _LONGEST and given.isascii() and given.isprintable()

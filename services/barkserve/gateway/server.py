@@ -9,9 +9,11 @@ import uvicorn
 
 from barkserve.config import GatewayOptions
 from barkserve.gateway.gateway import Gateway
+from barkserve.serving.exposure import check_exposure
 from barkserve.serving.metrics import Metrics
 from barkserve.serving.ports import listening_socket
 from barkserve.serving.stop_signal import stop_requested
+from barkserve.serving.watchdog import watching_event_loop
 
 _log = logging.getLogger(__name__)
 
@@ -39,10 +41,12 @@ async def serve(options: GatewayOptions, metrics: Metrics, build: Callable[[], G
     Raises:
         StartupError: the gateway cannot start.
     """
+    check_exposure(options)
     async with AsyncExitStack() as stack:
         bound = stack.enter_context(listening_socket(options.host, options.port))
         stack.callback(metrics.serve(options.host, options.metrics_port))
         gateway = await stack.enter_async_context(build())
+        stack.enter_context(watching_event_loop(metrics, options.event_loop_timeout_seconds))
         stop = stop_requested(options.exit_on_stdin_close)
         server = make_server(options, gateway)
         serving = asyncio.create_task(server.serve([bound]))

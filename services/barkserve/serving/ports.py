@@ -41,12 +41,13 @@ def bind(
 
 
 @contextmanager
-def listening_socket(host: str, port: int) -> Iterator[socket.socket]:
+def listening_socket(host: str, port: int, option: str = "--port") -> Iterator[socket.socket]:
     """Bind a TCP socket for the duration of the block.
 
     Args:
         host: the address to listen on.
         port: the port; 0 takes a free one.
+        option: the option that the port came from, for the error message.
 
     Raises:
         StartupError: the port or the address cannot be used.
@@ -59,7 +60,7 @@ def listening_socket(host: str, port: int) -> Iterator[socket.socket]:
             bound.listen()
             yield bound
     except OSError as error:
-        raise _cannot_listen(host, port, "--port", error.strerror or str(error)) from error
+        raise _cannot_listen(host, port, option, error.strerror or str(error)) from error
 
 
 def _check_port(host: str, port: int, option: str) -> None:

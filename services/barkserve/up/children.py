@@ -102,7 +102,7 @@ async def running(planned: Sequence[PlannedService], drain_s: float) -> AsyncIte
 
 async def _stop(children: Sequence[Child], drain_s: float) -> None:
     """Stop the orchestrator before the stages: the streams that it drains still need them."""
-    stages = [child for child in children if child.service.entry.is_stage]
+    stages = [child for child in children if child.service.is_stage]
     await _stop_together([child for child in children if child not in stages], drain_s)
     await _stop_together(stages, drain_s)
 

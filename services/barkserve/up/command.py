@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from barkserve.config import UpOptions
-from barkserve.services import ORCHESTRATOR
+from barkserve.services import GATEWAY, ORCHESTRATOR
 from barkserve.up.children import running
 from barkserve.up.plan import plan_services
 from barkserve.up.readiness import wait_until_ready
@@ -33,7 +33,8 @@ async def up(options: UpOptions, command: Sequence[str]) -> int:
     """
     check_command(command)
     planned = plan_services(options)
-    address = next(each.address for each in planned if each.entry is ORCHESTRATOR)
+    addresses = {each.name: each.address for each in planned}
+    address = addresses[ORCHESTRATOR.name]
     stop = _stop_signal()
     async with running(planned, options.drain_seconds) as children:
         supervisor = Supervisor(children, options, _say)
@@ -50,6 +51,9 @@ async def up(options: UpOptions, command: Sequence[str]) -> int:
             if command:
                 return await _run_command(command, address, stop, failed, options.drain_seconds)
             _say(f"barkserve is up at {address}; Ctrl-C stops it")
+            if GATEWAY in addresses:
+                url = f"{'https' if options.tls_cert else 'http'}://{addresses[GATEWAY]}"
+                _say(f"Open {url} in a browser to type a text and hear it")
             await _first_of(stop, failed)
             if not stop.done():
                 await failed

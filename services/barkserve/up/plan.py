@@ -4,14 +4,18 @@ import os
 import socket
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from importlib.util import find_spec
 
 import platformdirs
 
 from barkserve import services
 from barkserve.config import ListenOptions, UpOptions, check_offload
+from barkserve.constants import STAGES
+from barkserve.errors import StartupError
 from barkserve.options import flag_of
-from barkserve.services import ORCHESTRATOR, ServiceEntry
+from barkserve.services import GATEWAY, ORCHESTRATOR, ServiceEntry
 from barkserve.serving.exposure import check_exposure
+from barkserve.serving.ports import listening_socket
 from barkserve.serving.tls import TlsFiles
 
 NO_STORE = "none"
@@ -26,23 +30,25 @@ class PlannedService:
     """A service to start.
 
     Attributes:
-        entry: the service.
+        name: the name of the service.
+        is_stage: whether it runs a model.
         host: the address that it listens on.
         port: the port that it listens on.
         arguments: its command line after `barkserve`.
         tls: its TLS files; None means plaintext.
     """
 
-    entry: ServiceEntry
+    name: str
+    is_stage: bool
     host: str
     port: int
     arguments: tuple[str, ...]
     tls: TlsFiles | None = None
 
     @property
-    def name(self) -> str:
-        """The name of the service."""
-        return self.entry.name
+    def is_http(self) -> bool:
+        """Whether it speaks HTTP instead of gRPC."""
+        return self.name == GATEWAY
 
     @property
     def address(self) -> str:
@@ -87,14 +93,54 @@ def plan_services(options: UpOptions) -> list[PlannedService]:
         values = {name: value for name, value in values.items() if name in entry.option_names}
         planned.append(
             PlannedService(
-                entry,
+                entry.name,
+                entry.is_stage,
                 host,
                 ports[entry.name],
                 _arguments(entry.name, values),
                 tls if public else None,
             )
         )
+    if options.http_port:
+        planned.append(_plan_gateway(options, planned[-1], tls))
     return planned
+
+
+def _plan_gateway(
+    options: UpOptions, orchestrator: PlannedService, tls: TlsFiles | None
+) -> PlannedService:
+    """Plan the gateway, which starts last.
+
+    Raises:
+        StartupError: its packages are missing, or its port is taken.
+    """
+    if find_spec("fastapi") is None:
+        raise StartupError(
+            "--http-port needs packages that are not installed: run pip install "
+            "'barkserve[gateway]', or give --http-port 0"
+        )
+    with listening_socket(options.host, options.http_port, "--http-port"):
+        pass  # the port is free: a message here names the option that the user knows
+    values: dict[str, object] = {
+        "host": options.host,
+        "port": options.http_port,
+        "metrics_port": options.metrics_port and options.metrics_port + 1 + len(STAGES),
+        "orchestrator": orchestrator.address,
+        "insecure": options.insecure,
+        "drain_seconds": options.drain_seconds,
+        "log_level": options.log_level,
+    }
+    if tls is not None:
+        own = tls.current().own
+        values |= {
+            "tls_cert": options.tls_cert,
+            "tls_key": options.tls_key,
+            "tls_ca": options.tls_cert,  # it trusts the orchestrator's certificate alone
+            "orchestrator_tls_name": own.names[0] if own and own.names else "",
+        }
+    return PlannedService(
+        GATEWAY, False, options.host, options.http_port, _arguments(GATEWAY, values), tls
+    )
 
 
 def _voice_store(option: str) -> str:

@@ -19,7 +19,7 @@ from barkserve.gateway.streamed_body import StreamedBody
 PREFIX = "/v1/text-to-speech/"
 
 
-def _output(output_format: Annotated[str, Query()] = formats.DEFAULT) -> OutputFormat:
+async def _output(output_format: Annotated[str, Query()] = formats.DEFAULT) -> OutputFormat:
     return parse_output_format(output_format)
 
 

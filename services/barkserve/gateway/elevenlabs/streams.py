@@ -51,4 +51,4 @@ async def _converse(websocket: WebSocket, voice_id: str, has_contexts: bool) -> 
         seed=int(seed) if seed.isdecimal() else None,
         word_times=True,
     )
-    await conversation.run(client_of(websocket))
+    await conversation.run(await client_of(websocket))

@@ -21,4 +21,4 @@ async def stream(websocket: WebSocket) -> None:
     """Carry one StreamingSynthesize call."""
     offered = websocket.scope["subprotocols"]
     await websocket.accept(PROTOCOL if PROTOCOL in offered else None)
-    await Bridge(websocket).run(client_of(websocket))
+    await Bridge(websocket).run(await client_of(websocket))
