@@ -6,12 +6,13 @@ Groups that several commands share are base classes, so that each option is decl
 
 from dataclasses import dataclass
 
-from barkserve.constants import STAGES
+from barkserve.constants import MAX_OPTIONS_BYTES, MAX_VOICE_BYTES, STAGES
 from barkserve.errors import StartupError
 from barkserve.options import option, port_option
 
 _PORT = "port to listen on; 0 takes a free one"
 _METRICS_PORT = "port of the Prometheus endpoint /metrics; 0 disables it"
+_MAX_GRPC_BYTES = 4 * 1024 * 1024  # gRPC's own limit of a message
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 _LOG_FORMATS = ("text", "json")
 _VOICE_STORE = (
@@ -108,6 +109,11 @@ class ServiceOptions(ProcessOptions):
     def requires_client_certificate(self) -> bool:
         """Whether clients must present a certificate of an authority in `tls_ca`."""
         return bool(self.tls_ca)
+
+    @property
+    def max_request_bytes(self) -> int:
+        """Size of the largest request message that is parsed: parsing blocks the event loop."""
+        return 262_144
 
     @property
     def authenticates_callers(self) -> bool:
@@ -398,6 +404,12 @@ class OrchestratorOptions(
     def requires_client_certificate(self) -> bool:
         """Whether clients must present a certificate of an authority in `tls_ca`."""
         return bool(self.tls_ca) and self.tls_clients == "certificate"
+
+    @property
+    def max_request_bytes(self) -> int:
+        """A text in UTF-8, a voice and options."""
+        text_bytes = 4 * self.max_text_characters
+        return min(text_bytes + MAX_VOICE_BYTES + MAX_OPTIONS_BYTES, _MAX_GRPC_BYTES)
 
 
 @dataclass(frozen=True)

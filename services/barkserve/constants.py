@@ -10,6 +10,13 @@ STAGES: tuple[StageName, ...] = get_args(StageName)
 NO_VOICE = "none"
 """The voice name that means no history prompt."""
 
+MAX_NPZ_BYTES = 1 << 20
+"""Size of the file of a voice."""
+MAX_VOICE_BYTES = MAX_NPZ_BYTES + 1024
+"""Size of the tokens or the file of a voice in a request."""
+MAX_OPTIONS_BYTES = 65_536
+"""Size of a request without its text and without such a voice."""
+
 
 class DrawStream(IntEnum):
     """Separates the random draws of the stages under one seed.

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,36 +13,13 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from barkserve.errors import ReplicaStalled
 from barkserve.serving.health import health_check
+from barkserve.serving.metrics import Metrics
+from barkserve.serving.watchdog import watching_event_loop
 from fixtures.checkpoints import TINY, CheckpointSpec
 from fixtures.processes import service_process
 from tests.serving.test_lost_device import outputs
+from tests.support.hanging import hanging
 
-HANGING = """
-import pathlib, sys, time
-from barkserve import __main__
-from barkserve.codec.decoder import Decoder
-from barkserve.engine.model_runner import ModelRunner
-from barkserve.serving.orca import LoadReporter
-
-hung = pathlib.Path(sys.argv.pop(1))
-
-def hang_here():
-    while hung.exists():
-        time.sleep(0.01)
-
-def hanging(work):
-    def run(*given):
-        hang_here()
-        return work(*given)
-    return run
-
-if sys.argv.pop(1) == "model":
-    ModelRunner.run = hanging(ModelRunner.run)
-    Decoder.decode = hanging(Decoder.decode)
-else:
-    LoadReporter.StreamCoreMetrics = hanging(LoadReporter.StreamCoreMetrics)
-__main__.main()
-"""
 ENDED_S = 60.0
 
 
@@ -66,7 +44,7 @@ async def test_stage_ends_when_its_model_hangs(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     hung = tmp_path / "hung"
-    launch = ("-c", HANGING, str(hung), "model")
+    launch = hanging(hung, "model")
     flags = ("--threads=1", "--step-timeout-seconds=2")
     async with (
         service_process(stage, checkpoint_of(TINY), *flags, launch=launch) as service,
@@ -90,7 +68,7 @@ async def test_stage_survives_steps_below_the_timeout(
     checkpoint_of: Callable[[CheckpointSpec], Path], tmp_path: Path
 ) -> None:
     hung = tmp_path / "hung"
-    launch = ("-c", HANGING, str(hung), "model")
+    launch = hanging(hung, "model")
     flags = ("--threads=1", "--step-timeout-seconds=30")
     async with (
         service_process("coarse", checkpoint_of(TINY), *flags, launch=launch) as service,
@@ -108,7 +86,7 @@ async def test_drain_ends_when_the_model_hangs(
     checkpoint_of: Callable[[CheckpointSpec], Path], tmp_path: Path
 ) -> None:
     hung = tmp_path / "hung"
-    launch = ("-c", HANGING, str(hung), "model")
+    launch = hanging(hung, "model")
     flags = ("--threads=1", "--step-timeout-seconds=2", "--drain-seconds=600")
     async with (
         service_process("coarse", checkpoint_of(TINY), *flags, launch=launch) as service,
@@ -130,7 +108,7 @@ async def test_service_ends_when_its_event_loop_hangs(
 ) -> None:
     """The orchestrator shows it for every service: they all run the same server."""
     hung = tmp_path / "hung"
-    launch = ("-c", HANGING, str(hung), "event loop")
+    launch = hanging(hung, "event loop")
     flags = ("--event-loop-timeout-seconds=2",)
     async with (
         service_process("orchestrator", checkpoint_of(TINY), *flags, launch=launch) as service,
@@ -172,3 +150,18 @@ async def test_stopped_service_continues_after_its_stop(
         await asyncio.sleep(2.0)
         assert service.process.returncode is None
         assert await outputs("coarse", channel) > 1
+
+
+async def test_delays_of_the_event_loop_are_recorded() -> None:
+    metrics = Metrics("coarse")
+    with watching_event_loop(metrics, 0.0):
+        await asyncio.sleep(0.2)
+        time.sleep(0.5)  # noqa: ASYNC251
+        await asyncio.sleep(0.2)
+    labels = {"stage": "coarse"}
+    value = metrics.registry.get_sample_value
+    count = value("barkserve_event_loop_lag_seconds_count", labels) or 0
+    below = value("barkserve_event_loop_lag_seconds_bucket", {**labels, "le": "0.2"}) or 0
+    assert count > below  # at least the one that blocked
+    assert (value("barkserve_event_loop_longest_lag_seconds", labels) or 0) > 0.4
+    assert (value("barkserve_event_loop_longest_cpu_seconds", labels) or 1) < 0.4

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -54,10 +55,14 @@ async def running(service: str, checkpoint: Path, **options: Any) -> AsyncIterat
     chosen: Any = entry.options(port=0, metrics_port=0, **own | options)
     tls = TlsFiles.from_options(chosen)
     access = open_access_control(chosen)
-    async with (
-        access.following(),
-        running_built(service, lambda metrics: build(chosen, metrics), tls, access) as started,
-    ):
+    intercept = partial(
+        RpcInterceptor,
+        access=access,
+        output_idle_s=chosen.output_idle_seconds,
+        max_request_bytes=chosen.max_request_bytes,
+    )
+    make = partial(build, chosen)
+    async with access.following(), running_built(service, make, tls, intercept) as started:
         yield started
 
 
@@ -66,12 +71,12 @@ async def running_built(
     name: str,
     build: Callable[[Metrics], Service],
     tls: TlsFiles | None = None,
-    access: AccessControl | None = None,
+    intercept: Callable[[Metrics], RpcInterceptor] | None = None,
 ) -> AsyncIterator[RunningService]:
     """Run one service from its parts, such as fakes, on a free port."""
     metrics = Metrics(name)
-    interceptor = RpcInterceptor(metrics, access or AccessControl())
-    server = grpc.aio.server(interceptors=[interceptor], options=SERVER_OPTIONS)
+    intercept = intercept or partial(RpcInterceptor, access=AccessControl())
+    server = grpc.aio.server(interceptors=[intercept(metrics)], options=SERVER_OPTIONS)
     credentials = None if tls is None else tls.server_credentials(tls.mutual)
     port = bind(server, "127.0.0.1", 0, credentials)
     service = build(metrics)

@@ -15,6 +15,7 @@ import pytest
 from barkserve.coarse.servicer import CoarseServicer
 from barkserve.codec.servicer import CodecServicer
 from barkserve.constants import STAGES
+from barkserve.errors import ReplicaStalled
 from barkserve.external import orca_pb2, orca_pb2_grpc
 from barkserve.fine.servicer import FineServicer
 from barkserve.semantic.servicer import SemanticServicer
@@ -23,6 +24,7 @@ from barkserve.serving.load import Load
 from barkserve.v1 import speech_pb2, speech_pb2_grpc, status_pb2, status_pb2_grpc
 from fixtures.checkpoints import TINY, CheckpointSpec, never_ending
 from fixtures.processes import ServiceProcess, service_process
+from tests.support.hanging import hanging
 from tests.support.services import RunningService, running
 
 SPEC = replace(never_ending(TINY), max_new_tokens=400, block_size=1024)
@@ -205,6 +207,39 @@ async def test_audio_is_seamless_after_sigkill(
         os.kill(victim.process.pid, signal.SIGKILL)
         received += [response async for response in responses]
     assert_same_tokens(received, expected)
+
+
+async def test_audio_is_seamless_when_a_model_hangs(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """The model of a coarse process hangs in mid-stream. The process ends, another continues."""
+    folder = checkpoint_of(SPEC)
+    released = blocked(monkeypatch, "semantic")
+    released.set()
+    async with asyncio.timeout(240), AsyncExitStack() as stack:
+        start = stack.enter_async_context
+        coarse = {}
+        for file in (tmp_path / "one", tmp_path / "two"):
+            launch = hanging(file, "model")
+            flags = ("--threads=1", "--step-timeout-seconds=3")
+            coarse[file] = await start(service_process("coarse", folder, *flags, launch=launch))
+        addresses = {"coarse": ",".join(each.address for each in coarse.values())}
+        for stage in ("semantic", "fine", "codec"):
+            addresses[stage] = (await start(running(stage, folder))).address
+        orchestrator = await start(running("orchestrator", folder, **addresses))
+        speech = speech_pb2_grpc.SpeechServiceStub(orchestrator.channel)
+        expected = [response async for response in speech.Synthesize(REQUEST)]
+        released.clear()
+        responses = aiter(speech.Synthesize(REQUEST))
+        received = [await anext(responses), await anext(responses)]
+        (busy,) = [file for file, each in coarse.items() if (await load_of(each)).streams]
+        busy.touch()
+        released.set()
+        received += [response async for response in responses]
+        assert_same_tokens(received, expected)
+        assert await coarse[busy].process.wait() == ReplicaStalled.exit_code
 
 
 async def load_of(service: ServiceProcess) -> Load:

@@ -20,11 +20,11 @@ from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.checkpoint.folder import CheckpointFolder, fetch_file, read_json_object
 from barkserve.checkpoint.similar_names import similar_names
 from barkserve.checkpoint.voice_card import VoiceCard, preset_card
+from barkserve.constants import MAX_NPZ_BYTES
 from barkserve.errors import CheckpointError, InvalidArgument, NotFound
 from barkserve.regular_file import read_regular_file
 
 PROMPTS = ("semantic_prompt", "coarse_prompt", "fine_prompt")
-MAX_NPZ_BYTES = 1 << 20
 MAX_ARRAY_BYTES = 8 << 20  # uncompressed
 MAX_ARRAY_TOKENS = 1 << 17
 """The largest number of tokens or codes in one array: 218 s of fine codes. The models read only the

@@ -1,6 +1,6 @@
 """CoarseService over gRPC: converts messages for the generator."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 
 import numpy as np
@@ -84,7 +84,7 @@ class CoarseServicer(coarse_pb2_grpc.CoarseServiceServicer):
         )
         return cut_history(semantic, coarse, self._geometry) if len(coarse) else no_history()
 
-    def _frames(self, values: Iterable[int], limit: int, field: str) -> NDArray[np.int64]:
+    def _frames(self, values: Sequence[int], limit: int, field: str) -> NDArray[np.int64]:
         return convert.frames(values, self._geometry.codebooks, limit, field)
 
 

@@ -1,6 +1,6 @@
 """FineService over gRPC: converts messages for the generator."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -104,7 +104,7 @@ class FineServicer(fine_pb2_grpc.FineServiceServicer):
         )
         return replace(self._chunks, lookahead=lookahead)
 
-    def _frames(self, values: Iterable[int], field: str) -> NDArray[np.int64]:
+    def _frames(self, values: Sequence[int], field: str) -> NDArray[np.int64]:
         books = self._config.fine_generation.n_fine_codebooks
         return convert.frames(values, books, self._config.codebook_size, field)
 

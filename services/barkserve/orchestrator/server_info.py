@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from barkserve.checkpoint.voices import MAX_NPZ_BYTES
+from barkserve.constants import MAX_NPZ_BYTES
 from barkserve.orchestrator.audio.encodings import ENCODINGS
 from barkserve.orchestrator.audio.output_format import (
     MAX_CHUNK_MS,

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -66,7 +66,7 @@ def require_seed(seed: int) -> int:
     return seed
 
 
-def tokens(values: Iterable[int], limit: int, field: str) -> NDArray[np.int64]:
+def tokens(values: Sequence[int], limit: int, field: str) -> NDArray[np.int64]:
     """Convert the tokens of a message.
 
     Args:
@@ -80,7 +80,7 @@ def tokens(values: Iterable[int], limit: int, field: str) -> NDArray[np.int64]:
     Raises:
         InvalidArgument: a token is out of range.
     """
-    array = np.fromiter(values, dtype=np.int64)
+    array = np.array(values, dtype=np.int64)
     if len(array) and not (array.min() >= 0 and array.max() < limit):
         raise InvalidArgument(
             field, f"must be 0 to {limit - 1}, found {array.min()} to {array.max()}"
@@ -88,7 +88,7 @@ def tokens(values: Iterable[int], limit: int, field: str) -> NDArray[np.int64]:
     return array
 
 
-def frames(values: Iterable[int], books: int, limit: int, field: str) -> NDArray[np.int64]:
+def frames(values: Sequence[int], books: int, limit: int, field: str) -> NDArray[np.int64]:
     """Convert the codes of a message, sent frame by frame.
 
     Args:

@@ -6,6 +6,7 @@ barkserve's own services are counted.
 
 import asyncio
 import logging
+import sys
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager, nullcontext, suppress
@@ -19,6 +20,7 @@ from barkserve.errors import BarkserveError, IdleTimeout, InvalidArgument, Shutt
 from barkserve.request_id import METADATA_KEY, begin_request
 from barkserve.serving import caller
 from barkserve.serving.auth.access_control import AccessControl
+from barkserve.serving.message_shape import check_shape
 from barkserve.serving.metrics import Metrics, RpcMetrics
 from barkserve.serving.rpc_context import RpcContext
 from barkserve.serving.status import abort, as_barkserve_error
@@ -41,16 +43,26 @@ Call = Callable[[object, RpcContext, "RpcMetrics | None"], Awaitable[object]]
 
 @dataclass(frozen=True)
 class _Malformed:
-    """Takes the place of a request that could not be parsed."""
+    """Takes the place of a request that is too large, or that could not be parsed."""
 
     error: InvalidArgument
 
 
-def _raising(deserialize: Callable[[bytes], Request] | None) -> Callable[[bytes], Request]:
+def _raising(
+    deserialize: Callable[[bytes], Request] | None, max_bytes: int
+) -> Callable[[bytes], Request]:
     """A deserializer for streamed requests: the handler's iterator raises its InvalidArgument."""
     assert deserialize is not None  # generated handlers have one
+    message = getattr(deserialize, "__self__", None)  # FromString is a method of the message's type
+    kind = getattr(message, "DESCRIPTOR", None)
 
     def checked(data: bytes) -> Request:
+        if len(data) > max_bytes:
+            raise InvalidArgument(
+                "request", f"has {len(data)} bytes; the limit of this service is {max_bytes}"
+            )
+        if kind is not None:
+            check_shape(data, kind)
         try:
             return deserialize(data)
         except DecodeError as error:
@@ -59,9 +71,11 @@ def _raising(deserialize: Callable[[bytes], Request] | None) -> Callable[[bytes]
     return checked
 
 
-def _returning(deserialize: Callable[[bytes], Request] | None) -> Callable[[bytes], Request]:
+def _returning(
+    deserialize: Callable[[bytes], Request] | None, max_bytes: int
+) -> Callable[[bytes], Request]:
     """A deserializer for single requests, which gRPC parses before it calls the handler."""
-    raising = _raising(deserialize)
+    raising = _raising(deserialize, max_bytes)
 
     def checked(data: bytes) -> Request:
         try:
@@ -78,8 +92,19 @@ def _request_id(context: RpcContext) -> str:
     return next((str(value) for key, value in metadata if key == METADATA_KEY), "")
 
 
+def _checked(handler: Unary) -> Unary:
+    """Refuse malformed requests of a handler that nothing else wraps."""
+
+    async def checked(request: object, context: RpcContext) -> object:
+        if isinstance(request, _Malformed):
+            await abort(context, request.error)
+        return await handler(request, context)
+
+    return checked
+
+
 class RpcInterceptor(grpc.aio.ServerInterceptor):
-    """Wraps the handlers of all services but health.
+    """Wraps the handlers of all services; those of health only check the size of requests.
 
     Streaming handlers are async generators. The interceptor writes their responses itself, so the
     generator's `finally` runs at once when the client disconnects, the deadline passes, or a write
@@ -89,12 +114,21 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         metrics: counts RPCs and their outcomes.
         access: decides which callers may make an RPC.
         output_idle_s: time that a stream waits for a client that does not read; 0 for no limit.
+        max_request_bytes: size of a request message. Larger ones are refused before they are
+            parsed, which would block the event loop.
     """
 
-    def __init__(self, metrics: Metrics, access: AccessControl, output_idle_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        access: AccessControl,
+        output_idle_s: float = 0.0,
+        max_request_bytes: int = sys.maxsize,
+    ) -> None:
         self._metrics = metrics
         self._access = access
         self._output_idle_s = output_idle_s
+        self._max_request_bytes = max_request_bytes
         self._running: set[asyncio.Task[object]] = set()
         self._refusal: BarkserveError | None = None
         self._failure: BarkserveError | None = None
@@ -126,21 +160,40 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         """Return the handler of an RPC, wrapped."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
-        if handler is None or method.startswith(_HEALTH_PREFIX):
-            return handler
+        if handler is None:
+            return None
+        if method.startswith(_HEALTH_PREFIX):
+            return self._health(handler)
         # The handler's types describe synchronous methods. These are asynchronous.
         if handler.stream_stream is not None:
             wrapped = self._stream(cast(Streaming, handler.stream_stream), method)
-            deserialize = _raising(handler.request_deserializer)
+            deserialize = _raising(handler.request_deserializer, self._max_request_bytes)
             return grpc.stream_stream_rpc_method_handler(
                 wrapped, deserialize, handler.response_serializer
             )
-        codecs = (_returning(handler.request_deserializer), handler.response_serializer)
+        codecs = self._codecs(handler)
         if handler.unary_stream is not None:
             wrapped = self._stream(cast(Streaming, handler.unary_stream), method)
             return grpc.unary_stream_rpc_method_handler(wrapped, *codecs)
         wrapped = self._unary(cast(Unary, handler.unary_unary), method)
         return grpc.unary_unary_rpc_method_handler(wrapped, *codecs)
+
+    def _codecs(
+        self, handler: "grpc.RpcMethodHandler[Request, Response]"
+    ) -> tuple[Callable[[bytes], Request], Callable[[Response], bytes] | None]:
+        deserialize = _returning(handler.request_deserializer, self._max_request_bytes)
+        return deserialize, handler.response_serializer
+
+    def _health(
+        self, handler: "grpc.RpcMethodHandler[Request, Response]"
+    ) -> "grpc.RpcMethodHandler[Request, Response]":
+        codecs = self._codecs(handler)
+        if handler.unary_stream is not None:  # it writes its responses itself
+            watch = _checked(cast(Unary, handler.unary_stream))
+            return grpc.unary_stream_rpc_method_handler(watch, *codecs)
+        return grpc.unary_unary_rpc_method_handler(
+            _checked(cast(Unary, handler.unary_unary)), *codecs
+        )
 
     def _stream(self, handler: Streaming, method: str) -> Unary:
         async def write_all(request: object, context: RpcContext, rpc: RpcMetrics | None) -> None:

@@ -16,6 +16,9 @@ from barkserve.serving.orca import LoadReporter
 from barkserve.serving.ports import bind
 from barkserve.serving.service import Service, register_with
 
+_MAX_HEALTH_BYTES = 4096
+"""Size of a request on the port that serves only health."""
+
 
 @dataclass(frozen=True)
 class Published:
@@ -75,7 +78,8 @@ async def health_server(
         A function that starts the server, given the health servicer. The port is bound before, so
         that a port in use is an error before the model is loaded.
     """
-    server = grpc.aio.server(options=SERVER_OPTIONS)
+    server_options = (*SERVER_OPTIONS, ("grpc.max_receive_message_length", _MAX_HEALTH_BYTES))
+    server = grpc.aio.server(options=server_options)
     if options.health_port:
         bind(server, options.host, options.health_port, option="--health-port")
 

@@ -48,7 +48,12 @@ async def serve(options: ServiceOptions, metrics: Metrics, build: Callable[[], S
         stack.push_async_callback(calls_ended)
         access = open_access_control(options)
         await stack.enter_async_context(access.following())
-        interceptor = RpcInterceptor(metrics, access, output_idle_s=options.output_idle_seconds)
+        interceptor = RpcInterceptor(
+            metrics,
+            access,
+            output_idle_s=options.output_idle_seconds,
+            max_request_bytes=options.max_request_bytes,
+        )
         server = grpc.aio.server(
             interceptors=[interceptor],
             options=server_options(options.max_connection_age_seconds, options.keepalive_seconds),

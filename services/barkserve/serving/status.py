@@ -14,6 +14,7 @@ from google.rpc import error_details_pb2, status_pb2
 from barkserve.errors import (
     BarkserveError,
     CannotResume,
+    IdleTimeout,
     InvalidArgument,
     ModelExecutionFailed,
     NotFound,
@@ -109,7 +110,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError, stage: str) -> BarkserveError:
     if code in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN):
         return ModelExecutionFailed(f"the {stage} stage failed: {text}")
     if code is grpc.StatusCode.ABORTED:
-        return StageUnavailable(f"the {stage} stage ended the stream: {text}")
+        return IdleTimeout(f"the {stage} stage ended the stream: {text}")
     if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
         return StageUnavailable(
             f"the {stage} stage cannot be reached ({text}); check that it runs and is healthy"

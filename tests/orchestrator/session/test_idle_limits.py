@@ -115,7 +115,7 @@ async def test_riva_call_without_a_request_fails(checkpoint: Path) -> None:
     ("selection", "message"),
     [
         ({"npz": b"x" * (2 << 20)}, "voice: must have at most 1049600 bytes"),
-        ({"history_prompt": {"fine_prompt": [1] * (2 << 20)}}, "voice: must have at most"),
+        ({"history_prompt": {"fine_prompt": [1] * 1_060_000}}, "voice: must have at most"),
         ({"name": "x" * (2 << 20)}, "options: must have at most 65536 bytes"),
     ],
     ids=["npz", "tokens", "name"],

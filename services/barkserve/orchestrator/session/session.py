@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 
 from barkserve.checkpoint.folder import CheckpointFolder
-from barkserve.checkpoint.voices import MAX_NPZ_BYTES
+from barkserve.constants import MAX_OPTIONS_BYTES, MAX_VOICE_BYTES
 from barkserve.errors import BarkserveError, InvalidArgument
 from barkserve.orchestrator.admission.admission import StreamAdmission
 from barkserve.orchestrator.admission.hold_limit import HoldLimit
@@ -30,11 +30,6 @@ from barkserve.serving.auth.quotas import CallerQuotas
 from barkserve.serving.caller import Role, current_caller
 from barkserve.serving.metrics import Metrics
 from barkserve.v1 import speech_pb2
-
-MAX_VOICE_BYTES = MAX_NPZ_BYTES + 1024
-"""Size of the tokens or the file of a voice in a request."""
-MAX_OPTIONS_BYTES = 65_536
-"""Size of a request without its text and without such a voice."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from google.protobuf.message import Message
 
 from barkserve.errors import (
     BarkserveError,
+    IdleTimeout,
     ModelExecutionFailed,
     Overloaded,
     StageFailed,
@@ -111,6 +112,10 @@ class StageCall(Generic[Request, Response]):
                 if finished:
                     return
                 _log.warning("moving a stream: %s", error)
+            except IdleTimeout as error:  # the stage gave the place of a quiet stream away
+                if finished:
+                    return
+                _log.info("a quiet stream continues in a new call: %s", error)
             except (StageUnavailable, ModelExecutionFailed) as error:
                 if error is self._request_error:  # the previous stage has already tried again
                     raise

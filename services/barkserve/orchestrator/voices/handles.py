@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 
 from barkserve.checkpoint.voice_card import VoiceCard
-from barkserve.checkpoint.voices import MAX_NPZ_BYTES, Voice
+from barkserve.checkpoint.voices import Voice
+from barkserve.constants import MAX_NPZ_BYTES
 from barkserve.errors import NotFound
 from barkserve.orchestrator.voices.blobs import BlobStore
 from barkserve.orchestrator.voices.store import VoiceStore

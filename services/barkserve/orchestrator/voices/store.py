@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.checkpoint.voice_card import VoiceCard
-from barkserve.checkpoint.voices import MAX_NPZ_BYTES, Voice
+from barkserve.checkpoint.voices import Voice
+from barkserve.constants import MAX_NPZ_BYTES
 from barkserve.errors import (
     AlreadyExists,
     FailedPrecondition,
