@@ -1,6 +1,7 @@
 """The orchestrator with NVIDIA Riva's own client."""
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,13 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
+from barkserve.constants import STAGES
+from barkserve.errors import InvalidArgument
 from barkserve.external import riva_pb2, riva_tts_pb2, riva_tts_pb2_grpc
+from barkserve.orchestrator.audio.output_format import resolve_format
+from barkserve.orchestrator.riva import whole_reply
+from barkserve.orchestrator.riva.whole_reply import WholeReply, check_reply_fits
+from barkserve.v1 import speech_pb2
 from fixtures.checkpoints import TINY, CheckpointSpec
 from tests.orchestrator.audio.ffmpeg import decode
 from tests.orchestrator.riva.client import Outcome, call
@@ -116,6 +123,90 @@ async def test_nvidia_voice_names_select_the_default_voice(chain: Chain) -> None
     )
     assert [outcome.error for outcome in outcomes] == [""] * 3
     assert all(len(pcm(outcome.audio)) for outcome in outcomes)
+
+
+def requests_of(chain: Chain, service: str) -> float:
+    outcomes = ("OK", "CANCELLED", "INTERNAL", "UNAVAILABLE")
+    return sum(
+        chain.services[service].metric("barkserve_requests_total", stage=service, outcome=each)
+        for each in outcomes
+    )
+
+
+async def test_riva_refuses_audio_above_4_mib_uncomputed(
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+) -> None:
+    """4 MiB are 95 s of PCM at 22,050 Hz, and 2,377 letters at 25 letters per second."""
+    async with running_chain(checkpoint_of(TINY)) as chain:
+        outcome = await one(chain, "synthesize", text="x" * 2_378, sample_rate_hz=22_050)
+        assert (outcome.error, outcome.details) == (
+            "INVALID_ARGUMENT",
+            "text: the audio would exceed 4096 KiB, the most that clients accept in one reply. "
+            "Call SynthesizeOnline, which streams it, or ask for less text, a lower sample_rate_hz "
+            "or the encoding OGGOPUS",
+        )
+        assert requests_of(chain, "semantic") == 0
+
+
+@pytest.mark.parametrize(
+    ("letters", "encoding", "sample_rate", "fits"),
+    [
+        (2_377, speech_pb2.AUDIO_ENCODING_PCM16, 22_050, True),
+        (2_378, speech_pb2.AUDIO_ENCODING_PCM16, 22_050, False),
+        (1_092, speech_pb2.AUDIO_ENCODING_PCM16, 48_000, True),
+        (1_093, speech_pb2.AUDIO_ENCODING_PCM16, 48_000, False),
+        (13_107, speech_pb2.AUDIO_ENCODING_MULAW, 8_000, True),
+        (13_108, speech_pb2.AUDIO_ENCODING_MULAW, 8_000, False),
+        (1_000_000, speech_pb2.AUDIO_ENCODING_OGG_OPUS, 48_000, True),
+    ],
+)
+def test_estimate_depends_on_letters_encoding_and_rate(
+    letters: int, encoding: speech_pb2.AudioEncoding, sample_rate: int, fits: bool
+) -> None:
+    refused = nullcontext() if fits else pytest.raises(InvalidArgument, match="SynthesizeOnline")
+    with refused:
+        requested = speech_pb2.AudioFormat(encoding=encoding, sample_rate_hertz=sample_rate)
+        check_reply_fits("x " * letters, resolve_format(requested, 24_000))
+
+
+async def test_riva_stops_when_the_reply_becomes_too_large(
+    chain: Chain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The size of FLAC is known only when it is encoded."""
+    options = {"text": TWO, "encoding": riva_pb2.FLAC, "sample_rate_hz": 24_000}
+    calls = (("synthesize", options), ("synthesize_online", options))
+    whole, _ = await call(chain.address, *calls)
+    size = len(b"".join(whole.audio))
+    monkeypatch.setattr(whole_reply, "MAX_REPLY_BYTES", size // 2)
+    refused, streamed = await call(chain.address, *calls)
+    assert (refused.error, "text: the audio exceeds" in refused.details) == (
+        "INVALID_ARGUMENT",
+        True,
+    )
+    assert "SynthesizeOnline" in refused.details
+    assert (streamed.error, len(b"".join(streamed.audio)) > size // 2) == ("", True)
+    for service in (*STAGES, "orchestrator"):
+        name = dict(stage=service)
+        await until(lambda n=name: not chain.services[n["stage"]].metric("barkserve_streams", **n))
+
+
+def test_reply_may_have_exactly_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    def reply() -> riva_tts_pb2.SynthesizeSpeechResponse:
+        whole = WholeReply("The fox.")
+        for _ in range(15):
+            part = riva_tts_pb2.SynthesizeSpeechResponse(audio=bytes(200_000))
+            part.meta.words.add(word="fox", start_time=1, end_time=2)
+            whole.add(part)
+        return whole.joined()
+
+    expected = reply()
+    assert (len(expected.audio), len(expected.meta.words)) == (3_000_000, 15)
+    assert expected.meta.text == expected.meta.processed_text == "The fox."
+    monkeypatch.setattr(whole_reply, "MAX_REPLY_BYTES", expected.ByteSize())
+    assert reply() == expected
+    monkeypatch.setattr(whole_reply, "MAX_REPLY_BYTES", expected.ByteSize() - 1)
+    with pytest.raises(InvalidArgument, match="SynthesizeOnline"):
+        reply()
 
 
 async def test_cancelled_riva_call_frees_its_stream(chain: Chain) -> None:

@@ -7,14 +7,17 @@ from contextlib import aclosing
 from barkserve.errors import BarkserveError, IdleTimeout, InvalidArgument
 from barkserve.external import riva_tts_pb2, riva_tts_pb2_grpc
 from barkserve.orchestrator.admission.hold_limit import HoldLimit
+from barkserve.orchestrator.audio.output_format import resolve_format
 from barkserve.orchestrator.riva.options import riva_field_names, to_synthesize_request
 from barkserve.orchestrator.riva.responses import Response, to_riva_responses
 from barkserve.orchestrator.riva.voices import RivaVoices
+from barkserve.orchestrator.riva.whole_reply import WholeReply, check_reply_fits
 from barkserve.orchestrator.session.session import Session, SpeechBackend
 from barkserve.orchestrator.synthesis.plan import check_text
 from barkserve.request_id import begin_request
 from barkserve.serving.caller import current_caller
 from barkserve.serving.rpc_context import RpcContext, deadline
+from barkserve.v1 import speech_pb2
 
 Request = riva_tts_pb2.SynthesizeSpeechRequest
 
@@ -38,20 +41,24 @@ class RivaServicer(riva_tts_pb2_grpc.RivaSpeechSynthesisServicer):
         self._calls = calls
 
     async def Synthesize(self, request: Request, context: RpcContext) -> Response:
-        """Speak one text and return all of its audio at once."""
+        """Speak one text and return all of its audio at once.
+
+        Raises:
+            InvalidArgument: the request is wrong, or its audio is too large for one reply.
+        """
         await check_text(request.text, self._backend.limits.max_text_characters)
         with riva_field_names():
-            session = await self._new_session(request, context)
+            options = await self._translate(request)
+            own_rate = self._backend.folder.bark.sample_rate
+            check_reply_fits(request.text, resolve_format(options.audio_format, own_rate))
+            session = self._new_session(options, context)
             session.feed.push(request.text)
             session.feed.end()
-            whole, audio = Response(), []
+            reply = WholeReply(request.text)
             async with aclosing(session.messages()) as messages:
                 async for response in to_riva_responses(messages):
-                    audio.append(response.audio)
-                    whole.MergeFrom(response)
-        whole.audio = b"".join(audio)
-        whole.meta.text = whole.meta.processed_text = request.text
-        return whole
+                    reply.add(response)
+        return reply.joined()
 
     async def SynthesizeOnline(
         self, request_iterator: AsyncIterator[Request], context: RpcContext
@@ -78,7 +85,7 @@ class RivaServicer(riva_tts_pb2_grpc.RivaSpeechSynthesisServicer):
         first = await self._first_request(requests)
         if first is None:
             raise InvalidArgument("text", "must be sent: the stream ended without a request")
-        session = await self._new_session(first, context)
+        session = self._new_session(await self._translate(first), context)
         reading = asyncio.create_task(_read_requests(first, requests, session))
         try:
             async with aclosing(session.messages()) as messages:
@@ -105,11 +112,13 @@ class RivaServicer(riva_tts_pb2_grpc.RivaSpeechSynthesisServicer):
                 "--call-idle-seconds"
             ) from None
 
-    async def _new_session(self, request: Request, context: RpcContext) -> Session:
+    async def _translate(self, request: Request) -> speech_pb2.SynthesizeRequest:
         if request.id.value:
             begin_request(request.id.value)
         voice = await self._voices.resolve_name(request.voice_name, request.language_code)
-        options = to_synthesize_request(request, voice)
+        return to_synthesize_request(request, voice)
+
+    def _new_session(self, options: speech_pb2.SynthesizeRequest, context: RpcContext) -> Session:
         return Session(self._backend, options, deadline(context), MAX_DELAY_S)
 
 
