@@ -39,6 +39,7 @@ class Measured:
         cost_s: compute seconds per second of audio; 0 if unknown or without a model.
         slots: streams that one replica computes at once; 0 if unknown.
         active: whether there were streams recently.
+        hung: replicas that stopped reporting without closing their connection.
     """
 
     streams: int
@@ -46,6 +47,7 @@ class Measured:
     cost_s: float
     slots: float
     active: bool
+    hung: int = 0
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Decision:
     """The number of replicas that a service should have.
 
     Attributes:
-        demand: the work, in replicas.
+        demand: the work, in replicas, and the hung replicas while there is work.
         wanted: the demand, rounded up.
         streams_per_replica: real-time streams per replica.
         reason: one sentence that explains the number.
@@ -66,12 +68,17 @@ class Decision:
 
 
 def decide(measured: Measured, policy: Policy) -> Decision:
-    """Compute the number of replicas that a service should have."""
+    """Compute the number of replicas that a service should have.
+
+    A hung replica still counts as one for Kubernetes but does no work. It is therefore added to the
+    replicas that the work needs.
+    """
     carries, why = _streams_per_replica(measured, policy)
     excess_s = max(0.0, measured.backlog_s - NORMAL_BACKLOG_S * measured.streams)
     extra = excess_s / CATCH_UP_S
     demand = (measured.streams + extra) / carries
-    wanted = max(math.ceil(demand - 1e-9), int(measured.active))
+    hung = measured.hung if measured.active else 0
+    wanted = max(math.ceil(demand - 1e-9), int(measured.active)) + hung
     reason = f"{measured.streams} streams / {carries:.3g} per replica ({why}) = {demand:.2f}"
     if extra:
         reason = (
@@ -80,9 +87,11 @@ def decide(measured: Measured, policy: Policy) -> Decision:
         )
     if not measured.active:
         reason = "no recent stream"
-    elif wanted > demand + 1:
+    elif wanted - hung > demand + 1:
         reason += "; one replica stays after recent streams"
-    return Decision(demand, wanted, carries, reason)
+    if hung:
+        reason += f"; {hung} hung replicas do no work"
+    return Decision(demand + hung, wanted, carries, reason)
 
 
 def _streams_per_replica(measured: Measured, policy: Policy) -> tuple[float, str]:

@@ -47,7 +47,7 @@ class Observer:
         self._idle_s = idle_s
         self._clock = clock
         self._costs = {service: StageCost() for service in sets}
-        self._taken: Mapping[object, float] = {}
+        self._taken: Mapping[tuple[str, str], float] = {}
         self._last_stream_at: float | None = None
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -91,10 +91,12 @@ class Observer:
 
     def tick(self) -> None:
         """Decide once, for every service."""
+        now = self._clock()
+        for each in self._sets.values():
+            each.check_reports(now)
         loads = {service: loads_of(each.replicas) for service, each in self._sets.items()}
         streams = self._streams(loads)
-        now = self._clock()
-        if streams or self._any_new_stream(loads):
+        if self._any_new_stream(loads) or streams:
             self._last_stream_at = now
         last = self._last_stream_at
         active = last is not None and now - last <= self._idle_s
@@ -125,12 +127,17 @@ class Observer:
     def _any_new_stream(self, loads: Mapping[str, Mapping[object, Load]]) -> bool:
         """Whether any replica has admitted a stream since the last decision.
 
-        A stream may be shorter than the time between two reports. All streams of a new replica
-        count.
+        A stream may be shorter than the time between two reports. All streams of a new replica, or
+        of a new process, count. Those of a replica that did not report for a while count once.
         """
-        before = self._taken
-        self._taken = {key: load.taken for each in loads.values() for key, load in each.items()}
-        return any(taken > before.get(key, 0) for key, taken in self._taken.items())
+        before, after = self._taken, {}
+        for service, each in self._sets.items():
+            for replica in each.replicas:
+                key = (service, replica.address)
+                load = loads[service].get(replica.address)
+                after[key] = before.get(key, 0.0) if load is None else load.taken
+        self._taken = after
+        return any(taken and taken != before.get(key, 0.0) for key, taken in after.items())
 
     def _measure(
         self, service: str, loads: Mapping[object, Load], streams: int, active: bool
@@ -143,4 +150,5 @@ class Observer:
             cost_s=cost,
             slots=sum(slots) / len(slots) if slots else 0.0,
             active=active,
+            hung=sum(replica.stale for replica in self._sets[service].replicas),
         )

@@ -255,8 +255,15 @@ class Replica:
 
 
 def loads_of(replicas: Sequence[Replica]) -> dict[object, Load]:
-    """The last load report of each replica that has sent one, by address."""
-    return {replica.address: replica.load for replica in replicas if replica.load is not None}
+    """The last load report of each replica that sends them, by address.
+
+    Not those of hung replicas: their streams have moved to others.
+    """
+    return {
+        replica.address: replica.load
+        for replica in replicas
+        if replica.load is not None and not replica.stale
+    }
 
 
 def _reports(
