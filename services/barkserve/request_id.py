@@ -30,7 +30,8 @@ def begin_request(request_id: str = "") -> None:
             characters are percent-encoded, so that an id is one word of a log line. An id that is
             then longer than 128 characters is cut.
     """
-    _current.set(quote(request_id, safe=_VISIBLE)[:MAX_CHARACTERS] or uuid.uuid4().hex)
+    start = request_id[:MAX_CHARACTERS]  # quoting megabytes takes a tenth of a second
+    _current.set(quote(start, safe=_VISIBLE)[:MAX_CHARACTERS] or uuid.uuid4().hex)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Texts in letters only, for checkpoints without digits and other scripts."""
 
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -29,6 +30,8 @@ from barkserve.semantic.spelling import spell_out
         ("٣ apples", "three apples"),
         ("😀", ""),
         ("[laughter]", ""),
+        ("[one [laughs] two", "one two"),
+        ("a,.b a.,?! b", "a, b a, b"),
         ("Mr. and Mrs. Fox vs. me", "mister and missus Fox versus me"),
         ("Wait... what?! \"No?\" she asked.", "Wait, what, No, she asked."),
         ("J. R. Ewing of the U.S. reads a.com.", "J R Ewing of the U S reads a com."),
@@ -54,3 +57,13 @@ def test_spell_out_gives_letters_and_simple_signs(text: str) -> None:
 )
 def test_spell_out_keeps_every_number(number: int, form: str) -> None:
     assert re.search("[a-z]{3}", spell_out(form.format(number)).text)
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken"), [("a" + "." * 50_000, "a" + "." * 50_000), ("[" * 50_000, "")]
+)
+def test_spell_out_takes_linear_time(text: str, spoken: str) -> None:
+    """Quadratic time would be at least ten seconds."""
+    start = time.thread_time()
+    assert spell_out(text).text == spoken
+    assert time.thread_time() - start < 5

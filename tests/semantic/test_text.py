@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from transformers import AutoProcessor, BertTokenizer
 
 from barkserve.checkpoint.folder import CheckpointFolder
-from barkserve.errors import CheckpointError, InvalidArgument
+from barkserve.errors import CheckpointError, InvalidArgument, TextTooLong
 from barkserve.semantic.text import TextEncoder, normalize
 from barkserve.speakable import speakable
 from fixtures.checkpoints import TINY, vocabulary
@@ -186,3 +186,11 @@ def test_too_large_tokenizer_is_reported(folder: Path) -> None:
     )
     with pytest.raises(CheckpointError, match="too many for"):
         _encoder(folder)
+
+
+def test_text_of_too_many_characters_is_refused(encoder: TextEncoder) -> None:
+    """Also if it has few tokens: the time to encode it grows with its characters."""
+    most = TINY.max_input_semantic_length * 8
+    assert len(encoder.encode(f"Hello{' ' * (most - 5)}")) == len(encoder.encode("Hello"))
+    with pytest.raises(TextTooLong, match=f"{most + 1} characters, at most {most} are spoken"):
+        encoder.encode(f"Hello{' ' * (most - 4)}")

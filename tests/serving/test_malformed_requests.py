@@ -94,3 +94,15 @@ def test_request_limits_hold_what_the_options_allow() -> None:
     orchestrator = OrchestratorOptions(max_text_characters=10_000)
     assert orchestrator.max_request_bytes == 40_000 + voice + options
     assert OrchestratorOptions().max_request_bytes == GRPC_LIMIT
+
+
+async def test_listing_health_is_refused_without_traceback(
+    tiny_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running("orchestrator", tiny_folder) as service:
+        listing = service.channel.unary_unary("/grpc.health.v1.Health/List")
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await listing(b"", timeout=30)
+        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+        assert "call Check" in (caught.value.details() or "")
+    assert "Traceback" not in caplog.text

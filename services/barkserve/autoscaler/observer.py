@@ -62,7 +62,7 @@ class Observer:
         """
         if service not in self.services:
             raise InvalidArgument(
-                "scalerMetadata.stage", f"{service!r} is not one of {', '.join(self.services)}"
+                "scalerMetadata.stage", f"{service[:80]!r} is not one of {', '.join(self.services)}"
             )
         return self.services[service]
 

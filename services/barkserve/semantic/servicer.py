@@ -1,5 +1,6 @@
 """SemanticService over gRPC: converts messages for the generator."""
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
@@ -63,9 +64,10 @@ class SemanticServicer(semantic_pb2_grpc.SemanticServiceServicer):
                 self._admission.first_message_s,
             )
             text = following.text
-            run, request = SemanticRun(), self._request(config, text)
+            # In a thread: spelling a text out can take tens of milliseconds.
+            request, characters = await asyncio.to_thread(self._request, config, text)
+            run = SemanticRun()
             work.given_s = len(text) / CHARACTERS_PER_SECOND
-            characters = self._encoder.locate(text) if config.alignment else None
             async with aclosing(self._generator.generate(request, run)) as steps:
                 async for step in steps:
                     self._metrics.produced(len(step.tokens))
@@ -73,7 +75,10 @@ class SemanticServicer(semantic_pb2_grpc.SemanticServiceServicer):
                     yield Response(tokens=_tokens(step, characters))
             yield Response(finished=_finished(run))
 
-    def _request(self, config: semantic_pb2.SemanticConfig, text: str) -> SemanticRequest:
+    def _request(
+        self, config: semantic_pb2.SemanticConfig, text: str
+    ) -> tuple[SemanticRequest, NDArray[np.int64] | None]:
+        """The checked request; with alignment, also the character of each of its text's ids."""
         vocabulary, most = self._generation.semantic_vocab_size, self._generator.max_tokens
         max_tokens = config.max_tokens or most
         convert.require(0 < max_tokens <= most, "max_tokens", f"must be 1 to {most}")
@@ -84,7 +89,7 @@ class SemanticServicer(semantic_pb2_grpc.SemanticServiceServicer):
             f"holds more than the {max_tokens} tokens allowed",
         )
         min_eos_p = config.min_eos_p if config.HasField("min_eos_p") else self._generation.min_eos_p
-        return SemanticRequest(
+        request = SemanticRequest(
             text_ids=self._encoder.encode(text),
             history=convert.tokens(config.semantic_prompt, vocabulary, "semantic_prompt"),
             sampling=convert.sampling_params(config.sampling, self._generation.sampling, min_eos_p),
@@ -93,6 +98,7 @@ class SemanticServicer(semantic_pb2_grpc.SemanticServiceServicer):
             max_tokens=max_tokens,
             alignment=self._alignment(config, text),
         )
+        return request, self._encoder.locate(text) if config.alignment else None
 
     def _alignment(self, config: semantic_pb2.SemanticConfig, text: str) -> AlignmentRequest | None:
         convert.require(config.max_tail_tokens >= 0, "max_tail_tokens", "must be at least 0")

@@ -12,7 +12,7 @@ from num2words import num2words
 
 from barkserve.semantic.text_with_offsets import TextWithOffsets
 
-_CUE = re.compile(r"\[[^\]]*\]|[♩♪♫♬]")
+_CUE = re.compile(r"\[[^\[\]]*\]|[♩♪♫♬]")
 _EMOJI_NAME = re.compile(r":[a-z0-9_]+:")  # the name that anyascii gives an emoji
 _UNSPOKEN = re.compile(r"[^a-zA-Z.,?!'\- ]")
 _SPACE = re.compile(r"\s+")
@@ -41,7 +41,8 @@ _SIGN = re.compile("|".join(map(re.escape, _SIGNS)))
 _PAUSE = re.compile("[;:]")
 # Such a checkpoint stops at the first full stop, even inside a text.
 _INITIAL = re.compile(r"(?<![a-zA-Z])([a-zA-Z])\.(?= ?[a-zA-Z])")
-_END_INSIDE = re.compile(r"(?<=[a-zA-Z])[.?!,]*[.?!][.?!, ]*(?=[a-zA-Z])")
+# Possessive, because backtracking takes quadratic time.
+_END_INSIDE = re.compile(r"(?<=[a-zA-Z]),*+[.?!][.?!, ]*+(?=[a-zA-Z])")
 _CURRENCIES = {"$": "USD", "€": "EUR", "£": "GBP"}
 _MANY = {"$": "dollars", "€": "euros", "£": "pounds"}
 _GROUPED = r"\d{1,3}(?:,\d{3})+"

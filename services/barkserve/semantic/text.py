@@ -14,6 +14,8 @@ from barkserve.semantic.text_with_offsets import TextWithOffsets
 from barkserve.speakable import speakable
 
 _FIELD = "text"
+_CHARACTERS_PER_TOKEN = 8
+"""A text with more characters for each position of the prompt is too long, whatever its tokens."""
 _SPACE = re.compile(r"\s+")
 
 # BERT's special tokens in vocab.txt, under their names in tokenizer_config.json.
@@ -40,6 +42,7 @@ class TextEncoder:
         generation = folder.bark.semantic_generation
         self._offset = generation.text_encoding_offset
         self._limit = generation.max_input_semantic_length
+        self._max_characters = self._limit * _CHARACTERS_PER_TOKEN
         self._tokenizer = load_tokenizer(folder)
         # Suno's tokenizer knows digits and every script; bark-mini's knows the letters a to z.
         self._prepare = normalize if self._tokenizer.token_to_id("0") is not None else spell_out
@@ -63,6 +66,12 @@ class TextEncoder:
             NothingToSpeak: nothing in the text can be spoken.
             TextTooLong: the text does not fit into one prompt.
         """
+        if len(text) > self._max_characters:
+            raise TextTooLong(
+                _FIELD,
+                f"{len(text)} characters, at most {self._max_characters} are spoken in one go: "
+                "split the text",
+            )
         if not speakable(text):
             raise NothingToSpeak(_FIELD, "nothing to speak: give a letter, a digit or a note sign")
         prepared = self._prepare(text).text

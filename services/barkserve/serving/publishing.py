@@ -12,6 +12,7 @@ from barkserve.config import ServiceOptions
 from barkserve.external import orca_pb2_grpc
 from barkserve.serving import orca
 from barkserve.serving.grpc_options import SERVER_OPTIONS
+from barkserve.serving.health import HealthServicer
 from barkserve.serving.orca import LoadReporter
 from barkserve.serving.ports import bind
 from barkserve.serving.service import Service, register_with
@@ -57,7 +58,7 @@ async def publish(
         each.register(server)
     reporter = LoadReporter(service.load)
     register_with(orca_pb2_grpc.add_OpenRcaServiceServicer_to_server, reporter)(server)
-    health_servicer = health.aio.HealthServicer()
+    health_servicer = HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer, server)
     own = [each.full_name for each in service.all_services]
     if with_reflection:

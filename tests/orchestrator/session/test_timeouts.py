@@ -1,6 +1,7 @@
 """Iteration with time limits: yields None on time, loses no item, and passes errors on."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
@@ -63,3 +64,21 @@ async def test_with_timeouts_raises_the_source_error() -> None:
     assert await anext(timed) == 1
     with pytest.raises(ValueError, match="broken"):
         await anext(timed)
+
+
+async def test_with_timeouts_retrieves_an_unread_end(caplog: pytest.LogCaptureFixture) -> None:
+    """A source may end between the last item that is read and the close."""
+    ended = asyncio.Event()
+
+    async def ending() -> AsyncIterator[int]:
+        await ended.wait()
+        return
+        yield 1
+
+    timed = with_timeouts(ending(), lambda: 0.001)
+    async with aclosing(timed):
+        assert await anext(timed) is None
+        ended.set()
+        await asyncio.sleep(0.01)
+    gc.collect()
+    assert "never retrieved" not in caplog.text

@@ -14,6 +14,7 @@ from barkserve.orchestrator.riva.voices import RivaVoices
 from barkserve.orchestrator.riva.whole_reply import WholeReply, check_reply_fits
 from barkserve.orchestrator.session.session import Session, SpeechBackend
 from barkserve.orchestrator.synthesis.plan import check_text
+from barkserve.orchestrator.text.language import checked_language
 from barkserve.request_id import begin_request
 from barkserve.serving.caller import current_caller
 from barkserve.serving.rpc_context import RpcContext, deadline
@@ -115,7 +116,8 @@ class RivaServicer(riva_tts_pb2_grpc.RivaSpeechSynthesisServicer):
     async def _translate(self, request: Request) -> speech_pb2.SynthesizeRequest:
         if request.id.value:
             begin_request(request.id.value)
-        voice = await self._voices.resolve_name(request.voice_name, request.language_code)
+        language = checked_language(request.language_code)
+        voice = await self._voices.resolve_name(request.voice_name, language)
         return to_synthesize_request(request, voice)
 
     def _new_session(self, options: speech_pb2.SynthesizeRequest, context: RpcContext) -> Session:

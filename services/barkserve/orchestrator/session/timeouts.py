@@ -34,6 +34,6 @@ async def with_timeouts(
             pending = None
             yield item
     finally:
-        if pending is not None and not pending.done():
-            pending.cancel()
+        if pending is not None:
+            pending.cancel()  # no effect if it is done; its end or failure must be retrieved then
             await asyncio.gather(pending, return_exceptions=True)

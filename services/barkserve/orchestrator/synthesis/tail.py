@@ -15,7 +15,7 @@ EXTRA_S = 2.0
 MAX_SECONDS = 10.0
 MAX_REDRAWS = 3
 _OPEN_ENDED = re.compile(
-    rf"\[[^\]]*\]|[{NOTE_SIGNS}]"
+    rf"\[[^\[\]]*\]|[{NOTE_SIGNS}]"
 )  # laughter and song have no typical duration
 
 
