@@ -11,13 +11,13 @@ compared with each other; those of different machines cannot.
 import argparse
 import asyncio
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from benchmarks.overload.measurement import Measurement, measure
 from benchmarks.overload.system import CAPACITY, slow_system
 
-ROWS = (
+ROWS: tuple[tuple[str, Callable[[Measurement], str]], ...] = (
     ("clients", lambda each: f"{each.clients}"),
     ("accepted", lambda each: f"{each.accepted}"),
     ("refused", lambda each: f"{each.refused}"),

@@ -30,6 +30,8 @@ from barkserve.v1 import speech_pb2
 from fixtures.checkpoints import TINY, CheckpointSpec
 from tests.support.services import running, running_chain
 
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 SPEAKING = [entry for entry in SERVICES if entry.runs_in_up]
 
 
@@ -41,7 +43,9 @@ async def test_health_covers_the_process_and_the_service(
         stub = health_pb2_grpc.HealthStub(service.channel)
         for asked in ("", entry.full_name):
             answer = await stub.Check(health_pb2.HealthCheckRequest(service=asked))
-            assert answer.status == health_pb2.HealthCheckResponse.SERVING
+            # This orchestrator reaches no stage, so it is alive but not ready.
+            ready = not asked or entry.name != "orchestrator"
+            assert answer.status == (SERVING if ready else NOT_SERVING)
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await stub.Check(health_pb2.HealthCheckRequest(service="barkserve.v1.Nothing"))
         assert caught.value.code() is grpc.StatusCode.NOT_FOUND

@@ -1,5 +1,6 @@
 """Runs services on localhost ports inside this process, built as on the command line."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -81,13 +82,15 @@ async def running_built(
     port = bind(server, "127.0.0.1", 0, credentials)
     service = build(metrics)
     await service.start()
-    await publish(server, service)
+    published = await publish(server, service)
+    readiness = asyncio.create_task(published.follow_readiness())
     await server.start()
     address = f"127.0.0.1:{port}"
     async with Dialer(tls).open(address) as channel:
         try:
             yield RunningService(address, channel, metrics, server, service.load)
         finally:
+            readiness.cancel()
             await server.stop(grace=None)
             await service.stop()
 

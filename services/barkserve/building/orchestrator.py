@@ -22,6 +22,7 @@ from barkserve.orchestrator.servicer import SpeechServicer
 from barkserve.orchestrator.session.limits import Limits
 from barkserve.orchestrator.session.session import SpeechBackend
 from barkserve.orchestrator.stages.pool import StagePool
+from barkserve.orchestrator.stages.readiness import StageReadiness
 from barkserve.orchestrator.status_servicer import StatusServicer
 from barkserve.orchestrator.synthesis.pipeline import StageClients
 from barkserve.orchestrator.text.budget import Budget, has_letters_only_tokenizer
@@ -81,6 +82,7 @@ def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
     info = _server_info(options, folder, default, library.languages())
     servicer = SpeechServicer(backend, info, calls)
     background = _Background(catalog, default, pools)
+    readiness = StageReadiness(pools.values(), options.replica_wait_seconds)
     register = register_with(speech_pb2_grpc.add_SpeechServiceServicer_to_server, servicer)
     load = _load_of(admission)
     metrics.watch("streams_waiting", "Streams that wait for room", lambda: admission.waiting)
@@ -91,7 +93,7 @@ def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
     )
     extra_services = (
         _status_service(options, pools, load),
-        _riva_service(backend, calls),
+        _riva_service(backend, calls, readiness),
     )
     return Service(
         ORCHESTRATOR.full_name,
@@ -102,6 +104,7 @@ def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
         extra_services,
         on_drain=servicer.start_draining,
         behind_vip=True,
+        obstacle=readiness.obstacle,
     )
 
 
@@ -233,9 +236,10 @@ def _status_service(
     return Service(STATUS_SERVICE, register)
 
 
-def _riva_service(backend: SpeechBackend, calls: HoldLimit) -> Service:
+def _riva_service(backend: SpeechBackend, calls: HoldLimit, readiness: StageReadiness) -> Service:
     """Build the service with NVIDIA Riva's API; it has nothing to start or stop."""
     voices = RivaVoices(backend.catalog, backend.folder.name, backend.voices.default)
     servicer = RivaServicer(backend, voices, calls)
     add = riva_tts_pb2_grpc.add_RivaSpeechSynthesisServicer_to_server
-    return Service(RIVA_SERVICE, register_with(add, servicer))
+    register = register_with(add, servicer)
+    return Service(RIVA_SERVICE, register, obstacle=readiness.obstacle)

@@ -23,10 +23,14 @@ class ReplicaSet:
         service: the name of the service.
         resolver: finds the replicas.
         dialer: opens channels to them.
+
+    Attributes:
+        resolved: whether the resolver has answered.
     """
 
     def __init__(self, service: str, resolver: Resolver, dialer: Dialer) -> None:
         self.service = service
+        self.resolved = False
         self._resolver = resolver
         self._dialer = dialer
         self._replicas: dict[str, Replica] = {}
@@ -82,6 +86,7 @@ class ReplicaSet:
                 await asyncio.sleep(_BROKEN_S)
 
     def _update(self, endpoints: Endpoints) -> None:
+        self.resolved = True
         found = {endpoint.address: endpoint for endpoint in endpoints}
         for address in self._replicas.keys() - found.keys():
             replica = self._replicas.pop(address)

@@ -1,5 +1,7 @@
 """Publishes a service: its handlers, health (grpc.health.v1), load reports and reflection."""
 
+import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -17,6 +19,12 @@ from barkserve.serving.orca import LoadReporter
 from barkserve.serving.ports import bind
 from barkserve.serving.service import Service, register_with
 
+_log = logging.getLogger(__name__)
+
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+_READINESS_INTERVAL_S = 0.25
+
 _MAX_HEALTH_BYTES = 4096
 """Size of a request on the port that serves only health."""
 
@@ -29,6 +37,24 @@ class Published:
     health: health.aio.HealthServicer
     reporter: LoadReporter
 
+    async def follow_readiness(self) -> None:
+        """Keep the health of each service at whether it can serve streams, until cancelled."""
+        was_ready, before = False, ""
+        while True:
+            obstacle = self.service.obstacle()
+            if obstacle != before:
+                _log.log(
+                    logging.WARNING if was_ready else logging.INFO,
+                    "%s is %s",
+                    self.service.full_name,
+                    f"not ready: {obstacle}" if obstacle else "ready",
+                )
+            was_ready, before = was_ready or not obstacle, obstacle
+            for service in self.service.all_services:
+                status = _NOT_SERVING if service.obstacle() else _SERVING
+                await self.health.set(service.full_name, status)
+            await asyncio.sleep(_READINESS_INTERVAL_S)
+
     async def set_draining(self, *, alive: bool) -> None:
         """Report that the service accepts no further stream.
 
@@ -37,7 +63,7 @@ class Published:
         """
         names = [service.full_name for service in self.service.all_services]
         for name in names if alive else ("", *names):
-            await self.health.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
+            await self.health.set(name, _NOT_SERVING)
         self.reporter.drain()
 
 
@@ -64,8 +90,9 @@ async def publish(
     if with_reflection:
         names = (*own, orca.SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, server)
-    for name in ("", *own):
-        await health_servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
+    await health_servicer.set("", _SERVING)
+    for each in service.all_services:
+        await health_servicer.set(each.full_name, _NOT_SERVING if each.obstacle() else _SERVING)
     return Published(service, health_servicer, reporter)
 
 

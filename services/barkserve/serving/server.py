@@ -68,6 +68,8 @@ async def serve(options: ServiceOptions, metrics: Metrics, build: Callable[[], S
         stack.enter_context(watching_event_loop(metrics, options.event_loop_timeout_seconds))
         stack.push_async_callback(service.stop)
         published = await publish(server, service, options.reflection == "on")
+        readiness = asyncio.create_task(published.follow_readiness())
+        stack.callback(readiness.cancel)
         # Before clients can see that it serves, or a signal then would kill the process.
         stop = stop_requested(options.exit_on_stdin_close)
         await server.start()
@@ -84,6 +86,7 @@ async def serve(options: ServiceOptions, metrics: Metrics, build: Callable[[], S
             service.load().streams,
             drain_s,
         )
+        readiness.cancel()
         await published.set_draining(alive=not failed.done())
         service.on_drain()
         await _drain(server, interceptor, service.behind_vip, drain_s)

@@ -19,6 +19,10 @@ async def _do_nothing_async() -> None: ...
 def _do_nothing() -> None: ...
 
 
+def _no_obstacle() -> str:
+    return ""
+
+
 async def _never() -> ReplicaFailed:
     forever: asyncio.Future[ReplicaFailed] = asyncio.get_running_loop().create_future()
     return await forever
@@ -38,6 +42,7 @@ class Service:
         on_drain: runs when draining begins, before the server waits for running streams.
         behind_vip: whether clients connect to one virtual address, as with a Kubernetes Service.
             Other clients know each replica, and try the next one if a replica refuses.
+        obstacle: returns why it cannot serve streams now; empty if it can.
         wait_fatal: waits until only a new process can serve again; returns why.
     """
 
@@ -49,6 +54,7 @@ class Service:
     extra_services: "tuple[Service, ...]" = ()
     on_drain: Callable[[], None] = _do_nothing
     behind_vip: bool = False
+    obstacle: Callable[[], str] = _no_obstacle
     wait_fatal: Callable[[], Awaitable[ReplicaFailed]] = _never
 
     @property

@@ -68,6 +68,11 @@ class StagePool:
         """All known replicas."""
         return self._set.replicas
 
+    @property
+    def resolved(self) -> bool:
+        """Whether discovery has answered."""
+        return self._set.resolved
+
     def start(self) -> None:
         """Watch for replicas and their load; needs a running event loop."""
         self._set.start()
