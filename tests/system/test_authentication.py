@@ -90,7 +90,7 @@ async def test_nvidias_client_speaks_with_a_token(checkpoint_of: Folder, tmp_pat
 def audit_lines(log: str) -> Iterator[dict[str, Any]]:
     """The audit lines in the log of a service."""
     for line in log.splitlines():
-        _, found, rest = line.partition(' INFO {"event"')
+        _, found, rest = line.partition('{"event"')
         if found:
             yield json.loads('{"event"' + rest)
 
@@ -128,8 +128,9 @@ async def test_revoked_token_stops_working_within_seconds(
         "event": "voice_created",
         "caller": "editor",
         "voice": "mine",
-        "request_id": "",
+        "request_id": created["request_id"],
     }
+    assert len(created["request_id"]) == 32
     assert refused["event"] == "caller_refused"
     assert refused["method"] == "/barkserve.v1.SpeechService/GetServerInfo"
     assert refused["peer"] == "127.0.0.1"

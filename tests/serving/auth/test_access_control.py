@@ -294,12 +294,12 @@ async def test_changes_of_voices_are_audited(
         with pytest.raises(grpc.aio.AioRpcError, match="ALREADY_EXISTS"):
             await stub.CreateVoice(create, metadata=bearer("editor"))
         request = speech_pb2.DeleteVoiceRequest(name="mine")
-        await stub.DeleteVoice(request, metadata=bearer("editor"))
+        await stub.DeleteVoice(request, metadata=(*bearer("editor"), ("x-request-id", "3")))
     common = {"caller": "editor", "voice": "mine"}
     assert list(audit_lines(caplog)) == [
         {"event": "voice_created", **common, "request_id": "1"},
         {"event": "voice_replaced", **common, "request_id": "2"},
-        {"event": "voice_deleted", **common, "request_id": ""},
+        {"event": "voice_deleted", **common, "request_id": "3"},
     ]
 
 

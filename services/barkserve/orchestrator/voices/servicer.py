@@ -8,9 +8,10 @@ from barkserve.errors import InvalidArgument
 from barkserve.orchestrator.text.language import checked_language
 from barkserve.orchestrator.voices.catalog import VoiceCatalog
 from barkserve.orchestrator.voices.selection import VoiceSelector, history_prompt
+from barkserve.request_id import current_request_id
 from barkserve.serving import audit
 from barkserve.serving.caller import current_caller
-from barkserve.serving.rpc_context import RpcContext, request_id
+from barkserve.serving.rpc_context import RpcContext
 from barkserve.v1 import speech_pb2, speech_pb2_grpc
 
 MAX_DESCRIPTION_CHARACTERS = 500
@@ -67,7 +68,7 @@ class VoiceServicer(speech_pb2_grpc.SpeechServiceServicer):
         language = language or voice.language
         card = VoiceCard(request.name, language, request.description, stored=True)
         replaced = await self._catalog.create(card, voice, replace=request.replace)
-        _record("voice_replaced" if replaced else "voice_created", card.name, context)
+        _record("voice_replaced" if replaced else "voice_created", card.name)
         return speech_pb2.CreateVoiceResponse(voice=self._message(card))
 
     async def DeleteVoice(
@@ -75,7 +76,7 @@ class VoiceServicer(speech_pb2_grpc.SpeechServiceServicer):
     ) -> speech_pb2.DeleteVoiceResponse:
         """Delete a stored voice."""
         await self._catalog.delete(request.name)
-        _record("voice_deleted", request.name, context)
+        _record("voice_deleted", request.name)
         return speech_pb2.DeleteVoiceResponse()
 
     def _message(self, card: VoiceCard) -> speech_pb2.Voice:
@@ -90,7 +91,7 @@ class VoiceServicer(speech_pb2_grpc.SpeechServiceServicer):
         )
 
 
-def _record(event: str, voice: str, context: RpcContext) -> None:
+def _record(event: str, voice: str) -> None:
     """Write a change of a voice to the audit log."""
     caller = current_caller().name
-    audit.record(event, caller=caller, voice=voice, request_id=request_id(context))
+    audit.record(event, caller=caller, voice=voice, request_id=current_request_id())

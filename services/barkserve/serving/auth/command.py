@@ -21,6 +21,8 @@ def print_token(options: TokenOptions, entry_to: TextIO, token_to: TextIO) -> No
     Raises:
         StartupError: the name or a role is not valid.
     """
+    if not options.name:
+        raise StartupError("--name is missing: give the name of the caller")
     try:
         name = checked_name(options.name)
         roles = sorted(checked_roles(part.strip() for part in options.roles.split(",")))
