@@ -101,6 +101,12 @@ class ServiceOptions(ProcessOptions):
         300.0, "time that a stream waits for a caller that does not read; 0 means no limit"
     )
 
+    certificate_roles: str = option(
+        "",
+        "roles of clients by the names in their certificates: ROLE=NAME,..., where * matches any "
+        "characters and NAME is a DNS name or URI; the roles are speak, manage-voices, operate and "
+        "call-stages; empty gives every role to each certificate, except on stages, which need it",
+    )
     reflection: str = option(
         "on", "whether clients can list the services and messages (gRPC reflection)", ("on", "off")
     )

@@ -25,7 +25,10 @@ async def test_chain_works_over_tls(
     files = Authority(tmp_path / "trusted").issue()
     untrusted = Authority(tmp_path / "other", "other").issue()
     options = {"tls_cert": files.certificate, "tls_key": files.key, "tls_ca": files.ca}
-    async with running_chain(checkpoint_of(TINY), **options) as chain:
+    roles = "call-stages=localhost," + ",".join(
+        f"{role}=localhost" for role in ("speak", "manage-voices", "operate")
+    )
+    async with running_chain(checkpoint_of(TINY), certificate_roles=roles, **options) as chain:
         tls = barkclient.Tls(ca=files.ca, certificate=files.certificate, key=files.key)
         async with barkclient.AsyncClient(chain.address, tls=tls) as client:
             audio = await client.synthesize("hello", seed=1).read()

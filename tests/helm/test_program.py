@@ -19,7 +19,7 @@ TEMPLATES = "\n".join(path.read_text() for path in sorted(CHART.glob("templates/
 
 CHART_SETS = {
     "host", "port", "metrics_port", "health_port", "drain_seconds", "checkpoint", "voice_store",
-    "tls_cert", "tls_key", "tls_ca", "tls_clients",
+    "tls_cert", "tls_key", "tls_ca", "tls_clients", "certificate_roles",
 }  # fmt: skip
 """Options that the chart computes from other values."""
 

@@ -72,6 +72,27 @@ def test_tls_values_require_authentication(values: dict[str, Any]) -> None:
         check_exposure(chosen)  # raises if the service would refuse to start
 
 
+def test_only_orchestrator_and_autoscaler_may_call_stages() -> None:
+    release = Release(ci("tls"))
+    for stage in STAGES:
+        roles = options_of(release, stage).certificate_roles
+        assert (
+            roles == "call-stages=bark-orchestrator.speech.svc,operate=bark-autoscaler.speech.svc"
+        )
+    for service in ("orchestrator", "autoscaler"):
+        names = release.one("Certificate", f"bark-{service}")["spec"]["dnsNames"]
+        assert f"bark-{service}.speech.svc" in names
+        assert options_of(release, service).certificate_roles == ""
+
+
+def test_identities_may_be_uris() -> None:
+    spiffe = "spiffe://example.org/orchestrator"
+    tls = values_of(PRODUCTION)["tls"] | {"identities": {"orchestrator": spiffe}}
+    release = Release({"tls": tls | {"roles": "speak=web.example.org"}})
+    assert options_of(release, "codec").certificate_roles == f"call-stages={spiffe}"
+    assert options_of(release, "orchestrator").certificate_roles == "speak=web.example.org"
+
+
 def test_production_values_turn_reflection_off() -> None:
     production, default = Release(values_of(PRODUCTION)), Release()
     for service in SERVICES[:-1]:

@@ -86,6 +86,9 @@ autoscaler: {port: 50056, metricsPort: 9469, health: externalscaler.ExternalScal
 - --tls-key=/tls/tls.key
 - --tls-ca=/tls/ca.crt
 - --health-port={{ $service.probePort }}
+{{- with include "barkserve.certificateRoles" . }}
+- --certificate-roles={{ . }}
+{{- end }}
 {{- if eq $service.name "orchestrator" }}
 - --tls-clients={{ $root.Values.tls.clients }}
 {{- end }}
@@ -102,6 +105,24 @@ autoscaler: {port: 50056, metricsPort: 9469, health: externalscaler.ExternalScal
 {{- range $service.extraArgs }}
 - {{ . | quote }}
 {{- end }}
+{{- end }}
+
+{{/* (list $ service) -> who may call it, by the names in certificates. Empty: every certificate of the authority may. */}}
+{{- define "barkserve.certificateRoles" -}}
+{{- $root := index . 0 -}}
+{{- $service := index . 1 -}}
+{{- if not $service.stage -}}
+{{- $root.Values.tls.roles }}
+{{- else -}}
+call-stages={{ include "barkserve.identity" (list $root "orchestrator") }}
+{{- if has "autoscaler" (include "barkserve.services" $root | fromJsonArray) }},operate={{ include "barkserve.identity" (list $root "autoscaler") }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{/* (list $ "orchestrator") -> the name in its certificate by which stages know it. */}}
+{{- define "barkserve.identity" -}}
+{{- $root := index . 0 -}}
+{{- index $root.Values.tls.identities (index . 1) | default (printf "%s.%s.svc" (include "barkserve.serviceName" .) $root.Release.Namespace) }}
 {{- end }}
 
 {{/* (list $ "coarse") -> the option value that says where the replicas of a service are. */}}

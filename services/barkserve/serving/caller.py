@@ -14,6 +14,7 @@ class Role(StrEnum):
     SPEAK = "speak"
     MANAGE_VOICES = "manage-voices"
     OPERATE = "operate"
+    CALL_STAGES = "call-stages"
 
 
 ALL_ROLES = frozenset(Role)
@@ -76,6 +77,12 @@ def certificate_name(context: RpcContext) -> str:
     """The first name in the client's verified certificate; empty without such a certificate."""
     identities = context.peer_identities() or ()
     return next((name.decode(errors="replace") for name in identities), "")
+
+
+def certificate_names(context: RpcContext) -> tuple[str, ...]:
+    """The subject alternative names in the client's verified certificate."""
+    names = context.auth_context().get("x509_subject_alternative_name", ())
+    return tuple(name.decode(errors="replace") for name in names)
 
 
 def peer_address(context: RpcContext) -> str:

@@ -15,8 +15,10 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
+from barkserve.constants import STAGES
 from barkserve.errors import PermissionDenied, StartupError
 from barkserve.external import riva_tts_pb2, riva_tts_pb2_grpc
+from barkserve.services import service_named
 from barkserve.serving.auth.method_roles import METHOD_ROLES, check_method
 from barkserve.serving.caller import ALL_ROLES, Caller, Role
 from barkserve.serving.health import health_check
@@ -111,6 +113,10 @@ async def test_table_has_no_unknown_methods(checkpoint_of: Folder, tmp_path: Pat
     for name in PUBLIC:
         async with running(name, checkpoint_of(TINY), auth_tokens=tokens) as service:
             known |= {path_of(method) for method in await methods(service, bearer("all"))}
+    pool = descriptor_pool.Default()
+    for stage in STAGES:
+        service_of_stage = pool.FindServiceByName(service_named(stage).full_name)
+        known |= {path_of(method) for method in service_of_stage.methods}
     assert known == METHOD_ROLES.keys()
 
 

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from barkserve.config import AuthenticationOptions, ServiceOptions
 from barkserve.errors import Overloaded, PermissionDenied, Unauthenticated
 from barkserve.serving.audit import Refusal, RefusalLog
-from barkserve.serving.auth.authenticator import Authenticator, open_authenticator
+from barkserve.serving.auth.authenticator import Authenticator, has_token, open_authenticator
+from barkserve.serving.auth.certificate_roles import CertificateRoles, open_certificate_roles
 from barkserve.serving.auth.method_roles import check_method
 from barkserve.serving.auth.rates import CallerRates
 from barkserve.serving.caller import (
@@ -25,16 +26,20 @@ class AccessControl:
     """Identifies callers, checks their roles and limits their requests per second.
 
     Args:
-        authenticator: finds callers by tokens; None: every client may call every method.
+        authenticator: finds callers by tokens; None: no caller needs one.
+        certificates: the roles of certificates; None: a certificate has no role. A token counts
+            more than a certificate.
         limits: the limits of callers without a token.
     """
 
     def __init__(
         self,
         authenticator: Authenticator | None = None,
+        certificates: CertificateRoles | None = None,
         limits: CallerLimits = _NO_LIMITS,
     ) -> None:
         self._authenticator = authenticator
+        self._certificates = certificates
         self._limits = limits
         self._requests = CallerRates()
         self._refusals = RefusalLog()
@@ -70,11 +75,20 @@ class AccessControl:
             yield
 
     async def _authenticate(self, method: str, context: RpcContext) -> Caller:
-        if self._authenticator is None:
+        if self._authenticator is None and self._certificates is None:
             return unauthenticated_caller(context, self._limits)
-        caller = await self._authenticator.caller_of(context)
+        caller = await self._identify(context)
         check_method(caller, method)
         return caller
+
+    async def _identify(self, context: RpcContext) -> Caller:
+        by_token = self._authenticator is not None and has_token(context)
+        if self._certificates is not None and not by_token:
+            caller = self._certificates.caller_of(context)
+            if caller.roles or self._authenticator is None:
+                return caller
+        assert self._authenticator is not None
+        return await self._authenticator.caller_of(context)
 
     def _count_request(self, caller: Caller) -> None:
         rate = caller.limits.requests_per_second
@@ -95,10 +109,11 @@ def open_access_control(options: ServiceOptions) -> AccessControl:
         StartupError: a file is not valid, or options are missing.
     """
     if not isinstance(options, AuthenticationOptions):
-        return AccessControl()
+        return AccessControl(certificates=open_certificate_roles(options, _NO_LIMITS))
     limits = CallerLimits(
         streams=options.caller_streams or None,
         characters_per_minute=options.caller_characters_per_minute or None,
         requests_per_second=options.caller_requests_per_second or None,
     )
-    return AccessControl(open_authenticator(options, limits), limits)
+    certificates = open_certificate_roles(options, limits)
+    return AccessControl(open_authenticator(options, limits), certificates, limits)

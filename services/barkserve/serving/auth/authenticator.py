@@ -84,6 +84,11 @@ def open_authenticator(
     return Authenticator(tokens, jwts) if tokens or jwts else None
 
 
+def has_token(context: RpcContext) -> bool:
+    """Whether an RPC carries a token, valid or not."""
+    return any(key == _KEY for key, _ in context.invocation_metadata() or ())
+
+
 def _token(context: RpcContext) -> str:
     """The token of an RPC. Raises Unauthenticated if there is none."""
     values = [value for key, value in context.invocation_metadata() or () if key == _KEY]

@@ -9,6 +9,8 @@ _SPEAK = frozenset({Role.SPEAK})
 _VOICES = frozenset({Role.MANAGE_VOICES})
 _OPERATE = frozenset({Role.OPERATE})
 
+_CALL_STAGES = frozenset({Role.CALL_STAGES})
+
 METHOD_ROLES: Mapping[str, frozenset[Role]] = {
     "/barkserve.v1.SpeechService/Synthesize": _SPEAK,
     "/barkserve.v1.SpeechService/StreamingSynthesize": _SPEAK,
@@ -27,7 +29,11 @@ METHOD_ROLES: Mapping[str, frozenset[Role]] = {
     "/externalscaler.ExternalScaler/GetMetricSpec": _OPERATE,
     "/externalscaler.ExternalScaler/GetMetrics": _OPERATE,
     "/externalscaler.ExternalScaler/StreamMetricSpec": _OPERATE,
-    "/xds.service.orca.v3.OpenRcaService/StreamCoreMetrics": _OPERATE,
+    "/xds.service.orca.v3.OpenRcaService/StreamCoreMetrics": _OPERATE | _CALL_STAGES,
+    "/barkserve.v1.SemanticService/Generate": _CALL_STAGES,
+    "/barkserve.v1.CoarseService/Generate": _CALL_STAGES,
+    "/barkserve.v1.FineService/Generate": _CALL_STAGES,
+    "/barkserve.v1.CodecService/Decode": _CALL_STAGES,
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": ALL_ROLES,
 }
 
