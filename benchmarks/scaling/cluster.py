@@ -77,7 +77,8 @@ class Cluster:
         pools = [f"--{stage}=kubernetes:bark-{stage}.{NAMESPACE}" for stage in STAGES]
         orchestrator, autoscaler = (f"127.0.0.1:{free_port()}" for _ in range(2))
         wait = "--replica-wait-seconds=30"
-        await self._service("orchestrator", orchestrator, *pools, wait, self._flag())
+        count = "--admission=count"  # the clients do not call again when they are refused
+        await self._service("orchestrator", orchestrator, *pools, wait, count, self._flag())
         target = f"--orchestrator={orchestrator}"
         await self._service("autoscaler", autoscaler, *pools, target, "--idle-seconds=10")
         return orchestrator, autoscaler
