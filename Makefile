@@ -2,6 +2,10 @@
 
 PYTHON ?= python3
 CONSTRAINTS ?= constraints.txt
+# LOCK=1 installs the versions of requirements/test.txt, whose hashes pip verifies. CI does.
+LOCK ?=
+# Writes the files in requirements/.
+UV := uv==0.13.9
 TEXT ?= Hello! I am Bark, and this is my voice.
 OUT ?= demo.wav
 WORK ?= training-run
@@ -21,13 +25,14 @@ VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' clients/python/barkcli
 VARIANT ?= cpu
 IMAGE ?= barkserve:$(VERSION)-$(VARIANT)
 IMAGE_BUILD ?= docker build
+IMAGE_RUN ?= docker run
 
 BIN := .venv/bin
 PROTOS := protos/barkserve/v1/*.proto protos/barkserve/external/*.proto
 PROTOC := .venv-protos/bin/python -m grpc_tools.protoc -Iprotos --plugin=.venv-protos/bin/protoc-gen-mypy_grpc
 generate = $(PROTOC) --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) $(PROTOS)
 
-.PHONY: demo test check format coverage fuzz-rpc docs protos bench bench-scaling bench-long chaos soak image test-image test-kubernetes test-apps test-clients clean help
+.PHONY: demo test check format coverage fuzz-rpc docs protos bench bench-scaling bench-long chaos soak image sbom lock audit test-image test-kubernetes test-apps test-clients clean help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -102,6 +107,17 @@ image: ## build the container image IMAGE; VARIANT=cpu or cuda
 		--build-arg REVISION=$(shell git rev-parse HEAD) \
 		$(if $(PIP_EXTRA_INDEX_URL),--build-arg PIP_EXTRA_INDEX_URL="$(PIP_EXTRA_INDEX_URL)") .
 
+sbom: ## write the list of the packages in the image IMAGE (CycloneDX) into sbom.cdx.json
+	$(IMAGE_RUN) --rm --entrypoint cat $(IMAGE) /opt/barkserve/app/sbom.cdx.json > sbom.cdx.json
+
+lock: .venv-tools/.done ## lock the packages of image, tests and tools, with hashes (needs PyPI)
+	$(PYTHON) -m tools.lock .venv-tools/bin/uv
+
+audit: .venv-tools/.done ## look for known vulnerabilities of the locked packages (needs PyPI's advisories)
+	for file in image cuda test tools; do \
+		.venv-tools/bin/pip-audit --require-hashes --disable-pip -r requirements/$$file.txt || exit 1; \
+	done
+
 test-image: $(BIN)/.test ## build the image without Docker and test it (minutes; needs buildah, podman, runc, debootstrap)
 	$(BIN)/python tests/image/build.py localhost/barkserve:test
 	IMAGE=localhost/barkserve:test $(BIN)/pytest tests/image
@@ -129,7 +145,7 @@ train-%: $(BIN)/.train
 	$(BIN)/python -m training $* $(if $(filter evaluate,$*),$(WORK)/export/bark-mini,--work $(WORK)) $(ARGS)
 
 clean: ## remove everything that make created
-	rm -rf .venv .venv-protos .venv-apps .kubernetes .cache .coverage* build site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-protos .venv-apps .venv-tools .kubernetes .cache .coverage* build site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -139,6 +155,7 @@ $(BIN)/python:
 
 $(BIN)/.stages: $(BIN)/python $(PACKAGES) constraints.txt
 	@echo "installing barkserve (torch is large: this can take some minutes the first time) ..."
+	$(if $(LOCK),$(BIN)/pip install --quiet --require-hashes --no-deps -r requirements/test.txt)
 	$(BIN)/pip install --quiet --progress-bar on -c $(CONSTRAINTS) $(CLIENT) -e '.[stages,gateway]'
 	@touch $@
 
@@ -158,6 +175,12 @@ $(BIN)/.train: $(BIN)/.stages training/requirements.txt
 .venv-protos/.done: Makefile
 	$(PYTHON) -m venv .venv-protos
 	.venv-protos/bin/pip install --quiet '$(GRPCIO_TOOLS)' '$(MYPY_PROTOBUF)'
+	@touch $@
+
+.venv-tools/.done: Makefile requirements/tools.txt
+	$(PYTHON) -m venv .venv-tools
+	.venv-tools/bin/pip install --quiet --require-hashes --no-deps -r requirements/tools.txt
+	.venv-tools/bin/pip install --quiet '$(UV)'
 	@touch $@
 
 .venv-apps/.done: $(PACKAGES)
