@@ -115,13 +115,18 @@ class StageCall(Generic[Request, Response]):
             except IdleTimeout as error:  # the stage gave the place of a quiet stream away
                 if finished:
                     return
+                tried.clear()
+                failures = 0
+                outage.end()
                 _log.info("a quiet stream continues in a new call: %s", error)
             except (StageUnavailable, ModelExecutionFailed) as error:
                 if error is self._request_error:  # the previous stage has already tried again
                     raise
                 self._pool.failed(replica)
                 tried.add(replica.address)
-                failures += self._admitted
+                if self._admitted:  # it worked until now, so an earlier outage is over
+                    outage.end()
+                    failures += 1
                 if failures == MAX_FAILURES:
                     raise
                 _log.warning("a stream lost its replica and tries again: %s", error)
