@@ -4,6 +4,7 @@ import socket
 
 import grpc
 import pytest
+from google.rpc import code_pb2, status_pb2
 
 from barkclient import (
     AsyncClient,
@@ -17,6 +18,7 @@ from barkclient import (
     ServerUnavailable,
     VoiceNotFound,
 )
+from barkclient.errors import from_status
 from tests.barkclient.scripted_server import (
     PCM,
     TEXT,
@@ -105,6 +107,17 @@ async def test_undecodable_details_are_ignored(speech: ScriptedSpeech) -> None:
     error = await failure_of(speech, failure)
     assert isinstance(error, InvalidRequest)
     assert error.violations == ()
+
+
+def test_broken_detail_is_ignored_among_others() -> None:
+    """The detail has the right type, and its bytes cannot be parsed."""
+    status = status_pb2.Status(code=code_pb2.RESOURCE_EXHAUSTED, message="full")
+    broken, delay = status.details.add(), status.details.add()
+    broken.type_url, broken.value = "type.googleapis.com/google.rpc.RetryInfo", b"\xff\xff"
+    delay.Pack(retry_info(2.5))
+    error = from_status(status, "localhost")
+    assert isinstance(error, Overloaded)
+    assert error.retry_after_s == 2.5
 
 
 async def test_missing_server_is_unavailable() -> None:

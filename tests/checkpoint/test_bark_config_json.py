@@ -186,6 +186,8 @@ def test_missing_generation_sections_are_named(section: str, value: object) -> N
         ("codec_config", "upsampling_ratios", [8, -5]),
         ("codec_config", "pad_mode", 0),
         ("codec_config", "trim_right_ratio", float("nan")),
+        ("codec_config", "trim_right_ratio", 10**400),
+        ("codec_config", "upsampling_ratios", [10**400]),
     ],
 )
 def test_values_of_a_wrong_type_are_named(
@@ -204,6 +206,7 @@ def test_values_of_a_wrong_type_are_named(
         ("semantic_config", "min_eos_p", 0.0),
         ("semantic_config", "top_p", 1.5),
         ("semantic_config", "top_k", -1),
+        ("semantic_config", "max_new_tokens", 10**400),
         ("semantic_config", "num_beams", 4),
         ("coarse_acoustics_config", "repetition_penalty", 1.2),
         ("coarse_acoustics_config", "coarse_rate_hz", float("inf")),

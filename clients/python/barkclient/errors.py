@@ -20,13 +20,15 @@ BarkClientError
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 import grpc
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from google.rpc import error_details_pb2, status_pb2
 
+_Detail = TypeVar("_Detail", bound=Message)
 _STARTER = "barkserve up"
 _DETAILS_KEY = "grpc-status-details-bin"
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
@@ -240,34 +242,39 @@ def _why_unavailable(text: str, target: str, starter: str) -> str:
 def _exhausted(text: str, status: status_pb2.Status) -> BarkClientError:
     if _TOO_LARGE in text:
         return InvalidRequest(text)
-    retry, quota = error_details_pb2.RetryInfo(), error_details_pb2.QuotaFailure()
-    for detail in status.details:
-        if detail.Unpack(quota):
-            return VoiceStoreFull(text)
-        if detail.Unpack(retry):
-            retry_after_s = float(retry.retry_delay.ToNanoseconds() / 1e9)
-            return Overloaded(f"{text} (try again in {retry_after_s:g} s)", retry_after_s)
+    if _details(status, error_details_pb2.QuotaFailure):
+        return VoiceStoreFull(text)
+    for retry in _details(status, error_details_pb2.RetryInfo):
+        retry_after_s = float(retry.retry_delay.ToNanoseconds() / 1e9)
+        return Overloaded(f"{text} (try again in {retry_after_s:g} s)", retry_after_s)
     return Overloaded(f"{text} (try again later)")
 
 
 def _is_about_resuming(status: status_pb2.Status) -> bool:
-    failure = error_details_pb2.PreconditionFailure()
     return any(
         violation.type == _RESUME
-        for detail in status.details
-        if detail.Unpack(failure)
+        for failure in _details(status, error_details_pb2.PreconditionFailure)
         for violation in failure.violations
     )
 
 
 def _violations(status: status_pb2.Status) -> list[FieldViolation]:
-    request = error_details_pb2.BadRequest()
     return [
         FieldViolation(violation.field, violation.description)
-        for detail in status.details
-        if detail.Unpack(request)
+        for request in _details(status, error_details_pb2.BadRequest)
         for violation in request.field_violations
     ]
+
+
+def _details(status: status_pb2.Status, kind: type[_Detail]) -> list[_Detail]:
+    """Return the details of one kind, without those that cannot be parsed."""
+    found = []
+    for detail in status.details:
+        message = kind()
+        with suppress(DecodeError):
+            if detail.Unpack(message):
+                found.append(message)
+    return found
 
 
 def _trailing_metadata(error: grpc.RpcError) -> Iterable[tuple[str, str | bytes]]:

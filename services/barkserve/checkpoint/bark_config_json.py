@@ -3,9 +3,8 @@
 An absent key has the default of transformers. All other numbers come from the checkpoint.
 """
 
-import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from barkserve.checkpoint.bark_config import (
     AlignmentHead,
@@ -20,6 +19,8 @@ from barkserve.checkpoint.bark_config import (
 )
 from barkserve.checkpoint.bark_config_check import check_consistent
 from barkserve.errors import CheckpointError
+
+_MAX = 2**31 - 1  # of any number; sizes and token ids are int32
 
 
 def parse_bark_config(config: Mapping[str, Any], generation: Mapping[str, Any]) -> BarkConfig:
@@ -76,19 +77,15 @@ class _Section:
 
     def integer(self, key: str, default: int, *, least: int = 0, alias: str = "") -> int:
         value = self._value(key, alias, default)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise self.error(key, f"an integer of at least {least}")
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= _MAX:
+            raise self.error(key, f"an integer from {least} to {_MAX}")
         return value
 
     def number(self, key: str, default: float) -> float:
-        """Read a finite number above 0."""
+        """Read a number above 0."""
         value = self._value(key, "", default)
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not 0 < value < math.inf
-        ):
-            raise self.error(key, "a number above 0")
+        if not _is_positive(value):
+            raise self.error(key, f"a number above 0, at most {_MAX}")
         return float(value)
 
     def optional_number(self, key: str) -> float | None:
@@ -139,8 +136,8 @@ class _Section:
         return default
 
 
-def _is_positive(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < math.inf
+def _is_positive(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= _MAX
 
 
 def _causal(section: _Section) -> CausalConfig:
