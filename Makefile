@@ -32,7 +32,7 @@ PROTOS := protos/barkserve/v1/*.proto protos/barkserve/external/*.proto
 PROTOC := .venv-protos/bin/python -m grpc_tools.protoc -Iprotos --plugin=.venv-protos/bin/protoc-gen-mypy_grpc
 generate = $(PROTOC) --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) $(PROTOS)
 
-.PHONY: demo test check format coverage fuzz-rpc docs protos bench bench-scaling bench-long chaos soak image sbom lock audit test-image test-kubernetes test-apps test-clients clean help
+.PHONY: demo test check format coverage fuzz fuzz-rpc docs protos bench bench-scaling bench-long chaos soak image sbom lock audit test-image test-kubernetes test-apps test-clients clean help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -80,6 +80,9 @@ coverage: $(BIN)/.test ## run the tests (ARGS, default all) and report which lin
 
 fuzz-rpc: $(BIN)/.test ## send FUZZ_EXAMPLES (300) random messages to every RPC
 	FUZZ_EXAMPLES=$(or $(FUZZ_EXAMPLES),300) $(BIN)/pytest -s --timeout 3600 tests/fuzz/test_rpcs.py
+
+fuzz: $(BIN)/.fuzz ## fuzz the parsers TARGETS (all) for FUZZ_SECONDS (60) each, guided by coverage (Linux)
+	$(BIN)/python -m tools.fuzz --seconds $(or $(FUZZ_SECONDS),60) $(TARGETS)
 
 docs: $(BIN)/.docs ## build the docs site into site/, with all links checked
 	$(BIN)/python -m tools.docs_site build/docs
@@ -166,6 +169,10 @@ $(BIN)/.test: $(BIN)/.stages
 
 $(BIN)/.docs: $(BIN)/python $(PACKAGES)
 	$(BIN)/pip install --quiet --progress-bar on -c $(CONSTRAINTS) $(CLIENT) -e '.[docs]'
+	@touch $@
+
+$(BIN)/.fuzz: $(BIN)/.stages
+	$(BIN)/pip install --quiet --progress-bar on -c $(CONSTRAINTS) $(CLIENT) -e '.[stages,fuzz]'
 	@touch $@
 
 $(BIN)/.train: $(BIN)/.stages training/requirements.txt

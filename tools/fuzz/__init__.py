@@ -1,0 +1,1 @@
+"""Coverage-guided fuzzing of everything that parses bytes or text from outside."""
