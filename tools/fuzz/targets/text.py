@@ -39,7 +39,8 @@ def fuzz(data: bytes) -> None:
     except InvalidArgument:
         return
     flushed = b"".join(each for each in signs if each not in (_CUT, _EARLY))
-    parts = [part.decode() for part in flushed.split(_FLUSH)]
+    utf8 = codecs.getincrementaldecoder("utf-8")()  # a character may continue after a flush
+    parts = [utf8.decode(part) for part in flushed.split(_FLUSH)]
     assert fed == _segments(parts, language, budget), "cuts change the segments"
     _check(fed, "".join(parts), budget)
     if _EARLY in signs:
@@ -53,10 +54,11 @@ def seeds() -> list[bytes]:
     whole = [bytes([number]) + text for number, text in enumerate(texts)]
     cut = [bytes([6]) + _CUT.join(bytes([each]) for each in text) for text in texts]
     flushed = [bytes([number]) + _FLUSH.join(texts) for number in range(24)]
+    split = b"\0" + "schön".encode().replace(b"\xb6", _FLUSH + b"\xb6")
     early = [
         bytes([number]) + text.replace(b" ", b" " + _EARLY) for number, text in enumerate(texts)
     ]
-    return whole + cut + flushed + early
+    return [*whole, *cut, *flushed, *early, split]
 
 
 async def _fed(signs: list[bytes], language: str, budget: Budget) -> list[Segment]:
