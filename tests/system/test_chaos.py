@@ -28,7 +28,7 @@ async def test_faults_cost_no_sample(tmp_path: Path) -> None:
     async with Cluster(
         tmp_path, REPLICAS, stage_flags=(CHECKPOINT,), orchestrator_flags=(CHECKPOINT,)
     ) as cluster:
-        experiment = Experiment(cluster, 1, tmp_path, tmp_path, speakers=2)
+        experiment = Experiment(cluster, 1, tmp_path, speakers=2)
         await experiment.prepare()
         for fault in FAULTS:
             outcome = await experiment.run(fault)

@@ -55,7 +55,7 @@ async def run(keys: list[str], seed: int, folder: Path, network: Network | None)
     outcomes: list[Outcome] = []
     _say(f"starting {len(cluster.all)} processes; their logs are in {folder}")
     async with cluster:
-        experiment = Experiment(cluster, seed, folder, store, network)
+        experiment = Experiment(cluster, seed, store, network)
         _say("speaking the references")
         await experiment.prepare()
         for key in keys:

@@ -67,6 +67,11 @@ class Cluster:
         async with asyncio.timeout(_STARTUP_S):
             await asyncio.gather(*(replica.serving() for replica in self.all))
 
+    async def reconfigure(self, flags: Sequence[str]) -> None:
+        """Start the orchestrators again with other options, unless they have them already."""
+        changed = [each for each in self.replicas[ORCHESTRATOR] if each.reconfigure(flags)]
+        await asyncio.gather(*(replica.serving() for replica in changed))
+
     async def busiest(self, service: str) -> Replica:
         """Wait until a replica of a service has a stream, and return the one with the most."""
         async with asyncio.timeout(_STARTUP_S):

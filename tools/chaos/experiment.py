@@ -28,7 +28,6 @@ class Experiment:
     Args:
         cluster: the services, which run.
         seed: fixes all draws.
-        folder: for files of the faults.
         store: the folder of created voices.
         network: the machines, if there are namespaces.
         speakers: number of clients that speak at once.
@@ -38,14 +37,12 @@ class Experiment:
         self,
         cluster: Cluster,
         seed: int,
-        folder: Path,
         store: Path,
         network: Network | None = None,
         speakers: int = 3,
     ) -> None:
         self._cluster = cluster
         self._seed = seed
-        self._folder = folder
         self._store = store
         self._network = network
         self._speakers = speakers
@@ -71,27 +68,32 @@ class Experiment:
         if fault.needs_isolation and self._network is None:
             return Outcome(fault.key, skipped="needs network namespaces")
         draw = random.Random(f"{self._seed} {fault.key}")
-        scene = Scene(self._cluster, draw, self._folder, self._store, self._network)
+        await self._cluster.reconfigure(fault.orchestrator_flags)
         speakers = [
             Speaker(self._cluster.target(number), self._utterances, number)
             for number in range(self._speakers)
         ]
-        struck_s = time.monotonic()
+        scene = Scene(
+            self._cluster, draw, self._store, self._utterances, [*speakers], self._network
+        )
+        began_s = struck_s = time.monotonic()
         async with measured_growth(self._cluster.all) as growth:
             try:
                 async with asyncio.timeout(_ROW_S):
                     struck_s = await _speak_through(fault, scene, speakers)
             except TimeoutError:
                 scene.failures.append(f"not over after {_ROW_S:.0f} s")
-        restored_s = struck_s
+        ended_s = restored_s = time.monotonic()
         try:
             await self._cluster.serving()
             restored_s = time.monotonic()
         except TimeoutError:
             scene.failures.append("not all services became healthy again")
-        streams = [stream for speaker in speakers for stream in speaker.streams]
+        streams = [stream for speaker in scene.speakers for stream in speaker.streams]
+        audio_s = sum(arrival.audio_s for stream in streams for arrival in stream.arrivals)
         return replace(
             self._outcome(fault, scene, streams, struck_s),
+            goodput=audio_s / (ended_s - began_s),
             restored_s=restored_s - struck_s,
             memory_bytes=growth.bytes,
         )

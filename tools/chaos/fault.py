@@ -16,6 +16,8 @@ class Fault:
         title: its name in the table.
         promise: what users may rely on.
         strike: causes the fault when it is entered, and ends it when it is left.
+        orchestrator_flags: options of the orchestrators. The usual ones accept any number of
+            streams, because a slow machine would refuse most.
         needs_isolation: whether it needs namespaces for network and mounts.
     """
 
@@ -23,4 +25,5 @@ class Fault:
     title: str
     promise: str
     strike: Callable[[Scene], AbstractAsyncContextManager[None]]
+    orchestrator_flags: tuple[str, ...] = ("--admission=count",)
     needs_isolation: bool = False

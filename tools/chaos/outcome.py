@@ -17,6 +17,7 @@ class Outcome:
         difference: lost, repeated and wrong samples of the accepted streams.
         silence_s: longest time that a player without a buffer had nothing to play.
         recovery_s: longest wait for the next audio after the fault.
+        goodput: seconds of audio per second that arrived during the row.
         restored_s: time from the fault until every replica was healthy again.
         memory_bytes: largest growth of the resident memory of a process.
         notes: what else was seen.
@@ -31,6 +32,7 @@ class Outcome:
     difference: Difference = field(default_factory=Difference)
     silence_s: float = 0.0
     recovery_s: float = 0.0
+    goodput: float = 0.0
     restored_s: float = 0.0
     memory_bytes: int = 0
     notes: list[str] = field(default_factory=list)

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -56,6 +57,7 @@ class Replica:
         self.log = folder / f"{self.name}.log"
         self._metrics_port = free_port()
         self._flags = tuple(flags)
+        self._more_flags: tuple[str, ...] = ()
         self._process: asyncio.subprocess.Process | None = None
         self._supervision: asyncio.Task[None] | None = None
 
@@ -78,6 +80,14 @@ class Replica:
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
             await self._process.wait()
+
+    def reconfigure(self, flags: Sequence[str]) -> bool:
+        """Start again with more options; returns False if the process has them already."""
+        if self._more_flags == tuple(flags):
+            return False
+        self._more_flags = tuple(flags)
+        self.send(signal.SIGKILL)
+        return True
 
     def send(self, number: int) -> None:
         """Send the process a signal."""
@@ -138,7 +148,11 @@ class Replica:
                 log.write(f"--- started at {time.strftime('%X')}\n".encode())
                 log.flush()
                 self._process = await asyncio.create_subprocess_exec(
-                    *command, stdin=asyncio.subprocess.PIPE, stdout=log, stderr=log
+                    *command,
+                    *self._more_flags,
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=log,
+                    stderr=log,
                 )
                 self.starts += 1
                 await self._process.wait()

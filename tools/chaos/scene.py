@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tools.chaos.cluster import Cluster
 from tools.chaos.network import Network
+from tools.chaos.speaker import Speaker, Utterance
 
 
 @dataclass
@@ -15,8 +16,9 @@ class Scene:
     Attributes:
         cluster: the services.
         draw: draws what is left open, such as the stage.
-        folder: for files of the fault.
         store: the folder of created voices.
+        utterances: what is spoken.
+        speakers: the clients. All their streams count; a fault may add some.
         network: the machines, if this run has network namespaces.
         notes: what the fault itself found, for the table.
         failures: what the fault found wrong; any makes the run fail.
@@ -24,8 +26,9 @@ class Scene:
 
     cluster: Cluster
     draw: random.Random
-    folder: Path
     store: Path
+    utterances: list[Utterance]
+    speakers: list[Speaker]
     network: Network | None = None
     notes: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)

@@ -47,6 +47,7 @@ class Speaker:
         self._utterances = utterances
         self._next = first
         self._left: int | None = None
+        self._retries = True
         self.audible = asyncio.Event()
         self.streams: list[Stream] = []
 
@@ -59,8 +60,12 @@ class Speaker:
         async with self._client:
             while self._left is None or self._left > 0:
                 stream = await self.speak()
-                if self._left is not None and stream.status != REFUSED:
+                if self._left is not None and (stream.status != REFUSED or not self._retries):
                     self._left -= 1
+
+    def finish_accepted(self) -> None:
+        """End after the stream that is spoken now, or at the next refusal."""
+        self._left, self._retries = 1, False
 
     async def close(self) -> None:
         """Close the connection."""

@@ -8,7 +8,7 @@ from tools.chaos.outcome import Outcome
 BEGIN, END = "<!-- make chaos: begin -->", "<!-- make chaos: end -->"
 _HEAD = (
     "fault", "streams", "lost", "repeated", "wrong",
-    "longest silence", "recovery", "memory", "holds",
+    "longest silence", "recovery", "goodput", "memory", "holds",
 )  # fmt: skip
 _MEBIBYTE = 1 << 20
 
@@ -44,7 +44,9 @@ def _row(outcome: Outcome, fault: Fault) -> str:
         cells = [fault.title, *[""] * (len(_HEAD) - 2), f"not run: {outcome.skipped}"]
     else:
         difference = outcome.difference
-        title = f"{fault.title} ({'; '.join(outcome.notes)})" if outcome.notes else fault.title
+        refused = [f"{outcome.refused} refused"] if outcome.refused else []
+        notes = "; ".join([*outcome.notes, *refused])
+        title = f"{fault.title} ({notes})" if notes else fault.title
         cells = [
             title,
             f"{outcome.streams}",
@@ -53,6 +55,7 @@ def _row(outcome: Outcome, fault: Fault) -> str:
             f"{difference.wrong}",
             f"{outcome.silence_s:.1f} s",
             f"{outcome.recovery_s:.1f} s",
+            f"{outcome.goodput:.1f}",
             f"+{outcome.memory_bytes / _MEBIBYTE:.0f} MiB",
             "no: " + "; ".join(_short(outcome.problems)) if outcome.problems else "yes",
         ]

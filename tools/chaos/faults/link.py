@@ -1,18 +1,22 @@
 """Faults of the network: a machine disappears, and no connection is closed."""
 
 import asyncio
+import socket
+import struct
 import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from tools.chaos.cluster import ORCHESTRATOR
-from tools.chaos.replica import Replica
 from tools.chaos.scene import Scene
 
 STAGES_HOST, CLIENTS_HOST = 0, 1
 CLIENT_STREAMS = 4
-_FREED_WITHIN_S = 120.0
+_CLOSED_WITHIN_S = 120.0
+_ESTABLISHED = "01"
+_TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 
 
 @asynccontextmanager
@@ -41,25 +45,39 @@ async def cut_clients(scene: Scene) -> AsyncIterator[None]:
     assert client.stdout is not None
     try:
         scene.expect(bool(await client.stdout.readline()), "the clients on the machine failed")
-        connected = await orchestrator.streams()
+        peer = scene.network.host(CLIENTS_HOST).address
+        scene.expect(_connections_from(peer) > 0, "the clients on the machine are not connected")
         await scene.network.cut(CLIENTS_HOST)
-        began = time.monotonic()
+        closing = asyncio.create_task(_seconds_until_closed(peer))
         yield
+        closed_s = await closing
         # The ordinary streams have ended: the rest belongs to the clients on the machine.
-        left = await _streams_left(orchestrator, began + _FREED_WITHIN_S)
-        scene.expect(connected >= CLIENT_STREAMS, "the clients on the machine had no streams")
+        left = await orchestrator.streams()
         scene.expect(not left, f"{left} streams of the lost clients are held")
-        scene.notes.append(f"slots free after at most {time.monotonic() - began:.0f} s")
+        scene.expect(closed_s < _CLOSED_WITHIN_S, "the connection was not closed")
+        scene.notes.append(f"connection closed after {closed_s:.0f} s")
     finally:
         client.kill()
         await client.wait()
         await scene.network.restore(CLIENTS_HOST)
 
 
-async def _streams_left(orchestrator: Replica, until_s: float) -> int:
-    """Wait until a replica has no stream, at most until a time, and return how many it has."""
-    while True:
-        left = await orchestrator.streams()
-        if not left or time.monotonic() > until_s:
-            return left
+async def _seconds_until_closed(peer: str) -> float:
+    """Wait until no connection from an address is left, at most _CLOSED_WITHIN_S."""
+    began = time.monotonic()
+    while (waited := time.monotonic() - began) < _CLOSED_WITHIN_S:
+        if not _connections_from(peer):
+            break
         await asyncio.sleep(0.2)
+    return waited
+
+
+def _connections_from(peer: str) -> int:
+    """Count the established TCP connections of this machine from an address."""
+    (number,) = struct.unpack("<I", socket.inet_aton(peer))
+    lines = [line for table in _TABLES for line in Path(table).read_text().splitlines()[1:]]
+    fields = [line.split() for line in lines]
+    return sum(
+        remote.partition(":")[0].endswith(f"{number:08X}") and state == _ESTABLISHED
+        for _, _, remote, state, *_ in fields
+    )

@@ -78,6 +78,7 @@ FAULTS = (
         "ten times as many clients",
         "Accepted streams lose nothing; others are refused at once.",
         overload,
+        orchestrator_flags=("--admission=rate",),
     ),
     Fault(
         "slow-readers", "clients that read nothing", "They disturb no other stream.", slow_readers
