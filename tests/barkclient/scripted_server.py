@@ -12,6 +12,8 @@ from google.protobuf import any_pb2, duration_pb2
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 
+from barkserve.orchestrator.audio.writer import EncodedAudio
+from barkserve.orchestrator.session.received import Received
 from barkserve.v1 import common_pb2, speech_pb2, speech_pb2_grpc
 
 SAMPLE_RATE = 24000
@@ -34,6 +36,7 @@ class ScriptedSpeech(speech_pb2_grpc.SpeechServiceServicer):
 
     def __init__(self) -> None:
         self.target = ""
+        self.heartbeat_ms = 0  # announced; none is sent
         self.requests: list[speech_pb2.SynthesizeRequest] = []
         self.failure: Failure | None = None
         self.finished = speech_pb2.SynthesisFinished(
@@ -62,7 +65,7 @@ class ScriptedSpeech(speech_pb2_grpc.SpeechServiceServicer):
         self.requests.append(request)
         self.called.set()
         try:  # written, not yielded: gRPC does not cancel a generator that waits in a yield
-            for response in self._responses(request):
+            for response in _lacking(self._responses(request), request):
                 if response.HasField("audio"):
                     await self.allowed.acquire()
                 await context.write(response)
@@ -148,6 +151,7 @@ class ScriptedSpeech(speech_pb2_grpc.SpeechServiceServicer):
                 encoding=encoding,
                 sample_rate_hertz=SAMPLE_RATE,
                 model="bark-mini",
+                heartbeat_ms=self.heartbeat_ms,
             )
         )
         for first_sample, samples in zip(self.first_samples, PCM, strict=True):
@@ -165,6 +169,30 @@ class ScriptedSpeech(speech_pb2_grpc.SpeechServiceServicer):
             if self.words:
                 yield speech_pb2.SynthesizeResponse(words=self.words.popleft())
             yield speech_pb2.SynthesizeResponse(audio=chunk)
+
+
+def _lacking(
+    responses: Iterator[speech_pb2.SynthesizeResponse], request: speech_pb2.SynthesizeRequest
+) -> Iterator[speech_pb2.SynthesizeResponse]:
+    """The responses without what a client that resumes has received, as the orchestrator does."""
+    if not request.HasField("resume"):
+        yield from responses
+        return
+    received = Received(request.resume)
+    for response in responses:
+        if response.HasField("started"):
+            response.started.seed = request.resume.started.seed
+            response.started.request_id = request.resume.started.request_id
+        if response.HasField("audio"):
+            chunk = response.audio
+            part = received.new_audio(
+                EncodedAudio(chunk.audio, chunk.first_sample, chunk.sample_count)
+            )
+            if part is None:
+                continue
+            chunk.audio, chunk.first_sample = part.audio, part.first_sample
+            chunk.sample_count = part.sample_count
+        yield response
 
 
 async def _with_ends(

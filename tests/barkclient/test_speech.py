@@ -58,7 +58,7 @@ async def test_contexts_of_one_call_are_independent(speech: ScriptedSpeech) -> N
 
 
 def test_context_ends_when_cancelled_before_start() -> None:
-    context = ContextState("1", "localhost:1", lambda request: None)
+    context = ContextState("1", "localhost:1", lambda sent, request: None)
     context.cancel()
     finished = speech_pb2.SynthesisFinished(finish_reason=common_pb2.FINISH_REASON_CANCELLED)
     context.push(speech_pb2.StreamingSynthesizeResponse(context_id="1", finished=finished))

@@ -13,13 +13,21 @@ from barkclient._internal.channel import (
     open_async_channel,
 )
 from barkclient._internal.closing import AsyncClosing
+from barkclient._internal.reading import next_async_response
+from barkclient._internal.reconnection import DEFAULT_RECONNECT_S, Reconnection
 from barkclient._internal.response_stream import AsyncResponseStream
-from barkclient._internal.resumable_call import ResumableCall
+from barkclient._internal.text_source import AsyncTextSource
 from barkclient._internal.token import Token, check_token, with_token
-from barkclient._internal.transcript import Response, SynthesisState
+from barkclient._internal.transcript import Calls, Response, SynthesisState
 from barkclient.async_speech import AsyncSpeechStream
 from barkclient.errors import BarkClientError, map_errors
-from barkclient.options import StreamOptions, SynthesisOptions, build_config, build_request
+from barkclient.options import (
+    StreamOptions,
+    SynthesisOptions,
+    build_config,
+    build_request,
+    resumed_request,
+)
 from barkclient.responses import AudioChunk
 from barkclient.server_info import ServerInfo, decode_server_info
 from barkclient.tls import Tls
@@ -35,7 +43,7 @@ from barkserve.v1 import speech_pb2, speech_pb2_grpc
 
 Request = TypeVar("Request")
 Reply = TypeVar("Reply")
-SynthesizeCall = AsyncResponseStream[speech_pb2.SynthesizeResponse]
+SynthesisCall = AsyncResponseStream[Response]
 
 
 class AsyncClient:
@@ -49,6 +57,8 @@ class AsyncClient:
         token: sent with each call, for servers that authenticate; or a function that returns it,
             called before each call, for tokens that expire. It must not block.
         insecure: whether the token may be sent in plaintext to another machine.
+        reconnect_s: seconds for which a speech whose connection broke tries to continue without
+            loss, over a new connection; 0: it fails at once.
 
     Raises:
         InvalidRequest: the address or the token cannot be used, or the token would be sent in
@@ -63,7 +73,9 @@ class AsyncClient:
         tls: Tls | None = None,
         token: Token | None = None,
         insecure: bool = False,
+        reconnect_s: float = DEFAULT_RECONNECT_S,
     ) -> None:
+        self._reconnect_s = reconnect_s
         self._tls = tls
         self._token = token
         self._target = checked_target(target)
@@ -105,10 +117,11 @@ class AsyncClient:
             InvalidRequest: an option is wrong.
         """
         request, synthesize = build_request(text, **options), self._stub().Synthesize
-        resumable = ResumableCall(
-            request, lambda request, left: synthesize(request, timeout=left), self._time(timeout)
+        calls: Calls[SynthesisCall] = Calls(
+            lambda resume, left: synthesize(resumed_request(request, resume), timeout=left),
+            self._reconnection(timeout),
         )
-        return AsyncSynthesis(resumable.start(), self, self._target, resumable=resumable)
+        return AsyncSynthesis(calls, self, self._target)
 
     def synthesize_stream(
         self,
@@ -131,14 +144,18 @@ class AsyncClient:
         Raises:
             InvalidRequest: an option is wrong.
         """
-        source = _TextSource(build_config(**options), texts)
-        call = self._stub().StreamingSynthesize(source.requests(), timeout=self._time(timeout))
-        return AsyncSynthesis(call, self, self._target, source=source)
+        source = AsyncTextSource(build_config(**options), texts)
+        speak = self._stub().StreamingSynthesize
+        calls: Calls[SynthesisCall] = Calls(
+            lambda resume, left: speak(source.requests(resume), timeout=left),
+            self._reconnection(timeout),
+        )
+        return AsyncSynthesis(calls, self, self._target, source=source)
 
     def stream(self, *, timeout: float | None = None) -> AsyncSpeechStream:
         """Start a call for several contexts, with flush and cancel. Its `speak` opens a context."""
         method = self._stub().StreamingSynthesize
-        return AsyncSpeechStream(method, self._time(timeout), self._target, self)
+        return AsyncSpeechStream(method, self._reconnection(timeout), self._target, self)
 
     async def relay(
         self, requests: AsyncIterator[speech_pb2.StreamingSynthesizeRequest]
@@ -237,6 +254,9 @@ class AsyncClient:
         with map_errors(self._target):
             return await method(request, timeout=self._time(timeout))
 
+    def _reconnection(self, timeout: float | None) -> Reconnection:
+        return Reconnection(self._reconnect_s, self._time(timeout))
+
     def _time(self, timeout: float | None) -> float | None:
         return self._timeout if timeout is None else timeout
 
@@ -250,7 +270,7 @@ class AsyncClient:
         return self._channel
 
 
-class AsyncSynthesis(AsyncClosing, SynthesisState[SynthesizeCall]):
+class AsyncSynthesis(AsyncClosing, SynthesisState):
     """A text being spoken: an async iterator of audio chunks.
 
     Closing or dropping it cancels the call on the server, and so does cancelling its reader's task.
@@ -258,16 +278,17 @@ class AsyncSynthesis(AsyncClosing, SynthesisState[SynthesizeCall]):
 
     def __init__(
         self,
-        call: AsyncResponseStream[Response],
+        calls: Calls[SynthesisCall],
         client: AsyncClient,
         target: str,
         *,
-        source: "_TextSource | None" = None,
-        resumable: ResumableCall[SynthesizeCall] | None = None,
+        source: AsyncTextSource | None = None,
     ) -> None:
-        super().__init__(target, source, resumable)
-        self._call = call
-        self._responses: AsyncIterator[Response] = aiter(call)
+        super().__init__(target, source)
+        self._calls = calls
+        self._call = calls.start()
+        self._responses: AsyncIterator[Response] = aiter(self._call)
+        self._text = source
         self._client = client  # keeps the channel open
         self._target = target
 
@@ -275,19 +296,28 @@ class AsyncSynthesis(AsyncClosing, SynthesisState[SynthesizeCall]):
         return self
 
     async def __anext__(self) -> AudioChunk:
+        try:
+            return await self._continued_chunk()
+        except BaseException:
+            self._stop_text()
+            raise
+
+    async def _continued_chunk(self) -> AudioChunk:
         while True:
             try:
                 return await self._next_chunk()
             except BarkClientError as error:
-                self._call = self._resume(error)
+                await asyncio.sleep(self._delay_s(error, self._calls.reconnection))
+                self._call.cancel()
+                self._call = self._calls.start(self._transcript.resume())
                 self._responses = aiter(self._call)
 
     async def _next_chunk(self) -> AudioChunk:
-        with map_errors(self._target):
-            async for response in self._responses:
-                chunk = self._push(response)
-                if chunk is not None:
-                    return chunk
+        reconnection = self._calls.reconnection
+        while response := await next_async_response(self._responses, reconnection, self._target):
+            chunk = self._transcript.push(response)
+            if chunk is not None:
+                return chunk
         self._transcript.end()
         raise StopAsyncIteration
 
@@ -299,31 +329,12 @@ class AsyncSynthesis(AsyncClosing, SynthesisState[SynthesizeCall]):
         """Stop speaking. A reader that is waiting gets Cancelled."""
         self._closed = True
         self._call.cancel()
+        self._stop_text()
+
+    def _stop_text(self) -> None:
+        """Stop reading the text: no further call needs it."""
+        if self._text is not None:
+            self._text.close()
 
     def __del__(self) -> None:
         self._call.cancel()  # for example after `break` in a loop
-
-
-class _TextSource:
-    """The requests of a text that is still being written.
-
-    It keeps the exception that ended the text: gRPC would only report a cancelled call.
-    """
-
-    def __init__(
-        self, config: speech_pb2.StreamingConfig, texts: AsyncIterable[str | bytes]
-    ) -> None:
-        self._config = config
-        self._texts = texts
-        self.failure: Exception | None = None
-
-    async def requests(self) -> AsyncIterator[speech_pb2.StreamingSynthesizeRequest]:
-        request = speech_pb2.StreamingSynthesizeRequest
-        yield request(config=self._config)
-        try:
-            async for text in self._texts:
-                yield request(utf8=text) if isinstance(text, bytes) else request(text=text)
-        except Exception as error:
-            self.failure = error
-            raise
-        yield request(end=speech_pb2.End())

@@ -5,7 +5,7 @@ that stops. Audio of other contexts that arrives meanwhile is kept for their rea
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Self, Unpack
 
 import grpc
@@ -13,7 +13,9 @@ import grpc
 from barkclient._internal.closing import AsyncClosing
 from barkclient._internal.context_state import ContextState, Request
 from barkclient._internal.context_table import ContextTable
-from barkclient.errors import ServerError, map_errors
+from barkclient._internal.reading import next_async_response
+from barkclient._internal.reconnection import Reconnection
+from barkclient.errors import BarkClientError, ServerError
 from barkclient.options import StreamOptions
 from barkclient.responses import AudioChunk
 from barkserve.v1 import speech_pb2
@@ -28,7 +30,7 @@ class AsyncSpeechStream(AsyncClosing):
 
     Args:
         method: StreamingSynthesize of the gRPC stub.
-        timeout: seconds for the whole call; None: no limit.
+        reconnection: decides whether a cut call is repeated.
         target: the server's address, for error messages.
         owner: an object to keep alive: it holds the channel open.
     """
@@ -36,13 +38,14 @@ class AsyncSpeechStream(AsyncClosing):
     def __init__(
         self,
         method: grpc.aio.StreamStreamMultiCallable[Request, Response],
-        timeout: float | None,
+        reconnection: Reconnection,
         target: str,
         owner: object,
     ) -> None:
-        self._outgoing: asyncio.Queue[Request | None] = asyncio.Queue()
-        self._call = method(_requests(self._outgoing), timeout=timeout)
-        self._responses: AsyncIterator[Response] = aiter(self._call)
+        self._method = method
+        self._reconnection = reconnection
+        self._ended = self._closed = False
+        self._start([])
         self._contexts: ContextTable[AsyncSpeechContext] = ContextTable()
         self._receiving: asyncio.Task[None] | None = None
         self._target = target
@@ -61,17 +64,20 @@ class AsyncSpeechStream(AsyncClosing):
 
     def end(self) -> None:
         """Send nothing more: no new contexts, and no more text in open ones."""
+        self._ended = True
         self._outgoing.put_nowait(None)
 
     async def aclose(self) -> None:
         """Cancel all contexts."""
+        self._closed = True
         self._call.cancel()
 
     def __del__(self) -> None:
         self._call.cancel()
 
-    def send_request(self, request: Request) -> None:
-        """Queue a request without waiting. For contexts only."""
+    def send_request(self, sent: list[Request], request: Request) -> None:
+        """Queue a request without waiting, and add it to a list. For contexts only."""
+        sent.append(request)
         self._outgoing.put_nowait(request)
 
     async def receive(self) -> None:
@@ -82,16 +88,39 @@ class AsyncSpeechStream(AsyncClosing):
         if self._receiving is None:
             self._receiving = asyncio.create_task(self._receive_one())
             self._receiving.add_done_callback(_retrieve_exception)
-        with map_errors(self._target):
-            await asyncio.shield(self._receiving)
+        await asyncio.shield(self._receiving)
 
     async def _receive_one(self) -> None:
         """Read one response. A failed task is kept: later readers get the same error."""
-        async for response in self._responses:
-            self._contexts.push(response)
-            self._receiving = None
-            return
-        raise ServerError("the server ended the stream without finishing it")
+        while (response := await self._next_response()) is None:
+            self._call.cancel()
+            self._start(self._contexts.requests_again())
+        self._contexts.push(response)
+        self._receiving = None
+
+    async def _next_response(self) -> Response | None:
+        """Return the next response; None, after a delay, if the call must be repeated."""
+        try:
+            response = await next_async_response(self._responses, self._reconnection, self._target)
+        except BarkClientError as error:
+            delay_s = None if self._closed else self._reconnection.delay_s(error)
+            if delay_s is None:
+                raise
+            await asyncio.sleep(delay_s)
+            return None
+        if response is None:
+            raise ServerError("the server ended the stream without finishing it")
+        return response
+
+    def _start(self, requests: Iterable[Request]) -> None:
+        """Call the server, beginning with these requests."""
+        self._outgoing: asyncio.Queue[Request | None] = asyncio.Queue()
+        for request in requests:
+            self._outgoing.put_nowait(request)
+        if self._ended:
+            self._outgoing.put_nowait(None)
+        self._call = self._method(_requests(self._outgoing), timeout=self._reconnection.left_s)
+        self._responses: AsyncIterator[Response] = aiter(self._call)
 
 
 class AsyncSpeechContext(ContextState):

@@ -1,5 +1,6 @@
 """The blocking client: the methods of `async_client` for code without an event loop."""
 
+import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar, Unpack
 
@@ -7,12 +8,20 @@ import grpc
 
 from barkclient._internal.channel import DEFAULT_TARGET, open_channel
 from barkclient._internal.closing import Closing
+from barkclient._internal.reading import next_response
+from barkclient._internal.reconnection import DEFAULT_RECONNECT_S, Reconnection
 from barkclient._internal.response_stream import ResponseStream
-from barkclient._internal.resumable_call import ResumableCall
+from barkclient._internal.text_source import TextSource
 from barkclient._internal.token import Token, check_token, with_token
-from barkclient._internal.transcript import Response, SynthesisState
+from barkclient._internal.transcript import Calls, Response, SynthesisState
 from barkclient.errors import BarkClientError, map_errors
-from barkclient.options import StreamOptions, SynthesisOptions, build_config, build_request
+from barkclient.options import (
+    StreamOptions,
+    SynthesisOptions,
+    build_config,
+    build_request,
+    resumed_request,
+)
 from barkclient.responses import AudioChunk
 from barkclient.server_info import ServerInfo, decode_server_info
 from barkclient.speech import SpeechStream
@@ -29,7 +38,7 @@ from barkserve.v1 import speech_pb2, speech_pb2_grpc
 
 Request = TypeVar("Request")
 Reply = TypeVar("Reply")
-SynthesizeCall = ResponseStream[speech_pb2.SynthesizeResponse]
+SynthesisCall = ResponseStream[Response]
 
 
 class Client(Closing):
@@ -43,7 +52,9 @@ class Client(Closing):
         tls: Tls | None = None,
         token: Token | None = None,
         insecure: bool = False,
+        reconnect_s: float = DEFAULT_RECONNECT_S,
     ) -> None:
+        self._reconnect_s = reconnect_s
         self._target = target
         self._timeout = timeout
         self._channel = open_channel(target, tls)
@@ -55,10 +66,11 @@ class Client(Closing):
     ) -> "Synthesis":
         """Speak a text; see AsyncClient.synthesize. Returns an iterator of audio chunks."""
         request, synthesize = build_request(text, **options), self._stub.Synthesize
-        resumable = ResumableCall(
-            request, lambda request, left: synthesize(request, timeout=left), self._time(timeout)
+        calls: Calls[SynthesisCall] = Calls(
+            lambda resume, left: synthesize(resumed_request(request, resume), timeout=left),
+            self._reconnection(timeout),
         )
-        return Synthesis(resumable.start(), self, self._target, resumable=resumable)
+        return Synthesis(calls, self, self._target)
 
     def synthesize_stream(
         self,
@@ -71,14 +83,18 @@ class Client(Closing):
 
         A thread of gRPC iterates over `texts`.
         """
-        source = _TextSource(build_config(**options), texts)
-        call = self._stub.StreamingSynthesize(source.requests(), timeout=self._time(timeout))
-        return Synthesis(call, self, self._target, source=source)
+        source = TextSource(build_config(**options), texts)
+        speak = self._stub.StreamingSynthesize
+        calls: Calls[SynthesisCall] = Calls(
+            lambda resume, left: speak(source.requests(resume), timeout=left),
+            self._reconnection(timeout),
+        )
+        return Synthesis(calls, self, self._target, source=source)
 
     def stream(self, *, timeout: float | None = None) -> SpeechStream:
         """Start a call for several contexts, with flush and cancel. Its `speak` opens a context."""
         method = self._stub.StreamingSynthesize
-        return SpeechStream(method, self._time(timeout), self._target, self)
+        return SpeechStream(method, self._reconnection(timeout), self._target, self)
 
     def voices(self, language: str = "", *, timeout: float | None = None) -> list[Voice]:
         """List the named voices in alphabetical order, of one language if it is given."""
@@ -148,24 +164,27 @@ class Client(Closing):
         with map_errors(self._target):
             return method(request, timeout=self._time(timeout))
 
+    def _reconnection(self, timeout: float | None) -> Reconnection:
+        return Reconnection(self._reconnect_s, self._time(timeout))
+
     def _time(self, timeout: float | None) -> float | None:
         return self._timeout if timeout is None else timeout
 
 
-class Synthesis(Closing, SynthesisState[SynthesizeCall]):
+class Synthesis(Closing, SynthesisState):
     """A text being spoken: an iterator of audio chunks. Closing or dropping it cancels the call."""
 
     def __init__(
         self,
-        call: ResponseStream[Response],
+        calls: Calls[SynthesisCall],
         client: Client,
         target: str,
         *,
-        source: "_TextSource | None" = None,
-        resumable: ResumableCall[SynthesizeCall] | None = None,
+        source: TextSource | None = None,
     ) -> None:
-        super().__init__(target, source, resumable)
-        self._call = call
+        super().__init__(target, source)
+        self._calls = calls
+        self._call = calls.start()
         self._client = client  # keeps the channel open
         self._target = target
 
@@ -177,16 +196,18 @@ class Synthesis(Closing, SynthesisState[SynthesizeCall]):
             try:
                 return self._next_chunk()
             except BarkClientError as error:
-                self._call = self._resume(error)
+                time.sleep(self._delay_s(error, self._calls.reconnection))
+                self._call.cancel()
+                self._call = self._calls.start(self._transcript.resume())
                 if self._closed:  # meanwhile, by a signal handler or another thread
                     self._call.cancel()
 
     def _next_chunk(self) -> AudioChunk:
-        with map_errors(self._target):
-            for response in self._call:
-                chunk = self._push(response)
-                if chunk is not None:
-                    return chunk
+        reconnection = self._calls.reconnection
+        while response := next_response(self._call, reconnection, self._target):
+            chunk = self._transcript.push(response)
+            if chunk is not None:
+                return chunk
         self._transcript.end()
         raise StopIteration
 
@@ -198,23 +219,3 @@ class Synthesis(Closing, SynthesisState[SynthesizeCall]):
         """Stop speaking."""
         self._closed = True
         self._call.cancel()
-
-
-class _TextSource:
-    """The requests of a text that is still being written; keeps the exception that ended it."""
-
-    def __init__(self, config: speech_pb2.StreamingConfig, texts: Iterable[str | bytes]) -> None:
-        self._config = config
-        self._texts = texts
-        self.failure: Exception | None = None
-
-    def requests(self) -> Iterator[speech_pb2.StreamingSynthesizeRequest]:
-        request = speech_pb2.StreamingSynthesizeRequest
-        yield request(config=self._config)
-        try:
-            for text in self._texts:
-                yield request(utf8=text) if isinstance(text, bytes) else request(text=text)
-        except Exception as error:
-            self.failure = error
-            raise
-        yield request(end=speech_pb2.End())

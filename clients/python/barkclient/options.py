@@ -91,6 +91,28 @@ def build_config(
         raise InvalidRequest.of_field("max_delay_ms", str(error)) from error
 
 
+def resumed_config(
+    config: speech_pb2.StreamingConfig, resume: speech_pb2.Resume | None
+) -> speech_pb2.StreamingConfig:
+    """Return the message that opens a context again; a None `resume` changes nothing."""
+    changed = speech_pb2.StreamingConfig()
+    changed.CopyFrom(config)
+    if resume is not None:
+        changed.options.resume.CopyFrom(resume)
+    return changed
+
+
+def resumed_request(
+    request: speech_pb2.SynthesizeRequest, resume: speech_pb2.Resume | None
+) -> speech_pb2.SynthesizeRequest:
+    """Return the request that continues a synthesis; a None `resume` changes nothing."""
+    changed = speech_pb2.SynthesizeRequest()
+    changed.CopyFrom(request)
+    if resume is not None:
+        changed.resume.CopyFrom(resume)
+    return changed
+
+
 def build_request(
     text: str,
     *,

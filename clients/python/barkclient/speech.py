@@ -5,7 +5,8 @@ Different threads may write to a context and read from it.
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import Self, Unpack
 
 import grpc
@@ -13,8 +14,10 @@ import grpc
 from barkclient._internal.closing import Closing
 from barkclient._internal.context_state import ContextState, Request
 from barkclient._internal.context_table import ContextTable
+from barkclient._internal.reading import next_response
+from barkclient._internal.reconnection import Reconnection
 from barkclient._internal.response_stream import ResponseStream
-from barkclient.errors import ServerError, map_errors
+from barkclient.errors import BarkClientError, ServerError
 from barkclient.options import StreamOptions
 from barkclient.responses import AudioChunk
 from barkserve.v1 import speech_pb2
@@ -28,12 +31,15 @@ class SpeechStream(Closing):
     def __init__(
         self,
         method: "grpc.StreamStreamMultiCallable[Request, Response]",
-        timeout: float | None,
+        reconnection: Reconnection,
         target: str,
         owner: object,
     ) -> None:
-        self._outgoing: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
-        self._call: ResponseStream[Response] = method(_requests(self._outgoing), timeout=timeout)
+        self._method = method
+        self._reconnection = reconnection
+        self._ended = self._closed = False
+        self._sending = threading.Lock()
+        self._start([])
         self._contexts: ContextTable[SpeechContext] = ContextTable()
         self._reading = threading.Lock()
         self._target = target
@@ -52,16 +58,21 @@ class SpeechStream(Closing):
 
     def end(self) -> None:
         """Send nothing more: no new contexts, and no more text in open ones."""
-        self._outgoing.put(None)
+        with self._sending:
+            self._ended = True
+            self._outgoing.put(None)
 
     def close(self) -> None:
         """Cancel all contexts."""
-        self._call.cancel()
-        self._outgoing.put(None)  # ends the thread that sends
+        with self._sending:
+            self._closed = True
+            self._stop_call()
 
-    def send_request(self, request: Request) -> None:
-        """Queue a request without waiting. For contexts only."""
-        self._outgoing.put(request)
+    def send_request(self, sent: list[Request], request: Request) -> None:
+        """Queue a request without waiting, and add it to a list. For contexts only."""
+        with self._sending:
+            sent.append(request)
+            self._outgoing.put(request)
 
     def receive(self, needed: Callable[[], bool]) -> None:
         """Wait for the next response of any context. For contexts only.
@@ -73,11 +84,42 @@ class SpeechStream(Closing):
         with self._reading:
             if not needed():
                 return
-            with map_errors(self._target):
-                response = next(self._call, None)
-            if response is None:
-                raise ServerError("the server ended the stream without finishing it")
+            while (response := self._next_response()) is None:
+                with self._sending:
+                    self._stop_call()
+                    self._start(self._contexts.requests_again())
             self._contexts.push(response)
+
+    def _next_response(self) -> Response | None:
+        """Return the next response; None, after a delay, if the call must be repeated."""
+        try:
+            response = next_response(self._call, self._reconnection, self._target)
+        except BarkClientError as error:
+            delay_s = None if self._closed else self._reconnection.delay_s(error)
+            if delay_s is None:
+                raise
+            time.sleep(delay_s)
+            return None
+        if response is None:
+            raise ServerError("the server ended the stream without finishing it")
+        return response
+
+    def _start(self, requests: Iterable[Request]) -> None:
+        """Call the server, beginning with these requests."""
+        self._outgoing: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
+        for request in requests:
+            self._outgoing.put(request)
+        if self._ended:
+            self._outgoing.put(None)
+        self._call: ResponseStream[Response] = self._method(
+            _requests(self._outgoing), timeout=self._reconnection.left_s
+        )
+        if self._closed:  # meanwhile, by another thread
+            self._stop_call()
+
+    def _stop_call(self) -> None:
+        self._call.cancel()
+        self._outgoing.put(None)  # ends the thread that sends
 
 
 class SpeechContext(ContextState):

@@ -57,13 +57,18 @@ def checked_target(target: str) -> str:
 def channel_options(target: str) -> list[tuple[str, int | str]]:
     """Return the options of a channel to a target.
 
-    Keepalive detects dead peers. Small windows slow the server down when the client reads slowly.
+    Keepalive detects dead and hung peers within three seconds. Small windows slow the server down
+    when the client reads slowly.
     """
     return [
         ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
-        ("grpc.keepalive_time_ms", 30_000),
-        ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.keepalive_time_ms", 1_000),
+        ("grpc.keepalive_timeout_ms", 2_000),
+        # Without this one, the timeout above has no effect: an unanswered ping may take a minute.
+        ("grpc.http2.ping_timeout_ms", 2_000),
+        ("grpc.http2.max_pings_without_data", 0),  # gRPC's default stops after two pings
+        ("grpc.min_reconnect_backoff_ms", 3_000),  # a hung server accepts connections
         ("grpc.max_reconnect_backoff_ms", 2_000),  # reconnect to a restarted server within seconds
         ("grpc.http2.bdp_probe", 0),  # keep windows at 64 KiB, about a second of audio
         ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
@@ -75,7 +80,11 @@ def is_loopback(target: str) -> bool:
     """Whether a target is on this machine, where a call must not go to an HTTP proxy."""
     if target.startswith(("unix:", "unix-abstract:")):
         return True
-    address = _ADDRESS_SCHEME.sub("", unquote(target), count=1)
+    addresses = _ADDRESS_SCHEME.sub("", unquote(target), count=1)
+    return all(_is_loopback(address) for address in addresses.split(","))
+
+
+def _is_loopback(address: str) -> bool:
     host = address.rpartition(":")[0].strip("[]") or address
     try:
         ip = ipaddress.ip_address(host)

@@ -5,19 +5,19 @@ It performs no I/O. Requests go to a callback; responses are pushed in.
 
 from collections import deque
 from collections.abc import Callable
-from typing import Never, Unpack
+from typing import Unpack
 
 from barkclient._internal.transcript import SynthesisState
 from barkclient.errors import BarkClientError
-from barkclient.options import StreamOptions, build_config
+from barkclient.options import StreamOptions, build_config, resumed_config
 from barkclient.responses import AudioChunk
 from barkserve.v1 import speech_pb2
 
 Request = speech_pb2.StreamingSynthesizeRequest
-Send = Callable[[Request], None]
+Send = Callable[[list[Request], Request], None]
 
 
-class ContextState(SynthesisState[Never]):
+class ContextState(SynthesisState):
     """One context: `send` takes text that may be cut anywhere; iteration yields audio.
 
     No method blocks. Text that is sent after `cancel` or after a failure is dropped, because the
@@ -26,13 +26,14 @@ class ContextState(SynthesisState[Never]):
     Args:
         context_id: unique within the call.
         target: the server's address, for error messages.
-        send: sends a request of the call; must not block.
+        send: adds a request to a list and sends it, at once for other threads; must not block.
     """
 
     def __init__(self, context_id: str, target: str, send: Send) -> None:
         super().__init__(target)
         self.context_id = context_id
         self._send_request = send
+        self._sent: list[Request] = []  # what another call must get again
         self._chunks: deque[AudioChunk] = deque()
         self._failure: BarkClientError | None = None
         self._cancelled = False
@@ -50,7 +51,8 @@ class ContextState(SynthesisState[Never]):
         Raises:
             InvalidRequest: an option is wrong.
         """
-        self._send_request(Request(context_id=self.context_id, config=build_config(**options)))
+        request = Request(context_id=self.context_id, config=build_config(**options))
+        self._send_request(self._sent, request)
 
     def send(self, text: str | bytes) -> None:
         """Send more text. Bytes are UTF-8 and may be cut inside a character.
@@ -91,6 +93,13 @@ class ContextState(SynthesisState[Never]):
         self._cancelled = True
         self._chunks.clear()
 
+    def requests_again(self) -> list[Request]:
+        """Return the requests that continue this context in another call, and expect that call."""
+        done, resume = {*self.flushed}, self._transcript.resume()
+        again = Request(context_id=self.context_id)
+        again.config.CopyFrom(resumed_config(self._sent[0].config, resume))
+        return [again, *(r for r in self._sent[1:] if r.flush.flush_id not in done)]
+
     def push(self, response: speech_pb2.StreamingSynthesizeResponse) -> None:
         """Process the next response of this context."""
         try:
@@ -113,7 +122,7 @@ class ContextState(SynthesisState[Never]):
     def _send_if_open(self, request: Request) -> None:
         if not self._cancelled and not self._over:
             request.context_id = self.context_id
-            self._send_request(request)
+            self._send_request(self._sent, request)
 
     def _take(self) -> AudioChunk | None:
         """Return a chunk that has arrived, None at the end. Raises the context's failure."""

@@ -24,6 +24,10 @@ class ContextTable(Generic[Context]):
         """Register a context. Responses with its id go to it from now on."""
         self._contexts[context.context_id] = context
 
+    def requests_again(self) -> list[speech_pb2.StreamingSynthesizeRequest]:
+        """Return the requests that continue all open contexts in another call."""
+        return [each for context in self._contexts.values() for each in context.requests_again()]
+
     def push(self, response: speech_pb2.StreamingSynthesizeResponse) -> None:
         """Pass a response to its context and remove the context after its last one.
 

@@ -1,8 +1,9 @@
 """The responses of one synthesis in order, with a check that none is missing. No I/O."""
 
-from typing import Generic, Protocol
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
 
-from barkclient._internal.resumable_call import Call_co, Received, ResumableCall
+from barkclient._internal.reconnection import Reconnection
 from barkclient.errors import BarkClientError, ServerError, from_status
 from barkclient.responses import (
     AudioChunk,
@@ -18,6 +19,7 @@ from barkserve.v1 import common_pb2, speech_pb2
 
 _CANCELLED = common_pb2.FINISH_REASON_CANCELLED
 
+Call = TypeVar("Call")
 Response = speech_pb2.SynthesizeResponse | speech_pb2.StreamingSynthesizeResponse
 
 
@@ -34,6 +36,10 @@ class Transcript:
         self.words: list[WordTime] = []
         self.flushed: list[str] = []
         self.sample_count = 0
+        self._byte_count = 0
+        self._segments: list[speech_pb2.SpokenSegment] = []
+        self._started_message: speech_pb2.SynthesisStarted | None = None
+        self._resuming = False  # the new call has not started
         self._target = target
         self._words_attached = 0  # words that were returned with a chunk
 
@@ -56,9 +62,13 @@ class Transcript:
             if kind == "flush_done":
                 self.flushed.append(response.flush_done.flush_id)
                 return None
+        if kind == "started" and self._resuming:
+            self._resuming = False  # the server has compared it with the first one
+            return None
         if not self._is_expected(response):
             raise ServerError(f"the server violated the protocol: unexpected response {kind!r}")
         if kind == "started":
+            self._started_message = response.started
             self.started = decode_started(response.started)
         elif kind == "finished":
             self._finish(decode_finished(response.finished))
@@ -67,6 +77,19 @@ class Transcript:
         elif kind == "audio" and self.started is not None:
             return self._audio(response.audio, self.started)
         return None
+
+    def resume(self) -> speech_pb2.Resume | None:
+        """Expect a new call. Returns what it must continue after; None: nothing has arrived."""
+        if self._started_message is None:
+            return None
+        self._resuming = True
+        return speech_pb2.Resume(
+            started=self._started_message,
+            segments=self._segments,
+            sample_count=self.sample_count,
+            byte_count=self._byte_count,
+            word_count=len(self.words),
+        )
 
     def end(self) -> None:
         """Check that an OK stream may end here.
@@ -94,6 +117,8 @@ class Transcript:
             found, expected = chunk.first_sample, self.sample_count
             raise ServerError(f"audio is missing: expected sample {expected}, received {found}")
         self.sample_count += chunk.sample_count
+        self._byte_count += len(chunk.audio)
+        self._segments += message.segments
         return chunk
 
     def _finish(self, finished: Finished) -> None:
@@ -113,24 +138,39 @@ class TextSource(Protocol):
     failure: Exception | None
 
 
-class SynthesisState(Generic[Call_co]):
+class Calls(Generic[Call]):
+    """The calls of one synthesis: the first one, and those that continue a cut one.
+
+    Args:
+        call: calls the server, with what has arrived (None: nothing) and a timeout in seconds
+            (None: no limit).
+        reconnection: decides whether a cut call is repeated.
+    """
+
+    def __init__(
+        self,
+        call: Callable[[speech_pb2.Resume | None, float | None], Call],
+        reconnection: Reconnection,
+    ) -> None:
+        self._call = call
+        self.reconnection = reconnection
+
+    def start(self, resume: speech_pb2.Resume | None = None) -> Call:
+        """Call the server with the time that is left."""
+        return self._call(resume, self.reconnection.left_s)
+
+
+class SynthesisState:
     """The part of a synthesis that performs no I/O and is the same for both clients.
 
     Args:
         target: the server's address, for error messages.
         source: the text, if it is still being written.
-        resumable: repeats the call after a lost connection; None: the call is not repeated.
     """
 
-    def __init__(
-        self,
-        target: str,
-        source: TextSource | None = None,
-        resumable: ResumableCall[Call_co] | None = None,
-    ) -> None:
+    def __init__(self, target: str, source: TextSource | None = None) -> None:
         self._transcript = Transcript(target)
         self._source = source
-        self._resumable = resumable
         self._closed = False
 
     @property
@@ -160,24 +200,14 @@ class SynthesisState(Generic[Call_co]):
         """Times of the words spoken so far. Empty without the option `word_times`."""
         return tuple(self._transcript.words)
 
-    def _push(self, response: Response) -> AudioChunk | None:
-        """Process the next response; return its audio, if it has new audio."""
-        part: Response | None = response
-        if self._resumable is not None and isinstance(response, speech_pb2.SynthesizeResponse):
-            part = self._resumable.new_part(response)
-        return None if part is None else self._transcript.push(part)
-
-    def _resume(self, error: BarkClientError) -> Call_co:
-        """Return the call that continues after a failed one, or raise the failure."""
+    def _delay_s(self, error: BarkClientError, reconnection: Reconnection) -> float:
+        """Return the seconds until a failed call is repeated, or raise the failure."""
         if self._source is not None and self._source.failure is not None:
             raise self._source.failure from None
-        started, call = self._transcript.started, None
-        if self._resumable is not None and started is not None and not self._closed:
-            samples, words = self._transcript.sample_count, len(self._transcript.words)
-            call = self._resumable.resume(error, Received(started, samples, words))
-        if call is None:
+        delay_s = None if self._closed else reconnection.delay_s(error)
+        if delay_s is None:
             raise error
-        return call
+        return delay_s
 
     def _join(self, chunks: list[AudioChunk]) -> AudioChunk:
         """Join the last chunks read into one."""
