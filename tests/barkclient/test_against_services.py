@@ -197,7 +197,7 @@ def test_up_stores_voices_in_user_data_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def voice_store(**options: str) -> str:
-        orchestrator = plan_services(UpOptions(port=0, **options))[-1]  # type: ignore[arg-type]
+        orchestrator = plan_services(UpOptions(port=0, http_port=0, **options))[-1]  # type: ignore[arg-type]
         flags = [each for each in orchestrator.arguments if each.startswith("--voice-store=")]
         return flags[0].removeprefix("--voice-store=")
 

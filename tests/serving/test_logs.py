@@ -51,7 +51,7 @@ def test_every_service_logs_the_request_id(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
     words = [sys.executable, "-m", "barkserve", "up", f"--checkpoint={checkpoint_of(TINY)}"]
-    words += ["--port=0", "--metrics-port=0", "--threads=1", "--log-level=debug"]
+    words += ["--port=0", "--metrics-port=0", "--http-port=0", "--threads=1", "--log-level=debug"]
     words += ["--", sys.executable, "-c", _SPEAK]
     result = subprocess.run(words, capture_output=True, text=True, timeout=200)
     assert result.returncode == 0, result.stderr
