@@ -16,7 +16,7 @@ from fixtures.processes import ServiceProcess, service_process
 from tests.support.services import running
 from tests.support.tcp_proxy import running_proxy
 
-SPEC = replace(never_ending(TINY), max_new_tokens=120, block_size=1024)
+SPEC = replace(never_ending(TINY), max_new_tokens=60, block_size=1024)
 FIRST, SECOND = "hello the world. ", "The fox, it laughs. So do I."
 MOVE_S = 15.0
 """Generous for a loaded machine: a hung orchestrator is left after three seconds."""
