@@ -260,6 +260,8 @@ async def test_draining_refuses_new_requests(gateway: RunningGateway) -> None:
     async with httpx.AsyncClient(base_url=gateway.url) as http:
         await gateway.gateway.drain.drain(timeout_s=1)
         response = await http.get("/v1/models")
+        assert (await http.get("/healthz")).status_code == 200
+        assert (await http.get("/readyz")).json()["reason"] == "this gateway is shutting down"
     assert response.status_code == 503
     assert response.json()["error"]["code"] == "shutting_down"
     assert response.headers["retry-after"] == "1"

@@ -14,6 +14,9 @@ _SHUTTING_DOWN = HttpFailure(
 )
 _TRY_AGAIN_LATER = 1013
 
+HEALTH_PATHS = ("/healthz", "/readyz")
+"""Paths that a draining gateway still answers."""
+
 
 class Drain:
     """ASGI middleware that counts requests and WebSockets.
@@ -29,7 +32,7 @@ class Drain:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
-        if scope["type"] not in ("http", "websocket"):
+        if scope["type"] not in ("http", "websocket") or scope["path"] in HEALTH_PATHS:
             await self._app(scope, receive, send)
         elif not self._state.draining:
             with self._state.counted():

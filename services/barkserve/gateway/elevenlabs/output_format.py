@@ -38,7 +38,7 @@ def parse_output_format(name: str) -> OutputFormat:
     """Parse a format. The bit rate has no effect: each codec has one quality here.
 
     Raises:
-        HttpFailure: there is no such format.
+        HttpFailure: the format is unknown.
     """
     match = _PATTERN.fullmatch(name)
     if match is None or match[1] not in _CODECS:
