@@ -133,7 +133,7 @@ async def test_send_raises_after_end(speech: ScriptedSpeech) -> None:
 
 async def test_lost_server_is_an_error_in_every_context() -> None:
     async with serve(ScriptedSpeech()) as target:
-        client = AsyncClient(target)
+        client = AsyncClient(target, reconnect_s=0.5)
         stream = client.stream()
         contexts = [stream.speak(), stream.speak()]
         contexts[0].send("one")

@@ -1,8 +1,8 @@
-"""The only replica of a stage is killed: streams wait, and continue when it is back."""
+"""The only replicas of stages are killed: streams wait, and continue when they are back."""
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,11 +23,11 @@ TIMEOUT_S = 240
 
 @dataclass
 class Chain:
-    """An orchestrator whose stage `killed` is a single process at a fixed port."""
+    """An orchestrator, and the stages that are single processes at fixed ports."""
 
     speech: speech_pb2_grpc.SpeechServiceStub
-    process: ServiceProcess
-    start: Callable[[], "asyncio.Future[ServiceProcess]"]
+    processes: list[ServiceProcess]
+    start: Callable[[], Awaitable[list[ServiceProcess]]]
 
     def call(self, seed: int) -> "grpc.aio.UnaryStreamCall[object, speech_pb2.SynthesizeResponse]":
         request = speech_pb2.SynthesizeRequest(text="hello the world", seed=seed)
@@ -36,41 +36,51 @@ class Chain:
     async def pcm(self, seed: int) -> bytes:
         return audio([response async for response in self.call(seed)])
 
+    async def kill(self) -> None:
+        for service in self.processes:
+            service.process.kill()
+        for service in self.processes:
+            assert await service.process.wait() == -signal.SIGKILL
+
 
 def audio(responses: list[speech_pb2.SynthesizeResponse]) -> bytes:
     return b"".join(response.audio.audio for response in responses)
 
 
 @asynccontextmanager
-async def running_chain(folder: Path, killed: str, wait_s: float) -> AsyncIterator[Chain]:
+async def running_chain(folder: Path, wait_s: float, *killed: str) -> AsyncIterator[Chain]:
     async with asyncio.timeout(TIMEOUT_S), AsyncExitStack() as stack:
-        flags = ("--threads=1", f"--port={free_port()}")
+        ports = {stage: f"--port={free_port()}" for stage in killed}
 
-        def start() -> "asyncio.Future[ServiceProcess]":
-            starting = stack.enter_async_context(service_process(killed, folder, *flags))
-            return asyncio.ensure_future(starting)
+        async def start() -> list[ServiceProcess]:
+            starting = [
+                stack.enter_async_context(service_process(stage, folder, "--threads=1", port))
+                for stage, port in ports.items()
+            ]
+            return await asyncio.gather(*starting)
 
-        process = await start()
-        addresses = {killed: process.address}
+        processes = await start()
+        addresses = {
+            stage: service.address for stage, service in zip(killed, processes, strict=True)
+        }
         for stage in STAGES:
-            if stage != killed:
+            if stage not in killed:
                 service = await stack.enter_async_context(running(stage, folder, threads=1))
                 addresses[stage] = service.address
         orchestrator = await stack.enter_async_context(
             running("orchestrator", folder, replica_wait_seconds=wait_s, **addresses)
         )
         speech = speech_pb2_grpc.SpeechServiceStub(orchestrator.channel)
-        yield Chain(speech, process, start)
+        yield Chain(speech, processes, start)
 
 
-@pytest.mark.parametrize("killed", ["coarse", "codec"])
-async def test_audio_is_the_same_after_the_only_replica_restarts(
-    checkpoint_of: Callable[[CheckpointSpec], Path], killed: str, monkeypatch: pytest.MonkeyPatch
+async def test_audio_is_the_same_after_the_only_replicas_restart(
+    checkpoint_of: Callable[[CheckpointSpec], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two streams run when it is killed, and a third one begins before it is back."""
+    """Two streams run when they are killed, and a third one begins before they are back."""
     released = blocked(monkeypatch, "semantic")
     released.set()
-    async with running_chain(checkpoint_of(SPEC), killed, wait_s=TIMEOUT_S) as chain:
+    async with running_chain(checkpoint_of(SPEC), TIMEOUT_S, "coarse", "codec") as chain:
         expected = [await chain.pcm(seed) for seed in (1, 2, 3)]
         released.clear()
         calls = [chain.call(seed) for seed in (1, 2)]
@@ -78,8 +88,7 @@ async def test_audio_is_the_same_after_the_only_replica_restarts(
         heads = [[await anext(stream), await anext(stream)] for stream in streams]
         assert all(map(audio, heads))
 
-        chain.process.process.kill()
-        assert await chain.process.process.wait() == -signal.SIGKILL
+        await chain.kill()
         released.set()
         late = asyncio.create_task(chain.pcm(3))
         await asyncio.sleep(2)
@@ -94,13 +103,13 @@ async def test_audio_is_the_same_after_the_only_replica_restarts(
 async def test_stream_fails_when_the_replica_does_not_return(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> None:
-    async with running_chain(checkpoint_of(SPEC), "coarse", wait_s=0.5) as chain:
-        chain.process.process.kill()
-        await chain.process.process.wait()
+    async with running_chain(checkpoint_of(SPEC), 0.5, "coarse") as chain:
+        await chain.kill()
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await chain.pcm(1)
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
         assert caught.value.details() == (
-            f"the coarse stage has no usable replica (tried {chain.process.address}), also after a "
-            "wait of 0.5 s. Check that it runs and is healthy, or raise --replica-wait-seconds"
+            f"the coarse stage has no usable replica (tried {chain.processes[0].address}), also "
+            "after a wait of 0.5 s. Check that it runs and is healthy, or raise "
+            "--replica-wait-seconds"
         )
