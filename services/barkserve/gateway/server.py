@@ -10,6 +10,7 @@ import uvicorn
 from barkserve.config import GatewayOptions
 from barkserve.gateway.gateway import Gateway
 from barkserve.serving.exposure import check_exposure
+from barkserve.serving.garbage import ignore_present_objects
 from barkserve.serving.metrics import Metrics
 from barkserve.serving.ports import listening_socket
 from barkserve.serving.stop_signal import stop_requested
@@ -49,6 +50,7 @@ async def serve(options: GatewayOptions, metrics: Metrics, build: Callable[[], G
         stack.enter_context(watching_event_loop(metrics, options.event_loop_timeout_seconds))
         stop = stop_requested(options.exit_on_stdin_close)
         server = make_server(options, gateway)
+        ignore_present_objects()
         serving = asyncio.create_task(server.serve([bound]))
         _log.info("the gateway listens on http://%s:%d", options.host, bound.getsockname()[1])
         stopping = asyncio.create_task(stop.wait())

@@ -12,6 +12,7 @@ from barkserve.config import ServiceOptions
 from barkserve.errors import ReplicaFailed, ReplicaStalled
 from barkserve.serving.auth.access_control import open_access_control
 from barkserve.serving.exposure import check_exposure
+from barkserve.serving.garbage import ignore_present_objects
 from barkserve.serving.grpc_options import server_options
 from barkserve.serving.interceptors import RpcInterceptor
 from barkserve.serving.metrics import Metrics
@@ -68,6 +69,7 @@ async def serve(options: ServiceOptions, metrics: Metrics, build: Callable[[], S
         stack.enter_context(watching_event_loop(metrics, options.event_loop_timeout_seconds))
         stack.push_async_callback(service.stop)
         published = await publish(server, service, options.reflection == "on")
+        ignore_present_objects()
         readiness = asyncio.create_task(published.follow_readiness())
         stack.callback(readiness.cancel)
         # Before clients can see that it serves, or a signal then would kill the process.
