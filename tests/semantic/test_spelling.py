@@ -2,44 +2,35 @@
 
 import re
 import time
+import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from barkserve.semantic.spelling import spell_out
+from barkserve.semantic.spelling.spell_out import spell_out
 
 
-@pytest.mark.parametrize(
-    ("text", "spoken"),
-    [
-        ("Hello there.", "Hello there."),
-        ("Dr. Smith paid $5.20, i.e. 520 cents.",
-         "doctor Smith paid five dollars, twenty cents, that is five hundred and twenty cents."),
-        ("€3 and £1,000", "three euro and one thousand pounds sterling"),
-        ("It's 10:30 a.m. on the 21st of May 1984.",
-         "It's ten thirty a m on the twenty-first of May nineteen eighty-four."),
-        ("9:00, 9:05", "nine o'clock, nine oh five"),
-        ("1,234 pages", "one thousand, two hundred and thirty-four pages"),
-        ("No. 5, 50% of 3.14", "number five, fifty percent of three point one four"),
-        ("Call 0123!", "Call zero one two three!"),
-        ("-5 degrees", "minus five degrees"),
-        ("St. John lives on Main St.", "saint John lives on Main street"),
-        ("[laughs] ♪ la la ♪", "la la"),
-        ("Ünïcode — café 你好", "Unicode - cafe NiHao"),
-        ("٣ apples", "three apples"),
-        ("😀", ""),
-        ("[laughter]", ""),
-        ("[one [laughs] two", "one two"),
-        ("a,.b a.,?! b", "a, b a, b"),
-        ("Mr. and Mrs. Fox vs. me", "mister and missus Fox versus me"),
-        ("Wait... what?! \"No?\" she asked.", "Wait, what, No, she asked."),
-        ("J. R. Ewing of the U.S. reads a.com.", "J R Ewing of the U S reads a com."),
-        ("See it.Now go. well", "See it, Now go, well"),
-    ],
-)  # fmt: skip
-def test_spell_out_examples(text: str, spoken: str) -> None:
-    assert spell_out(text).text == spoken
+def readings() -> dict[str, dict[str, str]]:
+    """Return the texts and their readings by domain."""
+    with Path(__file__).with_name("readings.toml").open("rb") as file:
+        domains = tomllib.load(file)
+    assert domains.pop("version") == 1
+    return domains
+
+
+@pytest.mark.parametrize("domain", readings())
+def test_spell_out_reads_texts_of_a_domain(domain: str) -> None:
+    for text, spoken in readings()[domain].items():
+        assert spell_out(text).text == spoken, text
+
+
+def test_readings_of_the_docs_are_right() -> None:
+    page = (Path(__file__).parents[2] / "docs/text.md").read_text()
+    rows = re.findall(r"^\| [^|]+ \| `([^`|]+)` \| ([^|]+) \|$", page, re.MULTILINE)
+    assert len(rows) > 10
+    assert [spell_out(text).text for text, _ in rows] == [spoken for _, spoken in rows]
 
 
 @given(st.text())

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from barkserve.checkpoint.folder import CheckpointFolder, bundled_checkpoint
 from barkserve.errors import InvalidArgument
-from barkserve.semantic.spelling import spell_out
+from barkserve.semantic.spelling.spell_out import spell_out
 from barkserve.semantic.text import TextEncoder, normalize
 from barkserve.semantic.text_with_offsets import TextWithOffsets
 from fixtures.checkpoints import TINY, CheckpointSpec
@@ -30,7 +30,7 @@ def origins(written: str, spoken: TextWithOffsets, word: str) -> str:
     [
         ("I have 5 cats", "five", "5"),
         ("I have 5 cats", "cats", "cats"),
-        ("It costs $5.20 now", "five dollars, twenty cents", "$5.20"),
+        ("It costs $5.20 now", "five dollars and twenty cents", "$5.20"),
         ("Dr.  Smith", "doctor", "Dr."),
         ("Dr.  Smith", "Smith", "Smith"),
         ("[laughs] at 10:30 a.m.", "ten thirty", "10:30"),

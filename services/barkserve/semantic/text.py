@@ -9,7 +9,7 @@ from tokenizers import Encoding, Tokenizer, models, normalizers, pre_tokenizers
 
 from barkserve.checkpoint.folder import CheckpointFolder, read_json_object
 from barkserve.errors import CheckpointError, NothingToSpeak, TextTooLong
-from barkserve.semantic.spelling import spell_out
+from barkserve.semantic.spelling.spell_out import spell_out
 from barkserve.semantic.text_with_offsets import TextWithOffsets
 from barkserve.speakable import speakable
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import takewhile
 
 Rewrite = Callable[[re.Match[str]], str]
 
@@ -27,8 +28,9 @@ class TextWithOffsets:
     def sub(self, pattern: re.Pattern[str], rewrite: str | Rewrite) -> "TextWithOffsets":
         """Replace all matches, like re.sub.
 
-        The characters of a replacement are spread evenly over the positions of the match, without
-        its white space unless it is all white space.
+        Characters that begin or end both a match and its replacement keep their positions. The
+        others are spread evenly over the positions between, without white space unless there is
+        nothing else.
 
         Args:
             pattern: what to replace.
@@ -41,9 +43,10 @@ class TextWithOffsets:
             new = rewrite if isinstance(rewrite, str) else rewrite(match)
             pieces += (self.text[done : match.start()], new)
             source += self.source[done : match.start()]
-            positions = self._positions(match.start(), match.end())
-            source += (positions[i * len(positions) // len(new)] for i in range(len(new)))
+            source += self._spread(match, new)
             done = match.end()
+        if not pieces:
+            return self
         text = "".join((*pieces, self.text[done:]))
         return TextWithOffsets(text, (*source, *self.source[done:]))
 
@@ -59,6 +62,19 @@ class TextWithOffsets:
         text = self.text.strip()
         return TextWithOffsets(text, self.source[start : start + len(text)])
 
+    def _spread(self, match: re.Match[str], new: str) -> tuple[int, ...]:
+        """Return the original positions of a replacement's characters."""
+        same = _common_length(match[0], new)
+        start, middle = match.start() + same, new[same:]
+        tail = _common_length(self.text[start : match.end()][::-1], middle[::-1])
+        end, length = match.end() - tail, len(middle) - tail
+        positions = self._positions(start, end) or self.source[match.start() : match.end()]
+        return (
+            *self.source[match.start() : start],
+            *(positions[i * len(positions) // length] for i in range(length)),
+            *self.source[end : match.end()],
+        )
+
     def _positions(self, start: int, end: int) -> tuple[int, ...]:
         """Return the original positions of a span, without white space unless it is all that."""
         signs = tuple(
@@ -67,3 +83,9 @@ class TextWithOffsets:
             if not sign.isspace()
         )
         return signs or self.source[start:end]
+
+
+def _common_length(first: str, second: str) -> int:
+    """Return the length of the common start of two texts."""
+    pairs = zip(first, second, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))

@@ -66,7 +66,7 @@ async def test_call_speaks_300_words_while_they_are_sent(
 ) -> None:
     answer = "The fox laughs and laughs. Hello the world! So do I, said the brown fox. " * 20
     assert len(answer.split()) == 300
-    async with running_chain(checkpoint_of(replace(SPEC, eos_after=8))) as chain:
+    async with running_chain(checkpoint_of(replace(SPEC, eos_after=15))) as chain:
         at_once, finished = await spoken(chain, answer, seed=7)
         async with dialog(chain) as call:
             await call.send(config=config(seed=7))

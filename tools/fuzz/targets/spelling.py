@@ -5,7 +5,7 @@ from functools import cache
 
 from barkserve.checkpoint.folder import CheckpointFolder, bundled_checkpoint
 from barkserve.errors import InvalidArgument
-from barkserve.semantic.spelling import spell_out
+from barkserve.semantic.spelling.spell_out import spell_out
 from barkserve.semantic.text import TextEncoder, normalize
 from barkserve.semantic.text_with_offsets import TextWithOffsets
 from tools.fuzz.sentences import SENTENCES

@@ -1,0 +1,37 @@
+"""Telephone numbers and other numbers that are said digit by digit."""
+
+import re
+
+from barkserve.semantic.spelling.numerals import digit_by_digit
+from barkserve.semantic.spelling.rule import Rules, any_case, rule
+
+_HUNDREDS = {"800": "eight hundred", "900": "nine hundred"}
+_CALLED = "(?:call|dial|extension|pin|code|flight|room|zip(?: code)?|account(?: number)?)"
+_GROUP = re.compile(r"\d+")
+
+RULES: Rules = (
+    rule(
+        r"(?<![\w.])\+\d{1,3}(?:[ .\-]?\(?\d{1,5}\)?){2,6}(?!\w)",
+        lambda match: "plus " + _groups(match[0]),
+    ),
+    rule(
+        r"(?<![\w.\-])(?:1[ .\-])?(?:\(\d{3}\) ?|\d{3}[ .\-])\d{3}[ .\-]\d{4}(?![\w\-])",
+        lambda match: _groups(match[0]),
+    ),
+    rule(r"(?<![\w.\-])\d{3}[\-.]\d{4}(?![\w\-])", lambda match: _groups(match[0])),
+    rule(r"(?<![\w.\-])1-(800|888|877|900)-(?=[A-Z])", lambda match: f"one {_group(match[1])} "),
+    rule(r"(?<![\w.\-])\d{3}-\d{2}-\d{4}(?![\w\-])", lambda match: _groups(match[0])),
+    rule(r"(?<![\w.\-])\d{4}([ \-])\d{4}\1\d{4}\1\d{4}(?![\w\-])", lambda match: _groups(match[0])),
+    any_case(
+        rf"\b({_CALLED}(?: is)? )(\d{{3,8}})\b(?![,.:]?\d)",
+        lambda match: match[1] + digit_by_digit(match[2]),
+    ),
+)
+
+
+def _groups(written: str) -> str:
+    return ", ".join(map(_group, _GROUP.findall(written)))
+
+
+def _group(digits: str) -> str:
+    return _HUNDREDS.get(digits) or digit_by_digit(digits)

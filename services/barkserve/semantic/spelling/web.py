@@ -1,0 +1,59 @@
+"""Web addresses, e-mail addresses, file names and IP addresses."""
+
+import re
+
+from barkserve.semantic.spelling.numerals import cardinal, digit_by_digit
+from barkserve.semantic.spelling.rule import Rules, any_case, rule
+
+_DOMAINS = (
+    "com|org|net|edu|gov|io|ai|dev|app|info|biz|co|me|tv|uk|us|ca|de|fr|es|it|nl|eu|jp|cn|in|au|ch"
+    "|at|be|se|no|xyz|tech|cloud|online|site"
+)
+_FILES = (
+    "py|js|ts|json|txt|md|csv|html|css|yaml|yml|toml|exe|pdf|jpe?g|png|gif|svg|mp[34]|wav|zip|gz"
+    "|tar|sh|cpp|go|rs|java|xml|docx?|xlsx?|pptx?|log|cfg|ini|sql|ipynb"
+)
+_SIGNS = {
+    ".": "dot", "/": "slash", "-": "dash", "_": "underscore", "?": "question mark", "=": "equals",
+    "&": "and", "#": "hash", "@": "at", ":": "colon", "+": "plus", "%": "percent", "~": "tilde",
+}  # fmt: skip
+_TOKEN = re.compile(r"[a-zA-Z]+|\d+|[^a-zA-Z\d]")
+_LABEL = r"[a-zA-Z0-9_-]{1,63}"
+_PATH = r"(?:/[\w\-./?=&#%+~:@]*)?"
+
+RULES: Rules = (
+    any_case(r"\b(?:https?|ftp)://([\w\-./?=&#%+~:@]+)", lambda match: _address(match[1])),
+    any_case(rf"\bwww\.{_LABEL}\.[\w\-./?=&#%+~:@]+", lambda match: _address(match[0])),
+    any_case(
+        rf"\b[\w.+\-]{{1,64}}@(?:{_LABEL}\.){{1,5}}[a-z]{{2,24}}\b",
+        lambda match: _address(match[0]),
+    ),
+    any_case(
+        rf"\b(?:{_LABEL}\.){{1,5}}(?:{_DOMAINS})\b(?!\.?\w){_PATH}",
+        lambda match: _address(match[0]),
+    ),
+    any_case(rf"\b{_LABEL}\.(?:{_FILES})\b(?!\.?\w)", lambda match: _address(match[0])),
+    rule(
+        r"(?<![\w.])(\d{1,3}(?:\.\d{1,3}){3})(?::(\d{1,5}))?(?![\w.]*\d)",
+        lambda match: _ip_address(match[1], match[2]),
+    ),
+)
+
+
+def _address(written: str) -> str:
+    stripped = written.rstrip(".,?:;!")
+    end = written[len(stripped) :]
+    stripped = stripped.rstrip("/")
+    words = [_word(token) for token in _TOKEN.findall(stripped)]
+    return " ".join(words) + end
+
+
+def _word(token: str) -> str:
+    if token.isdigit():
+        return cardinal(token) if len(token) <= 4 else digit_by_digit(token)
+    return "w w w" if token.lower() == "www" else _SIGNS.get(token, token)
+
+
+def _ip_address(octets: str, port: str | None) -> str:
+    words = " dot ".join(map(digit_by_digit, octets.split(".")))
+    return words + (f" port {cardinal(port)}" if port else "")
