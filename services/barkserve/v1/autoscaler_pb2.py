@@ -25,13 +25,14 @@ _sym_db = _symbol_database.Default()
 from barkserve.v1 import status_pb2 as barkserve_dot_v1_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x62\x61rkserve/v1/autoscaler.proto\x12\x0c\x62\x61rkserve.v1\x1a\x19\x62\x61rkserve/v1/status.proto\"\x13\n\x11GetScalingRequest\"D\n\x12GetScalingResponse\x12.\n\x08services\x18\x01 \x03(\x0b\x32\x1c.barkserve.v1.ServiceScaling\"\xf6\x01\n\x0eServiceScaling\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x17\n\x0fwanted_replicas\x18\x02 \x01(\x05\x12\x0e\n\x06\x64\x65mand\x18\x03 \x01(\x01\x12\x0e\n\x06\x61\x63tive\x18\x04 \x01(\x08\x12\x0f\n\x07streams\x18\x05 \x01(\x05\x12\x14\n\x0c\x63ost_seconds\x18\x06 \x01(\x01\x12\x1b\n\x13streams_per_replica\x18\x07 \x01(\x01\x12\x17\n\x0f\x62\x61\x63klog_seconds\x18\x08 \x01(\x01\x12\x0e\n\x06reason\x18\t \x01(\t\x12-\n\x08replicas\x18\n \x03(\x0b\x32\x1b.barkserve.v1.ReplicaStatus2d\n\x11\x41utoscalerService\x12O\n\nGetScaling\x12\x1f.barkserve.v1.GetScalingRequest\x1a .barkserve.v1.GetScalingResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x62\x61rkserve/v1/autoscaler.proto\x12\x0c\x62\x61rkserve.v1\x1a\x19\x62\x61rkserve/v1/status.proto\"\x13\n\x11GetScalingRequest\"D\n\x12GetScalingResponse\x12.\n\x08services\x18\x01 \x03(\x0b\x32\x1c.barkserve.v1.ServiceScaling\"\xf6\x01\n\x0eServiceScaling\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x17\n\x0fwanted_replicas\x18\x02 \x01(\x05\x12\x0e\n\x06\x64\x65mand\x18\x03 \x01(\x01\x12\x0e\n\x06\x61\x63tive\x18\x04 \x01(\x08\x12\x0f\n\x07streams\x18\x05 \x01(\x05\x12\x14\n\x0c\x63ost_seconds\x18\x06 \x01(\x01\x12\x1b\n\x13streams_per_replica\x18\x07 \x01(\x01\x12\x17\n\x0f\x62\x61\x63klog_seconds\x18\x08 \x01(\x01\x12\x0e\n\x06reason\x18\t \x01(\t\x12-\n\x08replicas\x18\n \x03(\x0b\x32\x1b.barkserve.v1.ReplicaStatus2d\n\x11\x41utoscalerService\x12O\n\nGetScaling\x12\x1f.barkserve.v1.GetScalingRequest\x1a .barkserve.v1.GetScalingResponseB~\n\x16io.github.barkserve.v1B\x0f\x41utoscalerProtoP\x01ZBgithub.com/barkserve/barkserve/clients/go/barkserve/v1;barkservev1\xaa\x02\x0c\x42\x61rkserve.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'barkserve.v1.autoscaler_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\026io.github.barkserve.v1B\017AutoscalerProtoP\001ZBgithub.com/barkserve/barkserve/clients/go/barkserve/v1;barkservev1\252\002\014Barkserve.V1'
   _globals['_GETSCALINGREQUEST']._serialized_start=74
   _globals['_GETSCALINGREQUEST']._serialized_end=93
   _globals['_GETSCALINGRESPONSE']._serialized_start=95

@@ -24,13 +24,14 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x62\x61rkserve/v1/status.proto\x12\x0c\x62\x61rkserve.v1\"\x12\n\x10GetStatusRequest\"B\n\x11GetStatusResponse\x12-\n\x08replicas\x18\x01 \x03(\x0b\x32\x1b.barkserve.v1.ReplicaStatus\"\xc9\x02\n\rReplicaStatus\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32!.barkserve.v1.ReplicaStatus.State\x12\x0f\n\x07streams\x18\x04 \x01(\x05\x12\x10\n\x08\x63\x61pacity\x18\x05 \x01(\x05\x12\r\n\x05slots\x18\x06 \x01(\x05\x12\x12\n\nslots_free\x18\x07 \x01(\x05\x12\r\n\x05queue\x18\x08 \x01(\x05\x12\x17\n\x0f\x62\x61\x63klog_seconds\x18\t \x01(\x01\x12\x0c\n\x04\x62usy\x18\n \x01(\x01\"h\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSTATE_READY\x10\x01\x12\x12\n\x0eSTATE_DRAINING\x10\x02\x12\x11\n\rSTATE_AVOIDED\x10\x03\x12\x10\n\x0cSTATE_SILENT\x10\x04\x32]\n\rStatusService\x12L\n\tGetStatus\x12\x1e.barkserve.v1.GetStatusRequest\x1a\x1f.barkserve.v1.GetStatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x62\x61rkserve/v1/status.proto\x12\x0c\x62\x61rkserve.v1\"\x12\n\x10GetStatusRequest\"B\n\x11GetStatusResponse\x12-\n\x08replicas\x18\x01 \x03(\x0b\x32\x1b.barkserve.v1.ReplicaStatus\"\xc9\x02\n\rReplicaStatus\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32!.barkserve.v1.ReplicaStatus.State\x12\x0f\n\x07streams\x18\x04 \x01(\x05\x12\x10\n\x08\x63\x61pacity\x18\x05 \x01(\x05\x12\r\n\x05slots\x18\x06 \x01(\x05\x12\x12\n\nslots_free\x18\x07 \x01(\x05\x12\r\n\x05queue\x18\x08 \x01(\x05\x12\x17\n\x0f\x62\x61\x63klog_seconds\x18\t \x01(\x01\x12\x0c\n\x04\x62usy\x18\n \x01(\x01\"h\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSTATE_READY\x10\x01\x12\x12\n\x0eSTATE_DRAINING\x10\x02\x12\x11\n\rSTATE_AVOIDED\x10\x03\x12\x10\n\x0cSTATE_SILENT\x10\x04\x32]\n\rStatusService\x12L\n\tGetStatus\x12\x1e.barkserve.v1.GetStatusRequest\x1a\x1f.barkserve.v1.GetStatusResponseBz\n\x16io.github.barkserve.v1B\x0bStatusProtoP\x01ZBgithub.com/barkserve/barkserve/clients/go/barkserve/v1;barkservev1\xaa\x02\x0c\x42\x61rkserve.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'barkserve.v1.status_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'\n\026io.github.barkserve.v1B\013StatusProtoP\001ZBgithub.com/barkserve/barkserve/clients/go/barkserve/v1;barkservev1\252\002\014Barkserve.V1'
   _globals['_GETSTATUSREQUEST']._serialized_start=43
   _globals['_GETSTATUSREQUEST']._serialized_end=61
   _globals['_GETSTATUSRESPONSE']._serialized_start=63
