@@ -89,8 +89,3 @@ def test_every_encoding_of_the_proto_has_a_name() -> None:
 def test_text_that_is_not_unicode_is_refused() -> None:
     with pytest.raises(InvalidRequest):
         build_request("\udcff")
-
-
-def test_unknown_option_raises_type_error() -> None:
-    with pytest.raises(TypeError):
-        build_request("Hi", tempo=2)

@@ -36,6 +36,7 @@ from barkclient.options import (
     SynthesisOptions,
     TailOptions,
 )
+from barkclient.remote_bark import RemoteBark, RemoteGenerationConfig
 from barkclient.responses import (
     AudioChunk,
     Finished,
@@ -68,6 +69,8 @@ __all__ = [
     "Overloaded",
     "PermissionDenied",
     "PreconditionFailed",
+    "RemoteBark",
+    "RemoteGenerationConfig",
     "RetryableError",
     "Sampling",
     "SegmentReport",

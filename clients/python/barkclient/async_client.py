@@ -13,6 +13,8 @@ from barkclient._internal.channel import (
     open_async_channel,
 )
 from barkclient._internal.closing import AsyncClosing
+from barkclient._internal.option_checks import check_types
+from barkclient._internal.option_help import documents_options
 from barkclient._internal.reading import next_async_response
 from barkclient._internal.reconnection import DEFAULT_RECONNECT_S, Reconnection
 from barkclient._internal.response_stream import AsyncResponseStream
@@ -59,6 +61,8 @@ class AsyncClient:
         insecure: whether the token may be sent in plaintext to another machine.
         reconnect_s: seconds for which a speech whose connection broke tries to continue without
             loss, over a new connection; 0: it fails at once.
+        retries: how often a speech is repeated after another RetryableError: the server is full,
+            or cannot be reached. 0: never.
 
     Raises:
         InvalidRequest: the address or the token cannot be used, or the token would be sent in
@@ -74,8 +78,14 @@ class AsyncClient:
         token: Token | None = None,
         insecure: bool = False,
         reconnect_s: float = DEFAULT_RECONNECT_S,
+        retries: int = 0,
     ) -> None:
+        check_types(
+            {"target": target, "timeout": timeout, "reconnect_s": reconnect_s, "retries": retries},
+            {"target": str, "timeout": float | None, "reconnect_s": float, "retries": int},
+        )
         self._reconnect_s = reconnect_s
+        self._retries = retries
         self._tls = tls
         self._token = token
         self._target = checked_target(target)
@@ -100,6 +110,7 @@ class AsyncClient:
         other._token = token
         return other
 
+    @documents_options(SynthesisOptions)
     def synthesize(
         self, text: str, *, timeout: float | None = None, **options: Unpack[SynthesisOptions]
     ) -> "AsyncSynthesis":
@@ -108,7 +119,7 @@ class AsyncClient:
         Args:
             text: what to say, of any length.
             timeout: seconds until the last chunk; None: the client's timeout.
-            options: see SynthesisOptions.
+            options: see below, and SynthesisOptions.
 
         Returns:
             An async iterator of audio chunks.
@@ -123,6 +134,7 @@ class AsyncClient:
         )
         return AsyncSynthesis(calls, self, self._target)
 
+    @documents_options(StreamOptions, SynthesisOptions)
     def synthesize_stream(
         self,
         texts: AsyncIterable[str | bytes],
@@ -136,7 +148,7 @@ class AsyncClient:
             texts: parts of the text, cut anywhere; bytes are UTF-8. What it raises is raised to the
                 reader of the audio.
             timeout: seconds until the last chunk; None: the client's timeout.
-            options: see StreamOptions.
+            options: see below, and StreamOptions.
 
         Returns:
             An async iterator of audio chunks.
@@ -174,6 +186,7 @@ class AsyncClient:
 
     async def voices(self, language: str = "", *, timeout: float | None = None) -> list[Voice]:  # noqa: ASYNC109
         """List the named voices in alphabetical order, of one language if it is given."""
+        check_types({"language": language}, {"language": str})
         request = speech_pb2.ListVoicesRequest(language_code=language)
         response = await self._ask(self._stub().ListVoices, request, timeout)
         return [decode_voice(voice) for voice in response.voices]
@@ -184,6 +197,7 @@ class AsyncClient:
         Raises:
             VoiceNotFound: the server has no such voice.
         """
+        check_types({"name": name}, {"name": str})
         request = speech_pb2.GetVoiceRequest(name=name)
         return decode_voice((await self._ask(self._stub().GetVoice, request, timeout)).voice)
 
@@ -193,6 +207,7 @@ class AsyncClient:
         Raises:
             VoiceNotFound: the server has no such voice.
         """
+        check_types({"name": name}, {"name": str})
         request = speech_pb2.GetVoiceRequest(name=name, include_history_prompt=True)
         response = await self._ask(self._stub().GetVoice, request, timeout)
         return decode_history_prompt(response.history_prompt)
@@ -226,7 +241,9 @@ class AsyncClient:
             VoiceNotFound: the server has no such voice.
             PreconditionFailed: the voice belongs to the checkpoint.
         """
-        await self._ask(self._stub().DeleteVoice, speech_pb2.DeleteVoiceRequest(name=name), timeout)
+        check_types({"name": name}, {"name": str})
+        request = speech_pb2.DeleteVoiceRequest(name=name)
+        await self._ask(self._stub().DeleteVoice, request, timeout)
 
     async def server_info(self, *, timeout: float | None = None) -> ServerInfo:  # noqa: ASYNC109
         """Describe the server: version, model, formats and limits."""
@@ -245,6 +262,9 @@ class AsyncClient:
     async def __aexit__(self, *error: object) -> None:
         await self.close()
 
+    def __repr__(self) -> str:
+        return f"<AsyncClient of {self._target}>"
+
     async def _ask(
         self,
         method: grpc.aio.UnaryUnaryMultiCallable[Request, Reply],
@@ -255,9 +275,10 @@ class AsyncClient:
             return await method(request, timeout=self._time(timeout))
 
     def _reconnection(self, timeout: float | None) -> Reconnection:
-        return Reconnection(self._reconnect_s, self._time(timeout))
+        return Reconnection(self._reconnect_s, self._time(timeout), self._retries)
 
     def _time(self, timeout: float | None) -> float | None:
+        check_types({"timeout": timeout}, {"timeout": float | None})
         return self._timeout if timeout is None else timeout
 
     def _stub(self) -> "speech_pb2_grpc.SpeechServiceAsyncStub":

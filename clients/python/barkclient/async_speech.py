@@ -13,10 +13,11 @@ import grpc
 from barkclient._internal.closing import AsyncClosing
 from barkclient._internal.context_state import ContextState, Request
 from barkclient._internal.context_table import ContextTable
+from barkclient._internal.option_help import documents_options
 from barkclient._internal.reading import next_async_response
 from barkclient._internal.reconnection import Reconnection
 from barkclient.errors import BarkClientError, ServerError
-from barkclient.options import StreamOptions
+from barkclient.options import StreamOptions, SynthesisOptions
 from barkclient.responses import AudioChunk
 from barkserve.v1 import speech_pb2
 
@@ -51,6 +52,7 @@ class AsyncSpeechStream(AsyncClosing):
         self._target = target
         self._owner = owner
 
+    @documents_options(StreamOptions, SynthesisOptions)
     def speak(self, **options: Unpack[StreamOptions]) -> "AsyncSpeechContext":
         """Open a context with its own voice, text and audio.
 

@@ -8,6 +8,8 @@ import grpc
 
 from barkclient._internal.channel import DEFAULT_TARGET, open_channel
 from barkclient._internal.closing import Closing
+from barkclient._internal.option_checks import check_types
+from barkclient._internal.option_help import documents_options
 from barkclient._internal.reading import next_response
 from barkclient._internal.reconnection import DEFAULT_RECONNECT_S, Reconnection
 from barkclient._internal.response_stream import ResponseStream
@@ -53,14 +55,21 @@ class Client(Closing):
         token: Token | None = None,
         insecure: bool = False,
         reconnect_s: float = DEFAULT_RECONNECT_S,
+        retries: int = 0,
     ) -> None:
+        check_types(
+            {"target": target, "timeout": timeout, "reconnect_s": reconnect_s, "retries": retries},
+            {"target": str, "timeout": float | None, "reconnect_s": float, "retries": int},
+        )
         self._reconnect_s = reconnect_s
+        self._retries = retries
         self._target = target
         self._timeout = timeout
         self._channel = open_channel(target, tls)
         check_token(token, target, tls, insecure=insecure)
         self._stub = speech_pb2_grpc.SpeechServiceStub(with_token(self._channel, token))
 
+    @documents_options(SynthesisOptions)
     def synthesize(
         self, text: str, *, timeout: float | None = None, **options: Unpack[SynthesisOptions]
     ) -> "Synthesis":
@@ -72,6 +81,7 @@ class Client(Closing):
         )
         return Synthesis(calls, self, self._target)
 
+    @documents_options(StreamOptions, SynthesisOptions)
     def synthesize_stream(
         self,
         texts: Iterable[str | bytes],
@@ -98,6 +108,7 @@ class Client(Closing):
 
     def voices(self, language: str = "", *, timeout: float | None = None) -> list[Voice]:
         """List the named voices in alphabetical order, of one language if it is given."""
+        check_types({"language": language}, {"language": str})
         request = speech_pb2.ListVoicesRequest(language_code=language)
         response = self._ask(self._stub.ListVoices, request, timeout)
         return [decode_voice(voice) for voice in response.voices]
@@ -108,6 +119,7 @@ class Client(Closing):
         Raises:
             VoiceNotFound: the server has no such voice.
         """
+        check_types({"name": name}, {"name": str})
         request = speech_pb2.GetVoiceRequest(name=name)
         return decode_voice(self._ask(self._stub.GetVoice, request, timeout).voice)
 
@@ -117,6 +129,7 @@ class Client(Closing):
         Raises:
             VoiceNotFound: the server has no such voice.
         """
+        check_types({"name": name}, {"name": str})
         request = speech_pb2.GetVoiceRequest(name=name, include_history_prompt=True)
         response = self._ask(self._stub.GetVoice, request, timeout)
         return decode_history_prompt(response.history_prompt)
@@ -144,7 +157,9 @@ class Client(Closing):
             VoiceNotFound: the server has no such voice.
             PreconditionFailed: the voice belongs to the checkpoint.
         """
-        self._ask(self._stub.DeleteVoice, speech_pb2.DeleteVoiceRequest(name=name), timeout)
+        check_types({"name": name}, {"name": str})
+        request = speech_pb2.DeleteVoiceRequest(name=name)
+        self._ask(self._stub.DeleteVoice, request, timeout)
 
     def server_info(self, *, timeout: float | None = None) -> ServerInfo:
         """Describe the server: version, model, formats and limits."""
@@ -154,6 +169,9 @@ class Client(Closing):
     def close(self) -> None:
         """Cancel all calls and close the connection."""
         self._channel.close()
+
+    def __repr__(self) -> str:
+        return f"<Client of {self._target}>"
 
     def _ask(
         self,
@@ -165,9 +183,10 @@ class Client(Closing):
             return method(request, timeout=self._time(timeout))
 
     def _reconnection(self, timeout: float | None) -> Reconnection:
-        return Reconnection(self._reconnect_s, self._time(timeout))
+        return Reconnection(self._reconnect_s, self._time(timeout), self._retries)
 
     def _time(self, timeout: float | None) -> float | None:
+        check_types({"timeout": timeout}, {"timeout": float | None})
         return self._timeout if timeout is None else timeout
 
 

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypedDict, Unpack, get_args
+from typing import Any, Literal, TypedDict, Unpack, get_type_hints
 
+from barkclient._internal.encoding_errors import encoding_errors
+from barkclient._internal.option_checks import CheckedOptions, check_names, check_types
 from barkclient.errors import InvalidRequest
 from barkclient.voices import VoiceLike, voice_selection
 from barkserve.v1 import common_pb2, speech_pb2
@@ -16,79 +18,135 @@ SAMPLE_BYTES: Mapping[Encoding, int] = {"pcm16": 2, "float32": 4, "mulaw": 1, "a
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sampling:
-    """How a model samples its next token. None: the checkpoint's default."""
+class Sampling(CheckedOptions):
+    """How a model samples its next token. None: the checkpoint's default.
 
-    temperature: float | None = None  # above 0, at most 10
-    top_k: int | None = None  # 0: all tokens
-    top_p: float | None = None  # above 0, at most 1
-    greedy: bool | None = None  # always take the most likely token
+    Attributes:
+        temperature: above 0, at most 10.
+        top_k: sample from this many of the most likely tokens; 0: from all.
+        top_p: sample from the most likely tokens that sum to this probability, 0 to 1.
+        greedy: always take the most likely token.
+    """
+
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    greedy: bool | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class SemanticOptions(Sampling):
-    """Options of the semantic model, which decides pace and intonation."""
+    """Options of the semantic model, which decides pace and intonation.
 
-    min_eos_p: float | None = None  # end the utterance when the end is at least this probable
-    max_tokens: int | None = None  # 1 to 768; 49.9 tokens are one second
+    Attributes:
+        min_eos_p: end the utterance when its end is at least this probable.
+        max_tokens: 1 to 768; 49.9 tokens are one second.
+    """
+
+    min_eos_p: float | None = None
+    max_tokens: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class FineOptions(Sampling):
-    """Options of the fine model. Of the sampling, it uses only `temperature` and `greedy`."""
+    """Options of the fine model. Of the sampling, it uses only `temperature` and `greedy`.
 
-    lookahead_frames: int | None = None  # frames (1/75 s) that must follow a frame, 0 to 512
+    Attributes:
+        lookahead_frames: frames (1/75 s) that must follow a frame before it is sent, 0 to 512.
+    """
+
+    lookahead_frames: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class TailOptions:
-    """How to end a segment that continues after its text. None: the server's default."""
+class TailOptions(CheckedOptions):
+    """How to end a segment that continues after its text. None: the server's default.
 
-    max_seconds_per_character: float | None = None  # added to 2 s; 0: no limit; at most 10
-    max_silence_s: float | None = None  # silence to keep at the end of a segment, 0 to 10
-    max_redraws: int = 0  # more seeds for a failed segment, 0 to 3; needs delivery "exact"
+    Attributes:
+        max_seconds_per_character: longest segment, in addition to 2 s; 0: no limit; at most 10.
+        max_silence_s: silence to keep at the end of a segment, 0 to 10.
+        max_redraws: more seeds for a failed segment, 0 to 3; needs delivery "exact".
+    """
+
+    max_seconds_per_character: float | None = None
+    max_silence_s: float | None = None
+    max_redraws: int = 0
 
 
 class SynthesisOptions(TypedDict, total=False):
-    """Keyword arguments of `synthesize`."""
+    """Keyword arguments of `synthesize`. Each is optional.
 
-    voice: VoiceLike  # a name, "none", a handle, an .npz file or the tokens; None: the default
-    seed: int | None  # the same seed gives the same audio; None: random
-    greedy: bool  # every model always takes its most likely token
-    delivery: Delivery  # "exact" equals offline generation and starts later
+    Attributes:
+        voice: a name, "none", a handle, an .npz file or the tokens; None: the server's default.
+        seed: the same seed gives the same audio; None: random.
+        greedy: every model always takes its most likely token.
+        delivery: "streaming"; "exact" equals offline generation and starts later.
+        encoding: pcm16, float32, mulaw, alaw, wav, flac, ogg_opus or mp3.
+        sample_rate: 8000 to 48000 Hz; 0: the checkpoint's, 24000.
+        first_chunk_ms: audio in the first chunk, 0 to 1000; None: as soon as possible.
+        chunk_ms: audio in later chunks, 20 to 5000; None: as generated.
+        gain_db: change of the loudness, -40 to 40.
+        limit_peaks: limit peaks that the gain lifts too high, instead of clipping them.
+        language: BCP 47 code of the text, to find sentence ends; empty: the voice's.
+        word_times: report in `words` when each word is spoken.
+        tail: TailOptions, how a segment ends; None: the server's default.
+        request_id: for the server's logs and `started`; empty: the server makes one.
+        return_voice: `finished.voice` is then a voice that continues this speech.
+        keep_voice: `finished.voice_handle` is then such a voice, kept on the server.
+        semantic: SemanticOptions, for pace and intonation.
+        coarse: Sampling, for the timbre.
+        fine: FineOptions, for the detail.
+    """
+
+    voice: VoiceLike
+    seed: int | None
+    greedy: bool
+    delivery: Delivery
     encoding: Encoding
-    sample_rate: int  # 8000 to 48000 Hz; 0: the checkpoint's
-    first_chunk_ms: int | None  # audio in the first chunk; None: as soon as possible
-    chunk_ms: int | None  # audio in later chunks, 20 to 5000; None: as generated
-    gain_db: float  # -40 to 40
-    limit_peaks: bool  # limit peaks that the gain lifts too high, instead of clipping
-    language: str  # BCP 47 code, to find sentence ends; empty: the voice's
-    word_times: bool  # fill `words` with the time of each word
+    sample_rate: int
+    first_chunk_ms: int | None
+    chunk_ms: int | None
+    gain_db: float
+    limit_peaks: bool
+    language: str
+    word_times: bool
     tail: TailOptions | None
-    request_id: str  # for the server's logs and `started`; empty: the server makes one
-    return_voice: bool  # `finished.voice` is then a voice that continues this speech
-    keep_voice: bool  # the same as `finished.voice_handle`, kept on the server
+    request_id: str
+    return_voice: bool
+    keep_voice: bool
     semantic: SemanticOptions
     coarse: Sampling
     fine: FineOptions
 
 
 class StreamOptions(SynthesisOptions, total=False):
-    """Keyword arguments of `synthesize_stream` and `speak`."""
+    """Keyword arguments of `synthesize_stream` and `speak`: these and those of SynthesisOptions.
 
-    max_delay_ms: int | None  # how long text may wait for the end of its sentence
+    Attributes:
+        max_delay_ms: how long text may wait for the end of its sentence, 0 to 60000; None: 400.
+    """
+
+    max_delay_ms: int | None
 
 
-def build_config(
-    *, max_delay_ms: int | None = None, **options: Unpack[SynthesisOptions]
-) -> speech_pb2.StreamingConfig:
+def build_config(**options: Unpack[StreamOptions]) -> speech_pb2.StreamingConfig:
     """Build the message that opens a context; errors as in build_request."""
-    try:
-        return speech_pb2.StreamingConfig(
-            options=build_request("", **options), max_delay_ms=max_delay_ms
-        )
-    except ValueError as error:
-        raise InvalidRequest.of_field("max_delay_ms", str(error)) from error
+    _check(options, get_type_hints(StreamOptions))
+    return _encode_config(**options)
+
+
+def build_request(text: str, **options: Unpack[SynthesisOptions]) -> speech_pb2.SynthesizeRequest:
+    """Build the request of one synthesis.
+
+    Raises:
+        InvalidRequest: an option is unknown, has a wrong type or cannot be sent. The server checks
+            the others.
+    """
+    check_types({"text": text}, {"text": str})
+    if "max_delay_ms" in options:
+        raise InvalidRequest.of_field("max_delay_ms", "is for synthesize_stream and speak only")
+    _check(options, get_type_hints(SynthesisOptions))
+    return _encode_request(text, **options)
 
 
 def resumed_config(
@@ -113,7 +171,15 @@ def resumed_request(
     return changed
 
 
-def build_request(
+def _encode_config(
+    *, max_delay_ms: int | None = None, **options: Unpack[SynthesisOptions]
+) -> speech_pb2.StreamingConfig:
+    request = _encode_request("", **options)
+    with encoding_errors():
+        return speech_pb2.StreamingConfig(options=request, max_delay_ms=max_delay_ms)
+
+
+def _encode_request(
     text: str,
     *,
     voice: VoiceLike = None,
@@ -136,14 +202,7 @@ def build_request(
     coarse: Sampling = Sampling(),
     fine: FineOptions = FineOptions(),
 ) -> speech_pb2.SynthesizeRequest:
-    """Build the request of one synthesis.
-
-    Raises:
-        InvalidRequest: an option cannot be sent. The server checks the others.
-    """
-    _check_choice("delivery", delivery, get_args(Delivery))
-    _check_choice("encoding", encoding, get_args(Encoding))
-    try:
+    with encoding_errors():
         return speech_pb2.SynthesizeRequest(
             text=text,
             voice=voice_selection(voice),
@@ -174,8 +233,6 @@ def build_request(
             word_times=word_times,
             tail=None if tail is None else _tail(tail),
         )
-    except ValueError as error:  # a number does not fit its field, or text is not Unicode
-        raise InvalidRequest(f"the request cannot be encoded: {error}") from error
 
 
 def _tail(tail: TailOptions) -> speech_pb2.TailOptions:
@@ -186,9 +243,9 @@ def _tail(tail: TailOptions) -> speech_pb2.TailOptions:
     )
 
 
-def _check_choice(field: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise InvalidRequest.of_field(field, f"{value!r} is not one of {', '.join(choices)}")
+def _check(options: Mapping[str, object], hints: Mapping[str, Any]) -> None:
+    check_names(options, hints)
+    check_types(options, hints)
 
 
 def _sampling(sampling: Sampling) -> common_pb2.Sampling:

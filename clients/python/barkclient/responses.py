@@ -34,7 +34,7 @@ class Started:
     model_revision: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class WordTime:
     """When one word is spoken."""
 
@@ -55,8 +55,11 @@ class WordTime:
         """Seconds from the beginning of the speech to the end of the word."""
         return self.end_sample / self.sample_rate
 
+    def __repr__(self) -> str:
+        return f"<WordTime {self.word!r}, {self.start_s:.2f} to {self.end_s:.2f} s>"
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True, repr=False)
 class AudioChunk:
     """A chunk of mono audio with its position in the speech and in the text."""
 
@@ -73,6 +76,11 @@ class AudioChunk:
     def duration_s(self) -> float:
         """Seconds that the chunk plays."""
         return self.sample_count / self.sample_rate
+
+    def __repr__(self) -> str:
+        start_s = self.first_sample / self.sample_rate
+        times = f"{start_s:.2f} to {start_s + self.duration_s:.2f} s"
+        return f"<AudioChunk {times}, {len(self.audio)} bytes of {self.encoding}>"
 
     def samples(self) -> NDArray[np.float32]:
         """Decode the chunk.
@@ -121,7 +129,7 @@ class SegmentReport:
     redraws: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Finished:
     """How a synthesis ended."""
 
@@ -133,6 +141,10 @@ class Finished:
     voice_handle: VoiceHandle | None = None  # the same, if keep_voice was set
     voice_handle_error: str = ""  # why the voice was not kept
     segments: tuple[SegmentReport, ...] = ()  # at most the last 1000
+
+    def __repr__(self) -> str:
+        samples, segments = self.sample_count, len(self.segments)
+        return f"<Finished {self.finish_reason}, samples: {samples}, segments: {segments}>"
 
 
 def decode_started(message: speech_pb2.SynthesisStarted) -> Started:

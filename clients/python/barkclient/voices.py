@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from barkclient._internal.encoding_errors import encoding_errors
+from barkclient._internal.option_checks import check_types
 from barkclient.errors import InvalidRequest, ServerError
 from barkserve.v1 import common_pb2, speech_pb2
 
@@ -17,7 +19,7 @@ _COARSE_CODEBOOKS = 2
 _HANDLE_PREFIX = "handle:"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Voice:
     """A named voice of the server."""
 
@@ -26,6 +28,10 @@ class Voice:
     language: str = ""  # a BCP 47 code; empty: unknown
     description: str = ""
     stored: bool = False  # created by a client; can be deleted
+
+    def __repr__(self) -> str:
+        facts = [self.language, "default" * self.is_default, "stored" * self.stored]
+        return f"<Voice {', '.join([self.name, *filter(None, facts)])}>"
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ class VoiceHandle:
         return f"{_HANDLE_PREFIX}{self.handle}"  # accepted as `voice`
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class HistoryPrompt:
     """A voice as tokens of earlier speech, which Bark continues.
 
@@ -51,6 +57,10 @@ class HistoryPrompt:
     semantic_prompt: NDArray[np.integer[Any]]
     coarse_prompt: NDArray[np.integer[Any]]
     fine_prompt: NDArray[np.integer[Any]]
+
+    def __repr__(self) -> str:
+        tokens, frames = len(self.semantic_prompt), self.coarse_prompt.shape[-1]
+        return f"<HistoryPrompt of {tokens} semantic tokens and {frames} frames>"
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the .npz file that Suno's tools, transformers and barkserve read."""
@@ -67,8 +77,8 @@ def voice_selection(voice: VoiceLike) -> speech_pb2.VoiceSelection | None:
     """Build the voice selection of a request. None: the server's default voice.
 
     Raises:
-        InvalidRequest: the file cannot be read, or the arrays have a wrong shape or type.
-        TypeError: `voice` has a wrong type.
+        InvalidRequest: `voice` has a wrong type, the file cannot be read, or the arrays have a
+            wrong shape or type.
     """
     match voice:
         case None:
@@ -89,8 +99,10 @@ def voice_selection(voice: VoiceLike) -> speech_pb2.VoiceSelection | None:
         case str() | os.PathLike():
             return speech_pb2.VoiceSelection(npz=_read(Path(voice)))
         case _:
-            raise TypeError(
-                f"voice must be a name, a path, a HistoryPrompt or a mapping, not {voice!r}"
+            raise InvalidRequest.of_field(
+                "voice",
+                "must be a name, a path, a HistoryPrompt or a mapping of arrays, not"
+                f" {type(voice).__name__}",
             )
 
 
@@ -102,7 +114,9 @@ def build_voice(
     Raises:
         InvalidRequest: the source cannot be read or sent.
     """
-    try:
+    words = {"name": name, "language": language, "description": description}
+    check_types({**words, "replace": replace}, {**dict.fromkeys(words, str), "replace": bool})
+    with encoding_errors():
         return speech_pb2.CreateVoiceRequest(
             name=name,
             source=voice_selection(source),
@@ -110,8 +124,6 @@ def build_voice(
             description=description,
             replace=replace,
         )
-    except ValueError as error:
-        raise InvalidRequest(f"the request cannot be encoded: {error}") from error
 
 
 def decode_voice(message: speech_pb2.Voice) -> Voice:

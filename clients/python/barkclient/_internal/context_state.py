@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Unpack
 
+from barkclient._internal.text_source import text_request
 from barkclient._internal.transcript import SynthesisState
 from barkclient.errors import BarkClientError
 from barkclient.options import StreamOptions, build_config, resumed_config
@@ -58,14 +59,12 @@ class ContextState(SynthesisState):
         """Send more text. Bytes are UTF-8 and may be cut inside a character.
 
         Raises:
+            InvalidRequest: it is not text.
             RuntimeError: `end` was called.
         """
         if self._ended:
             raise RuntimeError(f"context {self.context_id!r} has ended: open another")
-        if isinstance(text, bytes):
-            self._send_if_open(Request(utf8=text))
-        else:
-            self._send_if_open(Request(text=text))
+        self._send_if_open(text_request(text))
 
     def flush(self) -> str:
         """Speak all text now, without waiting for the end of a sentence.

@@ -1,4 +1,4 @@
-"""When a cut call is repeated: which failures, how soon, and for how long. It performs no I/O."""
+"""When a failed call is repeated: which failures, how soon, and for how long. No I/O."""
 
 import time
 
@@ -6,6 +6,7 @@ import grpc
 
 from barkclient.errors import (
     BarkClientError,
+    DeadlineExceeded,
     Overloaded,
     RetryableError,
     ServerUnavailable,
@@ -38,10 +39,12 @@ class Reconnection:
     Args:
         limit_s: seconds to try for; 0: a call is not repeated.
         timeout: seconds for all calls together; None: no limit.
+        retries: how often the call is repeated after other failures that may not happen again.
     """
 
-    def __init__(self, limit_s: float, timeout: float | None) -> None:
+    def __init__(self, limit_s: float, timeout: float | None, retries: int = 0) -> None:
         self._limit_s = limit_s
+        self._retries = retries
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._connected = False  # the server has answered once
         self._answered = False  # the present call has been answered
@@ -78,10 +81,24 @@ class Reconnection:
     def delay_s(self, error: BarkClientError) -> float | None:
         """Return the seconds to wait before the call is repeated; None to give up.
 
-        A call that the server has never answered is not repeated: gRPC has tried that already.
-
         Args:
             error: what ended the call.
+        """
+        delay_s = self._reconnect_delay_s(error)
+        return self._retry_delay_s(error) if delay_s is None else delay_s
+
+    def _retry_delay_s(self, error: BarkClientError) -> float | None:
+        retryable = isinstance(error, RetryableError) and not isinstance(error, DeadlineExceeded)
+        if not self._retries or not retryable or self.left_s == 0:
+            return None
+        self._retries -= 1
+        self._cut_at, self._cuts, self._answered = None, 0, False
+        return self._next_delay_s(error)
+
+    def _reconnect_delay_s(self, error: BarkClientError) -> float | None:
+        """Return the seconds until a cut call continues.
+
+        A call that the server has never answered was not cut: gRPC has repeated it already.
         """
         if not self._connected or not self._limit_s or self.left_s == 0:
             return None
@@ -94,11 +111,16 @@ class Reconnection:
             return None
         self._cuts += self._answered
         self._answered = False
-        delay_s, self._delay_s = self._delay_s, min(_MAX_DELAY_S, self._delay_s * 2)
-        if isinstance(error, Overloaded) and error.retry_after_s is not None:
-            delay_s = error.retry_after_s
+        delay_s = self._next_delay_s(error)
         if self._cuts > _MAX_CUTS or now + delay_s > self._cut_at + self._limit_s:
             return None
+        return delay_s
+
+    def _next_delay_s(self, error: BarkClientError) -> float:
+        """Return a delay that doubles with each failure, or the one that the server asked for."""
+        delay_s, self._delay_s = self._delay_s, min(_MAX_DELAY_S, self._delay_s * 2)
+        if isinstance(error, Overloaded) and error.retry_after_s is not None:
+            return error.retry_after_s
         return delay_s
 
 

@@ -4,6 +4,8 @@ import asyncio
 import threading
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 
+from barkclient._internal.encoding_errors import encoding_errors
+from barkclient._internal.option_checks import check_types
 from barkclient.options import resumed_config
 from barkserve.v1 import speech_pb2
 
@@ -25,6 +27,7 @@ class AsyncTextSource:
         self, config: speech_pb2.StreamingConfig, texts: AsyncIterable[str | bytes]
     ) -> None:
         self._config = config
+        check_types({"texts": texts}, {"texts": AsyncIterable})
         self._texts = aiter(texts)
         self._read: list[Request] = []
         self._ended = False
@@ -54,7 +57,7 @@ class AsyncTextSource:
     async def _read_next(self) -> None:
         try:
             text = await anext(self._texts)
-            self._read.append(_request(text))
+            self._read.append(text_request(text))
         except StopAsyncIteration:
             self._read.append(Request(end=speech_pb2.End()))
             self._ended = True
@@ -69,6 +72,7 @@ class TextSource:
 
     def __init__(self, config: speech_pb2.StreamingConfig, texts: Iterable[str | bytes]) -> None:
         self._config = config
+        check_types({"texts": texts}, {"texts": Iterable})
         self._texts = iter(texts)
         self._read: list[Request] = []
         self._ended = False
@@ -93,7 +97,7 @@ class TextSource:
         if self.failure is not None:
             raise self.failure
         try:
-            self._read.append(_request(next(self._texts)))
+            self._read.append(text_request(next(self._texts)))
         except StopIteration:
             self._read.append(Request(end=speech_pb2.End()))
             self._ended = True
@@ -102,8 +106,15 @@ class TextSource:
             raise
 
 
-def _request(text: str | bytes) -> Request:
-    return Request(utf8=text) if isinstance(text, bytes) else Request(text=text)
+def text_request(text: str | bytes) -> Request:
+    """Build the request that carries more text.
+
+    Raises:
+        InvalidRequest: it is not text.
+    """
+    check_types({"text": text}, {"text": str | bytes})
+    with encoding_errors():
+        return Request(utf8=text) if isinstance(text, bytes) else Request(text=text)
 
 
 def _retrieve_exception(task: "asyncio.Task[None]") -> None:

@@ -40,7 +40,7 @@ class Transcript:
         self._segments: list[speech_pb2.SpokenSegment] = []
         self._started_message: speech_pb2.SynthesisStarted | None = None
         self._resuming = False  # the new call has not started
-        self._target = target
+        self.target = target
         self._words_attached = 0  # words that were returned with a chunk
 
     def push(self, response: Response) -> AudioChunk | None:
@@ -58,7 +58,7 @@ class Transcript:
             return None
         if isinstance(response, speech_pb2.StreamingSynthesizeResponse):
             if kind == "error":
-                raise from_status(response.error, self._target)
+                raise from_status(response.error, self.target)
             if kind == "flush_done":
                 self.flushed.append(response.flush_done.flush_id)
                 return None
@@ -199,6 +199,15 @@ class SynthesisState:
     def words(self) -> tuple[WordTime, ...]:
         """Times of the words spoken so far. Empty without the option `word_times`."""
         return tuple(self._transcript.words)
+
+    def __repr__(self) -> str:
+        started, finished = self._transcript.started, self._transcript.finished
+        state = "not started"
+        if started is not None:
+            state = f"{self._transcript.sample_count / started.sample_rate:.2f} s of audio"
+        if finished is not None:
+            state += f", finished: {finished.finish_reason}"
+        return f"<{type(self).__name__} from {self._transcript.target}, {state}>"
 
     def _delay_s(self, error: BarkClientError, reconnection: Reconnection) -> float:
         """Return the seconds until a failed call is repeated, or raise the failure."""
