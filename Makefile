@@ -37,10 +37,14 @@ generate = $(PROTOC) --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) --m
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
 
+# The shell and make must not expand what is in TEXT.
+demo: export DEMO_TEXT = $(value TEXT)
+demo: export DEMO_OUT = $(value OUT)
+unexport TEXT OUT
 demo: $(BIN)/.stages ## start the services, speak TEXT into OUT (demo.wav), stop them
 	@echo "starting the services on this machine ..."
 	@PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 --http-port 0 -- \
-		barkclient say "$(TEXT)" -o "$(OUT)"
+		barkclient say -o "$$DEMO_OUT" -- "$$DEMO_TEXT"
 	@echo "To type a text in a browser and hear it: run $(BIN)/barkserve up and open http://127.0.0.1:8080"
 
 test: check ## run all checks and all tests
@@ -134,10 +138,11 @@ test-apps: $(BIN)/.stages .venv-apps/.done ## test Pipecat, LiveKit, S3 voices a
 	PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 --http-port 0 -- \
 		.venv-apps/bin/python -m pytest --confcutdir=tests/apps -W default::DeprecationWarning tests/apps
 
-test-clients: $(BIN)/.test ## test the gateway, the page in Chromium and the SDKs (installs Debian's chromium if it is missing)
+test-clients: $(BIN)/.test ## test the gateway, the page in Chromium, the SDKs, the examples and the snippets (installs Debian's chromium if it is missing)
 	@command -v chromium google-chrome >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \
 		|| { echo "Chromium is missing: install it, or run make test-clients as root on Debian"; exit 1; }
 	$(BIN)/pytest tests/gateway
+	PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 --http-port 0 -- pytest tests/examples
 
 # Training of bark-mini; everything is written to WORK. The steps, in order:
 #   train-texts train-pronounce train-teacher train-features train-codes
