@@ -10,6 +10,7 @@ import pytest
 
 from barkclient.cli.arguments import parse
 from barkserve.__main__ import _parser, _split_command
+from tests.support.snippets import EXECUTED, NOT_EXECUTED, snippets
 from training.__main__ import STEPS
 
 ROOT = Path(__file__).parent.parent
@@ -18,6 +19,7 @@ PAGES = [
     ROOT / "README.md",
     ROOT / "CHANGELOG.md",
     *sorted((ROOT / "docs").glob("**/*.md")),
+    ROOT / "examples/README.md",
     ROOT / "benchmarks/README.md",
     ROOT / "training/README.md",
     ROOT / "training/publish/model_card.md",
@@ -83,7 +85,7 @@ def declared_options(parser: argparse.ArgumentParser) -> Iterator[str]:
 def known_options() -> set[str]:
     """The options of barkserve, and those that the other commands' sources declare."""
     known = set(declared_options(_parser()))
-    for folder in ("clients/python", "benchmarks", "training"):
+    for folder in ("clients/python", "examples", "benchmarks", "training"):
         for source in (ROOT / folder).glob("**/*.py"):
             known |= set(re.findall(r"\"(--[a-z][a-z-]*)\"", source.read_text()))
     return known | {"--rms", "--slt", "--awb", "--version"} | OTHER_PROGRAMS
@@ -184,3 +186,20 @@ def test_quoted_messages_exist() -> None:
             r"localhost:\d+|\d+|\.\.\.|\(.*\)|the \w+(?: service)?|length", message
         ):
             assert part.strip(" :") in sources, message
+
+
+def test_every_snippet_is_executed_or_excused() -> None:
+    """A new snippet needs an entry in tests/support/snippets.py, and a test that executes it."""
+    every = list(snippets())
+    unknown = {(snippet.page, snippet.text) for snippet in every}
+    unknown -= {(s.page, s.text) for s in every if s.test or s.excuse}
+    assert unknown == set()
+    assert set(NOT_EXECUTED) == {snippet.excuse for snippet in every} - {None}
+    for test in set(EXECUTED.values()):
+        assert (ROOT / test).exists(), test
+
+
+def test_snippet_run_as_a_command_is_one_of_barkclient() -> None:
+    for snippet in snippets():
+        if snippet.test and not snippet.language:
+            assert "barkclient " in snippet.text, snippet

@@ -50,7 +50,7 @@ def check_types(values: Mapping[str, object], hints: Mapping[str, Any]) -> None:
 
 
 def _accepts(hint: Any, value: object) -> bool:
-    """NumPy's numbers count as numbers, and integers as floats. A boolean does not count as a number."""
+    """Return whether a value has a type. NumPy's integers are integers; booleans are not."""
     kind = get_origin(hint) or hint
     if kind in (Union, types.UnionType):
         return any(_accepts(each, value) for each in get_args(hint))

@@ -1,0 +1,100 @@
+"""The snippets of README.md and docs/: which test executes each, and why some are not executed.
+
+A snippet is a program, a fenced block with a language, or a command, a line of a block without one.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+HERE = "tests/examples/test_snippets.py"
+EXECUTED = {  # by page and language ("": commands of barkclient), which test
+    ("README.md", "python"): HERE,
+    ("README.md", "sh"): HERE,
+    ("README.md", ""): HERE,
+    ("docs/clients.md", "python"): HERE,
+    ("docs/clients.md", ""): HERE,
+    ("docs/clients.md", "json"): "tests/barkclient/test_retry.py",
+    ("docs/formats.md", ""): HERE,
+    ("docs/http.md", "python"): "tests/gateway/test_docs.py",
+    ("docs/http.md", "sh"): "tests/gateway/test_docs.py",
+    ("docs/kubernetes.md", ""): HERE,
+    ("docs/samples/README.md", ""): HERE,
+    ("docs/security.md", "toml"): "tests/serving/auth/test_token_file.py",
+    ("docs/voices.md", ""): HERE,
+}
+RUNS_UNTIL_STOPPED = "runs until it is stopped; the tests start their services so"
+CLUSTER = "needs a cluster; make test-kubernetes installs the chart on a control plane"
+FRAMEWORK = "a part of a program; make test-apps runs the framework's own pipeline"
+HALF_AN_HOUR = "measures for half an hour"
+MEASURES = "measures for minutes; tests/barkclient/bench runs the command for seconds"
+NOT_EXECUTED = {  # by page and the beginning of the snippet, the reason
+    ("README.md", "make demo"): "installs everything; tests/test_demo.py runs it with a stand-in",
+    ("README.md", "make test"): "the tests themselves",
+    ("README.md", "make image"): "builds an image; make test-image does",
+    ("README.md", "barkserve up  "): RUNS_UNTIL_STOPPED,
+    ("README.md", "barkserve up --checkpoint suno/"): "needs a GPU and Suno's weights",
+    ("README.md", "barkclient bench"): MEASURES,
+    ("README.md", "helm"): CLUSTER,
+    ("docs/clients.md", "import barkclient.integrations.pipecat"): FRAMEWORK,
+    ("docs/clients.md", "import barkclient.integrations.livekit"): FRAMEWORK,
+    ("docs/clients.md", "grpcurl"): "grpcurl is not a Python package; tests/serving use reflection",
+    ("docs/http.md", "barkserve up  "): RUNS_UNTIL_STOPPED,
+    ("docs/http.md", "barkserve gateway"): RUNS_UNTIL_STOPPED,
+    ("docs/kubernetes.md", "make image"): "builds an image; make test-image does",
+    ("docs/kubernetes.md", "kind"): CLUSTER,
+    ("docs/kubernetes.md", "helm"): CLUSTER,
+    ("docs/kubernetes.md", "kubectl"): CLUSTER,
+    ("docs/kubernetes.md", "barkclient bench"): MEASURES,
+    ("docs/kubernetes.md", "barkclient status --scaling"): CLUSTER,
+    ("docs/operations.md", "barkserve"): RUNS_UNTIL_STOPPED,
+    ("docs/operations.md", "capacity ="): "a formula",
+    ("docs/reliability.md", "make chaos"): HALF_AN_HOUR,
+    ("docs/reliability.md", "make soak"): HALF_AN_HOUR,
+    ("docs/security.md", "barkserve orchestrator"): RUNS_UNTIL_STOPPED,
+    ("docs/security.md", '{"event"'): "lines of a log",
+}
+
+
+@dataclass(frozen=True)
+class Snippet:
+    """A program or a command.
+
+    Attributes:
+        page: its path in the repository.
+        language: of the block; empty for a command.
+        text: the program, or the command on one line with its comment.
+    """
+
+    page: str
+    language: str
+    text: str
+
+    @property
+    def excuse(self) -> tuple[str, str] | None:
+        """The entry of NOT_EXECUTED that covers it, if any."""
+        entries = (entry for entry in NOT_EXECUTED if entry[0] == self.page)
+        return next((entry for entry in entries if self.text.startswith(entry[1])), None)
+
+    @property
+    def test(self) -> str | None:
+        """The test that executes it."""
+        return None if self.excuse else EXECUTED.get((self.page, self.language))
+
+
+def snippets() -> Iterator[Snippet]:
+    """All snippets, page by page."""
+    for page in PAGES:
+        name = str(page.relative_to(ROOT))
+        for language, text in BLOCK.findall(page.read_text()):
+            if language:
+                yield Snippet(name, language, text)
+                continue
+            for line in text.replace("\\\n", " ").splitlines():
+                if line.strip():
+                    yield Snippet(name, "", line)
