@@ -63,7 +63,7 @@ def test_option_of_streamed_text_is_explained() -> None:
 @pytest.mark.parametrize(
     ("kind", "options", "message"),
     [
-        (Sampling, {"temperature_": 1.0}, "temperature_: is not an option: did you mean temperature?"),
+        (Sampling, {"topk": 5}, "topk: is not an option: did you mean top_k?"),
         (SemanticOptions, {"max_token": 1}, "max_token: is not an option: did you mean max_tokens"),
         (FineOptions, {"temperature": "hot"}, "temperature: must be float or None, not 'hot'"),
         (TailOptions, {"max_redraws": 1.5}, "max_redraws: must be int, not float"),

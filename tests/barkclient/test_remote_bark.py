@@ -76,7 +76,7 @@ def test_unknown_signs_of_bark_mini_are_refused() -> None:
     [
         ("num_beams", "num_beams: is not an option"),
         ("max_new_tokens", "max_new_tokens: is not an option: did you mean semantic_max_new"),
-        ("semantic_temp", "did you mean semantic_temperature?"),
+        ("semantic_temperatures", "did you mean semantic_temperature?"),
         ("fine_top_k", "fine_top_k: is not an option: did you mean"),
         ("streamer", "streamer: is not an option"),
     ],
