@@ -82,8 +82,8 @@ coverage: $(BIN)/.test ## run the tests (ARGS, default all) and report which lin
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-fuzz-rpc: $(BIN)/.test ## send FUZZ_EXAMPLES (300) random messages to every RPC
-	FUZZ_EXAMPLES=$(or $(FUZZ_EXAMPLES),300) $(BIN)/pytest -s --timeout 3600 tests/fuzz/test_rpcs.py
+fuzz-rpc: $(BIN)/.test ## send FUZZ_EXAMPLES (300) random messages to every RPC, HTTP route and WebSocket
+	FUZZ_EXAMPLES=$(or $(FUZZ_EXAMPLES),300) $(BIN)/pytest -s --timeout 3600 tests/fuzz/test_rpcs.py tests/fuzz/test_gateway.py
 
 fuzz: $(BIN)/.fuzz ## fuzz the parsers TARGETS (all) for FUZZ_SECONDS (60) each, guided by coverage (Linux)
 	$(BIN)/python -m tools.fuzz --seconds $(or $(FUZZ_SECONDS),60) $(TARGETS)

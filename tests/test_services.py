@@ -175,7 +175,9 @@ def test_new_service_runs_with_its_options(
 def test_new_service_is_started_by_up() -> None:
     planned = {
         each.name: each
-        for each in plan_services(UpOptions(log_level="debug", http_port=free_port()))
+        for each in plan_services(
+            UpOptions(log_level="debug", http_port=free_port(), wyoming_port=0)
+        )
     }
     assert set(planned) == {"echo", "orchestrator", "gateway", *STAGES}
     echo = planned["echo"]
@@ -217,7 +219,9 @@ def test_up_reaches_the_orchestrator_on_its_host(host: str, reachable: str) -> N
 
 def test_up_starts_the_gateway_last() -> None:
     port = free_port()
-    gateway = plan_services(UpOptions(port=50051, metrics_port=9464, http_port=port))[-1]
+    gateway = plan_services(
+        UpOptions(port=50051, metrics_port=9464, http_port=port, wyoming_port=0)
+    )[-1]
     assert (gateway.name, gateway.address) == ("gateway", f"127.0.0.1:{port}")
     assert {"--orchestrator=127.0.0.1:50051", "--metrics-port=9469"} <= set(gateway.arguments)
 

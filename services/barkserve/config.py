@@ -443,7 +443,21 @@ class AutoscalerOptions(
 
 
 @dataclass(frozen=True)
-class GatewayOptions(ProcessOptions):
+class WyomingOptions:
+    """Where Wyoming clients such as Home Assistant connect. `barkserve up` has the same ones."""
+
+    wyoming_port: int = port_option(
+        0, "port for Wyoming clients such as Home Assistant, often 10200; 0 disables it"
+    )
+    wyoming_host: str = option(
+        "127.0.0.1",
+        "address that --wyoming-port listens on; Wyoming has no encryption and no authentication, "
+        "so other addresses need --insecure",
+    )
+
+
+@dataclass(frozen=True)
+class GatewayOptions(WyomingOptions, ProcessOptions):
     """Options of `barkserve gateway`."""
 
     port: int = port_option(8080, "HTTP port to listen on; 0 takes a free one")
@@ -499,6 +513,7 @@ class TokenOptions:
 class UpOptions(
     AdmissionOptions,
     AuthenticationOptions,
+    WyomingOptions,
     VoiceOptions,
     ReplicaWaitOptions,
     SlotOptions,
@@ -527,6 +542,9 @@ class UpOptions(
     http_port: int = port_option(
         GatewayOptions.port,
         "port of the gateway, for HTTP, WebSocket and the web page; 0 for no gateway",
+    )
+    wyoming_port: int = port_option(
+        10200, "port of the gateway for Wyoming clients such as Home Assistant; 0 disables it"
     )
     threads: int = option(0, "CPU threads of each model; 0 means half of the cores")
     voice_store: str = option(

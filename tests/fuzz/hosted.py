@@ -21,7 +21,12 @@ _ENDLESS_S = 0.2
 """Deadline of a call that does not end by itself."""
 _ENDLESS = ("StreamCoreMetrics", "StreamIsActive", "StreamMetricSpec", "Watch")
 _LATE_S = 60.0  # a call that is still running so long after its deadline hangs
-_WRONG_LOG_LINES = ("Traceback", "was never retrieved", "failed unexpectedly", "was destroyed")
+_WRONG_LOG_LINES = (
+    "Traceback (most",
+    "was never retrieved",
+    "failed unexpectedly",
+    "was destroyed",
+)
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,8 @@ class HostedServices:
     process: subprocess.Popen[str]
     log: Path
     channels: dict[str, grpc.Channel]
+    http: str
+    wyoming: str
     checked_log_bytes: int = 0
 
     def call(
@@ -126,11 +133,12 @@ def hosted_services(folder: Path) -> Iterator[HostedServices]:
         assert process.stdout is not None
         line = process.stdout.readline()
         assert line, log.read_text()
+        addresses = json.loads(line)
         channels = {
-            name: grpc.insecure_channel(address) for name, address in json.loads(line).items()
+            name: grpc.insecure_channel(address) for name, address in addresses["grpc"].items()
         }
         try:
-            yield HostedServices(process, log, channels)
+            yield HostedServices(process, log, channels, addresses["http"], addresses["wyoming"])
         finally:
             for channel in channels.values():
                 channel.close()

@@ -1,7 +1,7 @@
 """Runs all services in a process of their own: `python -m tests.fuzz.hosted_services FOLDER`.
 
 One event loop serves all, so one clock sees the longest stall of any. The process prints the
-address of each service as a JSON object, then answers each line on standard input with a JSON
+addresses as a JSON object, then answers each line on standard input with a JSON
 object of its state, until standard input closes.
 """
 
@@ -21,6 +21,7 @@ from barkserve.building import autoscaler
 from barkserve.checkpoint.folder import bundled_checkpoint
 from barkserve.config import AutoscalerOptions
 from barkserve.constants import STAGES
+from tests.support.gateway import running_gateway
 from tests.support.services import RunningService, running, running_built
 
 TICK_S = 0.005
@@ -89,9 +90,12 @@ async def serve(folder: Path) -> None:
         services["autoscaler"] = await stack.enter_async_context(
             running_built("autoscaler", lambda metrics: autoscaler.build(options, metrics))
         )
+        gateway = await stack.enter_async_context(running_gateway(services["orchestrator"].address))
         meter = StallMeter()
         measuring = asyncio.create_task(meter.run())
-        print(json.dumps({name: each.address for name, each in services.items()}), flush=True)
+        addresses = {name: each.address for name, each in services.items()}
+        http = {"http": gateway.url, "wyoming": gateway.wyoming_url}
+        print(json.dumps({"grpc": addresses, **http}), flush=True)
         while await asyncio.to_thread(sys.stdin.readline):
             state = {
                 "streams": sum(round(each.load().streams) for each in services.values()),

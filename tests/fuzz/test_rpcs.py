@@ -4,8 +4,6 @@
 them: FUZZ_EXAMPLES is the number for each RPC.
 """
 
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -18,7 +16,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.rpc import code_pb2
 from grpc_health.v1 import health
 from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import barkserve.external
@@ -26,18 +24,16 @@ import barkserve.v1
 from barkserve.services import SERVICES
 from barkserve.serving import orca
 from barkserve.v1 import speech_pb2
-from tests.fuzz.hosted import HostedServices, hosted_services
+from tests.fuzz.checks import check_services
+from tests.fuzz.examples import fuzz_settings
+from tests.fuzz.hosted import HostedServices
 from tests.fuzz.wire_strategies import empty_config, large_messages, messages, plausible_messages
 
 _SHARED = (orca.SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME)
 """What every service serves too. It is fuzzed on one of them."""
 
-_EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "0"))
-_FEW_EXAMPLES = 20
 _LARGE_BYTES = 3 << 20
 _MAX_RESPONSES = 30
-_MAX_STALL_S = 0.4
-"""Computing time of one turn of the event loop. It is a few ms; 3 MiB of tokens take 30 ms."""
 # What a documented error, the client's deadline and a cancelled call end with.
 _EXPECTED = {
     grpc.StatusCode[name]
@@ -46,12 +42,7 @@ _EXPECTED = {
         *("RESOURCE_EXHAUSTED", "ABORTED", "CANCELLED", "DEADLINE_EXCEEDED"),
     )
 }
-_FUZZ = settings(
-    max_examples=_EXAMPLES or _FEW_EXAMPLES,
-    derandomize=not _EXAMPLES,
-    phases=[Phase.explicit, Phase.generate] + [Phase.shrink] * bool(_EXAMPLES),
-    suppress_health_check=list(HealthCheck),
-)
+_FUZZ = fuzz_settings(few_examples=20)
 
 
 @dataclass(frozen=True)
@@ -79,17 +70,6 @@ def rpcs() -> tuple[Rpc, ...]:
 
 
 every_rpc = pytest.mark.parametrize("rpc", rpcs(), ids=lambda rpc: rpc.method.full_name)
-
-
-@pytest.fixture(scope="module")
-def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostedServices]:
-    with hosted_services(tmp_path_factory.mktemp("fuzz")) as hosted:
-        yield hosted
-
-
-@pytest.fixture(scope="module")
-def ordinary_audio(services: HostedServices) -> bytes:
-    return services.speak()
 
 
 def test_every_served_rpc_is_fuzzed(services: HostedServices) -> None:
@@ -128,7 +108,7 @@ def test_rpc_survives_hostile_messages(
         check_call(services, rpc, [message], 3)
         if opening := empty_config(rpc.method.input_type):
             check_call(services, rpc, [opening, message], 3)
-    check_services(services, ordinary_audio, rpc)
+    check_services(services, ordinary_audio, rpc.method.full_name)
 
 
 def check_call(services: HostedServices, rpc: Rpc, requests: list[bytes], responses: int) -> None:
@@ -140,14 +120,3 @@ def check_call(services: HostedServices, rpc: Rpc, requests: list[bytes], respon
         for each in map(speech_pb2.StreamingSynthesizeResponse.FromString, outcome.responses):
             code = grpc.StatusCode[code_pb2.Code.Name(each.error.code)]
             assert code in _EXPECTED, each.error
-
-
-def check_services(services: HostedServices, ordinary_audio: bytes, rpc: Rpc) -> None:
-    state = services.wait_without_streams()
-    print(
-        f"\n{rpc.method.full_name}: longest stall {state['stall_s'] * 1000:.0f} ms,"
-        f" {state['stall_cpu_s'] * 1000:.0f} ms computing; memory {state['rss_bytes'] >> 20} MiB"
-    )
-    assert state["stall_cpu_s"] < _MAX_STALL_S
-    assert services.wrong_log_lines() == []
-    assert services.speak() == ordinary_audio

@@ -5,9 +5,17 @@ import sys
 
 import pytest
 
-from barkserve.config import CodecOptions, ListenOptions, OrchestratorOptions
+from barkserve.config import (
+    CodecOptions,
+    ListenOptions,
+    OrchestratorOptions,
+    UpOptions,
+    WyomingOptions,
+)
 from barkserve.errors import StartupError
-from barkserve.serving.exposure import check_exposure
+from barkserve.serving.exposure import check_exposure, check_wyoming_exposure
+from barkserve.up.plan import plan_services
+from fixtures.processes import free_port
 
 TLS = {"tls_cert": "tls.crt", "tls_key": "tls.key"}
 
@@ -47,6 +55,20 @@ def test_protected_service_may_listen(options: ListenOptions) -> None:
 def test_exposed_service_is_refused(options: ListenOptions, missing: str) -> None:
     with pytest.raises(StartupError, match=missing):
         check_exposure(options)
+
+
+def test_wyoming_port_of_this_machine_may_listen() -> None:
+    check_wyoming_exposure(WyomingOptions(wyoming_port=10200), insecure=False)
+    check_wyoming_exposure(WyomingOptions(wyoming_host="0.0.0.0"), insecure=False)  # no port
+    check_wyoming_exposure(WyomingOptions(10200, "0.0.0.0"), insecure=True)
+
+
+def test_exposed_wyoming_port_is_refused() -> None:
+    """Also with TLS and tokens: the protocol has neither."""
+    with pytest.raises(StartupError, match=r"--wyoming-host 0\.0\.0\.0 .* add --insecure"):
+        check_wyoming_exposure(WyomingOptions(10200, "0.0.0.0"), insecure=False)
+    with pytest.raises(StartupError, match="--wyoming-host"):
+        plan_services(UpOptions(http_port=free_port(), wyoming_host="0.0.0.0"))
 
 
 @pytest.mark.parametrize("service", ["orchestrator", "coarse", "autoscaler", "up"])

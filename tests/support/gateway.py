@@ -10,6 +10,7 @@ from barkserve.building.gateway import build
 from barkserve.config import GatewayOptions
 from barkserve.gateway.gateway import Gateway
 from barkserve.gateway.server import make_server
+from barkserve.gateway.wyoming.server import serving_wyoming
 from barkserve.serving.ports import listening_socket
 
 
@@ -19,6 +20,7 @@ class RunningGateway:
 
     url: str
     gateway: Gateway
+    wyoming_url: str
 
     @property
     def websocket_url(self) -> str:
@@ -34,6 +36,12 @@ async def running_gateway(orchestrator: str, **options: Any) -> AsyncIterator[Ru
         async with build(chosen) as gateway:
             server = make_server(chosen, gateway)
             serving = asyncio.create_task(server.serve([bound]))
-            yield RunningGateway(f"http://127.0.0.1:{bound.getsockname()[1]}", gateway)
+            with listening_socket(chosen.wyoming_host, 0) as wyoming:
+                async with serving_wyoming(wyoming, gateway.backend, gateway.drain):
+                    yield RunningGateway(
+                        f"http://127.0.0.1:{bound.getsockname()[1]}",
+                        gateway,
+                        f"tcp://127.0.0.1:{wyoming.getsockname()[1]}",
+                    )
             server.should_exit = True
             await serving

@@ -24,7 +24,7 @@ from tests.support.certificates import Authority
 from tests.support.reference import generate
 
 LONG = replace(never_ending(TINY), max_new_tokens=700, block_size=1024)
-PORTS = ("port", "metrics-port", "http-port")
+PORTS = ("port", "metrics-port", "http-port", "wyoming-port")
 READY = "barkserve is up at "
 TIMEOUT_S = 200  # for steps of a second or two, on a busy machine
 
@@ -382,6 +382,10 @@ def test_up_serves_http(checkpoint_of: Callable[[CheckpointSpec], Path], tmp_pat
     try:
         assert started.process.stderr is not None
         assert f"http://127.0.0.1:{port}" in started.process.stderr.readline()
+        ports = started.process.stderr.readline()
+        assert f"{port} HTTP" in ports
+        assert f"{started.address.rpartition(':')[2]} gRPC" in ports
+        assert "Wyoming" not in ports
         with urlopen(f"http://127.0.0.1:{port}/", timeout=TIMEOUT_S) as page:
             assert b"<title>barkserve</title>" in page.read()
         body = json.dumps({"input": "hello", "response_format": "wav"}).encode()

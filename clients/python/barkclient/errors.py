@@ -36,6 +36,26 @@ _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _NO_SERVER = "failed to connect to all addresses"
 _NO_SUCH_HOST = ("DNS resolution failed", "errors resolving")
 _TLS_FAILED = ("ssl_error", "handshake", "certificate", "peer name", "hostname verification")
+_WRONG_PORT = (
+    (
+        ("http1.x server", "ALPN"),
+        "{} speaks HTTP, not gRPC: give the server's gRPC port, 50051 unless --port changed it",
+    ),
+    (
+        ("Failed parsing HTTP/2",),
+        "{} does not speak gRPC: give the server's gRPC port, 50051 unless --port changed it",
+    ),
+    (
+        ("WRONG_VERSION_NUMBER",),
+        "{} does not use TLS: leave out --tls and --tls-ca (in Python, tls=)",
+    ),
+    (
+        ("Socket closed",),
+        "{} closes connections without an answer: if the server uses TLS, give --tls or --tls-ca; "
+        "if it wants client certificates, --tls-cert and --tls-key (in Python, tls=)",
+    ),
+)
+"""Signs of another protocol in gRPC's texts, and what to say."""
 _RESUME = "RESUME"
 _TOO_LARGE = "larger than max"
 _CONNECTION_BROKE = "Internal error from Core"  # grpc.aio's, if it breaks while a call starts
@@ -230,6 +250,10 @@ def from_status(status: status_pb2.Status, target: str, starter: str = _STARTER)
 
 
 def _why_unavailable(text: str, target: str, starter: str) -> str:
+    if text.startswith(_NO_SERVER):
+        for signs, message in _WRONG_PORT:
+            if any(sign in text for sign in signs):
+                return message.format(target)
     if any(sign in text.lower() for sign in _TLS_FAILED):
         return f"TLS with {target} failed: check --tls-ca, --tls-cert and --tls-key ({text})"
     if text.startswith(_NO_SERVER):

@@ -1,1 +1,1 @@
-"""The gateway: HTTP and WebSocket in front of the orchestrator, for callers without gRPC."""
+"""The gateway: HTTP, WebSocket and Wyoming for callers without gRPC."""

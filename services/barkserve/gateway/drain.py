@@ -6,7 +6,7 @@ from barkserve.gateway.drain_state import DrainState
 from barkserve.gateway.errors import HttpFailure
 from barkserve.gateway.failures import render_for
 
-_SHUTTING_DOWN = HttpFailure(
+SHUTTING_DOWN = HttpFailure(
     503,
     "shutting_down",
     "this gateway is shutting down: send the request again to reach another one",
@@ -38,6 +38,6 @@ class Drain:
             with self._state.counted():
                 await self._app(scope, receive, send)
         elif scope["type"] == "http":
-            await render_for(scope["path"], _SHUTTING_DOWN)(scope, receive, send)
+            await render_for(scope["path"], SHUTTING_DOWN)(scope, receive, send)
         else:
             await send({"type": "websocket.close", "code": _TRY_AGAIN_LATER})

@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 import uvicorn
 
 from barkserve.config import GatewayOptions
 from barkserve.gateway.gateway import Gateway
-from barkserve.serving.exposure import check_exposure
+from barkserve.gateway.wyoming.server import serving_wyoming
+from barkserve.serving.exposure import check_exposure, check_wyoming_exposure
 from barkserve.serving.garbage import ignore_present_objects
 from barkserve.serving.metrics import Metrics
 from barkserve.serving.ports import listening_socket
@@ -43,10 +44,13 @@ async def serve(options: GatewayOptions, metrics: Metrics, build: Callable[[], G
         StartupError: the gateway cannot start.
     """
     check_exposure(options)
+    check_wyoming_exposure(options, options.insecure)
     async with AsyncExitStack() as stack:
         bound = stack.enter_context(listening_socket(options.host, options.port))
         stack.callback(metrics.serve(options.host, options.metrics_port))
         gateway = await stack.enter_async_context(build())
+        if options.wyoming_port:
+            await stack.enter_async_context(_serving_wyoming(options, gateway))
         stack.enter_context(watching_event_loop(metrics, options.event_loop_timeout_seconds))
         stop = stop_requested(options.exit_on_stdin_close)
         server = make_server(options, gateway)
@@ -60,6 +64,15 @@ async def serve(options: GatewayOptions, metrics: Metrics, build: Callable[[], G
         await gateway.drain.drain(options.drain_seconds)
         server.should_exit = True
         await serving
+
+
+@asynccontextmanager
+async def _serving_wyoming(options: GatewayOptions, gateway: Gateway) -> AsyncIterator[None]:
+    host, port = options.wyoming_host, options.wyoming_port
+    with listening_socket(host, port, "--wyoming-port", "--wyoming-host") as bound:
+        async with serving_wyoming(bound, gateway.backend, gateway.drain):
+            _log.info("Wyoming clients connect to tcp://%s:%d", host, port)
+            yield
 
 
 def make_server(options: GatewayOptions, gateway: Gateway) -> uvicorn.Server:

@@ -3,7 +3,7 @@
 import ipaddress
 import socket
 
-from barkserve.config import ListenOptions
+from barkserve.config import ListenOptions, WyomingOptions
 from barkserve.errors import StartupError
 
 
@@ -26,6 +26,25 @@ def check_exposure(options: ListenOptions) -> None:
         f"--host {options.host} lets other machines call this service, which has {missing}: give "
         f"{remedy}, or listen on 127.0.0.1, or add --insecure if a firewall or proxy protects the "
         "port"
+    )
+
+
+def check_wyoming_exposure(options: WyomingOptions, insecure: bool) -> None:
+    """Check that the Wyoming port, which has no TLS and no tokens, is for this machine alone.
+
+    Args:
+        options: where it listens.
+        insecure: whether other machines may reach it all the same.
+
+    Raises:
+        StartupError: other machines could reach it.
+    """
+    if insecure or not options.wyoming_port or not _listens_beyond_loopback(options.wyoming_host):
+        return
+    raise StartupError(
+        f"--wyoming-host {options.wyoming_host} lets other machines call this service, and Wyoming "
+        "has no encryption and no authentication: listen on 127.0.0.1, give --wyoming-port 0, or "
+        "add --insecure if a firewall protects the port"
     )
 
 

@@ -41,13 +41,16 @@ def bind(
 
 
 @contextmanager
-def listening_socket(host: str, port: int, option: str = "--port") -> Iterator[socket.socket]:
+def listening_socket(
+    host: str, port: int, option: str = "--port", host_option: str = "--host"
+) -> Iterator[socket.socket]:
     """Bind a TCP socket for the duration of the block.
 
     Args:
         host: the address to listen on.
         port: the port; 0 takes a free one.
         option: the option that the port came from, for the error message.
+        host_option: the option that the host came from, for the error message.
 
     Raises:
         StartupError: the port or the address cannot be used.
@@ -60,7 +63,8 @@ def listening_socket(host: str, port: int, option: str = "--port") -> Iterator[s
             bound.listen()
             yield bound
     except OSError as error:
-        raise _cannot_listen(host, port, option, error.strerror or str(error)) from error
+        reason = error.strerror or str(error)
+        raise _cannot_listen(host, port, option, reason, host_option) from error
 
 
 def _check_port(host: str, port: int, option: str) -> None:
@@ -74,8 +78,10 @@ def _check_port(host: str, port: int, option: str) -> None:
         raise _cannot_listen(host, port, option, error.strerror or str(error)) from error
 
 
-def _cannot_listen(host: str, port: int, option: str, reason: str) -> StartupError:
+def _cannot_listen(
+    host: str, port: int, option: str, reason: str, host_option: str = "--host"
+) -> StartupError:
     return StartupError(
         f"cannot listen on port {port} of {host} ({reason}): stop the program that uses it, or "
-        f"choose another with {option} or --host"
+        f"choose another with {option} or {host_option}"
     )

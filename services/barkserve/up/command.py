@@ -54,6 +54,7 @@ async def up(options: UpOptions, command: Sequence[str]) -> int:
             if GATEWAY in addresses:
                 url = f"{'https' if options.tls_cert else 'http'}://{addresses[GATEWAY]}"
                 _say(f"Open {url} in a browser to type a text and hear it")
+                _say(_ports(address, options))
             await _first_of(stop, failed)
             if not stop.done():
                 await failed
@@ -61,6 +62,17 @@ async def up(options: UpOptions, command: Sequence[str]) -> int:
         finally:
             failed.cancel()
             await asyncio.gather(failed, return_exceptions=True)  # no service starts after this
+
+
+def _ports(address: str, options: UpOptions) -> str:
+    """Say which protocol each port speaks."""
+    ports = {
+        address.rpartition(":")[2]: "gRPC (barkclient)",
+        str(options.http_port): "HTTP and WebSocket (curl, the clients of OpenAI and ElevenLabs)",
+    }
+    if options.wyoming_port:
+        ports[str(options.wyoming_port)] = "Wyoming (Home Assistant)"
+    return "Ports: " + ", ".join(f"{port} {protocol}" for port, protocol in ports.items())
 
 
 async def _run_command(

@@ -14,7 +14,7 @@ from barkserve.constants import STAGES
 from barkserve.errors import StartupError
 from barkserve.options import flag_of
 from barkserve.services import GATEWAY, ORCHESTRATOR, ServiceEntry
-from barkserve.serving.exposure import check_exposure
+from barkserve.serving.exposure import check_exposure, check_wyoming_exposure
 from barkserve.serving.ports import listening_socket
 from barkserve.serving.tls import TlsFiles
 
@@ -112,8 +112,10 @@ def _plan_gateway(
     """Plan the gateway, which starts last.
 
     Raises:
-        StartupError: its packages are missing, or its port is taken.
+        StartupError: its packages are missing, one of its ports is taken, or the Wyoming port could
+            be reached from other machines.
     """
+    check_wyoming_exposure(options, options.insecure)
     if find_spec("fastapi") is None:
         raise StartupError(
             "--http-port needs packages that are not installed: run pip install "
@@ -121,12 +123,18 @@ def _plan_gateway(
         )
     with listening_socket(options.host, options.http_port, "--http-port"):
         pass  # the port is free: a message here names the option that the user knows
+    if options.wyoming_port:
+        wyoming = options.wyoming_host, options.wyoming_port
+        with listening_socket(*wyoming, "--wyoming-port", "--wyoming-host"):
+            pass
     values: dict[str, object] = {
         "host": options.host,
         "port": options.http_port,
         "metrics_port": options.metrics_port and options.metrics_port + 1 + len(STAGES),
         "orchestrator": orchestrator.address,
         "insecure": options.insecure,
+        "wyoming_host": options.wyoming_host,
+        "wyoming_port": options.wyoming_port,
         "drain_seconds": options.drain_seconds,
         "log_level": options.log_level,
     }

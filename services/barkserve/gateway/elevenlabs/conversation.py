@@ -12,6 +12,7 @@ from barkclient import AsyncClient, AsyncSpeechContext, AsyncSpeechStream, BarkC
 from barkclient.options import StreamOptions
 from barkserve.gateway.elevenlabs.alignment import Aligner, Alignment
 from barkserve.gateway.errors import HttpFailure
+from barkserve.gateway.websocket_text import receive_text
 
 _NORMAL, _POLICY_VIOLATION = 1000, 1008
 
@@ -56,7 +57,7 @@ class Conversation:
     async def _receive(self, stream: AsyncSpeechStream) -> None:
         """Handle messages until the client ends its input."""
         while True:
-            receiving = asyncio.create_task(self._websocket.receive_text())
+            receiving = asyncio.create_task(receive_text(self._websocket))
             await asyncio.wait({receiving, *self._speaking}, return_when=asyncio.FIRST_COMPLETED)
             for task in [each for each in self._speaking if each.done()]:
                 self._speaking.remove(task)
@@ -130,7 +131,7 @@ class Conversation:
 def _parsed(text: str) -> dict[str, Any]:
     try:
         message = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         message = None
     if not isinstance(message, dict):
         raise HttpFailure(400, "invalid_message", "the message is not a JSON object")

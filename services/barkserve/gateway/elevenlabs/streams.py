@@ -32,6 +32,7 @@ async def speak_contexts(websocket: WebSocket, voice_id: str) -> None:
 
 
 async def _converse(websocket: WebSocket, voice_id: str, has_contexts: bool) -> None:
+    client = await client_of(websocket)  # its errors can still be a response
     await websocket.accept()
     query = websocket.query_params
     try:
@@ -51,4 +52,4 @@ async def _converse(websocket: WebSocket, voice_id: str, has_contexts: bool) -> 
         seed=int(seed) if seed.isdecimal() else None,
         word_times=True,
     )
-    await conversation.run(await client_of(websocket))
+    await conversation.run(client)

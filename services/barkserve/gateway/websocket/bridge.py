@@ -15,6 +15,7 @@ from barkserve.gateway.websocket.messages import (
     error_message,
     parse_request,
 )
+from barkserve.gateway.websocket_text import receive_text
 
 NORMAL, INTERNAL_ERROR, TRY_AGAIN_LATER = 1000, 1011, 1013
 _LONGEST_REASON_BYTES = 123  # of a close frame, RFC 6455 section 5.5
@@ -70,14 +71,11 @@ class Bridge:
 
     async def _receive(self) -> str | None:
         """The next message; None if the client has left."""
-        message = await self._websocket.receive()
-        if message["type"] == "websocket.disconnect":
+        try:
+            return await receive_text(self._websocket)
+        except WebSocketDisconnect:
             self._left.set()
             return None
-        text = message.get("text")
-        if text is None:
-            text = bytes(message["bytes"]).decode(errors="replace")
-        return str(text)
 
     async def _send(self, response: Response) -> None:
         text, audio = encode_response(response)

@@ -41,7 +41,7 @@ def parse_request(text: str) -> Request:
     """
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedMessage("", f"the message is not JSON: {error}") from error
     if not isinstance(content, dict):
         raise MalformedMessage("", "the message is not a JSON object")

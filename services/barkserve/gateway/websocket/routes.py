@@ -19,6 +19,7 @@ def websocket_routes() -> APIRouter:
 
 async def stream(websocket: WebSocket) -> None:
     """Carry one StreamingSynthesize call."""
+    client = await client_of(websocket)  # its errors can still be a response
     offered = websocket.scope["subprotocols"]
     await websocket.accept(PROTOCOL if PROTOCOL in offered else None)
-    await Bridge(websocket).run(await client_of(websocket))
+    await Bridge(websocket).run(client)
