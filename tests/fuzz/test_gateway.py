@@ -20,7 +20,7 @@ from tests.fuzz.http_calls import Answer, call, check_answer
 from tests.fuzz.json_strategies import encoded, objects
 
 TIMEOUT_S = 60
-FUZZ = fuzz_settings(few_examples=3)
+FUZZ = fuzz_settings(few_examples=2)
 METHODS = ("POST", "GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH")
 BODY = {
     "input": "Hi.",
