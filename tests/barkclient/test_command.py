@@ -312,7 +312,10 @@ async def test_exit_code_is_1_on_full_disk(command: Command) -> None:
     [
         (("say", TEXT, "-o", "{}"), "is a folder"),
         (("say", TEXT, "-o", ""), "the name of an output file is empty"),
-        (("say", TEXT, "-o", "{}/a.wav", "--save-voice", "{}/b/../a.wav"), "two outputs"),
+        (
+            ("say", TEXT, "--format=wav", "-o", "{}/a.npz", "--save-voice", "{}/b/../a.npz"),
+            "two outputs",
+        ),
         (("voices", "show", "announcer", "--save", "{}"), "is a folder"),
         (("bench", "--json", "{}"), "is a folder"),
     ],
@@ -324,11 +327,11 @@ async def test_invalid_output_files_are_refused_before_any_call(
     words: tuple[str, ...],
     reason: str,
 ) -> None:
-    (command.folder / "a.wav").touch()
+    (command.folder / "a.npz").touch()
     (command.folder / "b").mkdir()
     assert await command.inside(*(word.format(command.folder) for word in words)) == 2
     assert reason in capsys.readouterr().err
-    assert (command.folder / "a.wav").read_bytes() == b""
+    assert (command.folder / "a.npz").read_bytes() == b""
     assert speech.requests == []
 
 
@@ -382,7 +385,90 @@ async def test_say_warns_about_truncated_speech(
     speech.finished.finish_reason = common_pb2.FINISH_REASON_LENGTH
     assert await command.inside("say", TEXT, "-o", "/dev/null") == 0
     summary = capsys.readouterr().err
-    assert "finish reason length, the end of the text may be missing" in summary
+    assert "finish reason length" in summary
+    assert "warning: a segment reached its longest duration" in summary
+    assert "--max-seconds-per-character" in summary
+
+
+async def test_say_warns_about_redraws_without_effect(
+    command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("say", TEXT, "-o", "/dev/null", "--redraws", "1", "-q")
+    assert await command.inside(*words, "--delivery", "exact") == 0
+    assert capsys.readouterr().err == ""
+    assert await command.inside(*words) == 0
+    assert "--redraws has no effect without --delivery exact" in capsys.readouterr().err
+
+
+async def test_say_speaks_words_without_quotes(command: Command, speech: ScriptedSpeech) -> None:
+    assert await command.inside("say", "Hi", "there", "-o", "/dev/null", "-q") == 0
+    assert await command.inside("say", "-o", "/dev/null", "-q", "--", "-x", "is", "-5") == 0
+    assert [request.text for request in speech.requests] == ["Hi there", "-x is -5"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ("audio_format.sample_rate_hertz: must be 8 to 9", "--rate: must be 8 to 9"),
+        ("tail.max_redraws: must be 0 to 3", "--redraws: must be 0 to 3"),
+        ("voice.npz: has no codes", "--voice me.npz: has no codes"),
+        ("request_id: is too long", "request_id: is too long"),
+        ("empty. If semantic.min_eos_p was given, raise it",
+         "empty. If --min-eos-p was given, raise it"),
+    ],
+)  # fmt: skip
+async def test_errors_name_the_option_that_was_typed(
+    command: Command,
+    speech: ScriptedSpeech,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    sent: str,
+    shown: str,
+) -> None:
+    monkeypatch.chdir(command.folder)
+    np.savez("me.npz", semantic_prompt=[1, 2])
+    speech.failure = Failure(grpc.StatusCode.INVALID_ARGUMENT, sent)
+    assert await command.inside("say", TEXT, "-q", "--voice", "me.npz") == 2
+    assert capsys.readouterr().err.startswith(f"barkclient: {shown}; speech.wav holds")
+
+
+async def test_audio_is_not_written_to_a_terminal(
+    command: Command,
+    speech: ScriptedSpeech,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert await command.inside("say", TEXT, "-o", "-") == 2
+    assert "redirect it, or name a file" in capsys.readouterr().err
+    assert speech.requests == []
+
+
+async def test_text_of_a_terminal_is_asked_for(
+    command: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = io.TextIOWrapper(io.BytesIO(TEXT.encode()))
+    monkeypatch.setattr(sys, "stdin", typed)
+    monkeypatch.setattr(typed, "isatty", lambda: True)
+    assert await command.inside("say", "-", "-o", "/dev/null", "-q") == 0
+    assert "end it with Ctrl-D" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "problem"),
+    [
+        ("--seed=x", "'x' is not a whole number"),
+        ("--seed=-1", "-1 is not between 0 and 9223372036854775807"),
+        ("--gain=loud", "'loud' is not a number"),
+        ("--timeout=0", "0 is not a time above 0 and up to 1e+08 s"),
+    ],
+)
+def test_wrong_numbers_are_explained(
+    capsys: pytest.CaptureFixture[str], option: str, problem: str
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run(["say", TEXT, option], {})
+    assert problem in capsys.readouterr().err
 
 
 async def test_say_fails_if_server_sends_no_voice(

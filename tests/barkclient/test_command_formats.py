@@ -4,12 +4,13 @@ import io
 import json
 import sys
 import types
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from barkclient import WordTime
+from barkclient import SegmentReport, WordTime
 from barkclient.__main__ import run
 from barkclient.cli import timestamps
 from barkserve.v1 import speech_pb2
@@ -29,9 +30,9 @@ BYTES = (
         (["-o", "a.OGG"], "a.OGG", "OGG_OPUS", BYTES),
         (["-o", "a.flac"], "a.flac", "FLAC", BYTES),
         (["--format", "mulaw", "--rate", "8000"], "speech.mulaw", "MULAW", BYTES),
-        (["--format", "alaw", "-o", "a.mp3"], "a.mp3", "ALAW", BYTES),
+        (["--format", "alaw", "-o", "a.txt"], "a.txt", "ALAW", BYTES),
         (["-o", "a.pcm"], "a.pcm", "PCM16", AUDIO),
-        (["-o", "a.txt"], "a.txt", "PCM16", None),
+        (["-o", "a"], "a", "PCM16", None),
         (["--format", "pcm", "--encoding", "float32"], "speech.pcm", "FLOAT32", None),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
@@ -52,7 +53,7 @@ async def test_format_follows_option_or_suffix(
     assert asked.sample_rate_hertz == (8000 if "--rate" in arguments else 0)
     written = (command.folder / file).read_bytes()
     assert content is None or written == content
-    assert (written[:4] == b"RIFF") == (file == "a.txt")
+    assert (written[:4] == b"RIFF") == (file == "a")
 
 
 async def test_say_sends_audio_text_and_tail_options(
@@ -137,13 +138,20 @@ def word(text: str, start: int, first: int, end: int) -> WordTime:
     return WordTime(text, start, start + len(text), first, end, 1000)
 
 
-SPOKEN = "Hello\nthere.  你好。"
+def segment(start: int, end: int) -> SegmentReport:
+    return SegmentReport(start, end, "stop", 0, 0, 0, 0)
+
+
+SPOKEN = "Hello\nDr. X.  <你好> & a."
 WORDS = [
     word("Hello", 0, 0, 400),
-    word("there", 6, 450, 900),
-    word("你", 14, 61_000, 61_500),
-    word("好", 15, 61_500, 62_000),
+    word("Dr.", 6, 450, 600),
+    word("X", 10, 650, 900),
+    word("你", 15, 61_000, 61_500),
+    word("好", 16, 61_500, 61_800),
+    word("a", 21, 61_800, 62_000),
 ]
+SEGMENTS = [segment(0, 12), segment(14, 23)]
 
 
 @pytest.mark.parametrize(
@@ -151,29 +159,42 @@ WORDS = [
     [
         (
             ".srt",
-            "1\n00:00:00,000 --> 00:00:00,900\nHello there.\n\n"
-            "2\n00:01:01,000 --> 00:01:02,000\n你好。\n",
+            "1\n00:00:00,000 --> 00:00:00,900\nHello Dr. X.\n\n"
+            "2\n00:01:01,000 --> 00:01:02,000\n<你好> & a.\n",
         ),
         (
             ".vtt",
-            "WEBVTT\n\n00:00:00.000 --> 00:00:00.900\nHello there.\n\n"
-            "00:01:01.000 --> 00:01:02.000\n你好。\n",
+            "WEBVTT\n\n00:00:00.000 --> 00:00:00.900\nHello Dr. X.\n\n"
+            "00:01:01.000 --> 00:01:02.000\n&lt;你好&gt; &amp; a.\n",
         ),
     ],
 )
 def test_word_times_become_subtitles(tmp_path: Any, suffix: str, expected: str) -> None:
     path = tmp_path / f"out{suffix}"
-    timestamps.write_timestamps(str(path), WORDS, SPOKEN)
+    timestamps.write_timestamps(str(path), WORDS, SPOKEN, SEGMENTS)
     assert path.read_text(encoding="utf-8") == expected
 
 
 def test_long_sentence_becomes_several_cues() -> None:
-    words = [word("word", 5 * index, 100 * index, 100 * index + 90) for index in range(20)]
-    text = " ".join(["word"] * 20)
-    lines = [cue.text for cue in timestamps.cues(words, text)]
+    words = [word("word", 5 * index, 100 * index, 100 * index + 90) for index in range(40)]
+    text = " ".join(["word"] * 12 + ["is,"] + ["word"] * 27)
+    words = [
+        replace(each, text_start=each.text_start - (n > 12), text_end=each.text_end - (n > 12))
+        for n, each in enumerate(words)
+    ]
+    cues = list(timestamps.cues(words, text, [segment(0, len(text))]))
+    lines = [line for cue in cues for line in cue.lines]
     assert " ".join(lines) == text
     assert max(map(len, lines)) <= 42
-    assert len(lines) == 3
+    assert max(len(cue.lines) for cue in cues) == 2
+    assert cues[0].lines[-1].endswith("is,")
+    assert [cue.start_s for cue in cues] == [0.0, 1.3, 2.9]
+
+
+def test_cues_begin_with_each_segment() -> None:
+    words = [word("a", 0, 0, 1), word("b", 3, 1, 2), word("c", 6, 2, 3)]
+    cues = timestamps.cues(words, "a. b. c.", [segment(0, 5), segment(6, 8)])
+    assert [cue.lines for cue in cues] == [("a. b.",), ("c.",)]
 
 
 async def test_say_writes_word_times(command: Command, speech: ScriptedSpeech) -> None:
@@ -266,6 +287,9 @@ async def test_missing_sound_device_is_reported_before_any_call(
         ["say", TEXT, "--timestamps", "words.txt"],
         ["say", TEXT, "--timestamps", "nowhere/words.srt"],
         ["say", TEXT, "--format", "mp4"],
+        ["say", TEXT, "-o", "a.aac"],
+        ["say", TEXT, "-o", "a.mp3", "--format", "wav"],
+        ["say", TEXT, "--save-voice", "me.txt"],
         ["say", TEXT, "--rate", "-1"],
         ["voices", "create", "x"],
         ["voices", "rename", "x"],

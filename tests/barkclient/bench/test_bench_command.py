@@ -193,7 +193,7 @@ async def test_missing_server_is_reported(
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         server = f"127.0.0.1:{taken.getsockname()[1]}"
-        assert await command.inside("bench", "--server", server) == 1
+        assert await command.inside("bench", "--server", server) == 3
     reason = f"nothing answers at {server}: start one with `barkserve up`"
     last = capsys.readouterr().err.splitlines()[-1]
     assert last == f"barkclient: every stream failed: {reason}"

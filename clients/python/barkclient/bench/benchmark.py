@@ -13,6 +13,7 @@ from barkclient.bench.plan import Plan
 from barkclient.bench.progress import ProgressLine, watch
 from barkclient.bench.saturation import SaturationSearch
 from barkclient.bench.speaker import Speaker
+from barkclient.bench.stream import StreamRecord
 from barkclient.bench.summary import LevelSummary, summarize
 from barkclient.responses import Started
 
@@ -56,12 +57,12 @@ class Benchmark:
         """Summarize every level that has begun."""
         return [summarize(run) for run in self.runs]
 
-    def failure(self) -> str | None:
-        """Return the last error if every stream failed, else None."""
+    def failure(self) -> StreamRecord | None:
+        """Return the last stream if every stream failed, else None."""
         streams = [stream for run in self.warm_ups + self.runs for stream in run.streams]
         if not streams or any(stream.finished for stream in streams):
             return None
-        return streams[-1].message
+        return streams[-1]
 
     def _loads(self) -> Iterator[float]:
         yield from self.plan.loads

@@ -28,7 +28,7 @@ def render_json(benchmark: Benchmark, *, raw: bool, interrupted: bool) -> str:
         "voice": started.voice if started else None,
         "method": asdict(benchmark.plan) | {"delivery": "streaming", "encoding": "pcm16"},
         "interrupted": interrupted,
-        "failure": benchmark.failure(),
+        "failure": failed.message if (failed := benchmark.failure()) else None,
         "levels": [_level(run, raw=raw) for run in benchmark.runs],
         "saturation": search and {"sustained": search.sustained, "failed": search.failed},
     }

@@ -10,14 +10,14 @@ from barkclient.bench.table import render
 from barkclient.cli.bench_arguments import BenchArguments
 from barkclient.cli.files import check_files, naming
 from barkclient.cli.interruptible import run_to_end_or_interrupt
-from barkclient.errors import ServerError
+from barkclient.errors import ServerError, ServerUnavailable
 
 
 def bench(arguments: BenchArguments) -> None:
     """Run a benchmark and report it.
 
     Raises:
-        ServerError: every stream failed.
+        ServerUnavailable, ServerError: every stream failed.
         KeyboardInterrupt: Ctrl-C ended it; the report is written.
     """
     benchmark = Benchmark(arguments.plan(), arguments.server, sys.stderr, arguments.connection())
@@ -30,7 +30,8 @@ def bench(arguments: BenchArguments) -> None:
         raise KeyboardInterrupt
     failure = benchmark.failure()
     if failure is not None:
-        raise ServerError(f"every stream failed: {failure}")
+        kind = ServerUnavailable if failure.status == "UNAVAILABLE" else ServerError
+        raise kind(f"every stream failed: {failure.message}")
 
 
 def _report(arguments: BenchArguments, benchmark: Benchmark, *, interrupted: bool) -> None:

@@ -1,5 +1,7 @@
 """Options that several commands share, and the helper that declares an option."""
 
+import argparse
+from argparse import ArgumentTypeError
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,28 +27,53 @@ def option(help_text: str, *flags: str, group: str = "", **keywords: Any) -> dic
     return {"flags": flags, "help": help_text, "group": group, **keywords}
 
 
+class JoinWords(argparse.Action):
+    """Joins words that were not quoted into one text."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Store the text."""
+        setattr(namespace, self.dest, " ".join(values))
+
+
 def seconds(text: str) -> float:
-    """Parse a timeout. If it raises, argparse shows the name of this function."""
-    value = float(text)
+    """Parse a timeout in seconds."""
+    value = decimal(text)
     if not 0 < value <= _MAX_TIMEOUT_S:
-        raise ValueError
+        raise ArgumentTypeError(f"{text} is not a time above 0 and up to {_MAX_TIMEOUT_S:g} s")
     return value
+
+
+def decimal(text: str) -> float:
+    """Parse a number."""
+    try:
+        return float(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not a number") from None
 
 
 def number(text: str) -> int:
     """Parse a whole number of 32 bits."""
-    return _integer(text, 31)
+    return _integer(text, -(1 << 31), (1 << 31) - 1)
 
 
 def whole_seed(text: str) -> int:
-    """Parse a whole number of 64 bits. The server checks that it is a valid seed."""
-    return _integer(text, 63)
+    """Parse a seed."""
+    return _integer(text, 0, (1 << 63) - 1)
 
 
-def _integer(text: str, bits: int) -> int:
-    value = int(text)
-    if not -(1 << bits) <= value < 1 << bits:
-        raise ValueError
+def _integer(text: str, least: int, most: int) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not a whole number") from None
+    if not least <= value <= most:
+        raise ArgumentTypeError(f"{value} is not between {least} and {most}")
     return value
 
 

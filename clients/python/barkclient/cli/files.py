@@ -23,6 +23,16 @@ def check_files(*paths: str | None) -> None:
             raise InvalidRequest(f"{path} is given for two outputs: give each its own file")
 
 
+def check_suffix(flag: str, path: str | None, suffix: str) -> None:
+    """Check the end of a file name. None is allowed.
+
+    Raises:
+        InvalidRequest: it ends in another way.
+    """
+    if path is not None and Path(path).suffix.lower() != suffix:
+        raise InvalidRequest(f"{flag}: {path} must end in {suffix}")
+
+
 @contextmanager
 def naming(path: str) -> Iterator[None]:
     """Set the file name of an OSError that has none, such as that of a failed write."""

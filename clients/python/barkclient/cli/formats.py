@@ -72,7 +72,8 @@ def choose_target(
     Raises:
         InvalidRequest: the options contradict each other.
     """
-    chosen = format_ or _SUFFIXES.get(Path(output or "").suffix.lower(), "wav")
+    chosen = format_ or _format_of(output)
+    _check_suffix(output, chosen)
     if output is None and not play:
         output = f"speech.{chosen}"
     target = Target(output, chosen, samples)
@@ -81,3 +82,22 @@ def choose_target(
     if samples != "pcm16" and not target.playable:
         raise InvalidRequest(f"--encoding applies only to wav and pcm, not to {chosen}")
     return target
+
+
+def _format_of(output: str | None) -> Format:
+    """Return the format of a file name, WAV if it has no suffix."""
+    suffix = Path(output or "").suffix.lower()
+    if suffix and suffix not in _SUFFIXES:
+        raise InvalidRequest(
+            f"{output}: no format is known for {suffix}. Use one of {', '.join(_SUFFIXES)},"
+            " or say which format it has with --format"
+        )
+    return _SUFFIXES.get(suffix, "wav")
+
+
+def _check_suffix(output: str | None, chosen: Format) -> None:
+    named = _SUFFIXES.get(Path(output or "").suffix.lower(), chosen)
+    if named != chosen:
+        raise InvalidRequest(
+            f"{output} names a {named} file, but --format is {chosen}: change one of them"
+        )

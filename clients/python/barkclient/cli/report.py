@@ -25,7 +25,6 @@ def human_summary(synthesis: Synthesis, meter: Meter, file: str | None) -> str:
         f"seed {started.seed}",
         f"voice {started.voice}",
         f"finish reason {finished.finish_reason}",
-        "the end of the text may be missing" if finished.finish_reason == "length" else "",
         f"voice kept as {finished.voice_handle}" if finished.voice_handle else "",
     ]
     return ", ".join(part for part in parts if part)

@@ -3,17 +3,18 @@
 import sys
 from contextlib import ExitStack
 
-from barkclient.cli.files import check_files, naming
+from barkclient.cli.files import check_files, check_suffix, naming
 from barkclient.cli.formats import Target
 from barkclient.cli.interruptible import Interrupt
 from barkclient.cli.meter import Meter
+from barkclient.cli.option_names import naming_options
 from barkclient.cli.report import human_summary, json_summary, name_of
 from barkclient.cli.say_arguments import SayArguments
 from barkclient.cli.sinks import STANDARD, Sinks
 from barkclient.cli.text_source import TypedText, read_text
 from barkclient.cli.timestamps import check_timestamps, write_timestamps
 from barkclient.client import Client, Synthesis
-from barkclient.errors import BarkClientError, ServerError
+from barkclient.errors import BarkClientError, InvalidRequest, ServerError
 
 
 def say(arguments: SayArguments) -> None:
@@ -22,8 +23,16 @@ def say(arguments: SayArguments) -> None:
     After an error or Ctrl-C the file is valid and holds the audio that arrived. A note of the
     exception says how much that is.
     """
+    with naming_options(arguments.voice):
+        _say(arguments)
+
+
+def _say(arguments: SayArguments) -> None:
     target = arguments.target()
+    if target.output == STANDARD and sys.stdout.isatty():
+        raise InvalidRequest("-o - writes audio, not text: redirect it, or name a file")
     check_timestamps(arguments.timestamps)
+    check_suffix("--save-voice", arguments.save_voice, ".npz")
     output = None if target.output == STANDARD else target.output
     check_files(output, arguments.save_voice, arguments.timestamps)
     with ExitStack() as stack:
@@ -56,8 +65,23 @@ def say(arguments: SayArguments) -> None:
             raise
         meter.end()
         _report(arguments, target, synthesis, meter, None)
+        _warn(arguments, synthesis)
         if synthesis.finished.voice_handle_error:
             raise ServerError(f"the voice was not kept: {synthesis.finished.voice_handle_error}")
+
+
+def _warn(arguments: SayArguments, synthesis: Synthesis) -> None:
+    if synthesis.finished.finish_reason == "length":
+        print(
+            "barkclient: warning: a segment reached its longest duration, and its end may be"
+            " missing: raise --max-seconds-per-character, or try another --seed",
+            file=sys.stderr,
+        )
+    if arguments.redraws and arguments.delivery != "exact":
+        print(
+            "barkclient: warning: --redraws has no effect without --delivery exact",
+            file=sys.stderr,
+        )
 
 
 def _begin(client: Client, arguments: SayArguments, text: str | TypedText) -> Synthesis:
@@ -73,7 +97,9 @@ def _save(synthesis: Synthesis, arguments: SayArguments, text: str | TypedText) 
         if arguments.timestamps is not None:
             spoken = text if isinstance(text, str) else text.so_far
             with naming(arguments.timestamps):
-                write_timestamps(arguments.timestamps, synthesis.words, spoken)
+                write_timestamps(
+                    arguments.timestamps, synthesis.words, spoken, synthesis.finished.segments
+                )
     finally:  # save the voice even if the timestamps failed
         if arguments.save_voice is not None:
             _save_voice(synthesis, arguments.save_voice)

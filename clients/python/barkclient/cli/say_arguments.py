@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import get_args
 
-from barkclient.cli.common import CommonArguments, number, option, whole_seed
+from barkclient.cli.common import CommonArguments, JoinWords, decimal, number, option, whole_seed
 from barkclient.cli.formats import FORMATS, Format, Samples, Target, choose_target
 from barkclient.errors import InvalidRequest
 from barkclient.options import (
@@ -20,7 +20,14 @@ from barkclient.options import (
 class SayArguments(CommonArguments):
     """Command line of `barkclient say`."""
 
-    text: str = field(metadata=option("the text to speak; - reads standard input", metavar="TEXT"))
+    text: str = field(
+        metadata=option(
+            "the text to speak; - reads standard input. Write -- before a text that begins with -",
+            metavar="TEXT",
+            nargs="+",
+            action=JoinWords,
+        )
+    )
     stream_text: bool = field(
         default=False,
         metadata=option(
@@ -72,7 +79,7 @@ class SayArguments(CommonArguments):
         metadata=option(
             "change the loudness, -40 to 40",
             "--gain",
-            type=float,
+            type=decimal,
             metavar="DB",
             group="output",
         ),
@@ -183,7 +190,7 @@ class SayArguments(CommonArguments):
         metadata=option(
             "longest silence at the end of a segment; the rest is cut",
             "--max-silence",
-            type=float,
+            type=decimal,
             metavar="SECONDS",
             group="generation",
         ),
@@ -193,7 +200,7 @@ class SayArguments(CommonArguments):
         metadata=option(
             "longest segment: 2 s plus this time per character; 0: no limit",
             "--max-seconds-per-character",
-            type=float,
+            type=decimal,
             metavar="SECONDS",
             group="generation",
         ),
@@ -213,7 +220,7 @@ class SayArguments(CommonArguments):
         metadata=option(
             "temperature of the semantic model: pace and intonation",
             "--semantic-temperature",
-            type=float,
+            type=decimal,
             metavar="T",
             group="generation",
         ),
@@ -223,7 +230,7 @@ class SayArguments(CommonArguments):
         metadata=option(
             "temperature of the coarse model: timbre",
             "--coarse-temperature",
-            type=float,
+            type=decimal,
             metavar="T",
             group="generation",
         ),
@@ -233,7 +240,7 @@ class SayArguments(CommonArguments):
         metadata=option(
             "temperature of the fine model: detail",
             "--fine-temperature",
-            type=float,
+            type=decimal,
             metavar="T",
             group="generation",
         ),
@@ -253,7 +260,7 @@ class SayArguments(CommonArguments):
         metadata=option(
             "sample from the most likely tokens that sum to P (semantic, coarse)",
             "--top-p",
-            type=float,
+            type=decimal,
             metavar="P",
             group="generation",
         ),
@@ -263,7 +270,7 @@ class SayArguments(CommonArguments):
         metadata=option(
             "end a segment when its end is at least this probable",
             "--min-eos-p",
-            type=float,
+            type=decimal,
             metavar="P",
             group="generation",
         ),

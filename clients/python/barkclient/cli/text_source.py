@@ -62,3 +62,5 @@ class TypedText:
 def _check_standard_input() -> None:
     if sys.stdin is None:  # it was closed before Python started
         raise InvalidRequest("standard input is closed: give the text instead of -")
+    if sys.stdin.isatty():
+        print("type the text and end it with Ctrl-D on a line of its own", file=sys.stderr)

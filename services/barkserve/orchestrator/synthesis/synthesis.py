@@ -34,7 +34,10 @@ from barkserve.orchestrator.text.feed import TextFeed
 from barkserve.orchestrator.text.segmenter import FlushMark, Segment, split_in_half
 
 SEGMENTS_IN_FLIGHT = 2
-NO_SAMPLES = "the model found nothing to say for this text; try another seed or voice"
+NO_SAMPLES = (
+    "the model found nothing to say for this text; try another seed or voice. If "
+    "semantic.min_eos_p was given, raise it"
+)
 MIN_RETRY_S = 10.0
 """How long, at least, a synthesis that has begun waits for a stage without room."""
 
