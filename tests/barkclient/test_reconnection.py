@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
-from barkclient import AsyncClient, AudioChunk, Cancelled, Client, ServerUnavailable
+from barkclient import AsyncClient, AudioChunk, Cancelled, Client, Overloaded, ServerUnavailable
+from barkclient._internal.reconnection import Reconnection, ServerSilent
 from barkclient._internal.text_source import TextSource
 from barkclient.options import Encoding, build_config
 from barkserve.v1 import speech_pb2
@@ -116,6 +117,15 @@ async def test_blocking_client_leaves_silent_server(speech: ScriptedSpeech) -> N
     speech.allow(1000)
     assert (await reading).sample_count == SAMPLE_COUNT
     assert len(speech.requests) == 2
+
+
+def test_refused_resumption_is_repeated_until_the_limit() -> None:
+    """The server may name a later time than the client waits for."""
+    reconnection = Reconnection(limit_s=30.0, timeout=None)
+    reconnection.arrived("audio", 0)
+    assert reconnection.delay_s(ServerSilent("cut")) is not None
+    assert reconnection.delay_s(Overloaded("full", 2.5)) == 2.5
+    assert reconnection.delay_s(Overloaded("full", 60.0)) == pytest.approx(30, abs=5)
 
 
 def test_text_source_repeats_its_text_for_the_next_call() -> None:

@@ -70,6 +70,22 @@ def test_streams_lie_between_sustained_and_excessive_load() -> None:
     assert measured.streams(assumed=40) == measured.streams()
 
 
+def test_added_streams_cost_as_much_as_the_last_ones() -> None:
+    """Three streams fill the cores almost, and a fourth would cost more than the first."""
+    measured = Measurement()
+    measured.run(1, 0.2)
+    measured.run(3, 0.28)  # busy for 0.84 s per second
+    assert measured.streams() == pytest.approx(3 + 0.06 / 0.32)
+
+
+def test_cost_follows_other_programs_within_seconds() -> None:
+    measured = Measurement()
+    for cost, audio in ((0.2, 100), (0.4, 20)):
+        for _ in range(audio):
+            measured.run(3, cost, audio=1)
+    assert measured.streams() < 3
+
+
 def test_excessive_load_is_tried_again_after_a_while() -> None:
     measured = Measurement()
     measured.run(2, 0.2)

@@ -87,6 +87,11 @@ def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
     load = _load_of(admission)
     metrics.watch("streams_waiting", "Streams that wait for room", lambda: admission.waiting)
     metrics.watch(
+        "streams_resumed",
+        "Streams that continued a cut one, since the start",
+        lambda: admission.resumed,
+    )
+    metrics.watch(
         "capacity_streams",
         "Streams that the stages serve in real time",
         lambda: admission.measured.streams,

@@ -10,6 +10,7 @@ number of streams. The autoscaler and the orchestrator's admission read the same
   one second of audio per second. The largest n with n * c(n) <= share is the answer.
 """
 
+import math
 import time
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
@@ -19,8 +20,12 @@ from barkserve.serving.load import Load
 ENOUGH_S = 1.0
 """Seconds of audio after which a cost counts."""
 
-MEMORY_S = 120.0
+MEMORY_S = 20.0
 """Seconds of audio after which the weight of older audio is halved."""
+
+_SINGLE = 8  # numbers of streams up to this one are measured each by itself
+_APART = 0.75  # streams between two loads that show what another stream adds
+_PER_DOUBLING = 4  # above it, a doubling of the streams has this many measurements
 
 FRESH_S = 300.0
 """Seconds after which `real_time_streams` tries a load again that was too much."""
@@ -53,6 +58,11 @@ class _Total:
     def streams(self) -> float:
         return self.stream_audio_s / self.audio_s
 
+    @property
+    def busy(self) -> float:
+        """Seconds per second for which the model is busy if every stream plays in real time."""
+        return self.streams * self.cost
+
 
 @dataclass
 class StageCost:
@@ -63,7 +73,7 @@ class StageCost:
     """
 
     clock: Callable[[], float] = time.monotonic
-    _by_streams: dict[int, _Total] = field(default_factory=dict)  # 1, 2, 4, 8 ... streams
+    _by_streams: dict[int, _Total] = field(default_factory=dict)  # see _step_of
     _last: dict[Hashable, Load] = field(default_factory=dict)
 
     @property
@@ -75,9 +85,9 @@ class StageCost:
         """Streams that one replica serves in real time, at least 1.
 
         Between the highest load that was not too much and the lowest one that was, it interpolates.
-        As long as no load was too much, it allows one stream more than were measured, because
-        larger batches may cost less per stream. It tries a load that was too much again after
-        five minutes.
+        As long as no load was too much, it extrapolates from the last two loads. It allows one
+        stream more than were measured if the share has room for it, because larger batches may cost
+        less per stream. It tries a load that was too much again after five minutes.
 
         Args:
             share: share of the model's time that the streams may use.
@@ -86,14 +96,13 @@ class StageCost:
         known = sorted(self._known(), key=lambda each: each.streams)
         if not known:
             return max(1.0, assumed)
-        below, above = None, None
+        sustained: list[_Total] = []
         for total in known:
-            if total.streams * total.cost <= share:
-                below = total
+            if total.busy <= share:
+                sustained.append(total)
             elif self.clock() - total.updated_at <= FRESH_S:
-                above = total
-                break
-        return max(1.0, _between(below, above, share))
+                return max(1.0, _between(sustained, total, share))
+        return max(1.0, _beyond(sustained, share))
 
     def observe(self, loads: Mapping[Hashable, Load]) -> None:
         """Add the newest load of each replica, by a key of the replica."""
@@ -105,8 +114,7 @@ class StageCost:
             audio_s = load.audio_seconds - before.audio_seconds
             if busy_s > 0 and audio_s >= 0:
                 streams = max(1.0, (load.streams + before.streams) / 2)
-                bucket = 1 << (max(1, round(streams)) - 1).bit_length()
-                total = self._by_streams.setdefault(bucket, _Total())
+                total = self._by_streams.setdefault(_step_of(streams), _Total())
                 total.add(busy_s, audio_s, streams, self.clock())
         self._last = dict(loads)
 
@@ -114,12 +122,33 @@ class StageCost:
         return [each for each in self._by_streams.values() if each.audio_s >= ENOUGH_S]
 
 
-def _between(below: _Total | None, above: _Total | None, share: float) -> float:
+def _step_of(streams: float) -> int:
+    """Number the measurement that a number of streams belongs to."""
+    whole = round(streams)
+    if whole <= _SINGLE:
+        return whole
+    return _SINGLE + 1 + int(_PER_DOUBLING * math.log2(whole / _SINGLE))
+
+
+def _between(sustained: list[_Total], above: _Total, share: float) -> float:
     """Streams at which the model is busy for its share, between two measured loads."""
-    if above is None:
-        return max(share / below.cost, below.most_streams + 1) if below else 0.0
-    if below is None:
+    if not sustained:
         return share / above.cost
-    busy_below, busy_above = below.streams * below.cost, above.streams * above.cost
-    part = (share - busy_below) / (busy_above - busy_below)
+    below = sustained[-1]
+    part = (share - below.busy) / (above.busy - below.busy)
     return below.streams + part * (above.streams - below.streams)
+
+
+def _beyond(sustained: list[_Total], share: float) -> float:
+    """Streams at which the model would be busy for its share, beyond all measured loads."""
+    if not sustained:
+        return 0.0
+    highest = sustained[-1]
+    streams = max(share / highest.cost, highest.most_streams + 1)
+    fewer = [each for each in sustained if each.streams <= highest.streams - _APART]
+    if not fewer:
+        return streams
+    added = (highest.busy - fewer[-1].busy) / (highest.streams - fewer[-1].streams)
+    if added <= 0:
+        return streams
+    return min(streams, highest.streams + (share - highest.busy) / added)

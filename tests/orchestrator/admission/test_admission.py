@@ -10,6 +10,7 @@ import pytest
 from barkserve.errors import Overloaded
 from barkserve.orchestrator.admission.admission import StreamAdmission
 from barkserve.orchestrator.admission.capacity import Capacity
+from barkserve.orchestrator.admission.ramp import STEP_S
 from barkserve.orchestrator.admission.stream import SECONDS_PER_CHARACTER
 from barkserve.serving import caller
 from tests.support.fakes import until
@@ -30,10 +31,17 @@ def admission(capacity: Capacity, max_streams: int = 64, queue_s: float = 0.0) -
     return StreamAdmission(max_streams, lambda: capacity, queue_s)
 
 
-async def accept(at: StreamAdmission, stack: AsyncExitStack, name: str = "a", n: int = 1) -> None:
+async def accept(
+    at: StreamAdmission,
+    stack: AsyncExitStack,
+    name: str = "a",
+    n: int = 1,
+    *,
+    resumed: bool = False,
+) -> None:
     with calling_as(name):
         for _ in range(n):
-            await stack.enter_async_context(at.stream(LONG))
+            await stack.enter_async_context(at.stream(LONG, resumed=resumed))
 
 
 async def refusal(at: StreamAdmission, name: str = "a") -> Overloaded:
@@ -158,3 +166,49 @@ async def test_greedy_caller_leaves_room_for_a_polite_one() -> None:
             assert "greedy runs 3 streams" in str(await refusal(at, "greedy"))
             async with AsyncExitStack() as polite:
                 await accept(at, polite, "polite")
+
+
+async def test_resumed_stream_uses_the_reserve() -> None:
+    at = admission(Capacity(2, rate=3))
+    async with AsyncExitStack() as stack:
+        await accept(at, stack, n=2)
+        await refusal(at)
+        await accept(at, stack, resumed=True)
+        assert (at.active, at.resumed) == (3, 1)
+
+
+async def test_resumed_stream_is_accepted_before_waiting_ones() -> None:
+    at = admission(Capacity(1, rate=1), queue_s=30)
+    async with AsyncExitStack() as first, AsyncExitStack() as second, AsyncExitStack() as third:
+        with calling_as("a"):
+            await first.enter_async_context(at.stream(10))
+        new = asyncio.create_task(accept(at, second))
+        await until(lambda: at.waiting == 1)
+        cut = asyncio.create_task(accept(at, third, resumed=True))
+        await until(lambda: at.waiting == 2)
+        await first.aclose()
+        await cut
+        assert (at.active, at.waiting, new.done()) == (1, 1, False)
+        await third.aclose()
+        await new
+
+
+async def test_resumed_streams_beyond_the_share_have_no_priority() -> None:
+    """A caller cannot get more than its share by claiming that its streams were cut."""
+    at = admission(Capacity(4, rate=5))
+    async with AsyncExitStack() as stack:
+        await accept(at, stack, "polite")
+        await accept(at, stack, "greedy", n=2, resumed=True)
+        with pytest.raises(Overloaded, match="kept for 1 other"):
+            await accept(at, stack, "greedy", resumed=True)
+        await accept(at, stack, "polite")
+
+
+async def test_streams_grow_in_steps_beyond_the_assumed_ones() -> None:
+    at = admission(Capacity(8, rate=9, stage="coarse", assumed=2))
+    async with AsyncExitStack() as stack:
+        await accept(at, stack, n=2)
+        error = await refusal(at)
+        assert error.retry_after_s == STEP_S
+        assert "--assumed-streams" in str(error)
+        await accept(at, stack, resumed=True)  # ran before

@@ -111,8 +111,11 @@ class Reconnection:
             return None
         self._cuts += self._answered
         self._answered = False
+        left_s = self._cut_at + self._limit_s - now
         delay_s = self._next_delay_s(error)
-        if self._cuts > _MAX_CUTS or now + delay_s > self._cut_at + self._limit_s:
+        if isinstance(error, Overloaded) and left_s > 0:
+            delay_s = min(delay_s, left_s)  # tries once more at the end
+        if self._cuts > _MAX_CUTS or delay_s > left_s:
             return None
         return delay_s
 

@@ -3,7 +3,10 @@
 A stream is accepted if the capacity has room for it (`capacity`) and its caller leaves room for
 others (`shares`). Otherwise it waits in a short queue, if room is expected in time. The caller that
 runs the fewest streams is served first. All other streams are refused at once, and are told when
-room is expected (`forecast`).
+room is expected (`forecast`). The number of streams grows in steps (`ramp`).
+
+A stream that continues a cut one has a listener already. As long as its caller is within its share,
+it goes before new streams, may use the reserve that the capacity leaves, and waits longer.
 """
 
 import asyncio
@@ -20,12 +23,16 @@ from barkserve.orchestrator.admission.forecast import (
     Promises,
     free_in_s,
 )
+from barkserve.orchestrator.admission.ramp import STEP_S, Ramp
 from barkserve.orchestrator.admission.shares import Shares
 from barkserve.orchestrator.admission.stream import Stream
 from barkserve.serving.caller import current_caller
 
 _POLL_S = 0.25
 """How often waiting streams look at the capacity, which changes with the load reports."""
+
+RESUMED_QUEUE_S = 10.0
+"""How long a stream that continues a cut one waits for room."""
 
 UNMET_S = 2.0
 """How long a refused stream counts as demand that the autoscaler should meet."""
@@ -50,6 +57,7 @@ class StreamAdmission:
     Attributes:
         capacity: `max_streams`, for load reports.
         taken: streams accepted since the start.
+        resumed: those of them that continue a cut one.
     """
 
     def __init__(
@@ -61,12 +69,14 @@ class StreamAdmission:
     ) -> None:
         self.capacity = max_streams
         self.taken = 0
+        self.resumed = 0
         self._read_capacity = capacity
         self._queue_s = queue_s
         self._during = during
         self._streams: dict[Stream, None] = {}
         self._waiters: list[_Waiter] = []
         self._shares = Shares()
+        self._ramp = Ramp()
         self._promises = Promises()
         self._refused_at: deque[float] = deque(maxlen=max_streams)
         self._made_s = 0.0
@@ -103,52 +113,73 @@ class StreamAdmission:
         return self._made_s + sum(stream.made_s for stream in self._streams)
 
     @asynccontextmanager
-    async def stream(self, characters: int = 0) -> AsyncIterator[Stream]:
+    async def stream(self, characters: int = 0, *, resumed: bool = False) -> AsyncIterator[Stream]:
         """Accept one stream for the duration of the block, perhaps after a short wait.
 
         Args:
             characters: of the text so far.
+            resumed: whether it continues a cut stream.
 
         Raises:
             Overloaded: there is no room, and none is expected in time.
         """
         with self._during():
-            async with self._accepted(characters) as stream:
+            stream = Stream(current_caller().name, characters, resumed=resumed)
+            async with self._accepted(stream):
                 yield stream
 
     @asynccontextmanager
-    async def _accepted(self, characters: int) -> AsyncIterator[Stream]:
-        stream = Stream(current_caller().name, characters)
+    async def _accepted(self, stream: Stream) -> AsyncIterator[None]:
         self._shares.seen(stream.caller, _now())
         self._accept_waiters()
-        if self._has_room(stream.caller, self._read_capacity()):
+        if self._has_room(stream, self._read_capacity()):
             self._accept(stream)
         else:
             await self._wait(stream)
         try:
-            yield stream
+            yield
         finally:
             self._end(stream)
 
-    def _has_room(self, caller: str, capacity: Capacity) -> bool:
+    def _has_room(self, stream: Stream, capacity: Capacity) -> bool:
         if self.active >= self.capacity:
             return False
         if self.active + capacity.elsewhere < 1:
             return True  # also on a machine that is slower than real time
+        if self._goes_first(stream, capacity):
+            return self.active + 1 <= self._limit_with_reserve(capacity)
         limit = self._limit(capacity)
-        return self.active + 1 <= limit - self._shares.room_to_leave(caller, limit)
+        return self.active + 1 <= limit - self._shares.room_to_leave(stream.caller, limit)
+
+    def _goes_first(self, stream: Stream, capacity: Capacity) -> bool:
+        """Whether a stream has a listener already, and its caller is within its share."""
+        limit = self._limit(capacity)
+        return stream.resumed and not self._shares.room_to_leave(stream.caller, limit)
+
+    def _limit_with_reserve(self, capacity: Capacity) -> float:
+        """Streams of this orchestrator that may run if those that were cut continue."""
+        streams = max(capacity.streams, capacity.rate)
+        return min(streams - capacity.elsewhere, self.capacity)
 
     def _limit(self, capacity: Capacity) -> float:
         """Streams of this orchestrator that may run."""
-        return min(capacity.streams - capacity.elsewhere, self.capacity)
+        streams = min(capacity.streams, self._step(capacity))
+        return min(streams - capacity.elsewhere, self.capacity)
+
+    def _step(self, capacity: Capacity) -> float:
+        """Streams of all orchestrators that may run before the next step of the ramp."""
+        limit = self._ramp.limit(self.active + capacity.elsewhere, _now())
+        return max(limit, capacity.assumed)
 
     def _accept(self, stream: Stream) -> None:
         stream.accepted_at = _now()
         self._streams[stream] = None
         self._shares.begin(stream.caller)
         self.taken += 1
+        self.resumed += stream.resumed
 
     def _end(self, stream: Stream) -> None:
+        self._step(self._read_capacity())  # counts the streams that ran until now
         del self._streams[stream]
         self._made_s += stream.made_s
         self._shares.end(stream.caller, _now())
@@ -157,10 +188,13 @@ class StreamAdmission:
     async def _wait(self, stream: Stream) -> None:
         """Wait until the stream is accepted."""
         waiter = _Waiter(stream, asyncio.get_running_loop().create_future())
-        if self._expected_wait_s(stream.caller) > self._queue_s or self.waiting >= self.capacity:
+        first = self._goes_first(stream, self._read_capacity())
+        queue_s = max(self._queue_s, RESUMED_QUEUE_S) if first else self._queue_s
+        is_late = not first and self._expected_wait_s(stream.caller) > queue_s
+        if is_late or self.waiting >= self.capacity:
             raise self._refusal(stream)
         self._waiters.append(waiter)
-        deadline = _now() + self._queue_s
+        deadline = _now() + queue_s
         try:
             while not waiter.accepted.done() and (left_s := deadline - _now()) > 0:
                 await asyncio.wait({waiter.accepted}, timeout=min(left_s, _POLL_S))
@@ -176,12 +210,18 @@ class StreamAdmission:
                 self._waiters.remove(waiter)
 
     def _accept_waiters(self) -> None:
-        """Accept the waiting streams that have room now, those of the smallest callers first."""
+        """Accept the waiting streams that have room now, in their order."""
         if not self._waiters:
             return
-        capacity, running = self._read_capacity(), self._shares.running
-        for waiter in sorted(self._waiters, key=lambda each: running(each.stream.caller)):
-            if self._has_room(waiter.stream.caller, capacity):
+        capacity = self._read_capacity()
+
+        def order(waiter: _Waiter) -> tuple[bool, int]:
+            stream = waiter.stream
+            first = self._goes_first(stream, capacity)
+            return not first, self._shares.running(stream.caller)
+
+        for waiter in sorted(self._waiters, key=order):
+            if self._has_room(waiter.stream, capacity):
                 self._waiters.remove(waiter)
                 self._accept(waiter.stream)
                 waiter.accepted.set_result(None)
@@ -196,11 +236,18 @@ class StreamAdmission:
         """Seconds until enough streams have ended for a place in the line."""
         capacity = self._read_capacity()
         excess = max(0, self.active - max(1, int(self._limit(capacity))))
-        return free_in_s(list(self._streams), place + excess, capacity.rate, _now())
+        free_s = free_in_s(list(self._streams), place + excess, capacity.rate, _now())
+        return min(free_s, place * STEP_S) if self._grows(capacity) else free_s
+
+    def _grows(self, capacity: Capacity) -> bool:
+        """Whether the next step of the ramp will make room."""
+        step = self._step(capacity)
+        return self.active + capacity.elsewhere + 1 > step and step + 1 <= capacity.streams
 
     def _refusal(self, stream: Stream) -> Overloaded:
         now, capacity = _now(), self._read_capacity()
-        place = self.waiting + self._promises.ahead(stream.caller, now) + 1
+        ahead = 0 if stream.resumed else self._promises.ahead(stream.caller, now)
+        place = self.waiting + ahead + 1
         retry_s = min(MAX_RETRY_S, max(MIN_RETRY_S, self._free_in_s(place)))
         self._promises.add(stream.caller, now + retry_s)
         self._refused_at.append(now)
@@ -213,6 +260,11 @@ class StreamAdmission:
                 "later, add a replica, or raise --max-streams"
             )
         running = self.active + capacity.elsewhere
+        if self._grows(capacity):
+            return (
+                f"{running:.0f} streams run, which were never more, and a further one is accepted "
+                f"every {STEP_S:g} s: retry then, or raise --assumed-streams"
+            )
         if running + 1 <= capacity.streams:
             return (
                 f"{caller} runs {self._shares.running(caller)} streams, and the last room is kept "

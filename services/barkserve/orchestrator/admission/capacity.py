@@ -31,12 +31,14 @@ class Capacity:
         elsewhere: streams of other orchestrators.
         rate: seconds of audio per second that the stages make when they are full.
         stage: the stage that limits; empty if nothing is measured.
+        assumed: streams that were assumed before anything was measured.
     """
 
     streams: float
     elsewhere: float = 0.0
     rate: float = 1.0
     stage: str = ""
+    assumed: float = math.inf
 
 
 class RateCapacity:
@@ -64,17 +66,22 @@ class RateCapacity:
             elsewhere=max(_elsewhere(pool) for pool in self._pools.values()),
             rate=streams[stage] / self._share,
             stage=stage,
+            assumed=min(_sum(pool, self._assumed_streams) for pool in self._pools.values()),
         )
 
     def _streams(self, pool: StagePool) -> float:
-        each = pool.cost.real_time_streams(self._share, self._assumed_streams)
-        replicas = [min(each, _slots(replica)) for replica in pool.replicas if _reports(replica)]
-        return max(1.0, sum(replicas) if replicas else each)
+        return _sum(pool, pool.cost.real_time_streams(self._share, self._assumed_streams))
 
 
 def unlimited(read: Callable[[], Capacity]) -> Callable[[], Capacity]:
     """Read the rate only, for a server that limits nothing but the number of streams."""
-    return lambda: replace(read(), streams=math.inf, elsewhere=0.0)
+    return lambda: replace(read(), streams=math.inf, elsewhere=0.0, assumed=math.inf)
+
+
+def _sum(pool: StagePool, each: float) -> float:
+    """Streams of all replicas of a stage, at least 1. A stage without any counts as one."""
+    replicas = [min(each, _slots(replica)) for replica in pool.replicas if _reports(replica)]
+    return max(1.0, sum(replicas) if replicas else each)
 
 
 def _reports(replica: Replica) -> bool:

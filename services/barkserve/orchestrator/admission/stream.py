@@ -17,12 +17,14 @@ class Stream:
         characters: of its text so far.
         made_s: seconds of audio sent so far.
         accepted_at: when it was accepted, in seconds.
+        resumed: whether it continues a cut stream.
     """
 
     caller: str
     characters: int = 0
     made_s: float = 0.0
     accepted_at: float = 0.0
+    resumed: bool = False
 
     @property
     def left_s(self) -> float:

@@ -170,7 +170,8 @@ class Session:
     async def _accept(self) -> None:
         """Become a stream, unless it is one. Raises Overloaded if there is no room."""
         if self._stream is None:
-            accepting = self._backend.admission.stream(self.feed.characters)
+            resumed = self._request.HasField("resume")
+            accepting = self._backend.admission.stream(self.feed.characters, resumed=resumed)
             self._stream = await self._accepted.enter_async_context(accepting)
 
     def cancelled(self) -> speech_pb2.SynthesisFinished:
