@@ -103,7 +103,7 @@ bench: $(BIN)/.test ## compare each stage with transformers (takes minutes; run 
 bench-scaling: $(BIN)/.test ## measure autoscaling under changing load (four minutes; run nothing else)
 	$(BIN)/python -W ignore -m benchmarks.scaling --out benchmarks/results/scaling --plot docs/scaling.png
 
-chaos: $(BIN)/.test ## run all faults on real processes and print what they cost (half an hour; DOCS=1 writes docs/reliability.md)
+chaos: $(BIN)/.test ## run all faults on real processes and print what they cost (a quarter of an hour; DOCS=1 writes docs/reliability.md)
 	$(BIN)/python -m tools.chaos --seed $(SEED) --faults "$(FAULTS)" $(if $(DOCS),--docs docs/reliability.md)
 
 soak: $(BIN)/.test ## speak at twice the capacity for MINUTES (30), check memory and event loops (run nothing else)

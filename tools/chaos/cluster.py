@@ -11,6 +11,8 @@ from tools.chaos.replica import Host, Replica
 ORCHESTRATOR = "orchestrator"
 _STARTUP_S = 400.0
 _STAGE_FLAGS = ("--threads=1", "--drain-seconds=120")
+_MOVED = (b"moving a stream: ", b"a stream lost its replica and tries again: ")
+"""What an orchestrator logs when a stream leaves a replica of a stage."""
 
 
 class Cluster:
@@ -81,6 +83,17 @@ class Cluster:
                 if max(counts):
                     return replicas[counts.index(max(counts))]
                 await asyncio.sleep(0.02)
+
+    def moved_streams(self) -> int:
+        """Count how often a stream left a replica of a stage, in the logs of all orchestrators."""
+        logs = [replica.log.read_bytes() for replica in self.replicas[ORCHESTRATOR]]
+        return sum(log.count(line) for log in logs for line in _MOVED)
+
+    async def resumed_streams(self, other_than: Replica) -> int:
+        """Count the streams that clients continued at the other orchestrators."""
+        others = [each for each in self.replicas[ORCHESTRATOR] if each is not other_than]
+        metrics = await asyncio.gather(*(each.metrics() for each in others))
+        return int(sum(each.get("barkserve_streams_resumed", 0) for each in metrics))
 
     async def __aenter__(self) -> Self:
         for replica in self.all:

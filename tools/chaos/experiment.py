@@ -14,12 +14,14 @@ from tools.chaos.fault import Fault
 from tools.chaos.memory import measured_growth
 from tools.chaos.network import Network
 from tools.chaos.outcome import Outcome
+from tools.chaos.replica import Replica
 from tools.chaos.scene import Scene
 from tools.chaos.speaker import REFUSED, Speaker, utterances
 from tools.chaos.stream import Stream
 
 _ROW_S = 420.0  # no row takes longer
 _DELAY_S = 0.5  # the fault comes up to this long after the first audio
+_RECOVERY_S = 60.0  # no listener waits longer, also on a machine that is slower than real time
 
 
 class Experiment:
@@ -76,11 +78,12 @@ class Experiment:
         scene = Scene(
             self._cluster, draw, self._store, self._utterances, [*speakers], self._network
         )
-        began_s = struck_s = time.monotonic()
+        starts = {replica: replica.starts for replica in self._cluster.all}
+        began_s = time.monotonic()
         async with measured_growth(self._cluster.all) as growth:
             try:
                 async with asyncio.timeout(_ROW_S):
-                    struck_s = await _speak_through(fault, scene, speakers)
+                    await _speak_through(fault, scene, speakers)
             except TimeoutError:
                 scene.failures.append(f"not over after {_ROW_S:.0f} s")
         ended_s = restored_s = time.monotonic()
@@ -89,19 +92,20 @@ class Experiment:
             restored_s = time.monotonic()
         except TimeoutError:
             scene.failures.append("not all services became healthy again")
+        _check_restarts(scene, starts)
         streams = [stream for speaker in scene.speakers for stream in speaker.streams]
         audio_s = sum(arrival.audio_s for stream in streams for arrival in stream.arrivals)
         return replace(
-            self._outcome(fault, scene, streams, struck_s),
+            self._outcome(fault, scene, streams),
             goodput=audio_s / (ended_s - began_s),
-            restored_s=restored_s - struck_s,
+            restored_s=restored_s - scene.struck_s,
             memory_bytes=growth.bytes,
         )
 
-    def _outcome(
-        self, fault: Fault, scene: Scene, streams: Sequence[Stream], struck_s: float
-    ) -> Outcome:
+    def _outcome(self, fault: Fault, scene: Scene, streams: Sequence[Stream]) -> Outcome:
         accepted = [stream for stream in streams if stream.status != REFUSED]
+        recovery_s = max((each.longest_wait_s(scene.struck_s) for each in accepted), default=0.0)
+        scene.expect(recovery_s <= _RECOVERY_S, f"a listener waited for {recovery_s:.0f} s")
         return Outcome(
             fault.key,
             streams=len(accepted),
@@ -109,7 +113,7 @@ class Experiment:
             failed=[f"{s.status or 'UNFINISHED'}: {s.message}" for s in accepted if not s.spoken],
             difference=sum((self._difference(each) for each in accepted), Difference()),
             silence_s=max((each.longest_silence_s for each in accepted), default=0.0),
-            recovery_s=max((each.longest_wait_s(struck_s) for each in accepted), default=0.0),
+            recovery_s=recovery_s,
             notes=scene.notes,
             failures=scene.failures,
         )
@@ -118,23 +122,26 @@ class Experiment:
         return compare(stream.samples, self._references[stream.utterance])
 
 
-async def _speak_through(fault: Fault, scene: Scene, speakers: list[Speaker]) -> float:
-    """Speak, cause the fault, and end after the running streams and one more of each speaker.
+def _check_restarts(scene: Scene, starts: dict[Replica, int]) -> None:
+    """Note a failure for each replica that was started again without being a victim."""
+    for replica, before in starts.items():
+        if replica.starts > before and replica not in scene.victims:
+            codes = replica.exit_codes[before - replica.starts :]
+            scene.failures.append(f"{replica.name} ended with {codes}")
 
-    Returns:
-        The time of the fault, of the clock time.monotonic().
-    """
+
+async def _speak_through(fault: Fault, scene: Scene, speakers: list[Speaker]) -> None:
+    """Speak, cause the fault, and end after the running streams and one more of each speaker."""
     tasks = [asyncio.create_task(speaker.run()) for speaker in speakers]
     try:
         for speaker in speakers:
             await speaker.audible.wait()
         await asyncio.sleep(scene.draw.uniform(0, _DELAY_S))
+        scene.strike()
         async with fault.strike(scene):
-            struck_s = time.monotonic()
             for speaker in speakers:
                 speaker.finish(more=1)
             await asyncio.gather(*tasks)
-        return struck_s
     finally:
         for task in tasks:
             task.cancel()

@@ -44,6 +44,10 @@ class Replica:
         host: where it runs.
         flags: its options.
         folder: gets its log.
+
+    Attributes:
+        starts: number of processes so far.
+        exit_codes: of the processes that have ended; -9 for one that was killed.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class Replica:
         self.host = host
         self.address = f"{host.address}:{free_port()}"
         self.starts = 0
+        self.exit_codes: list[int] = []
         self.log = folder / f"{self.name}.log"
         self._metrics_port = free_port()
         self._flags = tuple(flags)
@@ -106,14 +111,14 @@ class Replica:
                         return
             await asyncio.sleep(0.2)
 
-    async def metrics(self) -> dict[str, float]:
-        """Read its metrics, summed over their labels. Empty if it does not answer.
+    async def metrics(self, timeout_s: float = 2.0) -> dict[str, float]:
+        """Read its metrics, summed over their labels. Empty if it does not answer in time.
 
         A bucket of a histogram has the name `NAME_bucket:BOUND`.
         """
         url = f"http://{self.host.address}:{self._metrics_port}/metrics"
         try:
-            text = await asyncio.to_thread(_fetch, url)
+            text = await asyncio.to_thread(_fetch, url, timeout_s)
         except OSError:
             return {}
         sums: dict[str, float] = {}
@@ -155,11 +160,11 @@ class Replica:
                     stderr=log,
                 )
                 self.starts += 1
-                await self._process.wait()
+                self.exit_codes.append(await self._process.wait())
                 await asyncio.sleep(_RESTART_S)
 
 
-def _fetch(url: str) -> str:
-    with urlopen(url, timeout=2) as response:
+def _fetch(url: str, timeout_s: float) -> str:
+    with urlopen(url, timeout=timeout_s) as response:
         body: bytes = response.read()
     return body.decode()

@@ -9,12 +9,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from barkserve.constants import STAGES
 from tools.chaos.cluster import ORCHESTRATOR
-from tools.chaos.scene import Scene
+from tools.chaos.scene import Scene, becomes
 
 STAGES_HOST, CLIENTS_HOST = 0, 1
 CLIENT_STREAMS = 4
 _CLOSED_WITHIN_S = 120.0
+_NOTICE_S = 30.0
+_TRIES = 5
 _ESTABLISHED = "01"
 _TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 
@@ -23,8 +26,23 @@ _TABLES = ("/proc/net/tcp", "/proc/net/tcp6")
 async def cut_stages(scene: Scene) -> AsyncIterator[None]:
     """Cut the link of the machine with the second replica of each stage."""
     assert scene.network is not None
-    await scene.network.cut(STAGES_HOST)
+    far = [scene.cluster.replicas[stage][-1] for stage in STAGES]
+    have_left = await scene.leavers(far[0])
+
+    async def have_streams() -> bool:
+        return sum(await asyncio.gather(*(each.streams() for each in far))) > 1
+
     try:
+        for _ in range(_TRIES):
+            await becomes(have_streams, _NOTICE_S)
+            scene.strike()
+            await scene.network.cut(STAGES_HOST)
+            if await becomes(have_left, _NOTICE_S):
+                break
+            await scene.network.restore(STAGES_HOST)
+            await scene.cluster.serving()
+        else:
+            scene.failures.append(f"the lost machine hit no stream in {_TRIES} tries")
         yield
     finally:
         await scene.network.restore(STAGES_HOST)
@@ -47,6 +65,7 @@ async def cut_clients(scene: Scene) -> AsyncIterator[None]:
         scene.expect(bool(await client.stdout.readline()), "the clients on the machine failed")
         peer = scene.network.host(CLIENTS_HOST).address
         scene.expect(_connections_from(peer) > 0, "the clients on the machine are not connected")
+        scene.strike()
         await scene.network.cut(CLIENTS_HOST)
         closing = asyncio.create_task(_seconds_until_closed(peer))
         yield

@@ -8,14 +8,15 @@ import grpc
 
 from barkserve.v1 import speech_pb2, speech_pb2_grpc
 from tools.chaos.cluster import ORCHESTRATOR
-from tools.chaos.scene import Scene
-from tools.chaos.speaker import Speaker
+from tools.chaos.scene import Scene, becomes
+from tools.chaos.speaker import REFUSED, Speaker
 
 OVERLOAD = 10
 OVERLOAD_S = 20.0
 SLOW_READERS = 8
 IDLE_CALLS = 200
 SILENT_CONNECTIONS = 200
+_OPENED_S = 60.0
 _LONG_TEXT = "The river rises slowly, and the mill wheel turns. " * 20
 
 
@@ -34,6 +35,8 @@ async def overload(scene: Scene) -> AsyncIterator[None]:
         for speaker in extra:
             speaker.finish_accepted()
         await asyncio.gather(*tasks)
+        statuses = [stream.status for speaker in scene.speakers for stream in speaker.streams]
+        scene.expect(REFUSED in statuses, "no stream was refused")
     finally:
         for task in tasks:
             task.cancel()
@@ -46,7 +49,10 @@ async def slow_readers(scene: Scene) -> AsyncIterator[None]:
         speech = await _stub(stack, scene)
         request = speech_pb2.SynthesizeRequest(text=_LONG_TEXT, seed=1)
         calls = [speech.Synthesize(request) for _ in range(SLOW_READERS)]
+        await _expect_open(scene, SLOW_READERS)
         yield
+        held = sum(not call.done() for call in calls)
+        scene.expect(held == SLOW_READERS, f"only {held} calls that read nothing were held")
         for call in calls:
             call.cancel()
 
@@ -63,11 +69,24 @@ async def idle_clients(scene: Scene) -> AsyncIterator[None]:
         for _ in range(SILENT_CONNECTIONS):
             _, writer = await asyncio.open_connection(host, int(port))
             writers.append(writer)
+        await _expect_open(scene, IDLE_CALLS)
         yield
+        held = sum(not call.done() for call in calls)
+        scene.expect(held == IDLE_CALLS, f"only {held} idle calls were held")
         for call in calls:
             call.cancel()
         for writer in writers:
             writer.transport.abort()
+
+
+async def _expect_open(scene: Scene, calls: int) -> None:
+    """Wait until the first orchestrator serves calls, and note a failure if it does not."""
+    orchestrator = scene.cluster.replicas[ORCHESTRATOR][0]
+
+    async def are_open() -> bool:
+        return await orchestrator.streams() >= calls
+
+    scene.expect(await becomes(are_open, _OPENED_S), f"{calls} calls could not be opened")
 
 
 async def _stub(stack: AsyncExitStack, scene: Scene) -> "speech_pb2_grpc.SpeechServiceAsyncStub":

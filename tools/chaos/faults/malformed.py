@@ -40,6 +40,7 @@ async def malformed(scene: Scene) -> AsyncIterator[None]:
                 code = await _send(channel, method, message)
                 codes[code] += 1
                 scene.expect(code not in _UNTYPED, f"{method} answered {code.name}")
+    scene.expect(codes[grpc.StatusCode.INVALID_ARGUMENT] > 0, "no message was refused")
     scene.notes.append(", ".join(f"{count} {code.name}" for code, count in codes.most_common()))
     yield
 

@@ -1,22 +1,17 @@
-"""Faults of processes and threads: killed, drained, stopped, frozen."""
+"""Faults of processes: killed, drained, stopped. Each is repeated until it hits a stream."""
 
-import asyncio
-import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
 
-from barkserve.constants import STAGES
-from tools.chaos.cluster import ORCHESTRATOR
 from tools.chaos.replica import Replica
-from tools.chaos.scene import Scene
+from tools.chaos.scene import Scene, becomes
 
 Strike = Callable[[Scene], AbstractAsyncContextManager[None]]
 
-_CPU_SAMPLE_S = 0.5
-_UTIME = 11  # index in /proc/PID/stat after the name
+_TRIES = 5
+_NOTICE_S = 30.0  # until a stream leaves a lost replica; three seconds on a machine with free cores
+_DRAIN_S = 150.0
 
 
 @asynccontextmanager
@@ -30,25 +25,38 @@ def kill(service: str) -> Strike:
 
     @asynccontextmanager
     async def strike(scene: Scene) -> AsyncIterator[None]:
-        (await scene.cluster.busiest(service)).send(signal.SIGKILL)
+        for _ in range(_TRIES):
+            victim = await scene.cluster.busiest(service)
+            have_left = await scene.leavers(victim)
+            scene.victims.append(victim)
+            scene.strike()
+            victim.send(signal.SIGKILL)
+            if await becomes(have_left, _NOTICE_S):
+                break
+            await scene.cluster.serving()
+        else:
+            scene.failures.append(f"SIGKILL of {service} hit no stream in {_TRIES} tries")
         yield
 
     return strike
 
 
-@asynccontextmanager
-async def roll_stages(scene: Scene) -> AsyncIterator[None]:
-    """Send SIGTERM to a busy replica of each stage. Each drains and starts again."""
-    for stage in STAGES:
-        (await scene.cluster.busiest(stage)).send(signal.SIGTERM)
-    yield
+def roll(*services: str) -> Strike:
+    """Send SIGTERM to a busy replica of each service. Each drains and starts again."""
 
+    @asynccontextmanager
+    async def strike(scene: Scene) -> AsyncIterator[None]:
+        ends = []
+        for service in services:
+            victim = await scene.cluster.busiest(service)
+            ends.append((victim, len(victim.exit_codes)))
+            victim.send(signal.SIGTERM)
+        scene.victims += [victim for victim, _ in ends]
+        yield
+        for victim, before in ends:
+            await expect_exit(scene, victim, before, 0, _DRAIN_S)
 
-@asynccontextmanager
-async def roll_orchestrator(scene: Scene) -> AsyncIterator[None]:
-    """Send SIGTERM to a busy orchestrator. It drains and starts again."""
-    (await scene.cluster.busiest(ORCHESTRATOR)).send(signal.SIGTERM)
-    yield
+    return strike
 
 
 def stop(*services: str) -> Strike:
@@ -56,80 +64,48 @@ def stop(*services: str) -> Strike:
 
     @asynccontextmanager
     async def strike(scene: Scene) -> AsyncIterator[None]:
-        victim = await scene.cluster.busiest(scene.draw.choice(services))
-        scene.notes.append(victim.service)
-        victim.send(signal.SIGSTOP)
+        service = scene.draw.choice(services)
+        victim = None
         try:
+            for _ in range(_TRIES):
+                victim = await scene.cluster.busiest(service)
+                have_left = await scene.leavers(victim)
+                scene.strike()
+                victim.send(signal.SIGSTOP)
+                if await becomes(have_left, _NOTICE_S):
+                    break
+                victim.send(signal.SIGCONT)
+                await scene.cluster.serving()
+            else:
+                scene.failures.append(f"SIGSTOP of {service} hit no stream in {_TRIES} tries")
+            scene.notes.append(service)
             yield
         finally:
-            victim.send(signal.SIGCONT)
+            if victim is not None:
+                victim.send(signal.SIGCONT)
 
     return strike
 
 
-def freeze_event_loop(*services: str) -> Strike:
-    """Freeze the main thread of a busy replica of one of the services."""
+async def expect_exit(
+    scene: Scene, victim: Replica, before: int, code: int, within_s: float
+) -> None:
+    """Wait until a process ends, and note a failure unless it ends with an exit code in time.
 
-    @asynccontextmanager
-    async def strike(scene: Scene) -> AsyncIterator[None]:
-        victim = await scene.cluster.busiest(scene.draw.choice(services))
-        async with _frozen(scene, victim, victim.pid):
-            yield
+    Args:
+        scene: gets the failure.
+        victim: the replica.
+        before: the number of its processes that had ended before the fault.
+        code: the expected exit code.
+        within_s: the time that it has.
+    """
 
-    return strike
+    async def has_ended() -> bool:
+        return len(victim.exit_codes) > before
 
-
-@asynccontextmanager
-async def freeze_model_thread(scene: Scene) -> AsyncIterator[None]:
-    """Freeze the thread of a busy stage that runs the model."""
-    victim = await scene.cluster.busiest(scene.draw.choice(STAGES))
-    while (tid := await _computing_thread(victim)) is None:
-        victim = await scene.cluster.busiest(victim.service)
-    async with _frozen(scene, victim, tid):
-        yield
-
-
-async def _computing_thread(replica: Replica) -> int | None:
-    """Return the thread beside the main one that uses the most CPU time, None if all wait."""
-    before = _cpu_ticks(replica.pid)
-    await asyncio.sleep(_CPU_SAMPLE_S)
-    after = _cpu_ticks(replica.pid)
-    used = {
-        tid: ticks - before[tid]
-        for tid, ticks in after.items()
-        if tid in before and tid != replica.pid
-    }
-    tid = max(used, key=lambda each: used[each], default=None)
-    return (
-        tid
-        if tid is not None and used[tid] >= _CPU_SAMPLE_S * os.sysconf("SC_CLK_TCK") / 10
-        else None
+    await becomes(has_ended, within_s)
+    ended = victim.exit_codes[before:]
+    scene.expect(
+        ended == [code],
+        f"{victim.name} ended with {ended or 'nothing'} instead of exit code {code}",
     )
-
-
-def _cpu_ticks(pid: int) -> dict[int, int]:
-    ticks = {}
-    for stat in Path(f"/proc/{pid}/task").glob("*/stat"):
-        fields = stat.read_text().rpartition(")")[2].split()
-        ticks[int(stat.parent.name)] = int(fields[_UTIME])
-    return ticks
-
-
-@asynccontextmanager
-async def _frozen(scene: Scene, victim: Replica, tid: int) -> AsyncIterator[None]:
-    starts = victim.starts
-    tracer = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tools.chaos.freeze_thread", str(tid),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    assert tracer.stdin is not None
-    assert tracer.stdout is not None
-    frozen = await tracer.stdout.readline()
-    scene.expect(bool(frozen), f"thread {tid} of {victim.name} could not be frozen")
-    try:
-        yield
-    finally:
-        restarted = "was restarted" if victim.starts > starts else "went on"
-        scene.notes.append(f"{victim.service}; it {restarted}")
-        tracer.stdin.close()
-        await tracer.wait()

@@ -7,15 +7,8 @@ from tools.chaos.faults.disk import full_disk
 from tools.chaos.faults.link import cut_clients, cut_stages
 from tools.chaos.faults.load import idle_clients, overload, slow_readers
 from tools.chaos.faults.malformed import malformed
-from tools.chaos.faults.process import (
-    freeze_event_loop,
-    freeze_model_thread,
-    kill,
-    nothing,
-    roll_orchestrator,
-    roll_stages,
-    stop,
-)
+from tools.chaos.faults.process import kill, nothing, roll, stop
+from tools.chaos.faults.thread import freeze_event_loop, freeze_model_thread
 
 _CONTINUES = "Another replica continues with the next sample."
 _MOVES = "Its streams move to another replica; new streams avoid it."
@@ -36,13 +29,13 @@ FAULTS = (
         "roll-stages",
         "SIGTERM of one replica of each stage",
         "A rollout disturbs no stream.",
-        roll_stages,
+        roll(*STAGES),
     ),
     Fault(
         "roll-orchestrator",
         "SIGTERM of an orchestrator",
         "A rollout disturbs no stream.",
-        roll_orchestrator,
+        roll(ORCHESTRATOR),
     ),
     Fault("stop-stage", "SIGSTOP of a stage", _MOVES, stop(*STAGES)),
     Fault(
