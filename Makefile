@@ -32,6 +32,8 @@ PROTOS := protos/barkserve/v1/*.proto protos/barkserve/external/*.proto
 PROTOC := .venv-protos/bin/python -m grpc_tools.protoc -Iprotos --plugin=.venv-protos/bin/protoc-gen-mypy_grpc
 generate = $(PROTOC) --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) $(PROTOS)
 
+NODE_CLIENT := clients/node
+
 .PHONY: demo test check format coverage fuzz fuzz-rpc docs protos bench bench-scaling bench-long chaos soak image sbom lock audit test-image test-kubernetes test-apps test-clients clean help
 
 help: ## list the targets
@@ -138,10 +140,10 @@ test-apps: $(BIN)/.stages .venv-apps/.done ## test Pipecat, LiveKit, S3 voices a
 	PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 --http-port 0 -- \
 		.venv-apps/bin/python -m pytest --confcutdir=tests/apps -W default::DeprecationWarning tests/apps
 
-test-clients: $(BIN)/.test ## test the gateway, the page in Chromium, the SDKs, the examples and the snippets (installs Debian's chromium if it is missing)
+test-clients: $(BIN)/.test $(NODE_CLIENT)/dist/index.mjs ## test the gateway, the page in Chromium, the SDKs, the Node.js client, the examples and the snippets (needs npm; installs Debian's chromium)
 	@command -v chromium google-chrome >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \
 		|| { echo "Chromium is missing: install it, or run make test-clients as root on Debian"; exit 1; }
-	$(BIN)/pytest tests/gateway
+	NODE_CLIENT=1 $(BIN)/pytest tests/gateway tests/node
 	PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 --http-port 0 -- pytest tests/examples
 
 # Training of bark-mini; everything is written to WORK. The steps, in order:
@@ -153,7 +155,7 @@ train-%: $(BIN)/.train
 	$(BIN)/python -m training $* $(if $(filter evaluate,$*),$(WORK)/export/bark-mini,--work $(WORK)) $(ARGS)
 
 clean: ## remove everything that make created
-	rm -rf .venv .venv-protos .venv-apps .venv-tools .kubernetes .cache .coverage* build site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(NODE_CLIENT)/node_modules $(NODE_CLIENT)/dist .venv .venv-protos .venv-apps .venv-tools .kubernetes .cache .coverage* build site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -183,6 +185,13 @@ $(BIN)/.fuzz: $(BIN)/.stages
 $(BIN)/.train: $(BIN)/.stages training/requirements.txt
 	$(BIN)/pip install --quiet -c $(CONSTRAINTS) -r training/requirements.txt
 	@touch $@
+
+$(NODE_CLIENT)/node_modules/.package-lock.json: $(NODE_CLIENT)/package.json $(NODE_CLIENT)/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or newer"; exit 1; }
+	npm --prefix $(NODE_CLIENT) ci --no-audit --no-fund
+
+$(NODE_CLIENT)/dist/index.mjs: $(NODE_CLIENT)/node_modules/.package-lock.json $(shell find $(NODE_CLIENT)/src -name '*.ts')
+	npm --prefix $(NODE_CLIENT) run build
 
 .venv-protos/.done: Makefile
 	$(PYTHON) -m venv .venv-protos

@@ -14,7 +14,12 @@ from tests.support.snippets import EXECUTED, NOT_EXECUTED, snippets
 from training.__main__ import STEPS
 
 ROOT = Path(__file__).parent.parent
-OPTIONAL = ("CONTRIBUTING.md", "SECURITY.md", "clients/python/README.md")
+OPTIONAL = (
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "clients/python/README.md",
+    "clients/node/README.md",
+)
 PAGES = [
     ROOT / "README.md",
     ROOT / "CHANGELOG.md",

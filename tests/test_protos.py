@@ -102,9 +102,11 @@ def test_generated_code_has_types(name: str) -> None:
         assert module.with_suffix(".pyi").exists()
 
 
-def test_copied_status_proto_equals_the_package() -> None:
-    installed = Path(next(iter(google.rpc.__path__))) / "status.proto"
-    assert without_comments(ROOT / "protos/google/rpc/status.proto") == without_comments(installed)
+@pytest.mark.parametrize("name", ["status", "error_details"])
+def test_copied_proto_equals_the_package(name: str) -> None:
+    installed = Path(next(iter(google.rpc.__path__))) / f"{name}.proto"
+    copied = ROOT / f"protos/google/rpc/{name}.proto"
+    assert without_comments(copied) == without_comments(installed)
 
 
 def without_comments(path: Path) -> list[str]:

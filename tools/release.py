@@ -14,6 +14,8 @@ def versions() -> dict[str, str]:
     """Return the version that each place in the tree states, by a name for the place."""
     places = {
         "clients/python/barkclient/_version.py": r'^__version__ = "(.+)"',
+        "clients/node/package.json": r'^  "version": "(.+)"',
+        "clients/node/package-lock.json": r'^  "version": "(.+)"',
         "pyproject.toml": r'"barkclient==([^"]+)"',
         "helm/barkserve/Chart.yaml": r"^version: (\S+)",
         "helm/barkserve/Chart.yaml (appVersion)": r"^appVersion: (\S+)",

@@ -19,6 +19,7 @@ EXECUTED = {  # by page and language ("": commands of barkclient), which test
     ("README.md", ""): HERE,
     ("docs/clients.md", "python"): HERE,
     ("docs/clients.md", ""): HERE,
+    ("docs/clients.md", "js"): "tests/node/test_package.py",
     ("docs/clients.md", "json"): "tests/barkclient/test_retry.py",
     ("docs/formats.md", ""): HERE,
     ("docs/http.md", "python"): "tests/gateway/test_docs.py",

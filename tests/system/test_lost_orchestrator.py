@@ -11,10 +11,8 @@ from pathlib import Path
 import pytest_asyncio
 
 from barkclient import AsyncClient, Client
-from barkserve.constants import STAGES
 from fixtures.checkpoints import TINY, CheckpointSpec, never_ending
-from fixtures.processes import ServiceProcess, service_process
-from tests.support.services import running
+from tests.support.orchestrators import Orchestrators, running_orchestrators
 from tests.support.tcp_proxy import running_proxy
 
 # With longer segments, FIRST would not fill one, and would wait for more text: `max_delay_ms`.
@@ -24,31 +22,12 @@ MOVE_S = 15.0
 """Generous for a loaded machine: a hung orchestrator is left after two or three seconds."""
 
 
-class Orchestrators:
-    """Two orchestrator processes in front of the same stages."""
-
-    def __init__(self, first: ServiceProcess, second: ServiceProcess) -> None:
-        self.first, self.second = first, second
-
-    @property
-    def target(self) -> str:
-        """Both, as a client's target; the first is preferred."""
-        return f"ipv4:{self.first.address},{self.second.address}"
-
-
 @pytest_asyncio.fixture
 async def orchestrators(
     checkpoint_of: Callable[[CheckpointSpec], Path],
 ) -> AsyncIterator[Orchestrators]:
-    folder = checkpoint_of(SPEC)
-    async with AsyncExitStack() as stack:
-        stages = [await stack.enter_async_context(running(name, folder)) for name in STAGES]
-        words = [f"--{name}={stage.address}" for name, stage in zip(STAGES, stages, strict=True)]
-        first, second = [
-            await stack.enter_async_context(service_process("orchestrator", folder, *words))
-            for _ in range(2)
-        ]
-        yield Orchestrators(first, second)
+    async with running_orchestrators(checkpoint_of(SPEC)) as started:
+        yield started
 
 
 async def uncut(orchestrators: Orchestrators, text: str) -> bytes:

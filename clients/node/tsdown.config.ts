@@ -1,0 +1,6 @@
+import { defineConfig } from "tsdown";
+
+export default defineConfig([
+  { entry: "src/index.ts", format: ["esm", "cjs"], dts: true, sourcemap: true, platform: "node" },
+  { entry: "src/command.ts", format: "esm", dts: false, platform: "node", clean: false },
+]);

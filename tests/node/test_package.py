@@ -1,0 +1,121 @@
+"""The Node.js client as a stranger installs it: its package, its command and its documentation."""
+
+import asyncio
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from barkclient import AsyncClient
+from tests.node.conftest import CLIENT, ROOT, run
+from tests.support.services import Chain, running_chain
+
+TEXT = "hello the world"
+PAGES = {"clients": ROOT / "docs/clients.md", "readme": CLIENT / "README.md"}
+PROGRAMS = [
+    pytest.param(program, id=f"{name}-{number}")
+    for name, page in PAGES.items()
+    for number, program in enumerate(
+        re.findall(r"^```js\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
+    )
+]
+MODULE = """
+const client = new BarkClient(process.env.BARKCLIENT_SERVER);
+const wrong = client.synthesize("Hello", { voice: "v2/ghost" }).read();
+wrong.catch((error) => {
+  if (!(error instanceof VoiceNotFound)) throw error;
+  return client.synthesize(process.env.TEXT, { seed: 7 }).bytes();
+}).then((bytes) => {
+  process.stdout.write(Buffer.from(bytes).toString("hex"));
+  client.close();
+});
+"""
+IMPORTS = {
+    "esm.mjs": 'import { BarkClient, VoiceNotFound } from "barkclient";',
+    "cjs.cjs": 'const { BarkClient, VoiceNotFound } = require("barkclient");',
+}
+
+
+async def spoken(chain: Chain) -> bytes:
+    async with AsyncClient(chain.address) as client:
+        return (await client.synthesize(TEXT, seed=7).read()).audio
+
+
+async def run_with(chain: Chain, *words: str, cwd: Path, **environment: str) -> str:
+    """Run a command that calls the chain, which runs in this process."""
+    address = {"BARKCLIENT_SERVER": chain.address}
+    return await asyncio.to_thread(run, *words, cwd=cwd, **(address | environment))
+
+
+@pytest.mark.parametrize("name", IMPORTS)
+async def test_installed_package_speaks_as_python_does(
+    installed: Path, tiny_folder: Path, name: str
+) -> None:
+    (installed / name).write_text(IMPORTS[name] + MODULE)
+    async with running_chain(tiny_folder) as chain:
+        output = await run_with(chain, "node", name, cwd=installed, TEXT=TEXT)
+        assert bytes.fromhex(output) == await spoken(chain)
+
+
+async def test_installed_command_writes_speech(installed: Path, tiny_folder: Path) -> None:
+    async with running_chain(tiny_folder) as chain:
+        say = ("npx", "barkclient", "say", TEXT, "--seed", "7")
+        await run_with(chain, *say, "-o", "hello.wav", cwd=installed)
+        await run_with(chain, *say, "-o", "hello.pcm", "-q", cwd=installed)
+        expected = await spoken(chain)
+    assert (installed / "hello.pcm").read_bytes() == expected
+    file = (installed / "hello.wav").read_bytes()
+    assert file[44:] == expected
+    assert int.from_bytes(file[4:8], "little") == len(file) - 8
+    assert int.from_bytes(file[40:44], "little") == len(expected)
+
+
+async def test_command_reports_errors_in_one_line(installed: Path, tiny_folder: Path) -> None:
+    async with running_chain(tiny_folder) as chain:
+        cases = {
+            ("say", "Hello", "--voice", "v2/ghost"): 2,
+            ("say", "Hello", "--format", "wma"): 2,
+            ("say", "Hello", "--server", "127.0.0.1:1"): 3,
+            ("say", "Hello", "--timeout", "0.001"): 5,
+        }
+        for words, code in cases.items():
+            process = await asyncio.create_subprocess_exec(
+                "npx",
+                "barkclient",
+                *words,
+                cwd=installed,
+                env={**os.environ, "BARKCLIENT_SERVER": chain.address},
+                stderr=asyncio.subprocess.PIPE,
+            )
+            _, message = await process.communicate()
+            assert process.returncode == code, message
+            assert re.fullmatch(rb"barkclient: [^\n]+\n", message), message
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+async def test_documented_program_runs(installed: Path, tiny_folder: Path, program: str) -> None:
+    for name in ("speech.wav", "speech.pcm"):
+        (installed / name).unlink(missing_ok=True)
+    async with running_chain(tiny_folder) as chain:
+        program = program.replace("localhost:50051", chain.address).replace("v2/slt", "none")
+        (installed / "documented.mjs").write_text(program)
+        await run_with(chain, "node", "documented.mjs", cwd=installed)
+    written = [path for name in ("speech.wav", "speech.pcm") if (path := installed / name).exists()]
+    assert all(path.stat().st_size > 1000 for path in written)
+    assert written or "Write" not in program
+
+
+def test_package_is_publishable(client: Path) -> None:
+    run("npm", "run", "check-package", cwd=client)
+
+
+def test_sources_pass_the_checks(client: Path) -> None:
+    run("npm", "run", "check", cwd=client)
+
+
+def test_generated_code_is_reproduced(client: Path, tmp_path: Path) -> None:
+    shutil.copytree(client / "src/gen", tmp_path / "committed")
+    run("npm", "run", "generate", cwd=client)
+    run("diff", "-r", tmp_path / "committed", client / "src/gen", cwd=client)
