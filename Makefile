@@ -144,7 +144,8 @@ test-clients: $(BIN)/.test $(NODE_CLIENT)/dist/index.mjs ## test the gateway, th
 	@command -v chromium google-chrome >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \
 		|| { echo "Chromium is missing: install it, or run make test-clients as root on Debian"; exit 1; }
 	NODE_CLIENT=1 $(BIN)/pytest tests/gateway tests/node
-	PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 --http-port 0 -- pytest tests/examples
+	PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 --http-port 0 \
+		--voice-store build/test-voices -- pytest tests/examples
 
 # Training of bark-mini; everything is written to WORK. The steps, in order:
 #   train-texts train-pronounce train-teacher train-features train-codes
