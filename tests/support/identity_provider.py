@@ -1,6 +1,7 @@
 """An identity provider for tests: a real HTTP server with a JWKS, and JSON web tokens."""
 
 import json
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+
+from tests.support.certificates import Files
 
 ISSUER = "https://login.example"
 AUDIENCE = "barkserve"
@@ -51,8 +54,8 @@ class IdentityProvider:
         return jwt.encode(payload, key, algorithm, headers={"kid": key_id})
 
     @contextmanager
-    def serving(self) -> Iterator[None]:
-        """Serve the JWKS."""
+    def serving(self, files: Files | None = None) -> Iterator[None]:
+        """Serve the JWKS, over TLS with these files or else in plaintext."""
         provider = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -67,7 +70,12 @@ class IdentityProvider:
             def log_message(self, *_: object) -> None: ...
 
         with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+            if files is not None:
+                context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+                context.load_cert_chain(files.certificate, files.key)
+                server.socket = context.wrap_socket(server.socket, server_side=True)
             Thread(target=server.serve_forever, daemon=True).start()
-            self.url = f"http://127.0.0.1:{server.server_address[1]}/jwks"
+            scheme = "http" if files is None else "https"
+            self.url = f"{scheme}://127.0.0.1:{server.server_address[1]}/jwks"
             yield
             server.shutdown()

@@ -18,8 +18,8 @@ from google.protobuf.message import DecodeError
 
 from barkserve.errors import BarkserveError, IdleTimeout, InvalidArgument, ShuttingDown
 from barkserve.request_id import METADATA_KEY, begin_request
-from barkserve.serving import caller
 from barkserve.serving.auth.access_control import AccessControl
+from barkserve.serving.auth.admitted_rpc import admit
 from barkserve.serving.message_shape import check_shape
 from barkserve.serving.metrics import Metrics, RpcMetrics
 from barkserve.serving.rpc_context import RpcContext
@@ -31,6 +31,8 @@ _HEALTH_PREFIX = "/grpc.health."
 """Method names of the service that stays open, for probes."""
 _OWN_PREFIXES = ("/barkserve.", "/nvidia.riva.")
 """Method names of the services whose RPCs are counted, and ended by a drain."""
+MAX_HEALTH_BYTES = 4096
+"""Size of a health check. It is kept for as long as a client watches."""
 
 MALFORMED = "is not a valid protobuf message of this method"
 
@@ -92,19 +94,8 @@ def _request_id(context: RpcContext) -> str:
     return next((str(value) for key, value in metadata if key == METADATA_KEY), "")
 
 
-def _checked(handler: Unary) -> Unary:
-    """Refuse malformed requests of a handler that nothing else wraps."""
-
-    async def checked(request: object, context: RpcContext) -> object:
-        if isinstance(request, _Malformed):
-            await abort(context, request.error)
-        return await handler(request, context)
-
-    return checked
-
-
 class RpcInterceptor(grpc.aio.ServerInterceptor):
-    """Wraps the handlers of all services; those of health only check the size of requests.
+    """Wraps the handlers of all services. Those of health only refuse malformed requests.
 
     Streaming handlers are async generators. The interceptor writes their responses itself, so the
     generator's `finally` runs at once when the client disconnects, the deadline passes, or a write
@@ -187,13 +178,25 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
     def _health(
         self, handler: "grpc.RpcMethodHandler[Request, Response]"
     ) -> "grpc.RpcMethodHandler[Request, Response]":
-        codecs = self._codecs(handler)
+        limit = min(self._max_request_bytes, MAX_HEALTH_BYTES)
+        codecs = _returning(handler.request_deserializer, limit), handler.response_serializer
         if handler.unary_stream is not None:  # it writes its responses itself
-            watch = _checked(cast(Unary, handler.unary_stream))
+            watch = self._checked(cast(Unary, handler.unary_stream))
             return grpc.unary_stream_rpc_method_handler(watch, *codecs)
         return grpc.unary_unary_rpc_method_handler(
-            _checked(cast(Unary, handler.unary_unary)), *codecs
+            self._checked(cast(Unary, handler.unary_unary)), *codecs
         )
+
+    def _checked(self, handler: Unary) -> Unary:
+        """Refuse and count the malformed requests of a handler that nothing else wraps."""
+
+        async def checked(request: object, context: RpcContext) -> object:
+            if isinstance(request, _Malformed):
+                self._metrics.begin().end(request.error.status)
+                await abort(context, request.error)
+            return await handler(request, context)
+
+        return checked
 
     def _stream(self, handler: Streaming, method: str) -> Unary:
         async def write_all(request: object, context: RpcContext, rpc: RpcMetrics | None) -> None:
@@ -233,7 +236,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
             started = time.perf_counter()
             outcome = "OK"
             try:
-                caller.current.set(await self._access.admit(method, context))
+                await admit(self._access, method, context)
                 with self._counted() if counted else nullcontext():
                     if isinstance(request, _Malformed):
                         raise request.error

@@ -15,6 +15,7 @@ from barkserve.external import orca_pb2_grpc
 from barkserve.serving import orca
 from barkserve.serving.grpc_options import SERVER_OPTIONS
 from barkserve.serving.health import HealthServicer
+from barkserve.serving.interceptors import RpcInterceptor
 from barkserve.serving.orca import LoadReporter
 from barkserve.serving.ports import bind
 from barkserve.serving.service import Service, register_with
@@ -25,16 +26,13 @@ _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 _READINESS_INTERVAL_S = 0.25
 
-_MAX_HEALTH_BYTES = 4096
-"""Size of a request on the port that serves only health."""
-
 
 @dataclass(frozen=True)
 class Published:
     """A service on a server, with its health and its load reports."""
 
     service: Service
-    health: health.aio.HealthServicer
+    health: HealthServicer
     reporter: LoadReporter
 
     async def follow_readiness(self) -> None:
@@ -98,20 +96,23 @@ async def publish(
 
 @asynccontextmanager
 async def health_server(
-    options: ServiceOptions,
-) -> AsyncIterator[Callable[[health.aio.HealthServicer], Awaitable[None]]]:
+    options: ServiceOptions, interceptor: RpcInterceptor
+) -> AsyncIterator[Callable[[HealthServicer], Awaitable[None]]]:
     """The plaintext server on --health-port, if that option is set.
+
+    Args:
+        options: where to listen.
+        interceptor: refuses malformed requests, as on the main port.
 
     Yields:
         A function that starts the server, given the health servicer. The port is bound before, so
         that a port in use is an error before the model is loaded.
     """
-    server_options = (*SERVER_OPTIONS, ("grpc.max_receive_message_length", _MAX_HEALTH_BYTES))
-    server = grpc.aio.server(options=server_options)
+    server = grpc.aio.server(interceptors=[interceptor], options=SERVER_OPTIONS)
     if options.health_port:
         bind(server, options.host, options.health_port, option="--health-port")
 
-    async def start(servicer: health.aio.HealthServicer) -> None:
+    async def start(servicer: HealthServicer) -> None:
         health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
         if options.health_port:
             await server.start()

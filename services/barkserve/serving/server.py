@@ -62,7 +62,7 @@ async def serve(options: ServiceOptions, metrics: Metrics, build: Callable[[], S
         stack.push_async_callback(server.stop, None)
         credentials = await stack.enter_async_context(_credentials(options, metrics))
         port = bind(server, options.host, options.port, credentials)
-        start_health = await stack.enter_async_context(health_server(options))
+        start_health = await stack.enter_async_context(health_server(options, interceptor))
         stack.callback(metrics.serve(options.host, options.metrics_port))
         service = build()
         await service.start()

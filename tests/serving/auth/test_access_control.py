@@ -309,15 +309,28 @@ async def test_changes_of_voices_are_audited(
     ]
 
 
-async def test_keeping_a_voice_needs_the_role(checkpoint_of: Folder, tmp_path: Path) -> None:
+async def test_keeping_a_voice_needs_the_role(
+    checkpoint_of: Folder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "barkserve.audit")
     tokens = write_tokens(tmp_path / "t", "bot speak", "editor speak manage-voices")
     options = {"auth_tokens": tokens, "voice_store": str(tmp_path / "voices")}
     async with running_chain(checkpoint_of(TINY), **options) as chain:
         request = speech_pb2.SynthesizeRequest(text="Hello.", keep_voice=True)
         with pytest.raises(grpc.aio.AioRpcError, match="keep_voice needs the role 'manage-voices'"):
             await heard(chain.speech.Synthesize(request, metadata=bearer("bot")))
+        config = speech_pb2.StreamingConfig(options=request)
+        opened = iter([speech_pb2.StreamingSynthesizeRequest(config=config)])
+        (failed,) = await heard(chain.speech.StreamingSynthesize(opened, metadata=bearer("bot")))
+        assert failed.error.code == grpc.StatusCode.PERMISSION_DENIED.value[0]
         kept = (await heard(chain.speech.Synthesize(request, metadata=bearer("editor"))))[-1]
         assert kept.finished.voice_handle or kept.finished.voice_handle_error
+    service = "/barkserve.v1.SpeechService/"
+    assert [(line["code"], line["method"]) for line in audit_lines(caplog)] == [
+        ("PERMISSION_DENIED", f"{service}Synthesize"),
+        ("PERMISSION_DENIED", f"{service}StreamingSynthesize"),
+    ]
+    assert all("keep_voice needs" in line["reason"] for line in audit_lines(caplog))
 
 
 async def test_refused_callers_are_audited_and_floods_are_counted(

@@ -14,6 +14,7 @@ from barkserve.errors import KeysUnavailable, StartupError, Unauthenticated
 from barkserve.serving.auth.jwt_verifier import JwtVerifier
 from barkserve.serving.auth.key_set import FileKeys, KeySet, UrlKeys, open_key_set
 from barkserve.serving.caller import Caller, CallerLimits, Role
+from tests.support.certificates import Authority
 from tests.support.identity_provider import AUDIENCE, ISSUER, IdentityProvider
 
 DEFAULT = CallerLimits(streams=4)
@@ -194,3 +195,26 @@ def test_invalid_key_file_is_an_error(content: str, message: str, tmp_path: Path
 def test_key_url_must_be_https(url: str) -> None:
     with pytest.raises(StartupError, match="give a file or an https URL"):
         open_key_set(url)
+
+
+async def test_keys_come_over_https_from_a_private_authority(
+    provider: IdentityProvider, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path)
+    ca = str(authority.path)
+    with provider.serving(authority.issue("login")):
+        caller = await verifier(open_key_set(provider.url, ca)).caller_of(provider.token())
+        assert caller.name == "bot"
+        with pytest.raises(KeysUnavailable, match="--auth-jwks"):
+            await verifier(open_key_set(provider.url)).caller_of(provider.token())
+        assert provider.fetches == 1
+        other = str(Authority(tmp_path / "other").path)
+        with pytest.raises(KeysUnavailable):
+            await verifier(open_key_set(provider.url, other)).caller_of(provider.token())
+        empty = tmp_path / "empty.pem"
+        empty.touch()
+        for wrong, reason in ((empty, "PEM"), (tmp_path / "missing", "cannot read")):
+            with pytest.raises(StartupError, match=f"--auth-jwks-ca: .*{reason}"):
+                open_key_set(provider.url, str(wrong))
+    with pytest.raises(StartupError, match="--auth-jwks-ca needs an https URL"):
+        open_key_set(str(tmp_path / "jwks.json"), ca)

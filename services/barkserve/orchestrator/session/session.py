@@ -25,9 +25,9 @@ from barkserve.orchestrator.text.feed import TextFeed
 from barkserve.orchestrator.text.segmenter import Segmenter
 from barkserve.orchestrator.voices.catalog import VoiceCatalog
 from barkserve.orchestrator.voices.selection import VoiceSelector
-from barkserve.serving.auth.method_roles import check_role
+from barkserve.serving.auth.admitted_rpc import require_role
 from barkserve.serving.auth.quotas import CallerQuotas
-from barkserve.serving.caller import Role, current_caller
+from barkserve.serving.caller import Role
 from barkserve.serving.metrics import Metrics
 from barkserve.v1 import speech_pb2
 
@@ -181,7 +181,7 @@ class Session:
     async def _resolve_plan(self) -> Plan:
         backend, request = self._backend, self._request
         if request.keep_voice:
-            check_role(current_caller(), Role.MANAGE_VOICES, "keep_voice")
+            require_role(Role.MANAGE_VOICES, "keep_voice")
             await backend.catalog.check_keeping()
         return make_plan(
             request,

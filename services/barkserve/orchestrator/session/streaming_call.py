@@ -22,6 +22,7 @@ from barkserve.errors import (
 from barkserve.orchestrator.session.heartbeats import with_heartbeats
 from barkserve.orchestrator.session.session import Session, SpeechBackend
 from barkserve.orchestrator.session.speech_context import ContextMessage, SpeechContext
+from barkserve.serving.auth.admitted_rpc import check_caller_again
 from barkserve.serving.status import to_status
 from barkserve.v1 import speech_pb2
 
@@ -140,6 +141,7 @@ class StreamingCall:
             if context is not None:
                 context.take(request)
             elif kind == "config":
+                await check_caller_again()  # calls can last for hours
                 self._open(id_, request.config)
             elif _stored_id(id_) not in self._closed:
                 raise InvalidArgument("config", "must be a context's first message")

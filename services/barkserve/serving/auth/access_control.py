@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from barkserve.config import AuthenticationOptions, ServiceOptions
-from barkserve.errors import Overloaded, PermissionDenied, Unauthenticated
+from barkserve.errors import BarkserveError, Overloaded, PermissionDenied, Unauthenticated
 from barkserve.serving.audit import Refusal, RefusalLog
 from barkserve.serving.auth.authenticator import Authenticator, has_token, open_authenticator
 from barkserve.serving.auth.certificate_roles import CertificateRoles, open_certificate_roles
@@ -57,13 +57,21 @@ class AccessControl:
             Overloaded: it makes more requests per second than it may.
             KeysUnavailable: the keys of the identity provider could not be fetched so far.
         """
-        try:
-            caller = await self._authenticate(method, context)
-        except (Unauthenticated, PermissionDenied) as error:
-            self._refusals.note(Refusal(error.status, str(error), method, peer_address(context)))
-            raise
+        caller = await self.identify(method, context)
         self._count_request(caller)
         return caller
+
+    async def identify(self, method: str, context: RpcContext) -> Caller:
+        """Return the caller of an RPC without counting a request. Raises the errors of `admit`."""
+        try:
+            return await self._authenticate(method, context)
+        except (Unauthenticated, PermissionDenied) as error:
+            self.note_refusal(error, method, context)
+            raise
+
+    def note_refusal(self, error: BarkserveError, method: str, context: RpcContext) -> None:
+        """Note in the audit log that the caller of an RPC was refused, and why."""
+        self._refusals.note(Refusal(error.status, str(error), method, peer_address(context)))
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:

@@ -73,7 +73,7 @@ def open_authenticator(
         if not (options.auth_issuer and options.auth_audience):
             raise StartupError("--auth-jwks needs --auth-issuer and --auth-audience")
         jwts = JwtVerifier(
-            open_key_set(options.auth_jwks),
+            open_key_set(options.auth_jwks, options.auth_jwks_ca),
             options.auth_issuer,
             options.auth_audience,
             options.auth_roles_claim,
@@ -81,6 +81,8 @@ def open_authenticator(
         )
     elif options.auth_issuer or options.auth_audience:
         raise StartupError("--auth-issuer and --auth-audience need --auth-jwks")
+    elif options.auth_jwks_ca:
+        raise StartupError("--auth-jwks-ca needs --auth-jwks")
     return Authenticator(tokens, jwts) if tokens or jwts else None
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import ssl
 import time
 from collections.abc import Mapping
 from typing import Protocol
@@ -38,19 +39,24 @@ class KeySet(Protocol):
         """Keep the keys up to date until cancelled."""
 
 
-def open_key_set(location: str) -> KeySet:
+def open_key_set(location: str, ca: str = "") -> KeySet:
     """Open the key set of --auth-jwks.
 
     Args:
         location: a file or an https URL; http is allowed on this machine.
+        ca: PEM file with the authorities to trust for an https URL; empty: the system's.
 
     Raises:
-        StartupError: the file is missing or not valid, or the URL is not allowed.
+        StartupError: a file is missing or not valid, or the URL is not allowed.
     """
+    url = urlsplit(location)
+    if ca and url.scheme != "https":
+        raise StartupError("--auth-jwks-ca needs an https URL in --auth-jwks")
     if "://" not in location:
         return FileKeys(location)
-    url = urlsplit(location)
-    if url.scheme == "https" or (url.scheme == "http" and url.hostname in _LOOPBACK):
+    if url.scheme == "https":
+        return UrlKeys(location, trusted=_trusted(ca))
+    if url.scheme == "http" and url.hostname in _LOOPBACK:
         return UrlKeys(location)
     raise StartupError(
         f"--auth-jwks {location}: give a file or an https URL; http is allowed for localhost only"
@@ -75,12 +81,20 @@ class UrlKeys:
     Args:
         url: where the provider publishes its JWKS.
         min_refetch_s: least time between two fetches that unknown keys cause.
+        trusted: verifies the certificate of an https URL; None: by the system's authorities.
     """
 
-    def __init__(self, url: str, min_refetch_s: float = MIN_REFETCH_S) -> None:
+    def __init__(
+        self,
+        url: str,
+        min_refetch_s: float = MIN_REFETCH_S,
+        trusted: ssl.SSLContext | None = None,
+    ) -> None:
         self._url = url
         self._min_refetch_s = min_refetch_s
-        self._client = jwt.PyJWKClient(url, cache_jwk_set=False, timeout=FETCH_TIMEOUT_S)
+        self._client = jwt.PyJWKClient(
+            url, cache_jwk_set=False, timeout=FETCH_TIMEOUT_S, ssl_context=trusted
+        )
         self._keys: Keys | None = None
         self._fetched_at = -float("inf")
         self._fetching: asyncio.Task[None] | None = None
@@ -117,6 +131,15 @@ class UrlKeys:
             self._keys = parse_keys(document)
         except (jwt.PyJWTError, OSError, ValueError) as error:
             _log.error("--auth-jwks: the old keys stay in use: %s: %s", self._url, error)
+
+
+def _trusted(ca: str) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=ca or None)
+    except ssl.SSLError:
+        raise StartupError(f"--auth-jwks-ca: {ca} has no certificate in PEM format") from None
+    except OSError as error:
+        raise StartupError(f"--auth-jwks-ca: cannot read {ca} ({error.strerror})") from error
 
 
 def parse_keys(document: object) -> Keys:
