@@ -5,6 +5,7 @@ Groups that several commands share are base classes, so that each option is decl
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from barkserve.constants import MAX_OPTIONS_BYTES, MAX_VOICE_BYTES, STAGES
 from barkserve.errors import StartupError
@@ -145,6 +146,11 @@ class AuthenticationOptions(ListenOptions):
         "",
         "file or https URL with the keys of an identity provider (JWKS), whose JSON web tokens are "
         "then accepted; every RPC then needs a token, except health checks",
+    )
+    auth_jwks_ca: str = option(
+        "",
+        "PEM file with the authorities to trust for the https URL of --auth-jwks; empty means the "
+        "system's",
     )
     auth_issuer: str = option("", "issuer (iss) that JSON web tokens must have")
     auth_audience: str = option("", "audience (aud) that JSON web tokens must have")
@@ -329,7 +335,19 @@ class CodecOptions(StageOptions):
 
 
 @dataclass(frozen=True)
-class StageAddressOptions:
+class OutgoingCallOptions:
+    """Options of services that call other services."""
+
+    grpc_proxy: Literal["environment", "off"] = option(
+        "off",
+        "whether calls to services on other machines use the HTTP proxy that the environment names "
+        "in grpc_proxy, https_proxy or http_proxy, except for hosts in no_proxy",
+        ("environment", "off"),
+    )
+
+
+@dataclass(frozen=True)
+class StageAddressOptions(OutgoingCallOptions):
     """Options that say where the replicas of each stage are."""
 
     semantic: str = option(f"127.0.0.1:{SemanticOptions.port}", _REPLICAS.format("semantic stage"))
@@ -457,7 +475,7 @@ class WyomingOptions:
 
 
 @dataclass(frozen=True)
-class GatewayOptions(WyomingOptions, ProcessOptions):
+class GatewayOptions(WyomingOptions, OutgoingCallOptions, ProcessOptions):
     """Options of `barkserve gateway`."""
 
     port: int = port_option(8080, "HTTP port to listen on; 0 takes a free one")

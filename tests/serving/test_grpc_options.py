@@ -13,8 +13,8 @@ from grpc._cython import cygrpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from barkclient._internal.channel import channel_options as client_options
-from barkclient._internal.channel import is_loopback as is_loopback_for_client
-from barkserve.serving.grpc_options import SERVER_OPTIONS, channel_options, is_loopback
+from barkclient.http_proxy import is_loopback
+from barkserve.serving.grpc_options import SERVER_OPTIONS, channel_options
 from barkserve.serving.ports import bind
 from barkserve.serving.publishing import publish
 from barkserve.serving.service import Service
@@ -48,32 +48,31 @@ def test_grpc_library_knows_every_option(folder: str) -> None:
     assert [option for option in sorted(found) if option.encode() not in known] == []
 
 
-@pytest.mark.parametrize("check", [is_loopback, is_loopback_for_client])
-def test_loopback_addresses_are_recognized(check: Any) -> None:
-    assert [each for each in ON_THIS_MACHINE if not check(each)] == []
-    assert [each for each in ELSEWHERE if check(each)] == []
+def test_loopback_addresses_are_recognized() -> None:
+    assert [each for each in ON_THIS_MACHINE if not is_loopback(each)] == []
+    assert [each for each in ELSEWHERE if is_loopback(each)] == []
 
 
-def test_client_recognizes_loopback_in_grpc_schemes() -> None:
+def test_loopback_is_recognized_in_grpc_schemes() -> None:
     for target in (
         "dns:///localhost:50051",
         "dns:127.0.0.1:1",
         "ipv6:%5B::1%5D:1",
         "ipv4:127.0.0.1:1",
     ):
-        assert is_loopback_for_client(target)
+        assert is_loopback(target)
     for target in ("dns:///bark.example.com:443", "ipv4:10.0.0.1:1", "xds:///bark"):
-        assert not is_loopback_for_client(target)
+        assert not is_loopback(target)
 
 
-def test_only_loopback_channels_disable_the_proxy() -> None:
+@pytest.mark.parametrize("options_of", [channel_options, client_options])
+def test_loopback_channels_always_disable_the_proxy(options_of: Any) -> None:
     off = ("grpc.enable_http_proxy", 0)
     for address in ON_THIS_MACHINE:
-        assert off in channel_options(address)
-        assert off in client_options(address)
+        assert off in options_of(address, "environment")
     for address in ELSEWHERE:
-        assert off not in channel_options(address)
-        assert off not in client_options(address)
+        assert off in options_of(address, "off")
+        assert off not in options_of(address, "environment")
 
 
 @asynccontextmanager

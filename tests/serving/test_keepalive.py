@@ -29,7 +29,9 @@ async def test_server_ends_streams_of_a_half_open_client() -> None:
     await server.start()
     async with (
         running_proxy(f"127.0.0.1:{port}") as proxy,
-        grpc.aio.insecure_channel(proxy.address, options=channel_options(proxy.address)) as channel,
+        grpc.aio.insecure_channel(
+            proxy.address, options=channel_options(proxy.address, "off")
+        ) as channel,
     ):
         call = channel.stream_stream("/test.Test/Hold")()
         await asyncio.wait_for(opened.wait(), 10)

@@ -23,6 +23,7 @@ from barkclient._internal.token import Token, check_token, with_token
 from barkclient._internal.transcript import Calls, Response, SynthesisState
 from barkclient.async_speech import AsyncSpeechStream
 from barkclient.errors import BarkClientError, map_errors
+from barkclient.http_proxy import ProxyUse, described
 from barkclient.options import (
     StreamOptions,
     SynthesisOptions,
@@ -63,6 +64,8 @@ class AsyncClient:
             loss, over a new connection; 0: it fails at once.
         retries: how often a speech is repeated after another RetryableError: the server is full,
             or cannot be reached. 0: never.
+        grpc_proxy: whether calls to other machines use the HTTP proxy that the environment names in
+            grpc_proxy, https_proxy or http_proxy, except for hosts in no_proxy; "off": they do not.
 
     Raises:
         InvalidRequest: the address or the token cannot be used, or the token would be sent in
@@ -79,10 +82,23 @@ class AsyncClient:
         insecure: bool = False,
         reconnect_s: float = DEFAULT_RECONNECT_S,
         retries: int = 0,
+        grpc_proxy: ProxyUse = "environment",
     ) -> None:
         check_types(
-            {"target": target, "timeout": timeout, "reconnect_s": reconnect_s, "retries": retries},
-            {"target": str, "timeout": float | None, "reconnect_s": float, "retries": int},
+            {
+                "target": target,
+                "timeout": timeout,
+                "reconnect_s": reconnect_s,
+                "retries": retries,
+                "grpc_proxy": grpc_proxy,
+            },
+            {
+                "target": str,
+                "timeout": float | None,
+                "reconnect_s": float,
+                "retries": int,
+                "grpc_proxy": ProxyUse,
+            },
         )
         self._reconnect_s = reconnect_s
         self._retries = retries
@@ -91,6 +107,8 @@ class AsyncClient:
         self._target = checked_target(target)
         check_token(token, target, tls, insecure=insecure)
         self._timeout = timeout
+        self._grpc_proxy = grpc_proxy
+        self._server = described(target, grpc_proxy)
         self._channel: grpc.aio.Channel | None = None
 
     def with_token(self, token: str | None) -> Self:
@@ -132,7 +150,7 @@ class AsyncClient:
             lambda resume, left: synthesize(resumed_request(request, resume), timeout=left),
             self._reconnection(timeout),
         )
-        return AsyncSynthesis(calls, self, self._target)
+        return AsyncSynthesis(calls, self, self._server)
 
     @documents_options(StreamOptions, SynthesisOptions)
     def synthesize_stream(
@@ -162,12 +180,12 @@ class AsyncClient:
             lambda resume, left: speak(source.requests(resume), timeout=left),
             self._reconnection(timeout),
         )
-        return AsyncSynthesis(calls, self, self._target, source=source)
+        return AsyncSynthesis(calls, self, self._server, source=source)
 
     def stream(self, *, timeout: float | None = None) -> AsyncSpeechStream:
         """Start a call for several contexts, with flush and cancel. Its `speak` opens a context."""
         method = self._stub().StreamingSynthesize
-        return AsyncSpeechStream(method, self._reconnection(timeout), self._target, self)
+        return AsyncSpeechStream(method, self._reconnection(timeout), self._server, self)
 
     async def relay(
         self, requests: AsyncIterator[speech_pb2.StreamingSynthesizeRequest]
@@ -178,7 +196,7 @@ class AsyncClient:
         """
         call = self._stub().StreamingSynthesize(requests)
         try:
-            with map_errors(self._target):
+            with map_errors(self._server):
                 async for response in call:
                     yield response
         finally:
@@ -271,7 +289,7 @@ class AsyncClient:
         request: Request,
         timeout: float | None,  # noqa: ASYNC109
     ) -> Reply:
-        with map_errors(self._target):
+        with map_errors(self._server):
             return await method(request, timeout=self._time(timeout))
 
     def _reconnection(self, timeout: float | None) -> Reconnection:
@@ -287,7 +305,7 @@ class AsyncClient:
     def _open(self) -> grpc.aio.Channel:
         if self._channel is None:
             asyncio.get_running_loop()  # without one, gRPC would silently use another loop
-            self._channel = open_async_channel(self._target, self._tls)
+            self._channel = open_async_channel(self._target, self._tls, self._grpc_proxy)
         return self._channel
 
 

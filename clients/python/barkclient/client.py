@@ -17,6 +17,7 @@ from barkclient._internal.text_source import TextSource
 from barkclient._internal.token import Token, check_token, with_token
 from barkclient._internal.transcript import Calls, Response, SynthesisState
 from barkclient.errors import BarkClientError, map_errors
+from barkclient.http_proxy import ProxyUse, described
 from barkclient.options import (
     StreamOptions,
     SynthesisOptions,
@@ -56,16 +57,29 @@ class Client(Closing):
         insecure: bool = False,
         reconnect_s: float = DEFAULT_RECONNECT_S,
         retries: int = 0,
+        grpc_proxy: ProxyUse = "environment",
     ) -> None:
         check_types(
-            {"target": target, "timeout": timeout, "reconnect_s": reconnect_s, "retries": retries},
-            {"target": str, "timeout": float | None, "reconnect_s": float, "retries": int},
+            {
+                "target": target,
+                "timeout": timeout,
+                "reconnect_s": reconnect_s,
+                "retries": retries,
+                "grpc_proxy": grpc_proxy,
+            },
+            {
+                "target": str,
+                "timeout": float | None,
+                "reconnect_s": float,
+                "retries": int,
+                "grpc_proxy": ProxyUse,
+            },
         )
         self._reconnect_s = reconnect_s
         self._retries = retries
-        self._target = target
+        self._server = described(target, grpc_proxy)
         self._timeout = timeout
-        self._channel = open_channel(target, tls)
+        self._channel = open_channel(target, tls, grpc_proxy)
         check_token(token, target, tls, insecure=insecure)
         self._stub = speech_pb2_grpc.SpeechServiceStub(with_token(self._channel, token))
 
@@ -79,7 +93,7 @@ class Client(Closing):
             lambda resume, left: synthesize(resumed_request(request, resume), timeout=left),
             self._reconnection(timeout),
         )
-        return Synthesis(calls, self, self._target)
+        return Synthesis(calls, self, self._server)
 
     @documents_options(StreamOptions, SynthesisOptions)
     def synthesize_stream(
@@ -99,12 +113,12 @@ class Client(Closing):
             lambda resume, left: speak(source.requests(resume), timeout=left),
             self._reconnection(timeout),
         )
-        return Synthesis(calls, self, self._target, source=source)
+        return Synthesis(calls, self, self._server, source=source)
 
     def stream(self, *, timeout: float | None = None) -> SpeechStream:
         """Start a call for several contexts, with flush and cancel. Its `speak` opens a context."""
         method = self._stub.StreamingSynthesize
-        return SpeechStream(method, self._reconnection(timeout), self._target, self)
+        return SpeechStream(method, self._reconnection(timeout), self._server, self)
 
     def voices(self, language: str = "", *, timeout: float | None = None) -> list[Voice]:
         """List the named voices in alphabetical order, of one language if it is given."""
@@ -171,7 +185,7 @@ class Client(Closing):
         self._channel.close()
 
     def __repr__(self) -> str:
-        return f"<Client of {self._target}>"
+        return f"<Client of {self._server}>"
 
     def _ask(
         self,
@@ -179,7 +193,7 @@ class Client(Closing):
         request: Request,
         timeout: float | None,
     ) -> Reply:
-        with map_errors(self._target):
+        with map_errors(self._server):
             return method(request, timeout=self._time(timeout))
 
     def _reconnection(self, timeout: float | None) -> Reconnection:

@@ -12,7 +12,7 @@ from barkserve.gateway.openai.voices import VoiceAliases
 def build(options: GatewayOptions) -> Gateway:
     """Build the gateway; it connects to the orchestrator at the first request."""
     aliases = VoiceAliases.from_option(options.openai_voices)
-    backend = Backend(options.orchestrator, _tls(options), aliases)
+    backend = Backend(options.orchestrator, _tls(options), options.grpc_proxy, aliases)
     drain = DrainState()
     origins = [origin.strip() for origin in options.cors_origins.split(",") if origin.strip()]
     return Gateway(create_app(backend, drain, __version__, origins), drain, backend)

@@ -86,6 +86,11 @@ class Replica:
         return self.endpoint.address
 
     @property
+    def via(self) -> str:
+        """Names the proxy in front of it, for error messages; empty if there is none."""
+        return self._dialer.via(self.address)
+
+    @property
     def draining(self) -> bool:
         """Whether it accepts no new streams, by its own report or by the resolver."""
         return self.endpoint.draining or bool(self.load is not None and self.load.draining)
@@ -138,7 +143,9 @@ class Replica:
             self._lost_at = now
         if now - self._lost_at > UNREACHABLE_AFTER_S and not self._loss_logged:
             self._loss_logged = True
-            _log.warning("cannot reach replica %s, still trying: %s", self.address, reason)
+            _log.warning(
+                "cannot reach replica %s%s, still trying: %s", self.address, self.via, reason
+            )
         self.streams_elsewhere = 0.0
 
     def check_reports(self, clock: ReportClock) -> None:

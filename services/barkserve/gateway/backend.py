@@ -7,6 +7,7 @@ import grpc
 from grpc_health.v1 import health_pb2
 
 from barkclient import AsyncClient, Tls
+from barkclient.http_proxy import ProxyUse
 from barkserve.gateway.bearer_token import token_of
 from barkserve.gateway.openai.voices import VoiceAliases
 from barkserve.serving.grpc_options import channel_options
@@ -19,13 +20,16 @@ class Backend:
     Args:
         target: HOST:PORT of the orchestrator, or another name that gRPC resolves.
         tls: certificates; None for plaintext.
+        grpc_proxy: whether calls go through the HTTP proxy that the environment names.
         aliases: voices for OpenAI's voice names.
     """
 
-    def __init__(self, target: str, tls: Tls | None, aliases: VoiceAliases) -> None:
+    def __init__(
+        self, target: str, tls: Tls | None, grpc_proxy: ProxyUse, aliases: VoiceAliases
+    ) -> None:
         self.aliases = aliases
-        self._client = AsyncClient(target, tls=tls)
-        self._channel = _channel(target, tls)
+        self._client = AsyncClient(target, tls=tls, grpc_proxy=grpc_proxy)
+        self._channel = _channel(target, tls, grpc_proxy)
 
     def client(self, headers: Mapping[str, str]) -> AsyncClient:
         """Return a client for the caller of a request, whose token is in the headers.
@@ -52,8 +56,8 @@ class Backend:
         await self._channel.close()
 
 
-def _channel(target: str, tls: Tls | None) -> grpc.aio.Channel:
-    options = channel_options(target)
+def _channel(target: str, tls: Tls | None, grpc_proxy: ProxyUse) -> grpc.aio.Channel:
+    options = channel_options(target, grpc_proxy)
     if tls is None:
         return grpc.aio.insecure_channel(target, options=options)
     options = (*options, *tls.options())

@@ -1,6 +1,6 @@
 """The gRPC options of our servers and of the channels between our services."""
 
-import ipaddress
+from barkclient.http_proxy import ProxyUse, is_loopback
 
 GrpcOptions = tuple[tuple[str, int | str], ...]
 
@@ -52,22 +52,13 @@ def server_options(max_connection_age_s: float, keepalive_s: float) -> GrpcOptio
     return options
 
 
-def channel_options(address: str) -> GrpcOptions:
+def channel_options(address: str, grpc_proxy: ProxyUse) -> GrpcOptions:
     """The options of a channel to host:port.
 
-    Calls to this machine never use an HTTP proxy. For other addresses gRPC reads http_proxy,
-    https_proxy and no_proxy as usual.
+    Args:
+        address: host:port.
+        grpc_proxy: whether calls go through the HTTP proxy that the environment names. Those to
+            this machine never do.
     """
-    return (*CHANNEL_OPTIONS, NO_PROXY) if is_loopback(address) else CHANNEL_OPTIONS
-
-
-def is_loopback(address: str) -> bool:
-    """Whether host:port, [host]:port or unix:path is on this machine."""
-    if address.startswith(("unix:", "unix-abstract:")):
-        return True
-    host = address.rpartition(":")[0].strip("[]")
-    try:
-        ip = ipaddress.ip_address(host)
-    except ValueError:
-        return host == "localhost"
-    return ip.is_loopback or ip.is_unspecified
+    direct = grpc_proxy == "off" or is_loopback(address)
+    return (*CHANNEL_OPTIONS, NO_PROXY) if direct else CHANNEL_OPTIONS

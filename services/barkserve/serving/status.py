@@ -89,13 +89,14 @@ async def abort(context: RpcContext, error: BarkserveError) -> NoReturn:
     )
 
 
-def from_rpc_error(error: grpc.aio.AioRpcError, stage: str) -> BarkserveError:
+def from_rpc_error(error: grpc.aio.AioRpcError, stage: str, via: str = "") -> BarkserveError:
     """Return what a failed call to a stage means for the stream that made it.
 
     Args:
         error: what the call raised.
         stage: the stage's name. It becomes part of the message and of the field path, because a
             stage's options are in the request under its name.
+        via: names the proxy in front of the stage; empty if there is none.
     """
     code, text = error.code(), error.details() or ""
     details = _details(error)
@@ -113,7 +114,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError, stage: str) -> BarkserveError:
         return IdleTimeout(f"the {stage} stage ended the stream: {text}")
     if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
         return StageUnavailable(
-            f"the {stage} stage cannot be reached ({text}); check that it runs and is healthy"
+            f"the {stage} stage cannot be reached{via} ({text}); check that it runs and is healthy"
         )
     return StageFailed(f"the {stage} stage failed with {code.name}: {text}")
 

@@ -1,13 +1,12 @@
 """gRPC channels to the server: addresses, options and retries."""
 
-import ipaddress
 import json
 import re
-from urllib.parse import unquote
 
 import grpc
 
 from barkclient.errors import InvalidRequest
+from barkclient.http_proxy import ProxyUse, is_loopback
 from barkclient.tls import Tls
 
 DEFAULT_TARGET = "localhost:50051"
@@ -15,7 +14,6 @@ DEFAULT_TARGET = "localhost:50051"
 _MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 _HOST_AND_PORT = re.compile(r"(?:\[[^\]\s]+\]|[^\s:/\[\]]+):([0-9]{1,5})")
 _LAST_PORT = 65535
-_ADDRESS_SCHEME = re.compile(r"(?:dns|ipv4|ipv6):(?://[^/]*/)?")
 _GRPC_SCHEMES = ("dns:", "unix:", "unix-abstract:", "vsock:", "ipv4:", "ipv6:", "xds:")
 
 _SPEECH_SERVICE = "barkserve.v1.SpeechService"
@@ -54,7 +52,7 @@ def checked_target(target: str) -> str:
     )
 
 
-def channel_options(target: str) -> list[tuple[str, int | str]]:
+def channel_options(target: str, grpc_proxy: ProxyUse) -> list[tuple[str, int | str]]:
     """Return the options of a channel to a target.
 
     Keepalive detects dead and hung peers within three seconds. Small windows slow the server down
@@ -72,42 +70,27 @@ def channel_options(target: str) -> list[tuple[str, int | str]]:
         ("grpc.max_reconnect_backoff_ms", 2_000),  # reconnect to a restarted server within seconds
         ("grpc.http2.bdp_probe", 0),  # keep windows at 64 KiB, about a second of audio
         ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
-        ("grpc.enable_http_proxy", 0 if is_loopback(target) else 1),
+        ("grpc.enable_http_proxy", 0 if grpc_proxy == "off" or is_loopback(target) else 1),
     ]
 
 
-def is_loopback(target: str) -> bool:
-    """Whether a target is on this machine, where a call must not go to an HTTP proxy."""
-    if target.startswith(("unix:", "unix-abstract:")):
-        return True
-    addresses = _ADDRESS_SCHEME.sub("", unquote(target), count=1)
-    return all(_is_loopback(address) for address in addresses.split(","))
-
-
-def _is_loopback(address: str) -> bool:
-    host = address.rpartition(":")[0].strip("[]") or address
-    try:
-        ip = ipaddress.ip_address(host)
-    except ValueError:
-        return host == "localhost"
-    return ip.is_loopback or ip.is_unspecified
-
-
-def open_channel(target: str, tls: Tls | None) -> grpc.Channel:
+def open_channel(target: str, tls: Tls | None, grpc_proxy: ProxyUse) -> grpc.Channel:
     """Open a channel for blocking calls; plaintext without `tls`.
 
     Raises:
         InvalidRequest: `target` is not a server address.
     """
-    options = channel_options(checked_target(target))
+    options = channel_options(checked_target(target), grpc_proxy)
     if tls is None:
         return grpc.insecure_channel(target, options=options)
     return grpc.secure_channel(target, tls.credentials(), options=[*options, *tls.options()])
 
 
-def open_async_channel(target: str, tls: Tls | None) -> grpc.aio.Channel:
+def open_async_channel(
+    target: str, tls: Tls | None, grpc_proxy: ProxyUse = "environment"
+) -> grpc.aio.Channel:
     """Open a channel for the running event loop; plaintext without `tls`."""
-    options = channel_options(target)
+    options = channel_options(target, grpc_proxy)
     if tls is None:
         return grpc.aio.insecure_channel(target, options=options)
     return grpc.aio.secure_channel(target, tls.credentials(), options=[*options, *tls.options()])

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
-from barkclient._internal.channel import is_loopback
 from barkclient.errors import InvalidRequest
+from barkclient.http_proxy import is_loopback
 from barkclient.tls import Tls
 
 Token = str | Callable[[], str]

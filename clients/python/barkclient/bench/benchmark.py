@@ -31,7 +31,7 @@ class Benchmark:
     def __init__(
         self, plan: Plan, server: str, progress: TextIO, connection: Connection | None = None
     ) -> None:
-        self._connection: Connection = connection or {"tls": None, "token": None, "insecure": False}
+        self._connection: Connection = connection or {}
         self.plan = plan
         self.server = server
         self.warm_ups: list[LevelRun] = []

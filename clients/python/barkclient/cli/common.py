@@ -3,10 +3,11 @@
 import argparse
 from argparse import ArgumentTypeError
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from barkclient._internal.channel import DEFAULT_TARGET
 from barkclient._internal.connection import Connection
+from barkclient.http_proxy import ProxyUse
 from barkclient.tls import Tls
 
 SERVER_VARIABLE = "BARKCLIENT_SERVER"
@@ -158,9 +159,25 @@ class ServerArguments:
         ),
     )
 
+    grpc_proxy: ProxyUse = field(
+        default="environment",
+        metadata=option(
+            "whether calls to other machines use the HTTP proxy that the environment names in"
+            " grpc_proxy, https_proxy or http_proxy, except for hosts in no_proxy",
+            "--grpc-proxy",
+            choices=get_args(ProxyUse),
+            group="connection",
+        ),
+    )
+
     def connection(self) -> Connection:
         """Return the arguments of a client, apart from the address and the timeout."""
-        return {"tls": self.tls_settings(), "token": self.token, "insecure": self.insecure}
+        return {
+            "tls": self.tls_settings(),
+            "token": self.token,
+            "insecure": self.insecure,
+            "grpc_proxy": self.grpc_proxy,
+        }
 
     def tls_settings(self) -> Tls | None:
         """Return the TLS settings, None for plaintext."""

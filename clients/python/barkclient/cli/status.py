@@ -10,6 +10,7 @@ from barkclient._internal.channel import open_channel
 from barkclient._internal.token import check_token, with_token
 from barkclient.cli.status_arguments import StatusArguments
 from barkclient.errors import map_errors
+from barkclient.http_proxy import described
 from barkserve.v1 import autoscaler_pb2, autoscaler_pb2_grpc, status_pb2, status_pb2_grpc
 
 _REPLICA_HEAD: tuple[str, ...] = (
@@ -39,7 +40,7 @@ def _replicas(arguments: StatusArguments) -> status_pb2.GetStatusResponse:
     request = status_pb2.GetStatusRequest()
     with (
         _open_channel(arguments, arguments.server) as channel,
-        map_errors(arguments.server),
+        map_errors(described(arguments.server, arguments.grpc_proxy)),
     ):
         stub = status_pb2_grpc.StatusServiceStub(with_token(channel, arguments.token))
         return stub.GetStatus(request, timeout=arguments.timeout)
@@ -49,7 +50,9 @@ def _scaling(arguments: StatusArguments) -> autoscaler_pb2.GetScalingResponse:
     request = autoscaler_pb2.GetScalingRequest()
     with (
         _open_channel(arguments, arguments.autoscaler) as channel,
-        map_errors(arguments.autoscaler, starter="barkserve autoscaler"),
+        map_errors(
+            described(arguments.autoscaler, arguments.grpc_proxy), starter="barkserve autoscaler"
+        ),
     ):
         stub = autoscaler_pb2_grpc.AutoscalerServiceStub(with_token(channel, arguments.token))
         return stub.GetScaling(request, timeout=arguments.timeout)
@@ -58,7 +61,7 @@ def _scaling(arguments: StatusArguments) -> autoscaler_pb2.GetScalingResponse:
 def _open_channel(arguments: StatusArguments, target: str) -> grpc.Channel:
     tls = arguments.tls_settings()
     check_token(arguments.token, target, tls, insecure=arguments.insecure)
-    return open_channel(target, tls)
+    return open_channel(target, tls, arguments.grpc_proxy)
 
 
 def _replica_rows(

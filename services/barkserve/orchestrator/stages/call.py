@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 import grpc
 from google.protobuf.message import Message
 
+from barkserve.discovery.replica import Replica
 from barkserve.errors import (
     BarkserveError,
     IdleTimeout,
@@ -87,7 +88,10 @@ class StageCall(Generic[Request, Response]):
             replica = await self._pool.pick(tried, outage)
             finished = False
             try:
-                with self._pool.stream(replica, self._move) as channel, self._mapped_errors():
+                with (
+                    self._pool.stream(replica, self._move) as channel,
+                    self._mapped_errors(replica),
+                ):
                     async for response in self._begin(channel):
                         self._pool.answered(replica)
                         tried.clear()
@@ -157,14 +161,15 @@ class StageCall(Generic[Request, Response]):
         return self._call
 
     @contextmanager
-    def _mapped_errors(self) -> Iterator[None]:
+    def _mapped_errors(self, replica: Replica) -> Iterator[None]:
         """Raise what the requests raised, or what the status of the call means."""
         try:
             yield
         except grpc.aio.AioRpcError as error:
             if self._request_error is None and self._moving:
                 raise self._hung() from error
-            raise self._request_error or from_rpc_error(error, self._pool.stage) from error
+            mapped = from_rpc_error(error, self._pool.stage, replica.via)
+            raise self._request_error or mapped from error
         except asyncio.CancelledError:
             if self._request_error is not None:  # grpc cancels a call whose requests raise
                 raise self._request_error from None

@@ -182,7 +182,7 @@ class StagePool:
             _log.warning("the %s stage has a usable replica again", self.stage)
 
     def _addresses(self) -> str:
-        addresses = [each.address for each in self.replicas]
+        addresses = [each.address + each.via for each in self.replicas]
         if not addresses:
             return "none was found"
         shown = ", ".join(addresses[:_ADDRESSES_IN_MESSAGE])
