@@ -140,10 +140,12 @@ test-apps: $(BIN)/.stages .venv-apps/.done ## test Pipecat, LiveKit, S3 voices a
 	PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 --http-port 0 -- \
 		.venv-apps/bin/python -m pytest --confcutdir=tests/apps -W default::DeprecationWarning tests/apps
 
-test-clients: $(BIN)/.test $(NODE_CLIENT)/dist/index.mjs ## test the gateway, the page in Chromium, the SDKs, the Node.js client, the examples and the snippets (needs npm; installs Debian's chromium)
+test-clients: $(BIN)/.test $(NODE_CLIENT)/dist/index.mjs ## test the gateway, the page in Chromium, the SDKs, the Node.js client, proxies, the examples and the snippets (needs npm; gets Debian's chromium, nginx and haproxy)
 	@command -v chromium google-chrome >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \
 		|| { echo "Chromium is missing: install it, or run make test-clients as root on Debian"; exit 1; }
 	NODE_CLIENT=1 $(BIN)/pytest tests/gateway tests/node
+	$(BIN)/python tests/proxies/fetch.py .proxies
+	PROXIES=.proxies $(BIN)/pytest tests/proxies
 	PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 --http-port 0 \
 		--voice-store build/test-voices -- pytest tests/examples
 
@@ -156,7 +158,7 @@ train-%: $(BIN)/.train
 	$(BIN)/python -m training $* $(if $(filter evaluate,$*),$(WORK)/export/bark-mini,--work $(WORK)) $(ARGS)
 
 clean: ## remove everything that make created
-	rm -rf $(NODE_CLIENT)/node_modules $(NODE_CLIENT)/dist .venv .venv-protos .venv-apps .venv-tools .kubernetes .cache .coverage* build site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(NODE_CLIENT)/node_modules $(NODE_CLIENT)/dist .venv .venv-protos .venv-apps .venv-tools .kubernetes .proxies .cache .coverage* build site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

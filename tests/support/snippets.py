@@ -25,6 +25,8 @@ EXECUTED = {  # by page and language ("": commands of barkclient), which test
     ("docs/http.md", "python"): "tests/gateway/test_docs.py",
     ("docs/http.md", "sh"): "tests/gateway/test_docs.py",
     ("docs/kubernetes.md", ""): HERE,
+    ("docs/operations.md", "nginx"): "tests/proxies/test_proxies.py",
+    ("docs/operations.md", "haproxy"): "tests/proxies/test_proxies.py",
     ("docs/samples/README.md", ""): HERE,
     ("docs/security.md", "toml"): "tests/serving/auth/test_token_file.py",
     ("docs/voices.md", ""): HERE,

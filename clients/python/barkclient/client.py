@@ -77,6 +77,7 @@ class Client(Closing):
         )
         self._reconnect_s = reconnect_s
         self._retries = retries
+        self._target = target
         self._server = described(target, grpc_proxy)
         self._timeout = timeout
         self._channel = open_channel(target, tls, grpc_proxy)
@@ -185,7 +186,7 @@ class Client(Closing):
         self._channel.close()
 
     def __repr__(self) -> str:
-        return f"<Client of {self._server}>"
+        return f"<Client of {self._target}>"
 
     def _ask(
         self,
