@@ -187,6 +187,17 @@ async def test_unknown_voice_ends_the_websocket(gateway: RunningGateway) -> None
     assert socket.close_code == 1008
 
 
+@pytest.mark.parametrize("message", ["{", "[" * 20_000, b"[]"], ids=["broken", "deep", "binary"])
+async def test_malformed_message_ends_the_websocket(message: str | bytes) -> None:
+    async with running_gateway("127.0.0.1:1") as gateway:
+        url = f"{gateway.websocket_url}/v1/text-to-speech/none/stream-input"
+        async with connect(url) as socket:
+            await socket.send(message)
+            (answer,) = await receive(socket)
+    assert answer["error"] == "invalid_message"
+    assert socket.close_code == 1008
+
+
 def test_aligner_shares_times_among_characters() -> None:
     aligner = Aligner("Hi, you.")
     words = [WordTime("Hi", 0, 2, 2400, 4800, 24000), WordTime("you", 4, 7, 9600, 16800, 24000)]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosedError
+from websockets.exceptions import ConnectionClosedError, InvalidStatus
 
 from barkclient import AsyncClient
 from tests.support.fakes import until
@@ -115,6 +115,7 @@ async def test_cancel_ends_the_context(socket: ClientConnection) -> None:
     ("message", "expected"),
     [
         ("{", "not JSON"),
+        ("[" * 20_000, "not JSON"),
         ("[]", "not a JSON object"),
         ('{"context_id": "a", "hue": 1}', "hue"),
         ('{"context_id": "a", "text": 5}', "text"),
@@ -130,6 +131,16 @@ async def test_malformed_message_costs_only_itself(
     assert expected in error["message"]
     await speak(socket, "b", seed=7)
     assert (await receive(socket))["b"].audio == await grpc_pcm(chain)
+
+
+async def test_token_that_cannot_be_sent_is_refused() -> None:
+    async with running_gateway("127.0.0.1:1") as gateway:
+        for path in ("/v1/stream", "/v1/text-to-speech/none/stream-input"):
+            url, headers = gateway.websocket_url + path, {"xi-api-key": "a b"}
+            with pytest.raises(InvalidStatus) as refused:
+                await connect(url, additional_headers=headers)
+            assert refused.value.response.status_code == 400
+            assert b"the token must be printable" in refused.value.response.body
 
 
 async def test_empty_message_ends_the_call(socket: ClientConnection) -> None:
