@@ -38,7 +38,8 @@ HALF_AN_HOUR = "measures for half an hour"
 MEASURES = "measures for minutes; tests/barkclient/bench runs the command for seconds"
 NOT_EXECUTED = {  # by page and the beginning of the snippet, the reason
     ("README.md", "make demo"): "installs everything; tests/test_demo.py runs it with a stand-in",
-    ("README.md", "make test"): "the tests themselves",
+    ("README.md", "git clone"): "the address of the published repository",
+    ("README.md", ".venv/bin/barkserve up"): RUNS_UNTIL_STOPPED,
     ("README.md", "make image"): "builds an image; make test-image does",
     ("README.md", "barkserve up  "): RUNS_UNTIL_STOPPED,
     ("README.md", "barkserve up --checkpoint suno/"): "needs a GPU and Suno's weights",
