@@ -11,7 +11,7 @@ import os
 import re
 from pathlib import Path
 
-from barkclient import Client, WordTime
+from barkclient import Client, SynthesisOptions, WordTime
 
 CHAPTER = re.compile(r"^(?=#+ |chapter\b)", re.MULTILINE | re.IGNORECASE)
 
@@ -45,7 +45,8 @@ def clock(seconds: float) -> str:
 def speak(client: Client, chapter: str, audio: Path, voice: str | None, seed: int) -> None:
     """Speak a chapter. The audio file gets its name when it is complete."""
     part = audio.with_suffix(".part")
-    options = {"voice": voice, "seed": seed, "encoding": "mp3", "word_times": True}
+    options: SynthesisOptions = {"voice": voice, "seed": seed}
+    options |= {"encoding": "mp3", "word_times": True}
     with client.synthesize(chapter.lstrip("# "), **options) as speech, part.open("wb") as file:
         for chunk in speech:
             file.write(chunk.audio)

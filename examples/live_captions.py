@@ -49,8 +49,9 @@ async def main() -> None:
     words: asyncio.Queue[WordTime | None] = asyncio.Queue()
     showing = asyncio.create_task(show(words))
     async with AsyncClient(os.environ.get("BARKCLIENT_SERVER", "localhost:50051")) as bark:
-        options = {"voice": arguments.voice, "encoding": "mp3", "word_times": True}
-        speech = bark.synthesize(arguments.text, **options)
+        speech = bark.synthesize(
+            arguments.text, voice=arguments.voice, encoding="mp3", word_times=True
+        )
         with open(arguments.output, "wb") as file:
             async for chunk in speech:
                 file.write(chunk.audio)

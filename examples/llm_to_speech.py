@@ -18,8 +18,9 @@ from barkclient import AsyncClient
 
 async def answer(llm: AsyncOpenAI, model: str, question: str) -> AsyncIterator[str]:
     """Ask the model, and yield its answer piece by piece."""
-    messages = [{"role": "user", "content": question}]
-    stream = await llm.chat.completions.create(model=model, messages=messages, stream=True)
+    stream = await llm.chat.completions.create(
+        model=model, messages=[{"role": "user", "content": question}], stream=True
+    )
     async for event in stream:
         if event.choices and (text := event.choices[0].delta.content):
             print(text, end="", flush=True)

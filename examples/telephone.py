@@ -73,8 +73,8 @@ class Call:
 
     async def _speak(self, text: str, name: str) -> None:
         """Send speech as fast as it is generated. Twilio plays it, then returns the mark."""
-        options = {"voice": self._voice, "encoding": "mulaw", "sample_rate": 8000}
-        async for chunk in self._bark.synthesize(text, **options):
+        speech = self._bark.synthesize(text, voice=self._voice, encoding="mulaw", sample_rate=8000)
+        async for chunk in speech:
             payload = base64.b64encode(chunk.audio).decode()
             await self._send("media", {"payload": payload})
         await self._send("mark", {"name": name})
