@@ -24,7 +24,7 @@ from barkserve.config import FetchOptions, ServiceOptions, UpOptions
 from barkserve.constants import STAGES
 from barkserve.errors import ReplicaFailed, StartupError
 from barkserve.options import option, port_option
-from barkserve.services import GATEWAY_BUILDER, SERVICES, ServiceEntry, callees
+from barkserve.services import GRPC_SERVICES, SERVICES, ServiceEntry, callees
 from barkserve.serving.metrics import Metrics
 from barkserve.serving.service import Service
 from barkserve.up.plan import plan_services
@@ -45,8 +45,7 @@ def builders(folder: Path) -> set[str]:
 
 
 def test_every_builder_is_in_the_registry() -> None:
-    registered = {GATEWAY_BUILDER, *(entry.builder for entry in SERVICES)}
-    assert builders(BUILDING) == registered, (
+    assert builders(BUILDING) == {entry.builder for entry in SERVICES}, (
         "each module in services/barkserve/building/ with a build function needs an entry in "
         "services/barkserve/services.py, and each entry needs such a module"
     )
@@ -97,7 +96,7 @@ def test_client_defaults_are_the_registered_ports() -> None:
     assert f"localhost:{services.AUTOSCALER.port}" == DEFAULT_AUTOSCALER
 
 
-@pytest.mark.parametrize("entry", SERVICES, ids=lambda entry: entry.name)
+@pytest.mark.parametrize("entry", GRPC_SERVICES, ids=lambda entry: entry.name)
 async def test_built_service_has_the_registered_names(
     checkpoint_of: Callable[[CheckpointSpec], Path], entry: ServiceEntry
 ) -> None:
@@ -224,6 +223,21 @@ def test_up_starts_the_gateway_last() -> None:
     )[-1]
     assert (gateway.name, gateway.address) == ("gateway", f"127.0.0.1:{port}")
     assert {"--orchestrator=127.0.0.1:50051", "--metrics-port=9469"} <= set(gateway.arguments)
+
+
+def test_up_lets_the_gateway_require_tokens_that_are_checked() -> None:
+    for tokens in ("", "tokens.toml"):
+        options = UpOptions(http_port=free_port(), auth_tokens=tokens)
+        gateway = plan_services(options)[-1]
+        assert ("--require-tokens" in gateway.arguments) == bool(tokens)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "10.0.0.5", "[fd00::5]"])
+def test_up_lets_the_gateway_name_its_callers(host: str) -> None:
+    """The gateway calls the orchestrator at its host, and from the same address."""
+    options = UpOptions(host=host, http_port=0, insecure=True, trusted_proxies="192.0.2.1")
+    orchestrator = plan_services(options)[-1]
+    assert f"--trusted-proxies=192.0.2.1,{host.strip('[]')}" in orchestrator.arguments
 
 
 def test_up_names_the_option_of_a_taken_http_port() -> None:

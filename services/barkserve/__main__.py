@@ -2,7 +2,6 @@
 
 barkserve up [OPTIONS] [-- COMMAND]     the services of one machine
 barkserve SERVICE [OPTIONS]             one service: those in `barkserve.services`
-barkserve gateway [OPTIONS]             HTTP and WebSocket in front of the orchestrator
 barkserve fetch --stage STAGE --to FOLDER [--checkpoint NAME]
 barkserve token --name NAME [--roles ROLE,...] [--valid-days DAYS]
 """
@@ -11,15 +10,16 @@ import argparse
 import asyncio
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module, metadata
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from barkserve import services
 from barkserve.config import (
     FetchOptions,
     GatewayOptions,
     ProcessOptions,
+    ServiceOptions,
     TokenOptions,
     UpOptions,
 )
@@ -31,11 +31,9 @@ from barkserve.serving.logs import set_up_logging
 from barkserve.serving.metrics import Metrics
 from barkserve.serving.process_exit import exit_now
 from barkserve.serving.server import serve
-from barkserve.serving.service import Service
 
 _UP = "all services on this machine; with `-- COMMAND`, until that command ends"
 _FETCH = "write the files of a checkpoint that one service needs into a folder, such as a volume"
-_GATEWAY = "HTTP and WebSocket in front of the orchestrator; does not need PyTorch"
 _TOKEN = "make a token for a caller, and print its entry for the file of --auth-tokens"
 _INTERRUPTED = 130
 
@@ -90,8 +88,6 @@ def _run(
 
         fetch(read_options(FetchOptions, arguments, variables), sys.stderr)
         return 0
-    if arguments.command == "gateway":
-        return _run_gateway(arguments, variables)
     if arguments.command == "token":
         from barkserve.serving.auth.command import print_token
 
@@ -104,7 +100,6 @@ def _check_variables(variables: Mapping[str, str]) -> None:
     kinds = [
         UpOptions,
         FetchOptions,
-        GatewayOptions,
         TokenOptions,
         *(entry.options for entry in services.SERVICES),
     ]
@@ -122,32 +117,29 @@ def _run_service(
     _set_up_logging(entry.name, options)
     metrics = Metrics(entry.name)
 
-    def build() -> Service:
+    def build() -> Any:
         # Imported lazily: services without a model must not load torch.
-        service: Service = import_module(entry.builder).build(options, metrics)
-        return service
+        return import_module(entry.builder).build(options, metrics)
 
     try:
-        asyncio.run(serve(options, metrics, build))
+        asyncio.run(_serve(options, metrics, build))
     except ModuleNotFoundError as error:
+        extra = "gateway" if entry.is_http else "stages"
         raise StartupError(
-            f"{error.name} is not installed: run pip install 'barkserve[stages]'"
+            f"{error.name} is not installed: run pip install 'barkserve[{extra}]'"
         ) from error
     return 0
 
 
-def _run_gateway(arguments: argparse.Namespace, variables: Mapping[str, str]) -> int:
-    options = read_options(GatewayOptions, arguments, variables)
-    _set_up_logging("gateway", options)
-    try:
-        build = import_module(services.GATEWAY_BUILDER).build
+async def _serve(options: ProcessOptions, metrics: Metrics, build: Callable[[], Any]) -> None:
+    if isinstance(options, GatewayOptions):
+        # Imported lazily: the other services need no HTTP server.
         from barkserve.gateway.server import serve as serve_http
-    except ModuleNotFoundError as error:
-        raise StartupError(
-            f"{error.name} is not installed: run pip install 'barkserve[gateway]'"
-        ) from error
-    asyncio.run(serve_http(options, Metrics("gateway"), lambda: build(options)))
-    return 0
+
+        await serve_http(options, metrics, build)
+    else:
+        assert isinstance(options, ServiceOptions)  # all others speak gRPC
+        await serve(options, metrics, build)
 
 
 def _set_up_logging(name: str, options: ProcessOptions) -> None:
@@ -165,7 +157,6 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add_options(commands.add_parser("up", help=_UP, description=_UP), UpOptions)
     add_options(commands.add_parser("fetch", help=_FETCH, description=_FETCH), FetchOptions)
-    add_options(commands.add_parser("gateway", help=_GATEWAY, description=_GATEWAY), GatewayOptions)
     add_options(commands.add_parser("token", help=_TOKEN, description=_TOKEN), TokenOptions)
     for entry in services.SERVICES:
         command = commands.add_parser(entry.name, help=entry.summary, description=entry.summary)

@@ -20,6 +20,11 @@ _VOICE_STORE = (
     "folder or fsspec URL of created voices, the same for all replicas (s3:// needs s3fs, gs:// "
     "needs gcsfs); "
 )
+_TRUSTED_PROXIES = (
+    "addresses and networks of proxies{} whose X-Forwarded-For names the caller, separated by "
+    "commas; empty means none"
+)
+_LOOPBACK = "127.0.0.0/8,::1"
 _MAX_BATCH = "0 means 1 on a CPU (every stream stays bit-exact) and 8 on a GPU"
 _REPLICAS = (
     "replicas of the {}: HOST:PORT,... or static:HOST:PORT,... or dns:NAME:PORT or "
@@ -105,8 +110,9 @@ class ServiceOptions(ProcessOptions):
     certificate_roles: str = option(
         "",
         "roles of clients by the names in their certificates: ROLE=NAME,..., where * matches any "
-        "characters and NAME is a DNS name or URI; the roles are speak, manage-voices, operate and "
-        "call-stages; empty gives every role to each certificate, except on stages, which need it",
+        "characters and NAME is a DNS name or URI; the roles are speak, manage-voices, operate, "
+        "call-stages and forward; empty gives every role to each certificate, except on stages, "
+        "which need it",
     )
     reflection: str = option(
         "on", "whether clients can list the services and messages (gRPC reflection)", ("on", "off")
@@ -171,6 +177,10 @@ class AuthenticationOptions(ListenOptions):
         0.0,
         "RPCs that one caller may start per second, unless its token has another limit; 0 means no "
         "limit",
+    )
+
+    trusted_proxies: str = option(
+        _LOOPBACK, _TRUSTED_PROXIES.format(" and gateways without certificates")
     )
 
     @property
@@ -500,11 +510,26 @@ class GatewayOptions(WyomingOptions, OutgoingCallOptions, ProcessOptions):
     keep_alive_seconds: float = option(
         75.0, "time that an HTTP connection stays open between two requests"
     )
+    tls_ca: str = option(
+        "",
+        "PEM file with the authorities of the orchestrator's certificate; empty means plaintext to "
+        "the orchestrator; with --tls-cert, the gateway shows its certificate to the orchestrator",
+    )
+    trusted_proxies: str = option(_LOOPBACK, _TRUSTED_PROXIES.format(""))
+    require_tokens: bool = option(
+        False,
+        "refuse calls without a token, and all calls while the orchestrator does not check tokens",
+    )
 
     @property
     def authenticates_callers(self) -> bool:
-        """The orchestrator does: the gateway passes tokens on."""
-        return True
+        """Whether every caller must prove who it is. The orchestrator checks the tokens."""
+        return self.require_tokens
+
+    @property
+    def authentication_flags(self) -> tuple[str, ...]:
+        """The options that make callers prove who they are."""
+        return ("--require-tokens",)
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,10 @@ from barkserve.config import (
     CoarseOptions,
     CodecOptions,
     FineOptions,
+    GatewayOptions,
     OrchestratorOptions,
+    ProcessOptions,
     SemanticOptions,
-    ServiceOptions,
     StageOptions,
 )
 
@@ -31,7 +32,8 @@ class ServiceEntry:
     Attributes:
         name: the command, and the value of the `stage` label in metrics.
         options: its options class; the defaults of `port` and `metrics_port` are its ports.
-        full_name: its gRPC service, which is also its name in grpc.health.v1.
+        full_name: its gRPC service, which is also its name in grpc.health.v1; empty if it speaks
+            HTTP.
         builder: the module whose `build(options, metrics)` makes the service.
         summary: one line for `barkserve --help`.
         extra_services: gRPC services that it serves on the same port.
@@ -39,7 +41,7 @@ class ServiceEntry:
     """
 
     name: str
-    options: type[ServiceOptions]
+    options: type[ProcessOptions]
     full_name: str
     builder: str
     summary: str
@@ -48,13 +50,18 @@ class ServiceEntry:
 
     @property
     def port(self) -> int:
-        """Its default gRPC port."""
+        """The default port of its clients."""
         return self.options.port
 
     @property
     def metrics_port(self) -> int:
         """Its default Prometheus port."""
         return self.options.metrics_port
+
+    @property
+    def is_http(self) -> bool:
+        """Whether it speaks HTTP instead of gRPC."""
+        return not self.full_name
 
     @property
     def is_stage(self) -> bool:
@@ -108,6 +115,13 @@ CODEC = ServiceEntry(
     builder="barkserve.building.codec",
     summary="stage: codes to audio samples",
 )
+GATEWAY = ServiceEntry(
+    name="gateway",
+    options=GatewayOptions,
+    full_name="",
+    builder="barkserve.building.gateway",
+    summary="HTTP and WebSocket in front of the orchestrator; does not need PyTorch",
+)
 AUTOSCALER = ServiceEntry(
     name="autoscaler",
     options=AutoscalerOptions,
@@ -118,14 +132,19 @@ AUTOSCALER = ServiceEntry(
     runs_in_up=False,
 )
 
-SERVICES: tuple[ServiceEntry, ...] = (ORCHESTRATOR, SEMANTIC, COARSE, FINE, CODEC, AUTOSCALER)
-"""All services, in the order of their ports. The stages are in the order of the audio."""
+SERVICES: tuple[ServiceEntry, ...] = (
+    ORCHESTRATOR,
+    SEMANTIC,
+    COARSE,
+    FINE,
+    CODEC,
+    GATEWAY,
+    AUTOSCALER,
+)
+"""All services. The stages are in the order of the audio."""
 
-GATEWAY = "gateway"
-"""The name of the gateway, which speaks HTTP and is not among the gRPC services."""
-
-GATEWAY_BUILDER = "barkserve.building.gateway"
-"""The module whose `build(options)` makes the gateway."""
+GRPC_SERVICES = tuple(entry for entry in SERVICES if not entry.is_http)
+"""Those that speak gRPC, in the order of their ports."""
 
 
 def service_named(name: str) -> ServiceEntry:
@@ -133,7 +152,7 @@ def service_named(name: str) -> ServiceEntry:
     return next(entry for entry in SERVICES if entry.name == name)
 
 
-def callees(caller: type[ServiceOptions]) -> Iterator[ServiceEntry]:
+def callees(caller: type[ProcessOptions]) -> Iterator[ServiceEntry]:
     """The services that a service calls: those with an option that says where they are."""
     names = {entry.name for entry in fields(caller)}
     return (entry for entry in SERVICES if entry.name in names)

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 import barkserve.external
 import barkserve.v1
-from barkserve.services import SERVICES
+from barkserve.services import GRPC_SERVICES
 from barkserve.serving import orca
 from barkserve.v1 import speech_pb2
 from tests.fuzz.checks import check_services
@@ -61,7 +61,7 @@ def rpcs() -> tuple[Rpc, ...]:
             import_module(module.name)  # registers its services
     served = [
         (entry.name, name)
-        for entry in SERVICES
+        for entry in GRPC_SERVICES
         for name in (entry.full_name, *entry.extra_services)
     ]
     served += [("orchestrator", name) for name in _SHARED]

@@ -10,7 +10,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.rpc import error_details_pb2, status_pb2
 
 from barkserve.config import CoarseOptions, OrchestratorOptions
-from barkserve.services import SERVICES, ServiceEntry
+from barkserve.services import GRPC_SERVICES, ServiceEntry
 from barkserve.serving import orca
 from fixtures.checkpoints import TINY, CheckpointSpec
 from tests.support.services import running
@@ -18,7 +18,7 @@ from tests.support.services import running
 GARBAGE = b"\xff\xff\xff\xff not a message"
 GRPC_LIMIT = 4 << 20
 HEALTH = "grpc.health.v1.Health"
-SPEAKING = [entry for entry in SERVICES if entry.runs_in_up]
+SPEAKING = [entry for entry in GRPC_SERVICES if entry.runs_in_up]
 
 
 def methods(entry: ServiceEntry, *others: str) -> Iterator[MethodDescriptor]:

@@ -20,7 +20,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
 
 from barkserve.errors import StartupError
 from barkserve.external import orca_pb2, orca_pb2_grpc
-from barkserve.services import ORCHESTRATOR, SERVICES, ServiceEntry
+from barkserve.services import GRPC_SERVICES, ORCHESTRATOR, ServiceEntry
 from barkserve.serving.metrics import Metrics
 from barkserve.serving.ports import bind
 from barkserve.serving.publishing import publish
@@ -32,7 +32,7 @@ from tests.support.services import running, running_chain
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-SPEAKING = [entry for entry in SERVICES if entry.runs_in_up]
+SPEAKING = [entry for entry in GRPC_SERVICES if entry.runs_in_up]
 
 
 @pytest.mark.parametrize("entry", SPEAKING, ids=lambda entry: entry.name)

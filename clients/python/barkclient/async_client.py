@@ -104,6 +104,7 @@ class AsyncClient:
         self._retries = retries
         self._tls = tls
         self._token = token
+        self._address = ""
         self._target = checked_target(target)
         check_token(token, target, tls, insecure=insecure)
         self._timeout = timeout
@@ -111,13 +112,15 @@ class AsyncClient:
         self._server = described(target, grpc_proxy)
         self._channel: grpc.aio.Channel | None = None
 
-    def with_token(self, token: str | None) -> Self:
+    def with_token(self, token: str | None, *, address: str = "") -> Self:
         """Return a client that speaks for another caller over the same connection.
 
         Only this client closes the connection.
 
         Args:
             token: the token of that caller; None sends none.
+            address: the IP address of that caller, for a server that trusts this client to tell it
+                (X-Forwarded-For); empty sends none.
 
         Raises:
             InvalidRequest: the token has characters that cannot be sent.
@@ -126,6 +129,7 @@ class AsyncClient:
         self._open()
         other = copy(self)
         other._token = token
+        other._address = address
         return other
 
     @documents_options(SynthesisOptions)
@@ -300,7 +304,8 @@ class AsyncClient:
         return self._timeout if timeout is None else timeout
 
     def _stub(self) -> "speech_pb2_grpc.SpeechServiceAsyncStub":
-        return speech_pb2_grpc.SpeechServiceStub(with_token(self._open(), self._token))
+        channel = with_token(self._open(), self._token, self._address)
+        return speech_pb2_grpc.SpeechServiceStub(channel)
 
     def _open(self) -> grpc.aio.Channel:
         if self._channel is None:

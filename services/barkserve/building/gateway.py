@@ -1,30 +1,28 @@
 """Builds the gateway. Needs no torch."""
 
-from barkclient import Tls, __version__
+from barkclient import __version__
 from barkserve.config import GatewayOptions
 from barkserve.gateway.app import create_app
 from barkserve.gateway.backend import Backend
 from barkserve.gateway.drain_state import DrainState
 from barkserve.gateway.gateway import Gateway
-from barkserve.gateway.openai.voices import VoiceAliases
+from barkserve.serving.metrics import Metrics
+from barkserve.serving.tls import TlsFiles
+from barkserve.serving.trusted_proxies import TrustedProxies
 
 
-def build(options: GatewayOptions) -> Gateway:
-    """Build the gateway; it connects to the orchestrator at the first request."""
-    aliases = VoiceAliases.from_option(options.openai_voices)
-    backend = Backend(options.orchestrator, _tls(options), options.grpc_proxy, aliases)
+def build(options: GatewayOptions, metrics: Metrics) -> Gateway:
+    """Build the gateway; it connects to the orchestrator at the first request.
+
+    Raises:
+        StartupError: an option is not valid, or a file cannot be read.
+    """
+    tls = TlsFiles.from_options(options)
+    backend = Backend(options, tls)
     drain = DrainState()
+    metrics.watch("http_requests_running", "HTTP requests and WebSockets", lambda: drain.running)
+    if tls is not None:
+        metrics.watch_certificate(tls.expiry_timestamp)
     origins = [origin.strip() for origin in options.cors_origins.split(",") if origin.strip()]
-    return Gateway(create_app(backend, drain, __version__, origins), drain, backend)
-
-
-def _tls(options: GatewayOptions) -> Tls | None:
-    """TLS to the orchestrator if --tls-ca names an authority, with our own certificate."""
-    if not options.tls_ca:
-        return None
-    return Tls(
-        ca=options.tls_ca,
-        certificate=options.tls_cert or None,
-        key=options.tls_key or None,
-        server_name=options.orchestrator_tls_name or None,
-    )
+    proxies = TrustedProxies.from_option(options.trusted_proxies)
+    return Gateway(create_app(backend, drain, __version__, origins), drain, backend, tls, proxies)

@@ -19,8 +19,16 @@ async def backend_of(connection: HTTPConnection) -> Backend:
 
 
 async def client_of(connection: HTTPConnection) -> AsyncClient:
-    """The client for the caller of this request."""
-    return (await backend_of(connection)).client(connection.headers)
+    """The client for the caller of this request.
+
+    Raises:
+        BarkClientError: the token is missing or cannot be sent, or nothing would check it.
+    """
+    backend = await backend_of(connection)
+    address = connection.client.host if connection.client else ""
+    client = backend.client(connection.headers, address)
+    await backend.check_tokens_are_checked()
+    return client
 
 
 async def request_id() -> str:

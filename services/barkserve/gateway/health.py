@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
+from barkclient.errors import BarkClientError
 from barkserve.gateway.dependencies import BackendDependency
 from barkserve.gateway.drain_state import DrainState
 
@@ -29,6 +30,10 @@ def health_routes(drain: DrainState) -> APIRouter:
             return _not_ready("this gateway is shutting down")
         if not await backend.is_ready(_CHECK_S):
             return _not_ready("the orchestrator does not answer, or is not ready")
+        try:
+            await backend.check_tokens_are_checked()
+        except BarkClientError as error:
+            return _not_ready(str(error))
         return JSONResponse({"status": "ready"})
 
     return router

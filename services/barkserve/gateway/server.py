@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 import uvicorn
 
 from barkserve.config import GatewayOptions
+from barkserve.gateway.certificate import following_certificate
 from barkserve.gateway.gateway import Gateway
 from barkserve.gateway.wyoming.server import serving_wyoming
 from barkserve.serving.exposure import check_exposure, check_wyoming_exposure
@@ -54,9 +55,13 @@ async def serve(options: GatewayOptions, metrics: Metrics, build: Callable[[], G
         stack.enter_context(watching_event_loop(metrics, options.event_loop_timeout_seconds))
         stop = stop_requested(options.exit_on_stdin_close)
         server = make_server(options, gateway)
+        renewal = following_certificate(options, gateway.tls, server.config.ssl)
+        await stack.enter_async_context(renewal)
         ignore_present_objects()
         serving = asyncio.create_task(server.serve([bound]))
-        _log.info("the gateway listens on http://%s:%d", options.host, bound.getsockname()[1])
+        scheme = "https" if options.tls_cert else "http"
+        port = bound.getsockname()[1]
+        _log.info("the gateway listens on %s://%s:%d", scheme, options.host, port)
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait((stopping, serving), return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
@@ -87,7 +92,9 @@ def make_server(options: GatewayOptions, gateway: Gateway) -> uvicorn.Server:
         timeout_keep_alive=int(options.keep_alive_seconds),
         ssl_certfile=options.tls_cert or None,
         ssl_keyfile=options.tls_key or None,
+        forwarded_allow_ips=gateway.proxies.networks,
         ws_max_size=_MAX_MESSAGE_BYTES,
         h11_max_incomplete_event_size=_MAX_HEADER_BYTES,
     )
+    config.load()
     return _Server(config)

@@ -15,6 +15,8 @@ class Role(StrEnum):
     MANAGE_VOICES = "manage-voices"
     OPERATE = "operate"
     CALL_STAGES = "call-stages"
+    FORWARD = "forward"
+    """Make calls for others, whose addresses its X-Forwarded-For names."""
 
 
 ALL_ROLES = frozenset(Role)

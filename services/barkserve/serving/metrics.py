@@ -83,6 +83,14 @@ class Metrics:
         gauge = Gauge(f"barkserve_{name}", description, ["stage"], registry=self.registry)
         gauge.labels(self._stage).set_function(read)
 
+    def watch_certificate(self, read_expiry: Callable[[], float]) -> None:
+        """Add the gauge of a certificate's end of validity, in seconds since 1970."""
+        self.watch(
+            "tls_certificate_expiry_timestamp_seconds",
+            "When the TLS certificate in use expires, in seconds since 1970",
+            read_expiry,
+        )
+
     def begin(self) -> "RpcMetrics":
         """Begin to count one RPC."""
         self._active.labels(self._stage).inc()

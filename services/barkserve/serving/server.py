@@ -150,10 +150,6 @@ async def _credentials(
     if tls is None:
         yield None
         return
-    metrics.watch(
-        "tls_certificate_expiry_timestamp_seconds",
-        "When the TLS certificate in use expires, in seconds since 1970",
-        tls.expiry_timestamp,
-    )
+    metrics.watch_certificate(tls.expiry_timestamp)
     async with tls.following():
         yield tls.server_credentials(options.requires_client_certificate)

@@ -51,8 +51,8 @@ async def up(options: UpOptions, command: Sequence[str]) -> int:
             if command:
                 return await _run_command(command, address, stop, failed, options.drain_seconds)
             _say(f"barkserve is up at {address}; Ctrl-C stops it")
-            if GATEWAY in addresses:
-                url = f"{'https' if options.tls_cert else 'http'}://{addresses[GATEWAY]}"
+            if GATEWAY.name in addresses:
+                url = f"{'https' if options.tls_cert else 'http'}://{addresses[GATEWAY.name]}"
                 _say(f"Open {url} in a browser to type a text and hear it")
                 _say(_ports(address, options))
             await _first_of(stop, failed)

@@ -1,5 +1,6 @@
 """Plans the child processes of `barkserve up`: their ports and their command lines."""
 
+import ipaddress
 import os
 import socket
 from collections.abc import Sequence
@@ -48,7 +49,7 @@ class PlannedService:
     @property
     def is_http(self) -> bool:
         """Whether it speaks HTTP instead of gRPC."""
-        return self.name == GATEWAY
+        return self.name == GATEWAY.name
 
     @property
     def address(self) -> str:
@@ -68,7 +69,7 @@ def plan_services(options: UpOptions) -> list[PlannedService]:
     check_offload(options.device, options.offload_idle_seconds)
     check_exposure(options)
     tls = TlsFiles.from_options(options)
-    entries = [entry for entry in services.SERVICES if entry.runs_in_up]
+    entries = [each for each in services.SERVICES if each.runs_in_up and not each.is_http]
     ports = _ports(options.port, entries)
     metrics_ports = {
         entry.name: options.metrics_port + index if options.metrics_port else 0
@@ -90,6 +91,8 @@ def plan_services(options: UpOptions) -> list[PlannedService]:
             "metrics_port": metrics_ports[entry.name],
             **{name: f"{_LOOPBACK}:{port}" for name, port in ports.items()},
         }
+        if public:
+            values["trusted_proxies"] = _with_gateway(options)
         values = {name: value for name, value in values.items() if name in entry.option_names}
         planned.append(
             PlannedService(
@@ -135,6 +138,8 @@ def _plan_gateway(
         "insecure": options.insecure,
         "wyoming_host": options.wyoming_host,
         "wyoming_port": options.wyoming_port,
+        "trusted_proxies": options.trusted_proxies,
+        "require_tokens": bool(options.auth_tokens or options.auth_jwks),
         "drain_seconds": options.drain_seconds,
         "log_level": options.log_level,
     }
@@ -147,8 +152,18 @@ def _plan_gateway(
             "orchestrator_tls_name": own.names[0] if own and own.names else "",
         }
     return PlannedService(
-        GATEWAY, False, options.host, options.http_port, _arguments(GATEWAY, values), tls
+        GATEWAY.name, False, options.host, options.http_port, _arguments(GATEWAY.name, values), tls
     )
+
+
+def _with_gateway(options: UpOptions) -> str:
+    """The proxies that the orchestrator trusts: the user's, and the gateway on this machine."""
+    host = _UNSPECIFIED.get(options.host, options.host).strip("[]")
+    try:
+        address = str(ipaddress.ip_address(host))
+    except ValueError:
+        address = _LOOPBACK  # a name, such as localhost
+    return ",".join(filter(None, (options.trusted_proxies, address)))
 
 
 def _voice_store(option: str) -> str:

@@ -1,6 +1,6 @@
-"""Sends a token with every call."""
+"""Sends a token, and the address of the caller, with every call."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
 
 from barkclient.errors import InvalidRequest
@@ -34,39 +34,48 @@ def check_token(token: Token | None, target: str, tls: Tls | None, *, insecure: 
         )
 
 
-def with_token(channel: Channel, token: Token | None) -> Channel:
+def with_token(channel: Channel, token: Token | None, address: str = "") -> Channel:
     """Return a channel for a stub, whose calls carry the token.
 
     Args:
         channel: an open channel, blocking or asynchronous.
         token: the token, or a function that returns it for each call; None sends none.
+        address: the IP address for which the calls are made; empty sends none.
     """
-    return channel if token is None else cast(Channel, _TokenChannel(channel, token))
+    if token is None and not address:
+        return channel
+    return cast(Channel, _CallerChannel(channel, token, address))
 
 
-class _TokenChannel:
+class _CallerChannel:
     """The methods of a channel that stubs use."""
 
-    def __init__(self, channel: Any, token: Token) -> None:
+    def __init__(self, channel: Any, token: Token | None, address: str) -> None:
         self._channel = channel
         self._token = token
+        self._address = address
 
     def unary_unary(self, *arguments: Any, **keywords: Any) -> Any:
-        return self._adding_token(self._channel.unary_unary(*arguments, **keywords))
+        return self._adding_caller(self._channel.unary_unary(*arguments, **keywords))
 
     def unary_stream(self, *arguments: Any, **keywords: Any) -> Any:
-        return self._adding_token(self._channel.unary_stream(*arguments, **keywords))
+        return self._adding_caller(self._channel.unary_stream(*arguments, **keywords))
 
     def stream_stream(self, *arguments: Any, **keywords: Any) -> Any:
-        return self._adding_token(self._channel.stream_stream(*arguments, **keywords))
+        return self._adding_caller(self._channel.stream_stream(*arguments, **keywords))
 
-    def _adding_token(self, method: Callable[..., Any]) -> Callable[..., Any]:
+    def _adding_caller(self, method: Callable[..., Any]) -> Callable[..., Any]:
         def call(*arguments: Any, metadata: Any = None, **keywords: Any) -> Any:
-            token = self._token if isinstance(self._token, str) else self._token()
-            entry = ("authorization", f"Bearer {_checked(token)}")
-            return method(*arguments, metadata=(*(metadata or ()), entry), **keywords)
+            return method(*arguments, metadata=(*(metadata or ()), *self._caller()), **keywords)
 
         return call
+
+    def _caller(self) -> Iterator[tuple[str, str]]:
+        if self._token is not None:
+            token = self._token if isinstance(self._token, str) else self._token()
+            yield "authorization", f"Bearer {_checked(token)}"
+        if self._address:
+            yield "x-forwarded-for", self._address
 
 
 def _checked(token: str) -> str:

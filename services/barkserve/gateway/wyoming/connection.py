@@ -18,6 +18,7 @@ from wyoming.tts import (
 )
 
 from barkclient import AsyncClient, AsyncSynthesis, BarkClientError
+from barkserve.gateway.backend import Backend
 from barkserve.gateway.drain import SHUTTING_DOWN
 from barkserve.gateway.drain_state import DrainState
 from barkserve.gateway.errors import HttpFailure
@@ -44,7 +45,7 @@ class Connection:
     Args:
         reader: the peer's events.
         writer: sends events.
-        client: the client of the orchestrator.
+        backend: the orchestrator.
         drain: counts the requests, and says when to refuse new ones.
     """
 
@@ -52,16 +53,22 @@ class Connection:
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        client: AsyncClient,
+        backend: Backend,
         drain: DrainState,
     ) -> None:
         self._reader = reader
         self._writer = writer
-        self._client = client
+        self._backend = backend
         self._drain = drain
         self._waiting: asyncio.Queue[SpeechRequest] = asyncio.Queue(_MAX_WAITING_REQUESTS)
         self._writing: SpeechRequest | None = None  # its text is still being received
         self._unfinished = 0
+
+    @property
+    def _client(self) -> AsyncClient:
+        """A client for this peer, which has no token."""
+        peer: tuple[str, int] | None = self._writer.get_extra_info("peername")
+        return self._backend.client({}, peer[0] if peer else "")
 
     async def run(self) -> None:
         """Serve until the peer leaves, is idle for too long, or an error occurs."""

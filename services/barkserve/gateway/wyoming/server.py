@@ -36,7 +36,7 @@ async def serving_wyoming(
     running: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = Connection(reader, writer, backend.client({}), drain)
+        connection = Connection(reader, writer, backend, drain)
         try:
             if drain.draining or len(running) > _MAX_CONNECTIONS:
                 await connection.refuse(SHUTTING_DOWN if drain.draining else _FULL)

@@ -3,6 +3,7 @@
 import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from barkserve.config import AuthenticationOptions, ServiceOptions
 from barkserve.errors import BarkserveError, Overloaded, PermissionDenied, Unauthenticated
@@ -14,10 +15,13 @@ from barkserve.serving.auth.rates import CallerRates
 from barkserve.serving.caller import (
     Caller,
     CallerLimits,
+    Role,
+    certificate_name,
     peer_address,
     unauthenticated_caller,
 )
 from barkserve.serving.rpc_context import RpcContext
+from barkserve.serving.trusted_proxies import HEADER, TrustedProxies
 
 _NO_LIMITS = CallerLimits()
 
@@ -30,6 +34,7 @@ class AccessControl:
         certificates: the roles of certificates; None: a certificate has no role. A token counts
             more than a certificate.
         limits: the limits of callers without a token.
+        proxies: those that may name the callers for which they make RPCs.
     """
 
     def __init__(
@@ -37,10 +42,12 @@ class AccessControl:
         authenticator: Authenticator | None = None,
         certificates: CertificateRoles | None = None,
         limits: CallerLimits = _NO_LIMITS,
+        proxies: TrustedProxies | None = None,
     ) -> None:
         self._authenticator = authenticator
         self._certificates = certificates
         self._limits = limits
+        self._proxies = proxies or TrustedProxies()
         self._requests = CallerRates()
         self._refusals = RefusalLog()
 
@@ -71,7 +78,8 @@ class AccessControl:
 
     def note_refusal(self, error: BarkserveError, method: str, context: RpcContext) -> None:
         """Note in the audit log that the caller of an RPC was refused, and why."""
-        self._refusals.note(Refusal(error.status, str(error), method, peer_address(context)))
+        peer = self._forwarded_address(context) or peer_address(context)
+        self._refusals.note(Refusal(error.status, str(error), method, peer))
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
@@ -84,7 +92,7 @@ class AccessControl:
 
     async def _authenticate(self, method: str, context: RpcContext) -> Caller:
         if self._authenticator is None and self._certificates is None:
-            return unauthenticated_caller(context, self._limits)
+            return self._for_its_caller(unauthenticated_caller(context, self._limits), context)
         caller = await self._identify(context)
         check_method(caller, method)
         return caller
@@ -93,10 +101,30 @@ class AccessControl:
         by_token = self._authenticator is not None and has_token(context)
         if self._certificates is not None and not by_token:
             caller = self._certificates.caller_of(context)
-            if caller.roles or self._authenticator is None:
-                return caller
+            if caller.roles - {Role.FORWARD} or self._authenticator is None:
+                return self._for_its_caller(caller, context)
         assert self._authenticator is not None
         return await self._authenticator.caller_of(context)
+
+    def _for_its_caller(self, proxy: Caller, context: RpcContext) -> Caller:
+        """The caller for which a proxy makes the RPC. It has the roles of the proxy."""
+        address = self._forwarded_address(context)
+        if address is None:
+            return proxy
+        return replace(proxy, name=address, roles=proxy.roles - {Role.FORWARD})
+
+    def _forwarded_address(self, context: RpcContext) -> str | None:
+        """The address for which a proxy makes the RPC; None if no trusted proxy makes it."""
+        metadata = context.invocation_metadata() or ()
+        values = [str(value) for key, value in metadata if key == HEADER]
+        return self._proxies.client_of(values) if values and self._may_forward(context) else None
+
+    def _may_forward(self, context: RpcContext) -> bool:
+        if peer_address(context) in self._proxies:
+            return True
+        if self._certificates is None:
+            return bool(certificate_name(context))  # every certificate has every role
+        return Role.FORWARD in self._certificates.caller_of(context).roles
 
     def _count_request(self, caller: Caller) -> None:
         rate = caller.limits.requests_per_second
@@ -124,4 +152,5 @@ def open_access_control(options: ServiceOptions) -> AccessControl:
         requests_per_second=options.caller_requests_per_second or None,
     )
     certificates = open_certificate_roles(options, limits)
-    return AccessControl(open_authenticator(options, limits), certificates, limits)
+    proxies = TrustedProxies.from_option(options.trusted_proxies)
+    return AccessControl(open_authenticator(options, limits), certificates, limits, proxies)
