@@ -13,6 +13,7 @@ CHART = Path(__file__).parents[2] / "helm/barkserve"
 PRODUCTION = CHART / "values-production.yaml"
 VALUES_FILES = [*sorted((CHART / "ci").glob("*-values.yaml")), PRODUCTION]
 SERVICES = tuple(entry.name for entry in services.SERVICES)
+GRPC_SERVICES = tuple(entry.name for entry in services.GRPC_SERVICES)
 
 Manifest = dict[str, Any]
 

@@ -115,6 +115,18 @@ _GATEWAY: dict[tuple[str, str], dict[str, Any]] = {
         hostnames=_some(_TEXT),
         rules=_some(_object(["backendRefs"], backendRefs=_some(_BACKEND))),
     ),
+    ("gateway.networking.k8s.io/v1", "HTTPRoute"): _object(
+        ["parentRefs", "rules"],
+        parentRefs=_some(_PARENT),
+        hostnames=_some(_TEXT),
+        rules=_some(
+            _object(
+                ["backendRefs"],
+                backendRefs=_some(_BACKEND),
+                timeouts=_object(["request"], request=_DURATION),
+            )
+        ),
+    ),
     ("gateway.networking.k8s.io/v1", "BackendTLSPolicy"): _object(
         ["targetRefs", "validation"],
         targetRefs=_some(_TARGET),

@@ -87,7 +87,7 @@ def test_monitors_select_each_service_once(values: str, kind: str, endpoints: st
         for name, each in release.all("Service").items()
     }
     found = {name for name, component in labels.items() if component in wanted["values"]}
-    assert found == set(labels) - {"bark"}
+    assert found == set(labels) - {"bark", "bark-http"}
     assert Release().all(kind) == {}
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from barkserve.constants import STAGES
-from tests.helm.chart import SERVICES, Release, ci
+from tests.helm.chart import GRPC_SERVICES, SERVICES, Release, ci
 
 EVERYTHING = [{}, ci("gpu"), ci("keda"), ci("tls"), ci("ingress")]
 
@@ -42,7 +42,7 @@ def test_orchestrator_gets_the_stage_addresses(discovery: str) -> None:
     assert expected[discovery] in args
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", GRPC_SERVICES)
 def test_readiness_and_liveness_use_different_names(keda: Release, service: str) -> None:
     container = keda.container(service)
     ports = {port["name"]: port["containerPort"] for port in container["ports"]}
@@ -63,7 +63,7 @@ def test_startup_probe_allows_the_startup_seconds() -> None:
 
 def test_probes_use_the_health_port_with_tls() -> None:
     release = Release(ci("tls"))
-    for service in SERVICES:
+    for service in GRPC_SERVICES:
         container = release.container(service)
         assert container["livenessProbe"]["grpc"]["port"] == 50060
         assert "--health-port=50060" in container["args"]

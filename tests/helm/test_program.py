@@ -23,7 +23,7 @@ CHART_SETS = {
 }  # fmt: skip
 """Options that the chart computes from other values."""
 
-NOT_OFFERED = {"exit_on_stdin_close"}
+NOT_OFFERED = {"exit_on_stdin_close", "wyoming_host", "wyoming_port"}
 
 STRICTER = {"target_utilization", "assumed_streams", "admission_share"}
 """Options whose lower limit is exclusive: the service checks this itself."""
@@ -66,9 +66,10 @@ def test_services_accept_the_arguments_of_the_chart(path: Any) -> None:
         assert command == entry.name
         chosen = parsed(entry.options, words)
         ports = {port["name"]: port["containerPort"] for port in container["ports"]}
-        assert chosen.port == ports["grpc"] == entry.port
+        assert chosen.port == ports["http" if entry.is_http else "grpc"] == entry.port
         assert chosen.metrics_port == ports["metrics"] == entry.metrics_port
-        assert container["readinessProbe"]["grpc"]["service"] == entry.full_name
+        if not entry.is_http:
+            assert container["readinessProbe"]["grpc"]["service"] == entry.full_name
         assert chosen.host == "0.0.0.0"
         for fetch in release.pod(entry.name).get("initContainers", []):
             command, *words = fetch["args"]
@@ -88,6 +89,12 @@ def test_facts_of_the_chart_equal_the_registry() -> None:
     }
     stages = [entry.name for entry in SERVICES if entry.is_stage]
     assert json.loads(template("barkserve.stages")) == stages
+
+
+def test_grpc_options_are_those_that_the_gateway_lacks() -> None:
+    grpc = settable(config.ServiceOptions) - settable(config.ProcessOptions)
+    names = json.loads(template("barkserve.grpcOptions"))
+    assert {name.replace("-", "_") for name in names} == grpc
 
 
 def test_values_cover_every_service() -> None:

@@ -5,17 +5,19 @@ from typing import Any
 
 import pytest
 
-from barkserve.config import ServiceOptions
+from barkserve.config import ProcessOptions
 from barkserve.constants import STAGES
 from barkserve.options import add_options, read_options
 from barkserve.services import service_named
 from barkserve.serving.exposure import check_exposure
-from tests.helm.chart import PRODUCTION, SERVICES, Release, ci, values_of
+from tests.helm.chart import GRPC_SERVICES, PRODUCTION, SERVICES, Release, ci, values_of
+
+WITHOUT_HTTP = {"services": {"gateway": {"enabled": False}}}
 
 
 def test_each_service_has_a_certificate_of_one_authority() -> None:
     release = Release(ci("tls"))
-    for service in SERVICES:
+    for service in GRPC_SERVICES:
         args = release.container(service)["args"]
         assert {"--tls-cert=/tls/tls.crt", "--tls-key=/tls/tls.key", "--tls-ca=/tls/ca.crt"} < {
             *args
@@ -66,7 +68,7 @@ def test_default_values_allow_plaintext_explicitly() -> None:
 @pytest.mark.parametrize("values", [ci("tls"), values_of(PRODUCTION)])
 def test_tls_values_require_authentication(values: dict[str, Any]) -> None:
     release = Release(values | {"autoscaling": {"mode": "keda"}})
-    for service in SERVICES:
+    for service in GRPC_SERVICES:
         chosen = options_of(release, service)
         assert not chosen.insecure
         check_exposure(chosen)  # raises if the service would refuse to start
@@ -88,19 +90,19 @@ def test_only_orchestrator_and_autoscaler_may_call_stages() -> None:
 def test_identities_may_be_uris() -> None:
     spiffe = "spiffe://example.org/orchestrator"
     tls = values_of(PRODUCTION)["tls"] | {"identities": {"orchestrator": spiffe}}
-    release = Release({"tls": tls | {"roles": "speak=web.example.org"}})
+    release = Release({"tls": tls | {"roles": "speak=web.example.org"}, **WITHOUT_HTTP})
     assert options_of(release, "codec").certificate_roles == f"call-stages={spiffe}"
     assert options_of(release, "orchestrator").certificate_roles == "speak=web.example.org"
 
 
 def test_production_values_turn_reflection_off() -> None:
     production, default = Release(values_of(PRODUCTION)), Release()
-    for service in SERVICES[:-1]:
+    for service in GRPC_SERVICES[:-1]:
         assert options_of(production, service).reflection == "off"
         assert options_of(default, service).reflection == "on"
 
 
-def options_of(release: Release, service: str) -> ServiceOptions:
+def options_of(release: Release, service: str) -> ProcessOptions:
     """The options that a service reads from the arguments of its container."""
     kind = service_named(service).options
     parser = argparse.ArgumentParser(exit_on_error=False)

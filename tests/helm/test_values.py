@@ -80,6 +80,28 @@ def test_typo_is_rejected(values: dict[str, Any], words: list[str]) -> None:
             ci("gateway") | {"services": {}},
             "services.orchestrator.options.insecure is false but tls.clients is anyone",
         ),
+        (
+            ci("gateway") | {"services": {}},
+            "services.gateway.options.insecure is false but require-tokens is too",
+        ),
+        (
+            {"services": {"gateway": {"options": {"require-tokens": True}}}},
+            "require-tokens needs services.orchestrator.options.auth-tokens or auth-jwks",
+        ),
+        (
+            {"exposure": {"type": "ingress", "http": {"host": "web.example.org"}}},
+            "exposure.http.tlsSecret is missing",
+        ),
+        (
+            {
+                "exposure": {
+                    "type": "ingress",
+                    "ingress": {"host": "a.example.org", "tlsSecret": "a"},
+                    "http": {"host": "a.example.org", "tlsSecret": "a"},
+                }
+            },
+            "exposure.http.host equals exposure.ingress.host",
+        ),
         ({"tls": {"enabled": True}}, "tls.certManager.issuerRef.name is missing"),
         ({"tls": {"enabled": True, "source": "secrets"}}, "tls.secrets.semantic is missing"),
         ({"exposure": {"type": "gateway"}}, "exposure.gateway.parentRefs is missing"),

@@ -27,10 +27,12 @@ class Container:
     Attributes:
         name: podman's name for it.
         address: host:port at which its port 50051 is published on this machine.
+        url: the address of its port 8080.
     """
 
     name: str
     address: str
+    url: str
 
     def run(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command inside."""
@@ -50,12 +52,13 @@ class Container:
 @contextmanager
 def started(*command: str) -> Iterator[Container]:
     """Run `barkserve COMMAND` in a container that is removed afterwards."""
-    publish = ("--publish", "127.0.0.1::50051")
+    publish = ("--publish", "127.0.0.1::50051", "--publish", "127.0.0.1::8080")
     name = podman(
         "run", "--detach", *LIMITS, *_RESTRICTED, *publish, IMAGE, *command
     ).stdout.strip()
     try:
-        yield Container(name, podman("port", name, "50051").stdout.strip())
+        grpc, http = (podman("port", name, port).stdout.strip() for port in ("50051", "8080"))
+        yield Container(name, grpc, f"http://{http}")
     finally:
         podman("rm", "--force", "--time", "20", name)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import httpx
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from tests.helm.chart import Release
@@ -43,9 +44,9 @@ class Pods:
         """Start one pod of a service."""
         spec, container = self.release.pod(service), self.release.container(service)
         aliases = [f"bark-{service}.{_NAMESPACE}.svc", f"bark-{service}"]
-        aliases += ["bark"] if service == "orchestrator" else []
+        aliases += {"orchestrator": ["bark"], "gateway": ["bark-http"]}.get(service, [])
         flags = [f"--network-alias={alias}" for alias in aliases]
-        flags += ["--publish", f"127.0.0.1::{_probe(container, 'liveness')['port']}"]
+        flags += ["--publish", f"127.0.0.1::{_probed_port(container)}"]
         for init in spec.get("initContainers", []):
             self._run(spec, init, ["--rm"])
         self.names[service] = self._run(spec, container, ["--detach", *flags]).stdout.strip()
@@ -61,7 +62,7 @@ class Pods:
         startup = container["startupProbe"]
         until = time.monotonic() + startup["periodSeconds"] * startup["failureThreshold"]
         for probe in ("startup", "readiness", "liveness"):
-            while not await self._passes(service, _probe(container, probe)):
+            while not await self._passes(service, container[f"{probe}Probe"]):
                 assert time.monotonic() < until, self.log(service)
                 await asyncio.sleep(0.3)
 
@@ -77,15 +78,9 @@ class Pods:
         return done.stdout + done.stderr
 
     async def _passes(self, service: str, probe: _Part) -> bool:
-        address = podman("port", self.names[service], str(probe["port"])).stdout.split()[0]
-        async with grpc.aio.insecure_channel(address) as channel:
-            stub = health_pb2_grpc.HealthStub(channel)
-            request = health_pb2.HealthCheckRequest(service=probe["service"])
-            try:
-                answer = await stub.Check(request, timeout=5)
-            except grpc.aio.AioRpcError:
-                return False
-            return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+        port = str(_probed_port(self.release.container(service)))
+        address = podman("port", self.names[service], port).stdout.split()[0]
+        return await (_http_passes if "httpGet" in probe else _grpc_passes)(address, probe)
 
     def _run(
         self, spec: _Part, container: _Part, words: list[str], check: bool = True
@@ -120,8 +115,33 @@ class Pods:
         return folder
 
 
-def _probe(container: _Part, name: str) -> dict[str, Any]:
-    return dict(container[f"{name}Probe"]["grpc"])
+def _probed_port(container: _Part) -> int:
+    probe = container["livenessProbe"]
+    if "grpc" in probe:
+        return int(probe["grpc"]["port"])
+    names = {each["name"]: each["containerPort"] for each in container["ports"]}
+    return int(names[probe["httpGet"]["port"]])
+
+
+async def _http_passes(address: str, probe: _Part) -> bool:
+    """Ask as a kubelet does, which verifies no certificate."""
+    url = f"{probe['httpGet']['scheme'].lower()}://{address}{probe['httpGet']['path']}"
+    async with httpx.AsyncClient(verify=False, timeout=5) as http:
+        try:
+            return (await http.get(url)).is_success
+        except httpx.TransportError:
+            return False
+
+
+async def _grpc_passes(address: str, probe: _Part) -> bool:
+    async with grpc.aio.insecure_channel(address) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        request = health_pb2.HealthCheckRequest(service=probe["grpc"]["service"])
+        try:
+            answer = await stub.Check(request, timeout=5)
+        except grpc.aio.AioRpcError:
+            return False
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
 def _restrictions(spec: _Part, container: _Part) -> list[str]:

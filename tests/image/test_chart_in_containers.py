@@ -18,8 +18,10 @@ from tests.helm.chart import Release
 from tests.image.container import IMAGE
 from tests.image.pods import Pods, pods
 
-SERVICES = (*STAGES, "orchestrator", "autoscaler")
-SPEAKING = {*STAGES, "orchestrator"}
+SERVICES = (*STAGES, "orchestrator", "gateway", "autoscaler")
+SPEAKING = {*STAGES, "orchestrator", "gateway"}
+# No Service maps its port to the containers here.
+VALUES = {"discovery": "dns", "exposure": {"http": {"service": {"port": 8080}}}}
 TLS = {
     "enabled": True,
     "source": "secrets",
@@ -33,10 +35,10 @@ pytestmark = [
 
 
 async def test_pods_start_speak_and_drain(tmp_path: Path) -> None:
-    release = Release({"discovery": "dns"})
+    release = Release(VALUES)
     with pods(release, tmp_path) as running:
         assert await _ready(running) == SPEAKING
-        assert _spoken(running) == 0, running.log("orchestrator")
+        assert _spoken(running) == 0, running.log("orchestrator") + running.log("gateway")
         for service in list(running.names):
             assert running.terminate(service) == 0, running.log(service)
 
@@ -44,18 +46,18 @@ async def test_pods_start_speak_and_drain(tmp_path: Path) -> None:
 async def test_pods_with_tls_speak_and_pass_probes(
     tmp_path: Path,
 ) -> None:
-    release = Release({"discovery": "dns", "tls": TLS, "autoscaling": {"mode": "keda"}})
+    release = Release(VALUES | {"tls": TLS, "autoscaling": {"mode": "keda"}})
     with pods(release, tmp_path, _secrets(tmp_path)) as running:
         assert await _ready(running) == set(SERVICES)
-        assert _spoken(running) == 0, running.log("orchestrator")
+        assert _spoken(running) == 0, running.log("orchestrator") + running.log("gateway")
 
 
 async def test_pods_fetch_only_their_part_of_a_checkpoint_volume(tmp_path: Path) -> None:
     volume = {"claimName": "models", "path": "bark-mini"}
-    release = Release({"discovery": "dns", "weights": {"source": "volume", "volume": volume}})
+    release = Release(VALUES | {"weights": {"source": "volume", "volume": volume}})
     with pods(release, tmp_path, {"models": bundled_checkpoint().parent}) as running:
         assert await _ready(running) == SPEAKING
-        assert _spoken(running) == 0, running.log("orchestrator")
+        assert _spoken(running) == 0, running.log("orchestrator") + running.log("gateway")
     whole = (bundled_checkpoint() / "model.safetensors").stat().st_size
     for stage in STAGES:
         share = tmp_path / f"bark-{stage}-weights" / stage / "model.safetensors"
@@ -73,8 +75,10 @@ async def _ready(running: Pods) -> set[str]:
 
 
 def _spoken(running: Pods) -> int:
-    """Run the pod of `helm test`, which speaks a sentence; return its exit code."""
-    return running.run(running.release.one("Pod", "bark-test-speak")).returncode
+    """Run the pods of `helm test`, which speak a sentence; return the first bad exit code, or 0."""
+    codes = [running.run(pod).returncode for pod in running.release.all("Pod").values()]
+    assert len(codes) == 2
+    return max(codes)
 
 
 def _secrets(folder: Path) -> dict[str, Path]:
@@ -83,7 +87,7 @@ def _secrets(folder: Path) -> dict[str, Path]:
     authority = _certificate("authority", [], authority_key, authority_key, None)
     for service in SERVICES:
         key = ec.generate_private_key(ec.SECP256R1())
-        names = [f"bark-{service}", f"bark-{service}.speech.svc", "bark"]
+        names = [f"bark-{service}", f"bark-{service}.speech.svc", "bark", "bark-http"]
         certificate = _certificate(service, names, key, authority_key, authority)
         secret = folder / service
         secret.mkdir(mode=0o755)

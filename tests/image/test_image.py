@@ -6,6 +6,7 @@
 import asyncio
 import json
 
+import httpx
 import numpy as np
 import pytest
 
@@ -25,6 +26,7 @@ async def test_image_speaks_on_a_published_port_and_drains() -> None:
         samples = await _speak(container, "Hello from the container.")
         assert 24_000 < len(samples) < 24_000 * 15
         assert np.abs(samples).max() > 0.05  # a voice, not silence
+        assert await _speak_over_http(container) > 24_000
         assert container.run("id", "-u").stdout.strip() == "10001"
         assert container.run("touch", "/opt/barkserve/x").returncode != 0
         assert "CapEff:\t0000000000000000" in container.run("cat", "/proc/1/status").stdout
@@ -38,7 +40,9 @@ def test_image_reports_a_wrong_option_in_one_line() -> None:
     )
 
 
-@pytest.mark.parametrize("service", ["orchestrator", "semantic", "coarse", "fine", "codec"])
+@pytest.mark.parametrize(
+    "service", ["orchestrator", "semantic", "coarse", "fine", "codec", "gateway"]
+)
 def test_image_runs_each_service(service: str) -> None:
     assert "--drain-seconds" in inside(f"barkserve {service} --help")
 
@@ -58,7 +62,9 @@ def test_image_lists_its_packages_and_labels() -> None:
     installed = json.loads(inside(f"python -c '{_INSTALLED}'"))
     for name, version in installed.items():
         assert listed.get(_normal(name)) == version, name
-    assert {"barkclient", "barkserve", "torch", "grpcio", "numpy"} <= set(listed)
+    assert {"barkclient", "barkserve", "torch", "grpcio", "numpy", "fastapi", "uvicorn"} <= set(
+        listed
+    )
     for label in ("version", "revision", "licenses", "source", "title"):
         assert labels[f"org.opencontainers.image.{label}"]
 
@@ -85,3 +91,14 @@ async def _speak(container: Container, text: str) -> np.ndarray:
                 except barkclient.ServerUnavailable:
                     assert not chunks, container.log()
                     await asyncio.sleep(0.5)  # not ready yet
+
+
+async def _speak_over_http(container: Container) -> int:
+    """Speak through the gateway and load its page; returns the number of samples."""
+    async with httpx.AsyncClient(base_url=container.url, timeout=120) as http:
+        page = await http.get("/")
+        assert "<html" in page.text, container.log()
+        speech = {"input": "Hello from the container.", "response_format": "pcm"}
+        answer = await http.post("/v1/audio/speech", json=speech)
+        assert answer.status_code == 200, answer.text
+        return len(answer.content) // 2

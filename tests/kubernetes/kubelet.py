@@ -14,6 +14,7 @@ import datetime
 import itertools
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ NODE = "node"
 PROGRAM = "barkserve-of-this-checkout"
 
 _POLL_S = 0.1
+_SERVICE_NAME = re.compile(r"(?P<name>[a-z0-9-]+)\.(?P<namespace>[a-z0-9-]+)\.svc\b")
 _LOST = (ApiError, aiohttp.ClientError, TimeoutError, OSError)
 _log = logging.getLogger(__name__)
 
@@ -117,7 +119,8 @@ class Pod:
         return f"/api/v1/namespaces/{self._body['metadata']['namespace']}/pods/{self._name}"
 
     async def _start(self) -> None:
-        words = [*self._container["args"], f"--host={self._address}", "--exit-on-stdin-close"]
+        words = [await self._resolved(word) for word in self._container["args"]]
+        words += [f"--host={self._address}", "--exit-on-stdin-close"]
         environment = {
             **os.environ,
             **{e["name"]: e["value"] for e in self._container.get("env", [])},
@@ -129,6 +132,19 @@ class Pod:
                 sys.executable, "-m", "barkserve", *words,
                 env=environment, stdin=asyncio.subprocess.PIPE, stdout=log, stderr=log,
             )  # fmt: skip
+
+    async def _resolved(self, word: str) -> str:
+        """Replace a Service's name by the address of a ready pod, as the cluster's DNS would."""
+        found = _SERVICE_NAME.search(word)
+        if found is None:
+            return word
+        path = f"/api/v1/namespaces/{found['namespace']}/endpoints/{found['name']}"
+        while True:
+            with contextlib.suppress(*_LOST):
+                subsets = (await self._api.get(path)).get("subsets") or []
+                for address in (each for part in subsets for each in part.get("addresses") or ()):
+                    return word.replace(found[0], address["ip"])
+            await asyncio.sleep(_POLL_S)
 
     async def _mount_token(self) -> Path:
         """Write a kubeconfig with the account's token: a process has no own /var/run/secrets."""
@@ -153,6 +169,8 @@ class Pod:
             return True
         if self._process.returncode is not None:
             return False
+        if "httpGet" in probe:
+            return await self._answers(probe["httpGet"])
         address = f"{self._address}:{probe['grpc']['port']}"
         async with grpc.aio.insecure_channel(address) as channel:
             request = health_pb2.HealthCheckRequest(service=probe["grpc"].get("service", ""))
@@ -162,6 +180,15 @@ class Pod:
             except grpc.aio.AioRpcError:
                 return False
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+    async def _answers(self, get: Json) -> bool:
+        ports = {each["name"]: each["containerPort"] for each in self._container["ports"]}
+        url = f"{get['scheme'].lower()}://{self._address}:{ports[get['port']]}{get['path']}"
+        try:
+            async with aiohttp.ClientSession() as session, session.get(url) as answer:
+                return answer.ok
+        except _LOST:
+            return False
 
     async def _report(self, ready: bool) -> None:
         if ready == self._reported:

@@ -11,7 +11,7 @@ from tests.helm.chart import VALUES_FILES
 from tests.kubernetes.control_plane import ControlPlane
 from tests.kubernetes.release import InstalledRelease, namespace
 
-SERVICES = (*STAGES, "orchestrator")
+SERVICES = (*STAGES, "orchestrator", "gateway")
 IDLE: dict[str, Any] = {"image": {"repository": "idle"}, "defaults": {"preStopSeconds": 1}}
 # Fields that Kubernetes 1.20 lacks.
 NEWER = {"spec.unhealthyPodEvictionPolicy", "spec.template.spec.volumes.image"}

@@ -74,6 +74,7 @@ def _values(checkpoint: Path) -> dict[str, Any]:
             "coarse": {"autoscaling": {"targetStreams": 1, "maxReplicas": 5}},
             **{name: {"autoscaling": {"enabled": False}} for name in ("semantic", "fine", "codec")},
             "orchestrator": {"autoscaling": {"enabled": False}},
+            "gateway": {"enabled": False},
         },
     }
 

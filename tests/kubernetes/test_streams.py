@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from barkserve.constants import STAGES
@@ -27,7 +28,10 @@ def values(checkpoint: Path) -> dict[str, Any]:
     return {
         "image": {"repository": PROGRAM},
         "defaults": {"extraArgs": words, "preStopSeconds": 1, "drainSeconds": 40},
-        "services": {"orchestrator": {"options": {"replica-wait-seconds": 60}}},
+        "services": {
+            "orchestrator": {"options": {"replica-wait-seconds": 60}},
+            "gateway": {"extraArgs": []},
+        },
     }
 
 
@@ -39,7 +43,7 @@ def release(
 ) -> Iterator[InstalledRelease]:
     with namespace(plane, "speech", tmp_path_factory.mktemp("speech")) as found:
         found.install(values(checkpoint_of(SPEC)))
-        for service in (*STAGES, "orchestrator"):
+        for service in (*STAGES, "orchestrator", "gateway"):
             found.until(lambda s=service: found.ready(s) == 1, f"{service} is not ready")
         yield found
 
@@ -50,6 +54,18 @@ async def test_streams_continue_while_a_stage_is_scaled(release: InstalledReleas
         await _scale(release, load, "coarse", 1)
         await load.progress()
     assert _exit_codes(release) == {0}
+
+
+async def test_gateway_speaks_through_the_orchestrator(release: InstalledRelease) -> None:
+    (pod,) = release.pods("gateway").values()
+    speech = {"input": "Hello.", "voice": "none", "response_format": "pcm"}
+    url = f"http://{pod['status']['podIP']}:8080/v1/audio/speech"
+    async with (
+        httpx.AsyncClient(timeout=60) as http,
+        http.stream("POST", url, json=speech) as answer,
+    ):
+        assert answer.status_code == 200
+        assert await anext(answer.aiter_bytes())
 
 
 async def test_draining_pod_gets_no_new_streams(

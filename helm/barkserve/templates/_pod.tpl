@@ -22,26 +22,35 @@ capabilities:
      (health name ""), and readiness whether it accepts streams (its own name; it does not while draining). */}}
 {{- define "barkserve.probes" -}}
 startupProbe:
-  grpc:
-    port: {{ .probePort }}
-    service: ""
+  {{- include "barkserve.probe" (list . "" "/healthz") | nindent 2 }}
   periodSeconds: 2
   timeoutSeconds: 5
   failureThreshold: {{ divf .startupSeconds 2 | ceil | int64 }}
 readinessProbe:
-  grpc:
-    port: {{ .probePort }}
-    service: {{ .health }}
+  {{- include "barkserve.probe" (list . .health "/readyz") | nindent 2 }}
   periodSeconds: 2
   timeoutSeconds: 2
   failureThreshold: 2
 livenessProbe:
-  grpc:
-    port: {{ .probePort }}
-    service: ""
+  {{- include "barkserve.probe" (list . "" "/healthz") | nindent 2 }}
   periodSeconds: 10
   timeoutSeconds: 10
   failureThreshold: 6
+{{- end }}
+
+{{/* (list service health path) -> how to probe: by the name in gRPC's health service, or by a path of the gateway. */}}
+{{- define "barkserve.probe" -}}
+{{- $service := index . 0 -}}
+{{- if $service.http -}}
+httpGet:
+  port: http
+  path: {{ index . 2 }}
+  scheme: {{ ternary "HTTPS" "HTTP" $service.tls }}
+{{- else -}}
+grpc:
+  port: {{ $service.probePort }}
+  service: {{ index . 1 | quote }}
+{{- end }}
 {{- end }}
 
 {{/* service -> requests and limits, including the GPU. */}}

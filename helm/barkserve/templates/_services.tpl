@@ -8,6 +8,7 @@
 {{/* The services of this release. The autoscaler is needed only for KEDA. */}}
 {{- define "barkserve.services" -}}
 {{- $names := concat (list "orchestrator") (include "barkserve.stages" . | fromJsonArray) -}}
+{{- if .Values.services.gateway.enabled }}{{ $names = append $names "gateway" }}{{ end -}}
 {{- if eq .Values.autoscaling.mode "keda" }}{{ $names = append $names "autoscaler" }}{{ end -}}
 {{- toJson $names }}
 {{- end }}
@@ -19,7 +20,13 @@ semantic: {port: 50052, metricsPort: 9465, health: barkserve.v1.SemanticService}
 coarse: {port: 50053, metricsPort: 9466, health: barkserve.v1.CoarseService}
 fine: {port: 50054, metricsPort: 9467, health: barkserve.v1.FineService}
 codec: {port: 50055, metricsPort: 9468, health: barkserve.v1.CodecService}
+gateway: {port: 8080, metricsPort: 9470, health: ""}
 autoscaler: {port: 50056, metricsPort: 9469, health: externalscaler.ExternalScaler}
+{{- end }}
+
+{{/* Options in `defaults` that only services with gRPC have. tests/helm checks that they equal services/barkserve/config.py. */}}
+{{- define "barkserve.grpcOptions" -}}
+["keepalive-seconds", "max-connection-age-seconds", "output-idle-seconds", "reflection"]
 {{- end }}
 
 {{/* (list $ "coarse") -> the settings of a service as JSON: `defaults`, overridden by `stages` for a stage, overridden
@@ -30,6 +37,9 @@ autoscaler: {port: 50056, metricsPort: 9469, health: externalscaler.ExternalScal
 {{- $stage := has $name (include "barkserve.stages" $root | fromJsonArray) -}}
 {{- $service := deepCopy $root.Values.defaults -}}
 {{- if $stage }}{{ $service = mergeOverwrite $service (deepCopy $root.Values.stages) }}{{ end -}}
+{{- if eq $name "gateway" -}}
+{{- range include "barkserve.grpcOptions" $root | fromJsonArray }}{{ $_ := unset $service.options . }}{{ end -}}
+{{- end -}}
 {{- $service = mergeOverwrite $service (deepCopy (index $root.Values.services $name)) -}}
 {{- $service = merge $service (index (include "barkserve.facts" $root | fromYaml) $name) -}}
 {{- $_ := set $service "name" $name -}}
@@ -37,7 +47,10 @@ autoscaler: {port: 50056, metricsPort: 9469, health: externalscaler.ExternalScal
 {{- $_ := set $service "stage" $stage -}}
 {{- $_ := set $service "cuda" (hasPrefix "cuda" (dig "options" "device" "" $service)) -}}
 {{- $_ := set $service "scaled" (and (ne $root.Values.autoscaling.mode "none") (ne $name "autoscaler") $service.autoscaling.enabled) -}}
-{{- $_ := set $service "findsOthers" (not $stage) -}}
+{{- $_ := set $service "findsOthers" (has $name (list "orchestrator" "autoscaler")) -}}
+{{- $_ := set $service "http" (eq $name "gateway") -}}
+{{- $_ := set $service "protocol" (ternary "http" "grpc" $service.http) -}}
+{{- $_ := set $service "tls" $root.Values.tls.enabled -}}
 {{- /* Kubernetes' gRPC probes do not support TLS. */}}
 {{- $_ := set $service "probePort" (ternary 50060 $service.port $root.Values.tls.enabled) -}}
 {{- toJson $service }}
@@ -78,6 +91,9 @@ autoscaler: {port: 50056, metricsPort: 9469, health: externalscaler.ExternalScal
 - --{{ . }}={{ include "barkserve.address" (list $root .) }}
 {{- end }}
 {{- end }}
+{{- if $service.http }}
+- --orchestrator={{ include "barkserve.serviceName" (list $root "orchestrator") }}.{{ $root.Release.Namespace }}.svc:{{ (index (include "barkserve.facts" $root | fromYaml) "orchestrator").port }}
+{{- end }}
 {{- if and (eq $service.name "orchestrator") (ne $root.Values.voices.store "none") }}
 - --voice-store={{ eq $root.Values.voices.store "volume" | ternary "/voices" $root.Values.voices.url }}
 {{- end }}
@@ -85,9 +101,11 @@ autoscaler: {port: 50056, metricsPort: 9469, health: externalscaler.ExternalScal
 - --tls-cert=/tls/tls.crt
 - --tls-key=/tls/tls.key
 - --tls-ca=/tls/ca.crt
+{{- if not $service.http }}
 - --health-port={{ $service.probePort }}
 {{- with include "barkserve.certificateRoles" . }}
 - --certificate-roles={{ . }}
+{{- end }}
 {{- end }}
 {{- if eq $service.name "orchestrator" }}
 - --tls-clients={{ $root.Values.tls.clients }}
@@ -113,6 +131,11 @@ autoscaler: {port: 50056, metricsPort: 9469, health: externalscaler.ExternalScal
 {{- $service := index . 1 -}}
 {{- if not $service.stage -}}
 {{- $root.Values.tls.roles }}
+{{- if and $root.Values.tls.roles (eq $service.name "orchestrator") $root.Values.services.gateway.enabled -}}
+{{- $gateway := include "barkserve.identity" (list $root "gateway") -}}
+{{- $requiresTokens := index (include "barkserve.service" (list $root "gateway") | fromJson).options "require-tokens" -}}
+,forward={{ $gateway }}{{ if not $requiresTokens }},speak={{ $gateway }}{{ end }}
+{{- end }}
 {{- else -}}
 call-stages={{ include "barkserve.identity" (list $root "orchestrator") }}
 {{- if has "autoscaler" (include "barkserve.services" $root | fromJsonArray) }},operate={{ include "barkserve.identity" (list $root "autoscaler") }}{{ end }}

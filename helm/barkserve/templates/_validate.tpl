@@ -47,8 +47,17 @@
 {{- if not (dig "options" "insecure" false $service) -}}
 {{- if not $.Values.tls.enabled -}}
 {{- $complaints = append $complaints (printf "%s.options.insecure is false but tls.enabled is false: the service would refuse to start" $key) -}}
-{{- else if and (eq $name "orchestrator") (eq $.Values.tls.clients "anyone") -}}
+{{- else if and (eq $name "orchestrator") (eq $.Values.tls.clients "anyone") (not (or (get $service.options "auth-tokens") (get $service.options "auth-jwks"))) -}}
 {{- $complaints = append $complaints (printf "%s.options.insecure is false but tls.clients is anyone: the service would refuse to start without authentication" $key) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $service.http (not (dig "options" "insecure" false $service)) (not (dig "options" "require-tokens" false $service)) -}}
+{{- $complaints = append $complaints "services.gateway.options.insecure is false but require-tokens is too: the service would refuse to start without authentication; set one of them, or services.gateway.enabled false" -}}
+{{- end -}}
+{{- if and $service.http (dig "options" "require-tokens" false $service) -}}
+{{- $orchestrator := (include "barkserve.service" (list $ "orchestrator") | fromJson).options -}}
+{{- if not (or (get $orchestrator "auth-tokens") (get $orchestrator "auth-jwks")) -}}
+{{- $complaints = append $complaints "services.gateway.options.require-tokens needs services.orchestrator.options.auth-tokens or auth-jwks: the orchestrator checks the tokens" -}}
 {{- end -}}
 {{- end -}}
 {{- if and $.Values.tls.enabled (eq $.Values.tls.source "secrets") (not (index $.Values.tls.secrets $name)) -}}
@@ -90,6 +99,12 @@
 {{- if not (index $.Values.exposure.ingress $field) -}}
 {{- $complaints = append $complaints (printf "exposure.ingress.%s is missing: gRPC through an Ingress needs a host name and TLS" $field) -}}
 {{- end -}}
+{{- end -}}
+{{- if and .Values.services.gateway.enabled .Values.exposure.http.host (not .Values.exposure.http.tlsSecret) -}}
+{{- $complaints = append $complaints "exposure.http.tlsSecret is missing: exposure.http.host needs a certificate" -}}
+{{- end -}}
+{{- if and .Values.services.gateway.enabled .Values.exposure.http.host (eq .Values.exposure.http.host .Values.exposure.ingress.host) -}}
+{{- $complaints = append $complaints "exposure.http.host equals exposure.ingress.host: gRPC and HTTP need host names of their own" -}}
 {{- end -}}
 {{- end -}}
 {{- toJson $complaints }}

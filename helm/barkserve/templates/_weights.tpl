@@ -3,7 +3,7 @@
 
 {{/* (list $ service) -> "true" if it reads a checkpoint from outside the image. */}}
 {{- define "barkserve.fetches" -}}
-{{- if and (ne (index . 0).Values.weights.source "bundled") (ne (index . 1).name "autoscaler") }}true{{ end }}
+{{- if and (ne (index . 0).Values.weights.source "bundled") (not (has (index . 1).name (list "gateway" "autoscaler"))) }}true{{ end }}
 {{- end }}
 
 {{/* (list $ service) -> the value of --checkpoint; empty for the bundled model. */}}
