@@ -61,6 +61,7 @@ check: $(BIN)/.test .venv-protos/.done ## run the linters, prose check, types, i
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/test_services.py -k registry
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec compose.yaml
 	$(BIN)/zizmor --quiet --offline .github
 	cd protos && ../$(BIN)/buf lint
 	@./protos/check_breaking.sh $(BIN)/buf

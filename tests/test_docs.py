@@ -173,7 +173,7 @@ def test_named_metrics_exist(page: Path) -> None:
 def test_named_chart_keys_exist() -> None:
     schema = (ROOT / "helm/barkserve/values.schema.json").read_text()
     spans = inline_code(ROOT / "docs/kubernetes.md")
-    keys = {span for span in spans if re.fullmatch(r"[a-z]+(\.?[A-Z]?[a-z]+)+", span)}
+    keys = {span for span in spans if re.fullmatch(r"[a-z]+(\.?[A-Z][a-z]+|\.[a-z]+)*", span)}
     keys = {key for key in keys if "." in key or not key.islower()} - {"preStop.sleep"}
     assert len(keys) > 12
     assert {key for key in keys if f'"{key.split(".")[0]}"' not in schema} == set()

@@ -27,6 +27,7 @@ EXECUTED = {  # by page and language ("": commands of barkclient), which test
     ("docs/kubernetes.md", ""): HERE,
     ("docs/operations.md", "nginx"): "tests/proxies/test_proxies.py",
     ("docs/operations.md", "haproxy"): "tests/proxies/test_proxies.py",
+    ("docs/operations.md", "ini"): "tests/deploy/test_systemd.py",
     ("docs/samples/README.md", ""): HERE,
     ("docs/security.md", "toml"): "tests/serving/auth/test_token_file.py",
     ("docs/voices.md", ""): HERE,
@@ -34,6 +35,8 @@ EXECUTED = {  # by page and language ("": commands of barkclient), which test
 RUNS_UNTIL_STOPPED = "runs until it is stopped; the tests start their services so"
 CLUSTER = "needs a cluster; make test-kubernetes installs the chart on a control plane"
 FRAMEWORK = "a part of a program; make test-apps runs the framework's own pipeline"
+DOCKER = "needs Docker; CI starts compose.yaml, and tests/deploy checks its options"
+SYSTEMD = "needs root and a running systemd; tests/deploy/test_systemd.py verifies the unit"
 HALF_AN_HOUR = "measures for half an hour"
 MEASURES = "measures for minutes; tests/barkclient/bench runs the command for seconds"
 NOT_EXECUTED = {  # by page and the beginning of the snippet, the reason
@@ -58,6 +61,15 @@ NOT_EXECUTED = {  # by page and the beginning of the snippet, the reason
     ("docs/kubernetes.md", "barkclient status --scaling"): CLUSTER,
     ("docs/operations.md", "barkserve"): RUNS_UNTIL_STOPPED,
     ("docs/operations.md", "capacity ="): "a formula",
+    ("docs/operations.md", "docker"): DOCKER,
+    ("docs/operations.md", "mkdir tokens"): DOCKER,
+    ("docs/operations.md", "SITE=speech.example.org BARKSERVE_"): DOCKER,
+    ("docs/operations.md", "SITE=speech.example.org HTTP_"): "tests/deploy/test_caddy.py does",
+    ("docs/operations.md", "python3 -m venv"): SYSTEMD,
+    ("docs/operations.md", "/opt/barkserve"): SYSTEMD,
+    ("docs/operations.md", "install -m"): SYSTEMD,
+    ("docs/operations.md", "systemctl"): SYSTEMD,
+    ("docs/operations.md", "journalctl"): SYSTEMD,
     ("docs/reliability.md", "make chaos"): HALF_AN_HOUR,
     ("docs/reliability.md", "make soak"): HALF_AN_HOUR,
     ("docs/security.md", "barkserve orchestrator"): RUNS_UNTIL_STOPPED,
