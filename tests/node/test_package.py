@@ -10,6 +10,8 @@ import pytest
 
 from barkclient import AsyncClient
 from tests.node.conftest import CLIENT, ROOT, run
+from tests.support.certificates import Authority
+from tests.support.gateway import running_gateway
 from tests.support.services import Chain, running_chain
 
 TEXT = "hello the world"
@@ -72,26 +74,49 @@ async def test_installed_command_writes_speech(installed: Path, tiny_folder: Pat
     assert int.from_bytes(file[40:44], "little") == len(expected)
 
 
+async def failure_of(chain: Chain, folder: Path, *words: str) -> tuple[int | None, bytes]:
+    """Run the installed command. Return its exit code and its message."""
+    process = await asyncio.create_subprocess_exec(
+        "npx",
+        "barkclient",
+        *words,
+        cwd=folder,
+        env={**os.environ, "BARKCLIENT_SERVER": chain.address},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, message = await process.communicate()
+    return process.returncode, message
+
+
 async def test_command_reports_errors_in_one_line(installed: Path, tiny_folder: Path) -> None:
-    async with running_chain(tiny_folder) as chain:
+    async with running_chain(tiny_folder) as chain, running_gateway(chain.address) as gateway:
+        http = gateway.url.removeprefix("http://")
         cases = {
-            ("say", "Hello", "--voice", "v2/ghost"): 2,
-            ("say", "Hello", "--format", "wma"): 2,
-            ("say", "Hello", "--server", "127.0.0.1:1"): 3,
-            ("say", "Hello", "--timeout", "0.001"): 5,
+            ("say", "Hello", "--voice", "v2/ghost"): (2, b"v2/ghost"),
+            ("say", "Hello", "--format", "wma"): (2, b"--format"),
+            ("say", "Hello", "--server", "127.0.0.1:1"): (3, b"nothing answers at 127.0.0.1:1"),
+            ("say", "Hello", "--server", http): (3, b"HTTP"),
+            ("say", "Hello", "--timeout", "0.001"): (5, b"timeout"),
         }
-        for words, code in cases.items():
-            process = await asyncio.create_subprocess_exec(
-                "npx",
-                "barkclient",
-                *words,
-                cwd=installed,
-                env={**os.environ, "BARKCLIENT_SERVER": chain.address},
-                stderr=asyncio.subprocess.PIPE,
-            )
-            _, message = await process.communicate()
-            assert process.returncode == code, message
+        for words, (code, part) in cases.items():
+            failed, message = await failure_of(chain, installed, *words)
+            assert failed == code, message
             assert re.fullmatch(rb"barkclient: [^\n]+\n", message), message
+            assert part in message
+
+
+async def test_command_works_over_tls(installed: Path, tiny_folder: Path, tmp_path: Path) -> None:
+    files = Authority(tmp_path / "trusted").issue()
+    other = Authority(tmp_path / "other", "other").issue()
+    options = {"tls_cert": files.certificate, "tls_key": files.key, "tls_ca": files.ca}
+    own = ("--tls-cert", files.certificate, "--tls-key", files.key)
+    roles = "call-stages=localhost,speak=localhost"
+    async with running_chain(tiny_folder, certificate_roles=roles, **options) as chain:
+        voices = ("npx", "barkclient", "voices", "--tls-ca")
+        await run_with(chain, *voices, files.ca, *own, cwd=installed)
+        refused = await failure_of(chain, installed, "voices", "--tls-ca", other.ca, *own)
+    assert refused[0] == 3
+    assert b"TLS with" in refused[1]
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

@@ -120,7 +120,17 @@ const DETAILS_KEY = "grpc-status-details-bin";
 // The texts of gRPC's own failures.
 const NO_SERVER = "No connection established";
 const NO_SUCH_HOST = "Name resolution failed";
-const TLS_FAILED = ["ssl", "tls", "certificate", "self-signed", "handshake", "altnames"];
+const GRPC_PORT = "give the server's gRPC port, 50051 unless --port changed it";
+/** Signs of another protocol in the reason of a failed connection, and what to say. */
+const WRONG_PORT: readonly (readonly [RegExp, string])[] = [
+  [/protocol error/i, `speaks HTTP/1, not gRPC: ${GRPC_PORT}`],
+  [/wrong.version.number|packet.length.too.long/i, "does not use TLS: leave out the option tls"],
+  [
+    /failed to connect|socket hang up|disconnected before secure/i,
+    "closes connections without an answer: if the server uses TLS, give the option tls",
+  ],
+];
+const TLS_FAILED = /ssl|tls|certificate|self-signed|handshake|altname/i;
 const TOO_LARGE = "larger than max";
 
 /**
@@ -208,11 +218,12 @@ export function fromStatus(
 }
 
 function whyUnavailable(text: string, target: string): string {
-  const lower = text.toLowerCase();
-  if (text.startsWith(NO_SERVER) && TLS_FAILED.some((sign) => lower.includes(sign)))
-    return `TLS with ${target} failed: check the option tls (${text})`;
-  if (text.startsWith(NO_SERVER))
-    return `nothing answers at ${target}: start a server with \`${STARTER}\``;
+  if (text.startsWith(NO_SERVER)) {
+    for (const [sign, message] of WRONG_PORT) if (sign.test(text)) return `${target} ${message}`;
+    return TLS_FAILED.test(text)
+      ? `TLS with ${target} failed: check the option tls (${text})`
+      : `nothing answers at ${target}: start a server with \`${STARTER}\``;
+  }
   if (text.startsWith(NO_SUCH_HOST))
     return `the host of ${target} cannot be resolved: check the spelling`;
   return `${target} is unavailable: ${text}`;

@@ -1,5 +1,5 @@
-// Speaks over the servers in ADDRESSES, twice at once: LONG as a whole and TEXT in pieces, cut at
-// "|". It prints "begun", waits for a line of standard input, continues, and prints JSON.
+// Speaks over the servers in ADDRESSES, three times at once: LONG as a whole, and TEXT in two
+// parts, cut at "|", in a context and as an iterable. It prints "begun", waits for a line of standard input, continues, and prints JSON.
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { BarkClient } from "barkclient";
@@ -10,21 +10,32 @@ const options = { seed: 1, encoding: ENCODING, wordTimes: true, maxDelayMs: 60_0
 const [half] = TEXT.split("|");
 const text = TEXT.replace("|", "");
 
+const lost = once(process.stdin, "data");
+
+async function* typed() {
+  yield half;
+  await lost;
+  yield text.slice(half.length);
+}
+
 const synthesis = client.synthesize(LONG, options);
 const stream = client.stream();
 const context = stream.speak(options);
 context.write(half);
 const first = context.flush();
 await context.waitFlushed(first);
-const heard = [await synthesis.next(), await context.next()].map(({ value }) => value.audio);
+const typing = client.synthesizeStream(typed(), options);
+const heard = [await synthesis.next(), await context.next(), await typing.next()].map(
+  ({ value }) => value.audio,
+);
 
 console.log("begun");
-await once(process.stdin, "data");
+await lost;
 
 context.write(text.slice(half.length)); // during the outage
 const second = context.flush();
 context.end();
-const rest = await Promise.all([synthesis.bytes(), context.bytes()]);
+const rest = await Promise.all([synthesis, context, typing].map((speech) => speech.bytes()));
 console.log(
   JSON.stringify({
     digests: rest.map((bytes, index) =>
