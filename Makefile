@@ -34,7 +34,7 @@ generate = $(PROTOC) --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) --m
 
 NODE_CLIENT := clients/node
 
-.PHONY: demo test check format coverage fuzz fuzz-rpc docs protos bench bench-scaling bench-long chaos soak image sbom lock audit test-image test-kubernetes test-apps test-clients clean help
+.PHONY: demo test check format coverage fuzz fuzz-rpc docs protos protos-go bench bench-scaling bench-long chaos soak image sbom lock audit test-image test-kubernetes test-apps test-clients clean help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -78,6 +78,9 @@ format: $(BIN)/.test ## format the code and the protos
 
 protos: .venv-protos/.done ## generate services/barkserve/v1 and external from protos/
 	$(call generate,services)
+
+protos-go: $(BIN)/.test ## generate clients/go/barkserve/v1 (needs protoc-gen-go and protoc-gen-go-grpc)
+	cd clients/go && $(CURDIR)/$(BIN)/buf generate
 
 coverage: $(BIN)/.test ## run the tests (ARGS, default all) and report which lines they cover
 	$(BIN)/coverage erase
@@ -133,7 +136,7 @@ test-image: $(BIN)/.test ## build the image without Docker and test it (minutes;
 	IMAGE=localhost/barkserve:test $(BIN)/pytest tests/image
 
 test-kubernetes: $(BIN)/.test ## test the chart, discovery and scaling on a real control plane (needs Debian's apt, dpkg-dev, npm)
-	$(BIN)/python tests/kubernetes/build.py .kubernetes
+	$(BIN)/python -m tests.kubernetes.build .kubernetes
 	CONTROL_PLANE=.kubernetes $(BIN)/pytest tests/kubernetes
 
 test-apps: $(BIN)/.stages .venv-apps/.done ## test Pipecat, LiveKit, S3 voices and audio playback (installs a gigabyte the first time)
@@ -141,12 +144,14 @@ test-apps: $(BIN)/.stages .venv-apps/.done ## test Pipecat, LiveKit, S3 voices a
 	PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 --http-port 0 -- \
 		.venv-apps/bin/python -m pytest --confcutdir=tests/apps -W default::DeprecationWarning tests/apps
 
-test-clients: $(BIN)/.test $(NODE_CLIENT)/dist/index.mjs ## test the gateway, the page in Chromium, the SDKs, the Node.js client, proxies, the examples and the snippets (needs npm; gets Debian's chromium, nginx and haproxy)
+test-clients: $(BIN)/.test $(NODE_CLIENT)/dist/index.mjs .languages/.done ## test the gateway, the page in Chromium, the SDKs, Node.js, Go, Java, proxies, the examples and the snippets (needs npm and a JDK; gets Debian's chromium, nginx and haproxy)
 	@command -v chromium google-chrome >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \
 		|| { echo "Chromium is missing: install it, or run make test-clients as root on Debian"; exit 1; }
 	NODE_CLIENT=1 $(BIN)/pytest tests/gateway tests/node
 	$(BIN)/python tests/proxies/fetch.py .proxies
 	PROXIES=.proxies $(BIN)/pytest tests/proxies
+	GO=$(CURDIR)/.languages/bin/go GOENV=$(CURDIR)/.languages/go.env JAVA_PACKAGES=$(CURDIR)/.languages/java \
+		$(BIN)/pytest tests/languages
 	PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 --http-port 0 \
 		--voice-store build/test-voices -- pytest tests/examples
 
@@ -159,7 +164,7 @@ train-%: $(BIN)/.train
 	$(BIN)/python -m training $* $(if $(filter evaluate,$*),$(WORK)/export/bark-mini,--work $(WORK)) $(ARGS)
 
 clean: ## remove everything that make created
-	rm -rf $(NODE_CLIENT)/node_modules $(NODE_CLIENT)/dist .venv .venv-protos .venv-apps .venv-tools .kubernetes .proxies .cache .coverage* build site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(NODE_CLIENT)/node_modules $(NODE_CLIENT)/dist .venv .venv-protos .venv-apps .venv-tools .kubernetes .proxies .languages .cache .coverage* build site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -200,6 +205,10 @@ $(NODE_CLIENT)/dist/index.mjs: $(NODE_CLIENT)/node_modules/.package-lock.json $(
 .venv-protos/.done: Makefile
 	$(PYTHON) -m venv .venv-protos
 	.venv-protos/bin/pip install --quiet '$(GRPCIO_TOOLS)' '$(MYPY_PROTOBUF)'
+	@touch $@
+
+.languages/.done: $(BIN)/.test tests/languages/build.py tests/support/debian.py clients/go/go.mod
+	$(BIN)/python -m tests.languages.build .languages
 	@touch $@
 
 .venv-tools/.done: Makefile requirements/tools.txt

