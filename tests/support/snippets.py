@@ -28,6 +28,8 @@ EXECUTED = {  # by page and language ("": commands of barkclient), which test
     ("docs/operations.md", "nginx"): "tests/proxies/test_proxies.py",
     ("docs/operations.md", "haproxy"): "tests/proxies/test_proxies.py",
     ("docs/operations.md", "ini"): "tests/deploy/test_systemd.py",
+    ("docs/languages.md", "go"): "tests/languages/test_documented_programs.py",
+    ("docs/languages.md", "java"): "tests/languages/test_documented_programs.py",
     ("docs/samples/README.md", ""): HERE,
     ("docs/security.md", "toml"): "tests/serving/auth/test_token_file.py",
     ("docs/voices.md", ""): HERE,
@@ -39,6 +41,8 @@ DOCKER = "needs Docker; CI starts compose.yaml, and tests/deploy checks its opti
 SYSTEMD = "needs root and a running systemd; tests/deploy/test_systemd.py verifies the unit"
 HALF_AN_HOUR = "measures for half an hour"
 MEASURES = "measures for minutes; tests/barkclient/bench runs the command for seconds"
+NO_PROXY = "needs the module proxy; tests/languages/test_go.py runs barksay from its source"
+NO_TOOLCHAIN = "has not been run, as the page says: its packages are not on PyPI, npm or Debian 12"
 NOT_EXECUTED = {  # by page and the beginning of the snippet, the reason
     ("README.md", "make demo"): "installs everything; tests/test_demo.py runs it with a stand-in",
     ("README.md", "git clone"): "the address of the published repository",
@@ -59,6 +63,15 @@ NOT_EXECUTED = {  # by page and the beginning of the snippet, the reason
     ("docs/kubernetes.md", "kubectl"): CLUSTER,
     ("docs/kubernetes.md", "barkclient bench"): MEASURES,
     ("docs/kubernetes.md", "barkclient status --scaling"): CLUSTER,
+    ("docs/languages.md", "cd protos && buf generate"): "plugins on buf.build; "
+    "tests/languages/test_generation.py uses local ones",
+    ("docs/languages.md", "go get"): NO_PROXY,
+    ("docs/languages.md", "go run"): NO_PROXY,
+    ("docs/languages.md", "fn main()"): NO_TOOLCHAIN,
+    ("docs/languages.md", "use std::io"): NO_TOOLCHAIN,
+    ("docs/languages.md", "<ItemGroup>"): NO_TOOLCHAIN,
+    ("docs/languages.md", "using Barkserve"): NO_TOOLCHAIN,
+    ("docs/languages.md", "import Foundation"): NO_TOOLCHAIN,
     ("docs/operations.md", "barkserve"): RUNS_UNTIL_STOPPED,
     ("docs/operations.md", "capacity ="): "a formula",
     ("docs/operations.md", "docker"): DOCKER,
