@@ -8,7 +8,7 @@ import { Spectrogram } from "./spectrogram.js";
 import { Waveform } from "./waveform.js";
 
 const element = (id) => document.getElementById(id);
-const FORM = ["text", "voice", "seed", "pace", "token"];
+const FORM = ["text", "voice", "seed", "speed", "pace", "token"];
 let speech = null; // the last one, which may run
 let language = Object.keys(SNIPPETS)[0];
 
@@ -56,10 +56,10 @@ async function speak() {
   await state.session.speak(form.text, form.pace === "typed");
 }
 
-function options({ voice, seed }) {
+function options({ voice, seed, speed }) {
   return {
     ...(voice && { voice: { name: voice } }), ...(seed && { seed: Number(seed) }),
-    word_times: true, audio_format: { sample_rate_hertz: 24000 },
+    speaking_rate: Number(speed), word_times: true, audio_format: { sample_rate_hertz: 24000 },
   };
 }
 
@@ -131,7 +131,7 @@ async function finish() {
 async function download(format) {
   const { form, seed } = speech;
   if (seed === undefined) throw new Error("Nothing was spoken yet.");
-  const body = { input: form.text, response_format: format, seed: Number(seed), ...(form.voice && { voice: form.voice }) };
+  const body = { input: form.text, response_format: format, seed: Number(seed), speed: Number(form.speed), ...(form.voice && { voice: form.voice }) };
   const request = { method: "POST", headers: { "content-type": "application/json", ...headers() }, body: JSON.stringify(body) };
   const response = await checked(await fetch("v1/audio/speech", request));
   const link = document.createElement("a");
@@ -186,7 +186,8 @@ function showLanguages() {
 function showSnippet() {
   for (const tab of element("languages").children) tab.setAttribute("aria-selected", tab.textContent === language);
   const request = {
-    text: element("text").value, voice: element("voice").value, seed: element("seed").value, origin: location.origin,
+    text: element("text").value, voice: element("voice").value, seed: element("seed").value, speed: Number(element("speed").value || 1),
+    origin: location.origin,
   };
   element("snippet").firstElementChild.textContent = SNIPPETS[language](request);
 }

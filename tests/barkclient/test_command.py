@@ -45,13 +45,14 @@ async def test_say_writes_wav_and_summary(command: Command, speech: ScriptedSpee
 async def test_say_sends_options(command: Command, speech: ScriptedSpeech) -> None:
     options = "--voice none --greedy --delivery exact --encoding float32 -o out.wav --quiet"
     sampling = "--semantic-temperature 0.5 --coarse-temperature 0.25 --fine-temperature 0.125"
-    limits = "--top-k 9 --top-p 0.5 --min-eos-p 0.25"
+    limits = "--top-k 9 --top-p 0.5 --min-eos-p 0.25 --speaking-rate 1.25"
     result = await command("say", TEXT, *f"{options} {sampling} {limits}".split())
     assert (result.code, result.stdout, result.stderr) == (0, b"", "")
     assert command.wav("out.wav").format == 3
     (request,) = speech.requests
     assert request.greedy
     assert request.voice.name == "none"
+    assert request.speaking_rate == 1.25
     assert request.delivery_mode == common_pb2.DELIVERY_MODE_EXACT
     semantic, coarse, fine = request.semantic, request.coarse.sampling, request.fine.sampling
     assert (semantic.sampling.temperature, semantic.min_eos_p) == (0.5, 0.25)

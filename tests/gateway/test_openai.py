@@ -143,7 +143,7 @@ def decoded(file: bytes) -> np.ndarray:
         ({"model": "davinci"}, 404, "model_not_found", "model"),
         ({"input": ""}, 400, "invalid_request", "input"),
         ({"input": 5}, 400, "invalid_request", "input"),
-        ({"speed": 1.5}, 400, "unsupported_value", "speed"),
+        ({"speed": 4.0}, 400, "unsupported_value", "speed"),
         ({"response_format": "ogg"}, 400, "invalid_request", "response_format"),
         ({"sample_rate": 1}, 400, "invalid_request", "sample_rate"),
         ({"seed": -1}, 400, "invalid_request", "seed"),

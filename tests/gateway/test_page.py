@@ -112,6 +112,18 @@ async def test_download_has_the_samples_that_were_played(
     np.testing.assert_array_equal(pcm / np.float32(32768), sent)
 
 
+async def test_speed_is_spoken_and_shown_in_the_snippet(page: Page, chain: Chain) -> None:
+    await page.get_by_label("Speed").fill("1.5")
+    await speak(page, TEXT)
+    await expect(page.locator("#stages")).to_be_visible(timeout=60_000)
+    async with AsyncClient(chain.address) as client:
+        speech = client.synthesize(TEXT, seed=7, voice="none", speaking_rate=1.5)
+        expected = (await speech.read()).samples()
+    sent = np.array(await page.evaluate("window.sent"), np.float32)
+    np.testing.assert_array_equal(sent, expected)
+    assert '"speed":1.5' in await page.locator("#snippet").inner_text()
+
+
 async def test_snippets_follow_the_form(page: Page, gateway: RunningGateway) -> None:
     await page.get_by_label("Text").fill("It's me.")
     await page.get_by_label("Seed").fill("9")

@@ -22,11 +22,13 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 SPEC = replace(never_ending(TINY), max_new_tokens=60)
 TEXT = "hello the world. The fox, it laughs. So do I."
 Responses = Sequence[Any]
-ENCODINGS = [  # the others are samples, with or without a header
-    speech_pb2.AUDIO_ENCODING_PCM16,
-    speech_pb2.AUDIO_ENCODING_FLAC,
-    speech_pb2.AUDIO_ENCODING_OGG_OPUS,
-    speech_pb2.AUDIO_ENCODING_MP3,
+ENCODINGS = [  # with a speaking rate; the others are samples, with or without a header
+    (speech_pb2.AUDIO_ENCODING_PCM16, 1.0),
+    (speech_pb2.AUDIO_ENCODING_FLAC, 1.0),
+    (speech_pb2.AUDIO_ENCODING_OGG_OPUS, 1.0),
+    (speech_pb2.AUDIO_ENCODING_MP3, 1.0),
+    (speech_pb2.AUDIO_ENCODING_PCM16, 0.7),
+    (speech_pb2.AUDIO_ENCODING_MP3, 1.5),
 ]
 
 
@@ -66,12 +68,13 @@ async def synthesize(chain: Chain, **options: Any) -> Responses:
     return [each for each in responses if not each.HasField("heartbeat")]
 
 
-@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize(("encoding", "speaking_rate"), ENCODINGS)
 async def test_resumed_synthesis_continues_at_the_next_byte(
-    chain: Chain, encoding: speech_pb2.AudioEncoding
+    chain: Chain, encoding: speech_pb2.AudioEncoding, speaking_rate: float
 ) -> None:
     options: dict[str, Any] = {
         "seed": 5,
+        "speaking_rate": speaking_rate,
         "audio_format": speech_pb2.AudioFormat(encoding=encoding, sample_rate_hertz=16_000),
     }
     whole = await synthesize(chain, **options)
@@ -137,6 +140,14 @@ async def test_resumed_context_speaks_early_segments_again(chain: Chain) -> None
         done += [each.flush_done.flush_id for each in again if each.HasField("flush_done")]
         assert done == ["1", "2"]
         assert again[-1].finished.sample_count * 4 == len(joined)
+
+
+async def test_another_speaking_rate_does_not_resume(chain: Chain) -> None:
+    received = (await synthesize(chain, seed=1, speaking_rate=1.5))[:2]
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await synthesize(chain, resume=resume(received), speaking_rate=2)
+    assert raised.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert "speaking_rate 1.5" in str(raised.value.details())
 
 
 async def test_another_checkpoint_does_not_resume(chain: Chain) -> None:

@@ -20,6 +20,7 @@ from barkserve.config import OrchestratorOptions
 from barkserve.constants import STAGES
 from barkserve.engine.batcher import Batcher
 from barkserve.engine.engine import Engine
+from barkserve.engine.playback import Playback
 from barkserve.fine.generator import FineGenerator
 from barkserve.fine.servicer import FineServicer
 from barkserve.fine.windows import ChunkPlan
@@ -177,6 +178,40 @@ async def test_audio_equals_hand_computed_samples(fakes: Fakes, delivery: int) -
     chunks = len(responses) - 2
     assert chunks > 2 if delivery == 1 else chunks >= 1
     assert responses[-1].finished.sample_count == len(expected)
+
+
+async def test_stages_expect_playback_at_the_speaking_rate(
+    fakes: Fakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish, rates = Playback.publish, set()
+
+    def record(playback: Playback, tokens: int, now: float) -> None:
+        rates.add(playback.rate)
+        publish(playback, tokens, now)
+
+    monkeypatch.setattr(Playback, "publish", record)
+    request = ask()
+    request.speaking_rate = 2
+    async with running_fakes(fakes) as chain:
+        responses = [response async for response in chain.speech.Synthesize(request)]
+    bark, codec = fakes.folder.bark, FakeCodec(TINY.sample_rate)
+    frames = bark.codec.frame_rate
+    semantic = bark.semantic_generation.semantic_rate_hz
+    assert rates == {2 * semantic, 2 * 2 * frames, 2 * frames, 2 * codec.sample_rate}
+    sent = responses[-1].finished.sample_count
+    assert sent == pytest.approx(len(fakes.samples()) / 2, abs=0.05 * TINY.sample_rate)
+
+
+async def test_speaking_rate_out_of_range_is_refused(fakes: Fakes) -> None:
+    async with running_fakes(fakes) as chain:
+        for rate in (0.4, 2.1, -1, float("nan"), float("inf")):
+            request = ask()
+            request.speaking_rate = rate
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                async for _ in chain.speech.Synthesize(request):
+                    pass
+            assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+            assert "speaking_rate: must be 0.5 to 2" in caught.value.details()
 
 
 async def test_exact_fills_after_all_coarse_frames(fakes: Fakes) -> None:

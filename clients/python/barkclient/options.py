@@ -83,6 +83,7 @@ class SynthesisOptions(TypedDict, total=False):
         delivery: "streaming"; "exact" equals offline generation and starts later.
         encoding: pcm16, float32, mulaw, alaw, wav, flac, ogg_opus or mp3.
         sample_rate: 8000 to 48000 Hz; 0: the checkpoint's, 24000.
+        speaking_rate: speed at the same pitch, 0.5 to 2; 1: the model's own.
         first_chunk_ms: audio in the first chunk, 0 to 1000; None: as soon as possible.
         chunk_ms: audio in later chunks, 20 to 5000; None: as generated.
         gain_db: change of the loudness, -40 to 40.
@@ -104,6 +105,7 @@ class SynthesisOptions(TypedDict, total=False):
     delivery: Delivery
     encoding: Encoding
     sample_rate: int
+    speaking_rate: float
     first_chunk_ms: int | None
     chunk_ms: int | None
     gain_db: float
@@ -188,6 +190,7 @@ def _encode_request(
     delivery: Delivery = "streaming",
     encoding: Encoding = "pcm16",
     sample_rate: int = 0,
+    speaking_rate: float = 1.0,
     first_chunk_ms: int | None = None,
     chunk_ms: int | None = None,
     gain_db: float = 0.0,
@@ -230,6 +233,7 @@ def _encode_request(
             return_voice=return_voice,
             keep_voice=keep_voice,
             language_code=language,
+            speaking_rate=speaking_rate,
             word_times=word_times,
             tail=None if tail is None else _tail(tail),
         )

@@ -32,6 +32,7 @@ class Started:
     sample_rate: int  # Hz
     model: str
     model_revision: str = ""
+    speaking_rate: float = 1.0  # 2 is twice as fast as the model speaks
 
 
 @dataclass(frozen=True, repr=False)
@@ -166,6 +167,7 @@ def decode_started(message: speech_pb2.SynthesisStarted) -> Started:
         sample_rate=message.sample_rate_hertz,
         model=message.model,
         model_revision=message.model_revision,
+        speaking_rate=message.speaking_rate or 1.0,
     )
 
 

@@ -21,6 +21,8 @@ class ServerLimits:
     max_sample_rate: int
     min_chunk_ms: int
     max_chunk_ms: int
+    min_speaking_rate: float
+    max_speaking_rate: float
 
 
 @dataclass(frozen=True)
@@ -59,5 +61,7 @@ def decode_server_info(message: speech_pb2.GetServerInfoResponse) -> ServerInfo:
             max_sample_rate=limits.max_sample_rate_hertz,
             min_chunk_ms=limits.min_chunk_ms,
             max_chunk_ms=limits.max_chunk_ms,
+            min_speaking_rate=limits.min_speaking_rate,
+            max_speaking_rate=limits.max_speaking_rate,
         ),
     )

@@ -29,12 +29,14 @@ class CoarseRequest:
         sampling: how codes are drawn.
         seed: seed of the draws.
         produced: (p, codebooks) int64, frames of this utterance that exist already.
+        speaking_rate: how fast the speech is played.
     """
 
     history: CoarseHistory
     sampling: SamplingParams
     seed: int
     produced: NDArray[np.int64]
+    speaking_rate: float = 1.0
 
 
 @dataclass
@@ -74,7 +76,7 @@ class CoarseGenerator:
         codes.add_produced(request.produced)
         run.made = len(codes.tokens)
         previous: Request | None = None
-        playback = Playback(self._token_rate)
+        playback = Playback(self._token_rate * request.speaking_rate)
         try:
             while await self._wait_for_window(plan, len(codes.tokens), semantic):
                 engine_request = self._engine_request(

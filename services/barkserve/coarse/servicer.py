@@ -70,6 +70,7 @@ class CoarseServicer(coarse_pb2_grpc.CoarseServiceServicer):
             sampling=convert.sampling_params(config.sampling, self._defaults),
             seed=convert.require_seed(config.seed),
             produced=self._frames(config.produced, self._code_limit, "produced"),
+            speaking_rate=convert.speaking_rate(config.speaking_rate),
         )
 
     def _history(self, config: coarse_pb2.CoarseConfig) -> CoarseHistory:

@@ -46,7 +46,11 @@ class CodecGenerator:
         self._max_frames = max_job_frames(codec)
 
     async def generate(
-        self, frames: AsyncIterator[NDArray[np.int64]], produced: int, run: CodecRun
+        self,
+        frames: AsyncIterator[NDArray[np.int64]],
+        produced: int,
+        run: CodecRun,
+        speaking_rate: float = 1.0,
     ) -> AsyncGenerator[NDArray[np.float32], None]:
         """Decode an utterance.
 
@@ -54,13 +58,14 @@ class CodecGenerator:
             frames: chunks of (n, codebooks) int64.
             produced: number of samples of this utterance that exist already. They are skipped.
             run: receives the counts.
+            speaking_rate: how fast the speech is played.
 
         Yields:
             (n,) float32 samples, in order.
         """
         state: torch.Tensor | None = None
         skip = run.made = produced
-        playback = Playback(self._codec.sample_rate)
+        playback = Playback(self._codec.sample_rate * speaking_rate)
         async for codes in self._chunks(frames):
             started = perf_counter()
             job = DecodeJob(codes, state)

@@ -42,10 +42,11 @@ class CodecServicer(codec_pb2_grpc.CodecServiceServicer):
             )
             config = opening.config
             convert.require(config.produced_samples >= 0, "produced_samples", "must be 0 or more")
+            rate = convert.speaking_rate(config.speaking_rate)
             work.given_s = -config.produced_samples / self._sample_rate
             frames, run = self._frames(request_iterator, work), CodecRun()
             async with aclosing(
-                self._generator.generate(frames, config.produced_samples, run)
+                self._generator.generate(frames, config.produced_samples, run, rate)
             ) as steps:
                 async for samples in steps:
                     self._metrics.produced(len(samples))

@@ -17,7 +17,7 @@ class Playback:
     """The output of one stream in one stage, shared by all requests of the stream.
 
     Attributes:
-        rate: tokens per second of audio.
+        rate: tokens that are played per second.
     """
 
     rate: float

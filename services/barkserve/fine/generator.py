@@ -30,6 +30,7 @@ class FineRequest:
         seed: seed of the draws.
         chunks: when to fill while streaming; None: fill once, exactly, when all frames are known.
         produced: (p, codebooks) int64, frames of this utterance that exist already.
+        speaking_rate: how fast the speech is played.
     """
 
     history: Codes
@@ -37,6 +38,7 @@ class FineRequest:
     seed: int
     chunks: ChunkPlan | None
     produced: Codes
+    speaking_rate: float = 1.0
 
 
 @dataclass
@@ -78,7 +80,7 @@ class FineGenerator:
         fixed = 0  # frames that earlier chunks of the plan released, in this call or before
         fills = request.chunks.fills() if request.chunks else iter(())
         ended = False
-        playback = Playback(self._frame_rate)
+        playback = Playback(self._frame_rate * request.speaking_rate)
         while not ended:
             fill_at = next(fills, None)
             known = await _gather(coarse, known, fill_at)

@@ -79,6 +79,7 @@ class FineServicer(fine_pb2_grpc.FineServiceServicer):
             seed=convert.require_seed(config.seed),
             chunks=self._chunk_plan(config),
             produced=self._frames(config.produced, "produced"),
+            speaking_rate=convert.speaking_rate(config.speaking_rate),
         )
 
     def _temperature(self, message: common_pb2.Sampling) -> float | None:

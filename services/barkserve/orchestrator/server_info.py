@@ -11,6 +11,7 @@ from barkserve.orchestrator.audio.output_format import (
     MIN_CHUNK_MS,
     MIN_SAMPLE_RATE,
 )
+from barkserve.speaking_rate import MAX_SPEAKING_RATE, MIN_SPEAKING_RATE
 from barkserve.v1 import speech_pb2
 
 
@@ -48,4 +49,6 @@ def server_info(
     response.limits.max_sample_rate_hertz = MAX_SAMPLE_RATE
     response.limits.min_chunk_ms = MIN_CHUNK_MS
     response.limits.max_chunk_ms = MAX_CHUNK_MS
+    response.limits.min_speaking_rate = MIN_SPEAKING_RATE
+    response.limits.max_speaking_rate = MAX_SPEAKING_RATE
     return response

@@ -46,6 +46,7 @@ class SemanticRequest:
         produced: (p,) int64, tokens of this utterance that exist already.
         max_tokens: most tokens of the utterance, produced ones included.
         alignment: how to align tokens with the text; None: no alignment.
+        speaking_rate: how fast the speech is played.
     """
 
     text_ids: NDArray[np.int64]
@@ -55,6 +56,7 @@ class SemanticRequest:
     produced: NDArray[np.int64]
     max_tokens: int
     alignment: AlignmentRequest | None = None
+    speaking_rate: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,7 @@ class SemanticGenerator:
             stop_token=self._generation.semantic_pad_token,
             report_every=TOKENS_PER_MESSAGE,
             watch=watch,
-            playback=Playback(self._generation.semantic_rate_hz),
+            playback=Playback(self._generation.semantic_rate_hz * request.speaking_rate),
         )
 
 

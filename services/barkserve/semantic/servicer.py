@@ -97,6 +97,7 @@ class SemanticServicer(semantic_pb2_grpc.SemanticServiceServicer):
             produced=produced,
             max_tokens=max_tokens,
             alignment=self._alignment(config, text),
+            speaking_rate=convert.speaking_rate(config.speaking_rate),
         )
         return request, self._encoder.locate(text) if config.alignment else None
 

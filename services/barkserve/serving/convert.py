@@ -13,6 +13,7 @@ from barkserve.checkpoint.bark_config import SamplingDefaults
 from barkserve.engine.request import SamplingParams
 from barkserve.errors import IdleTimeout, InvalidArgument
 from barkserve.serving.rpc_context import RpcContext
+from barkserve.speaking_rate import checked_speaking_rate
 from barkserve.v1 import common_pb2
 
 Request = TypeVar("Request", bound=Message)
@@ -64,6 +65,11 @@ def require_seed(seed: int) -> int:
     """Return the seed. Raises InvalidArgument if it is negative."""
     require(seed >= 0, "seed", "must be 0 to 2^63 - 1")
     return seed
+
+
+def speaking_rate(requested: float) -> float:
+    """Return the speaking rate; 0 means 1. Raises InvalidArgument if it is out of range."""
+    return checked_speaking_rate(requested or 1.0)
 
 
 def tokens(values: Sequence[int], limit: int, field: str) -> NDArray[np.int64]:

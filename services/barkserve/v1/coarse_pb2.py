@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from barkserve.v1 import common_pb2 as barkserve_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x62\x61rkserve/v1/coarse.proto\x12\x0c\x62\x61rkserve.v1\x1a\x19\x62\x61rkserve/v1/common.proto\"\x88\x01\n\x1c\x43oarseServiceGenerateRequest\x12,\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1a.barkserve.v1.CoarseConfigH\x00\x12/\n\x08semantic\x18\x02 \x01(\x0b\x32\x1b.barkserve.v1.SemanticInputH\x00\x42\t\n\x07request\"\x1f\n\rSemanticInput\x12\x0e\n\x06tokens\x18\x01 \x03(\x05\"\x88\x01\n\x0c\x43oarseConfig\x12\x17\n\x0fsemantic_prompt\x18\x01 \x03(\x05\x12\x15\n\rcoarse_prompt\x18\x02 \x03(\x05\x12(\n\x08sampling\x18\x03 \x01(\x0b\x32\x16.barkserve.v1.Sampling\x12\x0c\n\x04seed\x18\x04 \x01(\x03\x12\x10\n\x08produced\x18\x05 \x03(\x05\"\x8b\x01\n\x1d\x43oarseServiceGenerateResponse\x12,\n\x06\x66rames\x18\x01 \x01(\x0b\x32\x1a.barkserve.v1.CoarseFramesH\x00\x12\x30\n\x08\x66inished\x18\x02 \x01(\x0b\x32\x1c.barkserve.v1.CoarseFinishedH\x00\x42\n\n\x08response\"\x1d\n\x0c\x43oarseFrames\x12\r\n\x05\x63odes\x18\x01 \x03(\x05\";\n\x0e\x43oarseFinished\x12)\n\x06report\x18\x01 \x01(\x0b\x32\x19.barkserve.v1.StageReport2x\n\rCoarseService\x12g\n\x08Generate\x12*.barkserve.v1.CoarseServiceGenerateRequest\x1a+.barkserve.v1.CoarseServiceGenerateResponse(\x01\x30\x01\x42z\n\x16io.github.barkserve.v1B\x0b\x43oarseProtoP\x01ZBgithub.com/barkserve/barkserve/clients/go/barkserve/v1;barkservev1\xaa\x02\x0c\x42\x61rkserve.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x62\x61rkserve/v1/coarse.proto\x12\x0c\x62\x61rkserve.v1\x1a\x19\x62\x61rkserve/v1/common.proto\"\x88\x01\n\x1c\x43oarseServiceGenerateRequest\x12,\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1a.barkserve.v1.CoarseConfigH\x00\x12/\n\x08semantic\x18\x02 \x01(\x0b\x32\x1b.barkserve.v1.SemanticInputH\x00\x42\t\n\x07request\"\x1f\n\rSemanticInput\x12\x0e\n\x06tokens\x18\x01 \x03(\x05\"\x9f\x01\n\x0c\x43oarseConfig\x12\x17\n\x0fsemantic_prompt\x18\x01 \x03(\x05\x12\x15\n\rcoarse_prompt\x18\x02 \x03(\x05\x12(\n\x08sampling\x18\x03 \x01(\x0b\x32\x16.barkserve.v1.Sampling\x12\x0c\n\x04seed\x18\x04 \x01(\x03\x12\x10\n\x08produced\x18\x05 \x03(\x05\x12\x15\n\rspeaking_rate\x18\x06 \x01(\x01\"\x8b\x01\n\x1d\x43oarseServiceGenerateResponse\x12,\n\x06\x66rames\x18\x01 \x01(\x0b\x32\x1a.barkserve.v1.CoarseFramesH\x00\x12\x30\n\x08\x66inished\x18\x02 \x01(\x0b\x32\x1c.barkserve.v1.CoarseFinishedH\x00\x42\n\n\x08response\"\x1d\n\x0c\x43oarseFrames\x12\r\n\x05\x63odes\x18\x01 \x03(\x05\";\n\x0e\x43oarseFinished\x12)\n\x06report\x18\x01 \x01(\x0b\x32\x19.barkserve.v1.StageReport2x\n\rCoarseService\x12g\n\x08Generate\x12*.barkserve.v1.CoarseServiceGenerateRequest\x1a+.barkserve.v1.CoarseServiceGenerateResponse(\x01\x30\x01\x42z\n\x16io.github.barkserve.v1B\x0b\x43oarseProtoP\x01ZBgithub.com/barkserve/barkserve/clients/go/barkserve/v1;barkservev1\xaa\x02\x0c\x42\x61rkserve.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,13 +38,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEMANTICINPUT']._serialized_start=209
   _globals['_SEMANTICINPUT']._serialized_end=240
   _globals['_COARSECONFIG']._serialized_start=243
-  _globals['_COARSECONFIG']._serialized_end=379
-  _globals['_COARSESERVICEGENERATERESPONSE']._serialized_start=382
-  _globals['_COARSESERVICEGENERATERESPONSE']._serialized_end=521
-  _globals['_COARSEFRAMES']._serialized_start=523
-  _globals['_COARSEFRAMES']._serialized_end=552
-  _globals['_COARSEFINISHED']._serialized_start=554
-  _globals['_COARSEFINISHED']._serialized_end=613
-  _globals['_COARSESERVICE']._serialized_start=615
-  _globals['_COARSESERVICE']._serialized_end=735
+  _globals['_COARSECONFIG']._serialized_end=402
+  _globals['_COARSESERVICEGENERATERESPONSE']._serialized_start=405
+  _globals['_COARSESERVICEGENERATERESPONSE']._serialized_end=544
+  _globals['_COARSEFRAMES']._serialized_start=546
+  _globals['_COARSEFRAMES']._serialized_end=575
+  _globals['_COARSEFINISHED']._serialized_start=577
+  _globals['_COARSEFINISHED']._serialized_end=636
+  _globals['_COARSESERVICE']._serialized_start=638
+  _globals['_COARSESERVICE']._serialized_end=758
 # @@protoc_insertion_point(module_scope)

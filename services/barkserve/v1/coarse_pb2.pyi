@@ -21,18 +21,20 @@ class SemanticInput(_message.Message):
     def __init__(self, tokens: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class CoarseConfig(_message.Message):
-    __slots__ = ("semantic_prompt", "coarse_prompt", "sampling", "seed", "produced")
+    __slots__ = ("semantic_prompt", "coarse_prompt", "sampling", "seed", "produced", "speaking_rate")
     SEMANTIC_PROMPT_FIELD_NUMBER: _ClassVar[int]
     COARSE_PROMPT_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     PRODUCED_FIELD_NUMBER: _ClassVar[int]
+    SPEAKING_RATE_FIELD_NUMBER: _ClassVar[int]
     semantic_prompt: _containers.RepeatedScalarFieldContainer[int]
     coarse_prompt: _containers.RepeatedScalarFieldContainer[int]
     sampling: _common_pb2.Sampling
     seed: int
     produced: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, semantic_prompt: _Optional[_Iterable[int]] = ..., coarse_prompt: _Optional[_Iterable[int]] = ..., sampling: _Optional[_Union[_common_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., produced: _Optional[_Iterable[int]] = ...) -> None: ...
+    speaking_rate: float
+    def __init__(self, semantic_prompt: _Optional[_Iterable[int]] = ..., coarse_prompt: _Optional[_Iterable[int]] = ..., sampling: _Optional[_Union[_common_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., produced: _Optional[_Iterable[int]] = ..., speaking_rate: _Optional[float] = ...) -> None: ...
 
 class CoarseServiceGenerateResponse(_message.Message):
     __slots__ = ("frames", "finished")

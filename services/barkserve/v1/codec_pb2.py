@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from barkserve.v1 import common_pb2 as barkserve_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x62\x61rkserve/v1/codec.proto\x12\x0c\x62\x61rkserve.v1\x1a\x19\x62\x61rkserve/v1/common.proto\"r\n\rDecodeRequest\x12+\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x19.barkserve.v1.CodecConfigH\x00\x12)\n\x06\x66rames\x18\x02 \x01(\x0b\x32\x17.barkserve.v1.FineInputH\x00\x42\t\n\x07request\"\x1a\n\tFineInput\x12\r\n\x05\x63odes\x18\x01 \x03(\x05\"\'\n\x0b\x43odecConfig\x12\x18\n\x10produced_samples\x18\x01 \x01(\x03\"w\n\x0e\x44\x65\x63odeResponse\x12(\n\x07samples\x18\x01 \x01(\x0b\x32\x15.barkserve.v1.SamplesH\x00\x12/\n\x08\x66inished\x18\x02 \x01(\x0b\x32\x1b.barkserve.v1.CodecFinishedH\x00\x42\n\n\x08response\"1\n\x07Samples\x12\x0b\n\x03pcm\x18\x01 \x01(\x0c\x12\x19\n\x11sample_rate_hertz\x18\x02 \x01(\x05\":\n\rCodecFinished\x12)\n\x06report\x18\x01 \x01(\x0b\x32\x19.barkserve.v1.StageReport2W\n\x0c\x43odecService\x12G\n\x06\x44\x65\x63ode\x12\x1b.barkserve.v1.DecodeRequest\x1a\x1c.barkserve.v1.DecodeResponse(\x01\x30\x01\x42y\n\x16io.github.barkserve.v1B\nCodecProtoP\x01ZBgithub.com/barkserve/barkserve/clients/go/barkserve/v1;barkservev1\xaa\x02\x0c\x42\x61rkserve.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x62\x61rkserve/v1/codec.proto\x12\x0c\x62\x61rkserve.v1\x1a\x19\x62\x61rkserve/v1/common.proto\"r\n\rDecodeRequest\x12+\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x19.barkserve.v1.CodecConfigH\x00\x12)\n\x06\x66rames\x18\x02 \x01(\x0b\x32\x17.barkserve.v1.FineInputH\x00\x42\t\n\x07request\"\x1a\n\tFineInput\x12\r\n\x05\x63odes\x18\x01 \x03(\x05\">\n\x0b\x43odecConfig\x12\x18\n\x10produced_samples\x18\x01 \x01(\x03\x12\x15\n\rspeaking_rate\x18\x02 \x01(\x01\"w\n\x0e\x44\x65\x63odeResponse\x12(\n\x07samples\x18\x01 \x01(\x0b\x32\x15.barkserve.v1.SamplesH\x00\x12/\n\x08\x66inished\x18\x02 \x01(\x0b\x32\x1b.barkserve.v1.CodecFinishedH\x00\x42\n\n\x08response\"1\n\x07Samples\x12\x0b\n\x03pcm\x18\x01 \x01(\x0c\x12\x19\n\x11sample_rate_hertz\x18\x02 \x01(\x05\":\n\rCodecFinished\x12)\n\x06report\x18\x01 \x01(\x0b\x32\x19.barkserve.v1.StageReport2W\n\x0c\x43odecService\x12G\n\x06\x44\x65\x63ode\x12\x1b.barkserve.v1.DecodeRequest\x1a\x1c.barkserve.v1.DecodeResponse(\x01\x30\x01\x42y\n\x16io.github.barkserve.v1B\nCodecProtoP\x01ZBgithub.com/barkserve/barkserve/clients/go/barkserve/v1;barkservev1\xaa\x02\x0c\x42\x61rkserve.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,13 +38,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FINEINPUT']._serialized_start=185
   _globals['_FINEINPUT']._serialized_end=211
   _globals['_CODECCONFIG']._serialized_start=213
-  _globals['_CODECCONFIG']._serialized_end=252
-  _globals['_DECODERESPONSE']._serialized_start=254
-  _globals['_DECODERESPONSE']._serialized_end=373
-  _globals['_SAMPLES']._serialized_start=375
-  _globals['_SAMPLES']._serialized_end=424
-  _globals['_CODECFINISHED']._serialized_start=426
-  _globals['_CODECFINISHED']._serialized_end=484
-  _globals['_CODECSERVICE']._serialized_start=486
-  _globals['_CODECSERVICE']._serialized_end=573
+  _globals['_CODECCONFIG']._serialized_end=275
+  _globals['_DECODERESPONSE']._serialized_start=277
+  _globals['_DECODERESPONSE']._serialized_end=396
+  _globals['_SAMPLES']._serialized_start=398
+  _globals['_SAMPLES']._serialized_end=447
+  _globals['_CODECFINISHED']._serialized_start=449
+  _globals['_CODECFINISHED']._serialized_end=507
+  _globals['_CODECSERVICE']._serialized_start=509
+  _globals['_CODECSERVICE']._serialized_end=596
 # @@protoc_insertion_point(module_scope)

@@ -21,10 +21,12 @@ class FineInput(_message.Message):
     def __init__(self, codes: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class CodecConfig(_message.Message):
-    __slots__ = ("produced_samples",)
+    __slots__ = ("produced_samples", "speaking_rate")
     PRODUCED_SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    SPEAKING_RATE_FIELD_NUMBER: _ClassVar[int]
     produced_samples: int
-    def __init__(self, produced_samples: _Optional[int] = ...) -> None: ...
+    speaking_rate: float
+    def __init__(self, produced_samples: _Optional[int] = ..., speaking_rate: _Optional[float] = ...) -> None: ...
 
 class DecodeResponse(_message.Message):
     __slots__ = ("samples", "finished")

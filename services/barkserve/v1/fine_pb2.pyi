@@ -21,20 +21,22 @@ class CoarseInput(_message.Message):
     def __init__(self, codes: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class FineConfig(_message.Message):
-    __slots__ = ("fine_prompt", "sampling", "seed", "delivery_mode", "lookahead_frames", "produced")
+    __slots__ = ("fine_prompt", "sampling", "seed", "delivery_mode", "lookahead_frames", "produced", "speaking_rate")
     FINE_PROMPT_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     DELIVERY_MODE_FIELD_NUMBER: _ClassVar[int]
     LOOKAHEAD_FRAMES_FIELD_NUMBER: _ClassVar[int]
     PRODUCED_FIELD_NUMBER: _ClassVar[int]
+    SPEAKING_RATE_FIELD_NUMBER: _ClassVar[int]
     fine_prompt: _containers.RepeatedScalarFieldContainer[int]
     sampling: _common_pb2.Sampling
     seed: int
     delivery_mode: _common_pb2.DeliveryMode
     lookahead_frames: int
     produced: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, fine_prompt: _Optional[_Iterable[int]] = ..., sampling: _Optional[_Union[_common_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., delivery_mode: _Optional[_Union[_common_pb2.DeliveryMode, str]] = ..., lookahead_frames: _Optional[int] = ..., produced: _Optional[_Iterable[int]] = ...) -> None: ...
+    speaking_rate: float
+    def __init__(self, fine_prompt: _Optional[_Iterable[int]] = ..., sampling: _Optional[_Union[_common_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., delivery_mode: _Optional[_Union[_common_pb2.DeliveryMode, str]] = ..., lookahead_frames: _Optional[int] = ..., produced: _Optional[_Iterable[int]] = ..., speaking_rate: _Optional[float] = ...) -> None: ...
 
 class FineServiceGenerateResponse(_message.Message):
     __slots__ = ("frames", "finished")

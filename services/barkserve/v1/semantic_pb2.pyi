@@ -15,7 +15,7 @@ class SemanticServiceGenerateRequest(_message.Message):
     def __init__(self, config: _Optional[_Union[SemanticConfig, _Mapping]] = ..., text: _Optional[str] = ...) -> None: ...
 
 class SemanticConfig(_message.Message):
-    __slots__ = ("semantic_prompt", "sampling", "min_eos_p", "seed", "produced", "max_tokens", "alignment", "max_tail_tokens")
+    __slots__ = ("semantic_prompt", "sampling", "min_eos_p", "seed", "produced", "max_tokens", "alignment", "max_tail_tokens", "speaking_rate")
     SEMANTIC_PROMPT_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
     MIN_EOS_P_FIELD_NUMBER: _ClassVar[int]
@@ -24,6 +24,7 @@ class SemanticConfig(_message.Message):
     MAX_TOKENS_FIELD_NUMBER: _ClassVar[int]
     ALIGNMENT_FIELD_NUMBER: _ClassVar[int]
     MAX_TAIL_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    SPEAKING_RATE_FIELD_NUMBER: _ClassVar[int]
     semantic_prompt: _containers.RepeatedScalarFieldContainer[int]
     sampling: _common_pb2.Sampling
     min_eos_p: float
@@ -32,7 +33,8 @@ class SemanticConfig(_message.Message):
     max_tokens: int
     alignment: bool
     max_tail_tokens: int
-    def __init__(self, semantic_prompt: _Optional[_Iterable[int]] = ..., sampling: _Optional[_Union[_common_pb2.Sampling, _Mapping]] = ..., min_eos_p: _Optional[float] = ..., seed: _Optional[int] = ..., produced: _Optional[_Iterable[int]] = ..., max_tokens: _Optional[int] = ..., alignment: bool = ..., max_tail_tokens: _Optional[int] = ...) -> None: ...
+    speaking_rate: float
+    def __init__(self, semantic_prompt: _Optional[_Iterable[int]] = ..., sampling: _Optional[_Union[_common_pb2.Sampling, _Mapping]] = ..., min_eos_p: _Optional[float] = ..., seed: _Optional[int] = ..., produced: _Optional[_Iterable[int]] = ..., max_tokens: _Optional[int] = ..., alignment: bool = ..., max_tail_tokens: _Optional[int] = ..., speaking_rate: _Optional[float] = ...) -> None: ...
 
 class SemanticServiceGenerateResponse(_message.Message):
     __slots__ = ("tokens", "finished")

@@ -39,7 +39,7 @@ VOICE_ORIGIN_CHECKPOINT: VoiceOrigin
 VOICE_ORIGIN_STORED: VoiceOrigin
 
 class SynthesizeRequest(_message.Message):
-    __slots__ = ("text", "voice", "audio_format", "seed", "delivery_mode", "greedy", "semantic", "coarse", "fine", "request_id", "return_voice", "keep_voice", "language_code", "word_times", "tail", "resume")
+    __slots__ = ("text", "voice", "audio_format", "seed", "delivery_mode", "greedy", "semantic", "coarse", "fine", "request_id", "return_voice", "keep_voice", "language_code", "word_times", "tail", "resume", "speaking_rate")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     VOICE_FIELD_NUMBER: _ClassVar[int]
     AUDIO_FORMAT_FIELD_NUMBER: _ClassVar[int]
@@ -56,6 +56,7 @@ class SynthesizeRequest(_message.Message):
     WORD_TIMES_FIELD_NUMBER: _ClassVar[int]
     TAIL_FIELD_NUMBER: _ClassVar[int]
     RESUME_FIELD_NUMBER: _ClassVar[int]
+    SPEAKING_RATE_FIELD_NUMBER: _ClassVar[int]
     text: str
     voice: VoiceSelection
     audio_format: AudioFormat
@@ -72,7 +73,8 @@ class SynthesizeRequest(_message.Message):
     word_times: bool
     tail: TailOptions
     resume: Resume
-    def __init__(self, text: _Optional[str] = ..., voice: _Optional[_Union[VoiceSelection, _Mapping]] = ..., audio_format: _Optional[_Union[AudioFormat, _Mapping]] = ..., seed: _Optional[int] = ..., delivery_mode: _Optional[_Union[_common_pb2.DeliveryMode, str]] = ..., greedy: bool = ..., semantic: _Optional[_Union[SemanticOptions, _Mapping]] = ..., coarse: _Optional[_Union[CoarseOptions, _Mapping]] = ..., fine: _Optional[_Union[FineOptions, _Mapping]] = ..., request_id: _Optional[str] = ..., return_voice: bool = ..., keep_voice: bool = ..., language_code: _Optional[str] = ..., word_times: bool = ..., tail: _Optional[_Union[TailOptions, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ...) -> None: ...
+    speaking_rate: float
+    def __init__(self, text: _Optional[str] = ..., voice: _Optional[_Union[VoiceSelection, _Mapping]] = ..., audio_format: _Optional[_Union[AudioFormat, _Mapping]] = ..., seed: _Optional[int] = ..., delivery_mode: _Optional[_Union[_common_pb2.DeliveryMode, str]] = ..., greedy: bool = ..., semantic: _Optional[_Union[SemanticOptions, _Mapping]] = ..., coarse: _Optional[_Union[CoarseOptions, _Mapping]] = ..., fine: _Optional[_Union[FineOptions, _Mapping]] = ..., request_id: _Optional[str] = ..., return_voice: bool = ..., keep_voice: bool = ..., language_code: _Optional[str] = ..., word_times: bool = ..., tail: _Optional[_Union[TailOptions, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., speaking_rate: _Optional[float] = ...) -> None: ...
 
 class Resume(_message.Message):
     __slots__ = ("started", "segments", "sample_count", "byte_count", "word_count")
@@ -261,7 +263,7 @@ class WordTime(_message.Message):
     def __init__(self, word: _Optional[str] = ..., text_span: _Optional[_Union[TextSpan, _Mapping]] = ..., first_sample: _Optional[int] = ..., end_sample: _Optional[int] = ...) -> None: ...
 
 class SynthesisStarted(_message.Message):
-    __slots__ = ("request_id", "seed", "voice", "encoding", "sample_rate_hertz", "model", "model_revision", "heartbeat_ms")
+    __slots__ = ("request_id", "seed", "voice", "encoding", "sample_rate_hertz", "model", "model_revision", "heartbeat_ms", "speaking_rate")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     VOICE_FIELD_NUMBER: _ClassVar[int]
@@ -270,6 +272,7 @@ class SynthesisStarted(_message.Message):
     MODEL_FIELD_NUMBER: _ClassVar[int]
     MODEL_REVISION_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_MS_FIELD_NUMBER: _ClassVar[int]
+    SPEAKING_RATE_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     seed: int
     voice: str
@@ -278,7 +281,8 @@ class SynthesisStarted(_message.Message):
     model: str
     model_revision: str
     heartbeat_ms: int
-    def __init__(self, request_id: _Optional[str] = ..., seed: _Optional[int] = ..., voice: _Optional[str] = ..., encoding: _Optional[_Union[AudioEncoding, str]] = ..., sample_rate_hertz: _Optional[int] = ..., model: _Optional[str] = ..., model_revision: _Optional[str] = ..., heartbeat_ms: _Optional[int] = ...) -> None: ...
+    speaking_rate: float
+    def __init__(self, request_id: _Optional[str] = ..., seed: _Optional[int] = ..., voice: _Optional[str] = ..., encoding: _Optional[_Union[AudioEncoding, str]] = ..., sample_rate_hertz: _Optional[int] = ..., model: _Optional[str] = ..., model_revision: _Optional[str] = ..., heartbeat_ms: _Optional[int] = ..., speaking_rate: _Optional[float] = ...) -> None: ...
 
 class AudioChunk(_message.Message):
     __slots__ = ("audio", "first_sample", "text_span", "sample_count", "segments")
@@ -433,7 +437,7 @@ class GetServerInfoResponse(_message.Message):
     def __init__(self, version: _Optional[str] = ..., model: _Optional[str] = ..., model_revision: _Optional[str] = ..., sample_rate_hertz: _Optional[int] = ..., default_voice: _Optional[str] = ..., encodings: _Optional[_Iterable[_Union[AudioEncoding, str]]] = ..., language_codes: _Optional[_Iterable[str]] = ..., limits: _Optional[_Union[ServerLimits, _Mapping]] = ...) -> None: ...
 
 class ServerLimits(_message.Message):
-    __slots__ = ("max_text_characters", "max_contexts", "max_streams", "max_voice_bytes", "max_stored_voices", "voice_handle_seconds", "min_sample_rate_hertz", "max_sample_rate_hertz", "min_chunk_ms", "max_chunk_ms")
+    __slots__ = ("max_text_characters", "max_contexts", "max_streams", "max_voice_bytes", "max_stored_voices", "voice_handle_seconds", "min_sample_rate_hertz", "max_sample_rate_hertz", "min_chunk_ms", "max_chunk_ms", "min_speaking_rate", "max_speaking_rate")
     MAX_TEXT_CHARACTERS_FIELD_NUMBER: _ClassVar[int]
     MAX_CONTEXTS_FIELD_NUMBER: _ClassVar[int]
     MAX_STREAMS_FIELD_NUMBER: _ClassVar[int]
@@ -444,6 +448,8 @@ class ServerLimits(_message.Message):
     MAX_SAMPLE_RATE_HERTZ_FIELD_NUMBER: _ClassVar[int]
     MIN_CHUNK_MS_FIELD_NUMBER: _ClassVar[int]
     MAX_CHUNK_MS_FIELD_NUMBER: _ClassVar[int]
+    MIN_SPEAKING_RATE_FIELD_NUMBER: _ClassVar[int]
+    MAX_SPEAKING_RATE_FIELD_NUMBER: _ClassVar[int]
     max_text_characters: int
     max_contexts: int
     max_streams: int
@@ -454,4 +460,6 @@ class ServerLimits(_message.Message):
     max_sample_rate_hertz: int
     min_chunk_ms: int
     max_chunk_ms: int
-    def __init__(self, max_text_characters: _Optional[int] = ..., max_contexts: _Optional[int] = ..., max_streams: _Optional[int] = ..., max_voice_bytes: _Optional[int] = ..., max_stored_voices: _Optional[int] = ..., voice_handle_seconds: _Optional[int] = ..., min_sample_rate_hertz: _Optional[int] = ..., max_sample_rate_hertz: _Optional[int] = ..., min_chunk_ms: _Optional[int] = ..., max_chunk_ms: _Optional[int] = ...) -> None: ...
+    min_speaking_rate: float
+    max_speaking_rate: float
+    def __init__(self, max_text_characters: _Optional[int] = ..., max_contexts: _Optional[int] = ..., max_streams: _Optional[int] = ..., max_voice_bytes: _Optional[int] = ..., max_stored_voices: _Optional[int] = ..., voice_handle_seconds: _Optional[int] = ..., min_sample_rate_hertz: _Optional[int] = ..., max_sample_rate_hertz: _Optional[int] = ..., min_chunk_ms: _Optional[int] = ..., max_chunk_ms: _Optional[int] = ..., min_speaking_rate: _Optional[float] = ..., max_speaking_rate: _Optional[float] = ...) -> None: ...

@@ -77,6 +77,22 @@ async def test_streams_of_other_orchestrators_count() -> None:
     await refusal(full)
 
 
+async def test_fast_stream_needs_the_capacity_of_two() -> None:
+    at = admission(Capacity(4, stage="coarse"))
+    async with at.stream(LONG, speaking_rate=2), at.stream(LONG, speaking_rate=0.5):
+        with pytest.raises(Overloaded, match="less 2 for fast speech:") as raised:
+            await at.stream(LONG, speaking_rate=2).__aenter__()
+        assert "2 streams run, and the coarse stage serves 4.0 in real time" in str(raised.value)
+        async with at.stream(LONG):
+            assert at.active == 3
+
+
+async def test_fast_stream_counts_once_without_capacity() -> None:
+    at = admission(Capacity(inf), max_streams=2)
+    async with at.stream(LONG, speaking_rate=2), at.stream(LONG, speaking_rate=2):
+        assert at.active == 2
+
+
 async def test_max_streams_is_a_hard_limit() -> None:
     at = admission(Capacity(inf), max_streams=2)
     async with AsyncExitStack() as stack:

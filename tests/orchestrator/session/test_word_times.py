@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from barkserve.checkpoint.folder import bundled_checkpoint
+from barkserve.orchestrator.audio.time_stretcher import TimeStretcher
 from barkserve.v1 import common_pb2, speech_pb2
+from tests.orchestrator.audio.signals import pitch_change
+from tests.support.dialog import FLOATS, audio_of
 from tests.support.services import Chain, running_chain
 
 PAUSE = 0  # the phone of silence
@@ -104,3 +107,39 @@ async def test_word_times_stay_within_truncated_audio(chain: Chain) -> None:
     assert finished.finish_reason == common_pb2.FINISH_REASON_LENGTH
     assert 2 < len(found) < 8
     assert found[-1].end_sample <= finished.sample_count
+
+
+async def test_speaking_rate_changes_speed_only(chain: Chain) -> None:
+    """The tokens stay the same; the samples, the words and the segments are stretched."""
+    options: dict[str, Any] = {"text": "Good evening! See you soon.", "audio_format": FLOATS}
+    own, fast = [await speak(chain, speaking_rate=rate, **options) for rate in (0, 1.25)]
+    assert fast[0].started.speaking_rate == 1.25
+    assert own[0].started.speaking_rate == 1
+    assert fast[-1].finished.voice == own[-1].finished.voice
+    samples = np.frombuffer(audio_of(own), "<f4")
+    segments = own[-1].finished.segments
+    parts = np.split(samples, [segment.first_sample for segment in segments[1:]])
+    for rate in (0.5, 0.8, 1.25, 2.0):
+        stretcher = TimeStretcher(24_000, rate)
+        expected = [np.append(stretcher.push(part), stretcher.flush()) for part in parts]
+        joined = np.concatenate(expected)
+        assert len(samples) / len(joined) == pytest.approx(rate, rel=0.03)
+        changes = [pitch_change(*pair, 24_000, rate) for pair in zip(parts, expected, strict=True)]
+        assert changes == pytest.approx([1, 1], abs=0.02)
+        if rate == 1.25:
+            assert joined.tobytes() == audio_of(fast)
+            lengths = [segment.sample_count for segment in fast[-1].finished.segments]
+            assert lengths == [len(each) for each in expected]
+    for one, other in zip(words(own), words(fast), strict=True):
+        (before, after) = (
+            next(
+                each
+                for each in found[-1].finished.segments
+                if each.text_span.end > one.text_span.start
+            )
+            for found in (own, fast)
+        )
+        start = after.first_sample + (one.first_sample - before.first_sample) / 1.25
+        assert other.word == one.word
+        assert other.first_sample == pytest.approx(start, abs=2)
+        assert other.end_sample <= after.first_sample + after.sample_count

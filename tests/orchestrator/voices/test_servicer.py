@@ -362,6 +362,7 @@ async def test_server_info_has_voices_and_limits(replicas: Replicas) -> None:
     assert limits.max_text_characters >= 20_000
     assert (limits.min_sample_rate_hertz, limits.max_sample_rate_hertz) == (8_000, 48_000)
     assert (limits.min_chunk_ms, limits.max_chunk_ms) == (20, 5_000)
+    assert (limits.min_speaking_rate, limits.max_speaking_rate) == (0.5, 2)
 
 
 async def test_expired_handles_are_deleted(

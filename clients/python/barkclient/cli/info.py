@@ -34,6 +34,7 @@ def _lines(found: ServerInfo) -> Iterator[tuple[str, str]]:
     yield "streams", f"at most {limits.max_streams} at once"
     yield "contexts per stream", f"at most {limits.max_contexts} at once"
     yield "sample rates", f"{limits.min_sample_rate} to {limits.max_sample_rate} Hz"
+    yield "speaking rates", f"{limits.min_speaking_rate:g} to {limits.max_speaking_rate:g}"
     yield "chunks", f"{limits.min_chunk_ms} to {limits.max_chunk_ms} ms"
     if limits.max_stored_voices:
         yield "stored voices", f"at most {limits.max_stored_voices}"

@@ -9,6 +9,7 @@ from barkclient.errors import BarkClientError, InvalidRequest, ServerError
 _OPTIONS = {
     "audio_format.sample_rate_hertz": "--rate",
     "audio_format.gain_db": "--gain",
+    "speaking_rate": "--speaking-rate",
     "audio_format.chunk_ms": "--chunk-ms",
     "audio_format.encoding": "--format",
     "tail.max_redraws": "--redraws",

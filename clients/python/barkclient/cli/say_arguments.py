@@ -74,6 +74,16 @@ class SayArguments(CommonArguments):
             group="output",
         ),
     )
+    speaking_rate: float = field(
+        default=1.0,
+        metadata=option(
+            "speed of the speech at the same pitch, 0.5 to 2",
+            "--speaking-rate",
+            type=float,
+            metavar="R",
+            group="output",
+        ),
+    )
     gain: float = field(
         default=0.0,
         metadata=option(
@@ -297,6 +307,7 @@ class SayArguments(CommonArguments):
             "delivery": self.delivery,
             "encoding": self.target().encoding,
             "sample_rate": _not_negative("--rate", self.rate),
+            "speaking_rate": self.speaking_rate,
             "gain_db": self.gain,
             "limit_peaks": self.limit_peaks,
             "chunk_ms": self.chunk_ms,

@@ -6,11 +6,13 @@ import json
 from contextlib import suppress
 from typing import Any, Unpack
 
+from pydantic import ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from barkclient import AsyncClient, AsyncSpeechContext, AsyncSpeechStream, BarkClientError
 from barkclient.options import StreamOptions
 from barkserve.gateway.elevenlabs.alignment import Aligner, Alignment
+from barkserve.gateway.elevenlabs.request import VoiceSettings
 from barkserve.gateway.errors import HttpFailure
 from barkserve.gateway.websocket_text import receive_text
 
@@ -78,7 +80,7 @@ class Conversation:
         if context_id not in self._contexts:
             if message.get("close_context"):
                 return True
-            self._open(stream, context_id)
+            self._open(stream, context_id, _voice_settings(message))
         context, aligner = self._contexts[context_id]
         if isinstance(text, str) and (aligner.text or text.strip()):  # the first one is " "
             aligner.text += text
@@ -91,8 +93,9 @@ class Conversation:
             context.end()
         return not is_last
 
-    def _open(self, stream: AsyncSpeechStream, context_id: str) -> None:
-        context, aligner = stream.speak(**self._options), Aligner()
+    def _open(self, stream: AsyncSpeechStream, context_id: str, settings: VoiceSettings) -> None:
+        options: StreamOptions = {**self._options, "speaking_rate": settings.speaking_rate}
+        context, aligner = stream.speak(**options), Aligner()
         self._contexts[context_id] = context, aligner
         self._speaking.add(asyncio.create_task(self._speak(context_id, context, aligner)))
 
@@ -126,6 +129,15 @@ class Conversation:
         with suppress(WebSocketDisconnect, RuntimeError):
             await self._websocket.send_json({"message": failure.message, "error": failure.code})
             await self._websocket.close(_POLICY_VIOLATION)
+
+
+def _voice_settings(message: dict[str, Any]) -> VoiceSettings:
+    """The settings in the first message of a context."""
+    try:
+        return VoiceSettings.model_validate(message.get("voice_settings") or {})
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"]
+        raise HttpFailure(400, "invalid_message", f"voice_settings: {reason}") from error
 
 
 def _parsed(text: str) -> dict[str, Any]:

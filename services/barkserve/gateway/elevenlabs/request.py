@@ -4,26 +4,50 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from barkclient.options import SynthesisOptions
 from barkserve.gateway.elevenlabs.output_format import OutputFormat
+from barkserve.gateway.speed import speaking_rate
+
+
+class VoiceSettings(BaseModel):
+    """How to speak. The other settings of ElevenLabs have no effect."""
+
+    model_config = ConfigDict(extra="allow")
+
+    speed: float | None = Field(None, description="0.5 (slow) to 2, at the same pitch.")
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """The settings that were given and have no effect."""
+        given = (self.model_extra or {}).items()
+        return tuple(f"voice_settings.{name}" for name, value in given if value is not None)
+
+    @property
+    def speaking_rate(self) -> float:
+        """The speaking rate. Raises HttpFailure if it is out of range."""
+        speed = 1.0 if self.speed is None else self.speed
+        return speaking_rate(speed, "voice_settings.speed")
 
 
 class TextToSpeechRequest(BaseModel):
-    """What to speak. Fields that are not here, such as voice_settings, have no effect."""
+    """What to speak. Fields that are not here have no effect."""
 
     model_config = ConfigDict(extra="allow")
 
     text: str = Field(description="The text, up to the server's limit of characters.")
     language_code: str | None = Field(None, description="ISO 639-1 or BCP 47 code of the text.")
     seed: int | None = Field(None, ge=0, description="The same seed, the same audio.")
+    voice_settings: VoiceSettings | None = None
 
     @property
     def ignored(self) -> tuple[str, ...]:
         """The fields that were given and have no effect."""
-        return tuple(name for name in self.model_extra or {} if name != "model_id")
+        names = tuple(name for name in self.model_extra or {} if name != "model_id")
+        return names + (self.voice_settings.ignored if self.voice_settings else ())
 
     def options(
         self, voice: str, output: OutputFormat, request_id: str, word_times: bool
     ) -> SynthesisOptions:
-        """The options of the synthesis."""
+        """The options of the synthesis. Raises HttpFailure if the speed is out of range."""
+        settings = self.voice_settings or VoiceSettings(speed=None)
         return SynthesisOptions(
             voice=voice,
             encoding=output.encoding,
@@ -32,4 +56,5 @@ class TextToSpeechRequest(BaseModel):
             seed=self.seed,
             language=self.language_code or "",
             word_times=word_times,
+            speaking_rate=settings.speaking_rate,
         )

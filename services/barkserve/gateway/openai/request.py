@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from barkclient.options import Delivery, Encoding, SynthesisOptions
+from barkserve.gateway.speed import speaking_rate
 
 FormatName = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
 
@@ -29,7 +30,7 @@ class SpeechRequest(BaseModel):
         None, description="A name from GET /v1/audio/voices, or one of OpenAI's six names."
     )
     response_format: FormatName = "mp3"
-    speed: float = Field(1.0, description="Only 1.0: Bark decides the pace.")
+    speed: float = Field(1.0, description="0.5 (slow) to 2, at the same pitch.")
     stream_format: Literal["audio", "sse"] = "audio"
     instructions: str | None = Field(None, description="Ignored; a response header says so.")
     seed: int | None = Field(None, ge=0, lt=2**63, description="The same seed, the same audio.")
@@ -55,6 +56,9 @@ class SpeechRequest(BaseModel):
             voice: the name of a voice of the server; None for its default.
             encoding: the encoding to ask the orchestrator for.
             request_id: the id of the request.
+
+        Raises:
+            HttpFailure: the speed is out of range.
         """
         return SynthesisOptions(
             voice=voice,
@@ -64,4 +68,5 @@ class SpeechRequest(BaseModel):
             language=self.language,
             delivery=self.delivery,
             sample_rate=self.sample_rate,
+            speaking_rate=speaking_rate(self.speed, "speed"),
         )

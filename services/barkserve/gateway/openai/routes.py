@@ -34,7 +34,6 @@ async def create_speech(
     request_id: RequestId,
 ) -> Response:
     """Speak a text. The audio is sent while it is generated."""
-    _check_speed(speech.speed)
     await _check_model(speech.model, client)
     http_format = FORMATS[speech.response_format]
     voice = speech.voice_name
@@ -81,12 +80,6 @@ async def list_voices(client: ClientDependency) -> dict[str, object]:
 
 async def _model_names(client: AsyncClient) -> tuple[str, ...]:
     return ((await client.server_info()).model, *MODEL_NAMES)
-
-
-def _check_speed(speed: float) -> None:
-    if speed != 1.0:
-        message = "speed: only 1.0 is supported: leave the field out"
-        raise HttpFailure(400, "unsupported_value", message, "speed")
 
 
 async def _check_model(name: str, client: AsyncClient) -> None:

@@ -113,18 +113,22 @@ class StreamAdmission:
         return self._made_s + sum(stream.made_s for stream in self._streams)
 
     @asynccontextmanager
-    async def stream(self, characters: int = 0, *, resumed: bool = False) -> AsyncIterator[Stream]:
+    async def stream(
+        self, characters: int = 0, *, resumed: bool = False, speaking_rate: float = 1.0
+    ) -> AsyncIterator[Stream]:
         """Accept one stream for the duration of the block, perhaps after a short wait.
 
         Args:
             characters: of the text so far.
             resumed: whether it continues a cut stream.
+            speaking_rate: how fast its speech is played.
 
         Raises:
             Overloaded: there is no room, and none is expected in time.
         """
         with self._during():
-            stream = Stream(current_caller().name, characters, resumed=resumed)
+            caller = current_caller().name
+            stream = Stream(caller, characters, resumed=resumed, speaking_rate=speaking_rate)
             async with self._accepted(stream):
                 yield stream
 
@@ -146,10 +150,15 @@ class StreamAdmission:
             return False
         if self.active + capacity.elsewhere < 1:
             return True  # also on a machine that is slower than real time
+        left = capacity.less(self._extra_load(stream))
         if self._goes_first(stream, capacity):
-            return self.active + 1 <= self._limit_with_reserve(capacity)
-        limit = self._limit(capacity)
+            return self.active + 1 <= self._limit_with_reserve(left)
+        limit = self._limit(left)
         return self.active + 1 <= limit - self._shares.room_to_leave(stream.caller, limit)
+
+    def _extra_load(self, stream: Stream) -> float:
+        """What fast streams need beyond one stream each, if this one runs too."""
+        return sum(each.extra_load for each in (*self._streams, stream))
 
     def _goes_first(self, stream: Stream, capacity: Capacity) -> bool:
         """Whether a stream has a listener already, and its caller is within its share."""
@@ -251,28 +260,30 @@ class StreamAdmission:
         retry_s = min(MAX_RETRY_S, max(MIN_RETRY_S, self._free_in_s(place)))
         self._promises.add(stream.caller, now + retry_s)
         self._refused_at.append(now)
-        return Overloaded(self._reason(stream.caller, capacity), round(retry_s, 1))
+        return Overloaded(self._reason(stream, capacity), round(retry_s, 1))
 
-    def _reason(self, caller: str, capacity: Capacity) -> str:
+    def _reason(self, stream: Stream, capacity: Capacity) -> str:
         if self.active >= self.capacity:
             return (
                 f"this service runs {self.active} streams and its limit is {self.capacity}: retry "
                 "later, add a replica, or raise --max-streams"
             )
-        running = self.active + capacity.elsewhere
+        caller, running = stream.caller, self.active + capacity.elsewhere
         if self._grows(capacity):
             return (
                 f"{running:.0f} streams run, which were never more, and a further one is accepted "
                 f"every {STEP_S:g} s: retry then, or raise --assumed-streams"
             )
-        if running + 1 <= capacity.streams:
+        extra = self._extra_load(stream)
+        if running + 1 <= capacity.streams - extra:
             return (
                 f"{caller} runs {self._shares.running(caller)} streams, and the last room is kept "
                 f"for {self._shares.callers - 1} other callers: retry later, or add a replica"
             )
+        fast = f", less {extra:g} for fast speech" if extra else ""
         return (
             f"{running:.0f} streams run, and the {capacity.stage} stage serves "
-            f"{capacity.streams:.1f} in real time: retry later, add replicas, or use "
+            f"{capacity.streams:.1f} in real time{fast}: retry later, add replicas, or use "
             "--admission count"
         )
 

@@ -40,6 +40,10 @@ class Capacity:
     stage: str = ""
     assumed: float = math.inf
 
+    def less(self, streams: float) -> "Capacity":
+        """What is left without the capacity for some streams."""
+        return replace(self, streams=self.streams - streams, rate=self.rate - streams)
+
 
 class RateCapacity:
     """Reads the capacity from the load reports of all stages.

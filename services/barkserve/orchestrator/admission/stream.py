@@ -15,9 +15,10 @@ class Stream:
     Attributes:
         caller: the caller's name.
         characters: of its text so far.
-        made_s: seconds of audio sent so far.
+        made_s: seconds of the models' speech sent so far.
         accepted_at: when it was accepted, in seconds.
         resumed: whether it continues a cut stream.
+        speaking_rate: seconds of the models' speech that it plays per second.
     """
 
     caller: str
@@ -25,6 +26,12 @@ class Stream:
     made_s: float = 0.0
     accepted_at: float = 0.0
     resumed: bool = False
+    speaking_rate: float = 1.0
+
+    @property
+    def extra_load(self) -> float:
+        """What it needs beyond one stream of normal speed. A slow stream still needs a slot."""
+        return max(0.0, self.speaking_rate - 1)
 
     @property
     def left_s(self) -> float:

@@ -105,7 +105,14 @@ def check_same(before: speech_pb2.SynthesisStarted, now: speech_pb2.SynthesisSta
     Raises:
         CannotResume: it will not.
     """
-    for name in ("model", "model_revision", "voice", "encoding", "sample_rate_hertz"):
+    for name in (
+        "model",
+        "model_revision",
+        "voice",
+        "encoding",
+        "sample_rate_hertz",
+        "speaking_rate",
+    ):
         expected, found = getattr(before, name), getattr(now, name)
         if expected != found:
             raise CannotResume(

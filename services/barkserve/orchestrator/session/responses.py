@@ -3,8 +3,12 @@
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.orchestrator.audio.output_format import OutputFormat
+from barkserve.orchestrator.audio.time_stretcher import TimeStretcher
 from barkserve.orchestrator.audio.writer import AudioWriter, EncodedAudio
 from barkserve.orchestrator.session.received import Received
 from barkserve.orchestrator.session.report import SessionReport, text_span
@@ -36,47 +40,51 @@ class ResponseBuilder:
         config: the checkpoint's.
         report: counts what the messages hold.
         received: what the client has already.
+        stretcher: changes the speed of the speech.
     """
 
     def __init__(
-        self, output: OutputFormat, config: BarkConfig, report: SessionReport, received: Received
+        self,
+        output: OutputFormat,
+        config: BarkConfig,
+        report: SessionReport,
+        received: Received,
+        stretcher: TimeStretcher,
     ) -> None:
         self._report = report
         self._received = received
+        self._stretcher = stretcher
         self._started: list[Utterance] = []  # not reported in a chunk yet
         self._last_started: Utterance | None = None
         self._writer = AudioWriter(output, config.sample_rate)
         # Text of the segments whose audio is not sent yet, with their first output sample.
         self._spans: deque[tuple[int, speech_pb2.TextSpan]] = deque()
-        self._source_samples = 0  # received from the codec
+        self._sample_count = 0  # stretched, at the checkpoint's rate
         self._segment_start = 0  # the current segment's first sample of those
-        rate = config.semantic_generation.semantic_rate_hz
-        self._word_times = WordTimes(config.sample_rate / rate)
+        token_rate = config.semantic_generation.semantic_rate_hz * stretcher.speaking_rate
+        self._word_times = WordTimes(config.sample_rate / token_rate)
 
     def messages(self, event: SynthesisEvent) -> Iterator[Message]:
         """Build the messages that an event causes; there may be none."""
         match event:
             case SegmentSamples(utterance, spoken, samples):
                 self._start(utterance)
-                if self._source_samples == self._segment_start:
-                    start = self._writer.output_sample(self._source_samples)
-                    self._spans.append((start, text_span(utterance.segment)))
                 yield from self._words(
                     self._word_times.update(utterance, spoken, self._segment_start)
                 )
-                self._source_samples += len(samples)
-                yield from self._chunks(self._writer.push(samples))
+                yield from self._audio(utterance, self._stretcher.push(samples))
             case SegmentEnded(utterance, spoken):
                 self._start(utterance)
+                rest = self._stretcher.flush()
+                segment_end = self._sample_count + len(rest)
                 yield from self._words(
-                    self._word_times.finish(
-                        utterance, spoken, self._segment_start, self._source_samples
-                    )
+                    self._word_times.finish(utterance, spoken, self._segment_start, segment_end)
                 )
+                yield from self._audio(utterance, rest)
                 first = self._writer.output_sample(self._segment_start)
-                end = self._writer.output_sample(self._source_samples)
+                end = self._writer.output_sample(segment_end)
                 self._report.add_segment(event, first, end - first)
-                self._segment_start = self._source_samples
+                self._segment_start = segment_end
             case Flushed(flush_id):
                 yield from self.due()
                 yield speech_pb2.FlushDone(flush_id=flush_id)
@@ -102,6 +110,18 @@ class ResponseBuilder:
             self._last_started = utterance
             if self._received.is_new_segment():
                 self._started.append(utterance)
+
+    def _audio(
+        self, utterance: Utterance, samples: NDArray[np.float32]
+    ) -> Iterator[speech_pb2.AudioChunk]:
+        """Chunks that are ready after the next (n,) samples of a segment, n >= 0."""
+        if not len(samples):
+            return
+        if self._sample_count == self._segment_start:
+            start = self._writer.output_sample(self._sample_count)
+            self._spans.append((start, text_span(utterance.segment)))
+        self._sample_count += len(samples)
+        yield from self._chunks(self._writer.push(samples))
 
     def _chunks(self, encoded: Iterable[EncodedAudio]) -> Iterator[speech_pb2.AudioChunk]:
         """Audio, with the text of the segment that its first sample speaks."""

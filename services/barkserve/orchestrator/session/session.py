@@ -11,6 +11,7 @@ from barkserve.orchestrator.admission.admission import StreamAdmission
 from barkserve.orchestrator.admission.hold_limit import HoldLimit
 from barkserve.orchestrator.admission.stream import Stream
 from barkserve.orchestrator.audio.playout_clock import PlayoutClock
+from barkserve.orchestrator.audio.time_stretcher import TimeStretcher
 from barkserve.orchestrator.session.limits import Limits
 from barkserve.orchestrator.session.received import Received, check_same, resumed_cuts
 from barkserve.orchestrator.session.report import SessionReport
@@ -18,7 +19,7 @@ from barkserve.orchestrator.session.responses import Message, ResponseBuilder
 from barkserve.orchestrator.session.timeouts import with_timeouts
 from barkserve.orchestrator.synthesis.events import Flushed
 from barkserve.orchestrator.synthesis.pipeline import StageClients
-from barkserve.orchestrator.synthesis.plan import Plan, make_plan
+from barkserve.orchestrator.synthesis.plan import Plan, make_plan, resolve_speaking_rate
 from barkserve.orchestrator.synthesis.synthesis import Synthesis
 from barkserve.orchestrator.text.budget import Budget
 from barkserve.orchestrator.text.feed import TextFeed
@@ -136,9 +137,9 @@ class Session:
     async def _speak(self) -> AsyncGenerator[Message, None]:
         plan = await self._resolve_plan()
         self._segmenter.language = plan.language
-        builder = ResponseBuilder(
-            plan.output, self._backend.folder.bark, self._report, self._received
-        )
+        config = self._backend.folder.bark
+        stretcher = await TimeStretcher.create(config.sample_rate, plan.speaking_rate)
+        builder = ResponseBuilder(plan.output, config, self._report, self._received, stretcher)
         started = self._started(plan)
         if plan.resumes:
             check_same(self._request.resume.started, started)
@@ -170,8 +171,11 @@ class Session:
     async def _accept(self) -> None:
         """Become a stream, unless it is one. Raises Overloaded if there is no room."""
         if self._stream is None:
-            resumed = self._request.HasField("resume")
-            accepting = self._backend.admission.stream(self.feed.characters, resumed=resumed)
+            accepting = self._backend.admission.stream(
+                self.feed.characters,
+                resumed=self._request.HasField("resume"),
+                speaking_rate=resolve_speaking_rate(self._request),
+            )
             self._stream = await self._accepted.enter_async_context(accepting)
 
     def cancelled(self) -> speech_pb2.SynthesisFinished:
@@ -201,6 +205,7 @@ class Session:
             model=folder.name,
             model_revision=folder.fingerprint,
             heartbeat_ms=round(self._backend.limits.heartbeat_s * 1000),
+            speaking_rate=plan.speaking_rate,
         )
 
     def _count(self, message: Message, plan: Plan) -> None:
@@ -209,7 +214,7 @@ class Session:
             seconds = message.sample_count / plan.output.sample_rate
             self._clock.sent(seconds)
             if self._stream is not None:
-                self._stream.made_s += seconds
+                self._stream.made_s += seconds * plan.speaking_rate
                 self._stream.characters = self.feed.characters
 
     async def _finished(self, plan: Plan) -> speech_pb2.SynthesisFinished:

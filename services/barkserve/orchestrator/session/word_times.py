@@ -12,7 +12,7 @@ from barkserve.orchestrator.text.words import Word, find_words
 class WordInterval:
     """A word of the whole text and its samples.
 
-    Samples count from the start of the session, at the checkpoint's rate.
+    Samples count from the start of the session, at the checkpoint's rate and the speaking rate.
     """
 
     word: Word
@@ -24,7 +24,7 @@ class WordTimes:
     """The words of one session, segment after segment.
 
     Args:
-        samples_per_token: at the checkpoint's rate.
+        samples_per_token: at the checkpoint's rate and the speaking rate.
     """
 
     def __init__(self, samples_per_token: float) -> None:

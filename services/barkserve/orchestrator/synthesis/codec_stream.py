@@ -46,6 +46,7 @@ class CodecStream:
         pool: the codec's replicas.
         config: the checkpoint's.
         retry_policy: how long to wait for replicas without room.
+        speaking_rate: how fast the samples will be played.
         past: codes that another call has decoded before; this call decodes what follows them.
     """
 
@@ -54,11 +55,13 @@ class CodecStream:
         pool: StagePool,
         config: BarkConfig,
         retry_policy: RetryPolicy,
+        speaking_rate: float,
         past: Sequence[int] = (),
     ) -> None:
         self._pool = pool
         self._config = config
         self._retry_policy = retry_policy
+        self._speaking_rate = speaking_rate
         self._past = self._sent_codes = past
         self._books = config.fine_generation.n_fine_codebooks
         self._hop = config.codec.hop_length
@@ -124,7 +127,9 @@ class CodecStream:
             if not self._ended:
                 return self
         self.close()
-        return CodecStream(self._pool, self._config, self._retry_policy, self._sent_codes)
+        return CodecStream(
+            self._pool, self._config, self._retry_policy, self._speaking_rate, self._sent_codes
+        )
 
     async def finish(self) -> common_pb2.StageReport:
         """End the call after the last segment; returns the codec's report."""
@@ -190,7 +195,8 @@ class CodecStream:
     async def _requests(self) -> AsyncIterator[codec_pb2.DecodeRequest]:
         """All requests as of now: the frames that are kept are sent again."""
         produced = self._received - self._dropped * self._hop
-        yield codec_pb2.DecodeRequest(config=codec_pb2.CodecConfig(produced_samples=produced))
+        config = codec_pb2.CodecConfig(produced_samples=produced, speaking_rate=self._speaking_rate)
+        yield codec_pb2.DecodeRequest(config=config)
         async for codes in self._frames.read():
             yield codec_pb2.DecodeRequest(frames=codec_pb2.FineInput(codes=codes))
 

@@ -12,6 +12,7 @@ from barkserve.orchestrator.synthesis.tail import Tail, resolve_tail
 from barkserve.orchestrator.text.language import checked_language
 from barkserve.request_id import MAX_CHARACTERS, current_request_id
 from barkserve.speakable import speakable
+from barkserve.speaking_rate import checked_speaking_rate
 from barkserve.v1 import common_pb2, speech_pb2
 
 NOTHING_TO_SPEAK = "holds nothing to speak: no letter, digit, note sign or [cue]"
@@ -31,6 +32,7 @@ class Plan:
         seed: the client's, or a random one.
         output: the audio format and the size of chunks.
         tail: how segments end.
+        speaking_rate: speed of the speech; 1 is the natural pace.
     """
 
     request: speech_pb2.SynthesizeRequest
@@ -39,6 +41,7 @@ class Plan:
     seed: int
     output: OutputFormat
     tail: Tail
+    speaking_rate: float
 
     @property
     def voice_name(self) -> str:
@@ -99,7 +102,13 @@ def make_plan(
         seed=request.seed if request.HasField("seed") else secrets.randbelow(MAX_SEED),
         output=resolve_format(request.audio_format, source_rate),
         tail=resolve_tail(request.tail, max_seconds_per_character),
+        speaking_rate=resolve_speaking_rate(request),
     )
+
+
+def resolve_speaking_rate(request: speech_pb2.SynthesizeRequest) -> float:
+    """The rate of a request. Raises InvalidArgument if it is out of range."""
+    return checked_speaking_rate(request.speaking_rate or 1.0)
 
 
 async def check_text(text: str, max_characters: int) -> None:
