@@ -147,7 +147,9 @@ test-apps: $(BIN)/.stages .venv-apps/.done ## test Pipecat, LiveKit, S3 voices a
 test-clients: $(BIN)/.test $(NODE_CLIENT)/dist/index.mjs .languages/.done ## test the gateway, the page in Chromium, the SDKs, Node.js, Go, Java, proxies, the examples and the snippets (needs npm and a JDK; gets Debian's chromium, nginx and haproxy)
 	@command -v chromium google-chrome >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \
 		|| { echo "Chromium is missing: install it, or run make test-clients as root on Debian"; exit 1; }
-	NODE_CLIENT=1 $(BIN)/pytest tests/gateway tests/node
+	@command -v caddy >/dev/null || apt-get install -y -qq --no-install-recommends caddy \
+		|| echo "Caddy is missing: its test is skipped"
+	NODE_CLIENT=1 $(BIN)/pytest tests/gateway tests/node tests/deploy
 	$(BIN)/python tests/proxies/fetch.py .proxies
 	PROXIES=.proxies $(BIN)/pytest tests/proxies
 	GO=$(CURDIR)/.languages/bin/go GOENV=$(CURDIR)/.languages/go.env JAVA_PACKAGES=$(CURDIR)/.languages/java \
