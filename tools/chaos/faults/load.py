@@ -31,9 +31,9 @@ async def overload(scene: Scene) -> AsyncIterator[None]:
     tasks = [asyncio.create_task(speaker.run()) for speaker in extra]
     try:
         await asyncio.sleep(OVERLOAD_S)
-        yield
         for speaker in extra:
             speaker.finish_accepted()
+        yield
         await asyncio.gather(*tasks)
         statuses = [stream.status for speaker in scene.speakers for stream in speaker.streams]
         scene.expect(REFUSED in statuses, "no stream was refused")
