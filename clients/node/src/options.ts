@@ -106,6 +106,8 @@ export interface SpeechOptions {
   readonly firstChunkMs?: number;
   /** Milliseconds of audio in later chunks, 20 to 5000. Absent: as generated. */
   readonly chunkMs?: number;
+  /** Speed at the same pitch, 0.5 to 2. Default: 1. */
+  readonly speakingRate?: number;
   /** Gain in decibels, -40 to 40. Default: 0. */
   readonly gainDb?: number;
   /** Limits peaks that the gain raises too high, instead of clipping them. Default: false. */
@@ -167,6 +169,7 @@ export function buildRequest(text: string, options: SpeechOptions): SynthesizeRe
       },
       coarse: { sampling: sampling(options.coarse) },
       fine: { sampling: sampling(fine), lookaheadFrames: fine?.lookaheadFrames },
+      speakingRate: options.speakingRate,
       requestId: options.requestId,
       returnVoice: options.returnVoice,
       keepVoice: options.keepVoice,

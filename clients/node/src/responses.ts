@@ -21,6 +21,8 @@ export interface Started {
   readonly encoding: Encoding;
   /** Samples per second. */
   readonly sampleRate: number;
+  /** The speed in use; 0: an older server, which speaks at its natural pace. */
+  readonly speakingRate: number;
   /** The checkpoint. */
   readonly model: string;
   readonly modelRevision: string;
@@ -178,6 +180,7 @@ export function decodeStarted(message: SynthesisStarted): Started {
     voice: message.voice,
     encoding,
     sampleRate: message.sampleRateHertz,
+    speakingRate: message.speakingRate,
     model: message.model,
     modelRevision: message.modelRevision,
   };

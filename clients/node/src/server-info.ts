@@ -22,6 +22,10 @@ export interface ServerLimits {
   readonly minSampleRate: number;
   /** Samples per second. */
   readonly maxSampleRate: number;
+  /** Minimum of the option `speakingRate`. */
+  readonly minSpeakingRate: number;
+  /** Maximum of the option `speakingRate`. */
+  readonly maxSpeakingRate: number;
   readonly minChunkMs: number;
   readonly maxChunkMs: number;
 }
@@ -62,6 +66,8 @@ export function decodeServerInfo(message: GetServerInfoResponse): ServerInfo {
       voiceHandleSeconds: Number(limits?.voiceHandleSeconds ?? 0),
       minSampleRate: limits?.minSampleRateHertz ?? 0,
       maxSampleRate: limits?.maxSampleRateHertz ?? 0,
+      minSpeakingRate: limits?.minSpeakingRate ?? 0,
+      maxSpeakingRate: limits?.maxSpeakingRate ?? 0,
       minChunkMs: limits?.minChunkMs ?? 0,
       maxChunkMs: limits?.maxChunkMs ?? 0,
     },
