@@ -1,8 +1,10 @@
 """A synthesis that loses its connection continues over the next one; see also tests/system."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
+import grpc
 import pytest
 import pytest_asyncio
 
@@ -137,3 +139,20 @@ def test_text_source_repeats_its_text_for_the_next_call() -> None:
     assert again[0].config.options.resume == resume
     assert [each.text for each in again[1:-1]] == ["a", "b", "c"]
     assert again[-1].HasField("end")
+
+
+def test_answer_ends_an_outage_before_new_audio() -> None:
+    """The server makes the speech again from its start, which can take longer than the limit."""
+
+    def cut() -> ServerUnavailable:
+        error = ServerUnavailable("cut")
+        metadata = grpc.aio.Metadata()
+        error.__cause__ = grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, metadata, metadata)
+        return error
+
+    reconnection = Reconnection(0.5, None)
+    for _ in range(3):
+        reconnection.arrived("started", 0)
+        assert reconnection.delay_s(cut()) is not None
+        time.sleep(0.3)
+    assert reconnection.delay_s(cut()) is None  # no answer since the last cut

@@ -21,6 +21,7 @@ from barkserve.building import autoscaler
 from barkserve.checkpoint.folder import bundled_checkpoint
 from barkserve.config import AutoscalerOptions
 from barkserve.constants import STAGES
+from barkserve.serving.garbage import ignore_present_objects
 from tests.support.gateway import running_gateway
 from tests.support.services import RunningService, running, running_built
 
@@ -91,6 +92,7 @@ async def serve(folder: Path) -> None:
             running_built("autoscaler", lambda metrics: autoscaler.build(options, metrics))
         )
         gateway = await stack.enter_async_context(running_gateway(services["orchestrator"].address))
+        ignore_present_objects()  # as `serve` does
         meter = StallMeter()
         measuring = asyncio.create_task(meter.run())
         addresses = {name: each.address for name, each in services.items()}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.checkpoints import TINY, CheckpointSpec
+from fixtures.checkpoints import CheckpointSpec
 from tests.system.test_end_to_end import (
     LONG,
     TIMEOUT_S,
@@ -91,11 +91,18 @@ def test_audio_is_the_same_after_up_restarts_a_stage(
 def test_up_restarts_the_orchestrator_up_to_the_limit(
     checkpoint_of: Callable[[CheckpointSpec], Path], tmp_path: Path
 ) -> None:
-    with running_up(checkpoint_of(TINY), **{"max-restarts": 1}) as up:
+    """A client that speaks through the restart loses no sample."""
+    with running_up(checkpoint_of(LONG), **{"max-restarts": 1}) as up:
+        during, after = tmp_path / "during.wav", tmp_path / "after.wav"
+        client = subprocess.Popen(say(up, during), stderr=subprocess.PIPE, text=True)
+        wait_until(lambda: size_of(during) > 20_000 or client.poll() is not None)
         os.kill(pid_of(up, "orchestrator"), signal.SIGKILL)
         line_with(up, "orchestrator is ready again")
-        result = run(say(up, tmp_path / "after.wav"))
+        stderr = client.communicate(timeout=TIMEOUT_S)[1]
+        assert client.returncode == 0, stderr
+        result = run(say(up, after))
         assert result.returncode == 0, result.stderr
+        assert during.read_bytes() == after.read_bytes()
 
         services = children_of(up.process.pid)
         assert len(services) == 5

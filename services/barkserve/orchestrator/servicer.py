@@ -46,12 +46,12 @@ class SpeechServicer(VoiceServicer):
         self, request: speech_pb2.SynthesizeRequest, context: RpcContext
     ) -> AsyncGenerator[speech_pb2.SynthesizeResponse, None]:
         """Speak a complete text."""
-        if request.request_id:
-            begin_request(request.request_id)
-        await check_text(request.text, self._backend.limits.max_text_characters)
-        text = request.text
+        text = request.text  # once: protobuf decodes it at each access, 5 ms for 4 MB
         request.ClearField("text")
+        await check_text(text, self._backend.limits.max_text_characters)
         session = Session(self._backend, request, deadline(context), max_delay_s=0.0)
+        if session.request_id:
+            begin_request(session.request_id)
         session.feed.push(text)
         session.feed.end()
         async with (

@@ -14,7 +14,7 @@ from barkclient.errors import (
 )
 
 DEFAULT_RECONNECT_S = 30.0
-"""Seconds for which a cut call is repeated until audio arrives again."""
+"""Seconds for which a cut call is repeated until the server answers again."""
 
 _FIRST_DELAY_S = 0.1
 _MAX_DELAY_S = 1.0
@@ -109,6 +109,8 @@ class Reconnection:
             self._cut_at = now
         elif not _was_cut(error) and not isinstance(error, RetryableError):
             return None
+        if self._answered:  # an earlier outage is over, although no new audio has come since
+            self._cut_at = now
         self._cuts += self._answered
         self._answered = False
         left_s = self._cut_at + self._limit_s - now

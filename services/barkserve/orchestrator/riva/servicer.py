@@ -47,15 +47,16 @@ class RivaServicer(riva_tts_pb2_grpc.RivaSpeechSynthesisServicer):
         Raises:
             InvalidArgument: the request is wrong, or its audio is too large for one reply.
         """
-        await check_text(request.text, self._backend.limits.max_text_characters)
+        text = request.text  # once: protobuf decodes it at each access, 5 ms for 4 MB
+        await check_text(text, self._backend.limits.max_text_characters)
         with riva_field_names():
             options = await self._translate(request)
             own_rate = self._backend.folder.bark.sample_rate
-            check_reply_fits(request.text, resolve_format(options.audio_format, own_rate))
+            check_reply_fits(text, resolve_format(options.audio_format, own_rate))
             session = self._new_session(options, context)
-            session.feed.push(request.text)
+            session.feed.push(text)
             session.feed.end()
-            reply = WholeReply(request.text)
+            reply = WholeReply(text)
             async with aclosing(session.messages()) as messages:
                 async for response in to_riva_responses(messages):
                     reply.add(response)
