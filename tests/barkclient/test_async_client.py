@@ -156,6 +156,7 @@ async def test_synthesize_sends_options(speech: ScriptedSpeech) -> None:
             gain_db=-6.0,
             limit_peaks=True,
             language="pt-BR",
+            speaking_rate=1.5,
             word_times=True,
             tail=TailOptions(max_silence_s=0.5, max_redraws=2),
             semantic=SemanticOptions(temperature=0.5, min_eos_p=0.25, max_tokens=9),
@@ -180,6 +181,7 @@ async def test_synthesize_sends_options(speech: ScriptedSpeech) -> None:
             return_voice=True,
             keep_voice=True,
             language_code="pt-BR",
+            speaking_rate=1.5,
             word_times=True,
             tail=speech_pb2.TailOptions(max_silence_seconds=0.5, max_redraws=2),
             semantic=speech_pb2.SemanticOptions(

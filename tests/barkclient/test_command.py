@@ -262,7 +262,7 @@ async def test_exit_code_is_3_without_tls_on_server(
     command: Command, capfd: pytest.CaptureFixture[str]
 ) -> None:
     assert await command.inside("voices", "--tls") == 3
-    assert "failed: check --tls-ca" in capfd.readouterr().err
+    assert "does not use TLS: leave out --tls" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(

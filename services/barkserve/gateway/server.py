@@ -52,12 +52,12 @@ async def serve(options: GatewayOptions, metrics: Metrics, build: Callable[[], G
         gateway = await stack.enter_async_context(build())
         if options.wyoming_port:
             await stack.enter_async_context(_serving_wyoming(options, gateway))
+        ignore_present_objects()
         stack.enter_context(watching_event_loop(metrics, options.event_loop_timeout_seconds))
         stop = stop_requested(options.exit_on_stdin_close)
         server = make_server(options, gateway)
         renewal = following_certificate(options, gateway.tls, server.config.ssl)
         await stack.enter_async_context(renewal)
-        ignore_present_objects()
         serving = asyncio.create_task(server.serve([bound]))
         scheme = "https" if options.tls_cert else "http"
         port = bound.getsockname()[1]

@@ -66,10 +66,10 @@ async def serve(options: ServiceOptions, metrics: Metrics, build: Callable[[], S
         stack.callback(metrics.serve(options.host, options.metrics_port))
         service = build()
         await service.start()
+        ignore_present_objects()
         stack.enter_context(watching_event_loop(metrics, options.event_loop_timeout_seconds))
         stack.push_async_callback(service.stop)
         published = await publish(server, service, options.reflection == "on")
-        ignore_present_objects()
         readiness = asyncio.create_task(published.follow_readiness())
         stack.callback(readiness.cancel)
         # Before clients can see that it serves, or a signal then would kill the process.
