@@ -5,13 +5,9 @@ from dataclasses import fields
 
 import pytest
 
-from barkserve.config import (
-    CoarseOptions,
-    FineOptions,
-    OrchestratorOptions,
-    SemanticOptions,
-    UpOptions,
-)
+from barkserve.config.orchestrator import OrchestratorOptions
+from barkserve.config.stages import CoarseOptions, FineOptions, SemanticOptions
+from barkserve.config.up import UpOptions
 from barkserve.errors import StartupError
 from barkserve.options import add_options, read_options, unknown_variables
 

@@ -20,7 +20,9 @@ import barkserve.building
 from barkclient._internal.channel import DEFAULT_TARGET
 from barkclient.cli.status_arguments import DEFAULT_AUTOSCALER
 from barkserve import __main__, services
-from barkserve.config import FetchOptions, ServiceOptions, UpOptions
+from barkserve.config.fetch import FetchOptions
+from barkserve.config.process import ServiceOptions
+from barkserve.config.up import UpOptions
 from barkserve.constants import STAGES
 from barkserve.errors import ReplicaFailed, StartupError
 from barkserve.options import option, port_option

@@ -11,7 +11,7 @@ from pathlib import Path
 from barkserve.checkpoint.folder import CheckpointFolder
 from barkserve.coarse.generator import CoarseGenerator, coarse_heads
 from barkserve.coarse.servicer import CoarseServicer
-from barkserve.config import ServiceOptions
+from barkserve.config.process import ServiceOptions
 from barkserve.engine.batcher import Batcher
 from barkserve.engine.engine import Engine
 from barkserve.fine.generator import FineGenerator

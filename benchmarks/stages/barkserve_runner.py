@@ -19,7 +19,7 @@ from barkserve.coarse.generator import CoarseGenerator, CoarseRequest, CoarseRun
 from barkserve.coarse.windows import no_history
 from barkserve.codec.decoder import Decoder
 from barkserve.codec.generator import CodecGenerator, CodecRun
-from barkserve.config import FineOptions
+from barkserve.config.stages import FineOptions
 from barkserve.engine.batcher import Batcher
 from barkserve.engine.engine import Engine
 from barkserve.engine.model_runner import ModelRunner

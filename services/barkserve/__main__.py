@@ -15,14 +15,11 @@ from importlib import import_module, metadata
 from typing import Any, NoReturn
 
 from barkserve import services
-from barkserve.config import (
-    FetchOptions,
-    GatewayOptions,
-    ProcessOptions,
-    ServiceOptions,
-    TokenOptions,
-    UpOptions,
-)
+from barkserve.config.authentication import TokenOptions
+from barkserve.config.fetch import FetchOptions
+from barkserve.config.gateway import GatewayOptions
+from barkserve.config.process import ProcessOptions, ServiceOptions
+from barkserve.config.up import UpOptions
 from barkserve.errors import BarkserveError, StartupError
 from barkserve.options import add_options, environment, read_options, unknown_variables
 from barkserve.services import ServiceEntry, service_named

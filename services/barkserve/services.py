@@ -7,15 +7,15 @@ It imports no builder, so that listing the services loads neither gRPC nor PyTor
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
-from barkserve.config import (
-    AutoscalerOptions,
-    CheckpointOptions,
+from barkserve.config.autoscaler import AutoscalerOptions
+from barkserve.config.gateway import GatewayOptions
+from barkserve.config.model import CheckpointOptions
+from barkserve.config.orchestrator import OrchestratorOptions
+from barkserve.config.process import ProcessOptions
+from barkserve.config.stages import (
     CoarseOptions,
     CodecOptions,
     FineOptions,
-    GatewayOptions,
-    OrchestratorOptions,
-    ProcessOptions,
     SemanticOptions,
     StageOptions,
 )

@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 from barkserve.building import autoscaler
-from barkserve.config import AutoscalerOptions
+from barkserve.config.autoscaler import AutoscalerOptions
 from barkserve.constants import STAGES
 from barkserve.errors import StartupError
 from barkserve.serving.metrics import Metrics

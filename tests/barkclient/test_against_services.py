@@ -16,7 +16,7 @@ from barkclient import AsyncClient, InvalidRequest, VoiceNotFound
 from barkclient.__main__ import run
 from barkclient.options import Encoding
 from barkclient.responses import AudioChunk
-from barkserve.config import UpOptions
+from barkserve.config.up import UpOptions
 from barkserve.up.plan import plan_services
 from fixtures.checkpoints import TINY, CheckpointSpec
 from tests.barkclient.command_line import Command

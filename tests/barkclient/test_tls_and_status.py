@@ -10,7 +10,7 @@ import pytest
 
 import barkclient
 from barkserve.building import autoscaler
-from barkserve.config import AutoscalerOptions
+from barkserve.config.autoscaler import AutoscalerOptions
 from barkserve.constants import STAGES
 from barkserve.v1 import autoscaler_pb2, autoscaler_pb2_grpc
 from fixtures.checkpoints import TINY, CheckpointSpec

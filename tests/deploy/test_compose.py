@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from barkclient._version import __version__
-from barkserve.config import UpOptions
+from barkserve.config.up import UpOptions
 from barkserve.options import add_options, read_options, unknown_variables
 from barkserve.serving.trusted_proxies import TrustedProxies
 from barkserve.up.plan import plan_services

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from barkserve.config import UpOptions
+from barkserve.config.up import UpOptions
 from barkserve.options import unknown_variables
 from barkserve.up import children
 from tests.support.snippets import snippets

@@ -19,7 +19,7 @@ import torch
 
 from barkserve.building import autoscaler
 from barkserve.checkpoint.folder import bundled_checkpoint
-from barkserve.config import AutoscalerOptions
+from barkserve.config.autoscaler import AutoscalerOptions
 from barkserve.constants import STAGES
 from barkserve.serving.garbage import ignore_present_objects
 from tests.support.gateway import running_gateway

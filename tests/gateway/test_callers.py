@@ -13,7 +13,7 @@ from wyoming.client import AsyncClient
 from wyoming.error import Error
 from wyoming.info import Describe
 
-from barkserve.config import GatewayOptions
+from barkserve.config.gateway import GatewayOptions
 from barkserve.errors import StartupError
 from barkserve.gateway.certificate import following_certificate
 from barkserve.serving.exposure import check_exposure

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from barkserve.config import GatewayOptions
+from barkserve.config.gateway import GatewayOptions
 from barkserve.serving.auth.certificate_roles import open_certificate_roles
 from barkserve.serving.caller import CallerLimits, Role
 from barkserve.serving.exposure import check_exposure

@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from barkserve import config, options
+from barkserve import options
+from barkserve.config.fetch import FetchOptions
+from barkserve.config.orchestrator import OrchestratorOptions
+from barkserve.config.process import ProcessOptions, ServiceOptions
+from barkserve.config.stages import StageOptions
 from barkserve.services import SERVICES, ServiceEntry, callees, service_named
 from tests.helm.chart import CHART, VALUES_FILES, Release, values_of
 
@@ -74,7 +78,7 @@ def test_services_accept_the_arguments_of_the_chart(path: Any) -> None:
         for fetch in release.pod(entry.name).get("initContainers", []):
             command, *words = fetch["args"]
             assert command == "fetch"
-            fetched = parsed(config.FetchOptions, words)
+            fetched = parsed(FetchOptions, words)
             assert (fetched.stage, fetched.to) == (entry.name, chosen.checkpoint)
 
 
@@ -92,7 +96,7 @@ def test_facts_of_the_chart_equal_the_registry() -> None:
 
 
 def test_grpc_options_are_those_that_the_gateway_lacks() -> None:
-    grpc = settable(config.ServiceOptions) - settable(config.ProcessOptions)
+    grpc = settable(ServiceOptions) - settable(ProcessOptions)
     names = json.loads(template("barkserve.grpcOptions"))
     assert {name.replace("-", "_") for name in names} == grpc
 
@@ -116,7 +120,7 @@ def test_schema_offers_the_options_of_each_service(entry: ServiceEntry) -> None:
 
 
 @pytest.mark.parametrize(
-    ("section", "kind"), [("defaults", config.ServiceOptions), ("stages", config.StageOptions)]
+    ("section", "kind"), [("defaults", ServiceOptions), ("stages", StageOptions)]
 )
 def test_schema_offers_the_options_of_each_group(section: str, kind: type[Any]) -> None:
     assert offered(SCHEMA["properties"][section]) == settable(kind)
@@ -154,7 +158,7 @@ def _definition(entry: Field[Any]) -> dict[str, Any]:
 
 
 def test_schema_offers_the_choices_of_tls_clients() -> None:
-    (entry,) = (each for each in fields(config.OrchestratorOptions) if each.name == "tls_clients")
+    (entry,) = (each for each in fields(OrchestratorOptions) if each.name == "tls_clients")
     choices = SCHEMA["properties"]["tls"]["properties"]["clients"]["enum"]
     assert tuple(choices) == entry.metadata["choices"]
 
@@ -162,7 +166,7 @@ def test_schema_offers_the_choices_of_tls_clients() -> None:
 def test_options_in_templates_exist() -> None:
     """Flags that a template writes itself, and options that a template reads."""
     known = {options.flag_of(entry.name) for each in SERVICES for entry in fields(each.options)}
-    known |= {options.flag_of(entry.name) for entry in fields(config.FetchOptions)}
+    known |= {options.flag_of(entry.name) for entry in fields(FetchOptions)}
     args = template("barkserve.args") + template("barkserve.fetchContainers")
     written = set(re.findall(r"^ *- (?:\{\{ printf \")?(--[a-z][a-z-]*)", args, re.MULTILINE))
     assert written >= {"--host", "--port", "--tls-clients", "--voice-store", "--stage", "--to"}

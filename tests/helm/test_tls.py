@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from barkserve.config import ProcessOptions
+from barkserve.config.process import ProcessOptions
 from barkserve.constants import STAGES
 from barkserve.options import add_options, read_options
 from barkserve.services import service_named

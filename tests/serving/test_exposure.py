@@ -5,13 +5,11 @@ import sys
 
 import pytest
 
-from barkserve.config import (
-    CodecOptions,
-    ListenOptions,
-    OrchestratorOptions,
-    UpOptions,
-    WyomingOptions,
-)
+from barkserve.config.gateway import WyomingOptions
+from barkserve.config.orchestrator import OrchestratorOptions
+from barkserve.config.process import ListenOptions
+from barkserve.config.stages import CodecOptions
+from barkserve.config.up import UpOptions
 from barkserve.errors import StartupError
 from barkserve.serving.exposure import check_exposure, check_wyoming_exposure
 from barkserve.up.plan import plan_services

@@ -8,7 +8,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from barkserve.config import CoarseOptions
+from barkserve.config.stages import CoarseOptions
 from barkserve.serving import health
 from barkserve.serving.auth.access_control import AccessControl
 from barkserve.serving.health import HealthServicer

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from barkserve.config import CodecOptions
+from barkserve.config.stages import CodecOptions
 from barkserve.constants import STAGES
 from barkserve.engine.batcher import Batcher
 from barkserve.engine.engine import Engine

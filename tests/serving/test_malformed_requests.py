@@ -9,7 +9,8 @@ from google.protobuf import descriptor_pool
 from google.protobuf.descriptor import MethodDescriptor
 from google.rpc import error_details_pb2, status_pb2
 
-from barkserve.config import CoarseOptions, OrchestratorOptions
+from barkserve.config.orchestrator import OrchestratorOptions
+from barkserve.config.stages import CoarseOptions
 from barkserve.services import GRPC_SERVICES, ServiceEntry
 from barkserve.serving import orca
 from fixtures.checkpoints import TINY, CheckpointSpec

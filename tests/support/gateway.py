@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from barkserve.building.gateway import build
-from barkserve.config import GatewayOptions
+from barkserve.config.gateway import GatewayOptions
 from barkserve.gateway.gateway import Gateway
 from barkserve.gateway.server import make_server
 from barkserve.gateway.wyoming.server import serving_wyoming

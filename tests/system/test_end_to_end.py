@@ -330,7 +330,7 @@ BUILD_ORCHESTRATOR = """
 import asyncio
 import barkclient, barkserve.up.command
 from barkserve.building import orchestrator
-from barkserve.config import OrchestratorOptions
+from barkserve.config.orchestrator import OrchestratorOptions
 from barkserve.serving.metrics import Metrics
 
 async def build():

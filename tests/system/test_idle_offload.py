@@ -15,8 +15,8 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from barkserve import config
 from barkserve.building import stage as building_stage
+from barkserve.config.up import UpOptions
 from barkserve.constants import STAGES
 from barkserve.engine.offload import Offload
 from barkserve.errors import StartupError
@@ -73,8 +73,8 @@ def test_stage_refuses_idle_offload_on_a_cpu(service: str) -> None:
 
 def test_up_checks_and_passes_on_idle_offload() -> None:
     with pytest.raises(StartupError, match="--offload-idle-seconds"):
-        plan_services(config.UpOptions(port=0, http_port=0, offload_idle_seconds=60.0))
-    options = config.UpOptions(port=0, http_port=0, device="cuda", offload_idle_seconds=60.0)
+        plan_services(UpOptions(port=0, http_port=0, offload_idle_seconds=60.0))
+    options = UpOptions(port=0, http_port=0, device="cuda", offload_idle_seconds=60.0)
     for member in plan_services(options):
         given = "--offload-idle-seconds=60.0" in member.arguments
         assert given is (member.name in STAGES)

@@ -16,7 +16,7 @@ from barkserve.coarse.servicer import CoarseServicer
 from barkserve.coarse.windows import CoarseGeometry, WindowPlan, no_history
 from barkserve.codec.generator import CodecGenerator
 from barkserve.codec.servicer import CodecServicer
-from barkserve.config import OrchestratorOptions
+from barkserve.config.orchestrator import OrchestratorOptions
 from barkserve.constants import STAGES
 from barkserve.engine.batcher import Batcher
 from barkserve.engine.engine import Engine

@@ -24,7 +24,7 @@ gateway: {port: 8080, metricsPort: 9470, health: ""}
 autoscaler: {port: 50056, metricsPort: 9469, health: externalscaler.ExternalScaler}
 {{- end }}
 
-{{/* Options in `defaults` that only services with gRPC have. tests/helm checks that they equal services/barkserve/config.py. */}}
+{{/* Options in `defaults` that only services with gRPC have. tests/helm checks that they equal services/barkserve/config/. */}}
 {{- define "barkserve.grpcOptions" -}}
 ["keepalive-seconds", "max-connection-age-seconds", "output-idle-seconds", "reflection"]
 {{- end }}

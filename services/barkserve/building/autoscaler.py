@@ -4,7 +4,7 @@ from barkserve.autoscaler import keda
 from barkserve.autoscaler.decision import Policy
 from barkserve.autoscaler.observer import Observer
 from barkserve.autoscaler.servicer import AutoscalerServicer, watch_scaling
-from barkserve.config import AutoscalerOptions
+from barkserve.config.autoscaler import AutoscalerOptions
 from barkserve.discovery.replica_set import ReplicaSet
 from barkserve.discovery.spec import resolver_of
 from barkserve.errors import StartupError

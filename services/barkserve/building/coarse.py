@@ -3,7 +3,7 @@
 from barkserve.building.stage import make_engine, make_graphs, make_thread, open_checkpoint
 from barkserve.coarse.generator import CoarseGenerator, coarse_heads
 from barkserve.coarse.servicer import CoarseServicer
-from barkserve.config import CoarseOptions
+from barkserve.config.stages import CoarseOptions
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.warm_up import start_with_warm_up
 from barkserve.models.loading import load_coarse

@@ -12,7 +12,7 @@ from barkserve.building.stage import (
 from barkserve.codec.decoder import Decoder
 from barkserve.codec.generator import CodecGenerator
 from barkserve.codec.servicer import CodecServicer
-from barkserve.config import CodecOptions
+from barkserve.config.stages import CodecOptions
 from barkserve.engine.warm_up import start_with_warm_up
 from barkserve.models.loading import load_codec
 from barkserve.models.memory import memory_report

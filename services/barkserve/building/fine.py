@@ -7,7 +7,7 @@ from barkserve.building.stage import (
     max_batch_of,
     open_checkpoint,
 )
-from barkserve.config import FineOptions
+from barkserve.config.stages import FineOptions
 from barkserve.engine.warm_up import start_with_warm_up
 from barkserve.fine.filler import Filler
 from barkserve.fine.generator import FineGenerator

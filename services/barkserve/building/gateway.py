@@ -1,7 +1,7 @@
 """Builds the gateway. Needs no torch."""
 
 from barkclient import __version__
-from barkserve.config import GatewayOptions
+from barkserve.config.gateway import GatewayOptions
 from barkserve.gateway.app import create_app
 from barkserve.gateway.backend import Backend
 from barkserve.gateway.drain_state import DrainState

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from barkserve.checkpoint.folder import CheckpointFolder, bundled_checkpoint
 from barkserve.checkpoint.voices import VoiceLibrary
-from barkserve.config import OrchestratorOptions
+from barkserve.config.orchestrator import OrchestratorOptions
 from barkserve.constants import NO_VOICE, STAGES, StageName
 from barkserve.discovery.spec import resolver_of
 from barkserve.errors import StartupError

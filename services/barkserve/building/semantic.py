@@ -1,7 +1,7 @@
 """Builds the semantic service: text to semantic tokens."""
 
 from barkserve.building.stage import make_engine, make_graphs, make_thread, open_checkpoint
-from barkserve.config import SemanticOptions
+from barkserve.config.stages import SemanticOptions
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.warm_up import start_with_warm_up
 from barkserve.models.loading import load_semantic

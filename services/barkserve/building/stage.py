@@ -8,7 +8,8 @@ import torch
 
 from barkserve.checkpoint.folder import bundled_checkpoint
 from barkserve.checkpoint.tensors import Checkpoint
-from barkserve.config import CodecOptions, FineOptions, StageOptions, check_offload
+from barkserve.config.model import check_offload
+from barkserve.config.stages import CodecOptions, FineOptions, StageOptions
 from barkserve.engine.batcher import Batcher
 from barkserve.engine.device_residency import DeviceResidency, Offloadable, State
 from barkserve.engine.engine import Engine

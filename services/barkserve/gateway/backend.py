@@ -10,7 +10,7 @@ from grpc_health.v1 import health_pb2
 from barkclient import AsyncClient, Tls
 from barkclient.errors import ServerUnavailable, Unauthenticated
 from barkclient.http_proxy import ProxyUse
-from barkserve.config import GatewayOptions
+from barkserve.config.gateway import GatewayOptions
 from barkserve.gateway.bearer_token import token_of
 from barkserve.gateway.openai.voices import VoiceAliases
 from barkserve.serving.grpc_options import channel_options

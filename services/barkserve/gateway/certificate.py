@@ -6,7 +6,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from barkserve.config import GatewayOptions
+from barkserve.config.gateway import GatewayOptions
 from barkserve.serving.tls import RELOAD_S, TlsFiles
 
 _log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 import uvicorn
 
-from barkserve.config import GatewayOptions
+from barkserve.config.gateway import GatewayOptions
 from barkserve.gateway.certificate import following_certificate
 from barkserve.gateway.gateway import Gateway
 from barkserve.gateway.wyoming.server import serving_wyoming

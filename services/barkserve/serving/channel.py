@@ -6,7 +6,8 @@ from typing import Self
 import grpc
 
 from barkclient.http_proxy import ProxyUse, is_loopback, via_proxy
-from barkserve.config import AutoscalerOptions, OrchestratorOptions
+from barkserve.config.autoscaler import AutoscalerOptions
+from barkserve.config.orchestrator import OrchestratorOptions
 from barkserve.serving.auth.outgoing_token import OutgoingToken
 from barkserve.serving.grpc_options import channel_options
 from barkserve.serving.tls import TlsFiles

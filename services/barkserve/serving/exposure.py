@@ -3,7 +3,8 @@
 import ipaddress
 import socket
 
-from barkserve.config import ListenOptions, WyomingOptions
+from barkserve.config.gateway import WyomingOptions
+from barkserve.config.process import ListenOptions
 from barkserve.errors import StartupError
 
 

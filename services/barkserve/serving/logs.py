@@ -4,7 +4,7 @@ import json
 import logging
 import time
 
-from barkserve.config import ProcessOptions
+from barkserve.config.process import ProcessOptions
 from barkserve.request_id import current_request_id
 
 

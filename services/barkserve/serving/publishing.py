@@ -10,7 +10,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from barkserve.config import ServiceOptions
+from barkserve.config.process import ServiceOptions
 from barkserve.external import orca_pb2_grpc
 from barkserve.serving import orca
 from barkserve.serving.grpc_options import SERVER_OPTIONS

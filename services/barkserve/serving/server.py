@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 
-from barkserve.config import ServiceOptions
+from barkserve.config.process import ServiceOptions
 from barkserve.errors import ReplicaFailed, ReplicaStalled
 from barkserve.serving.auth.access_control import open_access_control
 from barkserve.serving.exposure import check_exposure

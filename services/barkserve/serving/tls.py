@@ -18,7 +18,7 @@ from typing import Self
 
 import grpc
 
-from barkserve.config import ListenOptions, ProcessOptions
+from barkserve.config.process import ListenOptions, ProcessOptions
 from barkserve.errors import StartupError
 from barkserve.serving.certificate import Certificate
 from barkserve.serving.grpc_options import CHANNEL_OPTIONS, NO_PROXY, GrpcOptions

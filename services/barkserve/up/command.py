@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from barkserve.config import UpOptions
+from barkserve.config.up import UpOptions
 from barkserve.services import GATEWAY, ORCHESTRATOR
 from barkserve.up.children import running
 from barkserve.up.plan import plan_services

@@ -10,7 +10,9 @@ from importlib.util import find_spec
 import platformdirs
 
 from barkserve import services
-from barkserve.config import ListenOptions, UpOptions, check_offload
+from barkserve.config.model import check_offload
+from barkserve.config.process import ListenOptions
+from barkserve.config.up import UpOptions
 from barkserve.constants import STAGES
 from barkserve.errors import StartupError
 from barkserve.options import flag_of

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import NoReturn
 
-from barkserve.config import UpOptions
+from barkserve.config.up import UpOptions
 from barkserve.errors import StartupError
 from barkserve.up.children import Child, start
 from barkserve.up.health import wait_until_healthy, wait_until_hung

@@ -18,7 +18,7 @@ from barkserve.checkpoint.fetch.command import PREFIXES, TENSORS, fetch
 from barkserve.checkpoint.folder import MANIFEST_FILE
 from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.checkpoint.voices import VoiceLibrary
-from barkserve.config import FetchOptions
+from barkserve.config.fetch import FetchOptions
 from barkserve.constants import STAGES
 from barkserve.errors import CheckpointError, StartupError
 from barkserve.models import loading

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2
 
-from barkserve.config import CodecOptions, OrchestratorOptions
+from barkserve.config.orchestrator import OrchestratorOptions
+from barkserve.config.stages import CodecOptions
 from barkserve.errors import StartupError
 from barkserve.external import orca_pb2, orca_pb2_grpc
 from barkserve.serving.audit import AUDIT_LOGGER

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from barkserve.config import TokenOptions
+from barkserve.config.authentication import TokenOptions
 from barkserve.errors import StartupError, Unauthenticated
 from barkserve.serving.auth.command import print_token
 from barkserve.serving.auth.token import hash_of

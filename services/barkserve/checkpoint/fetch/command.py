@@ -16,7 +16,7 @@ from barkserve.checkpoint.fetch.tensors import Progress, write_tensors
 from barkserve.checkpoint.fetch.weight_files import WeightFile, hub_files, local_files
 from barkserve.checkpoint.folder import MANIFEST_FILE, CheckpointFolder, bundled_checkpoint
 from barkserve.checkpoint.voices import VoiceLibrary
-from barkserve.config import FetchOptions
+from barkserve.config.fetch import FetchOptions
 from barkserve.errors import CheckpointError, StartupError
 
 TENSORS = "model.safetensors"

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from barkserve.config import AuthenticationOptions, ServiceOptions
+from barkserve.config.authentication import AuthenticationOptions
+from barkserve.config.process import ServiceOptions
 from barkserve.errors import BarkserveError, Overloaded, PermissionDenied, Unauthenticated
 from barkserve.serving.audit import Refusal, RefusalLog
 from barkserve.serving.auth.authenticator import Authenticator, has_token, open_authenticator

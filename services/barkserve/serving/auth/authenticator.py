@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from barkserve.config import AuthenticationOptions
+from barkserve.config.authentication import AuthenticationOptions
 from barkserve.errors import StartupError, Unauthenticated
 from barkserve.serving.auth.jwt_verifier import JwtVerifier
 from barkserve.serving.auth.key_set import open_key_set

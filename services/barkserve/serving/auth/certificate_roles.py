@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
-from barkserve.config import ServiceOptions, StageOptions
+from barkserve.config.process import ServiceOptions
+from barkserve.config.stages import StageOptions
 from barkserve.errors import StartupError
 from barkserve.serving.caller import Caller, CallerLimits, Role, certificate_names
 from barkserve.serving.rpc_context import RpcContext

@@ -4,7 +4,7 @@ import datetime
 import json
 from typing import TextIO
 
-from barkserve.config import TokenOptions
+from barkserve.config.authentication import TokenOptions
 from barkserve.errors import StartupError
 from barkserve.serving.auth.entries import checked_name, checked_roles
 from barkserve.serving.auth.token import hash_of, new_token

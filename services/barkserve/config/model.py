@@ -1,0 +1,70 @@
+"""The options of checkpoints and models."""
+
+from dataclasses import dataclass
+
+from barkserve.errors import StartupError
+from barkserve.options import option
+
+
+@dataclass(frozen=True)
+class CheckpointOptions:
+    """Options of everything that reads a checkpoint."""
+
+    checkpoint: str = option(
+        "",
+        "folder in the Hugging Face layout, or hub name such as suno/bark-small; empty means the "
+        "bundled bark-mini",
+    )
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """Options of a model. `barkserve up` has the same ones and passes them to every stage."""
+
+    device: str = option("cpu", "cpu, cuda or cuda:N")
+    dtype: str = option(
+        "float32",
+        "dtype of weights and activations; on a CPU, bfloat16 and int8 apply to the weights of "
+        "linear layers only, and int8 needs AVX-512 VNNI",
+        ("float32", "float16", "bfloat16", "int8"),
+    )
+    attention: str = option(
+        "sdpa", "flash needs CUDA, flash-attn and a 16-bit dtype", ("flash", "sdpa", "eager")
+    )
+    threads: int = option(0, "CPU threads of the model; 0 means PyTorch's default")
+    offload_idle_seconds: float = option(
+        0.0,
+        "time without a stream after which a stage moves its model from the GPU to host memory, "
+        "until the next stream; 0 means never",
+    )
+
+
+@dataclass(frozen=True)
+class SlotOptions:
+    """Options of a stage with a key/value cache. `barkserve up` passes them on."""
+
+    slots: int = option(16, "utterances in the key/value cache at once", least=1)
+
+
+@dataclass(frozen=True)
+class VoiceOptions:
+    """Options of the default voice. `barkserve up` passes them on."""
+
+    voice: str = option(
+        "",
+        "voice of requests that name none; empty means the default of the checkpoint, "
+        '"none" means no voice',
+    )
+
+
+def check_offload(device: str, idle_seconds: float) -> None:
+    """Check that a model can be offloaded from its device.
+
+    Raises:
+        StartupError: offloading is on and the device is a CPU.
+    """
+    if idle_seconds and not device.startswith("cuda"):
+        raise StartupError(
+            f"--offload-idle-seconds needs a GPU: with --device {device} the model is in host "
+            "memory already. Use --device cuda, or --offload-idle-seconds 0"
+        )
