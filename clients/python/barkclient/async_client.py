@@ -18,6 +18,7 @@ from barkclient._internal.option_help import documents_options
 from barkclient._internal.reading import next_async_response
 from barkclient._internal.reconnection import DEFAULT_RECONNECT_S, Reconnection
 from barkclient._internal.response_stream import AsyncResponseStream
+from barkclient._internal.server_status import keep_server_status
 from barkclient._internal.text_source import AsyncTextSource
 from barkclient._internal.token import Token, check_token, with_token
 from barkclient._internal.transcript import Calls, Response, SynthesisState
@@ -305,7 +306,9 @@ class AsyncClient:
 
     def _stub(self) -> "speech_pb2_grpc.SpeechServiceAsyncStub":
         channel = with_token(self._open(), self._token, self._address)
-        return speech_pb2_grpc.SpeechServiceStub(channel)
+        stub = speech_pb2_grpc.SpeechServiceStub(channel)
+        stub.StreamingSynthesize = keep_server_status(stub.StreamingSynthesize)
+        return stub
 
     def _open(self) -> grpc.aio.Channel:
         if self._channel is None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import pytest_asyncio
 
+from barkclient._internal.server_status import keep_server_status
 from barkserve.constants import STAGES
 from barkserve.errors import InvalidArgument
 from barkserve.external import riva_pb2, riva_tts_pb2, riva_tts_pb2_grpc
@@ -273,7 +274,7 @@ async def test_riva_stream_ends_itself_or_is_rejected(chain: Chain) -> None:
     }
     for field, requests in wrong.items():
         with pytest.raises(grpc.aio.AioRpcError, match=field) as caught:
-            async for _ in stub.SynthesizeOnline(iter(requests)):
+            async for _ in keep_server_status(stub.SynthesizeOnline)(iter(requests)):
                 pass
         assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert chain.services["orchestrator"].metric("barkserve_streams", stage="orchestrator") == 0

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2
 
+from barkclient._internal.server_status import keep_server_status
 from barkserve.config.orchestrator import OrchestratorOptions
 from barkserve.config.stages import CodecOptions
 from barkserve.errors import StartupError
@@ -43,7 +44,8 @@ async def decode(channel: grpc.aio.Channel) -> grpc.StatusCode:
     frames = codec_pb2.DecodeRequest()
     frames.frames.codes.extend(int(code) for code in np.zeros(4 * 8, np.int64))
     requests = [codec_pb2.DecodeRequest(config=codec_pb2.CodecConfig()), frames]
-    call = codec_pb2_grpc.CodecServiceStub(channel).Decode(iter(requests), timeout=60)
+    method = keep_server_status(codec_pb2_grpc.CodecServiceStub(channel).Decode)
+    call = method(iter(requests), timeout=60)
     try:
         async for _ in call:
             pass
