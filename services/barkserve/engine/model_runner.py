@@ -12,7 +12,7 @@ from barkserve.engine.graphs import Graphs, bucket_size, bucket_sizes
 from barkserve.engine.offload import Offload
 from barkserve.engine.sampler import SamplingBatch, sample
 from barkserve.engine.scheduler import Batch
-from barkserve.models.attention import CacheRows
+from barkserve.models.attention import PromptRows
 from barkserve.models.causal import CausalModel
 from barkserve.models.memory import memory_report
 
@@ -38,8 +38,7 @@ class ModelRunner:
         self._model = model.eval()
         self._graphs = graphs
         self._device = model.lm_head.weight.device
-        padding = 0 if graphs is None else 1  # the slot that padding rows write to
-        self._cache = model.new_cache(slots + padding)
+        self._cache = model.new_cache(slots)
         self._ids = list(heads)
         self._heads = [model.head(torch.from_numpy(ids)) for ids in heads]
 
@@ -94,14 +93,18 @@ class ModelRunner:
         watched = any(request.watch is not None for request in batch.requests)
         if self._graphs is not None and batch.length == 1 and not watched:
             return self._replay(ids, slots, starts)
-        rows = CacheRows.for_append(slots, starts, batch.length, self._cache)
+        places = torch.tensor([slots, starts], device=self._device)
         queries: dict[int, Tensor] = {}
-        hidden: Tensor = self._model(
-            to_device(ids, self._device),
-            self._cache,
-            rows,
-            queries.__setitem__ if watched else None,
-        )
+        record = queries.__setitem__ if watched else None
+        ids_there = to_device(ids, self._device)
+        if batch.length == 1 and (ids[:, 0, 1:] < 0).all():
+            hidden = self._model.decode(
+                ids_there[:, 0, 0], places[0], places[1], self._cache, record
+            )
+        else:
+            longest, fresh = max(starts) + batch.length, not any(starts)
+            rows = PromptRows(places[0], places[1], None, longest, fresh)
+            hidden = self._model.prefill(ids_there, rows, self._cache, record)
         if watched:
             record_attention(batch, queries, self._cache)
         return hidden
@@ -117,9 +120,7 @@ class ModelRunner:
         return self._graphs.run(padded.shape, inputs, self._decode)[:count]
 
     def _decode(self, ids: Tensor, places: Tensor) -> Tensor:
-        rows = CacheRows.for_capture(places[0], places[1], self._cache.shape[4])
-        hidden: Tensor = self._model(ids, self._cache, rows)
-        return hidden
+        return self._model.decode(ids[:, 0, 0], places[0], places[1], self._cache)
 
     def _choose(self, hidden: Tensor, head: int, batch: Batch, rows: list[int]) -> Tensor:
         requests = [batch.requests[row] for row in rows]

@@ -2,10 +2,15 @@
 
 `eager` is the plain formula and the reference. `sdpa` is torch's fused kernel. `flash` is
 flash-attn, on CUDA in float16 or bfloat16.
+
+The last slot of every cache is the spare slot. Rows that have ended and positions that only pad a
+prompt are written there. It is never read for a result.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, Protocol
 
 import torch
@@ -17,91 +22,72 @@ from barkserve.models.ragged import Bags
 
 Backend = Literal["flash", "sdpa", "eager"]
 
+AttendLayer = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+"""(layer_cache, q, k, v) -> out: appends k and v to the rows' slots and attends over the slots.
+
+layer_cache: (2, slots, H, P, D), keys and values of one layer, written in place. q, k, v and the
+result: (B, H, T, D).
+"""
+
 
 @dataclass(frozen=True)
-class CacheRows:
-    """The slots that a batch reads and writes, and the positions in them.
+class PromptRows:
+    """The slots that a part of some prompts is appended to.
 
     Attributes:
         slots: (B,) int64, one slot per row, each at most once.
         starts: (B,) int64, positions that each slot already holds.
-        longest: the maximum of starts + T, on the host: reading it needs no synchronization.
-        contiguous: slots are first, first + 1, ...: the cache can be sliced instead of gathered.
-        first: the lowest slot; valid if contiguous.
-        captured: for a captured graph, where slots and starts change in place. Only shapes may be
-            read on the host.
-        bags: the same rows for Bags.attend; set for a float32 decode of several rows on a CPU.
+        lengths: (B,) int64, positions that each row appends; the others of a row are padding.
+            None: no padding.
+        longest: upper bound of starts + T, at most P.
+        fresh: all starts are 0.
     """
 
     slots: Tensor
     starts: Tensor
+    lengths: Tensor | None
     longest: int
-    contiguous: bool
-    first: int
-    captured: bool = False
-    bags: Bags | None = None
+    fresh: bool
 
-    @classmethod
-    def for_capture(cls, slots: Tensor, starts: Tensor, positions: int) -> "CacheRows":
-        """Make rows for a captured graph over a cache with this many positions."""
-        return cls(slots, starts, positions, contiguous=False, first=0, captured=True)
+    def positions(self, count: int) -> Tensor:
+        """(B, T) int64: the position of each of T = count columns."""
+        return self.starts[:, None] + torch.arange(count, device=self.starts.device)
 
-    @property
-    def single(self) -> bool:
-        """Whether there is one row and the host knows its slot: slices replace indexing."""
-        return len(self.slots) == 1 and not self.captured
-
-    @classmethod
-    def for_append(
-        cls, slots: list[int], starts: list[int], length: int, cache: Tensor
-    ) -> "CacheRows":
-        """Make rows that each append `length` positions after `starts`.
-
-        Args:
-            slots: one per row.
-            starts: positions that each slot already holds.
-            length: positions that each row appends.
-            cache: one from CausalModel.new_cache.
-        """
-        ordered = all(slot == slots[0] + row for row, slot in enumerate(slots))
-        taken, device = torch.tensor(slots, device=cache.device), cache.device
-        decode = length == 1 and len(slots) > 1
-        bags = None
-        if decode and device.type == "cpu" and cache.dtype is torch.float32:
-            bags = Bags.for_slots(
-                taken, [start + 1 for start in starts], cache.shape[3], cache.shape[4]
-            )
-        return cls(
-            slots=taken,
-            starts=torch.tensor(starts, device=device),
-            longest=max(starts) + length,
-            contiguous=ordered,
-            first=slots[0],
-            bags=bags,
-        )
-
-    def mask(self, length: int) -> Tensor:
+    def mask(self, count: int) -> Tensor:
         """(B, 1, T, longest) bool: key j is visible to query t when j <= start + t."""
         keys = torch.arange(self.longest, device=self.slots.device)
-        queries = self.starts[:, None] + torch.arange(length, device=self.slots.device)
-        return (keys <= queries[:, :, None])[:, None]
+        return (keys <= self.positions(count)[:, :, None])[:, None]
 
 
-class CachedAttention(Protocol):
-    """Causal attention: appends k and v to the rows' slots, then attends over the slots."""
+class SlotAttention(Protocol):
+    """Causal attention over the slots of a cache, (layers, 2, slots, H, P, D).
 
-    def __call__(self, q: Tensor, k: Tensor, v: Tensor, cache: Tensor, rows: CacheRows) -> Tensor:
-        """Attend.
+    Each method prepares what all layers share and returns what each layer calls.
+
+    Attributes:
+        ordered: decode() requires slots 0, 1, 2, ... in this order, so that it reads a view of the
+            cache. Entries of rows that have ended may name the spare slot.
+    """
+
+    ordered: bool
+
+    def decode(self, slots: Tensor, lengths: Tensor, cache: Tensor) -> AttendLayer:
+        """Prepare a step in which each row appends one position (T = 1).
+
+        On CUDA it runs inside captured graphs: it must not read tensors on the host.
 
         Args:
-            q: (B, H, T, D).
-            k: (B, H, T, D).
-            v: (B, H, T, D).
-            cache: (2, slots, H, P, D) of one layer, written in place.
-            rows: the slots.
+            slots: (B,) int64. Only the spare slot can occur more than once.
+            lengths: (B,) int64, positions that each slot already holds, below P.
+            cache: all layers.
+        """
 
-        Returns:
-            (B, H, T, D).
+    def prefill(self, rows: PromptRows, cache: Tensor) -> AttendLayer:
+        """Prepare a pass in which each row appends T positions of its prompt.
+
+        Args:
+            rows: the slots and the positions in them.
+            cache: all layers.
         """
 
 
@@ -112,27 +98,28 @@ class FullAttention(Protocol):
         """Attend. q, k, v: (B, H, T, D). Returns (B, H, T, D)."""
 
 
-def _store(k: Tensor, v: Tensor, cache: Tensor, rows: CacheRows) -> None:
-    """Write k and v to each row's slot from its start on."""
-    length = k.shape[2]
-    if rows.single:
-        end = rows.longest
-        cache[0, rows.first, :, end - length : end] = k[0]
-        cache[1, rows.first, :, end - length : end] = v[0]
-    else:
-        positions = rows.starts[:, None] + torch.arange(length, device=k.device)  # (B, T)
-        index = (rows.slots[:, None], slice(None), positions)
-        cache[0][index] = k.transpose(1, 2)
-        cache[1][index] = v.transpose(1, 2)
+def store_step(layer_cache: Tensor, k: Tensor, v: Tensor, slots: Tensor, lengths: Tensor) -> None:
+    """Write one position per row, k and v (B, H, 1, D), at `lengths` of its slot."""
+    layer_cache[0][slots, :, lengths] = k[:, :, 0]
+    layer_cache[1][slots, :, lengths] = v[:, :, 0]
 
 
-def _read(cache: Tensor, rows: CacheRows) -> tuple[Tensor, Tensor]:
-    """Return the rows' keys and values, each (B, H, longest, D)."""
-    if rows.contiguous:
-        rows_cache = cache[:, rows.first : rows.first + len(rows.slots), :, : rows.longest]
-    else:
-        rows_cache = cache[:, :, :, : rows.longest].index_select(1, rows.slots)
-    return rows_cache[0], rows_cache[1]
+def store_prompt(layer_cache: Tensor, k: Tensor, v: Tensor, rows: PromptRows) -> None:
+    """Write k and v, (B, H, T, D), to each row's slot from its start on."""
+    count = k.shape[2]
+    slots, positions = rows.slots[:, None], rows.positions(count)  # (B, T)
+    if rows.lengths is not None:
+        real = torch.arange(count, device=k.device) < rows.lengths[:, None]
+        slots = torch.where(real, slots, layer_cache.shape[1] - 1)
+        positions = positions.clamp(max=layer_cache.shape[3] - 1)
+    layer_cache[0][slots, :, positions] = k.transpose(1, 2)
+    layer_cache[1][slots, :, positions] = v.transpose(1, 2)
+
+
+def _read(layer_cache: Tensor, slots: Tensor, longest: int) -> tuple[Tensor, Tensor]:
+    """Copy the first positions of some slots: keys and values, each (B, H, longest, D)."""
+    held = layer_cache[:, :, :, :longest].index_select(1, slots)
+    return held[0], held[1]
 
 
 def eager_full(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -144,30 +131,9 @@ def eager_full(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return torch.matmul(functional.softmax(weights, dim=-1).to(v.dtype), v)
 
 
-def eager_cached(q: Tensor, k: Tensor, v: Tensor, cache: Tensor, rows: CacheRows) -> Tensor:
-    """Compute the same formula with a causal mask over the rows' slots."""
-    _store(k, v, cache, rows)
-    keys, values = _read(cache, rows)
-    weights = torch.matmul(q, keys.transpose(-1, -2)) * (1.0 / math.sqrt(q.shape[-1]))
-    weights = weights.masked_fill(~rows.mask(q.shape[2]), torch.finfo(weights.dtype).min)
-    return torch.matmul(functional.softmax(weights, dim=-1).to(values.dtype), values)
-
-
 def sdpa_full(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Call torch's scaled_dot_product_attention."""
     return functional.scaled_dot_product_attention(q, k, v)
-
-
-def sdpa_cached(q: Tensor, k: Tensor, v: Tensor, cache: Tensor, rows: CacheRows) -> Tensor:
-    """Call torch's scaled_dot_product_attention over the rows' slots, or Bags.attend."""
-    _store(k, v, cache, rows)
-    if rows.bags is not None:
-        return rows.bags.attend(q, cache[0], cache[1])
-    keys, values = _read(cache, rows)
-    length = q.shape[2]
-    if rows.single and length in (1, rows.longest):  # no mask, or a triangular one
-        return functional.scaled_dot_product_attention(q, keys, values, is_causal=length > 1)
-    return functional.scaled_dot_product_attention(q, keys, values, attn_mask=rows.mask(length))
 
 
 def _flash_full(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
@@ -177,20 +143,190 @@ def _flash_full(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return out.transpose(1, 2)
 
 
-def _flash_cached(q: Tensor, k: Tensor, v: Tensor, cache: Tensor, rows: CacheRows) -> Tensor:
-    from flash_attn import flash_attn_with_kvcache
+class EagerAttention:
+    """The formula of eager_full with a causal mask over the rows' slots."""
 
-    out: Tensor = flash_attn_with_kvcache(
-        q.transpose(1, 2),
-        cache[0].transpose(1, 2),  # (slots, P, H, D): only D must be dense
-        cache[1].transpose(1, 2),
-        k=k.transpose(1, 2),
-        v=v.transpose(1, 2),
-        cache_seqlens=rows.starts.int(),
-        cache_batch_idx=rows.slots.int(),
-        causal=True,
-    )
-    return out.transpose(1, 2)
+    ordered = False
+
+    def decode(self, slots: Tensor, lengths: Tensor, cache: Tensor) -> AttendLayer:
+        """Prepare a step, see SlotAttention."""
+        rows = PromptRows(slots, lengths, None, cache.shape[4], fresh=False)
+        return self.prefill(rows, cache)
+
+    def prefill(self, rows: PromptRows, cache: Tensor) -> AttendLayer:
+        """Prepare a pass over prompts, see SlotAttention."""
+        return partial(self._attend, rows)
+
+    def _attend(
+        self, rows: PromptRows, layer_cache: Tensor, q: Tensor, k: Tensor, v: Tensor
+    ) -> Tensor:
+        store_prompt(layer_cache, k, v, rows)
+        keys, values = _read(layer_cache, rows.slots, rows.longest)
+        weights = torch.matmul(q, keys.transpose(-1, -2)) * (1.0 / math.sqrt(q.shape[-1]))
+        visible = rows.mask(q.shape[2])
+        weights = weights.masked_fill(~visible, torch.finfo(weights.dtype).min)
+        return torch.matmul(functional.softmax(weights, dim=-1).to(values.dtype), values)
+
+
+class SdpaAttention:
+    """torch's scaled_dot_product_attention over views of the cache.
+
+    Slots are the batch: a decode of B rows reads all positions of slots 0 to B - 1 and masks those
+    that a slot does not hold.
+    """
+
+    ordered = True
+
+    def decode(self, slots: Tensor, lengths: Tensor, cache: Tensor) -> AttendLayer:
+        """Prepare a step, see SlotAttention."""
+        mask = torch.arange(cache.shape[4], device=cache.device) <= lengths[:, None]
+        return partial(self._decode, slots, lengths, mask[:, None, None])
+
+    def prefill(self, rows: PromptRows, cache: Tensor) -> AttendLayer:
+        """Prepare a pass over prompts, see SlotAttention."""
+        return partial(_sdpa_prefill, rows)
+
+    def _decode(
+        self,
+        slots: Tensor,
+        lengths: Tensor,
+        mask: Tensor,
+        layer_cache: Tensor,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+    ) -> Tensor:
+        store_step(layer_cache, k, v, slots, lengths)
+        keys, values = layer_cache[:, : len(q)]
+        return functional.scaled_dot_product_attention(q, keys, values, attn_mask=mask)
+
+
+def _sdpa_prefill(rows: PromptRows, layer_cache: Tensor, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    store_prompt(layer_cache, k, v, rows)
+    if rows.fresh:  # the new positions are all there is
+        return functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+    keys, values = _read(layer_cache, rows.slots, rows.longest)
+    mask = rows.mask(q.shape[2])
+    return functional.scaled_dot_product_attention(q, keys, values, attn_mask=mask)
+
+
+class HostAttention:
+    """torch's kernels on a CPU, where the lengths can be read and only those positions are.
+
+    One row is attended by scaled_dot_product_attention over a view, several by Bags. Prompts must
+    not be padded.
+    """
+
+    ordered = False
+
+    def decode(self, slots: Tensor, lengths: Tensor, cache: Tensor) -> AttendLayer:
+        """Prepare a step, see SlotAttention."""
+        held: list[int] = lengths.tolist()
+        if len(held) == 1:
+            return partial(self._decode_one, int(slots[0]), held[0])
+        if cache.dtype is not torch.float32:
+            rows = PromptRows(slots, lengths, None, max(held) + 1, fresh=False)
+            return self.prefill(rows, cache)
+        bags = Bags.for_slots(slots, [each + 1 for each in held], cache.shape[3], cache.shape[4])
+        return partial(self._decode_bags, slots, lengths, bags)
+
+    def prefill(self, rows: PromptRows, cache: Tensor) -> AttendLayer:
+        """Prepare a pass over prompts, see SlotAttention."""
+        return partial(self._prefill, rows, rows.slots.tolist(), rows.starts.tolist())
+
+    def _prefill(
+        self,
+        rows: PromptRows,
+        slots: list[int],
+        starts: list[int],
+        layer_cache: Tensor,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+    ) -> Tensor:
+        count = q.shape[2]
+        for row, (slot, start) in enumerate(zip(slots, starts, strict=True)):  # faster than indices
+            layer_cache[0, slot, :, start : start + count] = k[row]
+            layer_cache[1, slot, :, start : start + count] = v[row]
+        if rows.fresh:
+            return functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+        if len(slots) == 1:
+            keys, values = layer_cache[:, slots[0] : slots[0] + 1, :, : starts[0] + count]
+        else:
+            keys, values = _read(layer_cache, rows.slots, rows.longest)
+        mask = rows.mask(count)
+        return functional.scaled_dot_product_attention(q, keys, values, attn_mask=mask)
+
+    def _decode_one(
+        self, slot: int, held: int, layer_cache: Tensor, q: Tensor, k: Tensor, v: Tensor
+    ) -> Tensor:
+        keys, values = layer_cache[:, slot : slot + 1, :, : held + 1]
+        keys[:, :, held] = k[:, :, 0]
+        values[:, :, held] = v[:, :, 0]
+        return functional.scaled_dot_product_attention(q, keys, values)
+
+    def _decode_bags(
+        self,
+        slots: Tensor,
+        lengths: Tensor,
+        bags: Bags,
+        layer_cache: Tensor,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+    ) -> Tensor:
+        store_step(layer_cache, k, v, slots, lengths)
+        return bags.attend(q, layer_cache[0], layer_cache[1])
+
+
+class FlashAttention:
+    """flash-attn's kernels, which read each slot up to its length."""
+
+    ordered = False
+
+    def decode(self, slots: Tensor, lengths: Tensor, cache: Tensor) -> AttendLayer:
+        """Prepare a step, see SlotAttention."""
+        return partial(self._attend, slots.int(), lengths.int())
+
+    def prefill(self, rows: PromptRows, cache: Tensor) -> AttendLayer:
+        """Prepare a pass over prompts, see SlotAttention."""
+        return partial(self._prefill, rows, rows.slots.int())
+
+    def _prefill(
+        self,
+        rows: PromptRows,
+        slots: Tensor,
+        layer_cache: Tensor,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+    ) -> Tensor:
+        store_prompt(layer_cache, k, v, rows)
+        held = (rows.starts + q.shape[2]).int()
+        return self._attend(slots, held, layer_cache, q)
+
+    def _attend(
+        self,
+        slots: Tensor,
+        held: Tensor,
+        layer_cache: Tensor,
+        q: Tensor,
+        k: Tensor | None = None,
+        v: Tensor | None = None,
+    ) -> Tensor:
+        from flash_attn import flash_attn_with_kvcache
+
+        out: Tensor = flash_attn_with_kvcache(
+            q.transpose(1, 2),
+            layer_cache[0].transpose(1, 2),  # (slots, P, H, D): only D must be dense
+            layer_cache[1].transpose(1, 2),
+            k=None if k is None else k.transpose(1, 2),
+            v=None if v is None else v.transpose(1, 2),
+            cache_seqlens=held,
+            cache_batch_idx=slots,
+            causal=True,
+        )
+        return out.transpose(1, 2)
 
 
 def _check_flash(device: torch.device, dtype: torch.dtype) -> None:
@@ -220,7 +356,7 @@ def full_attention(backend: Backend, device: torch.device, dtype: torch.dtype) -
     return {"sdpa": sdpa_full, "eager": eager_full}[backend]
 
 
-def cached_attention(backend: Backend, device: torch.device, dtype: torch.dtype) -> CachedAttention:
+def slot_attention(backend: Backend, device: torch.device, dtype: torch.dtype) -> SlotAttention:
     """Return the causal attention of a backend.
 
     Raises:
@@ -228,5 +364,7 @@ def cached_attention(backend: Backend, device: torch.device, dtype: torch.dtype)
     """
     if backend == "flash":
         _check_flash(device, dtype)
-        return _flash_cached
-    return {"sdpa": sdpa_cached, "eager": eager_cached}[backend]
+        return FlashAttention()
+    if backend == "eager":
+        return EagerAttention()
+    return HostAttention() if device.type == "cpu" else SdpaAttention()

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from barkserve.checkpoint.bark_config import CausalConfig
-from barkserve.models.attention import CachedAttention, CacheRows
+from barkserve.models.attention import AttendLayer, PromptRows, SlotAttention
 from barkserve.models.linear import linear_of
 from barkserve.models.transformer import Attend, Block, embedding
 
@@ -25,11 +25,11 @@ class CausalModel(nn.Module):
     """
 
     def __init__(
-        self, config: CausalConfig, attention: CachedAttention, linear_dtype: torch.dtype
+        self, config: CausalConfig, attention: SlotAttention, linear_dtype: torch.dtype
     ) -> None:
         super().__init__()
         self.config = config
-        self._attention = attention
+        self.attention = attention
         self._linear_dtype = linear_dtype
         self.input_embeds_layer = embedding(config.input_vocab_size, config.hidden_size)
         self.position_embeds_layer = embedding(config.block_size, config.hidden_size)
@@ -41,45 +41,87 @@ class CausalModel(nn.Module):
         self.lm_head = nn.Linear(config.hidden_size, config.output_vocab_size, bias=False)
 
     def new_cache(self, slots: int) -> Tensor:
-        """Make an empty cache with the dtype and device of the weights.
+        """Make an empty cache with the dtype and device of the weights, and a spare slot.
 
         Returns:
-            (layers, 2, slots, heads, block_size, head_dim).
+            (layers, 2, slots + 1, heads, block_size, head_dim).
         """
         config = self.config
         head_dim = config.hidden_size // config.num_heads
         weight = self.lm_head.weight
-        shape = (config.num_layers, 2, slots, config.num_heads, config.block_size, head_dim)
+        shape = (config.num_layers, 2, slots + 1, config.num_heads, config.block_size, head_dim)
         return torch.zeros(shape, dtype=weight.dtype, device=weight.device)
 
-    def forward(
+    def prefill(
         self,
         ids: Tensor,
+        rows: PromptRows,
         cache: Tensor,
-        rows: CacheRows,
         record_queries: RecordQueries | None = None,
     ) -> Tensor:
-        """Append T positions to each row's slot.
+        """Append a part of some prompts to their slots.
 
         Args:
             ids: (B, T, C) int64. The embeddings of a position's C ids are summed; -1: no id.
-            cache: from new_cache, written in place.
             rows: the slots, and the positions that each already holds.
+            cache: from new_cache, written in place.
             record_queries: called with every layer's queries.
 
         Returns:
             (B, hidden): the final, normalized state of each row's last position.
         """
-        length = ids.shape[1]
-        positions = rows.starts[:, None] + torch.arange(length, device=ids.device)  # (B, T)
+        positions = rows.positions(ids.shape[1])
+        if rows.lengths is not None:  # padding can reach past the block
+            positions = positions.clamp(max=self.config.block_size - 1)
         x = self._embed(ids) + self.position_embeds_layer(positions)
+        attend = self.attention.prefill(rows, cache)
+        x = self._run_layers(x, cache, attend, record_queries)
+        if rows.lengths is None:
+            last = x[:, -1]
+        else:
+            last = x[torch.arange(len(x), device=x.device), rows.lengths - 1]
+        out: Tensor = self.layernorm_final(last)
+        return out
+
+    def decode(
+        self,
+        tokens: Tensor,
+        slots: Tensor,
+        lengths: Tensor,
+        cache: Tensor,
+        record_queries: RecordQueries | None = None,
+    ) -> Tensor:
+        """Append one token to each row's slot. Reads no tensor on the host, except on a CPU.
+
+        Args:
+            tokens: (B,) int64.
+            slots: (B,) int64, see SlotAttention.decode.
+            lengths: (B,) int64, positions that each slot already holds.
+            cache: from new_cache, written in place.
+            record_queries: called with every layer's queries.
+
+        Returns:
+            (B, hidden): the final, normalized state of each row.
+        """
+        x = self.input_embeds_layer(tokens) + self.position_embeds_layer(lengths)
+        attend = self.attention.decode(slots, lengths, cache)
+        x = self._run_layers(x[:, None], cache, attend, record_queries)
+        out: Tensor = self.layernorm_final(x[:, 0])
+        return out
+
+    def _run_layers(
+        self,
+        x: Tensor,
+        cache: Tensor,
+        attend_layer: AttendLayer,
+        record_queries: RecordQueries | None,
+    ) -> Tensor:
         for number, (layer, layer_cache) in enumerate(zip(self.layers, cache, strict=True)):
-            attend: Attend = partial(self._attention, cache=layer_cache, rows=rows)
+            attend: Attend = partial(attend_layer, layer_cache)
             if record_queries is not None:
                 attend = _recording(attend, partial(record_queries, number))
             x = layer(x, attend)
-        out: Tensor = self.layernorm_final(x[:, -1])
-        return out
+        return x
 
     def head(self, ids: Tensor) -> nn.Module:
         """Make the rows of lm_head for these ids, (V,) int64, ascending."""

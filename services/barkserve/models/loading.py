@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from barkserve.checkpoint.bark_config import CausalConfig
 from barkserve.checkpoint.tensors import COARSE, CODEC, FINE, SEMANTIC, Checkpoint
 from barkserve.errors import CheckpointError, StartupError
-from barkserve.models.attention import Backend, cached_attention, full_attention
+from barkserve.models.attention import Backend, full_attention, slot_attention
 from barkserve.models.causal import CausalModel
 from barkserve.models.encodec import EncodecDecoder
 from barkserve.models.fine import FineModel
@@ -124,7 +124,7 @@ def load_codec(checkpoint: Checkpoint, placement: Placement) -> EncodecDecoder:
 def _load_causal(
     checkpoint: Checkpoint, prefix: str, config: CausalConfig, placement: Placement
 ) -> CausalModel:
-    attention = cached_attention(placement.attention, placement.device, placement.dtype)
+    attention = slot_attention(placement.attention, placement.device, placement.dtype)
     tensors = checkpoint.tensors(prefix, to=(placement.device, placement.dtype))
     model = _load_into(
         lambda: CausalModel(config, attention, placement.weights), tensors, prefix, placement

@@ -17,5 +17,5 @@ def memory_report(model: nn.Module, cache: Tensor | None = None) -> str:
     some = next(model.parameters())
     text = f"weights {weight_bytes(model) / 1e6:.0f} MB"
     if cache is not None:
-        text += f", cache {cache.nbytes / 1e6:.0f} MB of {cache.shape[2]} slots"
+        text += f", cache {cache.nbytes / 1e6:.0f} MB of {cache.shape[2] - 1} slots"
     return f"{text} ({str(some.dtype).removeprefix('torch.')} on {some.device})"
