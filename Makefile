@@ -49,8 +49,10 @@ demo: $(BIN)/.stages ## start the services, speak TEXT into OUT (demo.wav), stop
 		barkclient say -o "$$DEMO_OUT" -- "$$DEMO_TEXT"
 	@echo "To type a text in a browser and hear it: run $(BIN)/barkserve up and open http://127.0.0.1:8080"
 
+# The tests marked `alone` judge how the services behave under a load that they make themselves.
 test: check ## run all checks and all tests
-	$(BIN)/pytest --durations=10
+	$(BIN)/pytest -m "not alone" -n logical --maxprocesses 4 --dist loadfile --durations=10
+	$(BIN)/pytest -m alone --durations=10
 
 check: $(BIN)/.test .venv-protos/.done ## run the linters, prose check, types, import rules, workflows and protos
 	$(BIN)/ruff check .

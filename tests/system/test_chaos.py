@@ -21,6 +21,7 @@ FAULTS = (
 )
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 @pytest.mark.timeout(1500)
 async def test_faults_cost_no_sample(tmp_path: Path) -> None:

@@ -17,7 +17,10 @@ from benchmarks.overload.measurement import measure
 from benchmarks.overload.system import CAPACITY, slow_system
 from benchmarks.scaling.clients import TEXT
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
+pytestmark = [
+    pytest.mark.alone,
+    pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc"),
+]
 
 ALLOWED_UNDERRUN_S = 0.5  # the processes share the cores with other tests
 ALLOWED_GROWTH_MIB = 50
