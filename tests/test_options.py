@@ -65,10 +65,16 @@ def test_too_small_value_error_names_the_limit(words: list[str]) -> None:
         read(FineOptions, words, {})
 
 
-def test_zero_slots_and_streams_are_rejected() -> None:
-    for option in ("--slots", "--max-streams"):
-        with pytest.raises(StartupError, match=f"{option}: '0' is not a whole number from 1 to"):
-            read(CoarseOptions, [option, "0"], {})
+def test_zero_streams_are_rejected() -> None:
+    with pytest.raises(StartupError, match="--max-streams: '0' is not a whole number from 1 to"):
+        read(CoarseOptions, ["--max-streams", "0"], {})
+
+
+def test_auto_means_zero_where_it_is_allowed() -> None:
+    assert read(CoarseOptions, ["--slots", "auto"], {"BARKSERVE_SLOTS": "3"}).slots == 0
+    assert read(CoarseOptions, ["--slots", "0"], {}).slots == 0  # as `up` passes it on
+    with pytest.raises(StartupError, match="--threads: 'auto' is not a whole number"):
+        read(CoarseOptions, ["--threads", "auto"], {})
 
 
 def test_unknown_variables_are_found() -> None:

@@ -16,6 +16,9 @@ Options = TypeVar("Options", bound="DataclassInstance")
 _LAST_PORT = 65535
 _DEFAULT_MOST = 1e9
 
+AUTO = "auto"
+"""The value of an option that leaves the choice to the program."""
+
 
 def option(
     default: Any,
@@ -23,6 +26,7 @@ def option(
     choices: tuple[str, ...] = (),
     most: float = _DEFAULT_MOST,
     least: float = 0,
+    auto: bool = False,
 ) -> Any:
     """Declare a dataclass field that is also a command-line option.
 
@@ -32,8 +36,9 @@ def option(
         choices: the allowed values of a string; empty allows all.
         most: largest allowed number.
         least: smallest allowed number.
+        auto: "auto" is allowed too, and means 0.
     """
-    limits = {"least": least, "most": most}
+    limits = {"least": least, "most": most, "auto": auto}
     return field(default=default, metadata={"help": text, "choices": choices, **limits})
 
 
@@ -56,7 +61,7 @@ def add_options(parser: argparse.ArgumentParser, kind: type[Options]) -> None:
     """Add one argument for each field of an options class."""
     for entry in fields(kind):
         metadata = entry.metadata
-        origin = f"default: {_shown(entry.default)}; environment: {variable_of(entry.name)}"
+        origin = f"default: {_shown(entry)}; environment: {variable_of(entry.name)}"
         text = f"{metadata['help']} ({origin})"
         common: dict[str, Any] = {
             "dest": entry.name,
@@ -106,6 +111,8 @@ def _parse(text: str, default: object, metadata: Mapping[str, Any], source: str)
         if text.lower() not in ("true", "false", "1", "0"):
             raise StartupError(f"{source}: {text!r} is neither true nor false")
         return text.lower() in ("true", "1")
+    if metadata["auto"] and text == AUTO:
+        return 0
     if isinstance(default, int | float):
         return _number(text, type(default), metadata["least"], metadata["most"], source)
     return text
@@ -126,10 +133,12 @@ def _number(
     return number
 
 
-def _shown(default: object) -> str:
-    if isinstance(default, bool):
-        return str(default).lower()
-    return str(default) or repr(default)
+def _shown(entry: Field[Any]) -> str:
+    if entry.metadata["auto"] and not entry.default:
+        return AUTO
+    if isinstance(entry.default, bool):
+        return str(entry.default).lower()
+    return str(entry.default) or repr(entry.default)
 
 
 def _metavar(entry: Field[Any]) -> str:

@@ -153,8 +153,8 @@ def _definition(entry: Field[Any]) -> dict[str, Any]:
     if isinstance(entry.default, bool):
         return {"type": "boolean"}
     kind = "integer" if isinstance(entry.default, int) else "number"
-    least = entry.metadata["least"]
-    return {"type": kind, "minimum": int(least)}
+    number = {"type": kind, "minimum": int(entry.metadata["least"])}
+    return {"anyOf": [number, {"const": "auto"}]} if entry.metadata["auto"] else number
 
 
 def test_schema_offers_the_choices_of_tls_clients() -> None:

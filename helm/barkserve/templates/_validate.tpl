@@ -14,7 +14,7 @@
 {{- range $name := include "barkserve.services" . | fromJsonArray -}}
 {{- $service := include "barkserve.service" (list $ $name) | fromJson -}}
 {{- $key := printf "services.%s" $name -}}
-{{- $dtype := dig "options" "dtype" "float32" $service -}}
+{{- $dtype := dig "options" "dtype" "auto" $service -}}
 {{- if and (gt (int $service.gpu.count) 0) (not $service.cuda) -}}
 {{- $complaints = append $complaints (printf "%s.gpu.count is %d but options.device is not cuda: the GPU would be idle" $key (int $service.gpu.count)) -}}
 {{- end -}}

@@ -1,6 +1,12 @@
 """Builds the coarse service: semantic tokens to the first two codebooks."""
 
-from barkserve.building.stage import make_engine, make_graphs, make_thread, open_checkpoint
+from barkserve.building.stage import (
+    make_engine,
+    make_graphs,
+    make_thread,
+    open_checkpoint,
+    slots_of,
+)
 from barkserve.coarse.generator import CoarseGenerator, coarse_heads
 from barkserve.coarse.servicer import CoarseServicer
 from barkserve.config.stages import CoarseOptions
@@ -20,7 +26,9 @@ def build(options: CoarseOptions, metrics: Metrics) -> Service:
     checkpoint, placement = open_checkpoint(options)
     bark = checkpoint.bark
     model = load_coarse(checkpoint, placement)
-    runner = ModelRunner(model, coarse_heads(bark), options.slots, make_graphs(placement))
+    runner = ModelRunner(
+        model, coarse_heads(bark), slots_of(options, model), make_graphs(placement)
+    )
     runner.capture(ids_per_position=1)
     engine, admission = make_engine(options, runner, thread, metrics)
     generator = CoarseGenerator(engine, bark)

@@ -29,8 +29,11 @@ def build(options: CodecOptions, metrics: Metrics) -> Service:
     checkpoint, placement = open_checkpoint(options)
     model = load_codec(checkpoint, placement)
     decoder = Decoder(model, make_graphs(placement))
-    decoder.capture(max_batch_of(options))
-    batcher, admission = make_batcher(options, decoder.decode, decoder.offload, thread, metrics)
+    max_batch = max_batch_of(options, placement, on_gpu=16)
+    decoder.capture(max_batch)
+    batcher, admission = make_batcher(
+        options, decoder.decode, decoder.offload, thread, max_batch, metrics
+    )
     generator = CodecGenerator(batcher, checkpoint.bark.codec)
     servicer = CodecServicer(generator, checkpoint.bark, admission, metrics)
     register = register_with(codec_pb2_grpc.add_CodecServiceServicer_to_server, servicer)

@@ -31,8 +31,11 @@ def build(options: FineOptions, metrics: Metrics) -> Service:
     model = load_fine(checkpoint, placement)
     graphs = make_graphs(placement)
     filler = Filler(model, given, books, bark.codebook_size, graphs, thread.note_step)
-    filler.capture(max_batch_of(options), bark.fine_generation.max_fine_input_length)
-    batcher, admission = make_batcher(options, filler.fill, filler.offload, thread, metrics)
+    max_batch = max_batch_of(options, placement, on_gpu=8)
+    filler.capture(max_batch, bark.fine_generation.max_fine_input_length)
+    batcher, admission = make_batcher(
+        options, filler.fill, filler.offload, thread, max_batch, metrics
+    )
     chunks = ChunkPlan(
         options.first_chunk_frames,
         options.chunk_growth,

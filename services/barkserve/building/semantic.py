@@ -1,6 +1,12 @@
 """Builds the semantic service: text to semantic tokens."""
 
-from barkserve.building.stage import make_engine, make_graphs, make_thread, open_checkpoint
+from barkserve.building.stage import (
+    make_engine,
+    make_graphs,
+    make_thread,
+    open_checkpoint,
+    slots_of,
+)
 from barkserve.config.stages import SemanticOptions
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.warm_up import start_with_warm_up
@@ -22,7 +28,9 @@ def build(options: SemanticOptions, metrics: Metrics) -> Service:
     checkpoint, placement = open_checkpoint(options)
     bark = checkpoint.bark
     model = load_semantic(checkpoint, placement)
-    runner = ModelRunner(model, [semantic_head(bark)], options.slots, make_graphs(placement))
+    runner = ModelRunner(
+        model, [semantic_head(bark)], slots_of(options, model), make_graphs(placement)
+    )
     runner.capture(ids_per_position=2)
     engine, admission = make_engine(options, runner, thread, metrics)
     encoder = TextEncoder(checkpoint)

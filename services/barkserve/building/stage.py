@@ -9,19 +9,30 @@ import torch
 from barkserve.checkpoint.folder import bundled_checkpoint
 from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.config.model import check_offload
-from barkserve.config.stages import CodecOptions, FineOptions, StageOptions
+from barkserve.config.stages import (
+    CoarseOptions,
+    CodecOptions,
+    FineOptions,
+    SemanticOptions,
+    StageOptions,
+)
 from barkserve.engine.batcher import Batcher
 from barkserve.engine.device_residency import DeviceResidency, Offloadable, State
 from barkserve.engine.engine import Engine
 from barkserve.engine.graphs import Graphs, cuda_capture
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.model_thread import ModelThread
+from barkserve.models.causal import CausalModel
+from barkserve.models.device import DeviceCapabilities
 from barkserve.models.loading import Placement
 from barkserve.serving.admission import Admission
 from barkserve.serving.metrics import Metrics
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+
+_SLOTS_IN_HOST_MEMORY = 16
+_CACHES_IN_FREE_MEMORY = 4
 
 
 def make_thread(options: StageOptions) -> ModelThread:
@@ -34,7 +45,9 @@ def make_thread(options: StageOptions) -> ModelThread:
     threads = options.threads or torch.get_num_threads()
     torch.set_num_threads(1)
     begin = partial(torch.set_num_threads, threads)
-    return ModelThread(begin, _make_synchronize(options), options.step_timeout_seconds)
+    device = DeviceCapabilities.parse(options.device)
+    probe = None if device.is_host else device.synchronize  # after a failed kernel, it raises
+    return ModelThread(begin, probe, options.step_timeout_seconds)
 
 
 def open_checkpoint(options: StageOptions) -> tuple[Checkpoint, Placement]:
@@ -44,18 +57,32 @@ def open_checkpoint(options: StageOptions) -> tuple[Checkpoint, Placement]:
         StartupError: the options contradict each other.
     """
     check_offload(options.device, options.offload_idle_seconds)
-    placement = Placement.parse(options.device, options.dtype, options.attention)  # type: ignore[arg-type]
+    placement = Placement.parse(options.device, options.dtype, options.attention)
     return Checkpoint.open(options.checkpoint or bundled_checkpoint()), placement
 
 
-def max_batch_of(options: FineOptions | CodecOptions) -> int:
-    """Jobs in one model call: --max-batch, or what suits the device."""
-    return options.max_batch or (1 if options.device == "cpu" else 8)
+def max_batch_of(options: FineOptions | CodecOptions, placement: Placement, on_gpu: int) -> int:
+    """Jobs in one model call: --max-batch; by default 1 on a CPU, and `on_gpu` elsewhere."""
+    return options.max_batch or (1 if placement.capabilities.is_host else on_gpu)
+
+
+def slots_of(options: SemanticOptions | CoarseOptions, model: CausalModel) -> int:
+    """Slots of the key/value cache: --slots, or what suits the device.
+
+    Two stages of one GPU measure its free memory before either has its cache, and fine and codec
+    need room for their activations. Hence a quarter for each cache.
+    """
+    if options.slots:
+        return options.slots
+    free = DeviceCapabilities.parse(options.device).free_bytes()
+    if free is None:
+        return _SLOTS_IN_HOST_MEMORY
+    return max(1, min(options.max_streams, free // _CACHES_IN_FREE_MEMORY // model.slot_bytes))
 
 
 def make_graphs(placement: Placement) -> Graphs | None:
-    """CUDA graphs, on a GPU; None where they gain nothing."""
-    if placement.device.type != "cuda" or placement.attention == "eager":
+    """Captured graphs, on a device that has them; None where they gain nothing."""
+    if not placement.capabilities.captures_graphs or placement.attention == "eager":
         return None
     return Graphs(cuda_capture(placement.device))
 
@@ -85,6 +112,7 @@ def make_batcher(
     run: Callable[[list[Job]], list[Result]],
     offload: Callable[[], Offloadable],
     thread: ModelThread,
+    max_batch: int,
     metrics: Metrics,
 ) -> tuple[Batcher[Job, Result], Admission]:
     """Make the batcher of a model without state, and the admission of its streams.
@@ -94,10 +122,11 @@ def make_batcher(
         run: runs the model on some jobs.
         offload: makes the handle that moves the model off its device.
         thread: from `make_thread`.
+        max_batch: from `max_batch_of`.
         metrics: get a gauge for the queue.
     """
     residency = _make_residency(options, offload, metrics)
-    batcher = Batcher(run, max_batch_of(options), thread, residency)
+    batcher = Batcher(run, max_batch, thread, residency)
     metrics.watch("queue_depth", "Jobs waiting for the model", lambda: batcher.waiting)
     return batcher, _make_admission(options, residency)
 
@@ -110,12 +139,6 @@ def _make_admission(options: StageOptions, residency: DeviceResidency) -> Admiss
         first_message_s=options.first_message_seconds,
         input_idle_s=options.input_idle_seconds,
     )
-
-
-def _make_synchronize(options: StageOptions) -> Callable[[], None] | None:
-    """A function that raises if the device is lost. After a failed kernel, CUDA always raises."""
-    on_gpu = options.device.startswith("cuda")
-    return partial(torch.cuda.synchronize, options.device) if on_gpu else None
 
 
 def _make_residency(
@@ -145,4 +168,4 @@ def _make_residency(
 
 def _prefill_positions(options: StageOptions) -> int:
     """Positions in one prefill: a CPU is full with few, a GPU needs many."""
-    return 512 if options.device == "cpu" else 8192
+    return 512 if DeviceCapabilities.parse(options.device).is_host else 8192

@@ -21,15 +21,21 @@ class CheckpointOptions:
 class ModelOptions:
     """Options of a model. `barkserve up` has the same ones and passes them to every stage."""
 
-    device: str = option("cpu", "cpu, cuda or cuda:N")
+    device: str = option(
+        "cpu", "cpu, cuda, cuda:N (NVIDIA, or AMD with a ROCm build of torch) or mps (Apple)"
+    )
     dtype: str = option(
-        "float32",
-        "dtype of weights and activations; on a CPU, bfloat16 and int8 apply to the weights of "
-        "linear layers only, and int8 needs AVX-512 VNNI",
-        ("float32", "float16", "bfloat16", "int8"),
+        "auto",
+        "dtype of weights and activations; auto means float16 on a GPU that is fastest in it, else "
+        "float32; on a CPU, bfloat16 and int8 apply to the weights of linear layers only, and int8 "
+        "needs AVX-512 VNNI",
+        ("auto", "float32", "float16", "bfloat16", "int8"),
     )
     attention: str = option(
-        "sdpa", "flash needs CUDA, flash-attn and a 16-bit dtype", ("flash", "sdpa", "eager")
+        "auto",
+        "auto means flash where it runs, else sdpa; flash needs CUDA, flash-attn and a 16-bit "
+        "dtype",
+        ("auto", "flash", "sdpa", "eager"),
     )
     threads: int = option(0, "CPU threads of the model; 0 means PyTorch's default")
     offload_idle_seconds: float = option(
@@ -43,7 +49,12 @@ class ModelOptions:
 class SlotOptions:
     """Options of a stage with a key/value cache. `barkserve up` passes them on."""
 
-    slots: int = option(16, "utterances in the key/value cache at once", least=1)
+    slots: int = option(
+        0,
+        "utterances in the key/value cache at once; auto means 16 on a CPU, and on a GPU as many "
+        "as fit into a quarter of its free memory, up to --max-streams",
+        auto=True,
+    )
 
 
 @dataclass(frozen=True)

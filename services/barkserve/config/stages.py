@@ -7,7 +7,7 @@ from barkserve.config.process import ServiceOptions
 from barkserve.config.texts import METRICS_PORT, PORT
 from barkserve.options import option, port_option
 
-_MAX_BATCH = "0 means 1 on a CPU (every stream stays bit-exact) and 8 on a GPU"
+_MAX_BATCH = "auto means 1 on a CPU (every stream stays bit-exact) and {} on a GPU"
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,9 @@ class FineOptions(StageOptions):
 
     port: int = port_option(50054, PORT)
     metrics_port: int = port_option(9467, METRICS_PORT)
-    max_batch: int = option(0, f"windows of different streams in one model call; {_MAX_BATCH}")
+    max_batch: int = option(
+        0, f"windows of different streams in one model call; {_MAX_BATCH.format(8)}", auto=True
+    )
     first_chunk_frames: int = option(
         22, "STREAMING: frames (1/75 s each) in the first chunk of an utterance", least=1
     )
@@ -79,4 +81,6 @@ class CodecOptions(StageOptions):
 
     port: int = port_option(50055, PORT)
     metrics_port: int = port_option(9468, METRICS_PORT)
-    max_batch: int = option(0, f"chunks of different streams in one model call; {_MAX_BATCH}")
+    max_batch: int = option(
+        0, f"chunks of different streams in one model call; {_MAX_BATCH.format(16)}", auto=True
+    )

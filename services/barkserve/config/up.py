@@ -50,6 +50,11 @@ class UpOptions(
     wyoming_port: int = port_option(
         10200, "port of the gateway for Wyoming clients such as Home Assistant; 0 disables it"
     )
+    max_streams: int = option(
+        OrchestratorOptions.max_streams,
+        "texts and contexts spoken at once, and streams of each stage; others are rejected",
+        least=1,
+    )
     threads: int = option(0, "CPU threads of each model; 0 means half of the cores")
     voice_store: str = option(
         "", VOICE_STORE + 'empty means barkserve/voices in your data folder, "none" means no store'

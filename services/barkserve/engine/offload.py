@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, UntypedStorage
 
+from barkserve.models.device import DeviceCapabilities
+
 
 class Offload:
     """The device memory of a model, see device_residency.Offloadable.
@@ -30,13 +32,14 @@ class Offload:
         self._weights = [storage for storage in storages.values() if storage.nbytes()]
         self._scratch = [(each, each.untyped_storage().nbytes()) for each in scratch]
         self._before_offload = before_offload
-        self._device = self._weights[0].device
+        self._device = DeviceCapabilities.of(self._weights[0].device)
         self._host: list[UntypedStorage] = []
 
     def offload(self) -> int:
         """Free the device memory. Returns the number of bytes freed."""
         if not self._host:
-            self._host = [_host_copy(storage) for storage in self._weights]
+            pinned = self._device.pins_memory
+            self._host = [_host_copy(storage, pinned) for storage in self._weights]
         before = self._reserved_bytes
         if self._before_offload is not None:
             self._before_offload()
@@ -52,36 +55,29 @@ class Offload:
             for tensor, size in self._scratch:
                 tensor.untyped_storage().resize_(size)
                 tensor.zero_()  # uninitialized memory can contain NaN
-            self._synchronize()
+            self._device.synchronize()
         except Exception:
             self._free()
             raise
 
     def _free(self) -> None:
-        self._synchronize()
+        self._device.synchronize()  # work on the device may use this memory
         for storage in (*self._weights, *(each.untyped_storage() for each, _ in self._scratch)):
             storage.resize_(0)
-        if self._device.type == "cuda":
-            torch._C._cuda_clearCublasWorkspaces()  # up to 32 MB per stream
-            torch.cuda.empty_cache()
-
-    def _synchronize(self) -> None:
-        """Wait for all work on the device that uses this memory."""
-        if self._device.type == "cuda":
-            torch.cuda.synchronize(self._device)
+        self._device.release_cached_memory()
 
     @property
     def _reserved_bytes(self) -> int:
         """Device memory that other processes cannot use."""
-        if self._device.type == "cuda":
-            return torch.cuda.memory_reserved(self._device)
+        reserved = self._device.reserved_bytes()
+        if reserved is not None:
+            return reserved
         scratch = sum(each.untyped_storage().nbytes() for each, _ in self._scratch)
         return scratch + sum(storage.nbytes() for storage in self._weights)
 
 
-def _host_copy(storage: UntypedStorage) -> UntypedStorage:
-    """Copy a storage to the host; pinned for a GPU, because that reloads several times faster."""
-    pinned = storage.device.type == "cuda"
+def _host_copy(storage: UntypedStorage, pinned: bool) -> UntypedStorage:
+    """Copy a storage to the host; pinned memory is reloaded several times faster."""
     host = torch.empty(storage.nbytes(), dtype=torch.uint8, pin_memory=pinned).untyped_storage()
     host.copy_(storage)
     return host

@@ -11,14 +11,17 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, Protocol
+from importlib.util import find_spec
+from typing import Literal, Protocol, cast
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from barkserve.errors import StartupError
+from barkserve.models.device import DeviceCapabilities
 from barkserve.models.ragged import Bags
+from barkserve.options import AUTO
 
 Backend = Literal["flash", "sdpa", "eager"]
 
@@ -28,6 +31,8 @@ AttendLayer = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 layer_cache: (2, slots, H, P, D), keys and values of one layer, written in place. q, k, v and the
 result: (B, H, T, D).
 """
+
+_FLASH_DTYPES = (torch.float16, torch.bfloat16)
 
 
 @dataclass(frozen=True)
@@ -329,11 +334,19 @@ class FlashAttention:
         return out.transpose(1, 2)
 
 
+def choose_backend(attention: str, capabilities: DeviceCapabilities, dtype: torch.dtype) -> Backend:
+    """Turn a value of --attention into a backend: auto becomes the fastest one that runs."""
+    if attention != AUTO:
+        return cast(Backend, attention)
+    flash = capabilities.runs_flash and dtype in _FLASH_DTYPES and find_spec("flash_attn")
+    return "flash" if flash else "sdpa"
+
+
 def _check_flash(device: torch.device, dtype: torch.dtype) -> None:
-    if device.type != "cuda" or dtype not in (torch.float16, torch.bfloat16):
+    if not DeviceCapabilities.of(device).runs_flash or dtype not in _FLASH_DTYPES:
         raise StartupError(
-            "--attention flash needs --device cuda and --dtype float16 or bfloat16; "
-            "use --attention sdpa"
+            "--attention flash needs --device cuda, a GPU from Ampere on, and --dtype float16 or "
+            "bfloat16; use --attention sdpa"
         )
     try:
         import flash_attn  # noqa: F401

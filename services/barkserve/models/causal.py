@@ -40,6 +40,13 @@ class CausalModel(nn.Module):
         self.layernorm_final = nn.LayerNorm(config.hidden_size, bias=config.bias)
         self.lm_head = nn.Linear(config.hidden_size, config.output_vocab_size, bias=False)
 
+    @property
+    def slot_bytes(self) -> int:
+        """Bytes of one slot of the cache."""
+        config = self.config
+        positions = config.num_layers * 2 * config.block_size
+        return positions * config.hidden_size * self.lm_head.weight.element_size()
+
     def new_cache(self, slots: int) -> Tensor:
         """Make an empty cache with the dtype and device of the weights, and a spare slot.
 

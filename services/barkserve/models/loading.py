@@ -14,11 +14,18 @@ from torch import Tensor, nn
 from barkserve.checkpoint.bark_config import CausalConfig
 from barkserve.checkpoint.tensors import COARSE, CODEC, FINE, SEMANTIC, Checkpoint
 from barkserve.errors import CheckpointError, StartupError
-from barkserve.models.attention import Backend, full_attention, slot_attention
+from barkserve.models.attention import (
+    Backend,
+    choose_backend,
+    full_attention,
+    slot_attention,
+)
 from barkserve.models.causal import CausalModel
+from barkserve.models.device import DeviceCapabilities
 from barkserve.models.encodec import EncodecDecoder
 from barkserve.models.fine import FineModel
 from barkserve.models.linear import can_pack, pack_linear
+from barkserve.options import AUTO
 
 Model = TypeVar("Model", bound=nn.Module)
 Tensors = dict[str, Tensor]
@@ -41,12 +48,17 @@ class Placement:
     linear_dtype: torch.dtype | None = None
 
     @property
+    def capabilities(self) -> DeviceCapabilities:
+        """What the device can do."""
+        return DeviceCapabilities.of(self.device)
+
+    @property
     def weights(self) -> torch.dtype:
         """The dtype of the weights of linear layers."""
         return self.linear_dtype or self.dtype
 
     @classmethod
-    def parse(cls, device: str, dtype: str, attention: Backend) -> "Placement":
+    def parse(cls, device: str, dtype: str, attention: str) -> "Placement":
         """Parse option values.
 
         Args:
@@ -57,16 +69,16 @@ class Placement:
         Raises:
             StartupError: this machine lacks the device, or the device does not support the dtype.
         """
-        try:
-            chosen = torch.device(device)
-        except RuntimeError as error:
-            raise StartupError(f"--device: {device!r} is not cpu, cuda or cuda:N") from error
-        if chosen.type == "cuda" and not torch.cuda.is_available():
-            raise StartupError(
-                "--device cuda: torch sees no CUDA device here; "
-                "use --device cpu or a CUDA build of torch"
-            )
-        given = getattr(torch, dtype)
+        return cls.on(DeviceCapabilities.parse(device), dtype, attention)
+
+    @classmethod
+    def on(cls, capabilities: DeviceCapabilities, dtype: str, attention: str) -> "Placement":
+        """Choose dtypes and attention for a device. Arguments and errors are those of `parse`."""
+        chosen = capabilities.device
+        if dtype == AUTO:
+            dtype = "float16" if capabilities.fast_float16 else "float32"
+        given: torch.dtype = getattr(torch, dtype)
+        backend = choose_backend(attention, capabilities, given)
         packs = can_pack(chosen, given)
         if given is torch.int8 and not packs:
             raise StartupError(
@@ -75,8 +87,8 @@ class Placement:
             )
         if packs and given in (torch.bfloat16, torch.int8):
             # on a CPU attention is faster in float32
-            return cls(chosen, torch.float32, attention, linear_dtype=given)
-        return cls(chosen, given, attention)
+            return cls(chosen, torch.float32, backend, linear_dtype=given)
+        return cls(chosen, given, backend)
 
 
 def load_semantic(checkpoint: Checkpoint, placement: Placement) -> CausalModel:
