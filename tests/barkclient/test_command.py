@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from barkclient.__main__ import run
-from barkserve.v1 import common_pb2
+from barkserve.v1 import common_pb2, speech_pb2
 from tests.barkclient.command_line import Command
 from tests.barkclient.scripted_server import (
     PCM,
@@ -86,6 +86,7 @@ async def test_say_json_is_one_complete_line(command: Command) -> None:
         "voice_handle": None,
         "voice_handle_error": "",
         "segments": [],
+        "warnings": [],
         "stages": {"semantic": {"outputs": 7, "queue_ms": 0.0, "compute_ms": 1.5}},
     }
 
@@ -384,11 +385,17 @@ async def test_say_warns_about_truncated_speech(
     command: Command, speech: ScriptedSpeech, capsys: pytest.CaptureFixture[str]
 ) -> None:
     speech.finished.finish_reason = common_pb2.FINISH_REASON_LENGTH
+    speech.finished.warnings.add(
+        code=speech_pb2.WARNING_CODE_LENGTH_LIMIT,
+        message="its end may be missing: raise tail.max_seconds_per_character, or try another seed",
+    )
     assert await command.inside("say", TEXT, "-o", "/dev/null") == 0
     summary = capsys.readouterr().err
     assert "finish reason length" in summary
-    assert "warning: a segment reached its longest duration" in summary
-    assert "--max-seconds-per-character" in summary
+    assert (
+        "barkclient: warning: its end may be missing: raise --max-seconds-per-character, or try"
+        " another --seed\n" in summary
+    )
 
 
 async def test_say_warns_about_redraws_without_effect(

@@ -168,6 +168,8 @@ async function say(text: string, values: Values): Promise<number> {
     process.stderr.write("barkclient: interrupted\n");
     return INTERRUPTED;
   }
+  for (const { message } of speech.finished.warnings)
+    process.stderr.write(`barkclient: warning: ${message}\n`);
   if (!values.quiet) summarize(speech, output, (performance.now() - begun) / 1000);
   return 0;
 }

@@ -42,6 +42,7 @@ export {
   type Finished,
   type FinishReason,
   type SegmentReport,
+  type SpeechWarning,
   type StageReport,
   type Started,
   type WordTime,

@@ -2,11 +2,13 @@
 
 import { ServerError } from "./errors.js";
 import { FinishReason as ReasonNumber } from "./gen/barkserve/v1/common_pb.js";
-import type {
-  AudioChunk as AudioMessage,
-  SynthesisFinished,
-  SynthesisStarted,
-  WordTimes,
+import {
+  type AudioChunk as AudioMessage,
+  type SynthesisFinished,
+  type SynthesisStarted,
+  WarningCode,
+  type SpeechWarning as WarningMessage,
+  type WordTimes,
 } from "./gen/barkserve/v1/speech_pb.js";
 import { decodeAlaw, decodeMulaw } from "./internal/g711.js";
 import { ENCODINGS, type Encoding, SAMPLE_BYTES } from "./options.js";
@@ -131,6 +133,18 @@ export interface SegmentReport {
   readonly redraws: number;
 }
 
+/** Something that the listener may miss. The synthesis did not fail. */
+export interface SpeechWarning {
+  /** "text_skipped", "language", "length_limit" ...; newer servers send others, as "unspecified". */
+  readonly code: string;
+  /** For people. */
+  readonly message: string;
+  /** Index of the first code point that it is about; undefined: the whole speech. */
+  readonly textStart: number | undefined;
+  /** Index of the code point after the last one. */
+  readonly textEnd: number | undefined;
+}
+
 /** How a synthesis ended. */
 export interface Finished {
   readonly finishReason: FinishReason;
@@ -144,6 +158,8 @@ export interface Finished {
   readonly voiceHandleError: string;
   /** At most the last 1000. */
   readonly segments: readonly SegmentReport[];
+  /** At most the first 100. */
+  readonly warnings: readonly SpeechWarning[];
 }
 
 const ENCODING_NAMES = new Map(
@@ -249,6 +265,16 @@ export function decodeFinished(message: SynthesisFinished): Finished {
       seed: segment.seed,
       redraws: segment.redraws,
     })),
+    warnings: message.warnings.map(decodeWarning),
+  };
+}
+
+function decodeWarning(message: WarningMessage): SpeechWarning {
+  return {
+    code: (WarningCode[message.code] ?? "UNSPECIFIED").toLowerCase(),
+    message: message.message,
+    textStart: message.textSpan?.start,
+    textEnd: message.textSpan?.end,
   };
 }
 

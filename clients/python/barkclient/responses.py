@@ -130,6 +130,19 @@ class SegmentReport:
     redraws: int
 
 
+@dataclass(frozen=True)
+class SpeechWarning:
+    """Something that the listener may miss. The synthesis did not fail.
+
+    The text span is the first place that it is about; None: the whole speech.
+    """
+
+    code: str  # "text_skipped", "language", "length_limit" ...; newer servers send others
+    message: str  # for people
+    text_start: int | None = None  # index of the first code point in the text
+    text_end: int | None = None  # exclusive
+
+
 @dataclass(frozen=True, repr=False)
 class Finished:
     """How a synthesis ended."""
@@ -142,6 +155,7 @@ class Finished:
     voice_handle: VoiceHandle | None = None  # the same, if keep_voice was set
     voice_handle_error: str = ""  # why the voice was not kept
     segments: tuple[SegmentReport, ...] = ()  # at most the last 1000
+    warnings: tuple[SpeechWarning, ...] = ()  # at most the first 100
 
     def __repr__(self) -> str:
         samples, segments = self.sample_count, len(self.segments)
@@ -235,6 +249,18 @@ def decode_finished(message: speech_pb2.SynthesisFinished) -> Finished:
             )
             for segment in message.segments
         ),
+        warnings=tuple(map(_warning, message.warnings)),
+    )
+
+
+def _warning(message: speech_pb2.SpeechWarning) -> SpeechWarning:
+    codes = speech_pb2.WarningCode.DESCRIPTOR.values_by_number
+    has_span = message.HasField("text_span")
+    return SpeechWarning(
+        code=codes.get(message.code, codes[0]).name.removeprefix("WARNING_CODE_").lower(),
+        message=message.message,
+        text_start=message.text_span.start if has_span else None,
+        text_end=message.text_span.end if has_span else None,
     )
 
 

@@ -20,6 +20,16 @@ class AudioEncoding(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     AUDIO_ENCODING_OGG_OPUS: _ClassVar[AudioEncoding]
     AUDIO_ENCODING_MP3: _ClassVar[AudioEncoding]
 
+class WarningCode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    WARNING_CODE_UNSPECIFIED: _ClassVar[WarningCode]
+    WARNING_CODE_TEXT_SKIPPED: _ClassVar[WarningCode]
+    WARNING_CODE_LANGUAGE: _ClassVar[WarningCode]
+    WARNING_CODE_MARKUP_IGNORED: _ClassVar[WarningCode]
+    WARNING_CODE_LENGTH_LIMIT: _ClassVar[WarningCode]
+    WARNING_CODE_REDRAWN: _ClassVar[WarningCode]
+    WARNING_CODE_LEXICON_IGNORED: _ClassVar[WarningCode]
+
 class VoiceOrigin(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     VOICE_ORIGIN_UNSPECIFIED: _ClassVar[VoiceOrigin]
@@ -34,6 +44,13 @@ AUDIO_ENCODING_WAV: AudioEncoding
 AUDIO_ENCODING_FLAC: AudioEncoding
 AUDIO_ENCODING_OGG_OPUS: AudioEncoding
 AUDIO_ENCODING_MP3: AudioEncoding
+WARNING_CODE_UNSPECIFIED: WarningCode
+WARNING_CODE_TEXT_SKIPPED: WarningCode
+WARNING_CODE_LANGUAGE: WarningCode
+WARNING_CODE_MARKUP_IGNORED: WarningCode
+WARNING_CODE_LENGTH_LIMIT: WarningCode
+WARNING_CODE_REDRAWN: WarningCode
+WARNING_CODE_LEXICON_IGNORED: WarningCode
 VOICE_ORIGIN_UNSPECIFIED: VoiceOrigin
 VOICE_ORIGIN_CHECKPOINT: VoiceOrigin
 VOICE_ORIGIN_STORED: VoiceOrigin
@@ -307,7 +324,7 @@ class TextSpan(_message.Message):
     def __init__(self, start: _Optional[int] = ..., end: _Optional[int] = ...) -> None: ...
 
 class SynthesisFinished(_message.Message):
-    __slots__ = ("finish_reason", "sample_count", "stages", "voice", "voice_handle", "segments", "voice_handle_error")
+    __slots__ = ("finish_reason", "sample_count", "stages", "voice", "voice_handle", "segments", "voice_handle_error", "warnings")
     FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_COUNT_FIELD_NUMBER: _ClassVar[int]
     STAGES_FIELD_NUMBER: _ClassVar[int]
@@ -315,6 +332,7 @@ class SynthesisFinished(_message.Message):
     VOICE_HANDLE_FIELD_NUMBER: _ClassVar[int]
     SEGMENTS_FIELD_NUMBER: _ClassVar[int]
     VOICE_HANDLE_ERROR_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     finish_reason: _common_pb2.FinishReason
     sample_count: int
     stages: _containers.RepeatedCompositeFieldContainer[_common_pb2.StageReport]
@@ -322,7 +340,18 @@ class SynthesisFinished(_message.Message):
     voice_handle: str
     segments: _containers.RepeatedCompositeFieldContainer[SegmentReport]
     voice_handle_error: str
-    def __init__(self, finish_reason: _Optional[_Union[_common_pb2.FinishReason, str]] = ..., sample_count: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[_common_pb2.StageReport, _Mapping]]] = ..., voice: _Optional[_Union[_common_pb2.HistoryPrompt, _Mapping]] = ..., voice_handle: _Optional[str] = ..., segments: _Optional[_Iterable[_Union[SegmentReport, _Mapping]]] = ..., voice_handle_error: _Optional[str] = ...) -> None: ...
+    warnings: _containers.RepeatedCompositeFieldContainer[SpeechWarning]
+    def __init__(self, finish_reason: _Optional[_Union[_common_pb2.FinishReason, str]] = ..., sample_count: _Optional[int] = ..., stages: _Optional[_Iterable[_Union[_common_pb2.StageReport, _Mapping]]] = ..., voice: _Optional[_Union[_common_pb2.HistoryPrompt, _Mapping]] = ..., voice_handle: _Optional[str] = ..., segments: _Optional[_Iterable[_Union[SegmentReport, _Mapping]]] = ..., voice_handle_error: _Optional[str] = ..., warnings: _Optional[_Iterable[_Union[SpeechWarning, _Mapping]]] = ...) -> None: ...
+
+class SpeechWarning(_message.Message):
+    __slots__ = ("code", "message", "text_span")
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    TEXT_SPAN_FIELD_NUMBER: _ClassVar[int]
+    code: WarningCode
+    message: str
+    text_span: TextSpan
+    def __init__(self, code: _Optional[_Union[WarningCode, str]] = ..., message: _Optional[str] = ..., text_span: _Optional[_Union[TextSpan, _Mapping]] = ...) -> None: ...
 
 class SegmentReport(_message.Message):
     __slots__ = ("text_span", "finish_reason", "first_sample", "sample_count", "seed", "redraws")

@@ -82,6 +82,10 @@ async def speak(
     return np.frombuffer(audio, dtype="<f4"), responses[-1].finished
 
 
+def codes(finished: speech_pb2.SynthesisFinished) -> list[int]:
+    return [warning.code for warning in finished.warnings]
+
+
 def with_tail(delivery: int = EXACT, **options: Any) -> speech_pb2.SynthesizeRequest:
     request = ask(delivery)
     request.seed = 5
@@ -129,6 +133,7 @@ async def test_silent_segment_is_redrawn(fakes: Fakes, delivery: int) -> None:
     report = finished.segments[0]
     assert (report.redraws, report.seed) == (2, segment_seed(5, 0, 2))
     assert finished.finish_reason == report.finish_reason == STOP
+    assert codes(finished) == [speech_pb2.WARNING_CODE_REDRAWN]
 
 
 async def test_silent_segment_is_reported_without_redraws(fakes: Fakes) -> None:
@@ -137,6 +142,7 @@ async def test_silent_segment_is_reported_without_redraws(fakes: Fakes) -> None:
         audio, finished = await speak(chain, with_tail())
         assert len(audio) == len(fakes.samples())
         assert finished.finish_reason == finished.segments[0].finish_reason == SILENCE
+        assert codes(finished) == [speech_pb2.WARNING_CODE_TEXT_SKIPPED]
         audio, finished = await speak(chain, with_tail(max_silence_seconds=0.05, max_redraws=1))
         assert len(audio) == 1200
         assert (finished.finish_reason, finished.segments[0].redraws) == (SILENCE, 1)
@@ -164,6 +170,10 @@ async def test_long_segment_is_redrawn_before_it_is_sent(fakes: Fakes, redraws: 
         (redraws, segment_seed(5, 0, redraws))
     ]
     assert finished.stages[0].output_count == 20
+    limit = finished.warnings[0]
+    assert limit.code == speech_pb2.WARNING_CODE_LENGTH_LIMIT
+    assert "reached semantic.max_tokens" in limit.message
+    assert (limit.text_span.start, limit.text_span.end) == (0, len(request.text))
 
 
 async def test_segment_continues_the_accepted_attempt(
@@ -191,3 +201,4 @@ async def test_segment_stops_at_its_token_limit(
         _, finished = await speak(chain, request)
     assert finished.finish_reason == LENGTH
     assert finished.stages[0].output_count == 108  # (2 + 15 x 0.01) x 49.9
+    assert "raise tail.max_seconds_per_character" in finished.warnings[0].message

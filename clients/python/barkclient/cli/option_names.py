@@ -1,7 +1,7 @@
 """Names of request fields on the command line, for errors about them."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from barkclient.errors import BarkClientError, InvalidRequest, ServerError
@@ -40,10 +40,18 @@ def naming_options(voice: str | None) -> Iterator[None]:
     try:
         yield
     except (InvalidRequest, ServerError) as error:
-        message = str(error)
-        for field, option in names.items():
-            message = re.sub(rf"(?<![\w.]){re.escape(field)}(?=[: ])", option, message)
-        raise _with_message(error, message) from error
+        raise _with_message(error, _renamed(str(error), names)) from error
+
+
+def with_option_names(message: str) -> str:
+    """Replace the fields in a message by the options of the command line."""
+    return _renamed(message, _OPTIONS)
+
+
+def _renamed(message: str, names: Mapping[str, str]) -> str:
+    for field, option in names.items():
+        message = re.sub(rf"(?<![\w.]){re.escape(field)}(?=[:, ]|$)", option, message)
+    return message
 
 
 def _with_message(error: BarkClientError, message: str) -> BarkClientError:

@@ -63,6 +63,7 @@ def json_summary(
             "voice_handle": _handle(finished.voice_handle if finished else None),
             "voice_handle_error": finished.voice_handle_error if finished else "",
             "segments": _segments(finished),
+            "warnings": [asdict(warning) for warning in (finished.warnings if finished else ())],
             "stages": _stages(finished),
         }
     )

@@ -7,7 +7,7 @@ from barkclient.cli.files import check_files, check_suffix, naming
 from barkclient.cli.formats import Target
 from barkclient.cli.interruptible import Interrupt
 from barkclient.cli.meter import Meter
-from barkclient.cli.option_names import naming_options
+from barkclient.cli.option_names import naming_options, with_option_names
 from barkclient.cli.report import human_summary, json_summary, name_of
 from barkclient.cli.say_arguments import SayArguments
 from barkclient.cli.sinks import STANDARD, Sinks
@@ -71,12 +71,9 @@ def _say(arguments: SayArguments) -> None:
 
 
 def _warn(arguments: SayArguments, synthesis: Synthesis) -> None:
-    if synthesis.finished.finish_reason == "length":
-        print(
-            "barkclient: warning: a segment reached its longest duration, and its end may be"
-            " missing: raise --max-seconds-per-character, or try another --seed",
-            file=sys.stderr,
-        )
+    for warning in synthesis.finished.warnings:
+        message = with_option_names(warning.message)
+        print(f"barkclient: warning: {message}", file=sys.stderr)
     if arguments.redraws and arguments.delivery != "exact":
         print(
             "barkclient: warning: --redraws has no effect without --delivery exact",

@@ -14,6 +14,7 @@ from barkclient.options import StreamOptions
 from barkserve.gateway.elevenlabs.alignment import Aligner, Alignment
 from barkserve.gateway.elevenlabs.request import VoiceSettings
 from barkserve.gateway.errors import HttpFailure
+from barkserve.gateway.warnings_field import warnings_field
 from barkserve.gateway.websocket_text import receive_text
 
 _NORMAL, _POLICY_VIOLATION = 1000, 1008
@@ -107,7 +108,8 @@ class Conversation:
         origin_s = aligner.end_s
         if rest := aligner.rest():
             await self._send(context_id, b"", rest, origin_s)
-        await self._send_json({"audio": None, "isFinal": True}, context_id)
+        final: dict[str, object] = {"audio": None, "isFinal": True}
+        await self._send_json(final | warnings_field(context.finished), context_id)
 
     async def _send(
         self, context_id: str, audio: bytes, alignment: Alignment | None, origin_s: float

@@ -13,13 +13,13 @@ MIME_TYPE = "text/event-stream"
 
 
 async def events(
-    audio: AsyncGenerator[bytes, None], usage: Callable[[], dict[str, int]]
+    audio: AsyncGenerator[bytes, None], report: Callable[[], dict[str, object]]
 ) -> AsyncGenerator[bytes, None]:
     """One `speech.audio.delta` for each chunk, then `speech.audio.done` or `error`.
 
     Args:
         audio: the encoded audio.
-        usage: returns the counts for the last event.
+        report: returns the content of the last event: counts and warnings.
 
     Raises:
         BarkClientError: the speech failed before its first chunk.
@@ -37,7 +37,7 @@ async def events(
             failure = HttpFailure.from_error(error)
             yield _event({"type": "error", **failure_body(failure)})
             return
-    yield _event({"type": "speech.audio.done", "usage": usage()})
+    yield _event({"type": "speech.audio.done", **report()})
 
 
 def _event(data: dict[str, object]) -> bytes:

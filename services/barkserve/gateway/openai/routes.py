@@ -12,6 +12,7 @@ from barkserve.gateway.openai.events import MIME_TYPE, events
 from barkserve.gateway.openai.failures import render
 from barkserve.gateway.openai.request import SpeechRequest
 from barkserve.gateway.streamed_body import StreamedBody
+from barkserve.gateway.warnings_field import warnings_field
 
 MODEL_NAMES = ("tts-1", "tts-1-hd", "gpt-4o-mini-tts")
 """OpenAI's names. They all mean the checkpoint that the server has."""
@@ -45,7 +46,7 @@ async def create_speech(
     audio = encoded(synthesis, http_format)
     if speech.stream_format == "audio":
         return StreamedBody(audio, http_format.mime_type, headers, render)
-    body = events(audio, lambda: _usage(speech.input, synthesis))
+    body = events(audio, lambda: _report(speech.input, synthesis))
     return StreamedBody(body, MIME_TYPE, headers | {"cache-control": "no-cache"}, render)
 
 
@@ -91,12 +92,13 @@ async def _check_model(name: str, client: AsyncClient) -> None:
         raise HttpFailure(404, "model_not_found", message, "model")
 
 
-def _usage(text: str, synthesis: AsyncSynthesis) -> dict[str, int]:
-    """Characters of the text, and semantic tokens of the speech."""
-    reports = synthesis.finished.stages
-    spoken = sum(each.output_count for each in reports if each.stage == "semantic")
-    return {
+def _report(text: str, synthesis: AsyncSynthesis) -> dict[str, object]:
+    """Characters of the text and semantic tokens of the speech, and its warnings."""
+    finished = synthesis.finished
+    spoken = sum(each.output_count for each in finished.stages if each.stage == "semantic")
+    usage = {
         "input_tokens": len(text),
         "output_tokens": spoken,
         "total_tokens": len(text) + spoken,
     }
+    return {"usage": usage} | warnings_field(finished)

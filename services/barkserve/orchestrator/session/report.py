@@ -5,8 +5,10 @@ from collections import deque
 from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.constants import STAGES
 from barkserve.orchestrator.session.continuing_voice import ContinuingVoice
+from barkserve.orchestrator.session.segment_warnings import warn_about
 from barkserve.orchestrator.synthesis.events import SegmentEnded
 from barkserve.orchestrator.text.segmenter import Segment
+from barkserve.orchestrator.text.warnings import Warnings
 from barkserve.v1 import common_pb2, speech_pb2
 
 MAX_SEGMENT_REPORTS = 1000
@@ -17,6 +19,7 @@ class SessionReport:
 
     Args:
         config: the checkpoint's.
+        warnings: those of the session, for its final message.
         return_voice: whether the final message holds the continuing voice.
         sample_count: samples that the client has received in earlier calls.
 
@@ -25,9 +28,17 @@ class SessionReport:
         voice: the voice that continues the session.
     """
 
-    def __init__(self, config: BarkConfig, *, return_voice: bool, sample_count: int = 0) -> None:
+    def __init__(
+        self,
+        config: BarkConfig,
+        warnings: Warnings,
+        *,
+        return_voice: bool,
+        sample_count: int = 0,
+    ) -> None:
         self.sample_count = sample_count
         self.voice = ContinuingVoice(config)
+        self._warnings = warnings
         self._return_voice = return_voice
         self._segments: deque[speech_pb2.SegmentReport] = deque(maxlen=MAX_SEGMENT_REPORTS)
         self._stages = {stage: common_pb2.StageReport(stage=stage) for stage in STAGES}
@@ -45,6 +56,7 @@ class SessionReport:
             redraws=utterance.redraw,
         )
         self._segments.append(report)
+        warn_about(event, self._warnings)
         if event.finish_reason != common_pb2.FINISH_REASON_STOP:
             self._finish_reason = event.finish_reason
         for stage, stage_report in spoken.reports.items():
@@ -68,6 +80,7 @@ class SessionReport:
             stages=self._stages.values(),
             voice=self.voice.history_prompt() if self._return_voice else None,
             segments=self._segments,
+            warnings=self._warnings.messages(),
         )
 
 

@@ -24,6 +24,7 @@ from barkserve.orchestrator.synthesis.synthesis import Synthesis
 from barkserve.orchestrator.text.budget import Budget
 from barkserve.orchestrator.text.feed import TextFeed
 from barkserve.orchestrator.text.segmenter import Segmenter
+from barkserve.orchestrator.text.warnings import Warnings
 from barkserve.orchestrator.voices.catalog import VoiceCatalog
 from barkserve.orchestrator.voices.selection import VoiceSelector
 from barkserve.serving.auth.admitted_rpc import require_role
@@ -100,8 +101,10 @@ class Session:
             request.request_id = request.resume.started.request_id
         self._segmenter = Segmenter("", backend.budget, resumed_cuts(request.resume))
         self._received = Received(request.resume)
+        self._warnings = Warnings()
         self._report = SessionReport(
             backend.folder.bark,
+            self._warnings,
             return_voice=request.return_voice,
             sample_count=request.resume.sample_count,
         )

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file barkserve/v1/speech.proto.
  */
 export const file_barkserve_v1_speech: GenFile = /*@__PURE__*/
-  fileDesc("ChliYXJrc2VydmUvdjEvc3BlZWNoLnByb3RvEgxiYXJrc2VydmUudjEitAQKEVN5bnRoZXNpemVSZXF1ZXN0EgwKBHRleHQYASABKAkSKwoFdm9pY2UYAiABKAsyHC5iYXJrc2VydmUudjEuVm9pY2VTZWxlY3Rpb24SLwoMYXVkaW9fZm9ybWF0GAMgASgLMhkuYmFya3NlcnZlLnYxLkF1ZGlvRm9ybWF0EhEKBHNlZWQYBCABKANIAIgBARIxCg1kZWxpdmVyeV9tb2RlGAUgASgOMhouYmFya3NlcnZlLnYxLkRlbGl2ZXJ5TW9kZRIOCgZncmVlZHkYBiABKAgSLwoIc2VtYW50aWMYByABKAsyHS5iYXJrc2VydmUudjEuU2VtYW50aWNPcHRpb25zEisKBmNvYXJzZRgIIAEoCzIbLmJhcmtzZXJ2ZS52MS5Db2Fyc2VPcHRpb25zEicKBGZpbmUYCSABKAsyGS5iYXJrc2VydmUudjEuRmluZU9wdGlvbnMSEgoKcmVxdWVzdF9pZBgKIAEoCRIUCgxyZXR1cm5fdm9pY2UYCyABKAgSEgoKa2VlcF92b2ljZRgMIAEoCBIVCg1sYW5ndWFnZV9jb2RlGA0gASgJEhIKCndvcmRfdGltZXMYDiABKAgSJwoEdGFpbBgPIAEoCzIZLmJhcmtzZXJ2ZS52MS5UYWlsT3B0aW9ucxIkCgZyZXN1bWUYECABKAsyFC5iYXJrc2VydmUudjEuUmVzdW1lEhUKDXNwZWFraW5nX3JhdGUYESABKAFCBwoFX3NlZWQipgEKBlJlc3VtZRIvCgdzdGFydGVkGAEgASgLMh4uYmFya3NlcnZlLnYxLlN5bnRoZXNpc1N0YXJ0ZWQSLQoIc2VnbWVudHMYAiADKAsyGy5iYXJrc2VydmUudjEuU3Bva2VuU2VnbWVudBIUCgxzYW1wbGVfY291bnQYAyABKAMSEgoKYnl0ZV9jb3VudBgEIAEoAxISCgp3b3JkX2NvdW50GAUgASgDIksKDVNwb2tlblNlZ21lbnQSKQoJdGV4dF9zcGFuGAEgASgLMhYuYmFya3NlcnZlLnYxLlRleHRTcGFuEg8KB3JlZHJhd3MYAiABKAUiogEKC1RhaWxPcHRpb25zEiYKGW1heF9zZWNvbmRzX3Blcl9jaGFyYWN0ZXIYASABKAJIAIgBARIgChNtYXhfc2lsZW5jZV9zZWNvbmRzGAIgASgCSAGIAQESEwoLbWF4X3JlZHJhd3MYAyABKAVCHAoaX21heF9zZWNvbmRzX3Blcl9jaGFyYWN0ZXJCFgoUX21heF9zaWxlbmNlX3NlY29uZHMiiQEKD1NlbWFudGljT3B0aW9ucxIoCghzYW1wbGluZxgBIAEoCzIWLmJhcmtzZXJ2ZS52MS5TYW1wbGluZxIWCgltaW5fZW9zX3AYAiABKAJIAIgBARIXCgptYXhfdG9rZW5zGAMgASgFSAGIAQFCDAoKX21pbl9lb3NfcEINCgtfbWF4X3Rva2VucyI5Cg1Db2Fyc2VPcHRpb25zEigKCHNhbXBsaW5nGAEgASgLMhYuYmFya3NlcnZlLnYxLlNhbXBsaW5nImsKC0ZpbmVPcHRpb25zEigKCHNhbXBsaW5nGAEgASgLMhYuYmFya3NlcnZlLnYxLlNhbXBsaW5nEh0KEGxvb2thaGVhZF9mcmFtZXMYAiABKAVIAIgBAUITChFfbG9va2FoZWFkX2ZyYW1lcyKBAQoOVm9pY2VTZWxlY3Rpb24SDgoEbmFtZRgBIAEoCUgAEjUKDmhpc3RvcnlfcHJvbXB0GAIgASgLMhsuYmFya3NlcnZlLnYxLkhpc3RvcnlQcm9tcHRIABINCgNucHoYAyABKAxIABIQCgZoYW5kbGUYBCABKAlIAEIHCgV2b2ljZSLRAQoLQXVkaW9Gb3JtYXQSLQoIZW5jb2RpbmcYASABKA4yGy5iYXJrc2VydmUudjEuQXVkaW9FbmNvZGluZxIZChFzYW1wbGVfcmF0ZV9oZXJ0ehgCIAEoBRIbCg5maXJzdF9jaHVua19tcxgDIAEoBUgAiAEBEhUKCGNodW5rX21zGAQgASgFSAGIAQESDwoHZ2Fpbl9kYhgFIAEoAhITCgtsaW1pdF9wZWFrcxgGIAEoCEIRCg9fZmlyc3RfY2h1bmtfbXNCCwoJX2NodW5rX21zIosCChJTeW50aGVzaXplUmVzcG9uc2USMQoHc3RhcnRlZBgBIAEoCzIeLmJhcmtzZXJ2ZS52MS5TeW50aGVzaXNTdGFydGVkSAASKQoFYXVkaW8YAiABKAsyGC5iYXJrc2VydmUudjEuQXVkaW9DaHVua0gAEjMKCGZpbmlzaGVkGAMgASgLMh8uYmFya3NlcnZlLnYxLlN5bnRoZXNpc0ZpbmlzaGVkSAASKAoFd29yZHMYBCABKAsyFy5iYXJrc2VydmUudjEuV29yZFRpbWVzSAASLAoJaGVhcnRiZWF0GAUgASgLMhcuYmFya3NlcnZlLnYxLkhlYXJ0YmVhdEgAQgoKCHJlc3BvbnNlIgsKCUhlYXJ0YmVhdCL8AQoaU3RyZWFtaW5nU3ludGhlc2l6ZVJlcXVlc3QSEgoKY29udGV4dF9pZBgBIAEoCRIvCgZjb25maWcYAiABKAsyHS5iYXJrc2VydmUudjEuU3RyZWFtaW5nQ29uZmlnSAASDgoEdGV4dBgDIAEoCUgAEg4KBHV0ZjgYBCABKAxIABIkCgVmbHVzaBgFIAEoCzITLmJhcmtzZXJ2ZS52MS5GbHVzaEgAEiYKBmNhbmNlbBgGIAEoCzIULmJhcmtzZXJ2ZS52MS5DYW5jZWxIABIgCgNlbmQYByABKAsyES5iYXJrc2VydmUudjEuRW5kSABCCQoHcmVxdWVzdCJvCg9TdHJlYW1pbmdDb25maWcSMAoHb3B0aW9ucxgBIAEoCzIfLmJhcmtzZXJ2ZS52MS5TeW50aGVzaXplUmVxdWVzdBIZCgxtYXhfZGVsYXlfbXMYAiABKAVIAIgBAUIPCg1fbWF4X2RlbGF5X21zIhkKBUZsdXNoEhAKCGZsdXNoX2lkGAEgASgJIggKBkNhbmNlbCIFCgNFbmQi/AIKG1N0cmVhbWluZ1N5bnRoZXNpemVSZXNwb25zZRISCgpjb250ZXh0X2lkGAEgASgJEjEKB3N0YXJ0ZWQYAiABKAsyHi5iYXJrc2VydmUudjEuU3ludGhlc2lzU3RhcnRlZEgAEikKBWF1ZGlvGAMgASgLMhguYmFya3NlcnZlLnYxLkF1ZGlvQ2h1bmtIABIoCgV3b3JkcxgEIAEoCzIXLmJhcmtzZXJ2ZS52MS5Xb3JkVGltZXNIABItCgpmbHVzaF9kb25lGAUgASgLMhcuYmFya3NlcnZlLnYxLkZsdXNoRG9uZUgAEjMKCGZpbmlzaGVkGAYgASgLMh8uYmFya3NlcnZlLnYxLlN5bnRoZXNpc0ZpbmlzaGVkSAASIwoFZXJyb3IYByABKAsyEi5nb29nbGUucnBjLlN0YXR1c0gAEiwKCWhlYXJ0YmVhdBgIIAEoCzIXLmJhcmtzZXJ2ZS52MS5IZWFydGJlYXRIAEIKCghyZXNwb25zZSIdCglGbHVzaERvbmUSEAoIZmx1c2hfaWQYASABKAkiMgoJV29yZFRpbWVzEiUKBXdvcmRzGAEgAygLMhYuYmFya3NlcnZlLnYxLldvcmRUaW1lIm0KCFdvcmRUaW1lEgwKBHdvcmQYASABKAkSKQoJdGV4dF9zcGFuGAIgASgLMhYuYmFya3NlcnZlLnYxLlRleHRTcGFuEhQKDGZpcnN0X3NhbXBsZRgDIAEoAxISCgplbmRfc2FtcGxlGAQgASgDIuEBChBTeW50aGVzaXNTdGFydGVkEhIKCnJlcXVlc3RfaWQYASABKAkSDAoEc2VlZBgCIAEoAxINCgV2b2ljZRgDIAEoCRItCghlbmNvZGluZxgEIAEoDjIbLmJhcmtzZXJ2ZS52MS5BdWRpb0VuY29kaW5nEhkKEXNhbXBsZV9yYXRlX2hlcnR6GAUgASgFEg0KBW1vZGVsGAYgASgJEhYKDm1vZGVsX3JldmlzaW9uGAcgASgJEhQKDGhlYXJ0YmVhdF9tcxgIIAEoBRIVCg1zcGVha2luZ19yYXRlGAkgASgBIqEBCgpBdWRpb0NodW5rEg0KBWF1ZGlvGAEgASgMEhQKDGZpcnN0X3NhbXBsZRgCIAEoAxIpCgl0ZXh0X3NwYW4YAyABKAsyFi5iYXJrc2VydmUudjEuVGV4dFNwYW4SFAoMc2FtcGxlX2NvdW50GAQgASgDEi0KCHNlZ21lbnRzGAUgAygLMhsuYmFya3NlcnZlLnYxLlNwb2tlblNlZ21lbnQiJgoIVGV4dFNwYW4SDQoFc3RhcnQYASABKAUSCwoDZW5kGAIgASgFIpQCChFTeW50aGVzaXNGaW5pc2hlZBIxCg1maW5pc2hfcmVhc29uGAEgASgOMhouYmFya3NlcnZlLnYxLkZpbmlzaFJlYXNvbhIUCgxzYW1wbGVfY291bnQYAiABKAMSKQoGc3RhZ2VzGAMgAygLMhkuYmFya3NlcnZlLnYxLlN0YWdlUmVwb3J0EioKBXZvaWNlGAQgASgLMhsuYmFya3NlcnZlLnYxLkhpc3RvcnlQcm9tcHQSFAoMdm9pY2VfaGFuZGxlGAUgASgJEi0KCHNlZ21lbnRzGAYgAygLMhsuYmFya3NlcnZlLnYxLlNlZ21lbnRSZXBvcnQSGgoSdm9pY2VfaGFuZGxlX2Vycm9yGAcgASgJIrgBCg1TZWdtZW50UmVwb3J0EikKCXRleHRfc3BhbhgBIAEoCzIWLmJhcmtzZXJ2ZS52MS5UZXh0U3BhbhIxCg1maW5pc2hfcmVhc29uGAIgASgOMhouYmFya3NlcnZlLnYxLkZpbmlzaFJlYXNvbhIUCgxmaXJzdF9zYW1wbGUYAyABKAMSFAoMc2FtcGxlX2NvdW50GAQgASgDEgwKBHNlZWQYBSABKAMSDwoHcmVkcmF3cxgGIAEoBSIqChFMaXN0Vm9pY2VzUmVxdWVzdBIVCg1sYW5ndWFnZV9jb2RlGAEgASgJIjkKEkxpc3RWb2ljZXNSZXNwb25zZRIjCgZ2b2ljZXMYASADKAsyEy5iYXJrc2VydmUudjEuVm9pY2UigAEKBVZvaWNlEgwKBG5hbWUYASABKAkSEgoKaXNfZGVmYXVsdBgCIAEoCBIVCg1sYW5ndWFnZV9jb2RlGAMgASgJEhMKC2Rlc2NyaXB0aW9uGAQgASgJEikKBm9yaWdpbhgFIAEoDjIZLmJhcmtzZXJ2ZS52MS5Wb2ljZU9yaWdpbiI/Cg9HZXRWb2ljZVJlcXVlc3QSDAoEbmFtZRgBIAEoCRIeChZpbmNsdWRlX2hpc3RvcnlfcHJvbXB0GAIgASgIImsKEEdldFZvaWNlUmVzcG9uc2USIgoFdm9pY2UYASABKAsyEy5iYXJrc2VydmUudjEuVm9pY2USMwoOaGlzdG9yeV9wcm9tcHQYAiABKAsyGy5iYXJrc2VydmUudjEuSGlzdG9yeVByb21wdCKNAQoSQ3JlYXRlVm9pY2VSZXF1ZXN0EgwKBG5hbWUYASABKAkSLAoGc291cmNlGAIgASgLMhwuYmFya3NlcnZlLnYxLlZvaWNlU2VsZWN0aW9uEhMKC2Rlc2NyaXB0aW9uGAMgASgJEhUKDWxhbmd1YWdlX2NvZGUYBCABKAkSDwoHcmVwbGFjZRgFIAEoCCI5ChNDcmVhdGVWb2ljZVJlc3BvbnNlEiIKBXZvaWNlGAEgASgLMhMuYmFya3NlcnZlLnYxLlZvaWNlIiIKEkRlbGV0ZVZvaWNlUmVxdWVzdBIMCgRuYW1lGAEgASgJIhUKE0RlbGV0ZVZvaWNlUmVzcG9uc2UiFgoUR2V0U2VydmVySW5mb1JlcXVlc3Qi9QEKFUdldFNlcnZlckluZm9SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEg0KBW1vZGVsGAIgASgJEhYKDm1vZGVsX3JldmlzaW9uGAMgASgJEhkKEXNhbXBsZV9yYXRlX2hlcnR6GAQgASgFEhUKDWRlZmF1bHRfdm9pY2UYBSABKAkSLgoJZW5jb2RpbmdzGAYgAygOMhsuYmFya3NlcnZlLnYxLkF1ZGlvRW5jb2RpbmcSFgoObGFuZ3VhZ2VfY29kZXMYByADKAkSKgoGbGltaXRzGAggASgLMhouYmFya3NlcnZlLnYxLlNlcnZlckxpbWl0cyLIAgoMU2VydmVyTGltaXRzEhsKE21heF90ZXh0X2NoYXJhY3RlcnMYASABKAMSFAoMbWF4X2NvbnRleHRzGAIgASgFEhMKC21heF9zdHJlYW1zGAMgASgFEhcKD21heF92b2ljZV9ieXRlcxgEIAEoAxIZChFtYXhfc3RvcmVkX3ZvaWNlcxgFIAEoBRIcChR2b2ljZV9oYW5kbGVfc2Vjb25kcxgGIAEoAxIdChVtaW5fc2FtcGxlX3JhdGVfaGVydHoYByABKAUSHQoVbWF4X3NhbXBsZV9yYXRlX2hlcnR6GAggASgFEhQKDG1pbl9jaHVua19tcxgJIAEoBRIUCgxtYXhfY2h1bmtfbXMYCiABKAUSGQoRbWluX3NwZWFraW5nX3JhdGUYCyABKAESGQoRbWF4X3NwZWFraW5nX3JhdGUYDCABKAEq/gEKDUF1ZGlvRW5jb2RpbmcSHgoaQVVESU9fRU5DT0RJTkdfVU5TUEVDSUZJRUQQABIYChRBVURJT19FTkNPRElOR19QQ00xNhABEhoKFkFVRElPX0VOQ09ESU5HX0ZMT0FUMzIQAhIYChRBVURJT19FTkNPRElOR19NVUxBVxADEhcKE0FVRElPX0VOQ09ESU5HX0FMQVcQBBIWChJBVURJT19FTkNPRElOR19XQVYQBRIXChNBVURJT19FTkNPRElOR19GTEFDEAYSGwoXQVVESU9fRU5DT0RJTkdfT0dHX09QVVMQBxIWChJBVURJT19FTkNPRElOR19NUDMQCCphCgtWb2ljZU9yaWdpbhIcChhWT0lDRV9PUklHSU5fVU5TUEVDSUZJRUQQABIbChdWT0lDRV9PUklHSU5fQ0hFQ0tQT0lOVBABEhcKE1ZPSUNFX09SSUdJTl9TVE9SRUQQAjLwBAoNU3BlZWNoU2VydmljZRJRCgpTeW50aGVzaXplEh8uYmFya3NlcnZlLnYxLlN5bnRoZXNpemVSZXF1ZXN0GiAuYmFya3NlcnZlLnYxLlN5bnRoZXNpemVSZXNwb25zZTABEm4KE1N0cmVhbWluZ1N5bnRoZXNpemUSKC5iYXJrc2VydmUudjEuU3RyZWFtaW5nU3ludGhlc2l6ZVJlcXVlc3QaKS5iYXJrc2VydmUudjEuU3RyZWFtaW5nU3ludGhlc2l6ZVJlc3BvbnNlKAEwARJPCgpMaXN0Vm9pY2VzEh8uYmFya3NlcnZlLnYxLkxpc3RWb2ljZXNSZXF1ZXN0GiAuYmFya3NlcnZlLnYxLkxpc3RWb2ljZXNSZXNwb25zZRJJCghHZXRWb2ljZRIdLmJhcmtzZXJ2ZS52MS5HZXRWb2ljZVJlcXVlc3QaHi5iYXJrc2VydmUudjEuR2V0Vm9pY2VSZXNwb25zZRJSCgtDcmVhdGVWb2ljZRIgLmJhcmtzZXJ2ZS52MS5DcmVhdGVWb2ljZVJlcXVlc3QaIS5iYXJrc2VydmUudjEuQ3JlYXRlVm9pY2VSZXNwb25zZRJSCgtEZWxldGVWb2ljZRIgLmJhcmtzZXJ2ZS52MS5EZWxldGVWb2ljZVJlcXVlc3QaIS5iYXJrc2VydmUudjEuRGVsZXRlVm9pY2VSZXNwb25zZRJYCg1HZXRTZXJ2ZXJJbmZvEiIuYmFya3NlcnZlLnYxLkdldFNlcnZlckluZm9SZXF1ZXN0GiMuYmFya3NlcnZlLnYxLkdldFNlcnZlckluZm9SZXNwb25zZUJ6ChZpby5naXRodWIuYmFya3NlcnZlLnYxQgtTcGVlY2hQcm90b1ABWkJnaXRodWIuY29tL2JhcmtzZXJ2ZS9iYXJrc2VydmUvY2xpZW50cy9nby9iYXJrc2VydmUvdjE7YmFya3NlcnZldjGqAgxCYXJrc2VydmUuVjFiBnByb3RvMw", [file_barkserve_v1_common, file_google_rpc_status]);
+  fileDesc("ChliYXJrc2VydmUvdjEvc3BlZWNoLnByb3RvEgxiYXJrc2VydmUudjEitAQKEVN5bnRoZXNpemVSZXF1ZXN0EgwKBHRleHQYASABKAkSKwoFdm9pY2UYAiABKAsyHC5iYXJrc2VydmUudjEuVm9pY2VTZWxlY3Rpb24SLwoMYXVkaW9fZm9ybWF0GAMgASgLMhkuYmFya3NlcnZlLnYxLkF1ZGlvRm9ybWF0EhEKBHNlZWQYBCABKANIAIgBARIxCg1kZWxpdmVyeV9tb2RlGAUgASgOMhouYmFya3NlcnZlLnYxLkRlbGl2ZXJ5TW9kZRIOCgZncmVlZHkYBiABKAgSLwoIc2VtYW50aWMYByABKAsyHS5iYXJrc2VydmUudjEuU2VtYW50aWNPcHRpb25zEisKBmNvYXJzZRgIIAEoCzIbLmJhcmtzZXJ2ZS52MS5Db2Fyc2VPcHRpb25zEicKBGZpbmUYCSABKAsyGS5iYXJrc2VydmUudjEuRmluZU9wdGlvbnMSEgoKcmVxdWVzdF9pZBgKIAEoCRIUCgxyZXR1cm5fdm9pY2UYCyABKAgSEgoKa2VlcF92b2ljZRgMIAEoCBIVCg1sYW5ndWFnZV9jb2RlGA0gASgJEhIKCndvcmRfdGltZXMYDiABKAgSJwoEdGFpbBgPIAEoCzIZLmJhcmtzZXJ2ZS52MS5UYWlsT3B0aW9ucxIkCgZyZXN1bWUYECABKAsyFC5iYXJrc2VydmUudjEuUmVzdW1lEhUKDXNwZWFraW5nX3JhdGUYESABKAFCBwoFX3NlZWQipgEKBlJlc3VtZRIvCgdzdGFydGVkGAEgASgLMh4uYmFya3NlcnZlLnYxLlN5bnRoZXNpc1N0YXJ0ZWQSLQoIc2VnbWVudHMYAiADKAsyGy5iYXJrc2VydmUudjEuU3Bva2VuU2VnbWVudBIUCgxzYW1wbGVfY291bnQYAyABKAMSEgoKYnl0ZV9jb3VudBgEIAEoAxISCgp3b3JkX2NvdW50GAUgASgDIksKDVNwb2tlblNlZ21lbnQSKQoJdGV4dF9zcGFuGAEgASgLMhYuYmFya3NlcnZlLnYxLlRleHRTcGFuEg8KB3JlZHJhd3MYAiABKAUiogEKC1RhaWxPcHRpb25zEiYKGW1heF9zZWNvbmRzX3Blcl9jaGFyYWN0ZXIYASABKAJIAIgBARIgChNtYXhfc2lsZW5jZV9zZWNvbmRzGAIgASgCSAGIAQESEwoLbWF4X3JlZHJhd3MYAyABKAVCHAoaX21heF9zZWNvbmRzX3Blcl9jaGFyYWN0ZXJCFgoUX21heF9zaWxlbmNlX3NlY29uZHMiiQEKD1NlbWFudGljT3B0aW9ucxIoCghzYW1wbGluZxgBIAEoCzIWLmJhcmtzZXJ2ZS52MS5TYW1wbGluZxIWCgltaW5fZW9zX3AYAiABKAJIAIgBARIXCgptYXhfdG9rZW5zGAMgASgFSAGIAQFCDAoKX21pbl9lb3NfcEINCgtfbWF4X3Rva2VucyI5Cg1Db2Fyc2VPcHRpb25zEigKCHNhbXBsaW5nGAEgASgLMhYuYmFya3NlcnZlLnYxLlNhbXBsaW5nImsKC0ZpbmVPcHRpb25zEigKCHNhbXBsaW5nGAEgASgLMhYuYmFya3NlcnZlLnYxLlNhbXBsaW5nEh0KEGxvb2thaGVhZF9mcmFtZXMYAiABKAVIAIgBAUITChFfbG9va2FoZWFkX2ZyYW1lcyKBAQoOVm9pY2VTZWxlY3Rpb24SDgoEbmFtZRgBIAEoCUgAEjUKDmhpc3RvcnlfcHJvbXB0GAIgASgLMhsuYmFya3NlcnZlLnYxLkhpc3RvcnlQcm9tcHRIABINCgNucHoYAyABKAxIABIQCgZoYW5kbGUYBCABKAlIAEIHCgV2b2ljZSLRAQoLQXVkaW9Gb3JtYXQSLQoIZW5jb2RpbmcYASABKA4yGy5iYXJrc2VydmUudjEuQXVkaW9FbmNvZGluZxIZChFzYW1wbGVfcmF0ZV9oZXJ0ehgCIAEoBRIbCg5maXJzdF9jaHVua19tcxgDIAEoBUgAiAEBEhUKCGNodW5rX21zGAQgASgFSAGIAQESDwoHZ2Fpbl9kYhgFIAEoAhITCgtsaW1pdF9wZWFrcxgGIAEoCEIRCg9fZmlyc3RfY2h1bmtfbXNCCwoJX2NodW5rX21zIosCChJTeW50aGVzaXplUmVzcG9uc2USMQoHc3RhcnRlZBgBIAEoCzIeLmJhcmtzZXJ2ZS52MS5TeW50aGVzaXNTdGFydGVkSAASKQoFYXVkaW8YAiABKAsyGC5iYXJrc2VydmUudjEuQXVkaW9DaHVua0gAEjMKCGZpbmlzaGVkGAMgASgLMh8uYmFya3NlcnZlLnYxLlN5bnRoZXNpc0ZpbmlzaGVkSAASKAoFd29yZHMYBCABKAsyFy5iYXJrc2VydmUudjEuV29yZFRpbWVzSAASLAoJaGVhcnRiZWF0GAUgASgLMhcuYmFya3NlcnZlLnYxLkhlYXJ0YmVhdEgAQgoKCHJlc3BvbnNlIgsKCUhlYXJ0YmVhdCL8AQoaU3RyZWFtaW5nU3ludGhlc2l6ZVJlcXVlc3QSEgoKY29udGV4dF9pZBgBIAEoCRIvCgZjb25maWcYAiABKAsyHS5iYXJrc2VydmUudjEuU3RyZWFtaW5nQ29uZmlnSAASDgoEdGV4dBgDIAEoCUgAEg4KBHV0ZjgYBCABKAxIABIkCgVmbHVzaBgFIAEoCzITLmJhcmtzZXJ2ZS52MS5GbHVzaEgAEiYKBmNhbmNlbBgGIAEoCzIULmJhcmtzZXJ2ZS52MS5DYW5jZWxIABIgCgNlbmQYByABKAsyES5iYXJrc2VydmUudjEuRW5kSABCCQoHcmVxdWVzdCJvCg9TdHJlYW1pbmdDb25maWcSMAoHb3B0aW9ucxgBIAEoCzIfLmJhcmtzZXJ2ZS52MS5TeW50aGVzaXplUmVxdWVzdBIZCgxtYXhfZGVsYXlfbXMYAiABKAVIAIgBAUIPCg1fbWF4X2RlbGF5X21zIhkKBUZsdXNoEhAKCGZsdXNoX2lkGAEgASgJIggKBkNhbmNlbCIFCgNFbmQi/AIKG1N0cmVhbWluZ1N5bnRoZXNpemVSZXNwb25zZRISCgpjb250ZXh0X2lkGAEgASgJEjEKB3N0YXJ0ZWQYAiABKAsyHi5iYXJrc2VydmUudjEuU3ludGhlc2lzU3RhcnRlZEgAEikKBWF1ZGlvGAMgASgLMhguYmFya3NlcnZlLnYxLkF1ZGlvQ2h1bmtIABIoCgV3b3JkcxgEIAEoCzIXLmJhcmtzZXJ2ZS52MS5Xb3JkVGltZXNIABItCgpmbHVzaF9kb25lGAUgASgLMhcuYmFya3NlcnZlLnYxLkZsdXNoRG9uZUgAEjMKCGZpbmlzaGVkGAYgASgLMh8uYmFya3NlcnZlLnYxLlN5bnRoZXNpc0ZpbmlzaGVkSAASIwoFZXJyb3IYByABKAsyEi5nb29nbGUucnBjLlN0YXR1c0gAEiwKCWhlYXJ0YmVhdBgIIAEoCzIXLmJhcmtzZXJ2ZS52MS5IZWFydGJlYXRIAEIKCghyZXNwb25zZSIdCglGbHVzaERvbmUSEAoIZmx1c2hfaWQYASABKAkiMgoJV29yZFRpbWVzEiUKBXdvcmRzGAEgAygLMhYuYmFya3NlcnZlLnYxLldvcmRUaW1lIm0KCFdvcmRUaW1lEgwKBHdvcmQYASABKAkSKQoJdGV4dF9zcGFuGAIgASgLMhYuYmFya3NlcnZlLnYxLlRleHRTcGFuEhQKDGZpcnN0X3NhbXBsZRgDIAEoAxISCgplbmRfc2FtcGxlGAQgASgDIuEBChBTeW50aGVzaXNTdGFydGVkEhIKCnJlcXVlc3RfaWQYASABKAkSDAoEc2VlZBgCIAEoAxINCgV2b2ljZRgDIAEoCRItCghlbmNvZGluZxgEIAEoDjIbLmJhcmtzZXJ2ZS52MS5BdWRpb0VuY29kaW5nEhkKEXNhbXBsZV9yYXRlX2hlcnR6GAUgASgFEg0KBW1vZGVsGAYgASgJEhYKDm1vZGVsX3JldmlzaW9uGAcgASgJEhQKDGhlYXJ0YmVhdF9tcxgIIAEoBRIVCg1zcGVha2luZ19yYXRlGAkgASgBIqEBCgpBdWRpb0NodW5rEg0KBWF1ZGlvGAEgASgMEhQKDGZpcnN0X3NhbXBsZRgCIAEoAxIpCgl0ZXh0X3NwYW4YAyABKAsyFi5iYXJrc2VydmUudjEuVGV4dFNwYW4SFAoMc2FtcGxlX2NvdW50GAQgASgDEi0KCHNlZ21lbnRzGAUgAygLMhsuYmFya3NlcnZlLnYxLlNwb2tlblNlZ21lbnQiJgoIVGV4dFNwYW4SDQoFc3RhcnQYASABKAUSCwoDZW5kGAIgASgFIsMCChFTeW50aGVzaXNGaW5pc2hlZBIxCg1maW5pc2hfcmVhc29uGAEgASgOMhouYmFya3NlcnZlLnYxLkZpbmlzaFJlYXNvbhIUCgxzYW1wbGVfY291bnQYAiABKAMSKQoGc3RhZ2VzGAMgAygLMhkuYmFya3NlcnZlLnYxLlN0YWdlUmVwb3J0EioKBXZvaWNlGAQgASgLMhsuYmFya3NlcnZlLnYxLkhpc3RvcnlQcm9tcHQSFAoMdm9pY2VfaGFuZGxlGAUgASgJEi0KCHNlZ21lbnRzGAYgAygLMhsuYmFya3NlcnZlLnYxLlNlZ21lbnRSZXBvcnQSGgoSdm9pY2VfaGFuZGxlX2Vycm9yGAcgASgJEi0KCHdhcm5pbmdzGAggAygLMhsuYmFya3NlcnZlLnYxLlNwZWVjaFdhcm5pbmcidAoNU3BlZWNoV2FybmluZxInCgRjb2RlGAEgASgOMhkuYmFya3NlcnZlLnYxLldhcm5pbmdDb2RlEg8KB21lc3NhZ2UYAiABKAkSKQoJdGV4dF9zcGFuGAMgASgLMhYuYmFya3NlcnZlLnYxLlRleHRTcGFuIrgBCg1TZWdtZW50UmVwb3J0EikKCXRleHRfc3BhbhgBIAEoCzIWLmJhcmtzZXJ2ZS52MS5UZXh0U3BhbhIxCg1maW5pc2hfcmVhc29uGAIgASgOMhouYmFya3NlcnZlLnYxLkZpbmlzaFJlYXNvbhIUCgxmaXJzdF9zYW1wbGUYAyABKAMSFAoMc2FtcGxlX2NvdW50GAQgASgDEgwKBHNlZWQYBSABKAMSDwoHcmVkcmF3cxgGIAEoBSIqChFMaXN0Vm9pY2VzUmVxdWVzdBIVCg1sYW5ndWFnZV9jb2RlGAEgASgJIjkKEkxpc3RWb2ljZXNSZXNwb25zZRIjCgZ2b2ljZXMYASADKAsyEy5iYXJrc2VydmUudjEuVm9pY2UigAEKBVZvaWNlEgwKBG5hbWUYASABKAkSEgoKaXNfZGVmYXVsdBgCIAEoCBIVCg1sYW5ndWFnZV9jb2RlGAMgASgJEhMKC2Rlc2NyaXB0aW9uGAQgASgJEikKBm9yaWdpbhgFIAEoDjIZLmJhcmtzZXJ2ZS52MS5Wb2ljZU9yaWdpbiI/Cg9HZXRWb2ljZVJlcXVlc3QSDAoEbmFtZRgBIAEoCRIeChZpbmNsdWRlX2hpc3RvcnlfcHJvbXB0GAIgASgIImsKEEdldFZvaWNlUmVzcG9uc2USIgoFdm9pY2UYASABKAsyEy5iYXJrc2VydmUudjEuVm9pY2USMwoOaGlzdG9yeV9wcm9tcHQYAiABKAsyGy5iYXJrc2VydmUudjEuSGlzdG9yeVByb21wdCKNAQoSQ3JlYXRlVm9pY2VSZXF1ZXN0EgwKBG5hbWUYASABKAkSLAoGc291cmNlGAIgASgLMhwuYmFya3NlcnZlLnYxLlZvaWNlU2VsZWN0aW9uEhMKC2Rlc2NyaXB0aW9uGAMgASgJEhUKDWxhbmd1YWdlX2NvZGUYBCABKAkSDwoHcmVwbGFjZRgFIAEoCCI5ChNDcmVhdGVWb2ljZVJlc3BvbnNlEiIKBXZvaWNlGAEgASgLMhMuYmFya3NlcnZlLnYxLlZvaWNlIiIKEkRlbGV0ZVZvaWNlUmVxdWVzdBIMCgRuYW1lGAEgASgJIhUKE0RlbGV0ZVZvaWNlUmVzcG9uc2UiFgoUR2V0U2VydmVySW5mb1JlcXVlc3Qi9QEKFUdldFNlcnZlckluZm9SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEg0KBW1vZGVsGAIgASgJEhYKDm1vZGVsX3JldmlzaW9uGAMgASgJEhkKEXNhbXBsZV9yYXRlX2hlcnR6GAQgASgFEhUKDWRlZmF1bHRfdm9pY2UYBSABKAkSLgoJZW5jb2RpbmdzGAYgAygOMhsuYmFya3NlcnZlLnYxLkF1ZGlvRW5jb2RpbmcSFgoObGFuZ3VhZ2VfY29kZXMYByADKAkSKgoGbGltaXRzGAggASgLMhouYmFya3NlcnZlLnYxLlNlcnZlckxpbWl0cyLIAgoMU2VydmVyTGltaXRzEhsKE21heF90ZXh0X2NoYXJhY3RlcnMYASABKAMSFAoMbWF4X2NvbnRleHRzGAIgASgFEhMKC21heF9zdHJlYW1zGAMgASgFEhcKD21heF92b2ljZV9ieXRlcxgEIAEoAxIZChFtYXhfc3RvcmVkX3ZvaWNlcxgFIAEoBRIcChR2b2ljZV9oYW5kbGVfc2Vjb25kcxgGIAEoAxIdChVtaW5fc2FtcGxlX3JhdGVfaGVydHoYByABKAUSHQoVbWF4X3NhbXBsZV9yYXRlX2hlcnR6GAggASgFEhQKDG1pbl9jaHVua19tcxgJIAEoBRIUCgxtYXhfY2h1bmtfbXMYCiABKAUSGQoRbWluX3NwZWFraW5nX3JhdGUYCyABKAESGQoRbWF4X3NwZWFraW5nX3JhdGUYDCABKAEq/gEKDUF1ZGlvRW5jb2RpbmcSHgoaQVVESU9fRU5DT0RJTkdfVU5TUEVDSUZJRUQQABIYChRBVURJT19FTkNPRElOR19QQ00xNhABEhoKFkFVRElPX0VOQ09ESU5HX0ZMT0FUMzIQAhIYChRBVURJT19FTkNPRElOR19NVUxBVxADEhcKE0FVRElPX0VOQ09ESU5HX0FMQVcQBBIWChJBVURJT19FTkNPRElOR19XQVYQBRIXChNBVURJT19FTkNPRElOR19GTEFDEAYSGwoXQVVESU9fRU5DT0RJTkdfT0dHX09QVVMQBxIWChJBVURJT19FTkNPRElOR19NUDMQCCrhAQoLV2FybmluZ0NvZGUSHAoYV0FSTklOR19DT0RFX1VOU1BFQ0lGSUVEEAASHQoZV0FSTklOR19DT0RFX1RFWFRfU0tJUFBFRBABEhkKFVdBUk5JTkdfQ09ERV9MQU5HVUFHRRACEh8KG1dBUk5JTkdfQ09ERV9NQVJLVVBfSUdOT1JFRBADEh0KGVdBUk5JTkdfQ09ERV9MRU5HVEhfTElNSVQQBBIYChRXQVJOSU5HX0NPREVfUkVEUkFXThAFEiAKHFdBUk5JTkdfQ09ERV9MRVhJQ09OX0lHTk9SRUQQBiphCgtWb2ljZU9yaWdpbhIcChhWT0lDRV9PUklHSU5fVU5TUEVDSUZJRUQQABIbChdWT0lDRV9PUklHSU5fQ0hFQ0tQT0lOVBABEhcKE1ZPSUNFX09SSUdJTl9TVE9SRUQQAjLwBAoNU3BlZWNoU2VydmljZRJRCgpTeW50aGVzaXplEh8uYmFya3NlcnZlLnYxLlN5bnRoZXNpemVSZXF1ZXN0GiAuYmFya3NlcnZlLnYxLlN5bnRoZXNpemVSZXNwb25zZTABEm4KE1N0cmVhbWluZ1N5bnRoZXNpemUSKC5iYXJrc2VydmUudjEuU3RyZWFtaW5nU3ludGhlc2l6ZVJlcXVlc3QaKS5iYXJrc2VydmUudjEuU3RyZWFtaW5nU3ludGhlc2l6ZVJlc3BvbnNlKAEwARJPCgpMaXN0Vm9pY2VzEh8uYmFya3NlcnZlLnYxLkxpc3RWb2ljZXNSZXF1ZXN0GiAuYmFya3NlcnZlLnYxLkxpc3RWb2ljZXNSZXNwb25zZRJJCghHZXRWb2ljZRIdLmJhcmtzZXJ2ZS52MS5HZXRWb2ljZVJlcXVlc3QaHi5iYXJrc2VydmUudjEuR2V0Vm9pY2VSZXNwb25zZRJSCgtDcmVhdGVWb2ljZRIgLmJhcmtzZXJ2ZS52MS5DcmVhdGVWb2ljZVJlcXVlc3QaIS5iYXJrc2VydmUudjEuQ3JlYXRlVm9pY2VSZXNwb25zZRJSCgtEZWxldGVWb2ljZRIgLmJhcmtzZXJ2ZS52MS5EZWxldGVWb2ljZVJlcXVlc3QaIS5iYXJrc2VydmUudjEuRGVsZXRlVm9pY2VSZXNwb25zZRJYCg1HZXRTZXJ2ZXJJbmZvEiIuYmFya3NlcnZlLnYxLkdldFNlcnZlckluZm9SZXF1ZXN0GiMuYmFya3NlcnZlLnYxLkdldFNlcnZlckluZm9SZXNwb25zZUJ6ChZpby5naXRodWIuYmFya3NlcnZlLnYxQgtTcGVlY2hQcm90b1ABWkJnaXRodWIuY29tL2JhcmtzZXJ2ZS9iYXJrc2VydmUvY2xpZW50cy9nby9iYXJrc2VydmUvdjE7YmFya3NlcnZldjGqAgxCYXJrc2VydmUuVjFiBnByb3RvMw", [file_barkserve_v1_common, file_google_rpc_status]);
 
 /**
  * A text and the options for speaking it.
@@ -1088,6 +1088,14 @@ export type SynthesisFinished = Message<"barkserve.v1.SynthesisFinished"> & {
    * @generated from field: string voice_handle_error = 7;
    */
   voiceHandleError: string;
+
+  /**
+   * What the listener may miss or hear in another way than expected, in order of discovery, each kind of problem once.
+   * At most the first 100. They are here, not in `started`, because most are only known once the text is spoken.
+   *
+   * @generated from field: repeated barkserve.v1.SpeechWarning warnings = 8;
+   */
+  warnings: SpeechWarning[];
 };
 
 /**
@@ -1096,6 +1104,41 @@ export type SynthesisFinished = Message<"barkserve.v1.SynthesisFinished"> & {
  */
 export const SynthesisFinishedSchema: GenMessage<SynthesisFinished> = /*@__PURE__*/
   messageDesc(file_barkserve_v1_speech, 23);
+
+/**
+ * Something that the listener may miss or hear in another way than expected. The synthesis did not fail.
+ *
+ * @generated from message barkserve.v1.SpeechWarning
+ */
+export type SpeechWarning = Message<"barkserve.v1.SpeechWarning"> & {
+  /**
+   * The kind of problem. A client may get codes that it does not know.
+   *
+   * @generated from field: barkserve.v1.WarningCode code = 1;
+   */
+  code: WarningCode;
+
+  /**
+   * What happened and what to do next, in English, for people. Never empty.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+
+  /**
+   * The first place in the text that it is about. Absent: the whole speech.
+   *
+   * @generated from field: barkserve.v1.TextSpan text_span = 3;
+   */
+  textSpan?: TextSpan | undefined;
+};
+
+/**
+ * Describes the message barkserve.v1.SpeechWarning.
+ * Use `create(SpeechWarningSchema)` to create a new message.
+ */
+export const SpeechWarningSchema: GenMessage<SpeechWarning> = /*@__PURE__*/
+  messageDesc(file_barkserve_v1_speech, 24);
 
 /**
  * How one segment of the text was spoken.
@@ -1151,7 +1194,7 @@ export type SegmentReport = Message<"barkserve.v1.SegmentReport"> & {
  * Use `create(SegmentReportSchema)` to create a new message.
  */
 export const SegmentReportSchema: GenMessage<SegmentReport> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 24);
+  messageDesc(file_barkserve_v1_speech, 25);
 
 /**
  * Selects voices.
@@ -1172,7 +1215,7 @@ export type ListVoicesRequest = Message<"barkserve.v1.ListVoicesRequest"> & {
  * Use `create(ListVoicesRequestSchema)` to create a new message.
  */
 export const ListVoicesRequestSchema: GenMessage<ListVoicesRequest> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 25);
+  messageDesc(file_barkserve_v1_speech, 26);
 
 /**
  * The named voices.
@@ -1193,7 +1236,7 @@ export type ListVoicesResponse = Message<"barkserve.v1.ListVoicesResponse"> & {
  * Use `create(ListVoicesResponseSchema)` to create a new message.
  */
 export const ListVoicesResponseSchema: GenMessage<ListVoicesResponse> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 26);
+  messageDesc(file_barkserve_v1_speech, 27);
 
 /**
  * A named voice.
@@ -1242,7 +1285,7 @@ export type Voice = Message<"barkserve.v1.Voice"> & {
  * Use `create(VoiceSchema)` to create a new message.
  */
 export const VoiceSchema: GenMessage<Voice> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 27);
+  messageDesc(file_barkserve_v1_speech, 28);
 
 /**
  * Selects one voice.
@@ -1270,7 +1313,7 @@ export type GetVoiceRequest = Message<"barkserve.v1.GetVoiceRequest"> & {
  * Use `create(GetVoiceRequestSchema)` to create a new message.
  */
 export const GetVoiceRequestSchema: GenMessage<GetVoiceRequest> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 28);
+  messageDesc(file_barkserve_v1_speech, 29);
 
 /**
  * One voice.
@@ -1298,7 +1341,7 @@ export type GetVoiceResponse = Message<"barkserve.v1.GetVoiceResponse"> & {
  * Use `create(GetVoiceResponseSchema)` to create a new message.
  */
 export const GetVoiceResponseSchema: GenMessage<GetVoiceResponse> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 29);
+  messageDesc(file_barkserve_v1_speech, 30);
 
 /**
  * A voice to store.
@@ -1348,7 +1391,7 @@ export type CreateVoiceRequest = Message<"barkserve.v1.CreateVoiceRequest"> & {
  * Use `create(CreateVoiceRequestSchema)` to create a new message.
  */
 export const CreateVoiceRequestSchema: GenMessage<CreateVoiceRequest> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 30);
+  messageDesc(file_barkserve_v1_speech, 31);
 
 /**
  * The stored voice.
@@ -1369,7 +1412,7 @@ export type CreateVoiceResponse = Message<"barkserve.v1.CreateVoiceResponse"> & 
  * Use `create(CreateVoiceResponseSchema)` to create a new message.
  */
 export const CreateVoiceResponseSchema: GenMessage<CreateVoiceResponse> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 31);
+  messageDesc(file_barkserve_v1_speech, 32);
 
 /**
  * Selects the stored voice to delete.
@@ -1390,7 +1433,7 @@ export type DeleteVoiceRequest = Message<"barkserve.v1.DeleteVoiceRequest"> & {
  * Use `create(DeleteVoiceRequestSchema)` to create a new message.
  */
 export const DeleteVoiceRequestSchema: GenMessage<DeleteVoiceRequest> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 32);
+  messageDesc(file_barkserve_v1_speech, 33);
 
 /**
  * The voice was deleted.
@@ -1405,7 +1448,7 @@ export type DeleteVoiceResponse = Message<"barkserve.v1.DeleteVoiceResponse"> & 
  * Use `create(DeleteVoiceResponseSchema)` to create a new message.
  */
 export const DeleteVoiceResponseSchema: GenMessage<DeleteVoiceResponse> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 33);
+  messageDesc(file_barkserve_v1_speech, 34);
 
 /**
  * Has no options.
@@ -1420,7 +1463,7 @@ export type GetServerInfoRequest = Message<"barkserve.v1.GetServerInfoRequest"> 
  * Use `create(GetServerInfoRequestSchema)` to create a new message.
  */
 export const GetServerInfoRequestSchema: GenMessage<GetServerInfoRequest> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 34);
+  messageDesc(file_barkserve_v1_speech, 35);
 
 /**
  * A server and its limits.
@@ -1490,7 +1533,7 @@ export type GetServerInfoResponse = Message<"barkserve.v1.GetServerInfoResponse"
  * Use `create(GetServerInfoResponseSchema)` to create a new message.
  */
 export const GetServerInfoResponseSchema: GenMessage<GetServerInfoResponse> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 35);
+  messageDesc(file_barkserve_v1_speech, 36);
 
 /**
  * The limits of a server. They apply to one call unless stated otherwise.
@@ -1588,7 +1631,7 @@ export type ServerLimits = Message<"barkserve.v1.ServerLimits"> & {
  * Use `create(ServerLimitsSchema)` to create a new message.
  */
 export const ServerLimitsSchema: GenMessage<ServerLimits> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 36);
+  messageDesc(file_barkserve_v1_speech, 37);
 
 /**
  * The encoding of the audio bytes. The concatenated `audio` chunks are one file or one raw stream.
@@ -1667,6 +1710,68 @@ export const AudioEncodingSchema: GenEnum<AudioEncoding> = /*@__PURE__*/
   enumDesc(file_barkserve_v1_speech, 0);
 
 /**
+ * The kinds of warnings.
+ *
+ * @generated from enum barkserve.v1.WarningCode
+ */
+export enum WarningCode {
+  /**
+   * Never sent.
+   *
+   * @generated from enum value: WARNING_CODE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * Characters of the text were passed over: the checkpoint cannot speak them.
+   *
+   * @generated from enum value: WARNING_CODE_TEXT_SKIPPED = 1;
+   */
+  TEXT_SKIPPED = 1,
+
+  /**
+   * The checkpoint does not speak the language of the text.
+   *
+   * @generated from enum value: WARNING_CODE_LANGUAGE = 2;
+   */
+  LANGUAGE = 2,
+
+  /**
+   * Markup of the text had no effect.
+   *
+   * @generated from enum value: WARNING_CODE_MARKUP_IGNORED = 3;
+   */
+  MARKUP_IGNORED = 3,
+
+  /**
+   * A segment reached a limit, and its end may be missing: semantic.max_tokens, or the duration that its characters allow.
+   *
+   * @generated from enum value: WARNING_CODE_LENGTH_LIMIT = 4;
+   */
+  LENGTH_LIMIT = 4,
+
+  /**
+   * A segment was drawn again: see TailOptions.max_redraws.
+   *
+   * @generated from enum value: WARNING_CODE_REDRAWN = 5;
+   */
+  REDRAWN = 5,
+
+  /**
+   * A lexicon entry had no effect.
+   *
+   * @generated from enum value: WARNING_CODE_LEXICON_IGNORED = 6;
+   */
+  LEXICON_IGNORED = 6,
+}
+
+/**
+ * Describes the enum barkserve.v1.WarningCode.
+ */
+export const WarningCodeSchema: GenEnum<WarningCode> = /*@__PURE__*/
+  enumDesc(file_barkserve_v1_speech, 1);
+
+/**
  * Where a voice is from.
  *
  * @generated from enum barkserve.v1.VoiceOrigin
@@ -1698,7 +1803,7 @@ export enum VoiceOrigin {
  * Describes the enum barkserve.v1.VoiceOrigin.
  */
 export const VoiceOriginSchema: GenEnum<VoiceOrigin> = /*@__PURE__*/
-  enumDesc(file_barkserve_v1_speech, 1);
+  enumDesc(file_barkserve_v1_speech, 2);
 
 /**
  * Bark text-to-speech.

@@ -1,0 +1,34 @@
+"""Warnings about the way that a segment was spoken."""
+
+from barkserve.orchestrator.synthesis.events import SegmentEnded
+from barkserve.orchestrator.synthesis.utterance import Utterance
+from barkserve.orchestrator.text.warnings import Warnings
+from barkserve.v1 import common_pb2, speech_pb2
+
+
+def warn_about(event: SegmentEnded, warnings: Warnings) -> None:
+    """Warn if a segment met a limit, was silent or was drawn again."""
+    segment = event.utterance.segment
+    span = segment.start, segment.end
+    if event.finish_reason == common_pb2.FINISH_REASON_LENGTH:
+        message = _limit(event.utterance, len(event.spoken.semantic))
+        warnings.add(speech_pb2.WARNING_CODE_LENGTH_LIMIT, message, span)
+    if event.finish_reason == common_pb2.FINISH_REASON_SILENCE:
+        message = "a segment is silent: try another seed, or raise tail.max_redraws"
+        warnings.add(speech_pb2.WARNING_CODE_TEXT_SKIPPED, message, span)
+    if event.utterance.redraw:
+        message = "a segment was drawn again with another seed, as tail.max_redraws allows"
+        warnings.add(speech_pb2.WARNING_CODE_REDRAWN, message, span)
+
+
+def _limit(utterance: Utterance, token_count: int) -> str:
+    """Say which limit a segment of so many semantic tokens met, and what to do."""
+    if utterance.max_tokens > 0 and token_count < utterance.max_tokens:
+        return "the speech went on after the end of a segment, and was cut: try another seed"
+    limit, remedy = "the longest speech of one generation", "write shorter sentences"
+    if utterance.max_tokens == utterance.plan.request.semantic.max_tokens != 0:
+        limit, remedy = "semantic.max_tokens", "raise it"
+    elif utterance.max_tokens:
+        limit = "the duration that its characters allow"
+        remedy = "raise tail.max_seconds_per_character"
+    return f"a segment reached {limit}, and its end may be missing: {remedy}, or try another seed"
