@@ -5,6 +5,7 @@ import { Player } from "./player.js";
 import { Session } from "./session.js";
 import { SNIPPETS } from "./snippets.js";
 import { Spectrogram } from "./spectrogram.js";
+import { timelineRows } from "./timeline.js";
 import { Waveform } from "./waveform.js";
 
 const element = (id) => document.getElementById(id);
@@ -107,13 +108,7 @@ function showFinished(state, finished) {
   state.player.end();
   const wav = wavFile(state.parts, state.sampleRate);
   element("download-wav").href = URL.createObjectURL(wav);
-  const rows = finished.stages.map((stage) => {
-    const row = document.createElement("tr");
-    const cells = [stage.stage, stage.output_count, `${Math.round(stage.queue_ms)} ms`, `${Math.round(stage.compute_ms)} ms`];
-    row.append(...cells.map((text) => Object.assign(document.createElement("td"), { textContent: text })));
-    return row;
-  });
-  element("stages").tBodies[0].replaceChildren(...rows);
+  element("stages").tBodies[0].replaceChildren(...timelineRows(finished.stages));
   element("stages").hidden = false;
 }
 

@@ -87,7 +87,15 @@ async def test_say_json_is_one_complete_line(command: Command) -> None:
         "voice_handle_error": "",
         "segments": [],
         "warnings": [],
-        "stages": {"semantic": {"outputs": 7, "queue_ms": 0.0, "compute_ms": 1.5}},
+        "stages": {
+            "semantic": {
+                "outputs": 7,
+                "queue_ms": 0.0,
+                "compute_ms": 1.5,
+                "first_output_ms": 0.0,
+                "last_output_ms": 0.0,
+            }
+        },
     }
 
 

@@ -1,8 +1,11 @@
 """The web page, in headless Chromium."""
 
+import json
 import shutil
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,6 +40,13 @@ MessagePort.prototype.postMessage = function (message, ...rest) {
 };
 """
 
+BAR = """bar => {
+  const cell = bar.parentElement;
+  const { paddingLeft, paddingRight } = getComputedStyle(cell);
+  const whole = cell.clientWidth - parseFloat(paddingLeft) - parseFloat(paddingRight);
+  return [parseFloat(getComputedStyle(bar).marginLeft), bar.getBoundingClientRect().width, whole];
+}"""
+
 
 @pytest.fixture
 async def page(gateway: RunningGateway) -> AsyncIterator[Page]:
@@ -70,8 +80,32 @@ async def test_worklet_gets_the_samples_of_grpc(page: Page, chain: Chain) -> Non
     sent = np.array(await page.evaluate("window.sent"), np.float32)
     np.testing.assert_array_equal(sent, expected)
     assert (await page.locator("#first-audio").inner_text()).endswith(" ms")
-    rows = await page.locator("#stages tbody tr td:first-child").all_inner_texts()
-    assert rows == ["semantic", "coarse", "fine", "codec"]
+
+
+async def test_timeline_shows_the_times_of_the_server(page: Page) -> None:
+    finished: list[dict[str, Any]] = []
+    page.on("websocket", lambda socket: socket.on("framereceived", partial(keep, finished)))
+    await speak(page, TEXT)
+    await expect(page.get_by_role("table", name="Timeline")).to_be_visible(timeout=60_000)
+    (stages,) = [message["finished"]["stages"] for message in finished]
+    end_ms = max(stage["last_output_ms"] for stage in stages)
+    rows = page.locator("#stages tbody tr")
+    assert await rows.locator("th").all_inner_texts() == ["semantic", "coarse", "fine", "codec"]
+    for row, stage in zip(await rows.all(), stages, strict=True):
+        first_ms, last_ms = stage["first_output_ms"], stage["last_output_ms"]
+        first, _, last, _ = (await row.get_by_role("cell").last.inner_text()).split()
+        assert [float(first), float(last)] == pytest.approx(
+            [first_ms / 1000, last_ms / 1000], abs=0.006
+        )
+        left, width, whole = await row.locator(".bar").evaluate(BAR)
+        assert left / whole == pytest.approx(first_ms / end_ms, abs=0.01)
+        assert width / whole == pytest.approx((last_ms - first_ms) / end_ms, abs=0.02)
+
+
+def keep(messages: list[dict[str, Any]], frame: str | bytes) -> None:
+    """Keep a message of the WebSocket if it is the final one."""
+    if isinstance(frame, str) and '"finished"' in frame:
+        messages.append(json.loads(frame))
 
 
 async def test_words_are_marked_as_they_are_spoken(page: Page) -> None:

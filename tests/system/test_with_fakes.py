@@ -180,6 +180,18 @@ async def test_audio_equals_hand_computed_samples(fakes: Fakes, delivery: int) -
     assert responses[-1].finished.sample_count == len(expected)
 
 
+async def test_finished_reports_when_stages_made_output(fakes: Fakes) -> None:
+    async with running_fakes(fakes) as chain:
+        responses = [response async for response in chain.speech.Synthesize(ask())]
+    reports = responses[-1].finished.stages
+    assert [report.stage for report in reports] == list(STAGES)
+    firsts = [report.first_output_ms for report in reports]
+    lasts = [report.last_output_ms for report in reports]
+    assert 0 < firsts[0] <= firsts[1] <= firsts[2] <= firsts[3]  # a stage needs the one before
+    assert lasts[0] <= lasts[1] <= lasts[2] <= lasts[3]
+    assert all(first < last for first, last in zip(firsts, lasts, strict=True))
+
+
 async def test_stages_expect_playback_at_the_speaking_rate(
     fakes: Fakes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

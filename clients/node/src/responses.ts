@@ -114,6 +114,10 @@ export interface StageReport {
   readonly queueMs: number;
   /** Milliseconds of computation. */
   readonly computeMs: number;
+  /** Milliseconds from the arrival of the request to the first output. 0: no output, or an older server. */
+  readonly firstOutputMs: number;
+  /** The same for the last output. */
+  readonly lastOutputMs: number;
 }
 
 /** Why a speech ended. After "length", the end of a segment may be missing. */
@@ -252,6 +256,8 @@ export function decodeFinished(message: SynthesisFinished): Finished {
       outputCount: Number(report.outputCount),
       queueMs: report.queueMs,
       computeMs: report.computeMs,
+      firstOutputMs: report.firstOutputMs,
+      lastOutputMs: report.lastOutputMs,
     })),
     voice: message.voice === undefined ? undefined : decodePrompt(message.voice),
     voiceHandle: message.voiceHandle === "" ? undefined : { handle: message.voiceHandle },

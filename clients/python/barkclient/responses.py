@@ -112,6 +112,8 @@ class StageReport:
     output_count: int  # tokens, codes, frames or samples
     queue_ms: float
     compute_ms: float
+    first_output_ms: float = 0.0  # after the request arrived; 0: no output, or an older server
+    last_output_ms: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -231,7 +233,14 @@ def decode_finished(message: speech_pb2.SynthesisFinished) -> Finished:
         finish_reason=_reason(message.finish_reason),
         sample_count=message.sample_count,
         stages=tuple(
-            StageReport(report.stage, report.output_count, report.queue_ms, report.compute_ms)
+            StageReport(
+                stage=report.stage,
+                output_count=report.output_count,
+                queue_ms=report.queue_ms,
+                compute_ms=report.compute_ms,
+                first_output_ms=report.first_output_ms,
+                last_output_ms=report.last_output_ms,
+            )
             for report in message.stages
         ),
         voice=decode_history_prompt(message.voice) if message.HasField("voice") else None,

@@ -51,13 +51,17 @@ class Sampling(_message.Message):
     def __init__(self, temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., greedy: bool = ...) -> None: ...
 
 class StageReport(_message.Message):
-    __slots__ = ("output_count", "queue_ms", "compute_ms", "stage")
+    __slots__ = ("output_count", "queue_ms", "compute_ms", "stage", "first_output_ms", "last_output_ms")
     OUTPUT_COUNT_FIELD_NUMBER: _ClassVar[int]
     QUEUE_MS_FIELD_NUMBER: _ClassVar[int]
     COMPUTE_MS_FIELD_NUMBER: _ClassVar[int]
     STAGE_FIELD_NUMBER: _ClassVar[int]
+    FIRST_OUTPUT_MS_FIELD_NUMBER: _ClassVar[int]
+    LAST_OUTPUT_MS_FIELD_NUMBER: _ClassVar[int]
     output_count: int
     queue_ms: float
     compute_ms: float
     stage: str
-    def __init__(self, output_count: _Optional[int] = ..., queue_ms: _Optional[float] = ..., compute_ms: _Optional[float] = ..., stage: _Optional[str] = ...) -> None: ...
+    first_output_ms: float
+    last_output_ms: float
+    def __init__(self, output_count: _Optional[int] = ..., queue_ms: _Optional[float] = ..., compute_ms: _Optional[float] = ..., stage: _Optional[str] = ..., first_output_ms: _Optional[float] = ..., last_output_ms: _Optional[float] = ...) -> None: ...

@@ -87,6 +87,8 @@ def _stages(finished: Finished | None) -> dict[str, dict[str, float]]:
             "outputs": report.output_count,
             "queue_ms": report.queue_ms,
             "compute_ms": report.compute_ms,
+            "first_output_ms": report.first_output_ms,
+            "last_output_ms": report.last_output_ms,
         }
         for report in (finished.stages if finished else ())
     }

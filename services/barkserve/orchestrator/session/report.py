@@ -1,5 +1,6 @@
 """Counts what a session has produced, for its final message."""
 
+import asyncio
 from collections import deque
 
 from barkserve.checkpoint.bark_config import BarkConfig
@@ -7,15 +8,17 @@ from barkserve.constants import STAGES
 from barkserve.orchestrator.session.continuing_voice import ContinuingVoice
 from barkserve.orchestrator.session.segment_warnings import warn_about
 from barkserve.orchestrator.synthesis.events import SegmentEnded
+from barkserve.orchestrator.synthesis.utterance import OutputTimes
 from barkserve.orchestrator.text.segmenter import Segment
 from barkserve.orchestrator.text.warnings import Warnings
+from barkserve.serving import convert
 from barkserve.v1 import common_pb2, speech_pb2
 
 MAX_SEGMENT_REPORTS = 1000
 
 
 class SessionReport:
-    """The numbers and tokens of one session.
+    """The numbers and tokens of one session. Made when its request arrives, inside an event loop.
 
     Args:
         config: the checkpoint's.
@@ -43,6 +46,9 @@ class SessionReport:
         self._segments: deque[speech_pb2.SegmentReport] = deque(maxlen=MAX_SEGMENT_REPORTS)
         self._stages = {stage: common_pb2.StageReport(stage=stage) for stage in STAGES}
         self._finish_reason: common_pb2.FinishReason = common_pb2.FINISH_REASON_STOP
+        self._now_s = asyncio.get_running_loop().time
+        self._began_s = self._now_s()
+        self._decoded: OutputTimes | None = None
 
     def add_segment(self, event: SegmentEnded, first_sample: int, sample_count: int) -> None:
         """Count a segment; samples are those of the output."""
@@ -64,11 +70,22 @@ class SessionReport:
             total.output_count += stage_report.output_count
             total.queue_ms += stage_report.queue_ms
             total.compute_ms += stage_report.compute_ms
+        for stage, times in spoken.output_times.items():
+            self._set_output_times(self._stages[stage], times)
         self.voice.add(spoken)
+
+    def decoded(self) -> None:
+        """Note that samples of the codec arrived."""
+        now_s = self._now_s()
+        if self._decoded is None:
+            self._decoded = OutputTimes(now_s, now_s)
+        self._decoded.last_s = now_s
 
     def set_codec(self, report: common_pb2.StageReport) -> None:
         """Set the codec's report: it has one call for all segments."""
         self._stages["codec"] = report
+        if self._decoded is not None:
+            self._set_output_times(report, self._decoded)
 
     def finished(self, *, cancelled: bool = False) -> speech_pb2.SynthesisFinished:
         """The final message."""
@@ -82,6 +99,13 @@ class SessionReport:
             segments=self._segments,
             warnings=self._warnings.messages(),
         )
+
+    def _set_output_times(self, report: common_pb2.StageReport, times: OutputTimes) -> None:
+        """Extend the time in which a stage made its outputs."""
+        first_ms = convert.milliseconds(times.first_s - self._began_s)
+        last_ms = convert.milliseconds(times.last_s - self._began_s)
+        report.first_output_ms = min(report.first_output_ms or first_ms, first_ms)
+        report.last_output_ms = max(report.last_output_ms, last_ms)
 
 
 def text_span(segment: Segment) -> speech_pb2.TextSpan:

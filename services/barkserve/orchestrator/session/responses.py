@@ -68,6 +68,7 @@ class ResponseBuilder:
         """Build the messages that an event causes; there may be none."""
         match event:
             case SegmentSamples(utterance, spoken, samples):
+                self._report.decoded()
                 self._start(utterance)
                 yield from self._words(
                     self._word_times.update(utterance, spoken, self._segment_start)

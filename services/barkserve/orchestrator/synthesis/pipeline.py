@@ -147,6 +147,7 @@ class Pipeline:
                     self.spoken.reports["semantic"] = response.finished.report
                     self.spoken.finish_reason = response.finished.finish_reason
                     continue
+                self._arrived("semantic")
                 self.spoken.semantic.extend(response.tokens.tokens)
                 self.spoken.characters.extend(response.tokens.characters)
                 if response.tokens.tokens:
@@ -174,6 +175,7 @@ class Pipeline:
             if response.HasField("finished"):
                 self.spoken.reports["coarse"] = response.finished.report
                 continue
+            self._arrived("coarse")
             self.spoken.coarse.extend(response.frames.codes)
             yield response.frames.codes
         size = self._stages.config.codebook_size
@@ -196,12 +198,16 @@ class Pipeline:
                 if response.HasField("finished"):
                     self.spoken.reports["fine"] = response.finished.report
                     continue
+                self._arrived("fine")
                 self.spoken.fine.extend(response.frames.codes)
                 yield response.frames.codes
         except Exception as error:
             self.next_history.fail("fine", error)
             raise
         self._finish("fine", history, self.spoken.fine)
+
+    def _arrived(self, stage: HistoryStage) -> None:
+        self.spoken.arrived(stage, asyncio.get_running_loop().time())
 
     def _finish(self, stage: HistoryStage, history: Sequence[int], own: Sequence[int]) -> None:
         extended = extend_history(history, own, self._history_sizes[stage])

@@ -33,6 +33,14 @@ class Utterance:
 
 
 @dataclass
+class OutputTimes:
+    """When the first and the last output of a stage arrived, in the event loop's time."""
+
+    first_s: float
+    last_s: float
+
+
+@dataclass
 class Spoken:
     """What the stages have produced of an utterance; complete once its samples have ended.
 
@@ -44,6 +52,7 @@ class Spoken:
         fine: codes of all codebooks, frame by frame.
         finish_reason: why the semantic stage ended.
         reports: one of each stage that has finished, without the codec's.
+        output_times: of each stage with an output, without the codec's.
     """
 
     semantic: list[int] = field(default_factory=list)
@@ -52,3 +61,8 @@ class Spoken:
     fine: list[int] = field(default_factory=list)
     finish_reason: "common_pb2.FinishReason" = common_pb2.FINISH_REASON_UNSPECIFIED
     reports: dict[StageName, common_pb2.StageReport] = field(default_factory=dict)
+    output_times: dict[StageName, OutputTimes] = field(default_factory=dict)
+
+    def arrived(self, stage: StageName, now_s: float) -> None:
+        """Note that an output of a stage arrived."""
+        self.output_times.setdefault(stage, OutputTimes(now_s, now_s)).last_s = now_s

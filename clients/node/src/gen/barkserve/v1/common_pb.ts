@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file barkserve/v1/common.proto.
  */
 export const file_barkserve_v1_common: GenFile = /*@__PURE__*/
-  fileDesc("ChliYXJrc2VydmUvdjEvY29tbW9uLnByb3RvEgxiYXJrc2VydmUudjEiVAoNSGlzdG9yeVByb21wdBIXCg9zZW1hbnRpY19wcm9tcHQYASADKAUSFQoNY29hcnNlX3Byb21wdBgCIAMoBRITCgtmaW5lX3Byb21wdBgDIAMoBSKQAQoIU2FtcGxpbmcSGAoLdGVtcGVyYXR1cmUYASABKAJIAIgBARISCgV0b3BfaxgCIAEoBUgBiAEBEhIKBXRvcF9wGAMgASgCSAKIAQESEwoGZ3JlZWR5GAQgASgISAOIAQFCDgoMX3RlbXBlcmF0dXJlQggKBl90b3Bfa0IICgZfdG9wX3BCCQoHX2dyZWVkeSJYCgtTdGFnZVJlcG9ydBIUCgxvdXRwdXRfY291bnQYASABKAMSEAoIcXVldWVfbXMYAiABKAESEgoKY29tcHV0ZV9tcxgDIAEoARINCgVzdGFnZRgEIAEoCSpjCgxEZWxpdmVyeU1vZGUSHQoZREVMSVZFUllfTU9ERV9VTlNQRUNJRklFRBAAEhsKF0RFTElWRVJZX01PREVfU1RSRUFNSU5HEAESFwoTREVMSVZFUllfTU9ERV9FWEFDVBACKpcBCgxGaW5pc2hSZWFzb24SHQoZRklOSVNIX1JFQVNPTl9VTlNQRUNJRklFRBAAEhYKEkZJTklTSF9SRUFTT05fU1RPUBABEhgKFEZJTklTSF9SRUFTT05fTEVOR1RIEAISGQoVRklOSVNIX1JFQVNPTl9TSUxFTkNFEAMSGwoXRklOSVNIX1JFQVNPTl9DQU5DRUxMRUQQBEJ6ChZpby5naXRodWIuYmFya3NlcnZlLnYxQgtDb21tb25Qcm90b1ABWkJnaXRodWIuY29tL2JhcmtzZXJ2ZS9iYXJrc2VydmUvY2xpZW50cy9nby9iYXJrc2VydmUvdjE7YmFya3NlcnZldjGqAgxCYXJrc2VydmUuVjFiBnByb3RvMw");
+  fileDesc("ChliYXJrc2VydmUvdjEvY29tbW9uLnByb3RvEgxiYXJrc2VydmUudjEiVAoNSGlzdG9yeVByb21wdBIXCg9zZW1hbnRpY19wcm9tcHQYASADKAUSFQoNY29hcnNlX3Byb21wdBgCIAMoBRITCgtmaW5lX3Byb21wdBgDIAMoBSKQAQoIU2FtcGxpbmcSGAoLdGVtcGVyYXR1cmUYASABKAJIAIgBARISCgV0b3BfaxgCIAEoBUgBiAEBEhIKBXRvcF9wGAMgASgCSAKIAQESEwoGZ3JlZWR5GAQgASgISAOIAQFCDgoMX3RlbXBlcmF0dXJlQggKBl90b3Bfa0IICgZfdG9wX3BCCQoHX2dyZWVkeSKJAQoLU3RhZ2VSZXBvcnQSFAoMb3V0cHV0X2NvdW50GAEgASgDEhAKCHF1ZXVlX21zGAIgASgBEhIKCmNvbXB1dGVfbXMYAyABKAESDQoFc3RhZ2UYBCABKAkSFwoPZmlyc3Rfb3V0cHV0X21zGAUgASgBEhYKDmxhc3Rfb3V0cHV0X21zGAYgASgBKmMKDERlbGl2ZXJ5TW9kZRIdChlERUxJVkVSWV9NT0RFX1VOU1BFQ0lGSUVEEAASGwoXREVMSVZFUllfTU9ERV9TVFJFQU1JTkcQARIXChNERUxJVkVSWV9NT0RFX0VYQUNUEAIqlwEKDEZpbmlzaFJlYXNvbhIdChlGSU5JU0hfUkVBU09OX1VOU1BFQ0lGSUVEEAASFgoSRklOSVNIX1JFQVNPTl9TVE9QEAESGAoURklOSVNIX1JFQVNPTl9MRU5HVEgQAhIZChVGSU5JU0hfUkVBU09OX1NJTEVOQ0UQAxIbChdGSU5JU0hfUkVBU09OX0NBTkNFTExFRBAEQnoKFmlvLmdpdGh1Yi5iYXJrc2VydmUudjFCC0NvbW1vblByb3RvUAFaQmdpdGh1Yi5jb20vYmFya3NlcnZlL2JhcmtzZXJ2ZS9jbGllbnRzL2dvL2JhcmtzZXJ2ZS92MTtiYXJrc2VydmV2MaoCDEJhcmtzZXJ2ZS5WMWIGcHJvdG8z");
 
 /**
  * A voice: the tokens of earlier speech, which each model continues. Suno calls it a history prompt.
@@ -125,6 +125,21 @@ export type StageReport = Message<"barkserve.v1.StageReport"> & {
    * @generated from field: string stage = 4;
    */
   stage: string;
+
+  /**
+   * Only in SynthesisFinished: milliseconds from the arrival of the request to the stage's first output, as the
+   * orchestrator received it. 0: no output, or an older server.
+   *
+   * @generated from field: double first_output_ms = 5;
+   */
+  firstOutputMs: number;
+
+  /**
+   * The same for the stage's last output.
+   *
+   * @generated from field: double last_output_ms = 6;
+   */
+  lastOutputMs: number;
 };
 
 /**
