@@ -15,17 +15,19 @@ from barkserve.checkpoint.codec import Codec
 from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.codec.decoder import Decoder
 from barkserve.codec.generator import CodecGenerator, CodecRun
-from barkserve.codec.job import Decoded, DecodeJob, batch_key, max_job_frames
+from barkserve.codec.job import Decoded, DecodeJob, JobPlan
 from barkserve.engine.batcher import Batcher
+from barkserve.engine.graphs import Graphs
 from barkserve.models.encodec import EncodecDecoder
 from barkserve.models.loading import Placement, load_codec
 from fixtures.checkpoints import ODD, TINY, CheckpointSpec, reference
+from tests.engine.test_graphs import FakeCapture
 from tests.support.fakes import FakeCodec, FakeDecoder, Gate, until
 
 CheckpointOf = Callable[[CheckpointSpec], Path]
 Loaded = tuple[CheckpointSpec, Path, EncodecDecoder]
 CODEC = FakeCodec()
-MAX_FRAMES = max_job_frames(CODEC)
+AS_THEY_ARRIVE, IN_PIECES = JobPlan.as_they_arrive(CODEC), JobPlan.in_pieces(CODEC)
 HOP = 4
 
 
@@ -69,6 +71,7 @@ def decode_all(
     utterances: Sequence[Sequence[np.ndarray]],
     produced: int = 0,
     max_batch: int = 4,
+    plan: JobPlan | None = None,
 ) -> list[np.ndarray]:
     """Decode several utterances concurrently."""
 
@@ -76,7 +79,7 @@ def decode_all(
         batcher = Batcher(decoder.decode, max_batch)
         await batcher.start()
         try:
-            generator = CodecGenerator(batcher, codec)
+            generator = CodecGenerator(batcher, codec, plan)
             jobs = (decode(generator, chunks, produced) for chunks in utterances)
             return list(await asyncio.gather(*jobs))
         finally:
@@ -114,46 +117,64 @@ def test_concurrent_streams_equal_transformers(codec: Loaded) -> None:
         np.testing.assert_allclose(samples, transformers_samples(folder, codes), atol=2e-6)
 
 
+@settings(max_examples=3, deadline=None)
+@given(frames=st.integers(1, 100), sizes=st.lists(st.integers(1, 50), max_size=8))
+def test_padded_pieces_equal_transformers(codec: Loaded, frames: int, sizes: list[int]) -> None:
+    spec, folder, model = codec
+    codes = random_codes(frames, spec.n_fine_codebooks, spec.codebook_size)
+    plan = JobPlan.in_pieces(model.config)
+    decoder = Decoder(model, plan, Graphs(FakeCapture()), max_batch=3)
+    (samples,) = decode_all(decoder, model.config, [cut(codes, sizes)], plan=plan)
+    np.testing.assert_allclose(samples, transformers_samples(folder, codes), atol=2e-6)
+
+
 @settings(max_examples=5, deadline=None)
-@given(sizes=st.lists(st.lists(st.integers(1, MAX_FRAMES), min_size=3), min_size=2, max_size=4))
-def test_batched_chunks_of_any_length_equal_single_ones(
-    codec: Loaded, sizes: list[list[int]]
+@given(sizes=st.lists(st.integers(1, 40), max_size=9), produced=st.integers(0, 3000))
+def test_padded_pieces_give_the_same_bytes_for_any_split(
+    codec: Loaded, sizes: list[int], produced: int
 ) -> None:
-    """Each row equals the same row decoded alone in every batch, whatever its padding."""
+    """One seed is one waveform, in any chunks, and resumed."""
     spec, _, model = codec
-    decoder = Decoder(model)
-    books, size = spec.n_fine_codebooks, spec.codebook_size
-    begun = [
-        decoder.decode([DecodeJob(random_codes(20, books, size, row), None)])[0]
-        for row in range(len(sizes))
+    plan = JobPlan.in_pieces(model.config)
+    decoder = Decoder(model, plan, Graphs(FakeCapture()), max_batch=2)
+    codes = random_codes(80, spec.n_fine_codebooks, spec.codebook_size)
+    (whole,) = decode_all(decoder, model.config, [[codes]], plan=plan)
+    (parts,) = decode_all(decoder, model.config, [cut(codes, sizes)], produced, plan=plan)
+    assert parts.tobytes() == whole[produced:].tobytes()
+
+
+def test_padded_pieces_of_several_streams_equal_single_ones(codec: Loaded) -> None:
+    """A CPU computes the last elements of a tensor in another way: bytes may differ by the row."""
+    spec, _, model = codec
+    plan = JobPlan.in_pieces(model.config)
+    decoder = Decoder(model, plan, Graphs(FakeCapture()), max_batch=4)
+    utterances = [
+        random_codes(60 + row, spec.n_fine_codebooks, spec.codebook_size, seed=row)
+        for row in range(5)
     ]
-    together, alone = [each.state for each in begun], [each.state for each in begun]
-    for turn, lengths in enumerate(zip(*sizes, strict=False)):
-        codes = [random_codes(n, books, size, 99 * turn + row) for row, n in enumerate(lengths)]
-        passed = decoder.decode([DecodeJob(*job) for job in zip(codes, together, strict=True)])
-        for row, job in enumerate(zip(codes, alone, strict=True)):
-            (expected,) = decoder.decode([DecodeJob(*job)])
-            np.testing.assert_allclose(passed[row].samples, expected.samples, atol=1e-6)
-            torch.testing.assert_close(passed[row].state, expected.state, atol=1e-5, rtol=1e-5)
-            together[row], alone[row] = passed[row].state, expected.state
+    chunks = [cut(codes, [7 + 3 * row] * 9) for row, codes in enumerate(utterances)]
+    together = decode_all(decoder, model.config, chunks, plan=plan)
+    for codes, ours in zip(utterances, together, strict=True):
+        (alone,) = decode_all(decoder, model.config, [[codes]], plan=plan)
+        np.testing.assert_allclose(ours, alone, atol=1e-6)
 
 
-@given(st.integers(1, MAX_FRAMES), st.integers(1, MAX_FRAMES))
-def test_chunks_share_a_batch_unless_heavily_padded(one: int, other: int) -> None:
-    keys = {batch_key(DecodeJob(random_codes(n), torch.zeros(1)), MAX_FRAMES) for n in (one, other)}
-    short, long = sorted((one, other))
-    if len(keys) == 1:
-        assert long <= max(16, 2 * short)
-    elif long <= 16:
-        raise AssertionError("a few frames cost nothing")
-    assert all(frames >= short for frames, _ in keys)
+def test_padded_pieces_of_all_streams_share_a_batch() -> None:
+    def key(frames: int, begun: bool) -> object:
+        state = torch.zeros(1) if begun else None
+        return IN_PIECES.batch_key(DecodeJob(random_codes(frames), state))
+
+    assert len({key(frames, begun=True) for frames in (1, 5, 24)}) == 1
+    assert len({key(frames, begun=False) for frames in (7, 22, 24)}) == 1
+    assert key(7, begun=True) != key(7, begun=False)
+    assert key(6, begun=False) not in (key(7, begun=False), key(5, begun=False))
 
 
-def test_first_chunks_share_a_batch_only_at_equal_length() -> None:
-    keys = [batch_key(DecodeJob(random_codes(n), None), MAX_FRAMES) for n in (22, 23)]
+def test_jobs_that_are_not_padded_share_a_batch_at_equal_length() -> None:
     later = DecodeJob(random_codes(22), torch.zeros(1))
-    assert keys[0] != keys[1]
-    assert keys[0] != batch_key(later, MAX_FRAMES)
+    keys = [AS_THEY_ARRIVE.batch_key(DecodeJob(random_codes(n), None)) for n in (22, 23, 22)]
+    assert keys[0] == keys[2] != keys[1]
+    assert AS_THEY_ARRIVE.batch_key(later) not in keys
 
 
 @settings(deadline=None)
@@ -196,7 +217,25 @@ def test_first_chunk_is_long_enough_and_none_is_too_long(
     recorder = ShapeRecorder(HOP)
     decode_all(recorder, CODEC, [cut(random_codes(sum(arrives)), arrives)])
     assert recorder.shapes == [(frames, index == 0) for index, frames in enumerate(passes)]
-    assert max(passes) <= MAX_FRAMES
+
+
+@pytest.mark.parametrize(
+    ("arrives", "passes"),
+    [
+        ([22], [22]),
+        ([22, 2, 1], [22, 24, 1]),
+        ([1, 2, 3], [6]),
+        ([7, 60], [7, 24, 24, 19]),
+        ([24, 24], [24, 24]),
+    ],
+)
+def test_incomplete_pieces_are_decoded_again(arrives: list[int], passes: list[int]) -> None:
+    recorder = ShapeRecorder(HOP, plan=IN_PIECES)
+    codes = random_codes(sum(arrives))
+    codec = FakeCodec(hop_length=HOP)
+    (samples,) = decode_all(recorder, codec, [cut(codes, arrives)], plan=IN_PIECES)
+    assert [frames for frames, _ in recorder.shapes] == passes
+    np.testing.assert_array_equal(samples, recorder.samples(codes))
 
 
 def test_empty_utterance_gives_no_samples() -> None:

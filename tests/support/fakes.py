@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from barkserve.codec.job import Decoded, DecodeJob, batch_key, max_job_frames
+from barkserve.codec.job import Decoded, DecodeJob, JobPlan
 from barkserve.engine.device_residency import DeviceResidency
 from barkserve.engine.engine import Engine, Runner
 from barkserve.engine.request import Request, SamplingParams
@@ -281,13 +281,12 @@ class FakeDecoder:
     hop_length: int
     gate: Callable[[], object] | None = None
     batches: list[int] = field(default_factory=list)
+    plan: JobPlan = field(default_factory=lambda: JobPlan.as_they_arrive(FakeCodec()))
 
     def decode(self, jobs: list[DecodeJob]) -> list[Decoded]:
         """Decode one batch of one shape."""
         self.batches.append(len(jobs))
-        assert len({batch_key(job, max_job_frames(FakeCodec())) for job in jobs}) == 1, (
-            "jobs of several shapes in a batch"
-        )
+        assert len(set(map(self.plan.batch_key, jobs))) == 1, "jobs of several shapes in a batch"
         if self.gate is not None:
             self.gate()
         return [self._decode(job) for job in jobs]

@@ -11,6 +11,7 @@ from barkserve.building.stage import (
 )
 from barkserve.codec.decoder import Decoder
 from barkserve.codec.generator import CodecGenerator
+from barkserve.codec.job import JobPlan
 from barkserve.codec.servicer import CodecServicer
 from barkserve.config.stages import CodecOptions
 from barkserve.engine.warm_up import start_with_warm_up
@@ -28,13 +29,16 @@ def build(options: CodecOptions, metrics: Metrics) -> Service:
     thread = make_thread(options)
     checkpoint, placement = open_checkpoint(options)
     model = load_codec(checkpoint, placement)
-    decoder = Decoder(model, make_graphs(placement))
+    codec, graphs = checkpoint.bark.codec, make_graphs(placement)
     max_batch = max_batch_of(options, placement, on_gpu=16)
-    decoder.capture(max_batch)
+    batched = graphs is not None or max_batch > 1
+    plan = JobPlan.in_pieces(codec) if batched else JobPlan.as_they_arrive(codec)
+    decoder = Decoder(model, plan, graphs, max_batch)
+    decoder.capture()
     batcher, admission = make_batcher(
         options, decoder.decode, decoder.offload, thread, max_batch, metrics
     )
-    generator = CodecGenerator(batcher, checkpoint.bark.codec)
+    generator = CodecGenerator(batcher, codec, plan)
     servicer = CodecServicer(generator, checkpoint.bark, admission, metrics)
     register = register_with(codec_pb2_grpc.add_CodecServiceServicer_to_server, servicer)
     books = checkpoint.bark.fine_generation.n_fine_codebooks

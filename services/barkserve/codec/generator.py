@@ -4,6 +4,7 @@ The samples do not depend on how the frames are split.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from time import monotonic, perf_counter
 
@@ -12,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from barkserve.checkpoint.codec import Codec
-from barkserve.codec.job import Decoded, DecodeJob, batch_key, max_job_frames
+from barkserve.codec.job import Decoded, DecodeJob, JobPlan
 from barkserve.engine.batcher import Batcher
 from barkserve.engine.playback import Playback
 
@@ -38,12 +39,18 @@ class CodecGenerator:
     Args:
         batcher: runs DecodeJobs.
         codec: the codec's rates and limits.
+        plan: how utterances are cut into jobs; None: as they arrive.
     """
 
-    def __init__(self, batcher: Batcher[DecodeJob, Decoded], codec: Codec) -> None:
+    def __init__(
+        self,
+        batcher: Batcher[DecodeJob, Decoded],
+        codec: Codec,
+        plan: JobPlan | None = None,
+    ) -> None:
         self._batcher = batcher
         self._codec = codec
-        self._max_frames = max_job_frames(codec)
+        self._plan = plan or JobPlan.as_they_arrive(codec)
 
     async def generate(
         self,
@@ -63,21 +70,15 @@ class CodecGenerator:
         Yields:
             (n,) float32 samples, in order.
         """
-        state: torch.Tensor | None = None
         skip = run.made = produced
         playback = Playback(self._codec.sample_rate * speaking_rate)
-        async for codes in self._chunks(frames):
-            started = perf_counter()
-            job = DecodeJob(codes, state)
-            deadline = playback.deadline(monotonic())
-            decoded = await self._batcher.submit(batch_key(job, self._max_frames), job, deadline)
-            state = decoded.state
-            run.compute_s += perf_counter() - started
-            samples, skip = decoded.samples[skip:], max(0, skip - len(decoded.samples))
-            run.made += len(samples)
-            playback.publish(len(samples), monotonic())
-            if len(samples):
-                yield samples
+        async with aclosing(self._decoded(frames, playback, run)) as parts:
+            async for decoded in parts:
+                samples, skip = decoded[skip:], max(0, skip - len(decoded))
+                run.made += len(samples)
+                playback.publish(len(samples), monotonic())
+                if len(samples):
+                    yield samples
 
     async def warm_up(self, codebooks: int) -> AsyncGenerator[NDArray[np.float32], None]:
         """Decode a first chunk and later ones. The output is meaningless."""
@@ -89,25 +90,36 @@ class CodecGenerator:
         async for samples in self.generate(chunks(), 0, CodecRun()):
             yield samples
 
+    async def _decoded(
+        self, frames: AsyncIterator[NDArray[np.int64]], playback: Playback, run: CodecRun
+    ) -> AsyncGenerator[NDArray[np.float32], None]:
+        """Run one job after the other. Yields their new samples."""
+        state: torch.Tensor | None = None
+        pending: NDArray[np.int64] | None = None  # frames from the start of the current job on
+        done = 0  # of them, decoded as part of an incomplete piece
+        async for codes in self._chunks(frames):
+            pending = codes if pending is None else np.concatenate([pending, codes])
+            while done < len(pending):
+                job = DecodeJob(pending[: self._plan.frames], state)
+                started, deadline = perf_counter(), playback.deadline(monotonic())
+                decoded = await self._batcher.submit(self._plan.batch_key(job), job, deadline)
+                run.compute_s += perf_counter() - started
+                yield decoded.samples[done * self._codec.hop_length :]
+                done = len(job.codes)
+                if self._plan.completes(job):
+                    state, pending, done = decoded.state, pending[done:], 0
+
     async def _chunks(
         self, frames: AsyncIterator[NDArray[np.int64]]
     ) -> AsyncGenerator[NDArray[np.int64], None]:
-        """Split the frames into chunks of one job each. Joins frames for the first chunk."""
+        """Join frames for the first job, which must not be too short."""
         held: list[NDArray[np.int64]] = []
         started = False
         async for codes in frames:
             held.append(codes)
-            if not started and sum(map(len, held)) < self._codec.first_frames:
-                continue
-            started = True
-            for chunk in self._split(held):
-                yield chunk
-            held = []
-        for chunk in self._split(held):
-            yield chunk
-
-    def _split(self, held: list[NDArray[np.int64]]) -> list[NDArray[np.int64]]:
-        if not held:
-            return []
-        codes, size = np.concatenate(held), self._max_frames
-        return [codes[start : start + size] for start in range(0, len(codes), size)]
+            started = started or sum(map(len, held)) >= self._plan.first_frames
+            if started:
+                yield np.concatenate(held)
+                held = []
+        if held:
+            yield np.concatenate(held)

@@ -4,9 +4,11 @@ CUDA and ROCm builds of torch both call their devices "cuda". Apple's GPUs are c
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 from barkserve.errors import StartupError
 
@@ -113,6 +115,13 @@ class DeviceCapabilities:
                 "begin with 0"
             )
         return cls.of(device, runtime)
+
+    def upload(self, array: NDArray[Any]) -> Tensor:
+        """Copy an array to the device, without waiting for earlier work if memory can be pinned."""
+        tensor = torch.from_numpy(array)
+        if self.pins_memory:
+            return tensor.pin_memory().to(self.device, non_blocking=True)
+        return tensor.to(self.device)
 
     def synchronize(self) -> None:
         """Wait for all work on the device. Raises torch's error if the device is lost."""

@@ -5,7 +5,6 @@ and EncodecResidualVectorQuantizer.decode.
 """
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -47,7 +46,7 @@ class EncodecDecoder(nn.Module):
         hop_length: samples per frame.
         first_frames: minimum length of an utterance's first chunk. A shorter one would be padded
             differently than the whole utterance.
-        state_sizes: sizes of a row's state: of before_lstm, of lstm and of after_lstm.
+        state_size: numbers in a row's state.
     """
 
     def __init__(self, config: EncodecConfig, num_codebooks: int) -> None:
@@ -61,67 +60,42 @@ class EncodecDecoder(nn.Module):
         )
         self.layers = nn.ModuleList(_decoder_layers(config))
         self.first_frames = config.first_frames
-        parts = (self.layers[:1], self.layers[1:2], self.layers[2:])
-        self.state_sizes = [_state_size(part) for part in parts]
+        self.state_size = sum(
+            math.prod(part.state_shape)
+            for part in self.modules()
+            if isinstance(part, StatefulLayer)
+        )
 
-    def forward(
-        self, codes: Tensor, state: Tensor | None, lengths: Sequence[int] | None = None
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, codes: Tensor, state: Tensor | None) -> tuple[Tensor, Tensor]:
         """Decode the next frames.
 
         Args:
             codes: (B, T, num_codebooks) int64. At the start T >= first_frames, unless the utterance
-                is shorter; later T >= 1.
+                is shorter; later T >= 1. Rows may be padded on the right with arbitrary codes.
             state: the state that the previous call returned; None at the start of an utterance.
-            lengths: frames of each row, if they differ; needs a state. Codes after a row's last
-                frame are arbitrary, and so are the samples there.
 
         Returns:
-            (B, T * hop_length) samples, and the next state, (B, sum of state_sizes).
+            (B, T * hop_length) samples, and the next state, (B, state_size).
         """
-        before = self.split(state)
-        ends = None if lengths is None else torch.tensor(lengths, device=codes.device)
-        x, first = self.before_lstm(codes, before[0], ends)
-        x, second = self.run_lstm(x, before[1], lengths)
-        samples, third = self.after_lstm(x, before[2], ends)
-        return samples, torch.cat([first, second, third], dim=1)
-
-    def split(self, state: Tensor | None) -> Sequence[Tensor | None]:
-        """Split a state into its three parts."""
-        return [None] * 3 if state is None else torch.split(state, self.state_sizes, dim=1)
-
-    def before_lstm(
-        self, codes: Tensor, state: Tensor | None, ends: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """Run the layers before the LSTM: (B, T, num_codebooks) to (B, C, T)."""
         vectors = [book[codes[:, :, index]] for index, book in enumerate(self.codebooks)]
         x = torch.stack(vectors).sum(dim=0).transpose(1, 2)  # (B, codebook_dim, T)
-        return _run_all(self.layers[:1], x, state, ends)
+        cursor = _Cursor(state)
+        for layer in self.layers:
+            x = _run(layer, x, cursor)
+        return x[:, 0], torch.cat(cursor.after, dim=1)
 
-    def run_lstm(
-        self, x: Tensor, state: Tensor | None, lengths: Sequence[int] | None
-    ) -> tuple[Tensor, Tensor]:
-        """Run the LSTM: (B, C, T) to the same shape. It needs the lengths of rows on the host."""
-        lstm = self.layers[1]
-        assert isinstance(lstm, StreamingLSTM)
-        before = None if state is None else state.reshape(-1, *lstm.state_shape)
-        x, after = lstm(x, before, lengths)
-        return x, after.flatten(1)
-
-    def after_lstm(
-        self, x: Tensor, state: Tensor | None, ends: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
-        """Run the layers after the LSTM: (B, C, T) to (B, T * hop_length)."""
-        x, after = _run_all(self.layers[2:], x, state, ends)
-        return x[:, 0], after
+    def run_lstm_stepwise(self) -> None:
+        """Run the LSTM with kernels that a graph can capture."""
+        for layer in self.layers:
+            if isinstance(layer, StreamingLSTM):
+                layer.stepwise = True
 
 
 class _Cursor:
-    """Hands each layer its part of the state, collects the next parts, and tracks row ends."""
+    """Hands each layer its part of the state, and collects the next parts."""
 
-    def __init__(self, state: Tensor | None, ends: Tensor | None) -> None:
+    def __init__(self, state: Tensor | None) -> None:
         self._before = state
-        self._ends = ends
         self._at = 0
         self.after: list[Tensor] = []
 
@@ -132,25 +106,9 @@ class _Cursor:
             own = self._before.narrow(1, self._at, size)
             before = own.reshape(len(own), *layer.state_shape)
             self._at += size
-        x, after = layer(x, before, self._ends)
+        x, after = layer(x, before)
         self.after.append(after.flatten(1))
-        if self._ends is not None and isinstance(layer, StreamingConvTranspose1d):
-            self._ends = self._ends * layer.stride
         return x
-
-
-def _run_all(
-    layers: nn.ModuleList, x: Tensor, state: Tensor | None, ends: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    cursor = _Cursor(state, ends)
-    for layer in layers:
-        x = _run(layer, x, cursor)
-    return x, torch.cat(cursor.after, dim=1)
-
-
-def _state_size(layers: nn.ModuleList) -> int:
-    stateful = (part for part in layers.modules() if isinstance(part, StatefulLayer))
-    return sum(math.prod(part.state_shape) for part in stateful)
 
 
 def _run(layer: nn.Module, x: Tensor, cursor: _Cursor) -> Tensor:
