@@ -68,6 +68,7 @@ def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
         budget=Budget.from_config(
             folder.bark, letters_only=has_letters_only_tokenizer(folder.path)
         ),
+        languages=library.languages(),
         limits=_limits(options),
         quotas=quotas,
         metrics=metrics,

@@ -1,7 +1,7 @@
 """SemanticService over gRPC: converts messages for the generator."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 
 import numpy as np
@@ -26,6 +26,8 @@ Response = semantic_pb2.SemanticServiceGenerateResponse
 
 CHARACTERS_PER_SECOND = 15
 """Approximate speaking rate, used to estimate the backlog."""
+
+MAX_SKIPPED = 100
 
 
 class SemanticServicer(semantic_pb2_grpc.SemanticServiceServicer):
@@ -66,6 +68,7 @@ class SemanticServicer(semantic_pb2_grpc.SemanticServiceServicer):
             text = following.text
             # In a thread: spelling a text out can take tens of milliseconds.
             request, characters = await asyncio.to_thread(self._request, config, text)
+            skipped = await asyncio.to_thread(self._encoder.skipped, text)
             run = SemanticRun()
             work.given_s = len(text) / CHARACTERS_PER_SECOND
             async with aclosing(self._generator.generate(request, run)) as steps:
@@ -73,7 +76,7 @@ class SemanticServicer(semantic_pb2_grpc.SemanticServiceServicer):
                     self._metrics.produced(len(step.tokens))
                     work.made_s += len(step.tokens) / self._generation.semantic_rate_hz
                     yield Response(tokens=_tokens(step, characters))
-            yield Response(finished=_finished(run))
+            yield Response(finished=_finished(run, skipped))
 
     def _request(
         self, config: semantic_pb2.SemanticConfig, text: str
@@ -116,7 +119,9 @@ def _tokens(
     return semantic_pb2.SemanticTokens(tokens=step.tokens, characters=spoken)
 
 
-def _finished(run: SemanticRun) -> semantic_pb2.SemanticFinished:
+def _finished(
+    run: SemanticRun, skipped: Sequence[tuple[int, int]]
+) -> semantic_pb2.SemanticFinished:
     reason = common_pb2.FINISH_REASON_STOP if run.stopped else common_pb2.FINISH_REASON_LENGTH
     report = common_pb2.StageReport(
         stage="semantic",
@@ -124,4 +129,10 @@ def _finished(run: SemanticRun) -> semantic_pb2.SemanticFinished:
         queue_ms=convert.milliseconds(run.queue_s),
         compute_ms=convert.milliseconds(run.compute_s),
     )
-    return semantic_pb2.SemanticFinished(finish_reason=reason, report=report)
+    return semantic_pb2.SemanticFinished(
+        finish_reason=reason,
+        report=report,
+        skipped=[
+            semantic_pb2.CharacterSpan(start=start, end=end) for start, end in skipped[:MAX_SKIPPED]
+        ],
+    )

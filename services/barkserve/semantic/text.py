@@ -10,6 +10,7 @@ from tokenizers import Encoding, Tokenizer, models, normalizers, pre_tokenizers
 from barkserve.checkpoint.folder import CheckpointFolder, read_json_object
 from barkserve.errors import CheckpointError, NothingToSpeak, TextTooLong
 from barkserve.semantic.spelling.spell_out import spell_out
+from barkserve.semantic.spelling.unreadable import unreadable
 from barkserve.semantic.text_with_offsets import TextWithOffsets
 from barkserve.speakable import speakable
 
@@ -90,6 +91,19 @@ class TextEncoder:
         prepared = self._prepare(text)
         starts = [start for start, _ in self._tokenize(prepared.text).offsets]
         return np.array([prepared.source[start] for start in starts], np.int64)
+
+    def skipped(self, text: str) -> list[tuple[int, int]]:
+        """Return the parts of a text that encode() passes over, first and last + 1 character."""
+        if self._prepare is spell_out:
+            return unreadable(text)
+        prepared, model = normalize(text), self._tokenizer.model
+        unknown = self._tokenizer.token_to_id(getattr(model, "unk_token", None) or "[UNK]")
+        encoding = self._tokenize(prepared.text)
+        return [
+            (prepared.source[start], prepared.source[end - 1] + 1)
+            for number, (start, end) in zip(encoding.ids, encoding.offsets, strict=True)
+            if number == unknown
+        ]
 
     def last_spoken(self, text: str) -> int:
         """Return the index of the last of encode()'s ids that stands for a spoken character."""

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from barkserve.v1 import common_pb2 as barkserve_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x62\x61rkserve/v1/semantic.proto\x12\x0c\x62\x61rkserve.v1\x1a\x19\x62\x61rkserve/v1/common.proto\"k\n\x1eSemanticServiceGenerateRequest\x12.\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1c.barkserve.v1.SemanticConfigH\x00\x12\x0e\n\x04text\x18\x02 \x01(\tH\x00\x42\t\n\x07request\"\xf0\x01\n\x0eSemanticConfig\x12\x17\n\x0fsemantic_prompt\x18\x01 \x03(\x05\x12(\n\x08sampling\x18\x02 \x01(\x0b\x32\x16.barkserve.v1.Sampling\x12\x16\n\tmin_eos_p\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12\x0c\n\x04seed\x18\x04 \x01(\x03\x12\x10\n\x08produced\x18\x05 \x03(\x05\x12\x12\n\nmax_tokens\x18\x06 \x01(\x05\x12\x11\n\talignment\x18\x07 \x01(\x08\x12\x17\n\x0fmax_tail_tokens\x18\x08 \x01(\x05\x12\x15\n\rspeaking_rate\x18\t \x01(\x01\x42\x0c\n\n_min_eos_p\"\x91\x01\n\x1fSemanticServiceGenerateResponse\x12.\n\x06tokens\x18\x01 \x01(\x0b\x32\x1c.barkserve.v1.SemanticTokensH\x00\x12\x32\n\x08\x66inished\x18\x02 \x01(\x0b\x32\x1e.barkserve.v1.SemanticFinishedH\x00\x42\n\n\x08response\"4\n\x0eSemanticTokens\x12\x0e\n\x06tokens\x18\x01 \x03(\x05\x12\x12\n\ncharacters\x18\x02 \x03(\x05\"p\n\x10SemanticFinished\x12\x31\n\rfinish_reason\x18\x01 \x01(\x0e\x32\x1a.barkserve.v1.FinishReason\x12)\n\x06report\x18\x02 \x01(\x0b\x32\x19.barkserve.v1.StageReport2~\n\x0fSemanticService\x12k\n\x08Generate\x12,.barkserve.v1.SemanticServiceGenerateRequest\x1a-.barkserve.v1.SemanticServiceGenerateResponse(\x01\x30\x01\x42|\n\x16io.github.barkserve.v1B\rSemanticProtoP\x01ZBgithub.com/barkserve/barkserve/clients/go/barkserve/v1;barkservev1\xaa\x02\x0c\x42\x61rkserve.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1b\x62\x61rkserve/v1/semantic.proto\x12\x0c\x62\x61rkserve.v1\x1a\x19\x62\x61rkserve/v1/common.proto\"k\n\x1eSemanticServiceGenerateRequest\x12.\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x1c.barkserve.v1.SemanticConfigH\x00\x12\x0e\n\x04text\x18\x02 \x01(\tH\x00\x42\t\n\x07request\"\xf0\x01\n\x0eSemanticConfig\x12\x17\n\x0fsemantic_prompt\x18\x01 \x03(\x05\x12(\n\x08sampling\x18\x02 \x01(\x0b\x32\x16.barkserve.v1.Sampling\x12\x16\n\tmin_eos_p\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12\x0c\n\x04seed\x18\x04 \x01(\x03\x12\x10\n\x08produced\x18\x05 \x03(\x05\x12\x12\n\nmax_tokens\x18\x06 \x01(\x05\x12\x11\n\talignment\x18\x07 \x01(\x08\x12\x17\n\x0fmax_tail_tokens\x18\x08 \x01(\x05\x12\x15\n\rspeaking_rate\x18\t \x01(\x01\x42\x0c\n\n_min_eos_p\"\x91\x01\n\x1fSemanticServiceGenerateResponse\x12.\n\x06tokens\x18\x01 \x01(\x0b\x32\x1c.barkserve.v1.SemanticTokensH\x00\x12\x32\n\x08\x66inished\x18\x02 \x01(\x0b\x32\x1e.barkserve.v1.SemanticFinishedH\x00\x42\n\n\x08response\"4\n\x0eSemanticTokens\x12\x0e\n\x06tokens\x18\x01 \x03(\x05\x12\x12\n\ncharacters\x18\x02 \x03(\x05\"\x9e\x01\n\x10SemanticFinished\x12\x31\n\rfinish_reason\x18\x01 \x01(\x0e\x32\x1a.barkserve.v1.FinishReason\x12)\n\x06report\x18\x02 \x01(\x0b\x32\x19.barkserve.v1.StageReport\x12,\n\x07skipped\x18\x03 \x03(\x0b\x32\x1b.barkserve.v1.CharacterSpan\"+\n\rCharacterSpan\x12\r\n\x05start\x18\x01 \x01(\x05\x12\x0b\n\x03\x65nd\x18\x02 \x01(\x05\x32~\n\x0fSemanticService\x12k\n\x08Generate\x12,.barkserve.v1.SemanticServiceGenerateRequest\x1a-.barkserve.v1.SemanticServiceGenerateResponse(\x01\x30\x01\x42|\n\x16io.github.barkserve.v1B\rSemanticProtoP\x01ZBgithub.com/barkserve/barkserve/clients/go/barkserve/v1;barkservev1\xaa\x02\x0c\x42\x61rkserve.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,8 +41,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SEMANTICSERVICEGENERATERESPONSE']._serialized_end=570
   _globals['_SEMANTICTOKENS']._serialized_start=572
   _globals['_SEMANTICTOKENS']._serialized_end=624
-  _globals['_SEMANTICFINISHED']._serialized_start=626
-  _globals['_SEMANTICFINISHED']._serialized_end=738
-  _globals['_SEMANTICSERVICE']._serialized_start=740
-  _globals['_SEMANTICSERVICE']._serialized_end=866
+  _globals['_SEMANTICFINISHED']._serialized_start=627
+  _globals['_SEMANTICFINISHED']._serialized_end=785
+  _globals['_CHARACTERSPAN']._serialized_start=787
+  _globals['_CHARACTERSPAN']._serialized_end=830
+  _globals['_SEMANTICSERVICE']._serialized_start=832
+  _globals['_SEMANTICSERVICE']._serialized_end=958
 # @@protoc_insertion_point(module_scope)

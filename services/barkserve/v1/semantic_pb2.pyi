@@ -53,9 +53,19 @@ class SemanticTokens(_message.Message):
     def __init__(self, tokens: _Optional[_Iterable[int]] = ..., characters: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class SemanticFinished(_message.Message):
-    __slots__ = ("finish_reason", "report")
+    __slots__ = ("finish_reason", "report", "skipped")
     FINISH_REASON_FIELD_NUMBER: _ClassVar[int]
     REPORT_FIELD_NUMBER: _ClassVar[int]
+    SKIPPED_FIELD_NUMBER: _ClassVar[int]
     finish_reason: _common_pb2.FinishReason
     report: _common_pb2.StageReport
-    def __init__(self, finish_reason: _Optional[_Union[_common_pb2.FinishReason, str]] = ..., report: _Optional[_Union[_common_pb2.StageReport, _Mapping]] = ...) -> None: ...
+    skipped: _containers.RepeatedCompositeFieldContainer[CharacterSpan]
+    def __init__(self, finish_reason: _Optional[_Union[_common_pb2.FinishReason, str]] = ..., report: _Optional[_Union[_common_pb2.StageReport, _Mapping]] = ..., skipped: _Optional[_Iterable[_Union[CharacterSpan, _Mapping]]] = ...) -> None: ...
+
+class CharacterSpan(_message.Message):
+    __slots__ = ("start", "end")
+    START_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    start: int
+    end: int
+    def __init__(self, start: _Optional[int] = ..., end: _Optional[int] = ...) -> None: ...

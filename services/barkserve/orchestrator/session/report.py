@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Sequence
 
 from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.constants import STAGES
@@ -23,6 +24,7 @@ class SessionReport:
     Args:
         config: the checkpoint's.
         warnings: those of the session, for its final message.
+        languages: BCP 47 codes of what the checkpoint speaks; empty if unknown.
         return_voice: whether the final message holds the continuing voice.
         sample_count: samples that the client has received in earlier calls.
 
@@ -35,6 +37,7 @@ class SessionReport:
         self,
         config: BarkConfig,
         warnings: Warnings,
+        languages: Sequence[str],
         *,
         return_voice: bool,
         sample_count: int = 0,
@@ -42,6 +45,7 @@ class SessionReport:
         self.sample_count = sample_count
         self.voice = ContinuingVoice(config)
         self._warnings = warnings
+        self._languages = languages
         self._return_voice = return_voice
         self._segments: deque[speech_pb2.SegmentReport] = deque(maxlen=MAX_SEGMENT_REPORTS)
         self._stages = {stage: common_pb2.StageReport(stage=stage) for stage in STAGES}
@@ -62,7 +66,7 @@ class SessionReport:
             redraws=utterance.redraw,
         )
         self._segments.append(report)
-        warn_about(event, self._warnings)
+        warn_about(event, self._languages, self._warnings)
         if event.finish_reason != common_pb2.FINISH_REASON_STOP:
             self._finish_reason = event.finish_reason
         for stage, stage_report in spoken.reports.items():

@@ -1,15 +1,30 @@
 """Warnings about the way that a segment was spoken."""
 
+from collections.abc import Sequence
+
 from barkserve.orchestrator.synthesis.events import SegmentEnded
 from barkserve.orchestrator.synthesis.utterance import Utterance
+from barkserve.orchestrator.text.unknown_language import unknown_language
 from barkserve.orchestrator.text.warnings import Warnings
 from barkserve.v1 import common_pb2, speech_pb2
 
 
-def warn_about(event: SegmentEnded, warnings: Warnings) -> None:
-    """Warn if a segment met a limit, was silent or was drawn again."""
+def warn_about(event: SegmentEnded, languages: Sequence[str], warnings: Warnings) -> None:
+    """Warn if a segment is in another language, met a limit, lost characters or was drawn again.
+
+    Args:
+        event: the segment.
+        languages: BCP 47 codes of what the checkpoint speaks; empty if unknown.
+        warnings: gets the warnings.
+    """
     segment = event.utterance.segment
     span = segment.start, segment.end
+    language = event.utterance.plan.request.language_code
+    if found := unknown_language(segment.text, language, languages):
+        place = segment.start + found.start, segment.start + found.end
+        warnings.add(speech_pb2.WARNING_CODE_LANGUAGE, found.message, place)
+    for start, end in event.spoken.skipped:
+        warnings.skipped(segment.text[start:end], (segment.start + start, segment.start + end))
     if event.finish_reason == common_pb2.FINISH_REASON_LENGTH:
         message = _limit(event.utterance, len(event.spoken.semantic))
         warnings.add(speech_pb2.WARNING_CODE_LENGTH_LIMIT, message, span)

@@ -1,6 +1,6 @@
 """Speaks one text or context, from its request to its last message. Knows no calls."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 
@@ -44,6 +44,7 @@ class SpeechBackend:
         catalog: the voices that have names or handles.
         voices: finds the voices that requests select.
         budget: the size of a segment.
+        languages: BCP 47 codes of what the checkpoint speaks; empty if unknown.
         limits: the server's limits.
         quotas: count the text of each caller.
         metrics: counts the samples that are sent.
@@ -56,6 +57,7 @@ class SpeechBackend:
     catalog: VoiceCatalog
     voices: VoiceSelector
     budget: Budget
+    languages: Sequence[str]
     limits: Limits
     quotas: CallerQuotas
     metrics: Metrics
@@ -105,6 +107,7 @@ class Session:
         self._report = SessionReport(
             backend.folder.bark,
             self._warnings,
+            backend.languages,
             return_voice=request.return_voice,
             sample_count=request.resume.sample_count,
         )
@@ -155,6 +158,7 @@ class Session:
             self._clock,
             self._deadline,
             self._accept,
+            self._warnings,
         )
         async with (
             aclosing(synthesis.events()) as events,

@@ -146,6 +146,7 @@ class Pipeline:
                 if response.HasField("finished"):
                     self.spoken.reports["semantic"] = response.finished.report
                     self.spoken.finish_reason = response.finished.finish_reason
+                    self.spoken.skipped = [(e.start, e.end) for e in response.finished.skipped]
                     continue
                 self._arrived("semantic")
                 self.spoken.semantic.extend(response.tokens.tokens)

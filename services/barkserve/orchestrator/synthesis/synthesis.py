@@ -32,6 +32,7 @@ from barkserve.orchestrator.synthesis.utterance import Utterance
 from barkserve.orchestrator.text.budget import Budget
 from barkserve.orchestrator.text.feed import TextFeed
 from barkserve.orchestrator.text.segmenter import FlushMark, Segment, split_in_half
+from barkserve.orchestrator.text.warnings import Warnings
 
 SEGMENTS_IN_FLIGHT = 2
 NO_SAMPLES = (
@@ -53,6 +54,7 @@ class Synthesis:
         clock: the client's playback.
         deadline: the client's deadline in the event loop's time, None for none.
         accept: called before each segment; raises if there is no room for the stream.
+        warnings: gets those about segments that are passed over.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Synthesis:
         clock: PlayoutClock,
         deadline: float | None,
         accept: Callable[[], Awaitable[None]],
+        warnings: Warnings,
     ) -> None:
         self._stages = stages
         self._plan = plan
@@ -72,6 +75,7 @@ class Synthesis:
         self._clock = clock
         self._deadline = deadline
         self._accept = accept
+        self._warnings = warnings
         self._free = asyncio.Semaphore(SEGMENTS_IN_FLIGHT)
         self._started: asyncio.Queue[Attempt | FlushMark | Exception | None] = asyncio.Queue()
         self._open: set[Pipeline] = set()
@@ -131,6 +135,8 @@ class Synthesis:
             pass  # its halves follow
         except NothingToSpeak as error:
             self._empty_error = error
+            segment = attempt.pipeline.utterance.segment
+            self._warnings.skipped(segment.text, (segment.start, segment.end))
         finally:
             attempt.pipeline.close()
             self._open.discard(attempt.pipeline)

@@ -51,6 +51,7 @@ class Spoken:
         coarse: codes of the coarse codebooks, frame by frame.
         fine: codes of all codebooks, frame by frame.
         finish_reason: why the semantic stage ended.
+        skipped: parts of the segment that the checkpoint passed over, first and last + 1 character.
         reports: one of each stage that has finished, without the codec's.
         output_times: of each stage with an output, without the codec's.
     """
@@ -60,6 +61,7 @@ class Spoken:
     coarse: list[int] = field(default_factory=list)
     fine: list[int] = field(default_factory=list)
     finish_reason: "common_pb2.FinishReason" = common_pb2.FINISH_REASON_UNSPECIFIED
+    skipped: list[tuple[int, int]] = field(default_factory=list)
     reports: dict[StageName, common_pb2.StageReport] = field(default_factory=dict)
     output_times: dict[StageName, OutputTimes] = field(default_factory=dict)
 

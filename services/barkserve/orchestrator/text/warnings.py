@@ -3,6 +3,8 @@
 from barkserve.v1 import speech_pb2
 
 MAX_WARNINGS = 100
+MAX_SHOWN = 40
+"""Most characters of the text in a message."""
 
 
 class Warnings:
@@ -26,6 +28,15 @@ class Warnings:
             return
         place = None if span is None else speech_pb2.TextSpan(start=span[0], end=span[1])
         self._found[key] = speech_pb2.SpeechWarning(code=code, message=message, text_span=place)
+
+    def skipped(self, text: str, span: tuple[int, int]) -> None:
+        """Add a warning about text that was passed over."""
+        shown = text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "..."
+        self.add(
+            speech_pb2.WARNING_CODE_TEXT_SKIPPED,
+            f"passed over, because this checkpoint cannot speak it: {shown}",
+            span,
+        )
 
     def messages(self) -> list[speech_pb2.SpeechWarning]:
         """All warnings so far, in the order of their discovery."""
