@@ -24,6 +24,7 @@ from barkserve.config.fetch import FetchOptions
 from barkserve.config.process import ServiceOptions
 from barkserve.config.up import UpOptions
 from barkserve.constants import STAGES
+from barkserve.engine.core_share import available_cores
 from barkserve.errors import ReplicaFailed, StartupError
 from barkserve.options import option, port_option
 from barkserve.services import GRPC_SERVICES, SERVICES, ServiceEntry, callees
@@ -201,6 +202,19 @@ def test_up_passes_its_options_to_services_that_have_them() -> None:
         assert ("--voice=v2/a" in words) == (planned.name == "orchestrator")
         assert ("--coarse=127.0.0.1:50053" in words) == (planned.name == "orchestrator")
         assert "--drain-seconds=5.0" in words
+
+
+def test_up_lets_stages_on_a_cpu_share_its_cores() -> None:
+    half = max(1, available_cores() // 2)
+    shared = {name: f"--core-share=/cores:{slot}" for slot, name in enumerate(STAGES)}
+    for options, threads in (
+        (UpOptions(http_port=0), {"codec": half}),
+        (UpOptions(http_port=0, threads=3), dict.fromkeys(STAGES, 3)),
+        (UpOptions(http_port=0, device="cuda"), dict.fromkeys(STAGES, half)),
+    ):
+        for stage in plan_services(options, "/cores")[:-1]:
+            assert shared[stage.name] in stage.arguments
+            assert f"--threads={threads.get(stage.name, 0)}" in stage.arguments
 
 
 @pytest.mark.parametrize(

@@ -45,13 +45,15 @@ class RunningService:
 async def running(service: str, checkpoint: Path, **options: Any) -> AsyncIterator[RunningService]:
     """Run one service with these options on a free port.
 
-    An orchestrator accepts streams by their number, unless the options say otherwise. The speed of
-    this machine must not decide what a test sees.
+    An orchestrator accepts streams by their number, and the fine stage fills with float32 weights,
+    unless the options say otherwise. This machine must not decide what a test sees.
     """
     entry = service_named(service)
     build = import_module(entry.builder).build
     if service == "orchestrator":
         options = {"admission": "count"} | options
+    if service == "fine":
+        options = {"streaming_dtype": "same"} | options
     own = {"checkpoint": str(checkpoint)} if entry.reads_checkpoint else {}
     chosen: Any = entry.options(port=0, metrics_port=0, **own | options)
     tls = TlsFiles.from_options(chosen)

@@ -9,7 +9,7 @@ from barkserve.building.stage import (
 )
 from barkserve.config.stages import FineOptions
 from barkserve.engine.warm_up import start_with_warm_up
-from barkserve.fine.filler import Filler
+from barkserve.fine.filler import Fill, Filler, by_mode
 from barkserve.fine.generator import FineGenerator
 from barkserve.fine.servicer import FineServicer
 from barkserve.fine.windows import ChunkPlan, FineGeometry
@@ -33,9 +33,14 @@ def build(options: FineOptions, metrics: Metrics) -> Service:
     filler = Filler(model, given, books, bark.codebook_size, graphs, thread.note_step)
     max_batch = max_batch_of(options, placement, on_gpu=8)
     filler.capture(max_batch, bark.fine_generation.max_fine_input_length)
-    batcher, admission = make_batcher(
-        options, filler.fill, filler.offload, thread, max_batch, metrics
-    )
+    fill: Fill = filler.fill
+    memory = memory_report(model)
+    if options.streaming_dtype == "auto" and placement.fastest != placement:
+        fast = load_fine(checkpoint, placement.fastest)
+        streaming = Filler(fast, given, books, bark.codebook_size, None, thread.note_step)
+        fill = by_mode(filler.fill, streaming.fill)
+        memory += f"; for STREAMING, {memory_report(fast)}"
+    batcher, admission = make_batcher(options, fill, filler.offload, thread, max_batch, metrics)
     chunks = ChunkPlan(
         options.first_chunk_frames,
         options.chunk_growth,
@@ -47,7 +52,7 @@ def build(options: FineOptions, metrics: Metrics) -> Service:
     generator = FineGenerator(batcher, bark)
     servicer = FineServicer(generator, bark, chunks, admission, metrics)
     register = register_with(fine_pb2_grpc.add_FineServiceServicer_to_server, servicer)
-    start = start_with_warm_up(batcher.start, generator.warm_up, memory_report(model))
+    start = start_with_warm_up(batcher.start, generator.warm_up, memory)
     load = load_of(admission, batcher)
     return Service(
         FINE.full_name,

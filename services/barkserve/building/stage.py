@@ -17,6 +17,7 @@ from barkserve.config.stages import (
     StageOptions,
 )
 from barkserve.engine.batcher import Batcher
+from barkserve.engine.core_share import CoreShare, available_cores
 from barkserve.engine.device_residency import DeviceResidency, Offloadable, State
 from barkserve.engine.engine import Engine
 from barkserve.engine.graphs import Graphs, cuda_capture
@@ -46,8 +47,17 @@ def make_thread(options: StageOptions) -> ModelThread:
     torch.set_num_threads(1)
     begin = partial(torch.set_num_threads, threads)
     device = DeviceCapabilities.parse(options.device)
+    cores = _make_core_share(options) if device.is_host else None
     probe = None if device.is_host else device.synchronize  # after a failed kernel, it raises
-    return ModelThread(begin, probe, options.step_timeout_seconds)
+    return ModelThread(begin, probe, options.step_timeout_seconds, cores)
+
+
+def _make_core_share(options: StageOptions) -> CoreShare | None:
+    """What shares the cores with other stages; None where nothing is shared."""
+    if not options.core_share:
+        return None
+    set_threads = None if options.threads else torch.set_num_threads
+    return CoreShare(options.core_share, available_cores(), set_threads)
 
 
 def open_checkpoint(options: StageOptions) -> tuple[Checkpoint, Placement]:

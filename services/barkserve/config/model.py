@@ -1,6 +1,7 @@
 """The options of checkpoints and models."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from barkserve.errors import StartupError
 from barkserve.options import option
@@ -54,6 +55,19 @@ class SlotOptions:
         "utterances in the key/value cache at once; auto means 16 on a CPU, and on a GPU as many "
         "as fit into a quarter of its free memory, up to --max-streams",
         auto=True,
+    )
+
+
+@dataclass(frozen=True)
+class StreamingOptions:
+    """Options of the fine stage. `barkserve up` passes them on."""
+
+    streaming_dtype: Literal["auto", "same"] = option(
+        "auto",
+        "dtype of the fine model's weights for STREAMING: auto means bfloat16 or int8 instead of "
+        "float32 on a CPU with instructions for it, same means that of --dtype; EXACT always uses "
+        "--dtype",
+        ("auto", "same"),
     )
 
 

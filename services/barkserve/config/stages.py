@@ -2,7 +2,12 @@
 
 from dataclasses import dataclass
 
-from barkserve.config.model import CheckpointOptions, ModelOptions, SlotOptions
+from barkserve.config.model import (
+    CheckpointOptions,
+    ModelOptions,
+    SlotOptions,
+    StreamingOptions,
+)
 from barkserve.config.process import ServiceOptions
 from barkserve.config.texts import METRICS_PORT, PORT
 from barkserve.options import option, port_option
@@ -30,6 +35,12 @@ class StageOptions(ModelOptions, CheckpointOptions, ServiceOptions):
         "time that one pass of the model may take; after that the stage writes all stacks to its "
         "log and ends with exit code 75; 0 means no limit",
     )
+    core_share: str = option(
+        "",
+        "FILE:SLOT of the file through which the stages of one machine share its cores; with "
+        "--threads 0 and --device cpu, the number of threads then follows the load (set by "
+        "`barkserve up`)",
+    )
 
 
 @dataclass(frozen=True)
@@ -49,7 +60,7 @@ class CoarseOptions(SlotOptions, StageOptions):
 
 
 @dataclass(frozen=True)
-class FineOptions(StageOptions):
+class FineOptions(StreamingOptions, StageOptions):
     """Options of `barkserve fine`."""
 
     port: int = port_option(50054, PORT)

@@ -6,7 +6,13 @@ from barkserve.config.admission import AdmissionOptions
 from barkserve.config.authentication import AuthenticationOptions
 from barkserve.config.calls import ReplicaWaitOptions
 from barkserve.config.gateway import GatewayOptions, WyomingOptions
-from barkserve.config.model import CheckpointOptions, ModelOptions, SlotOptions, VoiceOptions
+from barkserve.config.model import (
+    CheckpointOptions,
+    ModelOptions,
+    SlotOptions,
+    StreamingOptions,
+    VoiceOptions,
+)
 from barkserve.config.orchestrator import OrchestratorOptions
 from barkserve.config.texts import LOG_FORMATS, LOG_LEVELS, VOICE_STORE
 from barkserve.constants import STAGES
@@ -21,6 +27,7 @@ class UpOptions(
     VoiceOptions,
     ReplicaWaitOptions,
     SlotOptions,
+    StreamingOptions,
     ModelOptions,
     CheckpointOptions,
 ):
@@ -55,7 +62,12 @@ class UpOptions(
         "texts and contexts spoken at once, and streams of each stage; others are rejected",
         least=1,
     )
-    threads: int = option(0, "CPU threads of each model; 0 means half of the cores")
+    threads: int = option(
+        0,
+        "CPU threads of each model; 0 means that the stages share the cores: each takes for its "
+        "next step the cores that no other stage needs. The codec, and stages on a GPU, take half "
+        "of the cores",
+    )
     voice_store: str = option(
         "", VOICE_STORE + 'empty means barkserve/voices in your data folder, "none" means no store'
     )

@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar, TypeVarTuple
 
+from barkserve.engine.core_share import CoreShare
 from barkserve.errors import ReplicaFailed, ReplicaStalled
 from barkserve.stall_clock import StallClock
 
@@ -33,6 +34,7 @@ class ModelThread:
         probe: raises if the device has failed. Called in the thread after work has failed. None:
             this device cannot fail.
         step_timeout_s: time without a finished step after which the model counts as hung; 0: never.
+        cores: sets the number of threads of each step; None: it does not change.
     """
 
     def __init__(
@@ -40,10 +42,12 @@ class ModelThread:
         initializer: Callable[[], None] | None = None,
         probe: Callable[[], None] | None = None,
         step_timeout_s: float = 0.0,
+        cores: CoreShare | None = None,
     ) -> None:
         self._executor = ThreadPoolExecutor(1, "model", initializer=initializer)
         self._probe = probe
         self._step_timeout_s = step_timeout_s
+        self._cores = cores
         self._failure: ReplicaFailed | None = None
         self._failed = asyncio.Event()
         self._steps = 0  # finished; written by the thread only
@@ -60,6 +64,8 @@ class ModelThread:
     def note_step(self) -> None:
         """Note, in the thread, that work which takes several steps has finished one."""
         self._steps += 1
+        if self._cores is not None:
+            self._cores.step_ended()
 
     async def wait_fatal(self) -> ReplicaFailed:
         """Wait until the device has failed or the model hangs; returns which.
@@ -94,10 +100,21 @@ class ModelThread:
     def _submit(self, work: Callable[[*Args], Result], *args: *Args) -> "Future[Result]":
         # In a copy of the caller's context, so that log lines of the thread show its request id.
         context = contextvars.copy_context()
-        future: Future[Result] = self._executor.submit(lambda: context.run(work, *args))
+        future: Future[Result] = self._executor.submit(
+            lambda: context.run(lambda: self._compute(work, *args))
+        )
         self._works.add(future)
         future.add_done_callback(self._ended)
         return future
+
+    def _compute(self, work: Callable[[*Args], Result], *args: *Args) -> Result:
+        if self._cores is None:
+            return work(*args)
+        self._cores.begin()
+        try:
+            return work(*args)
+        finally:
+            self._cores.end()
 
     def _ended(self, work: "Future[Any]") -> None:
         self._steps += 1

@@ -154,3 +154,16 @@ def _draw(logits: Tensor, temperatures: Tensor, uniforms: Tensor) -> Tensor:
     divisors = torch.where(temperatures > 0, temperatures, 1.0)
     probabilities = functional.softmax(logits / divisors[:, None, None], dim=-1)
     return draw(probabilities, uniforms.unsqueeze(-1))
+
+
+Fill = Callable[[list[FillJob]], list[NDArray[np.int64]]]
+"""Fills windows of one length: `Filler.fill`."""
+
+
+def by_mode(exact: Fill, streaming: Fill) -> Fill:
+    """Make the function that fills jobs with the weights of their mode. A batch has one mode."""
+
+    def fill(jobs: list[FillJob]) -> list[NDArray[np.int64]]:
+        return (exact if jobs[0].exact else streaming)(jobs)
+
+    return fill

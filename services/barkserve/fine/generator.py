@@ -121,12 +121,13 @@ class FineGenerator:
         windows = self._geometry.windows_beyond(len(history), len(frames), len(fixed))
         codes = self._start_codes(history, frames, fixed, windows[0])
         draws = self._draws(request, history, frames)
+        exact = request.chunks is None
         started, deadline = perf_counter(), playback.deadline(monotonic())
         for window in windows:
             part = slice(window.start, window.start + self._geometry.length)
             fill_from = window.fill_from - window.start
-            job = FillJob(codes[part], fill_from, request.temperature, draws[part])
-            codes[part] = await self._batcher.submit(None, job, deadline)
+            job = FillJob(codes[part], fill_from, request.temperature, draws[part], exact)
+            codes[part] = await self._batcher.submit(exact, job, deadline)
         run.compute_s += perf_counter() - started
         return codes[len(history) : len(history) + len(frames)]
 

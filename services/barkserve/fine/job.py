@@ -15,9 +15,11 @@ class FillJob:
         fill_from: first frame of the window to fill.
         temperature: divides the logits; None: greedy.
         uniforms: (T, codebooks) float32, one random number per code.
+        exact: whether the codes must equal those of float32 weights.
     """
 
     codes: NDArray[np.int64]
     fill_from: int
     temperature: float | None
     uniforms: NDArray[np.float32]
+    exact: bool = True

@@ -141,6 +141,15 @@ def sdpa_full(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return functional.scaled_dot_product_attention(q, k, v)
 
 
+def in_bfloat16(attend: FullAttention) -> FullAttention:
+    """Attend in bfloat16. Takes and returns other dtypes."""
+
+    def attend_rounded(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return attend(q.bfloat16(), k.bfloat16(), v.bfloat16()).to(q.dtype)
+
+    return attend_rounded
+
+
 def _flash_full(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     from flash_attn import flash_attn_func
 

@@ -47,8 +47,8 @@ class FineModel(nn.Module):
             self.input_embeds_layers[book](codes[:, :, book]) for book in range(codebook + 1)
         ]
         x = torch.stack(embedded, dim=-1).sum(dim=-1) + x
-        for layer in self.layers:
+        for layer in self.layers[:-1]:
             x = layer(x, self._attention)
-        x = self.layernorm_final(x[:, start:])
+        x = self.layernorm_final(self.layers[-1](x, self._attention, start))
         logits: Tensor = self.lm_heads[codebook - self.config.n_codes_given](x)
         return logits[..., :codebook_size].float()

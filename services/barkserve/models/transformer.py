@@ -33,12 +33,13 @@ class SelfAttention(nn.Module):
         self.att_proj = nn.Linear(hidden_size, 3 * hidden_size, bias=bias)
         self.out_proj = nn.Linear(hidden_size, hidden_size, bias=bias)
 
-    def forward(self, x: Tensor, attend: Attend) -> Tensor:
-        """Attend. x: (B, T, hidden). Returns the same shape."""
+    def forward(self, x: Tensor, attend: Attend, start: int = 0) -> Tensor:
+        """Attend from some positions to all. x: (B, T, hidden). Returns (B, T - start, hidden)."""
         batch, length, hidden = x.shape
         heads = self.att_proj(x).view(batch, length, 3, self.num_heads, hidden // self.num_heads)
         q, k, v = heads.permute(2, 0, 3, 1, 4)  # each (B, heads, T, head_dim)
-        out: Tensor = self.out_proj(attend(q, k, v).transpose(1, 2).reshape(batch, length, hidden))
+        attended = attend(q[:, :, start:], k, v).transpose(1, 2)
+        out: Tensor = self.out_proj(attended.reshape(batch, length - start, hidden))
         return out
 
 
@@ -66,8 +67,17 @@ class Block(nn.Module):
         self.attn = SelfAttention(hidden_size, num_heads, bias)
         self.mlp = FeedForward(hidden_size, bias)
 
-    def forward(self, x: Tensor, attend: Attend) -> Tensor:
-        """Compute the layer. x: (B, T, hidden). Returns the same shape."""
-        x = x + self.attn(self.layernorm_1(x), attend)
+    def forward(self, x: Tensor, attend: Attend, start: int = 0) -> Tensor:
+        """Compute the layer.
+
+        Args:
+            x: (B, T, hidden).
+            attend: attends.
+            start: first position that the next layer needs.
+
+        Returns:
+            (B, T - start, hidden).
+        """
+        x = x[:, start:] + self.attn(self.layernorm_1(x), attend, start)
         out: Tensor = x + self.mlp(self.layernorm_2(x))
         return out

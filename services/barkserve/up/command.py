@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from barkserve.config.up import UpOptions
+from barkserve.constants import STAGES
+from barkserve.engine.core_share import core_share_file
 from barkserve.services import GATEWAY, ORCHESTRATOR
 from barkserve.up.children import running
-from barkserve.up.plan import plan_services
+from barkserve.up.plan import PlannedService, plan_services
 from barkserve.up.readiness import wait_until_ready
 from barkserve.up.supervisor import Supervisor
 from barkserve.up.user_command import check_command, interrupt, start_command
@@ -32,7 +34,12 @@ async def up(options: UpOptions, command: Sequence[str]) -> int:
             before that or too often. The other services are stopped.
     """
     check_command(command)
-    planned = plan_services(options)
+    with core_share_file(len(STAGES)) as cores_file:
+        return await _up(options, command, plan_services(options, cores_file))
+
+
+async def _up(options: UpOptions, command: Sequence[str], planned: Sequence[PlannedService]) -> int:
+    """Run the planned services. Like `up`."""
     addresses = {each.name: each.address for each in planned}
     address = addresses[ORCHESTRATOR.name]
     stop = _stop_signal()

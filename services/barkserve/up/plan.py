@@ -1,7 +1,6 @@
 """Plans the child processes of `barkserve up`: their ports and their command lines."""
 
 import ipaddress
-import os
 import socket
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -14,9 +13,10 @@ from barkserve.config.model import check_offload
 from barkserve.config.process import ListenOptions
 from barkserve.config.up import UpOptions
 from barkserve.constants import STAGES
+from barkserve.engine.core_share import available_cores
 from barkserve.errors import StartupError
 from barkserve.options import flag_of
-from barkserve.services import GATEWAY, ORCHESTRATOR, ServiceEntry
+from barkserve.services import CODEC, GATEWAY, ORCHESTRATOR, ServiceEntry
 from barkserve.serving.exposure import check_exposure, check_wyoming_exposure
 from barkserve.serving.ports import listening_socket
 from barkserve.serving.tls import TlsFiles
@@ -59,11 +59,16 @@ class PlannedService:
         return f"{_UNSPECIFIED.get(self.host, self.host)}:{self.port}"
 
 
-def plan_services(options: UpOptions) -> list[PlannedService]:
+def plan_services(options: UpOptions, cores_file: str = "") -> list[PlannedService]:
     """Plan the services, in the order in which they start: the stages first.
 
     Each service gets every option of `up` that it has an option of the same name for. Only the
     orchestrator gets those that say who can reach it: the stages stay on this machine.
+
+    Args:
+        options: the options of `barkserve up`.
+        cores_file: the file of `core_share_file`, through which the stages share the cores; empty:
+            each stage has a fixed number of threads.
 
     Raises:
         StartupError: the options contradict each other.
@@ -78,7 +83,6 @@ def plan_services(options: UpOptions) -> list[PlannedService]:
         for index, entry in enumerate(entries)
     }
     shared = asdict(options) | {
-        "threads": options.threads or max(1, (os.cpu_count() or 1) // 2),
         "voice_store": _voice_store(options.voice_store),
     }
     exposed = {entry.name for entry in fields(ListenOptions)}
@@ -93,6 +97,8 @@ def plan_services(options: UpOptions) -> list[PlannedService]:
             "metrics_port": metrics_ports[entry.name],
             **{name: f"{_LOOPBACK}:{port}" for name, port in ports.items()},
         }
+        if entry.is_stage:
+            values |= _thread_options(entry, options, cores_file)
         if public:
             values["trusted_proxies"] = _with_gateway(options)
         values = {name: value for name, value in values.items() if name in entry.option_names}
@@ -156,6 +162,14 @@ def _plan_gateway(
     return PlannedService(
         GATEWAY.name, False, options.host, options.http_port, _arguments(GATEWAY.name, values), tls
     )
+
+
+def _thread_options(entry: ServiceEntry, options: UpOptions, cores_file: str) -> dict[str, object]:
+    """The options that say how many threads a stage's model has."""
+    share = f"{cores_file}:{STAGES.index(entry.name)}" if cores_file else ""
+    varies = share and options.device == "cpu" and entry is not CODEC
+    half = max(1, available_cores() // 2)
+    return {"core_share": share, "threads": options.threads or (0 if varies else half)}
 
 
 def _with_gateway(options: UpOptions) -> str:
