@@ -20,6 +20,7 @@ from barkserve.config.fetch import FetchOptions
 from barkserve.config.gateway import GatewayOptions
 from barkserve.config.process import ProcessOptions, ServiceOptions
 from barkserve.config.up import UpOptions
+from barkserve.cores import run_on_cores
 from barkserve.errors import BarkserveError, StartupError
 from barkserve.options import add_options, environment, read_options, unknown_variables
 from barkserve.services import ServiceEntry, service_named
@@ -112,6 +113,7 @@ def _run_service(
 ) -> int:
     options = read_options(entry.options, arguments, variables)
     _set_up_logging(entry.name, options)
+    run_on_cores(options.cores)
     metrics = Metrics(entry.name)
 
     def build() -> Any:

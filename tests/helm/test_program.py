@@ -27,7 +27,7 @@ CHART_SETS = {
 }  # fmt: skip
 """Options that the chart computes from other values."""
 
-NOT_OFFERED = {"core_share", "exit_on_stdin_close", "wyoming_host", "wyoming_port"}
+NOT_OFFERED = {"core_share", "cores", "exit_on_stdin_close", "wyoming_host", "wyoming_port"}
 
 STRICTER = {"target_utilization", "assumed_streams", "admission_share"}
 """Options whose lower limit is exclusive: the service checks this itself."""

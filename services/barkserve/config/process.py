@@ -49,6 +49,9 @@ class ProcessOptions(ListenOptions):
         "time after which a service whose event loop is blocked writes all stacks to its log and "
         "ends with exit code 75; 0 means never",
     )
+    cores: str = option(
+        "", "CPU cores that this process runs on, such as 0-3,8 (Linux); empty means all"
+    )
     log_level: str = option("info", "lowest level of the log messages to show", LOG_LEVELS)
     log_format: str = option(
         "text", "format of the log: a line of text or a JSON object for each record", LOG_FORMATS

@@ -68,6 +68,13 @@ class UpOptions(
         "next step the cores that no other stage needs. The codec, and stages on a GPU, take half "
         "of the cores",
     )
+    mps: str = option(
+        "auto",
+        "NVIDIA's Multi-Process Service, with which the stages compute on one GPU at the same "
+        "time: on and off, or auto for on where nvidia-cuda-mps-control is installed",
+        ("auto", "on", "off"),
+    )
+    pin_cores: bool = option(False, "with a GPU, give each process CPU cores of its own (Linux)")
     voice_store: str = option(
         "", VOICE_STORE + 'empty means barkserve/voices in your data folder, "none" means no store'
     )

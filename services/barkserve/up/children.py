@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
+from barkserve.options import environment
 from barkserve.up.log_tail import LogTail
 from barkserve.up.plan import PlannedService
 
@@ -69,6 +70,7 @@ async def start(service: PlannedService) -> Child:
     """
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "barkserve", *service.arguments,
+        env={**environment(), **service.variables},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

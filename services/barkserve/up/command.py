@@ -4,6 +4,8 @@ import asyncio
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
 from typing import Any, NoReturn
 
 from barkserve.config.up import UpOptions
@@ -11,7 +13,8 @@ from barkserve.constants import STAGES
 from barkserve.engine.core_share import core_share_file
 from barkserve.services import GATEWAY, ORCHESTRATOR
 from barkserve.up.children import running
-from barkserve.up.plan import PlannedService, plan_services
+from barkserve.up.mps import mps_daemon
+from barkserve.up.plan import PlannedService, pin_cores, plan_services
 from barkserve.up.readiness import wait_until_ready
 from barkserve.up.supervisor import Supervisor
 from barkserve.up.user_command import check_command, interrupt, start_command
@@ -35,7 +38,10 @@ async def up(options: UpOptions, command: Sequence[str]) -> int:
     """
     check_command(command)
     with core_share_file(len(STAGES)) as cores_file:
-        return await _up(options, command, plan_services(options, cores_file))
+        planned = plan_services(options, cores_file)
+        if options.pin_cores:
+            planned = pin_cores(planned, options.device)
+        return await _up(options, command, planned)
 
 
 async def _up(options: UpOptions, command: Sequence[str], planned: Sequence[PlannedService]) -> int:
@@ -43,7 +49,10 @@ async def _up(options: UpOptions, command: Sequence[str], planned: Sequence[Plan
     addresses = {each.name: each.address for each in planned}
     address = addresses[ORCHESTRATOR.name]
     stop = _stop_signal()
-    async with running(planned, options.drain_seconds) as children:
+    async with AsyncExitStack() as stack:
+        variables = await stack.enter_async_context(mps_daemon(options.mps, options.device, _say))
+        planned = [replace(each, variables=variables if each.is_stage else {}) for each in planned]
+        children = await stack.enter_async_context(running(planned, options.drain_seconds))
         supervisor = Supervisor(children, options, _say)
         failed = asyncio.create_task(supervisor.watch())
         try:

@@ -2,8 +2,8 @@
 
 import ipaddress
 import socket
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.util import find_spec
 
 import platformdirs
@@ -13,6 +13,7 @@ from barkserve.config.model import check_offload
 from barkserve.config.process import ListenOptions
 from barkserve.config.up import UpOptions
 from barkserve.constants import STAGES
+from barkserve.cores import divide_cores, format_cores, own_cores
 from barkserve.engine.core_share import available_cores
 from barkserve.errors import StartupError
 from barkserve.options import flag_of
@@ -39,6 +40,7 @@ class PlannedService:
         port: the port that it listens on.
         arguments: its command line after `barkserve`.
         tls: its TLS files; None means plaintext.
+        variables: environment variables that it gets in addition.
     """
 
     name: str
@@ -47,6 +49,7 @@ class PlannedService:
     port: int
     arguments: tuple[str, ...]
     tls: TlsFiles | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_http(self) -> bool:
@@ -115,6 +118,23 @@ def plan_services(options: UpOptions, cores_file: str = "") -> list[PlannedServi
     if options.http_port:
         planned.append(_plan_gateway(options, planned[-1], tls))
     return planned
+
+
+def pin_cores(planned: Sequence[PlannedService], device: str) -> list[PlannedService]:
+    """Give each service cores of its own.
+
+    Raises:
+        StartupError: there are too few cores, or the models need all of them.
+    """
+    if device == "cpu":
+        raise StartupError(
+            "--pin-cores needs a GPU: with --device cpu the models use all cores, so leave it out"
+        )
+    shares = divide_cores(own_cores("--pin-cores"), len(planned))
+    return [
+        replace(each, arguments=(*each.arguments, f"--cores={format_cores(share)}"))
+        for each, share in zip(planned, shares, strict=True)
+    ]
 
 
 def _plan_gateway(
