@@ -141,7 +141,7 @@ test-kubernetes: $(BIN)/.test ## test the chart, discovery and scaling on a real
 	$(BIN)/python -m tests.kubernetes.build .kubernetes
 	CONTROL_PLANE=.kubernetes $(BIN)/pytest tests/kubernetes
 
-test-apps: $(BIN)/.stages .venv-apps/.done ## test Pipecat, LiveKit, S3 voices and audio playback (installs a gigabyte the first time)
+test-apps: $(BIN)/.stages .venv-apps/.done ## test Pipecat and LiveKit with gRPC and the gateway, S3 voices and audio playback (installs a gigabyte the first time)
 	.venv-apps/bin/mypy -m barkclient.integrations.pipecat -m barkclient.integrations.livekit
 	PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 --http-port 0 -- \
 		.venv-apps/bin/python -m pytest --confcutdir=tests/apps -W default::DeprecationWarning tests/apps

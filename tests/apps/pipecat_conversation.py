@@ -28,6 +28,9 @@ from pipecat.transports.base_output import BaseOutputTransport
 from pipecat.transports.base_transport import TransportParams
 from pipecat.workers.runner import WorkerRunner
 
+PATIENT = {"stop_frame_timeout_s": 60.0}
+"""Options of a service. The default drops audio that a busy machine sends after 3 s."""
+
 
 class Recorder(FrameProcessor):
     """Records the audio of a service and when it has been played."""

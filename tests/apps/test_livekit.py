@@ -4,37 +4,16 @@ import asyncio
 from itertools import pairwise
 
 import pytest
-from livekit.agents import APIConnectionError, APIConnectOptions, APIStatusError, tts
-from livekit.agents.types import USERDATA_TIMED_TRANSCRIPT, TimedString
+from livekit.agents import APIConnectionError, APIConnectOptions, APIStatusError
 from livekit.plugins import nvidia
 
 import barkclient.integrations.livekit
 from tests.apps.flaky_proxy import FlakyProxy
+from tests.apps.livekit_audio import Spoken, collected, synthesis
 from tests.apps.livekit_session import remembered, running_session
 
 TOKENS = ("The fox", " is here. ", "The dog (old)", " is there, and", " it waits.")
 LONG = "This is a long answer that will be cut off before it ends. " * 6
-NO_RETRY = APIConnectOptions(max_retry=0)
-
-
-def synthesis(service: tts.TTS, *tokens: str) -> tts.SynthesizeStream:
-    stream = service.stream(conn_options=NO_RETRY)
-    for token in tokens:
-        stream.push_text(token)
-    stream.end_input()
-    return stream
-
-
-async def collected(
-    stream: tts.SynthesizeStream | tts.ChunkedStream,
-) -> tuple[float, list[TimedString]]:
-    """Return seconds of audio and the timed words."""
-    seconds, words = 0.0, []
-    async with stream:
-        async for event in stream:
-            seconds += event.frame.duration
-            words += event.frame.userdata.get(USERDATA_TIMED_TRANSCRIPT, [])
-    return seconds, words
 
 
 @pytest.mark.parametrize("sample_rate", [8_000, 24_000])
@@ -42,7 +21,8 @@ async def test_timed_words_join_to_the_text(server: str, sample_rate: int) -> No
     async with barkclient.integrations.livekit.TTS(
         server, voice="v2/slt", sample_rate=sample_rate
     ) as service:
-        seconds, words = await collected(synthesis(service, *TOKENS))
+        spoken = await collected(synthesis(service, *TOKENS))
+        seconds, words = spoken.seconds, spoken.words
         assert "".join(words) == "".join(TOKENS)
         starts = [word.start_time for word in words]
         assert len(starts) == len("".join(TOKENS).split())
@@ -65,7 +45,7 @@ async def test_first_sentence_is_spoken_before_second_is_written(server: str) ->
 
 async def test_blank_text_makes_no_call(server: str) -> None:
     async with barkclient.integrations.livekit.TTS("localhost:1") as service:
-        assert await collected(synthesis(service, " ", "\n")) == (0.0, [])
+        assert await collected(synthesis(service, " ", "\n")) == Spoken()
 
 
 async def test_closed_stream_stops_the_server(proxy: FlakyProxy) -> None:
@@ -73,8 +53,8 @@ async def test_closed_stream_stops_the_server(proxy: FlakyProxy) -> None:
         async with synthesis(service, LONG) as stream:
             await anext(stream)
         await proxy.wait_idle()
-        seconds, _ = await collected(synthesis(service, "Yes, I listen."))
-        assert seconds > 0.5
+        spoken = await collected(synthesis(service, "Yes, I listen."))
+        assert spoken.seconds > 0.5
 
 
 async def test_invalid_request_is_not_retried(server: str) -> None:
@@ -86,7 +66,7 @@ async def test_invalid_request_is_not_retried(server: str) -> None:
         with pytest.raises(APIStatusError, match="nothing to speak") as caught:
             await collected(synthesis(service, "👍"))
         assert (caught.value.status_code, caught.value.retryable) == (400, False)
-        assert (await collected(synthesis(service, "Hello.")))[0] > 0.3
+        assert (await collected(synthesis(service, "Hello."))).seconds > 0.3
 
 
 async def test_text_that_is_not_unicode_raises_value_error(server: str) -> None:
@@ -107,9 +87,9 @@ async def test_stream_retries_until_server_returns(proxy: FlakyProxy) -> None:
         await proxy.restore()
         stream.push_text("all of it.")
         stream.end_input()
-        seconds, words = await collected(stream)
-        assert "".join(words) == "This is spoken now, all of it."
-        assert seconds > 1
+        spoken = await collected(stream)
+        assert "".join(spoken.words) == "This is spoken now, all of it."
+        assert spoken.seconds > 1
 
 
 async def test_agent_remembers_only_spoken_text(proxy: FlakyProxy) -> None:
@@ -137,7 +117,6 @@ async def test_livekits_nvidia_plugin_works_with_our_address(server: str) -> Non
         assert service.list_voices() == {
             "en-US": {"voices": ["Bark.v2/awb", "Bark.v2/rms", "Bark.v2/slt"]}
         }
-        seconds, _ = await collected(synthesis(service, *TOKENS))
-        assert seconds > 2
+        assert (await collected(synthesis(service, *TOKENS))).seconds > 2
     async with nvidia.TTS(server=server, use_ssl=False, voice="Bark.v2/awb") as service:
-        assert (await collected(service.synthesize("Hello.")))[0] > 0.3
+        assert (await collected(service.synthesize("Hello."))).seconds > 0.3

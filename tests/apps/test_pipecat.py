@@ -11,12 +11,9 @@ from pipecat.utils.errors import ErrorCategory
 
 from barkclient.integrations.pipecat import BarkTTSService
 from tests.apps.flaky_proxy import FlakyProxy
-from tests.apps.pipecat_conversation import running_conversation
+from tests.apps.pipecat_conversation import PATIENT, running_conversation
 
 TOKENS = ("The fox", " is here. ", "The dog (old)", " is there, and", " it waits.")
-PATIENT = {
-    "stop_frame_timeout_s": 60.0
-}  # the default drops audio that a busy machine sends after 3 s
 LONG = "This is a long answer that will be cut off before it ends. " * 6
 
 

@@ -1,16 +1,19 @@
 """The programs in docs/http.md, run as they are against a gateway."""
 
 import asyncio
-import re
 import sys
 from pathlib import Path
 
 import pytest
 
 from tests.support.gateway import RunningGateway
+from tests.support.snippets import snippets
 
-PAGE = Path(__file__).parents[2] / "docs/http.md"
-BLOCKS = re.findall(r"^```(sh|python)\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+BLOCKS = [
+    (snippet.language, snippet.text)
+    for snippet in snippets()
+    if snippet.page == "docs/http.md" and snippet.test
+]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosedError
 from barkclient import AsyncClient, WordTime
 from barkserve.gateway.elevenlabs.alignment import Aligner
 from tests.support.certificates import Authority
+from tests.support.fakes import until
 from tests.support.gateway import RunningGateway, running_gateway
 from tests.support.services import Chain
 
@@ -175,6 +176,53 @@ async def test_contexts_end_one_by_one(gateway: RunningGateway) -> None:
         await socket.wait_closed()
     assert ended == {"a", "b"}
     assert socket.close_code == 1000
+
+
+async def test_flushed_text_is_spoken_after_its_context_closes(
+    chain: Chain, gateway: RunningGateway
+) -> None:
+    url = f"{gateway.websocket_url}/v1/text-to-speech/none/multi-stream-input"
+    async with connect(f"{url}?output_format={FORMAT}&seed=7") as socket:
+        await socket.send(json.dumps({"text": TEXT, "context_id": "a", "flush": True}))
+        await socket.send(json.dumps({"context_id": "a", "close_context": True}))
+        messages = [json.loads(await socket.recv())]
+        while not messages[-1]["isFinal"]:
+            messages.append(json.loads(await socket.recv()))
+    audio = b"".join(base64.b64decode(each["audio"] or b"") for each in messages)
+    assert audio == await expected_pcm(chain)
+
+
+@pytest.mark.parametrize("closes", [1, 2], ids=["unflushed", "closed-twice"])
+async def test_interrupted_context_frees_the_slots(
+    chain: Chain, gateway: RunningGateway, closes: int
+) -> None:
+    """Frameworks close a context when the user interrupts, also after its end."""
+    url = f"{gateway.websocket_url}/v1/text-to-speech/none/multi-stream-input"
+    long = {"text": "Hello there. How are you? " * 500, "context_id": "a", "flush": closes == 2}
+    async with connect(f"{url}?output_format={FORMAT}") as socket:
+        await socket.send(json.dumps(long))
+        await socket.recv()
+        assert chain.services["orchestrator"].load().streams == 1
+        for _ in range(closes):
+            await socket.send(json.dumps({"context_id": "a", "close_context": True}))
+        while not json.loads(await socket.recv())["isFinal"]:
+            pass
+        await until(lambda: not any(each.load().streams for each in chain.services.values()))
+
+
+async def test_sync_alignment_counts_from_the_start(gateway: RunningGateway) -> None:
+    url = f"{gateway.websocket_url}/v1/text-to-speech/none/stream-input"
+    query = f"output_format={FORMAT}&seed=7&sync_alignment=true"
+    async with connect(f"{url}?{query}") as socket:
+        for text in ("Hello there. ", "How are you? Are you there?", ""):
+            await socket.send(json.dumps({"text": text}))
+        messages = await receive(socket)
+    found = [each["alignment"] for each in messages if each.get("alignment")]
+    starts = [start for each in found for start in each["charStartTimesMs"]]
+    assert len(found) > 1
+    assert starts == sorted(starts)
+    samples = sum(len(base64.b64decode(each["audio"] or b"")) for each in messages) // 2
+    assert starts[-1] > samples / 24 / 2  # the last word is in the second half
 
 
 async def test_unknown_voice_ends_the_websocket(gateway: RunningGateway) -> None:

@@ -55,6 +55,8 @@ NOT_EXECUTED = {  # by page and the beginning of the snippet, the reason
     ("docs/clients.md", "import barkclient.integrations.pipecat"): FRAMEWORK,
     ("docs/clients.md", "import barkclient.integrations.livekit"): FRAMEWORK,
     ("docs/clients.md", "grpcurl"): "grpcurl is not a Python package; tests/serving use reflection",
+    ("docs/http.md", "from livekit"): FRAMEWORK,
+    ("docs/http.md", "from pipecat"): FRAMEWORK,
     ("docs/http.md", "barkserve up"): RUNS_UNTIL_STOPPED,
     ("docs/http.md", "barkserve gateway"): RUNS_UNTIL_STOPPED,
     ("docs/kubernetes.md", "make image"): "builds an image; make test-image does",

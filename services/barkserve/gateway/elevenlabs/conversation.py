@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Unpack
 
@@ -20,22 +21,55 @@ from barkserve.gateway.websocket_text import receive_text
 _NORMAL, _POLICY_VIOLATION = 1000, 1008
 
 
+class _Text:
+    """The text of one context, and its speech.
+
+    Attributes:
+        aligner: knows the text so far.
+        has_unflushed: whether text came after the last flush.
+    """
+
+    def __init__(self, speech: AsyncSpeechContext) -> None:
+        self.speech = speech
+        self.aligner = Aligner()
+        self.has_unflushed = False
+
+    def add(self, text: str) -> None:
+        if self.aligner.text or text.strip():  # the first one is " "
+            self.aligner.text += text
+            self.has_unflushed = self.has_unflushed or bool(text.strip())
+            self.speech.send(text)
+
+    def flush(self) -> None:
+        self.has_unflushed = False
+        self.speech.flush()
+
+
 class Conversation:
     """A WebSocket with one text, or with many contexts.
 
     Args:
         websocket: the accepted WebSocket.
         has_contexts: whether messages name contexts, as in `multi-stream-input`.
+        times_from_start: whether the times of an alignment count from the beginning of the context
+            instead of the end of the alignment before.
         options: the options of every context.
     """
 
     def __init__(
-        self, websocket: WebSocket, has_contexts: bool, **options: Unpack[StreamOptions]
+        self,
+        websocket: WebSocket,
+        *,
+        has_contexts: bool,
+        times_from_start: bool,
+        **options: Unpack[StreamOptions],
     ) -> None:
         self._websocket = websocket
         self._has_contexts = has_contexts
+        self._times_from_start = times_from_start
         self._options = options
-        self._contexts: dict[str, tuple[AsyncSpeechContext, Aligner]] = {}
+        self._open_texts: dict[str, _Text] = {}
+        self._closed_texts: dict[str, _Text] = {}  # which are still spoken
         self._speaking: set[asyncio.Task[None]] = set()
 
     async def run(self, client: AsyncClient) -> None:
@@ -73,47 +107,65 @@ class Conversation:
     async def _handle(self, stream: AsyncSpeechStream, message: dict[str, Any]) -> bool:
         """Handle one message. Returns whether more may follow."""
         if message.get("close_socket"):
-            for context, _ in self._contexts.values():
-                context.end()
+            for open_text in self._open_texts.values():
+                open_text.speech.end()
             return False
         context_id = str(message.get("context_id") or "")
+        if message.get("close_context"):
+            self._close(context_id)
+            return True
+        written = self._open_texts.get(context_id) or self._open(stream, context_id, message)
         text = message.get("text")
-        if context_id not in self._contexts:
-            if message.get("close_context"):
-                return True
-            self._open(stream, context_id, _voice_settings(message))
-        context, aligner = self._contexts[context_id]
-        if isinstance(text, str) and (aligner.text or text.strip()):  # the first one is " "
-            aligner.text += text
-            context.send(text)
+        if isinstance(text, str):
+            written.add(text)
         if message.get("flush"):
-            context.flush()
-        is_last = text == "" and not self._has_contexts
-        if is_last or message.get("close_context"):
-            del self._contexts[context_id]
-            context.end()
-        return not is_last
+            written.flush()
+        if text == "" and not self._has_contexts:
+            written.speech.end()
+            return False
+        return True
 
-    def _open(self, stream: AsyncSpeechStream, context_id: str, settings: VoiceSettings) -> None:
-        options: StreamOptions = {**self._options, "speaking_rate": settings.speaking_rate}
-        context, aligner = stream.speak(**options), Aligner()
-        self._contexts[context_id] = context, aligner
-        self._speaking.add(asyncio.create_task(self._speak(context_id, context, aligner)))
+    def _open(
+        self, stream: AsyncSpeechStream, context_id: str, message: Mapping[str, Any]
+    ) -> _Text:
+        """Open a context with the settings in its first message."""
+        rate = _voice_settings(message).speaking_rate
+        options: StreamOptions = {**self._options, "speaking_rate": rate}
+        text = self._open_texts[context_id] = _Text(stream.speak(**options))
+        self._speaking.add(asyncio.create_task(self._speak(context_id, text)))
+        return text
 
-    async def _speak(self, context_id: str, context: AsyncSpeechContext, aligner: Aligner) -> None:
+    def _close(self, context_id: str) -> None:
+        """Speak what was flushed, or cancel: after other text, and when closed again.
+
+        Clients close a context at its end and also when the user interrupts.
+        """
+        text = self._open_texts.pop(context_id, None)
+        if text is not None and not text.has_unflushed:
+            self._closed_texts[context_id] = text
+            text.speech.end()
+        elif text := text or self._closed_texts.pop(context_id, None):
+            text.speech.cancel()
+
+    async def _speak(self, context_id: str, text: _Text) -> None:
         """Send the audio of one context."""
-        async for chunk in context:
+        speech, aligner = text.speech, text.aligner
+        async for chunk in speech:
             origin_s = aligner.end_s
             await self._send(context_id, chunk.audio, aligner.take(chunk.words), origin_s)
         origin_s = aligner.end_s
-        if rest := aligner.rest():
+        if speech.finished.finish_reason != "cancelled" and (rest := aligner.rest()):
             await self._send(context_id, b"", rest, origin_s)
+        if self._closed_texts.get(context_id) is text:
+            del self._closed_texts[context_id]
         final: dict[str, object] = {"audio": None, "isFinal": True}
-        await self._send_json(final | warnings_field(context.finished), context_id)
+        await self._send_json(final | warnings_field(speech.finished), context_id)
 
     async def _send(
         self, context_id: str, audio: bytes, alignment: Alignment | None, origin_s: float
     ) -> None:
+        if self._times_from_start:
+            origin_s = 0.0
         times = None if alignment is None else alignment.in_milliseconds(origin_s)
         content: dict[str, object] = {
             "audio": base64.b64encode(audio).decode(),
@@ -133,7 +185,7 @@ class Conversation:
             await self._websocket.close(_POLICY_VIOLATION)
 
 
-def _voice_settings(message: dict[str, Any]) -> VoiceSettings:
+def _voice_settings(message: Mapping[str, Any]) -> VoiceSettings:
     """The settings in the first message of a context."""
     try:
         return VoiceSettings.model_validate(message.get("voice_settings") or {})

@@ -1,11 +1,13 @@
 """The HTTP routes of the ElevenLabs API: speech and voices."""
 
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from barkclient import AsyncClient, AsyncSynthesis, Voice
+from barkclient import AsyncSynthesis, Voice
 from barkserve.gateway.dependencies import ClientDependency, RequestId
 from barkserve.gateway.elevenlabs import output_format as formats
 from barkserve.gateway.elevenlabs.failures import render
@@ -16,7 +18,7 @@ from barkserve.gateway.formats import chunks_of
 from barkserve.gateway.ignored_fields import ignored_header
 from barkserve.gateway.streamed_body import StreamedBody
 
-PREFIX = "/v1/text-to-speech/"
+PATH = "/v1/text-to-speech/{voice_id:path}"
 
 
 async def _output(output_format: Annotated[str, Query()] = formats.DEFAULT) -> OutputFormat:
@@ -26,56 +28,58 @@ async def _output(output_format: Annotated[str, Query()] = formats.DEFAULT) -> O
 Output = Annotated[OutputFormat, Depends(_output)]
 
 
+@dataclass(frozen=True)
+class _Form:
+    """A form of the response.
+
+    Attributes:
+        summary: of the route, for its description.
+        parts: yields the body, from the speech and its text.
+        has_times: whether the body is JSON with the times of the characters.
+    """
+
+    summary: str
+    parts: Callable[[AsyncSynthesis, str], AsyncGenerator[bytes, None]]
+    has_times: bool = True
+
+
+_AUDIO = _Form("Speak a text", lambda speech, _: chunks_of(speech), has_times=False)
+_FORMS = {
+    "/stream/with-timestamps": _Form("Speak, with times in lines of JSON", timed_chunks),
+    "/with-timestamps": _Form("Speak, with times in one JSON object", timed_speech),
+    "/stream": _AUDIO,
+    "": _AUDIO,
+}
+"""By the end of the path. A voice's name may contain slashes, so the longer paths come first."""
+
+
+def _speaking(form: _Form) -> Callable[..., Awaitable[Response]]:
+    """Make a route that speaks a text. The response is sent while the audio is generated."""
+
+    async def speak(
+        voice_id: str,
+        body: TextToSpeechRequest,
+        output: Output,
+        client: ClientDependency,
+        request_id: RequestId,
+    ) -> Response:
+        options = body.options(voice_id, output, request_id, word_times=form.has_times)
+        parts = form.parts(client.synthesize(body.text, **options), body.text)
+        mime_type = MIME_TYPE if form.has_times else output.mime_type
+        return StreamedBody(parts, mime_type, ignored_header(body.ignored), render)
+
+    return speak
+
+
 def elevenlabs_routes() -> APIRouter:
-    """Make the routes. A voice's name may contain slashes, so the longer paths come first."""
+    """Make the routes."""
     router = APIRouter(tags=["ElevenLabs"])
-    voice = PREFIX + "{voice_id:path}"
-    router.post(voice + "/stream/with-timestamps", response_class=Response)(stream_with_timestamps)
-    router.post(voice + "/with-timestamps", response_class=Response)(speak_with_timestamps)
-    router.post(voice + "/stream", response_class=Response)(speak)
-    router.post(voice, response_class=Response)(speak)
+    for end, form in _FORMS.items():
+        add = router.post(PATH + end, response_class=Response, summary=form.summary)
+        add(_speaking(form))
     router.get("/v1/voices")(list_voices)
     router.get("/v1/voices/{voice_id:path}")(get_voice)
     return router
-
-
-async def speak(
-    voice_id: str,
-    body: TextToSpeechRequest,
-    output: Output,
-    client: ClientDependency,
-    request_id: RequestId,
-) -> Response:
-    """Speak a text. The audio is sent while it is generated."""
-    options = body.options(voice_id, output, request_id, word_times=False)
-    audio = chunks_of(client.synthesize(body.text, **options))
-    return StreamedBody(audio, output.mime_type, ignored_header(body.ignored), render)
-
-
-async def stream_with_timestamps(
-    voice_id: str,
-    body: TextToSpeechRequest,
-    output: Output,
-    client: ClientDependency,
-    request_id: RequestId,
-) -> Response:
-    """Speak a text. Each line of the response has audio and the times of its characters."""
-    synthesis = _timed(client, voice_id, body, output, request_id)
-    chunks = timed_chunks(synthesis, body.text)
-    return StreamedBody(chunks, MIME_TYPE, ignored_header(body.ignored), render)
-
-
-async def speak_with_timestamps(
-    voice_id: str,
-    body: TextToSpeechRequest,
-    output: Output,
-    client: ClientDependency,
-    request_id: RequestId,
-) -> Response:
-    """Speak a text. The response has the whole audio and the times of all characters."""
-    synthesis = _timed(client, voice_id, body, output, request_id)
-    speech = timed_speech(synthesis, body.text)
-    return StreamedBody(speech, MIME_TYPE, ignored_header(body.ignored), render)
 
 
 async def list_voices(client: ClientDependency) -> dict[str, object]:
@@ -86,16 +90,6 @@ async def list_voices(client: ClientDependency) -> dict[str, object]:
 async def get_voice(voice_id: str, client: ClientDependency) -> dict[str, object]:
     """Describe one voice."""
     return _voice(await client.get_voice(voice_id))
-
-
-def _timed(
-    client: AsyncClient,
-    voice: str,
-    body: TextToSpeechRequest,
-    output: OutputFormat,
-    request_id: str,
-) -> AsyncSynthesis:
-    return client.synthesize(body.text, **body.options(voice, output, request_id, word_times=True))
 
 
 def _voice(voice: Voice) -> dict[str, object]:

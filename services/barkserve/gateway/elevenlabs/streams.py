@@ -7,6 +7,7 @@ from barkserve.gateway.dependencies import client_of
 from barkserve.gateway.elevenlabs import output_format as formats
 from barkserve.gateway.elevenlabs.conversation import Conversation
 from barkserve.gateway.elevenlabs.output_format import parse_output_format
+from barkserve.gateway.elevenlabs.routes import PATH
 from barkserve.gateway.errors import HttpFailure
 
 _POLICY_VIOLATION = 1008
@@ -15,9 +16,8 @@ _POLICY_VIOLATION = 1008
 def elevenlabs_streams() -> APIRouter:
     """Make the routes."""
     router = APIRouter()
-    voice = "/v1/text-to-speech/{voice_id:path}"
-    router.websocket(voice + "/multi-stream-input")(speak_contexts)
-    router.websocket(voice + "/stream-input")(speak_text)
+    router.websocket(PATH + "/multi-stream-input")(speak_contexts)
+    router.websocket(PATH + "/stream-input")(speak_text)
     return router
 
 
@@ -44,7 +44,8 @@ async def _converse(websocket: WebSocket, voice_id: str, has_contexts: bool) -> 
     seed = query.get("seed", "")
     conversation = Conversation(
         websocket,
-        has_contexts,
+        has_contexts=has_contexts,
+        times_from_start=query.get("sync_alignment") == "true",
         voice=voice_id,
         encoding=output.encoding,
         sample_rate=output.sample_rate,

@@ -27,7 +27,7 @@ class SpeechRequest(BaseModel):
     input: str = Field(description="The text, up to the server's limit of characters.")
     model: str = Field("tts-1", description="A name from GET /v1/models.")
     voice: str | VoiceId | None = Field(
-        None, description="A name from GET /v1/audio/voices, or one of OpenAI's six names."
+        None, description="A name from GET /v1/audio/voices, or one of OpenAI's names."
     )
     response_format: FormatName = "mp3"
     speed: float = Field(1.0, description="0.5 (slow) to 2, at the same pitch.")

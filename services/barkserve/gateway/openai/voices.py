@@ -5,8 +5,12 @@ from collections.abc import Mapping, Sequence
 from barkclient import AsyncClient, Voice
 from barkserve.errors import StartupError
 
-OPENAI_VOICES = ("alloy", "echo", "fable", "onyx", "nova", "shimmer")
-"""The names that every client of the OpenAI API offers."""
+OPENAI_VOICES = (
+    *("alloy", "echo", "fable", "onyx", "nova", "shimmer"),
+    *("ash", "ballad", "cedar", "coral", "marin", "sage", "verse"),
+)
+"""The names that clients of the OpenAI API offer. LiveKit's default is ash, and Pipecat accepts no
+others."""
 
 
 class VoiceAliases:
