@@ -34,7 +34,7 @@ generate = $(PROTOC) --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) --m
 
 NODE_CLIENT := clients/node
 
-.PHONY: demo test check format coverage fuzz fuzz-rpc docs protos protos-go bench bench-scaling bench-long chaos soak image sbom lock audit test-image test-kubernetes test-apps test-clients clean help
+.PHONY: demo test check format coverage fuzz fuzz-rpc docs protos protos-go bench bench-scaling bench-long chaos soak image sbom lock audit test-kernels test-image test-kubernetes test-apps test-clients clean help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -132,6 +132,9 @@ audit: .venv-tools/.done ## look for known vulnerabilities of the locked package
 	for file in image cuda test tools; do \
 		.venv-tools/bin/pip-audit --require-hashes --disable-pip -r requirements/$$file.txt || exit 1; \
 	done
+
+test-kernels: $(BIN)/.test ## test the Triton kernels with many shapes, and compile them for an H100 (no GPU needed; minutes)
+	KERNEL_SWEEP=1 $(BIN)/pytest -n0 --timeout 3600 tests/kernels
 
 test-image: $(BIN)/.test ## build the image without Docker and test it (minutes; needs buildah, podman, runc, debootstrap)
 	$(BIN)/python tests/image/build.py localhost/barkserve:test

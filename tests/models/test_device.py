@@ -43,32 +43,35 @@ def on(device: str, runtime: FakeRuntime) -> DeviceCapabilities:
 
 
 @pytest.mark.parametrize(
-    ("device", "runtime", "dtype", "flash"),
+    ("device", "runtime", "dtype", "attention_with_flash", "attention_without"),
     [
-        ("cuda:1", HOPPER, torch.float16, True),
-        ("cuda", AMPERE, torch.float16, True),
-        ("cuda", TURING, torch.float16, False),
-        ("cuda", PASCAL, torch.float32, False),
-        ("cuda", ROCM, torch.float16, True),
-        ("mps", APPLE, torch.float32, False),
-        ("cpu", HOPPER, torch.float32, False),
+        ("cuda:1", HOPPER, torch.float16, "flash", "triton"),
+        ("cuda", AMPERE, torch.float16, "flash", "triton"),
+        ("cuda", TURING, torch.float16, "sdpa", "sdpa"),
+        ("cuda", PASCAL, torch.float32, "sdpa", "sdpa"),
+        ("cuda", ROCM, torch.float16, "flash", "sdpa"),
+        ("mps", APPLE, torch.float32, "sdpa", "sdpa"),
+        ("cpu", HOPPER, torch.float32, "sdpa", "sdpa"),
     ],
 )
 def test_auto_chooses_what_a_device_does_fastest(
     device: str,
     runtime: FakeRuntime,
     dtype: torch.dtype,
-    flash: bool,
+    attention_with_flash: str,
+    attention_without: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(attention, "find_spec", lambda name: object())  # flash-attn is installed
     placement = Placement.on(on(device, runtime), "auto", "auto")
     assert placement.device == torch.device(device)
     assert placement.dtype is dtype
-    assert placement.attention == ("flash" if flash else "sdpa")
+    assert placement.attention == attention_with_flash
+    monkeypatch.setattr(attention, "find_spec", lambda name: name == "triton" or None)
+    assert Placement.on(on(device, runtime), "auto", "auto").attention == attention_without
 
 
-def test_auto_attention_needs_an_installed_flash_attn(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_attention_needs_an_installed_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attention, "find_spec", lambda name: None)
     assert choose_backend("auto", on("cuda", HOPPER), torch.float16) == "sdpa"
     assert choose_backend("eager", on("cuda", HOPPER), torch.float16) == "eager"
@@ -80,7 +83,7 @@ def test_auto_attention_takes_flash_only_in_16_bits(monkeypatch: pytest.MonkeyPa
         choose_backend("auto", on("cuda", HOPPER), dtype)
         for dtype in (torch.bfloat16, torch.float16, torch.float32)
     ]
-    assert chosen == ["flash", "flash", "sdpa"]
+    assert chosen == ["flash", "flash", "triton"]
 
 
 @pytest.mark.parametrize(("device", "runtime"), [("cuda", HOPPER), ("cuda", ROCM)])

@@ -34,9 +34,10 @@ class ModelOptions:
     )
     attention: str = option(
         "auto",
-        "auto means flash where it runs, else sdpa; flash needs CUDA, flash-attn and a 16-bit "
-        "dtype",
-        ("auto", "flash", "sdpa", "eager"),
+        "auto means flash where it runs, else triton where it runs, else sdpa; flash needs CUDA, "
+        "flash-attn and a 16-bit dtype; triton needs CUDA and applies to the decodes of semantic "
+        "and coarse",
+        ("auto", "flash", "triton", "sdpa", "eager"),
     )
     threads: int = option(0, "CPU threads of the model; 0 means PyTorch's default")
     offload_idle_seconds: float = option(

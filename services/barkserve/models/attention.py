@@ -1,7 +1,7 @@
-"""Attention over whole windows and over slots of a key/value cache, with three backends.
+"""Attention over whole windows and over slots of a key/value cache, with four backends.
 
 `eager` is the plain formula and the reference. `sdpa` is torch's fused kernel. `flash` is
-flash-attn, on CUDA in float16 or bfloat16.
+flash-attn, on CUDA in float16 or bfloat16. `triton` is this project's kernel for decodes, on CUDA.
 
 The last slot of every cache is the spare slot. Rows that have ended and positions that only pad a
 prompt are written there. It is never read for a result.
@@ -23,7 +23,7 @@ from barkserve.models.device import DeviceCapabilities
 from barkserve.models.ragged import Bags
 from barkserve.options import AUTO
 
-Backend = Literal["flash", "sdpa", "eager"]
+Backend = Literal["flash", "triton", "sdpa", "eager"]
 
 AttendLayer = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 """(layer_cache, q, k, v) -> out: appends k and v to the rows' slots and attends over the slots.
@@ -343,12 +343,45 @@ class FlashAttention:
         return out.transpose(1, 2)
 
 
+class TritonAttention:
+    """This project's Triton kernels for decodes, which read each slot up to its length.
+
+    The lengths stay on the device. Prompts are attended by sdpa. It needs CUDA, or Triton's
+    interpreter.
+    """
+
+    ordered = False
+
+    def decode(self, slots: Tensor, lengths: Tensor, cache: Tensor) -> AttendLayer:
+        """Prepare a step, see SlotAttention."""
+        return partial(self._decode, slots, lengths)
+
+    def prefill(self, rows: PromptRows, cache: Tensor) -> AttendLayer:
+        """Prepare a pass over prompts, see SlotAttention."""
+        return partial(_sdpa_prefill, rows)
+
+    def _decode(
+        self,
+        slots: Tensor,
+        lengths: Tensor,
+        layer_cache: Tensor,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+    ) -> Tensor:
+        from barkserve.kernels.decode_attention import attend_slots
+
+        q, k, v = (each[:, :, 0] for each in (q, k, v))
+        return attend_slots(q, k, v, layer_cache, slots, lengths)[:, :, None]
+
+
 def choose_backend(attention: str, capabilities: DeviceCapabilities, dtype: torch.dtype) -> Backend:
     """Turn a value of --attention into a backend: auto becomes the fastest one that runs."""
     if attention != AUTO:
         return cast(Backend, attention)
-    flash = capabilities.runs_flash and dtype in _FLASH_DTYPES and find_spec("flash_attn")
-    return "flash" if flash else "sdpa"
+    if capabilities.runs_flash and dtype in _FLASH_DTYPES and find_spec("flash_attn"):
+        return "flash"
+    return "triton" if capabilities.runs_triton and find_spec("triton") else "sdpa"
 
 
 def _check_flash(device: torch.device, dtype: torch.dtype) -> None:
@@ -366,6 +399,14 @@ def _check_flash(device: torch.device, dtype: torch.dtype) -> None:
         ) from error
 
 
+def _check_triton(device: torch.device) -> None:
+    if not DeviceCapabilities.of(device).runs_triton or find_spec("triton") is None:
+        raise StartupError(
+            "--attention triton needs --device cuda, a GPU from Ampere on, and Triton, which CUDA "
+            "builds of torch contain; use --attention sdpa"
+        )
+
+
 def full_attention(backend: Backend, device: torch.device, dtype: torch.dtype) -> FullAttention:
     """Return the bidirectional attention of a backend.
 
@@ -375,7 +416,7 @@ def full_attention(backend: Backend, device: torch.device, dtype: torch.dtype) -
     if backend == "flash":
         _check_flash(device, dtype)
         return _flash_full
-    return {"sdpa": sdpa_full, "eager": eager_full}[backend]
+    return eager_full if backend == "eager" else sdpa_full
 
 
 def slot_attention(backend: Backend, device: torch.device, dtype: torch.dtype) -> SlotAttention:
@@ -387,6 +428,9 @@ def slot_attention(backend: Backend, device: torch.device, dtype: torch.dtype) -
     if backend == "flash":
         _check_flash(device, dtype)
         return FlashAttention()
+    if backend == "triton":
+        _check_triton(device)
+        return TritonAttention()
     if backend == "eager":
         return EagerAttention()
     return HostAttention() if device.type == "cpu" else SdpaAttention()

@@ -14,6 +14,7 @@ from barkserve.errors import StartupError
 
 _FAST_FLOAT16 = (7, 0)  # tensor cores; before them float16 is as slow as float32 or slower
 _FLASH_ATTENTION = (8, 0)  # flash-attn 2 needs Ampere
+_TRITON = (8, 0)  # the kernels are compiled for Ampere and later
 
 
 class DeviceRuntime(Protocol):
@@ -63,6 +64,7 @@ class DeviceCapabilities:
         has_own_memory: its memory is not the host's, so an offload frees something.
         fast_float16: float16 is its fastest dtype.
         runs_flash: flash-attn has kernels for it.
+        runs_triton: this project's Triton kernels run on it.
     """
 
     device: torch.device
@@ -72,6 +74,7 @@ class DeviceCapabilities:
     has_own_memory: bool = False
     fast_float16: bool = False
     runs_flash: bool = False
+    runs_triton: bool = False
 
     @classmethod
     def of(cls, device: torch.device, runtime: DeviceRuntime | None = None) -> "DeviceCapabilities":
@@ -87,6 +90,7 @@ class DeviceCapabilities:
             has_own_memory=True,
             fast_float16=runtime.is_rocm or version >= _FAST_FLOAT16,
             runs_flash=runtime.is_rocm or version >= _FLASH_ATTENTION,
+            runs_triton=version >= _TRITON,
         )
 
     @classmethod
