@@ -1,6 +1,7 @@
 """Builds the coarse service: semantic tokens to the first two codebooks."""
 
 from barkserve.building.stage import (
+    StageParts,
     make_engine,
     make_graphs,
     make_thread,
@@ -10,6 +11,7 @@ from barkserve.building.stage import (
 from barkserve.coarse.generator import CoarseGenerator, coarse_heads
 from barkserve.coarse.servicer import CoarseServicer
 from barkserve.config.stages import CoarseOptions
+from barkserve.engine.engine import Engine
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.warm_up import start_with_warm_up
 from barkserve.models.loading import load_coarse
@@ -22,6 +24,20 @@ from barkserve.v1 import coarse_pb2_grpc
 
 def build(options: CoarseOptions, metrics: Metrics) -> Service:
     """Build the service and load its model."""
+    parts = build_parts(options, metrics)
+    servicer = CoarseServicer(parts.generator, parts.bark, parts.admission, metrics)
+    return Service(
+        COARSE.full_name,
+        register_with(coarse_pb2_grpc.add_CoarseServiceServicer_to_server, servicer),
+        parts.start,
+        parts.loop.stop,
+        slotted_load_of(parts.admission, parts.loop),
+        wait_fatal=parts.loop.wait_fatal,
+    )
+
+
+def build_parts(options: CoarseOptions, metrics: Metrics) -> StageParts[CoarseGenerator, Engine]:
+    """Load the model and build what generates codes with it."""
     thread = make_thread(options)
     checkpoint, placement = open_checkpoint(options)
     bark = checkpoint.bark
@@ -32,15 +48,5 @@ def build(options: CoarseOptions, metrics: Metrics) -> Service:
     runner.capture(ids_per_position=1)
     engine, admission = make_engine(options, runner, thread, metrics)
     generator = CoarseGenerator(engine, bark)
-    servicer = CoarseServicer(generator, bark, admission, metrics)
-    register = register_with(coarse_pb2_grpc.add_CoarseServiceServicer_to_server, servicer)
     start = start_with_warm_up(engine.start, generator.warm_up, runner.memory)
-    load = slotted_load_of(admission, engine)
-    return Service(
-        COARSE.full_name,
-        register,
-        start,
-        engine.stop,
-        load,
-        wait_fatal=engine.wait_fatal,
-    )
+    return StageParts(generator, engine, start, admission, checkpoint)

@@ -3,6 +3,7 @@
 from functools import partial
 
 from barkserve.building.stage import (
+    StageParts,
     make_batcher,
     make_graphs,
     make_thread,
@@ -11,9 +12,10 @@ from barkserve.building.stage import (
 )
 from barkserve.codec.decoder import Decoder
 from barkserve.codec.generator import CodecGenerator
-from barkserve.codec.job import JobPlan
+from barkserve.codec.job import Decoded, DecodeJob, JobPlan
 from barkserve.codec.servicer import CodecServicer
 from barkserve.config.stages import CodecOptions
+from barkserve.engine.batcher import Batcher
 from barkserve.engine.warm_up import start_with_warm_up
 from barkserve.models.loading import load_codec
 from barkserve.models.memory import memory_report
@@ -26,6 +28,22 @@ from barkserve.v1 import codec_pb2_grpc
 
 def build(options: CodecOptions, metrics: Metrics) -> Service:
     """Build the service and load its model."""
+    parts = build_parts(options, metrics)
+    servicer = CodecServicer(parts.generator, parts.bark, parts.admission, metrics)
+    return Service(
+        CODEC.full_name,
+        register_with(codec_pb2_grpc.add_CodecServiceServicer_to_server, servicer),
+        parts.start,
+        parts.loop.stop,
+        load_of(parts.admission, parts.loop),
+        wait_fatal=parts.loop.wait_fatal,
+    )
+
+
+def build_parts(
+    options: CodecOptions, metrics: Metrics
+) -> StageParts[CodecGenerator, Batcher[DecodeJob, Decoded]]:
+    """Load the model and build what decodes codes with it."""
     thread = make_thread(options)
     checkpoint, placement = open_checkpoint(options)
     model = load_codec(checkpoint, placement)
@@ -39,17 +57,7 @@ def build(options: CodecOptions, metrics: Metrics) -> Service:
         options, decoder.decode, decoder.offload, thread, max_batch, metrics
     )
     generator = CodecGenerator(batcher, codec, plan)
-    servicer = CodecServicer(generator, checkpoint.bark, admission, metrics)
-    register = register_with(codec_pb2_grpc.add_CodecServiceServicer_to_server, servicer)
     books = checkpoint.bark.fine_generation.n_fine_codebooks
     warm_up = partial(generator.warm_up, books)
     start = start_with_warm_up(batcher.start, warm_up, memory_report(model))
-    load = load_of(admission, batcher)
-    return Service(
-        CODEC.full_name,
-        register,
-        start,
-        batcher.stop,
-        load,
-        wait_fatal=batcher.wait_fatal,
-    )
+    return StageParts(generator, batcher, start, admission, checkpoint)

@@ -1,16 +1,20 @@
 """Builds the fine service: two codebooks to all of them."""
 
 from barkserve.building.stage import (
+    StageParts,
     make_batcher,
     make_graphs,
     make_thread,
     max_batch_of,
     open_checkpoint,
 )
+from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.config.stages import FineOptions
+from barkserve.engine.batcher import Batcher
 from barkserve.engine.warm_up import start_with_warm_up
 from barkserve.fine.filler import Fill, Filler, by_mode
-from barkserve.fine.generator import FineGenerator
+from barkserve.fine.generator import Codes, FineGenerator
+from barkserve.fine.job import FillJob
 from barkserve.fine.servicer import FineServicer
 from barkserve.fine.windows import ChunkPlan, FineGeometry
 from barkserve.models.loading import load_fine
@@ -24,6 +28,24 @@ from barkserve.v1 import fine_pb2_grpc
 
 def build(options: FineOptions, metrics: Metrics) -> Service:
     """Build the service and load its model."""
+    parts = build_parts(options, metrics)
+    servicer = FineServicer(
+        parts.generator, parts.bark, chunk_plan(options, parts.bark), parts.admission, metrics
+    )
+    return Service(
+        FINE.full_name,
+        register_with(fine_pb2_grpc.add_FineServiceServicer_to_server, servicer),
+        parts.start,
+        parts.loop.stop,
+        load_of(parts.admission, parts.loop),
+        wait_fatal=parts.loop.wait_fatal,
+    )
+
+
+def build_parts(
+    options: FineOptions, metrics: Metrics
+) -> StageParts[FineGenerator, Batcher[FillJob, Codes]]:
+    """Load the model and build what fills codebooks with it."""
     thread = make_thread(options)
     checkpoint, placement = open_checkpoint(options)
     bark = checkpoint.bark
@@ -41,24 +63,17 @@ def build(options: FineOptions, metrics: Metrics) -> Service:
         fill = by_mode(filler.fill, streaming.fill)
         memory += f"; for STREAMING, {memory_report(fast)}"
     batcher, admission = make_batcher(options, fill, filler.offload, thread, max_batch, metrics)
-    chunks = ChunkPlan(
+    generator = FineGenerator(batcher, bark)
+    start = start_with_warm_up(batcher.start, generator.warm_up, memory)
+    return StageParts(generator, batcher, start, admission, checkpoint)
+
+
+def chunk_plan(options: FineOptions, bark: BarkConfig) -> ChunkPlan:
+    """The chunks of STREAMING that the options describe."""
+    most = FineGeometry.from_config(bark.fine_generation).max_new_frames
+    return ChunkPlan(
         options.first_chunk_frames,
         options.chunk_growth,
-        min(
-            options.max_chunk_frames, FineGeometry.from_config(bark.fine_generation).max_new_frames
-        ),
+        min(options.max_chunk_frames, most),
         options.lookahead_frames,
-    )
-    generator = FineGenerator(batcher, bark)
-    servicer = FineServicer(generator, bark, chunks, admission, metrics)
-    register = register_with(fine_pb2_grpc.add_FineServiceServicer_to_server, servicer)
-    start = start_with_warm_up(batcher.start, generator.warm_up, memory)
-    load = load_of(admission, batcher)
-    return Service(
-        FINE.full_name,
-        register,
-        start,
-        batcher.stop,
-        load,
-        wait_fatal=batcher.wait_fatal,
     )

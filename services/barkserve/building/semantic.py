@@ -1,6 +1,7 @@
 """Builds the semantic service: text to semantic tokens."""
 
 from barkserve.building.stage import (
+    StageParts,
     make_engine,
     make_graphs,
     make_thread,
@@ -8,6 +9,7 @@ from barkserve.building.stage import (
     slots_of,
 )
 from barkserve.config.stages import SemanticOptions
+from barkserve.engine.engine import Engine
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.warm_up import start_with_warm_up
 from barkserve.models.loading import load_semantic
@@ -24,6 +26,23 @@ from barkserve.v1 import semantic_pb2_grpc
 
 def build(options: SemanticOptions, metrics: Metrics) -> Service:
     """Build the service and load its model."""
+    parts = build_parts(options, metrics)
+    encoder = TextEncoder(parts.checkpoint)
+    servicer = SemanticServicer(parts.generator, encoder, parts.bark, parts.admission, metrics)
+    return Service(
+        SEMANTIC.full_name,
+        register_with(semantic_pb2_grpc.add_SemanticServiceServicer_to_server, servicer),
+        parts.start,
+        parts.loop.stop,
+        slotted_load_of(parts.admission, parts.loop),
+        wait_fatal=parts.loop.wait_fatal,
+    )
+
+
+def build_parts(
+    options: SemanticOptions, metrics: Metrics
+) -> StageParts[SemanticGenerator, Engine]:
+    """Load the model and build what generates tokens with it."""
     thread = make_thread(options)
     checkpoint, placement = open_checkpoint(options)
     bark = checkpoint.bark
@@ -36,15 +55,5 @@ def build(options: SemanticOptions, metrics: Metrics) -> Service:
     encoder = TextEncoder(checkpoint)
     heads = AlignmentHeadFinder(engine, bark, encoder.encode)
     generator = SemanticGenerator(engine, bark, heads)
-    servicer = SemanticServicer(generator, encoder, bark, admission, metrics)
-    register = register_with(semantic_pb2_grpc.add_SemanticServiceServicer_to_server, servicer)
     start = start_with_warm_up(engine.start, generator.warm_up, runner.memory)
-    load = slotted_load_of(admission, engine)
-    return Service(
-        SEMANTIC.full_name,
-        register,
-        start,
-        engine.stop,
-        load,
-        wait_fatal=engine.wait_fatal,
-    )
+    return StageParts(generator, engine, start, admission, checkpoint)

@@ -1,11 +1,13 @@
 """Shared steps of the stage builders: threads, checkpoint, device, and what runs the model."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import torch
 
+from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.checkpoint.folder import bundled_checkpoint
 from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.config.model import check_offload
@@ -29,11 +31,37 @@ from barkserve.models.loading import Placement
 from barkserve.serving.admission import Admission
 from barkserve.serving.metrics import Metrics
 
+Generator = TypeVar("Generator")
+Loop = TypeVar("Loop")
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 _SLOTS_IN_HOST_MEMORY = 16
 _CACHES_IN_FREE_MEMORY = 4
+
+
+@dataclass(frozen=True)
+class StageParts(Generic[Generator, Loop]):
+    """A stage without its RPCs. Benchmarks run it in their own process.
+
+    Attributes:
+        generator: generates utterances while the loop runs.
+        loop: the engine or batcher that runs the model.
+        start: starts the loop and warms the stage up.
+        admission: the admission of its streams.
+        checkpoint: the checkpoint of its model.
+    """
+
+    generator: Generator
+    loop: Loop
+    start: Callable[[], Awaitable[None]]
+    admission: Admission
+    checkpoint: Checkpoint
+
+    @property
+    def bark(self) -> BarkConfig:
+        """The configuration of the checkpoint."""
+        return self.checkpoint.bark
 
 
 def make_thread(options: StageOptions) -> ModelThread:
