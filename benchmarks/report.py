@@ -1,16 +1,19 @@
 """Shared by the comparisons: model shapes, the machine and its peak rates, and the report file."""
 
-import json
+import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
 
+import barkclient
+from barkclient.bench.results import Metrics, Result, Results, read_results
 from fixtures.checkpoints import SUNO_SHAPED, CheckpointSpec, never_ending
 
 SHAPES = {"small": (12, 12, 768), "large": (24, 16, 1024)}
@@ -24,38 +27,63 @@ def spec_of(shape: str) -> CheckpointSpec:
     return replace(spec, num_filters=32, codec_hidden=128)
 
 
-def write_report(out: Path | None, report: dict[str, Any]) -> dict[str, Any]:
-    """Print a report with the machine it ran on, and merge it into the report file.
+def write_report(
+    out: Path | None, section: str, method: Mapping[str, Any], rows: Mapping[str, Metrics]
+) -> dict[str, Any]:
+    """Print the results of this run, and merge them into the results file.
 
     Args:
-        out: the JSON file, or None to print only. Results of earlier runs stay if this run did
-            not measure them.
-        report: what this run measured; its results are under ``results``.
+        out: the file, or None to print only. Results of cases that this run did not measure stay.
+        section: what was measured.
+        method: the settings.
+        rows: the metrics of each case by its name.
 
     Returns:
-        All results, earlier ones included.
+        The metrics of all cases in the file by name.
     """
-    if out and out.exists():
-        earlier = json.loads(out.read_text())["results"]
-        report["results"] = earlier | report["results"]
-    text = json.dumps({"machine": machine(), **report}, indent=2)
-    print(text)
+    earlier = read_results(out).results if out and out.exists() else ()
+    fresh = [Result(section, {"name": name}, metrics) for name, metrics in rows.items()]
+    results = Results(f"benchmarks.{section}", machine(), method, earlier).with_results(fresh)
+    print(results.to_json(), end="")
     if out:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text + "\n")
-    results: dict[str, Any] = report["results"]
-    return results
+        results.write(out)
+    return {str(result.case["name"]): result.metrics for result in results.results}
 
 
 def machine() -> dict[str, object]:
-    """Return the processor, the number of threads and the versions."""
+    """Return the processor, the GPU if there is one, and the versions of the programs."""
     return {
         "processor": _processor(),
+        "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
+        **_gpu(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
+        "triton": _version("triton"),
+        "flash_attn": _version("flash_attn"),
+        "barkserve": barkclient.__version__,
     }
+
+
+def _gpu() -> dict[str, object]:
+    if not torch.cuda.is_available():
+        return {"gpu": None}
+    properties = torch.cuda.get_device_properties(0)
+    return {
+        "gpu": properties.name,
+        "gpus": torch.cuda.device_count(),
+        "gpu_mb": properties.total_memory // 2**20,
+        "capability": f"{properties.major}.{properties.minor}",
+        "cuda": torch.version.cuda or torch.version.hip,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def measure_bandwidth() -> float:

@@ -5,42 +5,58 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from barkclient.bench.benchmark import Benchmark
-from barkclient.bench.level_run import LevelRun
 from barkclient.bench.plan import Plan
-from barkclient.bench.playback import underrun_s
-from barkclient.bench.stream import StreamRecord
+from barkclient.bench.summary import LevelSummary
 from benchmarks.scaling.clients import TEXT
 
-ALLOWED_UNDERRUN_S = 0.1
 REFUSED = "RESOURCE_EXHAUSTED"
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One load in numbers.
+    """One load, with refused streams apart from those that failed.
 
     Attributes:
-        clients: clients at once.
-        accepted: streams that were accepted.
-        refused: streams that were refused.
-        failed: streams that failed in another way.
-        clean: accepted streams without more than 100 ms of underrun.
-        goodput: seconds of audio of clean streams per second.
-        longest_underrun_s: of a stream.
+        summary: the statistics.
     """
 
-    clients: int
-    accepted: int
-    refused: int
-    failed: int
-    clean: int
-    goodput: float
-    longest_underrun_s: float
+    summary: LevelSummary
+
+    @property
+    def clients(self) -> int:
+        """Clients at once."""
+        return round(self.summary.level.load)
+
+    @property
+    def accepted(self) -> int:
+        """Streams that were accepted and finished."""
+        return self.summary.finished
+
+    @property
+    def refused(self) -> int:
+        """Streams that were refused."""
+        return self.summary.errors.get(REFUSED, 0)
+
+    @property
+    def failed(self) -> int:
+        """Streams that failed in another way."""
+        return self.summary.failed - self.refused
 
     @property
     def clean_share(self) -> float:
-        """Share of the accepted streams that played clean."""
-        return self.clean / max(1, self.accepted)
+        """Share of the accepted streams with at most 100 ms of underrun."""
+        ended = self.summary.finished + self.summary.failed
+        return (self.summary.c100_share or 0.0) * ended / max(1, self.summary.finished)
+
+    @property
+    def goodput(self) -> float:
+        """Seconds of audio of clean streams per second."""
+        return self.summary.goodput_audio_per_s or 0.0
+
+    @property
+    def longest_underrun_s(self) -> float:
+        """Largest underrun of a stream."""
+        return (self.summary.underrun_ms.max or 0.0) / 1000
 
 
 async def measure(
@@ -57,7 +73,9 @@ async def measure(
     plan = Plan(
         loop="closed",
         loads=loads,
-        max_concurrency=max(loads),
+        saturate=False,
+        max_load=max(loads),
+        max_s=duration_s,
         texts=[TEXT],
         voice=voice,
         seed=1,
@@ -68,23 +86,4 @@ async def measure(
     )
     benchmark = Benchmark(plan, address, sys.stderr)
     await benchmark.run()
-    return [_measurement(run) for run in benchmark.runs]
-
-
-def _measurement(run: LevelRun) -> Measurement:
-    finished = [stream for stream in run.streams if stream.finished]
-    clean = [stream for stream in finished if underrun_s(stream.arrivals) <= ALLOWED_UNDERRUN_S]
-    refused = sum(stream.status == REFUSED for stream in run.streams)
-    return Measurement(
-        clients=round(run.level.load),
-        accepted=len(finished),
-        refused=refused,
-        failed=len(run.streams) - len(finished) - refused,
-        clean=len(clean),
-        goodput=_audio_s(clean) / run.elapsed_s,
-        longest_underrun_s=max((underrun_s(each.arrivals) for each in finished), default=0.0),
-    )
-
-
-def _audio_s(streams: Sequence[StreamRecord]) -> float:
-    return sum(stream.audio_s for stream in streams)
+    return [Measurement(summary) for summary in benchmark.summaries()]

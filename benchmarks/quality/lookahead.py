@@ -28,6 +28,7 @@ from barkserve.coarse.generator import CoarseGenerator, CoarseRequest, CoarseRun
 from barkserve.coarse.windows import cut_history
 from barkserve.codec.decoder import Decoder
 from barkserve.codec.job import DecodeJob
+from barkserve.config.stages import FineOptions
 from barkserve.engine.batcher import Batcher
 from barkserve.engine.engine import Engine
 from barkserve.engine.model_runner import ModelRunner
@@ -44,13 +45,20 @@ from barkserve.semantic.generator import (
     semantic_head,
 )
 from barkserve.semantic.text import TextEncoder
-from benchmarks.stages.barkserve_runner import default_chunks
 from training.data.texts import HELD_OUT
 from training.evaluate.recognizer import Recognizer
 from training.evaluate.word_errors import edits, words
 
 LOOKAHEADS = (0, 4, 8, 16, 32)
 Codes = NDArray[np.int64]
+
+
+def chunks(lookahead: int) -> ChunkPlan:
+    """Return the chunks of `barkserve fine` with default options but for the look-ahead."""
+    options = FineOptions()
+    return ChunkPlan(
+        options.first_chunk_frames, options.chunk_growth, options.max_chunk_frames, lookahead
+    )
 
 
 @dataclass(frozen=True)
@@ -187,7 +195,7 @@ async def measure(speaker: Speaker, texts: list[str]) -> Report:
         said += len(words(text))
         exact_tally.errors += edits(words(text), words(recognize(audio)))
         for lookahead, tally in tallies.items():
-            streamed = await speaker.fill(frames, default_chunks(lookahead))
+            streamed = await speaker.fill(frames, chunks(lookahead))
             audio = speaker.samples(streamed)
             tally.equal.append((streamed == exact)[:, given:])
             difference = log_mel(torch.from_numpy(audio), rate) - mel

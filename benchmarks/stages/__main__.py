@@ -4,7 +4,7 @@
 
 Both run on one random checkpoint of Bark's real shapes, each in a process of its own. They take
 turns (A B A B), which cancels drifts of the machine's speed. The ratio is the median of the
-pairs' ratios. This measures models without gRPC; `barkclient bench` measures a server.
+pairs' ratios. This measures stages without gRPC; `barkclient bench` measures a server.
 """
 
 import argparse
@@ -41,14 +41,27 @@ def cases(folder: str, given: argparse.Namespace) -> Iterator[Case]:
     """Yield the rows that the command line selects."""
     for part in ALONE:
         if part in given.only:
-            yield Case(_name(part, given), Work(folder, part, given.tokens, given.seconds))
+            work = Work(folder, part, given.tokens, given.seconds, options=options_of(given))
+            yield Case(_name(part, given), work)
     if "streams" in given.only:
         seconds = given.batched_tokens / 49.9
         for part in given.parts:
             for streams in given.streams:
-                work = Work(folder, part, given.batched_tokens, seconds, streams)
+                work = Work(
+                    folder,
+                    part,
+                    given.batched_tokens,
+                    seconds,
+                    streams,
+                    options=options_of(given),
+                )
                 name = f"{part}, {seconds:.1f} s of audio, {streams} streams"
                 yield Case(name, work, streams, streams in BATCHED)
+
+
+def options_of(given: argparse.Namespace) -> dict[str, str | int]:
+    """Return the options of both sides."""
+    return {"device": given.device, "dtype": given.dtype}
 
 
 def _name(part: Part, given: argparse.Namespace) -> str:
@@ -83,6 +96,7 @@ def measure(case: Case, pairs: int, warmups: int) -> Row:
         "barkserve_first_s": _median(barkserve_runs, lambda run: run.first_s),
         "barkserve_mb": round(barkserve_runs[-1].resident_mb),
         "barkserve_peak_mb": round(barkserve_runs[-1].peak_mb),
+        "barkserve_cpu_s": _median(barkserve_runs, lambda run: run.cpu_s),
     }
     if transformers_runs:
         ratios = [
@@ -111,6 +125,8 @@ def main() -> None:
     """Run the benchmark from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shape", choices=SHAPES, default="small")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    parser.add_argument("--dtype", default="float32", help="dtype of both sides")
     parser.add_argument("--pairs", type=int, default=1)
     parser.add_argument("--warmups", type=int, default=0, help="pairs of runs before measuring")
     parser.add_argument("--tokens", type=int, default=250, help="semantic tokens of one stream")
@@ -136,7 +152,8 @@ def main() -> None:
             results[case.name] = measure(case, given.pairs, given.warmups)
             _log(f"{case.name}: {results[case.name]}")
     out = given.out and given.out.with_suffix(".json")
-    all_results = write_report(out, {"shape": given.shape, "results": results})
+    method = {"shape": given.shape, "pairs": given.pairs, **options_of(given)}
+    all_results = write_report(out, "stages", method, results)
     if given.out:
         plot(all_results, given.out.with_suffix(".png"))
 

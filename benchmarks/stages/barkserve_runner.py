@@ -1,182 +1,186 @@
-"""Run the work of `benchmarks.stages` with barkserve's generators, without gRPC.
+"""Run the work of `benchmarks.stages` with barkserve's stages, without gRPC.
 
-`benchmarks.stages.worker` starts this module as a process.
+`benchmarks.stages.worker` starts this module as a process. Stages are built as their services are,
+so that the options of the command line apply.
 """
 
 import asyncio
 import os
 import statistics
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 
-from barkserve.checkpoint.tensors import Checkpoint
-from barkserve.coarse.generator import CoarseGenerator, CoarseRequest, CoarseRun, coarse_heads
-from barkserve.coarse.windows import no_history
-from barkserve.codec.decoder import Decoder
-from barkserve.codec.generator import CodecGenerator, CodecRun
-from barkserve.config.stages import FineOptions
-from barkserve.engine.batcher import Batcher
-from barkserve.engine.engine import Engine
-from barkserve.engine.model_runner import ModelRunner
-from barkserve.engine.model_thread import ModelThread
+from barkserve.building import coarse, codec, fine, semantic
+from barkserve.coarse.generator import CoarseRequest, CoarseRun
+from barkserve.coarse.windows import cut_history, no_history
+from barkserve.codec.generator import CodecRun
+from barkserve.config.stages import CoarseOptions, CodecOptions, FineOptions, SemanticOptions
 from barkserve.engine.request import SamplingParams
-from barkserve.fine.filler import Filler
-from barkserve.fine.generator import FineGenerator, FineRequest, FineRun
+from barkserve.fine.generator import FineRequest, FineRun
 from barkserve.fine.windows import ChunkPlan
-from barkserve.models.attention import Backend
-from barkserve.models.loading import Placement, load_coarse, load_codec, load_fine, load_semantic
-from barkserve.semantic.alignment_head import AlignmentHeadFinder
-from barkserve.semantic.generator import (
-    SemanticGenerator,
-    SemanticRequest,
-    SemanticRun,
-    SemanticStep,
-    semantic_head,
-)
-from barkserve.semantic.text import TextEncoder
-from benchmarks.stages.worker import Work, serve
+from barkserve.semantic.generator import SemanticRequest, SemanticRun
+from barkserve.serving.metrics import Metrics
+from benchmarks.stages import inputs
+from benchmarks.stages.decode_steps import Outputs, step_ms
+from benchmarks.stages.worker import Progress, Work, serve
 
-PLACEMENT: tuple[str, str, Backend] = ("cpu", "float32", "sdpa")
-PREFILL_POSITIONS = 512  # a stage's default on a CPU
-GREEDY = SamplingParams(greedy=True)
 NOTHING = np.empty(0, dtype=np.int64)
 
 
-class Loop(Protocol):
-    """An engine or a batcher: runs a model."""
-
-    async def start(self) -> None: ...
-
-    async def stop(self) -> None: ...
-
-
 class Stage(Protocol):
-    """One stage, or all four."""
+    """One stage, or all four.
 
-    @property
-    def loops(self) -> tuple[Loop, ...]:
-        """The loops to start before and stop after."""
+    Attributes:
+        window: tokens between two prompts of a stream; 0: it has one prompt; None: it draws no
+            tokens.
+    """
 
-    def outputs(self) -> AsyncIterator[Any]:
-        """Do the work of one stream."""
+    window: int | None
 
+    def start(self) -> Awaitable[None]: ...
 
-def default_chunks(lookahead: int | None = None) -> ChunkPlan:
-    """Return the chunks of `barkserve fine` with default options, or with another look-ahead."""
-    options = FineOptions()
-    return ChunkPlan(
-        options.first_chunk_frames,
-        options.chunk_growth,
-        options.max_chunk_frames,
-        options.lookahead_frames if lookahead is None else lookahead,
-    )
+    def stop(self) -> Awaitable[None]: ...
+
+    def outputs(self) -> AsyncIterator[int]:
+        """Do the work of one stream; yields the number of tokens of each output."""
 
 
 class Semantic:
     """The semantic stage: `work.tokens` tokens after a text of 20 ids."""
 
-    def __init__(self, checkpoint: Checkpoint, work: Work) -> None:
-        self._bark = checkpoint.bark
-        self._tokens = work.tokens
-        self._encode = TextEncoder(checkpoint).encode
-        model = load_semantic(checkpoint, Placement.parse(*PLACEMENT))
-        runner = ModelRunner(model, [semantic_head(self._bark)], work.max_streams)
-        self._engine = Engine(runner, PREFILL_POSITIONS, ModelThread(_cores))
-        self.loops = (self._engine,)
+    window: int | None = 0
 
-    def outputs(self) -> AsyncIterator[SemanticStep]:
+    def __init__(self, work: Work) -> None:
+        options = SemanticOptions(**_options(work), slots=work.max_streams)
+        self._parts = semantic.build_parts(options, Metrics("semantic"))
+        self.start, self.stop = self._parts.start, self._parts.loop.stop
+        self._work = work
+
+    async def outputs(self) -> AsyncIterator[int]:
+        """Generate the tokens."""
+        async for tokens in self.generate():
+            yield len(tokens)
+
+    async def generate(self) -> AsyncIterator[list[int]]:
         """Yield the tokens of each step."""
-        heads = AlignmentHeadFinder(self._engine, self._bark, self._encode)
-        ids = np.arange(20, dtype=np.int64) + self._bark.semantic_generation.text_encoding_offset
-        request = SemanticRequest(ids, NOTHING, GREEDY, 0, NOTHING, self._tokens)
-        generator = SemanticGenerator(self._engine, self._bark, heads)
-        return generator.generate(request, SemanticRun())
+        offset = self._parts.bark.semantic_generation.text_encoding_offset
+        request = SemanticRequest(
+            inputs.TEXT + offset,
+            _voice(self._work).semantic,
+            _sampling(self._work),
+            0,
+            NOTHING,
+            self._work.tokens,
+        )
+        async for step in self._parts.generator.generate(request, SemanticRun()):
+            yield step.tokens
 
 
 class Coarse:
-    """The coarse stage: an utterance of `work.seconds` without a voice."""
+    """The coarse stage: an utterance of `work.seconds`."""
 
-    def __init__(self, checkpoint: Checkpoint, work: Work) -> None:
-        self._bark = checkpoint.bark
-        self._given = [(7 * i) % 10_000 for i in range(work.semantic_for_coarse)]
-        model = load_coarse(checkpoint, Placement.parse(*PLACEMENT))
-        runner = ModelRunner(model, coarse_heads(self._bark), work.max_streams)
-        self._engine = Engine(runner, PREFILL_POSITIONS, ModelThread(_cores))
-        self.loops = (self._engine,)
+    def __init__(self, work: Work) -> None:
+        options = CoarseOptions(**_options(work), slots=work.max_streams)
+        self._parts = coarse.build_parts(options, Metrics("coarse"))
+        self.start, self.stop = self._parts.start, self._parts.loop.stop
+        self.window: int | None = self._parts.generator.geometry.window
+        self._work = work
 
-    def outputs(self) -> AsyncIterator[Any]:
-        """Yield frames, from tokens that are all known."""
-        return self.generate(_once(self._given))
+    async def outputs(self) -> AsyncIterator[int]:
+        """Generate frames, from tokens that are all known."""
+        tokens = inputs.semantic_tokens(self._work.semantic_for_coarse)
+        async for frames in self.generate(_once(tokens)):
+            yield frames.size
 
     def generate(self, tokens: AsyncIterator[list[int]]) -> AsyncIterator[Any]:
         """Yield frames while tokens arrive."""
-        request = CoarseRequest(no_history(), GREEDY, 0, np.empty((0, 2), dtype=np.int64))
-        return CoarseGenerator(self._engine, self._bark).generate(request, tokens, CoarseRun())
+        voice, geometry = _voice(self._work), self._parts.generator.geometry
+        history = (
+            cut_history(voice.semantic, voice.fine[:, :2], geometry)
+            if self._work.voice
+            else no_history()
+        )
+        request = CoarseRequest(history, _sampling(self._work), 0, np.empty((0, 2), dtype=np.int64))
+        return self._parts.generator.generate(request, tokens, CoarseRun())
 
 
 class Fine:
     """The fine stage: an utterance of `work.seconds`."""
 
-    def __init__(self, checkpoint: Checkpoint, work: Work) -> None:
-        self._bark = checkpoint.bark
-        self._frames = work.frames
-        model = load_fine(checkpoint, Placement.parse(*PLACEMENT))
-        filler = Filler(model, 2, 8, self._bark.codebook_size)
-        self._batcher = Batcher(filler.fill, 1, ModelThread(_cores))
-        self.loops = (self._batcher,)
+    window: int | None = None
 
-    def outputs(self) -> AsyncIterator[Any]:
-        """Yield codes, EXACT."""
-        codes = np.arange(2 * self._frames, dtype=np.int64).reshape(-1, 2) % 1024
-        return self.generate(_once(codes), None)
+    def __init__(self, work: Work) -> None:
+        self._options = FineOptions(**_options(work))
+        self._parts = fine.build_parts(self._options, Metrics("fine"))
+        self.start, self.stop = self._parts.start, self._parts.loop.stop
+        self._work = work
 
-    def generate(self, coarse: AsyncIterator[Any], chunks: ChunkPlan | None) -> AsyncIterator[Any]:
+    async def outputs(self) -> AsyncIterator[int]:
+        """Fill all codebooks, EXACT."""
+        async for frames in self.generate(_once(inputs.codes(self._work.frames, 2)), None):
+            yield frames.size
+
+    def streamed(self, frames: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        """Yield codes while frames arrive, STREAMING."""
+        return self.generate(frames, fine.chunk_plan(self._options, self._parts.bark))
+
+    def generate(self, frames: AsyncIterator[Any], chunks: ChunkPlan | None) -> AsyncIterator[Any]:
         """Yield codes while frames arrive; EXACT if `chunks` is None."""
         nothing = np.empty((0, 8), dtype=np.int64)
-        request = FineRequest(nothing, None, 0, chunks, nothing)
-        return FineGenerator(self._batcher, self._bark).generate(request, coarse, FineRun())
+        temperature = 0.5 if self._work.sampled else None
+        request = FineRequest(_voice(self._work).fine, temperature, 0, chunks, nothing)
+        return self._parts.generator.generate(request, frames, FineRun())
 
 
 class Codec:
     """The codec: an utterance of `work.seconds`."""
 
-    def __init__(self, checkpoint: Checkpoint, work: Work) -> None:
-        self._frames = work.frames
-        model = load_codec(checkpoint, Placement.parse(*PLACEMENT))
-        self._batcher = Batcher(Decoder(model).decode, 1, ModelThread(_cores))
-        self._generator = CodecGenerator(self._batcher, checkpoint.bark.codec)
-        self.loops = (self._batcher,)
+    window: int | None = None
 
-    def outputs(self) -> AsyncIterator[Any]:
-        """Yield samples, from frames that are all known."""
-        codes = np.arange(8 * self._frames, dtype=np.int64).reshape(-1, 8) % 1024
-        return self.generate(_once(codes))
+    def __init__(self, work: Work) -> None:
+        self._parts = codec.build_parts(CodecOptions(**_options(work)), Metrics("codec"))
+        self.start, self.stop = self._parts.start, self._parts.loop.stop
+        self._frames = work.frames
+
+    async def outputs(self) -> AsyncIterator[int]:
+        """Decode frames that are all known."""
+        async for samples in self.generate(_once(inputs.codes(self._frames, 8))):
+            yield samples.size
 
     def generate(self, frames: AsyncIterator[Any]) -> AsyncIterator[Any]:
         """Yield samples while frames arrive."""
-        return self._generator.generate(frames, 0, CodecRun())
+        return self._parts.generator.generate(frames, 0, CodecRun())
 
 
 class Chain:
     """All four stages, STREAMING."""
 
-    def __init__(self, checkpoint: Checkpoint, work: Work) -> None:
-        self._semantic = Semantic(checkpoint, work)
-        self._coarse = Coarse(checkpoint, work)
-        self._fine = Fine(checkpoint, work)
-        self._codec = Codec(checkpoint, work)
-        parts = (self._semantic, self._coarse, self._fine, self._codec)
-        self.loops = tuple(loop for part in parts for loop in part.loops)
+    window: int | None = None
 
-    def outputs(self) -> AsyncIterator[Any]:
-        """Yield samples."""
-        frames = self._coarse.generate(_tokens(self._semantic.outputs()))
-        return self._codec.generate(self._fine.generate(frames, default_chunks()))
+    def __init__(self, work: Work) -> None:
+        self._semantic, self._coarse = Semantic(work), Coarse(work)
+        self._fine, self._codec = Fine(work), Codec(work)
+        self._stages = (self._semantic, self._coarse, self._fine, self._codec)
+
+    async def start(self) -> None:
+        """Start all stages."""
+        for stage in self._stages:
+            await stage.start()
+
+    async def stop(self) -> None:
+        """Stop all stages."""
+        for stage in self._stages:
+            await stage.stop()
+
+    async def outputs(self) -> AsyncIterator[int]:
+        """Speak."""
+        frames = self._coarse.generate(self._semantic.generate())
+        async for samples in self._codec.generate(self._fine.streamed(frames)):
+            yield samples.size
 
 
 STAGES: dict[str, type[Semantic | Coarse | Fine | Codec | Chain]] = {
@@ -188,43 +192,47 @@ STAGES: dict[str, type[Semantic | Coarse | Fine | Codec | Chain]] = {
 }
 
 
-async def run(stage: Stage, streams: int) -> tuple[float, float]:
-    """Run streams at once; return the seconds in all and the median until the first output."""
+async def run(stage: Stage, streams: int) -> Progress:
+    """Run streams at once."""
     started = time.perf_counter()
 
-    async def one() -> float:
-        first = 0.0
-        async for _ in stage.outputs():
-            first = first or time.perf_counter() - started
-        return first
+    async def one() -> Outputs:
+        return [(time.perf_counter() - started, tokens) async for tokens in stage.outputs()]
 
-    firsts = await asyncio.gather(*(one() for _ in range(streams)))
-    return time.perf_counter() - started, statistics.median(firsts)
+    outputs = await asyncio.gather(*(one() for _ in range(streams)))
+    seconds = time.perf_counter() - started
+    first_s = statistics.median(stream[0][0] for stream in outputs)
+    steps = None if stage.window is None else step_ms(outputs, stage.window)
+    return Progress(seconds, first_s, steps)
 
 
 async def main(work: Work) -> None:
     """Load the models and serve requests of the parent process."""
-    stage = STAGES[work.part](Checkpoint.open(work.folder), work)
-    for loop in stage.loops:
-        await loop.start()
+    stage = STAGES[work.part](work)
+    await stage.start()
     await serve(partial(run, stage))
-    for loop in stage.loops:
-        await loop.stop()
+    await stage.stop()
 
 
-async def _tokens(steps: AsyncIterator[SemanticStep]) -> AsyncIterator[list[int]]:
-    async for step in steps:
-        yield step.tokens
+def _options(work: Work) -> dict[str, Any]:
+    """Options of a stage. Each model's thread uses all cores, as if the other stages were idle."""
+    cores = len(os.sched_getaffinity(0))
+    return {"checkpoint": work.folder, "threads": cores, **work.options}
+
+
+def _sampling(work: Work) -> SamplingParams:
+    if work.sampled:
+        return SamplingParams(temperature=0.7, top_k=50)
+    return SamplingParams(greedy=True)
+
+
+def _voice(work: Work) -> inputs.Voice:
+    return inputs.Voice.random() if work.voice else inputs.Voice.none()
 
 
 async def _once(item: Any) -> AsyncIterator[Any]:
     yield item
 
 
-def _cores() -> None:
-    torch.set_num_threads(len(os.sched_getaffinity(0)))
-
-
 if __name__ == "__main__":
-    torch.set_num_threads(1)  # as in a stage: only the model's thread uses all cores
     asyncio.run(main(Work.from_command_line()))

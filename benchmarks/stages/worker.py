@@ -8,10 +8,13 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
+
+import torch
 
 Part = Literal["semantic", "coarse", "fine", "codec", "chain"]
 
@@ -26,6 +29,9 @@ class Work:
         tokens: number of semantic tokens.
         seconds: duration of the coarse, fine and codec utterance.
         max_streams: most streams at once.
+        sampled: draw tokens; False takes the likeliest.
+        voice: with a voice that fills every window.
+        options: options of the stages; of these, transformers reads device, dtype and attention.
     """
 
     folder: str
@@ -33,6 +39,9 @@ class Work:
     tokens: int
     seconds: float
     max_streams: int = 1
+    sampled: bool = False
+    voice: bool = False
+    options: Mapping[str, str | int] = field(default_factory=dict)
 
     @property
     def semantic_for_coarse(self) -> int:
@@ -44,6 +53,11 @@ class Work:
         """Number of frames in `seconds` of audio."""
         return round(self.seconds * 75)
 
+    @property
+    def device(self) -> str:
+        """The device that computes."""
+        return str(self.options.get("device", "cpu"))
+
     @classmethod
     def from_command_line(cls) -> "Work":
         """Read the work that `Worker` passed to this process."""
@@ -51,20 +65,35 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Timing:
-    """Time and memory of one run.
+class Progress:
+    """What one run took.
 
     Attributes:
         seconds: until all streams were finished.
         first_s: median seconds until the first output of a stream.
-        resident_mb: resident memory of the process afterwards, mapped files included.
-        peak_mb: its peak resident memory so far.
+        step_ms: milliseconds of a decode step of all streams together; None: not known.
     """
 
     seconds: float
     first_s: float
-    resident_mb: float
-    peak_mb: float
+    step_ms: float | None = None
+
+
+@dataclass(frozen=True)
+class Timing(Progress):
+    """Time and memory of one run.
+
+    Attributes:
+        cpu_s: CPU seconds of the process, all threads together.
+        resident_mb: resident memory of the process afterwards, mapped files included.
+        peak_mb: its peak resident memory so far.
+        device_mb: peak memory that torch has reserved on a GPU; None without one.
+    """
+
+    cpu_s: float = 0.0
+    resident_mb: float = 0.0
+    peak_mb: float = 0.0
+    device_mb: float | None = None
 
 
 class Worker:
@@ -106,18 +135,30 @@ class Worker:
         return line
 
 
-async def serve(run: Callable[[int], Awaitable[tuple[float, float]]]) -> None:
+async def serve(run: Callable[[int], Awaitable[Progress]]) -> None:
     """Answer the requests of `Worker` until it closes stdin.
 
     Args:
-        run: does the work of so many streams; returns the seconds in all and until the first
-            output.
+        run: does the work of so many streams.
     """
     print("ready", flush=True)
     while line := await asyncio.to_thread(sys.stdin.readline):
-        seconds, first_s = await run(int(line))
-        timing = Timing(seconds, first_s, _memory_mb("VmRSS"), _memory_mb("VmHWM"))
+        cpu_s = time.process_time()
+        progress = await run(int(line))
+        timing = Timing(
+            **asdict(progress),
+            cpu_s=time.process_time() - cpu_s,
+            resident_mb=_memory_mb("VmRSS"),
+            peak_mb=_memory_mb("VmHWM"),
+            device_mb=_device_mb(),
+        )
         print(json.dumps(asdict(timing)), flush=True)
+
+
+def _device_mb() -> float | None:
+    if not torch.cuda.is_available():
+        return None
+    return torch.cuda.max_memory_reserved() / 2**20
 
 
 def _memory_mb(name: str) -> float:

@@ -21,11 +21,11 @@ def stream(
 
 
 class MeasuredRun(LevelRun):
-    """A level that ended after 10 s, 4 of them under full load."""
+    """A level that ended after 10 s, 4 of them under load."""
 
     def __init__(self, level: Level, *streams: StreamRecord, begun: int | None = None) -> None:
         super().__init__(level)
         self.streams = list(streams)
         self.begun = len(streams) if begun is None else begun
         self.complete = True
-        self._elapsed_s, self._full_s = 10.0, 4.0
+        self._elapsed_s, self._window_s = 10.0, 4.0

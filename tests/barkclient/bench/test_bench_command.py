@@ -1,6 +1,5 @@
 """`barkclient bench` against the scripted server: files, table, exit codes, Ctrl-C."""
 
-import json
 import signal
 import socket
 import subprocess
@@ -14,6 +13,7 @@ import pytest
 
 from barkclient.__main__ import run
 from barkclient.bench import plot
+from barkclient.bench.results import Results, read_results
 from tests.barkclient.command_line import Command
 from tests.barkclient.scripted_server import (
     PCM,
@@ -38,8 +38,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def report(command: Command, name: str = "bench.json") -> Any:
-    return json.loads((command.folder / name).read_text("utf-8"))
+def report(command: Command) -> Results:
+    return read_results(command.folder / "bench.json")
 
 
 class EveryOtherFails(ScriptedSpeech):
@@ -76,44 +76,48 @@ async def test_report_contains_method_and_results(command: Command) -> None:
     options = "--concurrency 2 --count 4 --voice announcer --timeout 30 --json bench.json"
     assert await command.inside("bench", *options.split()) == 0
     whole = report(command)
-    method = whole["method"]
+    method = dict(whole.method)
     texts = method.pop("texts")
     assert len(texts) == 10
     assert method == {
         "loop": "closed",
         "loads": [2],
-        "max_concurrency": 256,
+        "saturate": False,
+        "max_load": 1000,
+        "max_s": 600,
         "voice": "announcer",
         "seed": 0,
         "count": 4,
         "duration_s": None,
         "warmup": 2,
         "timeout_s": 30.0,
+        "server": command.server,
+        "model": "bark-mini",
         "delivery": "streaming",
         "encoding": "pcm16",
     }
-    assert (whole["server"], whole["model"]) == (command.server, "bark-mini")
-    assert (whole["interrupted"], whole["failure"], whole["saturation"]) == (False, None, None)
-    (level,) = whole["levels"]
-    assert level["level"] == {"loop": "closed", "load": 2, "count": 4, "duration_s": None}
-    assert (level["begun"], level["finished"], level["failed"]) == (4, 4, 0)
-    assert level["errors"] == {}
-    assert level["audio_s"] == pytest.approx(4 * AUDIO_S, abs=1e-5)
-    assert level["audio_s_per_s"] > 0
-    assert "streams" not in level
-    for name in ("ttfa_ms", "gap_ms", "rtf"):
-        assert 0 <= level[name]["p50"] <= level[name]["p95"] <= level[name]["p99"]
-    for name in ("free_0ms", "free_100ms"):
-        assert 0 <= level[name] <= 1
+    assert (whole.tool, whole.machine["role"]) == ("barkclient bench", "client")
+    (level,) = whole.results
+    assert level.case == {"loop": "closed", "load": 2, "count": 4, "duration_s": None}
+    assert (level.section, level.status, level.message) == ("load", "ok", "")
+    metrics: Any = level.metrics
+    assert (metrics["begun"], metrics["finished"], metrics["failed"]) == (4, 4, 0)
+    assert level.details == {"errors": {}, "reasons": {}, "stopped_early": False}
+    assert metrics["audio_s"] == pytest.approx(4 * AUDIO_S, abs=1e-5)
+    assert metrics["audio_per_s"] > 0
+    for name in ("ttfa_ms", "gap_ms", "rtf", "underrun_ms", "longest_silence_ms"):
+        assert 0 <= metrics[name]["p50"] <= metrics[name]["p95"] <= metrics[name]["max"]
+    assert 0 <= metrics["c0_share"] <= metrics["c50_share"] <= metrics["c200_share"] <= 1
 
 
 async def test_raw_report_contains_every_chunk(command: Command) -> None:
     options = "--rate 200 --count 5 --warmup 0 --raw --json bench.json"
     assert await command.inside("bench", *options.split()) == 0
-    (level,) = report(command)["levels"]
-    assert level["level"]["loop"] == "open"
-    assert sorted(stream["index"] for stream in level["streams"]) == list(range(5))
-    for stream in level["streams"]:
+    (level,) = report(command).results
+    assert level.case["loop"] == "open"
+    streams = level.details["streams"]
+    assert sorted(stream["index"] for stream in streams) == list(range(5))
+    for stream in streams:
         assert (stream["status"], stream["message"]) == ("OK", "")
         assert len(stream["arrivals"]) == len(PCM)
         assert sum(audio_s for _, audio_s in stream["arrivals"]) == pytest.approx(AUDIO_S, abs=1e-5)
@@ -137,13 +141,15 @@ async def test_bench_speaks_texts_of_file_in_turn(command: Command, speech: Scri
 async def test_saturation_is_a_measured_level(
     command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = "--saturate --max-concurrency 2 --count 4 --json bench.json"
+    options = "--saturate --concurrency 1 --max-load 2 --count 4 --json bench.json"
     assert await command.inside("bench", *options.split()) == 0
     whole = report(command)
     assert capsys.readouterr().out.splitlines()[-1].startswith("saturation: ")
-    measured = [level["level"]["load"] for level in whole["levels"]]
+    measured = [level.case["load"] for level in whole.of("load")]
     assert measured[0] == 1
-    assert whole["saturation"]["sustained"] in [0, *measured]
+    (found,) = whole.of("saturation")
+    assert found.case == {"loop": "closed", "goal": "c100_share >= 0.99"}
+    assert found.metrics["sustained_load"] in [None, *measured]
 
 
 async def test_saturation_search_ends_at_first_errors(
@@ -151,11 +157,26 @@ async def test_saturation_search_ends_at_first_errors(
 ) -> None:
     async with serve(servicer := EveryOtherFails()) as target:
         command = Command(tmp_path, target)
-        options = "--saturate --count 4 --json bench.json"
+        options = "--saturate --concurrency 1 --count 9 --json bench.json"
         assert await command.inside("bench", *options.split()) == 0
-    assert report(command)["saturation"] == {"sustained": 0, "failed": 1}
-    assert "a single stream is not sustained" in capsys.readouterr().out
-    assert len(servicer.requests) == 6
+    (found,) = report(command).of("saturation")
+    assert found.metrics == {"sustained_load": None, "failed_load": 1}
+    table = capsys.readouterr().out
+    assert "not even 1 streams at once are sustained" in table
+    assert "1 at once: stopped after " in table
+    assert len(servicer.requests) <= 2 + 2  # warm-up; the second measured stream decides
+
+
+async def test_saturation_search_ends_in_its_time(
+    command: Command, speech: ScriptedSpeech, capsys: pytest.CaptureFixture[str]
+) -> None:
+    speech.allow(2 * len(PCM))  # the third stream hangs
+    options = "--saturate --concurrency 1 --count 9 --warmup 0 --max-seconds 3 --json bench.json"
+    assert await command.inside("bench", *options.split()) == 0
+    assert "the time was up before the search was complete" in capsys.readouterr().out
+    (level, found) = report(command).results
+    assert (level.status, found.status) == ("interrupted", "timeout")
+    assert found.metrics == {"sustained_load": None, "failed_load": None}
 
 
 async def test_bench_counts_some_failures(tmp_path: Path) -> None:
@@ -167,10 +188,12 @@ async def test_bench_counts_some_failures(tmp_path: Path) -> None:
     assert "1 at once: 3 failed with RESOURCE_EXHAUSTED: all slots are taken" in (
         result.stdout.decode()
     )
-    (level,) = report(command)["levels"]
-    assert (level["begun"], level["finished"], level["failed"]) == (6, 3, 3)
-    assert level["errors"] == {"RESOURCE_EXHAUSTED": 3}
-    assert level["free_100ms"] <= 0.5
+    (level,) = report(command).results
+    metrics: Any = level.metrics
+    assert (metrics["begun"], metrics["finished"], metrics["failed"]) == (6, 3, 3)
+    assert (level.status, level.message) == ("failed", "3 failed with RESOURCE_EXHAUSTED")
+    assert level.details["errors"] == {"RESOURCE_EXHAUSTED": 3}
+    assert metrics["c100_share"] <= 0.5
 
 
 @pytest.mark.parametrize("warmup", ["0", "2"])
@@ -183,7 +206,7 @@ async def test_exit_code_is_1_if_every_stream_fails(
     assert result.code == 1
     reason = f"{speech.target} failed with INTERNAL: the codec is gone"
     assert result.stderr.splitlines()[-1] == f"barkclient: every stream failed: {reason}"
-    assert report(command)["failure"] == reason
+    assert all(level.status == "failed" for level in report(command).results)
     assert len(speech.requests) == 2
 
 
@@ -215,10 +238,9 @@ async def test_interrupted_bench_writes_its_report(
     assert result.code == 130
     assert result.stderr.splitlines()[-1] == "barkclient: interrupted"
     assert "1 at once: interrupted after " in result.stdout.decode()
-    whole = report(command)
-    (level,) = whole["levels"]
-    assert whole["interrupted"]
-    assert (level["begun"], level["finished"], level["complete"]) == (3, 2, False)
+    (level,) = report(command).results
+    assert (level.metrics["begun"], level.metrics["finished"]) == (3, 2)
+    assert level.status == "interrupted"
     assert (command.folder / "bench.png").read_bytes()[:4] == b"\x89PNG"
 
 
@@ -231,7 +253,7 @@ async def test_interrupt_during_warm_up_writes_report(
         process.send_signal(signal.SIGINT)
         result = await command.end(process)
     assert (result.code, result.stdout) == (130, b"")
-    assert report(command)["levels"] == []
+    assert report(command).results == []
 
 
 @pytest.mark.parametrize(
@@ -243,7 +265,10 @@ async def test_interrupt_during_warm_up_writes_report(
         "--rate 0",
         "--rate nan",
         "--concurrency 1 --rate 1",
-        "--rate 1 --saturate",
+        "--rate 1,2 --saturate",
+        "--saturate --duration 9",
+        "--saturate --max-load 0",
+        "--saturate --max-seconds 0",
         "--count 0",
         "--count 1 --duration 1",
         "--duration inf",

@@ -18,39 +18,51 @@ def plan(options: str = "") -> Plan:
     return arguments.plan()
 
 
-def test_default_plan_is_finite() -> None:
+def test_default_plan_is_a_finite_open_loop() -> None:
     default = plan()
-    assert (default.loop, default.loads, default.timeout_s) == ("closed", (1, 2, 4, 8), 120)
+    assert (default.loop, default.loads, default.timeout_s) == ("open", (0.5, 1, 2), 120)
+    assert default.search() is None
     assert default.texts == SENTENCES
-    assert default.level(1) == Level("closed", 1, count=20)
-    assert default.level(8) == Level("closed", 8, count=32)
-    assert default.warm_up(1) == Level("closed", 1, count=2)
-    assert default.warm_up(8) == Level("closed", 2, count=2)
+    assert default.level(0.5) == Level("open", 0.5, count=20)
+    assert default.level(2.5) == Level("open", 2.5, count=50)
+    assert default.warm_up(0.5) == Level("closed", 2, count=2)
 
 
-def test_rate_makes_an_open_loop() -> None:
-    opened = plan("--rate 0.5,2.5 --seed 3 --warmup 5")
-    assert (opened.loop, opened.loads, opened.seed) == ("open", (0.5, 2.5), 3)
-    assert opened.level(0.5) == Level("open", 0.5, count=20)
-    assert opened.level(2.5) == Level("open", 2.5, count=50)
-    assert opened.warm_up(0.5) == Level("closed", 5, count=5)
+def test_concurrency_makes_a_closed_loop() -> None:
+    closed = plan("--concurrency 1,8 --seed 3 --warmup 5")
+    assert (closed.loop, closed.loads, closed.seed) == ("closed", (1, 8), 3)
+    assert closed.level(1) == Level("closed", 1, count=20)
+    assert closed.level(8) == Level("closed", 8, count=32)
+    assert closed.warm_up(1) == Level("closed", 1, count=5)
+    assert closed.warm_up(8) == Level("closed", 5, count=5)
 
 
 @pytest.mark.parametrize(
     ("options", "level"),
     [
-        ("--count 7", Level("closed", 4, count=7)),
-        ("--duration 2.5", Level("closed", 4, duration_s=2.5)),
-        ("--rate 4 --duration 2.5", Level("open", 4, duration_s=2.5)),
+        ("--count 7", Level("open", 4, count=7)),
+        ("--duration 2.5", Level("open", 4, duration_s=2.5)),
+        ("--concurrency 4 --duration 2.5", Level("closed", 4, duration_s=2.5)),
     ],
 )
 def test_level_ends_by_count_or_duration(options: str, level: Level) -> None:
     assert plan(options).level(4) == level
 
 
-def test_saturation_plan_has_no_loads() -> None:
-    searching = plan("--saturate --max-concurrency 12")
-    assert (searching.loop, searching.loads, searching.max_concurrency) == ("closed", (), 12)
+@pytest.mark.parametrize(
+    ("options", "loop", "first"),
+    [
+        ("--saturate", "open", 1),
+        ("--saturate --rate 8", "open", 8),
+        ("--saturate --concurrency 16", "closed", 16),
+        ("--saturate --concurrency 16 --max-load 12", "closed", 12),
+    ],
+)
+def test_saturation_begins_with_the_given_load(options: str, loop: str, first: float) -> None:
+    searching = plan(options)
+    search = searching.search()
+    assert search is not None
+    assert (searching.loop, search.next()) == (loop, first)
 
 
 def test_text_file_has_one_text_per_line(tmp_path: Path) -> None:

@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from barkclient.bench.level import Level
-from barkclient.bench.summary import Percentiles, audio_within_s, free_share, summarize
+from barkclient.bench.stream import Arrival
+from barkclient.bench.summary import (
+    Percentiles,
+    audio_within_s,
+    cannot_be_sustained,
+    continuous_share,
+    summarize,
+)
 from tests.barkclient.bench.records import SMOOTH, UNDERRUN, MeasuredRun, stream
 
 LEVEL = Level("closed", 2, count=3)
@@ -14,11 +21,11 @@ LEVEL = Level("closed", 2, count=3)
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ([7.0], (7, 7, 7)),
-        ([2.0, 1.0], (1, 2, 2)),
-        ([float(n) for n in range(20, 0, -1)], (10, 19, 20)),
-        ([float(n) for n in range(1, 101)], (50, 95, 99)),
-        ([float(n) for n in range(1, 202)], (101, 191, 199)),
+        ([7.0], (7, 7, 7, 7)),
+        ([2.0, 1.0], (1, 2, 2, 2)),
+        ([float(n) for n in range(20, 0, -1)], (10, 19, 20, 20)),
+        ([float(n) for n in range(1, 101)], (50, 95, 99, 100)),
+        ([float(n) for n in range(1, 202)], (101, 191, 199, 201)),
     ],
     ids=["1 value", "2 values", "20 values", "100 values", "201 values"],
 )
@@ -27,13 +34,14 @@ def test_percentiles_of_examples(values: list[float], expected: tuple[float, ...
 
 
 def test_percentiles_of_nothing_and_with_scale() -> None:
-    assert Percentiles.of([]) == Percentiles(None, None, None)
-    assert Percentiles.of([0.25], 1000) == Percentiles(250, 250, 250)
+    assert Percentiles.of([]) == Percentiles(None, None, None, None)
+    assert Percentiles.of([0.25], 1000) == Percentiles(250, 250, 250, 250)
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1))
 def test_percentile_is_smallest_value_of_its_rank(values: list[float]) -> None:
     percentiles = Percentiles.of(values)
+    assert percentiles.max == max(values)
     for percent, value in ((50, percentiles.p50), (95, percentiles.p95), (99, percentiles.p99)):
         assert value is not None
         assert value in values
@@ -47,13 +55,20 @@ def test_summarize_an_example() -> None:
     summary = summarize(run)
     assert (summary.begun, summary.finished, summary.failed) == (4, 2, 1)
     assert (summary.errors, summary.reasons) == ({"UNAVAILABLE": 1}, {"UNAVAILABLE": "broke off"})
-    assert summary.ttfa_ms == Percentiles(500, 1000, 1000)
-    assert summary.gap_ms == Percentiles(500, 750, 750)  # 750 and 250; 500
-    assert summary.rtf == Percentiles(0.5, 2, 2)
+    assert summary.ttfa_ms == Percentiles(500, 1000, 1000, 1000)
+    assert summary.gap_ms == Percentiles(500, 750, 750, 750)  # 750 and 250; 500
+    assert summary.rtf == Percentiles(0.5, 2, 2, 2)
+    assert summary.underrun_ms == Percentiles(0, 250, 250, 250)
+    assert summary.longest_silence_ms == Percentiles(0, 250, 250, 250)
     assert summary.audio_s == 3
-    assert (summary.elapsed_s, summary.full_s) == (10, 4)
-    assert summary.audio_s_per_s == 0.5  # audio that arrived at 4.25 s does not count
-    assert summary.free_0ms == summary.free_100ms == 1 / 3
+    assert (summary.elapsed_s, summary.window_s) == (10, 4)
+    assert summary.audio_per_s == 0.5  # audio that arrived at 4.25 s does not count
+    assert summary.goodput_audio_per_s == 0.25  # of the second stream; the first has an underrun
+    assert summary.goodput_streams_per_s == 0.1
+    assert summary.mean_streams == (4 + 0.75 + 4) / 4
+    assert summary.max_streams == 3
+    shares = (summary.c0_share, summary.c50_share, summary.c100_share, summary.c200_share)
+    assert shares == (1 / 3,) * 4
     assert not summary.sustained
 
 
@@ -66,8 +81,8 @@ def test_reasons_are_first_messages() -> None:
 def test_summarize_level_without_finished_streams() -> None:
     summary = summarize(MeasuredRun(LEVEL, begun=1))
     assert summary.ttfa_ms.p50 is None
-    assert summary.audio_s_per_s is None
-    assert summary.free_0ms is None
+    assert summary.audio_per_s == 0
+    assert summary.c100_share is None
     assert not summary.sustained
 
 
@@ -77,10 +92,10 @@ def test_audio_within_counts_by_arrival() -> None:
     assert audio_within_s([stream(SMOOTH, begun_s=1.0), stream(SMOOTH)], 2.0) == 4
 
 
-def test_free_share_sums_silence_per_stream() -> None:
+def test_continuous_share_sums_silence_per_stream() -> None:
     streams = [stream(UNDERRUN), stream(SMOOTH)]
-    assert free_share(streams, 0.0) == 0.5
-    assert free_share(streams, 0.25) == 1.0
+    assert continuous_share(streams, 0.0) == 0.5
+    assert continuous_share(streams, 0.25) == 1.0
 
 
 @pytest.mark.parametrize(("smooth", "sustained"), [(99, True), (98, False)])
@@ -92,3 +107,46 @@ def test_sustained_means_99_percent_of_streams(smooth: int, sustained: bool) -> 
 def test_single_failure_is_not_sustained() -> None:
     streams = [stream(SMOOTH)] * 999 + [stream((), status="INTERNAL")]
     assert not summarize(MeasuredRun(LEVEL, *streams)).sustained
+
+
+@pytest.mark.parametrize(
+    ("silence_ms", "expected"),
+    [
+        (0, (1, 1, 1, 1)),
+        (1, (0, 1, 1, 1)),
+        (50, (0, 1, 1, 1)),
+        (51, (0, 0, 1, 1)),
+        (100, (0, 0, 1, 1)),
+        (200, (0, 0, 0, 1)),
+        (201, (0, 0, 0, 0)),
+    ],
+)
+def test_continuity_counts_by_buffer(silence_ms: int, expected: tuple[int, ...]) -> None:
+    late = (Arrival(0.25, 0.5), Arrival(0.75 + silence_ms / 1000, 0.5))
+    summary = summarize(MeasuredRun(LEVEL, stream(late)))
+    shares = (summary.c0_share, summary.c50_share, summary.c100_share, summary.c200_share)
+    assert shares == expected
+
+
+def test_underrun_sums_silences_and_longest_is_one() -> None:
+    """Four silences of 40 ms: clean for a method that looks at the longest only."""
+    arrivals = tuple(Arrival(0.5 + 0.14 * index, 0.1) for index in range(5))
+    summary = summarize(MeasuredRun(LEVEL, stream(arrivals)))
+    assert summary.underrun_ms.max == pytest.approx(160)
+    assert summary.longest_silence_ms.max == pytest.approx(40)
+    assert (summary.c100_share, summary.c200_share) == (0, 1)
+    assert summary.goodput_audio_per_s == 0
+
+
+@pytest.mark.parametrize(
+    ("count", "missed", "hopeless"),
+    [(20, 0, False), (20, 1, True), (100, 1, False), (100, 2, True), (1000, 10, False)],
+)
+def test_missed_streams_decide_early(count: int, missed: int, hopeless: bool) -> None:
+    run = MeasuredRun(Level("open", 1, count=count), *[stream(UNDERRUN)] * missed, stream())
+    assert cannot_be_sustained(run) is hopeless
+
+
+def test_first_failure_decides_early() -> None:
+    run = MeasuredRun(Level("open", 1, count=1000), stream((), status="INTERNAL"))
+    assert cannot_be_sustained(run)

@@ -12,8 +12,8 @@ def test_rows_are_levels_by_rising_load() -> None:
     *_, first, second = render([summarize(slow), summarize(fast)]).splitlines()
     both = [" ".join(row.split()) for row in (first, second)]
     assert both == [
-        "2 at once 2/2 500/500/500 500/500/500 0.50/0.50 1.00 100.0% 100.0%",
-        "16 at once 2/3 500/1000/1000 500/750/750 0.50/2.00 0.75 50.0% 50.0%",
+        "2 at once 2/2 500/500/500 100.0% 100.0% 100.0% 0 ms 0.50/0.50 1.00 1.00",
+        "16 at once 2/3 500/1000/1000 50.0% 50.0% 50.0% 250 ms 0.50/2.00 0.75 0.50",
     ]
 
 
@@ -26,7 +26,7 @@ def test_columns_are_aligned() -> None:
 
 def test_unknown_values_are_dashes() -> None:
     table = render([summarize(MeasuredRun(Level("closed", 1, count=1), begun=1))])
-    assert table.splitlines()[2].split()[4:] == ["-/-/-", "-/-/-", "-/-", "-", "-", "-"]
+    assert table.splitlines()[2].split()[4:] == ["-/-/-", "-", "-", "-", "-", "-/-", "0.00", "0.00"]
 
 
 def test_remarks_list_failures_and_delays() -> None:

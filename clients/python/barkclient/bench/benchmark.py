@@ -11,7 +11,6 @@ from barkclient.bench.level_run import LevelRun
 from barkclient.bench.load import run_level
 from barkclient.bench.plan import Plan
 from barkclient.bench.progress import ProgressLine, watch
-from barkclient.bench.saturation import SaturationSearch
 from barkclient.bench.speaker import Speaker
 from barkclient.bench.stream import StreamRecord
 from barkclient.bench.summary import LevelSummary, summarize
@@ -36,22 +35,22 @@ class Benchmark:
         self.server = server
         self.warm_ups: list[LevelRun] = []
         self.runs: list[LevelRun] = []  # in the order of measurement
-        self.search = None if plan.loads else SaturationSearch(plan.max_concurrency)
+        self.search = plan.search()
+        self.out_of_time = False  # the search did not end in its time
         self.started: Started | None = None  # as reported by the server
         self._line = ProgressLine(progress)
 
     async def run(self) -> None:
-        """Measure every level. Ends early only if every stream of the warm-up failed."""
+        """Measure every level. Ends early if every stream of a warm-up fails, or out of time."""
         async with AsyncClient(
             self.server, timeout=self.plan.timeout_s, **self._connection
         ) as client:
             speaker = Speaker(client, self.plan.texts, self.plan.voice, self.plan.seed)
-            for load in self._loads():
-                if self.plan.warmup:
-                    await self._measure(self.plan.warm_up(load), self.warm_ups, speaker, "warm-up ")
-                if self.plan.warmup and self.failure() is not None:
-                    return  # the following levels would fail too
-                await self._measure(self.plan.level(load), self.runs, speaker)
+            try:
+                async with asyncio.timeout(self.plan.max_s if self.search else None):
+                    await self._measure_all(speaker)
+            except TimeoutError:
+                self.out_of_time = True
 
     def summaries(self) -> list[LevelSummary]:
         """Summarize every level that has begun."""
@@ -64,20 +63,31 @@ class Benchmark:
             return None
         return streams[-1]
 
+    async def _measure_all(self, speaker: Speaker) -> None:
+        for load in self._loads():
+            if self.plan.warmup:
+                await self._measure(self.plan.warm_up(load), self.warm_ups, speaker, "warm-up ")
+            if self.plan.warmup and self.failure() is not None:
+                return  # the following levels would fail too
+            await self._measure(self.plan.level(load), self.runs, speaker)
+
     def _loads(self) -> Iterator[float]:
-        yield from self.plan.loads
-        while self.search and (concurrency := self.search.next()) is not None:
-            yield concurrency
-            self.search.add(concurrency, sustained=summarize(self.runs[-1]).sustained)
+        if self.search is None:
+            yield from self.plan.loads
+            return
+        while (load := self.search.next()) is not None:
+            yield load
+            self.search.add(load, sustained=summarize(self.runs[-1]).sustained)
 
     async def _measure(
         self, level: Level, runs: list[LevelRun], speaker: Speaker, prefix: str = ""
     ) -> None:
-        run = LevelRun(level)
+        run = LevelRun(level, asyncio.get_running_loop().time)
         runs.append(run)
         watcher = asyncio.create_task(watch(run, self._line, prefix))
+        stop_early = self.search is not None and runs is self.runs
         try:
-            await run_level(run, speaker.speak, self.plan.seed)
+            await run_level(run, speaker.speak, self.plan.seed, stop_early=stop_early)
         finally:
             watcher.cancel()
             self.started = speaker.started

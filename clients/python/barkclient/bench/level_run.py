@@ -1,23 +1,31 @@
 """Results of a level, during the level and after it."""
 
 import time
+from collections.abc import Callable
 
 from barkclient.bench.level import Level
 from barkclient.bench.stream import StreamRecord
 
 
 class LevelRun:
-    """Collects the results of a level, which begins now. They are valid at any time."""
+    """Collects the results of a level, which begins now. They are valid at any time.
 
-    def __init__(self, level: Level) -> None:
+    Args:
+        level: the level.
+        clock: returns the time in seconds; that of the event loop.
+    """
+
+    def __init__(self, level: Level, clock: Callable[[], float] = time.monotonic) -> None:
         self.level = level
+        self.clock = clock
         self.begun = 0  # streams
         self.streams: list[StreamRecord] = []  # ended streams, in the order of their ends
         self.lags_s: list[float] = []  # delays of the client's event loop
         self.complete = False  # False: interrupted
-        self.began_at = time.monotonic()
+        self.stopped_early = False  # the load cannot be sustained
+        self.began_at = clock()
         self._elapsed_s: float | None = None
-        self._full_s: float | None = None
+        self._window_s: float | None = None
 
     @property
     def elapsed_s(self) -> float:
@@ -25,9 +33,9 @@ class LevelRun:
         return self._now_s() if self._elapsed_s is None else self._elapsed_s
 
     @property
-    def full_s(self) -> float:
-        """Seconds of full load: until a slot of a closed loop had no more streams to start."""
-        return self.elapsed_s if self._full_s is None else self._full_s
+    def window_s(self) -> float:
+        """Seconds under load: until no further stream was to start (in a slot, or at all)."""
+        return self.elapsed_s if self._window_s is None else self._window_s
 
     @property
     def failed(self) -> int:
@@ -49,10 +57,10 @@ class LevelRun:
         duration_s = self.level.duration_s
         return pause_s if duration_s is None else max(0.0, min(pause_s, duration_s - self._now_s()))
 
-    def idle(self) -> None:
-        """Record that a slot of a closed loop has no more streams: the load falls from now on."""
-        if self._full_s is None:
-            self._full_s = self._now_s()
+    def close_window(self) -> None:
+        """Record that the load falls from now on. Only the first call counts."""
+        if self._window_s is None:
+            self._window_s = self._now_s()
 
     def end(self, *, complete: bool) -> None:
         """End the level."""
@@ -60,4 +68,4 @@ class LevelRun:
         self._elapsed_s = self._now_s()
 
     def _now_s(self) -> float:
-        return time.monotonic() - self.began_at
+        return self.clock() - self.began_at

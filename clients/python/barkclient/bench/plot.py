@@ -17,15 +17,19 @@ _TTFA: Sequence[_Curve] = (
     ("p95", lambda summary: summary.ttfa_ms.p95),
     ("p99", lambda summary: summary.ttfa_ms.p99),
 )
-_THROUGHPUT: Sequence[_Curve] = (("", lambda summary: summary.audio_s_per_s),)
-_FREE: Sequence[_Curve] = (
-    ("of any length", lambda summary: _percent(summary.free_0ms)),
-    ("above 100 ms in total", lambda summary: _percent(summary.free_100ms)),
+_THROUGHPUT: Sequence[_Curve] = (
+    ("all", lambda summary: summary.audio_per_s),
+    ("goodput: of clean streams", lambda summary: summary.goodput_audio_per_s),
+)
+_CONTINUITY: Sequence[_Curve] = (
+    ("C50", lambda summary: _percent(summary.c50_share)),
+    ("C100", lambda summary: _percent(summary.c100_share)),
+    ("C200", lambda summary: _percent(summary.c200_share)),
 )
 _PANELS: Sequence[tuple[str, Sequence[_Curve]]] = (
     ("time to first audio, ms", _TTFA),
+    ("streams without underrun from a buffer, %", _CONTINUITY),
     ("audio seconds per second", _THROUGHPUT),
-    ("streams free of underrun, %", _FREE),
 )
 _AXIS = {"closed": "streams at once", "open": "arrivals per second"}
 
@@ -60,14 +64,13 @@ def _panel(
     for label, value_of in curves:
         values = [value_of(summary) for summary in summaries]
         known = [float("nan") if value is None else value for value in values]
-        axes.plot(loads, known, marker="o", label=label or None)
+        axes.plot(loads, known, marker="o", label=label)
     axes.set_title(name, fontsize="medium")
     axes.set_ylim(bottom=0)
     axes.grid(alpha=0.3)
     if summaries:
         axes.set_xlabel(_AXIS[summaries[0].level.loop])
-    if len(curves) > 1:
-        axes.legend()
+    axes.legend()
 
 
 def _percent(share: float | None) -> float | None:

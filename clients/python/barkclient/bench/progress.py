@@ -1,7 +1,6 @@
 """Shows the progress of a level, and measures the delays of the client's event loop."""
 
 import asyncio
-import time
 from typing import TextIO
 
 from barkclient.bench.level_run import LevelRun
@@ -52,7 +51,7 @@ def describe(run: LevelRun) -> str:
 async def watch(run: LevelRun, line: ProgressLine, prefix: str = "") -> None:
     """Show a level until cancelled, and record the delay of each wake-up."""
     while True:
-        due_at = time.monotonic() + _TICK_S
+        due_at = run.clock() + _TICK_S
         await asyncio.sleep(_TICK_S)
-        run.lags_s.append(max(0.0, time.monotonic() - due_at))
+        run.lags_s.append(max(0.0, run.clock() - due_at))
         line.show(run, prefix)

@@ -1,43 +1,98 @@
-"""The JSON report of a benchmark: method, results, and on request every chunk."""
+"""The results file of a benchmark: method, one result per level, and that of a search."""
 
-import json
+import os
 import platform
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 from barkclient._version import __version__
 from barkclient.bench.benchmark import Benchmark
 from barkclient.bench.level_run import LevelRun
+from barkclient.bench.results import Result, Results, Status
 from barkclient.bench.stream import StreamRecord
-from barkclient.bench.summary import summarize
+from barkclient.bench.summary import LevelSummary, summarize
 
-_DIGITS = 6  # after the decimal point: microseconds
+LOAD = "load"
+SATURATION = "saturation"
+
+_DETAILS = ("errors", "reasons", "stopped_early")
+_NO_METRICS = ("level", "complete", *_DETAILS)
 
 
-def render_json(benchmark: Benchmark, *, raw: bool, interrupted: bool) -> str:
-    """Render the report. `raw` adds every stream with every chunk."""
-    search, started = benchmark.search, benchmark.started
-    report = {
-        "benchmark": "barkclient bench",
-        "version": __version__,
-        "ended_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "client": {"python": platform.python_version(), "machine": platform.machine()},
+def results_of(benchmark: Benchmark, *, raw: bool = False) -> Results:
+    """Return the results so far.
+
+    Args:
+        benchmark: complete or interrupted.
+        raw: add every stream with every chunk to the details.
+    """
+    started = benchmark.started
+    method = asdict(benchmark.plan) | {
         "server": benchmark.server,
         "model": started.model if started else None,
-        "voice": started.voice if started else None,
-        "method": asdict(benchmark.plan) | {"delivery": "streaming", "encoding": "pcm16"},
-        "interrupted": interrupted,
-        "failure": failed.message if (failed := benchmark.failure()) else None,
-        "levels": [_level(run, raw=raw) for run in benchmark.runs],
-        "saturation": search and {"sustained": search.sustained, "failed": search.failed},
+        "voice": started.voice if started else benchmark.plan.voice,
+        "delivery": "streaming",
+        "encoding": "pcm16",
     }
-    return json.dumps(_rounded(report), indent=2, ensure_ascii=False) + "\n"
+    machine = {
+        "role": "client",
+        "system": platform.platform(terse=True),
+        "processor": platform.machine(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "barkclient": __version__,
+    }
+    levels = [_level(run, raw=raw) for run in benchmark.runs]
+    results = Results("barkclient bench", machine, method)
+    return results.with_results([*levels, *_saturation(benchmark)])
 
 
-def _level(run: LevelRun, *, raw: bool) -> dict[str, Any]:
-    streams = {"streams": [_stream(stream) for stream in run.streams]} if raw else {}
-    return asdict(summarize(run)) | streams
+def verdict(benchmark: Benchmark) -> str | None:
+    """Describe the result of a search in one sentence; None: there was none."""
+    search = benchmark.search
+    if search is None:
+        return None
+    unit = "streams at once" if benchmark.plan.loop == "closed" else "streams per second"
+    ending = "; the time was up before the search was complete" * benchmark.out_of_time
+    if search.sustained is None and search.failed is None:
+        return f"no load was measured{ending}"
+    if search.sustained is None:
+        return f"not even {search.failed:g} {unit} are sustained{ending}"
+    if search.failed is None:
+        return f"{search.sustained:g} {unit} are sustained; more were not tried{ending}"
+    return f"{search.sustained:g} {unit} are sustained, {search.failed:g} are not{ending}"
+
+
+def _level(run: LevelRun, *, raw: bool) -> Result:
+    summary = summarize(run)
+    values = asdict(summary)
+    details = {name: values[name] for name in _DETAILS}
+    if raw:
+        details["streams"] = [_stream(stream) for stream in run.streams]
+    return Result(
+        LOAD,
+        asdict(run.level),
+        {name: value for name, value in values.items() if name not in _NO_METRICS},
+        _status(summary),
+        "; ".join(f"{count} failed with {name}" for name, count in summary.errors.items()),
+        details,
+    )
+
+
+def _status(summary: LevelSummary) -> Status:
+    if not summary.complete:
+        return "interrupted"
+    return "failed" if summary.failed else "ok"
+
+
+def _saturation(benchmark: Benchmark) -> list[Result]:
+    search, plan = benchmark.search, benchmark.plan
+    if search is None:
+        return []
+    metrics = {"sustained_load": search.sustained, "failed_load": search.failed}
+    status: Status = "timeout" if benchmark.out_of_time else "ok"
+    case = {"loop": plan.loop, "goal": "c100_share >= 0.99"}
+    return [Result(SATURATION, case, metrics, status, verdict(benchmark) or "")]
 
 
 def _stream(stream: StreamRecord) -> dict[str, Any]:
@@ -45,14 +100,3 @@ def _stream(stream: StreamRecord) -> dict[str, Any]:
     return asdict(stream) | {
         "arrivals": [[arrival.at_s, arrival.audio_s] for arrival in stream.arrivals]
     }
-
-
-def _rounded(value: Any) -> Any:
-    match value:
-        case float():
-            return round(value, _DIGITS)
-        case dict():
-            return {key: _rounded(entry) for key, entry in value.items()}
-        case list() | tuple():
-            return [_rounded(entry) for entry in value]
-    return value

@@ -1,42 +1,60 @@
-"""Search for the highest number of concurrent streams that a server sustains."""
+"""Search for the highest load that a server sustains."""
 
-_PRECISION = 32  # the search ends when the bracket is this fraction of the level
+PRECISION = 1 / 16
+"""The search ends when the lowest load that failed is this share above the sustained one."""
 
 
 class SaturationSearch:
-    """Doubles the level until it fails or reaches `maximum`, then bisects.
+    """Doubles the load until it fails, or halves it until it is sustained; then bisects.
 
-    Up to 64 streams the result is exact, given exact measurements. Above, it is within 1/32.
+    Args:
+        first: the load to begin with.
+        minimum: no lower load is tried.
+        maximum: no higher load is tried.
+        whole: whether loads are whole numbers (streams at once), or not (arrivals per second).
+
+    Attributes:
+        sustained: the highest load that was sustained; None: none yet.
+        failed: the lowest load that was not; None: none yet.
     """
 
-    def __init__(self, maximum: int) -> None:
+    def __init__(self, first: float, minimum: float, maximum: float, *, whole: bool) -> None:
+        self._first = min(first, maximum)
+        self._minimum = minimum
         self._maximum = maximum
-        self.sustained = 0  # highest level that passed, in streams at once
-        self.failed: int | None = None  # lowest level that failed
+        self._whole = whole
+        self.sustained: float | None = None
+        self.failed: float | None = None
 
-    def next(self) -> int | None:
-        """Return the level to measure next, None if the search is complete."""
+    def next(self) -> float | None:
+        """Return the load to measure next, None if the search is complete."""
+        if self.sustained is None and self.failed is None:
+            return self._first
         if self.failed is None:
-            if self.sustained >= self._maximum:
-                return None
-            return min(max(1, 2 * self.sustained), self._maximum)
-        if self.failed - self.sustained <= max(1, self.sustained // _PRECISION):
-            return None
-        return (self.sustained + self.failed) // 2
+            assert self.sustained is not None
+            return self._above(self.sustained)
+        if self.sustained is None:
+            return self._below(self.failed)
+        return self._between(self.sustained, self.failed)
 
-    def add(self, concurrency: int, *, sustained: bool) -> None:
-        """Record the result of a level that `next` returned."""
+    def add(self, load: float, *, sustained: bool) -> None:
+        """Record the result of a load that `next` returned."""
         if sustained:
-            self.sustained = concurrency
+            self.sustained = load
         else:
-            self.failed = concurrency
+            self.failed = load
 
-    def verdict(self) -> str:
-        """Describe the result so far."""
-        if self.failed is None and self.sustained == 0:
-            return "no level was measured"
-        if self.failed is None:
-            return f"{self.sustained} streams at once are sustained; higher levels were not tried"
-        if self.sustained == 0:
-            return "a single stream is not sustained"
-        return f"{self.sustained} streams at once are sustained, {self.failed} are not"
+    def _above(self, sustained: float) -> float | None:
+        return min(2 * sustained, self._maximum) if sustained < self._maximum else None
+
+    def _below(self, failed: float) -> float | None:
+        if failed <= self._minimum:
+            return None
+        half = failed // 2 if self._whole else failed / 2
+        return max(half, self._minimum)
+
+    def _between(self, sustained: float, failed: float) -> float | None:
+        if failed - sustained <= max(sustained * PRECISION, self._whole):
+            return None
+        middle = (sustained + failed) / 2
+        return middle // 1 if self._whole else middle

@@ -1,6 +1,6 @@
 """Runs one stream over gRPC and records when each chunk arrives."""
 
-import time
+import asyncio
 from collections.abc import Sequence
 
 import grpc
@@ -35,8 +35,8 @@ class Speaker:
 
         Args:
             index: of the stream within its level.
-            level_began_at: time.monotonic() when the level began.
-            begun_at: time.monotonic() when the stream began.
+            level_began_at: time of the event loop when the level began.
+            begun_at: time of the event loop when the stream began.
         """
         arrivals: list[Arrival] = []
         status, message, retry_after_s = OK, "", 0.0
@@ -49,7 +49,7 @@ class Speaker:
         return StreamRecord(
             index=index,
             begun_s=begun_at - level_began_at,
-            ended_s=time.monotonic() - begun_at,
+            ended_s=_now() - begun_at,
             arrivals=tuple(arrivals),
             status=status,
             message=message,
@@ -68,7 +68,11 @@ class Speaker:
 
 
 def _arrival(chunk: AudioChunk, begun_at: float) -> Arrival:
-    return Arrival(time.monotonic() - begun_at, chunk.sample_count / chunk.sample_rate)
+    return Arrival(_now() - begun_at, chunk.sample_count / chunk.sample_rate)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
 
 
 def status_name(error: BarkClientError) -> str:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from barkclient.bench.summary import LevelSummary, Percentiles
 
 _HEAD = (
-    ("", "streams", "TTFA ms", "chunk gap ms", "RTF", "audio", "without", "underrun"),
-    ("", "ended/begun", "p50/p95/p99", "p50/p95/p99", "p50/p95", "s/s", "0 ms", "100 ms"),
+    ("", "streams", "TTFA ms", "C50", "C100", "C200", "largest", "RTF", "audio", "goodput"),
+    ("", "ended/begun", "p50/p95/p99", "", "", "", "underrun", "p50/p95", "s/s", "s/s"),
 )
 # A longer delay of the client is a considerable part of the measured latency.
 _MAX_DELAY_MS = 20.0
@@ -28,15 +28,18 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _row(summary: LevelSummary) -> tuple[str, ...]:
+    largest = summary.underrun_ms.max
     return (
         summary.level.name,
         f"{summary.finished}/{summary.begun}",
         _three(summary.ttfa_ms),
-        _three(summary.gap_ms),
+        _share(summary.c50_share),
+        _share(summary.c100_share),
+        _share(summary.c200_share),
+        "-" if largest is None else f"{largest:.0f} ms",
         f"{_number(summary.rtf.p50, 2)}/{_number(summary.rtf.p95, 2)}",
-        _number(summary.audio_s_per_s, 2),
-        _share(summary.free_0ms),
-        _share(summary.free_100ms),
+        _number(summary.audio_per_s, 2),
+        _number(summary.goodput_audio_per_s, 2),
     )
 
 
@@ -48,6 +51,8 @@ def _remarks(summary: LevelSummary) -> list[str]:
     ]
     if not summary.complete:
         remarks.append(f"{name}: interrupted after {summary.elapsed_s:.1f} s")
+    if summary.stopped_early:
+        remarks.append(f"{name}: stopped after {summary.elapsed_s:.1f} s, as it is not sustained")
     if late_ms is not None and late_ms > _MAX_DELAY_MS:
         remarks.append(
             f"{name}: the client's event loop was delayed by {late_ms:.0f} ms (p99), which adds to"

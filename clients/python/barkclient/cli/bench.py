@@ -5,7 +5,7 @@ from pathlib import Path
 
 from barkclient.bench.benchmark import Benchmark
 from barkclient.bench.plot import check_matplotlib, draw
-from barkclient.bench.report import render_json
+from barkclient.bench.report import results_of, verdict
 from barkclient.bench.table import render
 from barkclient.cli.bench_arguments import BenchArguments
 from barkclient.cli.files import check_files, naming
@@ -25,7 +25,7 @@ def bench(arguments: BenchArguments) -> None:
     if arguments.plot is not None:
         check_matplotlib()
     interrupted = run_to_end_or_interrupt(benchmark.run())
-    _report(arguments, benchmark, interrupted=interrupted)
+    _report(arguments, benchmark)
     if interrupted:
         raise KeyboardInterrupt
     failure = benchmark.failure()
@@ -34,11 +34,11 @@ def bench(arguments: BenchArguments) -> None:
         raise kind(f"every stream failed: {failure.message}")
 
 
-def _report(arguments: BenchArguments, benchmark: Benchmark, *, interrupted: bool) -> None:
+def _report(arguments: BenchArguments, benchmark: Benchmark) -> None:
     """Write the files, then print the table, even if a file cannot be written."""
     try:
         if arguments.json is not None:
-            report = render_json(benchmark, raw=arguments.raw, interrupted=interrupted)
+            report = results_of(benchmark, raw=arguments.raw).to_json()
             with naming(arguments.json):
                 Path(arguments.json).write_text(report, "utf-8")
         if arguments.plot is not None:
@@ -50,7 +50,8 @@ def _report(arguments: BenchArguments, benchmark: Benchmark, *, interrupted: boo
 
 
 def _verdict(benchmark: Benchmark) -> list[str]:
-    return [f"saturation: {benchmark.search.verdict()}"] if benchmark.search else []
+    sentence = verdict(benchmark)
+    return [] if sentence is None else [f"saturation: {sentence}"]
 
 
 def _title(benchmark: Benchmark) -> str:

@@ -8,7 +8,8 @@ from barkclient.cli.common import ServerArguments, option
 from barkclient.errors import InvalidRequest
 from barkclient.options import build_request
 
-_CONCURRENCY = (1, 2, 4, 8)
+_RATES = (0.5, 1.0, 2.0)
+_FIRST_RATE = (1.0,)
 _MAX_CONCURRENCY = 4096
 _MAX_STREAMS = 1_000_000
 _DAY_S = 86400.0
@@ -43,6 +44,14 @@ def rates(text: str) -> tuple[float, ...]:
     return values
 
 
+def load(text: str) -> float:
+    """Parse a load: arrivals per second, or streams at once."""
+    value = float(text)
+    if not 0 < value <= _MAX_CONCURRENCY:
+        raise ValueError
+    return value
+
+
 def seconds_up_to_a_day(text: str) -> float:
     """Parse a time of at most a day."""
     value = float(text)
@@ -66,42 +75,53 @@ def _within(value: int, minimum: int, maximum: int) -> int:
 class BenchArguments(ServerArguments):
     """Command line of `barkclient bench`."""
 
-    concurrency: tuple[int, ...] | None = field(
-        default=None,
-        metadata=option(
-            "closed loop: streams at once, one level each (default: 1,2,4,8)",
-            "--concurrency",
-            type=concurrencies,
-            metavar="N,N,...",
-            group="load",
-        ),
-    )
     rate: tuple[float, ...] | None = field(
         default=None,
         metadata=option(
-            "open loop: arrivals per second (Poisson), one level each",
+            "open loop: arrivals per second (Poisson), one level each (default: 0.5,1,2)",
             "--rate",
             type=rates,
             metavar="R,R,...",
             group="load",
         ),
     )
+    concurrency: tuple[int, ...] | None = field(
+        default=None,
+        metadata=option(
+            "closed loop instead: streams at once, one level each",
+            "--concurrency",
+            type=concurrencies,
+            metavar="N,N,...",
+            group="load",
+        ),
+    )
     saturate: bool = field(
         default=False,
         metadata=option(
-            "find the most streams at once of which 99% have at most 100 ms of underrun",
+            "find the highest load of which C100 is at least 99%: arrivals per second (from"
+            " --rate, or 1), or streams at once (from --concurrency)",
             "--saturate",
             action="store_true",
             group="load",
         ),
     )
-    max_concurrency: int = field(
-        default=256,
+    max_load: float = field(
+        default=1000.0,
         metadata=option(
-            "highest concurrency of --saturate",
-            "--max-concurrency",
-            type=streams_at_once,
-            metavar="N",
+            "highest load of --saturate",
+            "--max-load",
+            type=load,
+            metavar="R|N",
+            group="load",
+        ),
+    )
+    max_seconds: float = field(
+        default=600.0,
+        metadata=option(
+            "time that --saturate may take; the best load so far counts",
+            "--max-seconds",
+            type=seconds_up_to_a_day,
+            metavar="SECONDS",
             group="load",
         ),
     )
@@ -176,7 +196,7 @@ class BenchArguments(ServerArguments):
     json: str | None = field(
         default=None,
         metadata=option(
-            "write the method and the results as JSON",
+            "write the method and the results as JSON (docs/measuring.md)",
             "--json",
             metavar="FILE",
             group="report",
@@ -209,9 +229,11 @@ class BenchArguments(ServerArguments):
         """
         self._check()
         plan = Plan(
-            loop="open" if self.rate else "closed",
-            loads=() if self.saturate else self.rate or self.concurrency or _CONCURRENCY,
-            max_concurrency=self.max_concurrency,
+            loop="open" if self.concurrency is None else "closed",
+            loads=self.concurrency or self.rate or (_FIRST_RATE if self.saturate else _RATES),
+            saturate=self.saturate,
+            max_load=self.max_load,
+            max_s=self.max_seconds,
             texts=read_texts(self.text_file),
             voice=self.voice,
             seed=self.seed,
@@ -224,10 +246,13 @@ class BenchArguments(ServerArguments):
         return plan
 
     def _check(self) -> None:
-        loads = (self.concurrency is not None, self.rate is not None, self.saturate)
-        if sum(loads) > 1:
-            raise InvalidRequest("give only one of --concurrency, --rate and --saturate")
+        if self.concurrency is not None and self.rate is not None:
+            raise InvalidRequest("give only one of --rate and --concurrency")
         if self.count is not None and self.duration is not None:
             raise InvalidRequest("give only one of --count and --duration")
+        if self.saturate and self.duration is not None:
+            raise InvalidRequest("--saturate needs levels of --count streams, not --duration")
+        if self.saturate and len(self.rate or self.concurrency or _FIRST_RATE) > 1:
+            raise InvalidRequest("--saturate begins with one load: give only one value")
         if self.raw and self.json is None:
             raise InvalidRequest("--raw needs --json FILE")
