@@ -36,11 +36,13 @@ export type {
   SpeechOptions,
   StreamOptions,
   TailOptions,
+  TextFormat,
 } from "./options.js";
 export {
   AudioChunk,
   type Finished,
   type FinishReason,
+  type MarkTime,
   type SegmentReport,
   type SpeechWarning,
   type StageReport,

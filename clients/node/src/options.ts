@@ -5,6 +5,7 @@ import { InvalidRequest } from "./errors.js";
 import { DeliveryMode, type SamplingSchema } from "./gen/barkserve/v1/common_pb.js";
 import {
   AudioEncoding as EncodingNumber,
+  TextFormat as FormatNumber,
   type Resume,
   type StreamingConfig,
   StreamingConfigSchema,
@@ -18,6 +19,9 @@ export type Delivery = "streaming" | "exact";
 
 /** The encoding of the audio bytes. All chunks together are one file or one raw stream. */
 export type Encoding = "pcm16" | "float32" | "mulaw" | "alaw" | "wav" | "flac" | "ogg_opus" | "mp3";
+
+/** The format of a text. "auto": "ssml" if it starts with <speak>, else "markdown". */
+export type TextFormat = "auto" | "plain" | "markdown" | "ssml";
 
 /** Numbers of the encodings in the protos. */
 export const ENCODINGS: Readonly<Record<Encoding, EncodingNumber>> = {
@@ -42,6 +46,13 @@ export const SAMPLE_BYTES: Readonly<Partial<Record<Encoding, number>>> = {
 const DELIVERIES: Readonly<Record<Delivery, DeliveryMode>> = {
   streaming: DeliveryMode.STREAMING,
   exact: DeliveryMode.EXACT,
+};
+
+const TEXT_FORMATS: Readonly<Record<TextFormat, FormatNumber>> = {
+  auto: FormatNumber.AUTO,
+  plain: FormatNumber.PLAIN,
+  markdown: FormatNumber.MARKDOWN,
+  ssml: FormatNumber.SSML,
 };
 
 /** How a model samples its next token. Absent: the checkpoint's default. */
@@ -114,6 +125,8 @@ export interface SpeechOptions {
   readonly limitPeaks?: boolean;
   /** BCP 47 code, to find sentence ends. Absent: the voice's. */
   readonly language?: string;
+  /** Format of the text. "auto": "ssml" after <speak>, else "markdown". Default: "auto". */
+  readonly textFormat?: TextFormat;
   /** Fills `words` with the time of each word. Default: false. */
   readonly wordTimes?: boolean;
   /** How to end a segment that continues after its text. */
@@ -146,6 +159,7 @@ export interface StreamOptions extends SpeechOptions {
 export function buildRequest(text: string, options: SpeechOptions): SynthesizeRequest {
   const { semantic, fine, tail } = options;
   const encoding = chosen("encoding", options.encoding ?? "pcm16", ENCODINGS);
+  const textFormat = chosen("textFormat", options.textFormat ?? "auto", TEXT_FORMATS);
   const deliveryMode = chosen("delivery", options.delivery ?? "streaming", DELIVERIES);
   return encodable(() => {
     const request = create(SynthesizeRequestSchema, {
@@ -174,6 +188,7 @@ export function buildRequest(text: string, options: SpeechOptions): SynthesizeRe
       returnVoice: options.returnVoice,
       keepVoice: options.keepVoice,
       languageCode: options.language,
+      textFormat,
       wordTimes: options.wordTimes,
       tail,
     });

@@ -46,6 +46,17 @@ export interface WordTime {
   readonly endSeconds: number;
 }
 
+/** When the speech reaches a mark of SSML. */
+export interface MarkTime {
+  readonly name: string;
+  /** Index of the mark in the text, in code points. */
+  readonly position: number;
+  /** The sample at which the text after it begins. */
+  readonly sample: number;
+  /** Seconds from the beginning of the speech to the mark. */
+  readonly startSeconds: number;
+}
+
 /** A chunk of mono audio with its position in the speech and in the text. */
 export class AudioChunk {
   /** The next bytes of the stream or file. */
@@ -243,6 +254,16 @@ export function decodeWords(message: WordTimes, started: Started): WordTime[] {
     endSample: Number(word.endSample),
     startSeconds: Number(word.firstSample) / started.sampleRate,
     endSeconds: Number(word.endSample) / started.sampleRate,
+  }));
+}
+
+/** Decodes the marks of a `words` response, in the order of speech. */
+export function decodeMarks(message: WordTimes, started: Started): MarkTime[] {
+  return message.marks.map((mark) => ({
+    name: mark.name,
+    position: mark.position,
+    sample: Number(mark.sample),
+    startSeconds: Number(mark.sample) / started.sampleRate,
   }));
 }
 

@@ -1,7 +1,13 @@
 /** What a synthesis and a context have in common. */
 
 import { Transcript } from "./internal/transcript.js";
-import { AudioChunk, type Finished, type Started, type WordTime } from "./responses.js";
+import {
+  AudioChunk,
+  type Finished,
+  type MarkTime,
+  type Started,
+  type WordTime,
+} from "./responses.js";
 
 /**
  * A text being spoken: an async iterable of audio chunks.
@@ -43,6 +49,11 @@ export abstract class Speech implements AsyncIterableIterator<AudioChunk>, Async
   /** Times of the words spoken so far. Empty without the option `wordTimes`. */
   get words(): readonly WordTime[] {
     return this.transcript.words;
+  }
+
+  /** Times of the marks reached so far, in SSML. Empty without the option `wordTimes`. */
+  get marks(): readonly MarkTime[] {
+    return this.transcript.marks;
   }
 
   /** Reads the next chunk. */

@@ -40,6 +40,7 @@ from barkclient.remote_bark import RemoteBark, RemoteGenerationConfig
 from barkclient.responses import (
     AudioChunk,
     Finished,
+    MarkTime,
     SegmentReport,
     SpeechWarning,
     StageReport,
@@ -67,6 +68,7 @@ __all__ = [
     "Finished",
     "HistoryPrompt",
     "InvalidRequest",
+    "MarkTime",
     "Overloaded",
     "PermissionDenied",
     "PreconditionFailed",

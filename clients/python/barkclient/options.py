@@ -11,6 +11,7 @@ from barkclient.voices import VoiceLike, voice_selection
 from barkserve.v1 import common_pb2, speech_pb2
 
 Delivery = Literal["streaming", "exact"]
+TextFormat = Literal["auto", "plain", "markdown", "ssml"]
 Encoding = Literal["pcm16", "float32", "mulaw", "alaw", "wav", "flac", "ogg_opus", "mp3"]
 
 SAMPLE_BYTES: Mapping[Encoding, int] = {"pcm16": 2, "float32": 4, "mulaw": 1, "alaw": 1}
@@ -89,6 +90,7 @@ class SynthesisOptions(TypedDict, total=False):
         gain_db: change of the loudness, -40 to 40.
         limit_peaks: limit peaks that the gain lifts too high, instead of clipping them.
         language: BCP 47 code of the text, to find sentence ends; empty: the voice's.
+        text_format: plain, markdown or ssml; auto: ssml after <speak>, else markdown.
         word_times: report in `words` when each word is spoken.
         tail: TailOptions, how a segment ends; None: the server's default.
         request_id: for the server's logs and `started`; empty: the server makes one.
@@ -111,6 +113,7 @@ class SynthesisOptions(TypedDict, total=False):
     gain_db: float
     limit_peaks: bool
     language: str
+    text_format: TextFormat
     word_times: bool
     tail: TailOptions | None
     request_id: str
@@ -196,6 +199,7 @@ def _encode_request(
     gain_db: float = 0.0,
     limit_peaks: bool = False,
     language: str = "",
+    text_format: TextFormat = "auto",
     word_times: bool = False,
     tail: TailOptions | None = None,
     request_id: str = "",
@@ -233,6 +237,7 @@ def _encode_request(
             return_voice=return_voice,
             keep_voice=keep_voice,
             language_code=language,
+            text_format=f"TEXT_FORMAT_{text_format.upper()}",
             speaking_rate=speaking_rate,
             word_times=word_times,
             tail=None if tail is None else _tail(tail),

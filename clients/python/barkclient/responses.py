@@ -60,6 +60,21 @@ class WordTime:
         return f"<WordTime {self.word!r}, {self.start_s:.2f} to {self.end_s:.2f} s>"
 
 
+@dataclass(frozen=True)
+class MarkTime:
+    """When the speech reaches a mark of SSML."""
+
+    name: str
+    position: int  # index of the mark in the text, in code points
+    sample: int  # at which the text after it begins
+    sample_rate: int
+
+    @property
+    def start_s(self) -> float:
+        """Seconds from the beginning of the speech to the mark."""
+        return self.sample / self.sample_rate
+
+
 @dataclass(frozen=True, kw_only=True, repr=False)
 class AudioChunk:
     """A chunk of mono audio with its position in the speech and in the text."""
@@ -224,6 +239,14 @@ def decode_words(message: speech_pb2.WordTimes, started: Started) -> list[WordTi
             sample_rate=started.sample_rate,
         )
         for word in message.words
+    ]
+
+
+def decode_marks(message: speech_pb2.WordTimes, started: Started) -> list[MarkTime]:
+    """Decode the marks of a `words` response, in the order of speech."""
+    return [
+        MarkTime(mark.name, mark.position, mark.sample, started.sample_rate)
+        for mark in message.marks
     ]
 
 

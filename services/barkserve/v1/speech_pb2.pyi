@@ -8,6 +8,14 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class TextFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TEXT_FORMAT_UNSPECIFIED: _ClassVar[TextFormat]
+    TEXT_FORMAT_AUTO: _ClassVar[TextFormat]
+    TEXT_FORMAT_PLAIN: _ClassVar[TextFormat]
+    TEXT_FORMAT_MARKDOWN: _ClassVar[TextFormat]
+    TEXT_FORMAT_SSML: _ClassVar[TextFormat]
+
 class AudioEncoding(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     AUDIO_ENCODING_UNSPECIFIED: _ClassVar[AudioEncoding]
@@ -35,6 +43,11 @@ class VoiceOrigin(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     VOICE_ORIGIN_UNSPECIFIED: _ClassVar[VoiceOrigin]
     VOICE_ORIGIN_CHECKPOINT: _ClassVar[VoiceOrigin]
     VOICE_ORIGIN_STORED: _ClassVar[VoiceOrigin]
+TEXT_FORMAT_UNSPECIFIED: TextFormat
+TEXT_FORMAT_AUTO: TextFormat
+TEXT_FORMAT_PLAIN: TextFormat
+TEXT_FORMAT_MARKDOWN: TextFormat
+TEXT_FORMAT_SSML: TextFormat
 AUDIO_ENCODING_UNSPECIFIED: AudioEncoding
 AUDIO_ENCODING_PCM16: AudioEncoding
 AUDIO_ENCODING_FLOAT32: AudioEncoding
@@ -56,7 +69,7 @@ VOICE_ORIGIN_CHECKPOINT: VoiceOrigin
 VOICE_ORIGIN_STORED: VoiceOrigin
 
 class SynthesizeRequest(_message.Message):
-    __slots__ = ("text", "voice", "audio_format", "seed", "delivery_mode", "greedy", "semantic", "coarse", "fine", "request_id", "return_voice", "keep_voice", "language_code", "word_times", "tail", "resume", "speaking_rate")
+    __slots__ = ("text", "voice", "audio_format", "seed", "delivery_mode", "greedy", "semantic", "coarse", "fine", "request_id", "return_voice", "keep_voice", "language_code", "word_times", "tail", "resume", "speaking_rate", "text_format")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     VOICE_FIELD_NUMBER: _ClassVar[int]
     AUDIO_FORMAT_FIELD_NUMBER: _ClassVar[int]
@@ -74,6 +87,7 @@ class SynthesizeRequest(_message.Message):
     TAIL_FIELD_NUMBER: _ClassVar[int]
     RESUME_FIELD_NUMBER: _ClassVar[int]
     SPEAKING_RATE_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FORMAT_FIELD_NUMBER: _ClassVar[int]
     text: str
     voice: VoiceSelection
     audio_format: AudioFormat
@@ -91,29 +105,34 @@ class SynthesizeRequest(_message.Message):
     tail: TailOptions
     resume: Resume
     speaking_rate: float
-    def __init__(self, text: _Optional[str] = ..., voice: _Optional[_Union[VoiceSelection, _Mapping]] = ..., audio_format: _Optional[_Union[AudioFormat, _Mapping]] = ..., seed: _Optional[int] = ..., delivery_mode: _Optional[_Union[_common_pb2.DeliveryMode, str]] = ..., greedy: bool = ..., semantic: _Optional[_Union[SemanticOptions, _Mapping]] = ..., coarse: _Optional[_Union[CoarseOptions, _Mapping]] = ..., fine: _Optional[_Union[FineOptions, _Mapping]] = ..., request_id: _Optional[str] = ..., return_voice: bool = ..., keep_voice: bool = ..., language_code: _Optional[str] = ..., word_times: bool = ..., tail: _Optional[_Union[TailOptions, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., speaking_rate: _Optional[float] = ...) -> None: ...
+    text_format: TextFormat
+    def __init__(self, text: _Optional[str] = ..., voice: _Optional[_Union[VoiceSelection, _Mapping]] = ..., audio_format: _Optional[_Union[AudioFormat, _Mapping]] = ..., seed: _Optional[int] = ..., delivery_mode: _Optional[_Union[_common_pb2.DeliveryMode, str]] = ..., greedy: bool = ..., semantic: _Optional[_Union[SemanticOptions, _Mapping]] = ..., coarse: _Optional[_Union[CoarseOptions, _Mapping]] = ..., fine: _Optional[_Union[FineOptions, _Mapping]] = ..., request_id: _Optional[str] = ..., return_voice: bool = ..., keep_voice: bool = ..., language_code: _Optional[str] = ..., word_times: bool = ..., tail: _Optional[_Union[TailOptions, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., speaking_rate: _Optional[float] = ..., text_format: _Optional[_Union[TextFormat, str]] = ...) -> None: ...
 
 class Resume(_message.Message):
-    __slots__ = ("started", "segments", "sample_count", "byte_count", "word_count")
+    __slots__ = ("started", "segments", "sample_count", "byte_count", "word_count", "mark_count")
     STARTED_FIELD_NUMBER: _ClassVar[int]
     SEGMENTS_FIELD_NUMBER: _ClassVar[int]
     SAMPLE_COUNT_FIELD_NUMBER: _ClassVar[int]
     BYTE_COUNT_FIELD_NUMBER: _ClassVar[int]
     WORD_COUNT_FIELD_NUMBER: _ClassVar[int]
+    MARK_COUNT_FIELD_NUMBER: _ClassVar[int]
     started: SynthesisStarted
     segments: _containers.RepeatedCompositeFieldContainer[SpokenSegment]
     sample_count: int
     byte_count: int
     word_count: int
-    def __init__(self, started: _Optional[_Union[SynthesisStarted, _Mapping]] = ..., segments: _Optional[_Iterable[_Union[SpokenSegment, _Mapping]]] = ..., sample_count: _Optional[int] = ..., byte_count: _Optional[int] = ..., word_count: _Optional[int] = ...) -> None: ...
+    mark_count: int
+    def __init__(self, started: _Optional[_Union[SynthesisStarted, _Mapping]] = ..., segments: _Optional[_Iterable[_Union[SpokenSegment, _Mapping]]] = ..., sample_count: _Optional[int] = ..., byte_count: _Optional[int] = ..., word_count: _Optional[int] = ..., mark_count: _Optional[int] = ...) -> None: ...
 
 class SpokenSegment(_message.Message):
-    __slots__ = ("text_span", "redraws")
+    __slots__ = ("text_span", "redraws", "character_count")
     TEXT_SPAN_FIELD_NUMBER: _ClassVar[int]
     REDRAWS_FIELD_NUMBER: _ClassVar[int]
+    CHARACTER_COUNT_FIELD_NUMBER: _ClassVar[int]
     text_span: TextSpan
     redraws: int
-    def __init__(self, text_span: _Optional[_Union[TextSpan, _Mapping]] = ..., redraws: _Optional[int] = ...) -> None: ...
+    character_count: int
+    def __init__(self, text_span: _Optional[_Union[TextSpan, _Mapping]] = ..., redraws: _Optional[int] = ..., character_count: _Optional[int] = ...) -> None: ...
 
 class TailOptions(_message.Message):
     __slots__ = ("max_seconds_per_character", "max_silence_seconds", "max_redraws")
@@ -262,10 +281,22 @@ class FlushDone(_message.Message):
     def __init__(self, flush_id: _Optional[str] = ...) -> None: ...
 
 class WordTimes(_message.Message):
-    __slots__ = ("words",)
+    __slots__ = ("words", "marks")
     WORDS_FIELD_NUMBER: _ClassVar[int]
+    MARKS_FIELD_NUMBER: _ClassVar[int]
     words: _containers.RepeatedCompositeFieldContainer[WordTime]
-    def __init__(self, words: _Optional[_Iterable[_Union[WordTime, _Mapping]]] = ...) -> None: ...
+    marks: _containers.RepeatedCompositeFieldContainer[MarkTime]
+    def __init__(self, words: _Optional[_Iterable[_Union[WordTime, _Mapping]]] = ..., marks: _Optional[_Iterable[_Union[MarkTime, _Mapping]]] = ...) -> None: ...
+
+class MarkTime(_message.Message):
+    __slots__ = ("name", "position", "sample")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    position: int
+    sample: int
+    def __init__(self, name: _Optional[str] = ..., position: _Optional[int] = ..., sample: _Optional[int] = ...) -> None: ...
 
 class WordTime(_message.Message):
     __slots__ = ("word", "text_span", "first_sample", "end_sample")

@@ -9,7 +9,8 @@ from barkserve.errors import IdleTimeout, InvalidArgument
 from barkserve.orchestrator.audio.playout_clock import PlayoutClock
 from barkserve.orchestrator.text.budget import Budget
 from barkserve.orchestrator.text.feed import TextFeed
-from barkserve.orchestrator.text.segmenter import FlushMark, Segment, Segmenter
+from barkserve.orchestrator.text.segment import Segment
+from barkserve.orchestrator.text.segmenter import FlushMark, Segmenter
 
 
 def feed_of(clock: PlayoutClock, max_pending_flushes: int = 2, idle_s: float = 0.0) -> TextFeed:

@@ -7,13 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from barkserve.orchestrator.text.budget import Budget
-from barkserve.orchestrator.text.segmenter import (
-    FlushMark,
-    Segment,
-    Segmenter,
-    SkippedText,
-    split_in_half,
-)
+from barkserve.orchestrator.text.segment import Segment, split_in_half
+from barkserve.orchestrator.text.segmenter import FlushMark, Segmenter, SkippedText
 from barkserve.speakable import speakable
 
 BUDGET = Budget(160)

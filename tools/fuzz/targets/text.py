@@ -10,13 +10,8 @@ import re
 from barkserve.errors import InvalidArgument
 from barkserve.orchestrator.text.budget import Budget
 from barkserve.orchestrator.text.feed import TextFeed
-from barkserve.orchestrator.text.segmenter import (
-    FlushMark,
-    Segment,
-    Segmenter,
-    SkippedText,
-    split_in_half,
-)
+from barkserve.orchestrator.text.segment import Segment, split_in_half
+from barkserve.orchestrator.text.segmenter import FlushMark, Segmenter, SkippedText
 from barkserve.orchestrator.text.words import find_words
 from barkserve.speakable import speakable
 from tools.fuzz.sentences import SENTENCES
@@ -103,7 +98,7 @@ def _early(signs: list[bytes], language: str, budget: Budget) -> list[Segment]:
     for sign in signs:
         if sign == _EARLY:
             segments += _ready(segmenter)
-            if segment := segmenter.next_early():
+            if isinstance(segment := segmenter.next_early(), Segment):
                 segments.append(segment)
         elif sign not in (_CUT, _FLUSH):
             segmenter.push(utf8.decode(sign))

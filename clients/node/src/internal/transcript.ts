@@ -16,9 +16,11 @@ import {
   type AudioChunk,
   decodeAudio,
   decodeFinished,
+  decodeMarks,
   decodeStarted,
   decodeWords,
   type Finished,
+  type MarkTime,
   type Started,
   type WordTime,
 } from "../responses.js";
@@ -37,6 +39,7 @@ export class Transcript {
   started: Started | undefined;
   finished: Finished | undefined;
   readonly words: WordTime[] = [];
+  readonly marks: MarkTime[] = [];
   readonly flushed: string[] = [];
   sampleCount = 0;
   #byteCount = 0;
@@ -72,6 +75,7 @@ export class Transcript {
         return undefined;
       case "words":
         this.words.push(...decodeWords(response.value, this.#begun("words")));
+        this.marks.push(...decodeMarks(response.value, this.#begun("words")));
         return undefined;
       case "audio":
         return this.#audio(response.value, this.#begun("audio"));
@@ -92,6 +96,7 @@ export class Transcript {
       sampleCount: BigInt(this.sampleCount),
       byteCount: BigInt(this.#byteCount),
       wordCount: BigInt(this.words.length),
+      markCount: BigInt(this.marks.length),
     });
   }
 

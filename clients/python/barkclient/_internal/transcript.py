@@ -8,10 +8,12 @@ from barkclient.errors import BarkClientError, ServerError, from_status
 from barkclient.responses import (
     AudioChunk,
     Finished,
+    MarkTime,
     Started,
     WordTime,
     decode_audio,
     decode_finished,
+    decode_marks,
     decode_started,
     decode_words,
 )
@@ -34,6 +36,7 @@ class Transcript:
         self.started: Started | None = None
         self.finished: Finished | None = None
         self.words: list[WordTime] = []
+        self.marks: list[MarkTime] = []
         self.flushed: list[str] = []
         self.sample_count = 0
         self._byte_count = 0
@@ -74,6 +77,7 @@ class Transcript:
             self._finish(decode_finished(response.finished))
         elif kind == "words" and self.started is not None:
             self.words += decode_words(response.words, self.started)
+            self.marks += decode_marks(response.words, self.started)
         elif kind == "audio" and self.started is not None:
             return self._audio(response.audio, self.started)
         return None
@@ -89,6 +93,7 @@ class Transcript:
             sample_count=self.sample_count,
             byte_count=self._byte_count,
             word_count=len(self.words),
+            mark_count=len(self.marks),
         )
 
     def end(self) -> None:
@@ -199,6 +204,11 @@ class SynthesisState:
     def words(self) -> tuple[WordTime, ...]:
         """Times of the words spoken so far. Empty without the option `word_times`."""
         return tuple(self._transcript.words)
+
+    @property
+    def marks(self) -> tuple[MarkTime, ...]:
+        """Times of the marks reached so far, in SSML. Empty without the option `word_times`."""
+        return tuple(self._transcript.marks)
 
     def __repr__(self) -> str:
         started, finished = self._transcript.started, self._transcript.finished

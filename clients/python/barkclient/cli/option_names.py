@@ -24,6 +24,7 @@ _OPTIONS = {
     "coarse.sampling.top_p": "--top-p",
     "semantic.min_eos_p": "--min-eos-p",
     "language_code": "--language",
+    "text_format": "--text-format",
     "seed": "--seed",
 }
 """By field, as the server names it."""

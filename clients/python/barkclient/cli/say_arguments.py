@@ -13,6 +13,7 @@ from barkclient.options import (
     SemanticOptions,
     SynthesisOptions,
     TailOptions,
+    TextFormat,
 )
 
 
@@ -155,6 +156,15 @@ class SayArguments(CommonArguments):
             "language of the text, to find sentence ends: en, pt-BR (default: the voice's)",
             "--language",
             metavar="CODE",
+            group="voice",
+        ),
+    )
+    text_format: TextFormat = field(
+        default="auto",
+        metadata=option(
+            "format of the text; auto: ssml after <speak>, else markdown",
+            "--text-format",
+            choices=get_args(TextFormat),
             group="voice",
         ),
     )
@@ -312,6 +322,7 @@ class SayArguments(CommonArguments):
             "limit_peaks": self.limit_peaks,
             "chunk_ms": self.chunk_ms,
             "language": self.language,
+            "text_format": self.text_format,
             "word_times": self.timestamps is not None,
             "tail": self._tail(),
             "return_voice": self.save_voice is not None,

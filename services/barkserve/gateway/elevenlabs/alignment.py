@@ -61,8 +61,10 @@ class Aligner:
         for word in words:
             start_s, end_s = max(word.start_s, self.end_s), max(word.end_s, self.end_s)
             found.extend(self.text[self._next : word.text_start], self.end_s, start_s)
-            found.extend(self.text[word.text_start : word.text_end], start_s, end_s)
-            self._next, self.end_s = word.text_end, end_s
+            # Words that SSML puts in the place of a text share the text.
+            own = self.text[max(word.text_start, self._next) : word.text_end]
+            found.extend(own, start_s, end_s)
+            self._next, self.end_s = max(word.text_end, self._next), end_s
         return found if found.characters else None
 
     def rest(self) -> Alignment | None:

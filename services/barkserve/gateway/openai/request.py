@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from barkclient.options import Delivery, Encoding, SynthesisOptions
+from barkclient.options import Delivery, Encoding, SynthesisOptions, TextFormat
 from barkserve.gateway.speed import speaking_rate
 
 FormatName = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
@@ -35,6 +35,7 @@ class SpeechRequest(BaseModel):
     instructions: str | None = Field(None, description="Ignored; a response header says so.")
     seed: int | None = Field(None, ge=0, lt=2**63, description="The same seed, the same audio.")
     language: str = Field("", description="BCP 47 code of the text; empty: the voice's language.")
+    text_format: TextFormat = Field("auto", description="auto: ssml after <speak>, else markdown.")
     delivery: Delivery = Field("streaming", description="exact starts later.")
     sample_rate: int = Field(0, description="Samples per second; 0: the model's, 24000.")
 
@@ -66,6 +67,7 @@ class SpeechRequest(BaseModel):
             request_id=request_id,
             seed=self.seed,
             language=self.language,
+            text_format=self.text_format,
             delivery=self.delivery,
             sample_rate=self.sample_rate,
             speaking_rate=speaking_rate(self.speed, "speed"),

@@ -36,6 +36,9 @@ class TimeStretcher:
     Args:
         sample_rate: in Hz.
         speaking_rate: 2 is twice as fast; 1 returns all samples unchanged.
+
+    Attributes:
+        speaking_rate: that of the current segment. Set it between two segments only.
     """
 
     def __init__(self, sample_rate: int, speaking_rate: float) -> None:
@@ -48,10 +51,15 @@ class TimeStretcher:
 
     @classmethod
     async def create(cls, sample_rate: int, speaking_rate: float) -> Self:
-        """Make one. FFmpeg's libraries are loaded in a thread: the first time takes 60 ms."""
+        """Make one that is prepared for its rate."""
+        await cls.prepare(speaking_rate)
+        return cls(sample_rate, speaking_rate)
+
+    @staticmethod
+    async def prepare(speaking_rate: float) -> None:
+        """Load FFmpeg's libraries in a thread if they are needed: the first time takes 60 ms."""
         if speaking_rate != 1.0:
             await asyncio.to_thread(import_module, "av")
-        return cls(sample_rate, speaking_rate)
 
     def push(self, samples: Samples) -> Samples:
         """Add (n,) samples of the segment; return (m,) samples to send now."""

@@ -33,6 +33,11 @@ class ContinuingVoice:
             self._segments.popleft()
             self._frames = rest
 
+    def clear(self) -> None:
+        """Drop all segments: another voice speaks."""
+        self._segments.clear()
+        self._frames = 0
+
     def history_prompt(self) -> common_pb2.HistoryPrompt:
         """The voice as a message."""
         voice = common_pb2.HistoryPrompt()

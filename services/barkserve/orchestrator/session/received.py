@@ -28,6 +28,7 @@ class Received:
     def __init__(self, resume: speech_pb2.Resume) -> None:
         self._bytes_left = resume.byte_count
         self._words_left = resume.word_count
+        self._marks_left = resume.mark_count
         self._segments_left = len(resume.segments)
         self.sample_count = resume.sample_count
 
@@ -65,6 +66,12 @@ class Received:
         self._words_left -= known
         return words[known:]
 
+    def new_marks(self, marks: Sequence[Item]) -> Sequence[Item]:
+        """Return the marks that the client lacks."""
+        known = min(self._marks_left, len(marks))
+        self._marks_left -= known
+        return marks[known:]
+
     def check_end(self) -> None:
         """Check, after the last part, that the synthesis had all that the client has.
 
@@ -81,20 +88,23 @@ def resumed_cuts(resume: speech_pb2.Resume) -> list[Cut]:
     Raises:
         InvalidArgument: they are not in order, or a number is out of range.
     """
-    if min(resume.sample_count, resume.byte_count, resume.word_count) < 0:
+    counts = resume.sample_count, resume.byte_count, resume.word_count, resume.mark_count
+    if min(counts) < 0:
         raise InvalidArgument("resume", "must have no negative numbers")
     cuts, position = [], 0
     for segment in resume.segments:
         start, end = segment.text_span.start, segment.text_span.end
-        if not position <= start < end:
+        length = segment.character_count or end - start
+        parts_of_a_replacement = segment.character_count and start < position <= end
+        if not (position <= start or parts_of_a_replacement) or start >= end:
             raise InvalidArgument("resume.segments", "must be in the order of the text")
-        if end - start > MAX_SEGMENT_CHARACTERS:
+        if not 0 < length <= MAX_SEGMENT_CHARACTERS:
             raise InvalidArgument(
                 "resume.segments", f"must have at most {MAX_SEGMENT_CHARACTERS} characters each"
             )
         if not 0 <= segment.redraws <= MAX_REDRAWS:
             raise InvalidArgument("resume.segments", f"redraws must be 0 to {MAX_REDRAWS}")
-        cuts.append(Cut(start, end, segment.redraws))
+        cuts.append(Cut(start, length, segment.redraws))
         position = end
     return cuts
 

@@ -10,7 +10,7 @@ from barkserve.orchestrator.session.continuing_voice import ContinuingVoice
 from barkserve.orchestrator.session.segment_warnings import warn_about
 from barkserve.orchestrator.synthesis.events import SegmentEnded
 from barkserve.orchestrator.synthesis.utterance import OutputTimes
-from barkserve.orchestrator.text.segmenter import Segment
+from barkserve.orchestrator.text.segment import Segment
 from barkserve.orchestrator.text.warnings import Warnings
 from barkserve.serving import convert
 from barkserve.v1 import common_pb2, speech_pb2
@@ -46,6 +46,7 @@ class SessionReport:
         self.voice = ContinuingVoice(config)
         self._warnings = warnings
         self._languages = languages
+        self._voice_name = ""  # of the last segment, as in its style
         self._return_voice = return_voice
         self._segments: deque[speech_pb2.SegmentReport] = deque(maxlen=MAX_SEGMENT_REPORTS)
         self._stages = {stage: common_pb2.StageReport(stage=stage) for stage in STAGES}
@@ -67,6 +68,9 @@ class SessionReport:
         )
         self._segments.append(report)
         warn_about(event, self._languages, self._warnings)
+        if utterance.segment.style.voice != self._voice_name:
+            self._voice_name = utterance.segment.style.voice
+            self.voice.clear()
         if event.finish_reason != common_pb2.FINISH_REASON_STOP:
             self._finish_reason = event.finish_reason
         for stage, stage_report in spoken.reports.items():

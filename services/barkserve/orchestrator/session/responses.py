@@ -12,15 +12,18 @@ from barkserve.orchestrator.audio.time_stretcher import TimeStretcher
 from barkserve.orchestrator.audio.writer import AudioWriter, EncodedAudio
 from barkserve.orchestrator.session.received import Received
 from barkserve.orchestrator.session.report import SessionReport, text_span
-from barkserve.orchestrator.session.word_times import WordInterval, WordTimes
+from barkserve.orchestrator.session.word_times import MarkSample, WordInterval, WordTimes
 from barkserve.orchestrator.synthesis.events import (
     Flushed,
+    MarkReached,
     SegmentEnded,
     SegmentSamples,
+    Silence,
     SynthesisEnded,
     SynthesisEvent,
 )
 from barkserve.orchestrator.synthesis.utterance import Utterance
+from barkserve.orchestrator.text.markup.items import Pause
 from barkserve.v1 import speech_pb2
 
 Message = (
@@ -41,6 +44,7 @@ class ResponseBuilder:
         report: counts what the messages hold.
         received: what the client has already.
         stretcher: changes the speed of the speech.
+        marks: whether marks are reported.
     """
 
     def __init__(
@@ -50,10 +54,14 @@ class ResponseBuilder:
         report: SessionReport,
         received: Received,
         stretcher: TimeStretcher,
+        *,
+        marks: bool,
     ) -> None:
         self._report = report
         self._received = received
         self._stretcher = stretcher
+        self._marks = marks
+        self._gain = np.float32(1.0)  # of the current segment
         self._started: list[Utterance] = []  # not reported in a chunk yet
         self._last_started: Utterance | None = None
         self._writer = AudioWriter(output, config.sample_rate)
@@ -61,7 +69,7 @@ class ResponseBuilder:
         self._spans: deque[tuple[int, speech_pb2.TextSpan]] = deque()
         self._sample_count = 0  # stretched, at the checkpoint's rate
         self._segment_start = 0  # the current segment's first sample of those
-        token_rate = config.semantic_generation.semantic_rate_hz * stretcher.speaking_rate
+        token_rate = config.semantic_generation.semantic_rate_hz
         self._word_times = WordTimes(config.sample_rate / token_rate)
 
     def messages(self, event: SynthesisEvent) -> Iterator[Message]:
@@ -86,6 +94,10 @@ class ResponseBuilder:
                 end = self._writer.output_sample(segment_end)
                 self._report.add_segment(event, first, end - first)
                 self._segment_start = segment_end
+            case Silence(pause, count):
+                yield from self._silence(pause, count)
+            case MarkReached(mark):
+                yield from self._words([MarkSample(mark, self._sample_count)])
             case Flushed(flush_id):
                 yield from self.due()
                 yield speech_pb2.FlushDone(flush_id=flush_id)
@@ -109,6 +121,8 @@ class ResponseBuilder:
         """Report a segment in the next chunk."""
         if utterance is not self._last_started:
             self._last_started = utterance
+            self._stretcher.speaking_rate = utterance.speaking_rate
+            self._gain = np.float32(10 ** (utterance.segment.style.gain_db / 20))
             if self._received.is_new_segment():
                 self._started.append(utterance)
 
@@ -121,8 +135,19 @@ class ResponseBuilder:
         if self._sample_count == self._segment_start:
             start = self._writer.output_sample(self._sample_count)
             self._spans.append((start, text_span(utterance.segment)))
+        if self._gain != 1:
+            samples = samples * self._gain
         self._sample_count += len(samples)
         yield from self._chunks(self._writer.push(samples))
+
+    def _silence(self, pause: Pause, sample_count: int) -> Iterator[speech_pb2.AudioChunk]:
+        """Chunks that are ready after silence between two segments."""
+        if not self._spans:
+            self._spans.append((0, speech_pb2.TextSpan(start=pause.start, end=pause.end)))
+        self._sample_count += sample_count
+        self._segment_start = self._sample_count
+        silence = np.zeros(sample_count, dtype=np.float32)
+        yield from self._chunks(self._writer.push(silence))
 
     def _chunks(self, encoded: Iterable[EncodedAudio]) -> Iterator[speech_pb2.AudioChunk]:
         """Audio, with the text of the segment that its first sample speaks."""
@@ -142,22 +167,36 @@ class ResponseBuilder:
             )
             self._started.clear()
 
-    def _words(self, words: Sequence[WordInterval]) -> Iterator[speech_pb2.WordTimes]:
-        """One message with all words; none without words."""
-        if words := self._received.new_words(words):
-            yield speech_pb2.WordTimes(words=map(self._word_time, words))
+    def _words(self, found: Sequence[WordInterval | MarkSample]) -> Iterator[speech_pb2.WordTimes]:
+        """One message with all words and marks; none without them."""
+        words = self._received.new_words([e for e in found if isinstance(e, WordInterval)])
+        marks = self._received.new_marks([e for e in found if isinstance(e, MarkSample)])
+        marks = marks if self._marks else []
+        if words or marks:
+            yield speech_pb2.WordTimes(
+                words=map(self._word_time, words), marks=map(self._mark_time, marks)
+            )
 
     def _word_time(self, interval: WordInterval) -> speech_pb2.WordTime:
-        word = interval.word
         return speech_pb2.WordTime(
-            word=word.text,
-            text_span=speech_pb2.TextSpan(start=word.start, end=word.end),
+            word=interval.text,
+            text_span=speech_pb2.TextSpan(start=interval.start, end=interval.end),
             first_sample=self._writer.output_sample(interval.first_sample),
             end_sample=self._writer.output_sample(interval.end_sample),
         )
 
+    def _mark_time(self, reached: MarkSample) -> speech_pb2.MarkTime:
+        return speech_pb2.MarkTime(
+            name=reached.mark.name,
+            position=reached.mark.start,
+            sample=self._writer.output_sample(reached.sample),
+        )
+
 
 def _spoken_segment(utterance: Utterance) -> speech_pb2.SpokenSegment:
+    segment = utterance.segment
     return speech_pb2.SpokenSegment(
-        text_span=text_span(utterance.segment), redraws=utterance.redraw
+        text_span=text_span(segment),
+        redraws=utterance.redraw,
+        character_count=len(segment.text) if segment.origins else 0,
     )

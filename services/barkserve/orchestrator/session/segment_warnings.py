@@ -21,10 +21,10 @@ def warn_about(event: SegmentEnded, languages: Sequence[str], warnings: Warnings
     span = segment.start, segment.end
     language = event.utterance.plan.request.language_code
     if found := unknown_language(segment.text, language, languages):
-        place = segment.start + found.start, segment.start + found.end
+        place = segment.span(found.start, found.end)
         warnings.add(speech_pb2.WARNING_CODE_LANGUAGE, found.message, place)
     for start, end in event.spoken.skipped:
-        warnings.skipped(segment.text[start:end], (segment.start + start, segment.start + end))
+        warnings.skipped(segment.text[start:end], segment.span(start, end))
     if event.finish_reason == common_pb2.FINISH_REASON_LENGTH:
         message = _limit(event.utterance, len(event.spoken.semantic))
         warnings.add(speech_pb2.WARNING_CODE_LENGTH_LIMIT, message, span)

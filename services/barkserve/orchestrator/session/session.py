@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 
 from barkserve.checkpoint.folder import CheckpointFolder
+from barkserve.checkpoint.voices import Voice
 from barkserve.constants import MAX_OPTIONS_BYTES, MAX_VOICE_BYTES
 from barkserve.errors import BarkserveError, InvalidArgument
 from barkserve.orchestrator.admission.admission import StreamAdmission
@@ -21,8 +22,10 @@ from barkserve.orchestrator.synthesis.events import Flushed
 from barkserve.orchestrator.synthesis.pipeline import StageClients
 from barkserve.orchestrator.synthesis.plan import Plan, make_plan, resolve_speaking_rate
 from barkserve.orchestrator.synthesis.synthesis import Synthesis
+from barkserve.orchestrator.synthesis.voice_histories import VoiceHistories
 from barkserve.orchestrator.text.budget import Budget
 from barkserve.orchestrator.text.feed import TextFeed
+from barkserve.orchestrator.text.markup.formats import make_markup
 from barkserve.orchestrator.text.segmenter import Segmenter
 from barkserve.orchestrator.text.warnings import Warnings
 from barkserve.orchestrator.voices.catalog import VoiceCatalog
@@ -101,7 +104,8 @@ class Session:
         if request.HasField("resume"):
             request.seed = request.resume.started.seed
             request.request_id = request.resume.started.request_id
-        self._segmenter = Segmenter("", backend.budget, resumed_cuts(request.resume))
+        markup = make_markup(request.text_format, self._warn_of_markup)
+        self._segmenter = Segmenter("", backend.budget, resumed_cuts(request.resume), markup)
         self._received = Received(request.resume)
         self._warnings = Warnings()
         self._report = SessionReport(
@@ -145,7 +149,14 @@ class Session:
         self._segmenter.language = plan.language
         config = self._backend.folder.bark
         stretcher = await TimeStretcher.create(config.sample_rate, plan.speaking_rate)
-        builder = ResponseBuilder(plan.output, config, self._report, self._received, stretcher)
+        builder = ResponseBuilder(
+            plan.output,
+            config,
+            self._report,
+            self._received,
+            stretcher,
+            marks=self._request.word_times,
+        )
         started = self._started(plan)
         if plan.resumes:
             check_same(self._request.resume.started, started)
@@ -159,6 +170,7 @@ class Session:
             self._deadline,
             self._accept,
             self._warnings,
+            VoiceHistories(plan.voice, self._find_voice, self._warn_of_voice),
         )
         async with (
             aclosing(synthesis.events()) as events,
@@ -200,6 +212,17 @@ class Session:
             backend.folder.bark.sample_rate,
             backend.limits.max_seconds_per_character,
         )
+
+    async def _find_voice(self, name: str) -> Voice | None:
+        return await self._backend.voices.select(speech_pb2.VoiceSelection(name=name))
+
+    def _warn_of_voice(self, name: str) -> None:
+        message = f"the text names voice {name}, which does not exist: the request's voice speaks"
+        self._warnings.add(speech_pb2.WARNING_CODE_MARKUP_IGNORED, message)
+
+    def _warn_of_markup(self, message: str, start: int, end: int) -> None:
+        code = speech_pb2.WARNING_CODE_MARKUP_IGNORED
+        self._warnings.add(code, message, (start, end))
 
     def _started(self, plan: Plan) -> speech_pb2.SynthesisStarted:
         folder = self._backend.folder

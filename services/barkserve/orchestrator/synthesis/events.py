@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barkserve.orchestrator.synthesis.utterance import Spoken, Utterance
+from barkserve.orchestrator.text.markup.items import Mark, Pause
 from barkserve.v1 import common_pb2
 
 
@@ -28,6 +29,26 @@ class SegmentEnded:
 
 
 @dataclass(frozen=True)
+class Silence:
+    """The next samples are silent.
+
+    Attributes:
+        pause: what asks for it.
+        sample_count: at the checkpoint's rate, whatever the speaking rate.
+    """
+
+    pause: Pause
+    sample_count: int
+
+
+@dataclass(frozen=True)
+class MarkReached:
+    """All samples before a mark outside of segments were yielded."""
+
+    mark: Mark
+
+
+@dataclass(frozen=True)
 class Flushed:
     """All samples of the text before a flush were yielded."""
 
@@ -41,4 +62,4 @@ class SynthesisEnded:
     codec: common_pb2.StageReport
 
 
-SynthesisEvent = SegmentSamples | SegmentEnded | Flushed | SynthesisEnded
+SynthesisEvent = SegmentSamples | SegmentEnded | Silence | MarkReached | Flushed | SynthesisEnded

@@ -17,7 +17,7 @@ def semantic_config(
         seed=utterance.seed,
         max_tokens=utterance.max_tokens,
         produced=produced,
-        speaking_rate=utterance.plan.speaking_rate,
+        speaking_rate=utterance.speaking_rate,
     )
     if utterance.plan.request.word_times:
         config.alignment = True
@@ -41,7 +41,7 @@ def coarse_config(
         sampling=utterance.plan.sampling(utterance.plan.request.coarse.sampling),
         seed=utterance.seed,
         produced=produced,
-        speaking_rate=utterance.plan.speaking_rate,
+        speaking_rate=utterance.speaking_rate,
     )
 
 
@@ -56,7 +56,7 @@ def fine_config(
         seed=utterance.seed,
         delivery_mode=utterance.plan.request.delivery_mode,
         produced=produced,
-        speaking_rate=utterance.plan.speaking_rate,
+        speaking_rate=utterance.speaking_rate,
     )
     if options.HasField("lookahead_frames"):
         config.lookahead_frames = options.lookahead_frames

@@ -14,13 +14,16 @@ from contextlib import contextmanager
 from barkserve.errors import BarkserveError, NothingToSpeak, StageFailed, TextTooLong
 from barkserve.orchestrator.audio.playout_clock import PlayoutClock
 from barkserve.orchestrator.audio.silence import SilenceTrimmer
+from barkserve.orchestrator.audio.time_stretcher import TimeStretcher
 from barkserve.orchestrator.stages.retry import RetryPolicy
 from barkserve.orchestrator.synthesis.attempt import Attempt
 from barkserve.orchestrator.synthesis.codec_stream import CodecStream
 from barkserve.orchestrator.synthesis.events import (
     Flushed,
+    MarkReached,
     SegmentEnded,
     SegmentSamples,
+    Silence,
     SynthesisEnded,
     SynthesisEvent,
 )
@@ -29,16 +32,22 @@ from barkserve.orchestrator.synthesis.pipeline import Pipeline, StageClients
 from barkserve.orchestrator.synthesis.plan import NOTHING_TO_SPEAK, Plan
 from barkserve.orchestrator.synthesis.seeds import segment_seed
 from barkserve.orchestrator.synthesis.utterance import Utterance
+from barkserve.orchestrator.synthesis.voice_histories import VoiceHistories
 from barkserve.orchestrator.text.budget import Budget
 from barkserve.orchestrator.text.feed import TextFeed
-from barkserve.orchestrator.text.segmenter import FlushMark, Segment, split_in_half
+from barkserve.orchestrator.text.markup.items import Mark, Pause
+from barkserve.orchestrator.text.segment import Segment, split_in_half
+from barkserve.orchestrator.text.segmenter import FlushMark
 from barkserve.orchestrator.text.warnings import Warnings
+from barkserve.v1 import common_pb2
 
 SEGMENTS_IN_FLIGHT = 2
 NO_SAMPLES = (
     "the model found nothing to say for this text; try another seed or voice. If "
     "semantic.min_eos_p was given, raise it"
 )
+SILENCE_S = 1.0
+"""The longest silence in one event, so that no message becomes too large."""
 MIN_RETRY_S = 10.0
 """How long, at least, a synthesis that has begun waits for a stage without room."""
 
@@ -55,6 +64,7 @@ class Synthesis:
         deadline: the client's deadline in the event loop's time, None for none.
         accept: called before each segment; raises if there is no room for the stream.
         warnings: gets those about segments that are passed over.
+        histories: what each voice continues.
     """
 
     def __init__(
@@ -67,6 +77,7 @@ class Synthesis:
         deadline: float | None,
         accept: Callable[[], Awaitable[None]],
         warnings: Warnings,
+        histories: VoiceHistories,
     ) -> None:
         self._stages = stages
         self._plan = plan
@@ -76,8 +87,11 @@ class Synthesis:
         self._deadline = deadline
         self._accept = accept
         self._warnings = warnings
+        self._histories = histories
         self._free = asyncio.Semaphore(SEGMENTS_IN_FLIGHT)
-        self._started: asyncio.Queue[Attempt | FlushMark | Exception | None] = asyncio.Queue()
+        self._started: asyncio.Queue[Attempt | Pause | Mark | FlushMark | Exception | None] = (
+            asyncio.Queue()
+        )
         self._open: set[Pipeline] = set()
         self._refused: deque[Segment] = deque()  # parts of a segment that was too long
         self._empty_error: BarkserveError = NothingToSpeak("text", NOTHING_TO_SPEAK)
@@ -98,8 +112,9 @@ class Synthesis:
             while (item := await self._started.get()) is not None:
                 if isinstance(item, Exception):
                     raise item
-                if isinstance(item, FlushMark):
-                    yield Flushed(item.flush_id)
+                if not isinstance(item, Attempt):
+                    for event in self._between(item):
+                        yield event
                     continue
                 with self._closing(item):
                     utterance, spoken = item.pipeline.utterance, item.pipeline.spoken
@@ -116,7 +131,9 @@ class Synthesis:
                     self._codec = self._codec.following(sent=sent)
             if self._sample_count == 0:
                 raise self._empty_error
-            report = await self._codec.finish()
+            report = common_pb2.StageReport(stage="codec")
+            if self._frame_count:
+                report = await self._codec.finish()
             report.output_count = self._frame_count * self._stages.config.codec.hop_length
             yield SynthesisEnded(report)
         finally:
@@ -125,6 +142,21 @@ class Synthesis:
             for pipeline in self._open:
                 pipeline.close()
             await asyncio.wait([producing])
+
+    def _between(self, part: Pause | Mark | FlushMark) -> Iterator[SynthesisEvent]:
+        """The events of what is between two segments."""
+        match part:
+            case Pause(seconds):
+                left = round(seconds * self._stages.config.sample_rate)
+                self._sample_count += left
+                while left > 0:
+                    count = min(left, round(SILENCE_S * self._stages.config.sample_rate))
+                    yield Silence(part, count)
+                    left -= count
+            case Mark():
+                yield MarkReached(part)
+            case FlushMark(flush_id):
+                yield Flushed(flush_id)
 
     @contextmanager
     def _closing(self, attempt: Attempt) -> Iterator[None]:
@@ -146,7 +178,7 @@ class Synthesis:
 
     async def _produce(self) -> None:
         """Start attempt after attempt, each as soon as the previous one allows it."""
-        history, index = History.from_voice(self._plan.voice), 0
+        index = 0
         try:
             while True:
                 await self._free.acquire()
@@ -158,6 +190,8 @@ class Synthesis:
                         return
                     continue
                 await self._accept()
+                await TimeStretcher.prepare(item.style.rate)
+                history = await self._histories.get(item.style.voice)
                 attempt = self._start(item, index, history, redraw=item.redraws or 0)
                 while speakable := await self._semantic_complete(attempt.pipeline):
                     if await attempt.accepted:
@@ -166,7 +200,8 @@ class Synthesis:
                     redraw = attempt.pipeline.utterance.redraw + 1
                     attempt = self._start(item, index, history, redraw)
                 if speakable:
-                    history, index = attempt.pipeline.next_history, index + 1
+                    self._histories.set(item.style.voice, attempt.pipeline.next_history)
+                    index += 1
         except Exception as error:
             self._started.put_nowait(error)
 

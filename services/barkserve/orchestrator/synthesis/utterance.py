@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 from barkserve.constants import StageName
 from barkserve.orchestrator.synthesis.plan import Plan
-from barkserve.orchestrator.text.segmenter import Segment
+from barkserve.orchestrator.text.segment import Segment
+from barkserve.speaking_rate import MAX_SPEAKING_RATE, MIN_SPEAKING_RATE
 from barkserve.v1 import common_pb2
 
 
@@ -30,6 +31,12 @@ class Utterance:
     seed: int
     max_tokens: int
     max_tail_tokens: int
+
+    @property
+    def speaking_rate(self) -> float:
+        """Speed of the speech; 1 is the natural pace."""
+        rate = self.plan.speaking_rate * self.segment.style.rate
+        return min(max(rate, MIN_SPEAKING_RATE), MAX_SPEAKING_RATE)
 
 
 @dataclass

@@ -8,7 +8,9 @@ import codecs
 from collections.abc import Callable
 
 from barkserve.errors import IdleTimeout, InvalidArgument
-from barkserve.orchestrator.text.segmenter import FlushMark, Segment, Segmenter, SkippedText
+from barkserve.orchestrator.text.markup.items import Pause
+from barkserve.orchestrator.text.segment import Segment
+from barkserve.orchestrator.text.segmenter import Part, Segmenter, SkippedText
 
 JOIN_LEAD_S = 1.0
 """Complete sentences that wait to be joined are spoken this long before incomplete ones."""
@@ -122,11 +124,12 @@ class TextFeed:
         """Recompute how long text may wait. Call this when a segment has ended."""
         self._changed.set()
 
-    async def next(self) -> Segment | FlushMark | None:
-        """Wait for the next segment or mark; return None at the end of the text.
+    async def next(self) -> Part | None:
+        """Wait for the next part; return None at the end of the text.
 
         Raises:
-            InvalidArgument: the text ended before a segment that was spoken before.
+            InvalidArgument: the markup is wrong, or there are too many pauses, or the text ended
+                before a segment that was spoken before.
             IdleTimeout: for too long there was nothing to speak and nothing arrived.
         """
         while True:
@@ -148,7 +151,7 @@ class TextFeed:
     def _finished(self) -> bool:
         return self._ended and not self._segmenter.has_text
 
-    async def _wait(self) -> Segment | None:
+    async def _wait(self) -> Segment | Pause | None:
         """Wait for a change; return an incomplete sentence if it must be spoken before."""
         max_wait_s = self._max_wait_s()
         if max_wait_s is not None:
@@ -157,8 +160,8 @@ class TextFeed:
             max_wait_s = self._max_wait_s()
             if max_wait_s is None or max_wait_s > 0:
                 return None  # audio was sent meanwhile
-            if segment := self._segmenter.next_early():
-                return segment
+            if part := self._segmenter.next_early():
+                return part
         await self._wait_idle()  # there is not even a complete word
         return None
 

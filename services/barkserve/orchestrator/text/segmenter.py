@@ -2,40 +2,37 @@
 
 The segments depend on the text, on its flushes and on calls of `next_early`, but not on how the
 text was split into pushes. The first sentence is a segment of its own, so that its audio starts
-early. Later sentences are joined while they are short.
+early. Later sentences are joined while they are short. A pause or a change of style ends a segment.
 """
 
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import cast
 
+from barkserve.errors import InvalidArgument
 from barkserve.orchestrator.text.budget import Budget
-from barkserve.orchestrator.text.sentences import early_end, forced_end, next_end
+from barkserve.orchestrator.text.markup.items import (
+    NATURAL,
+    Gap,
+    Item,
+    Language,
+    Mark,
+    Markup,
+    Pause,
+    Run,
+    Style,
+)
+from barkserve.orchestrator.text.markup.plain import PlainText
+from barkserve.orchestrator.text.origins import OriginalText
+from barkserve.orchestrator.text.segment import Segment, make_segment
+from barkserve.orchestrator.text.sentences import early_end, next_end
 from barkserve.speakable import speakable
+
+MAX_PAUSES = 1000
+"""Pauses that a text may ask for. The ends of lines do not count."""
 
 _JOINED_CHARACTERS = 256  # short texts that arrive are kept as strings of about this length
 _BLOCK_CHARACTERS = 4096  # of a long text that are looked at together, so that work stays linear
-
-
-@dataclass(frozen=True)
-class Segment:
-    """The text of one generation.
-
-    Attributes:
-        text: the text, without space around it.
-        start: index of its first character in the whole text.
-        redraws: which draw of it was spoken; None if that is not decided yet.
-    """
-
-    text: str
-    start: int
-    redraws: int | None = None
-
-    @property
-    def end(self) -> int:
-        """The index after its last character."""
-        return self.start + len(self.text)
 
 
 @dataclass(frozen=True)
@@ -43,13 +40,13 @@ class Cut:
     """A segment of a text that was spoken before and is spoken again.
 
     Attributes:
-        start: index of its first character in the whole text.
-        end: the index after its last character.
+        start: where it begins in the client's text.
+        length: the number of characters that it speaks.
         redraws: which draw of it was spoken.
     """
 
     start: int
-    end: int
+    length: int
     redraws: int
 
 
@@ -62,32 +59,62 @@ class FlushMark:
 
 @dataclass(frozen=True)
 class SkippedText:
-    """Text without anything to speak was dropped. Let other tasks run, then call `next` again.
+    """Text was read, and there is nothing to speak yet. Let other tasks run, then call again.
 
-    A client may send a million such characters.
+    A client may send a million characters without anything to speak.
     """
 
 
+Part = Segment | Pause | Mark | FlushMark
+"""What is spoken or reported, in order."""
+
+
 class Segmenter:
-    """Takes text; returns segments.
+    """Takes text; returns segments, and what is between them.
 
     Args:
         language: BCP 47 code of the text; empty: guessed from its script. It may be set until the
             first call of `next`.
         budget: the size of a segment.
         cuts: the first segments, if they are known; the other segments follow them.
+        markup: reads the text; None: plain text.
     """
 
-    def __init__(self, language: str, budget: Budget, cuts: Iterable[Cut] = ()) -> None:
+    def __init__(
+        self,
+        language: str,
+        budget: Budget,
+        cuts: Iterable[Cut] = (),
+        markup: Markup | None = None,
+    ) -> None:
         self._cuts = deque(cuts)
-        self.language = language
         self._budget = budget
+        self._markup = markup or PlainText()
+        self.language = language
         self._incoming: deque[str | FlushMark] = deque()
         self._ended = False
-        self._text = ""  # text that has not been returned, up to the next flush
-        self._base = 0  # index of its first character in the whole text
-        self._held = 0  # length of the complete sentences in it that wait to be joined
+        self._markup_ended = False
+        self._items: deque[Item | FlushMark] = deque()  # read, and not part of `_text`
+        self._text = OriginalText()  # not returned, up to the next item that ends a segment
+        self._base = 0  # characters before it
+        self._marks: deque[tuple[int, Mark]] = deque()  # characters before each
+        self._languages: deque[tuple[int, str]] = deque()  # characters before each
+        self._style = NATURAL
+        self._held = 0  # length of the complete sentences in the text that wait to be joined
         self._segment_count = 0
+        self._pause_count = 0
+        self._paused = True  # whether nothing was spoken since a pause or the start
+        self._gap_s = 0.0  # silence before the next segment
+        self._next: Segment | None = None  # follows a gap that was returned
+
+    @property
+    def language(self) -> str:
+        """BCP 47 code of the text."""
+        return self._markup.language
+
+    @language.setter
+    def language(self, code: str) -> None:
+        self._markup.language = code
 
     def push(self, text: str) -> None:
         """Add text."""
@@ -106,25 +133,28 @@ class Segmenter:
         """End the text."""
         self._ended = True
 
-    def next(self) -> Segment | FlushMark | SkippedText | None:
-        """Return the next segment or mark, or None if there is none now.
+    def next(self) -> Part | SkippedText | None:
+        """Return the next segment or what is between two; None if there is nothing now.
 
         After `end`, None is final. SkippedText means that the next call can return more.
+
+        Raises:
+            InvalidArgument: the markup is wrong, or there are too many pauses.
         """
-        if self._cuts:
-            return self._next_cut()
-        if len(self._text) < _BLOCK_CHARACTERS:
-            self._take_incoming()
-        while (segment := self._next_segment()) is None and self._incoming:
-            if isinstance(self._incoming[0], FlushMark):
-                return cast(FlushMark, self._incoming.popleft())
-            self._take_incoming()
-        return segment
+        if self._next is not None:
+            segment, self._next = self._next, None
+            return segment
+        if self._ended and self._incoming and self._markup.may_fail:
+            self._read()
+            return SkippedText()
+        part = self._next_cut() if self._cuts else self._next_part()
+        return self._after_gap(part) if isinstance(part, Segment) else part
 
     @property
     def has_text(self) -> bool:
         """Whether there is text that has not been returned."""
-        return bool(self._incoming) or not (self._text.isspace() or self._text == "")
+        waiting = self._incoming or self._items or self._next
+        return bool(waiting) or not (self._text.text.isspace() or self._text.text == "")
 
     @property
     def lacks_text(self) -> bool:
@@ -136,59 +166,135 @@ class Segmenter:
         """Whether there are complete sentences that wait to be joined with the next."""
         return self._held > 0
 
-    def next_early(self) -> Segment | None:
+    def next_early(self) -> Segment | Pause | None:
         """Return what can be spoken of the waiting text before its sentence is complete."""
         if self._cuts:
             return None
-        end = self._held or early_end(self._text, self.language)
-        return self._take(end) if end else None
+        end = self._held or early_end(self._text.text, self._language_at(self._base))
+        segment = self._take(end) if end else None
+        return self._after_gap(segment) if segment else None
 
     @property
     def _complete(self) -> bool:
-        """Whether `_text` ends with a flush or with the end of the text."""
+        """Whether the text is followed by the end, or by what ends a segment."""
+        return self._at_boundary or (self._markup_ended and not self._items)
+
+    @property
+    def _at_boundary(self) -> bool:
+        """Whether what follows the text ends a segment."""
+        return bool(self._items) and not isinstance(self._items[0], Run | Mark | Language)
+
+    def _read(self) -> int:
+        """Read the next text that has arrived; return its length, at least 1; 0 for no text."""
         if self._incoming:
-            return isinstance(self._incoming[0], FlushMark)
-        return self._ended
+            incoming = self._incoming.popleft()
+            if isinstance(incoming, FlushMark):
+                self._items.extend(self._markup.flush())
+                self._items.append(incoming)
+                return 1
+            self._items.extend(self._markup.push(incoming))
+            return len(incoming)
+        if self._ended and not self._markup_ended:
+            self._markup_ended = True
+            self._items.extend(self._markup.end())
+            return 1
+        return 0
 
-    def _next_cut(self) -> Segment | FlushMark | None:
-        """The next known segment, or the next flush; None until its text has arrived."""
-        cut = self._cuts[0]
-        while self._base + len(self._text) < cut.end:
-            if not self._incoming:
+    def _take_items(self) -> bool:
+        """Add about a block of items to the text. Return False if there was nothing."""
+        runs: list[Run] = []
+        length, read = len(self._text), 0
+        progress = bool(self._items)
+        while length < _BLOCK_CHARACTERS and read < _BLOCK_CHARACTERS and not self._at_boundary:
+            if not self._items:
+                count = self._read()
+                if not count:
+                    break
+                read, progress = read + count, True
+                continue
+            match self._items.popleft():
+                case Run() as run:
+                    runs.append(run)
+                    length += len(run.text)
+                case Mark() as mark:
+                    self._marks.append((self._base + length, mark))
+                case Language(code):
+                    self._languages.append((self._base + length, code))
+        self._text.append(runs)
+        return progress
+
+    def _pass_boundary(self) -> Part | None:
+        """Go past what ends a segment; return it if it is spoken or reported."""
+        match self._items.popleft():
+            case Style() as style:
+                self._style = style
+            case Gap(seconds) if not self._paused:
+                self._gap_s = max(self._gap_s, seconds)
+            case Pause() as pause:
+                self._pause_count += 1
+                if self._pause_count > MAX_PAUSES:
+                    raise InvalidArgument("text", f"must ask for at most {MAX_PAUSES} pauses")
+                self._paused, self._gap_s = True, 0.0
+                return pause
+            case FlushMark() as flush:
+                return flush
+        return None
+
+    def _after_gap(self, segment: Segment) -> Segment | Pause:
+        """Return a segment, or first the silence before it."""
+        self._paused = False
+        if not self._gap_s:
+            return segment
+        self._next, gap_s, self._gap_s = segment, self._gap_s, 0.0
+        return Pause(gap_s, segment.start, segment.start)
+
+    def _next_part(self) -> Part | SkippedText | None:
+        self._take_items()
+        while True:
+            segment = self._next_segment()
+            if segment is not None:
+                return segment
+            if self._complete and self._marks:
+                return self._marks.popleft()[1]
+            if self._at_boundary:
+                if part := self._pass_boundary():
+                    return part
+                self._take_items()
+            elif not self._take_items():
                 return None
-            if isinstance(self._incoming[0], FlushMark):  # no segment goes past a flush
-                self._base, self._text = self._base + len(self._text), ""
-                return cast(FlushMark, self._incoming.popleft())
-            self._take_incoming()
-            if self._base + len(self._text) <= cut.start:  # it was not spoken
-                self._base, self._text = self._base + len(self._text), ""
-        self._cuts.popleft()
-        self._segment_count += 1
-        text = self._text[max(0, cut.start - self._base) : cut.end - self._base]
-        self._text, self._base = self._text[cut.end - self._base :], cut.end
-        return Segment(text, cut.end - len(text), cut.redraws)
+            elif self._incoming:
+                return SkippedText()
 
-    def _take_incoming(self) -> None:
-        """Take the next texts: about a block, and at least one text if there is one."""
-        taken: list[str] = []
-        length = 0
-        while self._incoming and isinstance(self._incoming[0], str) and length < _BLOCK_CHARACTERS:
-            taken.append(cast(str, self._incoming.popleft()))
-            length += len(taken[-1])
-        self._text += "".join(taken)
+    def _next_cut(self) -> Part | SkippedText | None:
+        """The next known segment, or what is before it; None until its text has arrived."""
+        cut = self._cuts[0]
+        while True:
+            first = self._text.index_at(cut.start)
+            self._drop(len(self._text) if first is None else first)  # it was not spoken
+            if first is not None and len(self._text) >= cut.length:
+                self._cuts.popleft()
+                rest = self._text.text[cut.length :]
+                return self._cut_off(cut.length, cut.redraws, len(rest) - len(rest.lstrip()))
+            if self._at_boundary:  # no segment goes past it
+                self._drop(len(self._text))
+                if part := self._pass_boundary():
+                    return part
+            elif not self._take_items():
+                return None
 
     def _next_segment(self) -> Segment | SkippedText | None:
-        if not self._drop_leading_space():
+        text = self._text.text
+        if not self._drop(len(text) - len(text.lstrip())):  # which may be any number
             return None
         end = self._segment_end()
         return None if end is None else self._take(end) or SkippedText()
 
-    def _drop_leading_space(self) -> str:
-        """Drop space before a segment, which may be of any length; return the rest."""
-        text = self._text.lstrip()
-        self._base += len(self._text) - len(text)
-        self._text = text
-        return text
+    def _drop(self, end: int) -> str:
+        """Drop text that is not spoken; return the rest."""
+        if end:
+            self._text.take(end)
+            self._base += end
+        return self._text.text
 
     def _segment_end(self) -> int | None:
         """The end of the next segment: of as many sentences as are joined."""
@@ -207,16 +313,17 @@ class Segmenter:
         if self._held == len(self._text):
             return self._held if self._complete else None
         limit = self._held + self._budget.limit + 1  # a longer sentence is split anyway
-        end = next_end(self._text[self._held : limit], self.language, self._budget)
+        language = self._language_at(self._base + self._held)
+        end = next_end(self._text.text[self._held : limit], language, self._budget)
         if end is None:
             return len(self._text) if self._complete else None
         return self._held + end
 
     def _can_join(self, end: int) -> bool:
-        return self._budget.cost(self._text[:end].rstrip()) <= self._join_limit
+        return self._budget.cost(self._text.text[:end].rstrip()) <= self._join_limit
 
     def _is_long_enough(self, end: int) -> bool:
-        text = self._text[:end]
+        text = self._text.text[:end]
         if self._complete and end == len(self._text):
             return True
         return speakable(text) and self._budget.cost(text) >= self._join_limit // 2
@@ -226,43 +333,32 @@ class Segmenter:
         """The largest cost of joined sentences: 0 for the first segment, half for the second."""
         return self._budget.limit * min(self._segment_count, 2) // 2 if self._budget.joins else 0
 
+    def _language_at(self, index: int) -> str:
+        """The language after the first `index` characters."""
+        while len(self._languages) > 1 and self._languages[1][0] <= index:
+            self._languages.popleft()
+        known = self._languages and self._languages[0][0] <= index and self._languages[0][1]
+        return known or self.language
+
     def _take(self, end: int) -> Segment | None:
         """Remove the text up to `end`; return None if there is nothing to speak in it."""
-        text, self._text = self._text[:end], self._text[end:]
-        start, self._base = self._base, self._base + end
         self._held = 0
+        text = self._text.text[:end]
         if not speakable(text):
+            self._drop(end)
             return None
+        return self._cut_off(len(text.rstrip()), None, rest=end - len(text.rstrip()))
+
+    def _cut_off(self, length: int, redraws: int | None, rest: int = 0) -> Segment:
+        """Remove the first `length` characters as a segment, and `rest` after them."""
+        start = self._base
+        text, origins = self._text.take(length)
+        self._base += length
+        self._drop(rest)
+        at_end = self._complete and not self._text
+        marks = []
+        while self._marks and (self._marks[0][0] < self._base or at_end):
+            index, mark = self._marks.popleft()
+            marks.append((min(max(index - start, 0), length), mark))
         self._segment_count += 1
-        return Segment(text.rstrip(), start)
-
-
-def split_in_half(segment: Segment, budget: Budget) -> list[Segment]:
-    """Split a segment that a stage found too long: at a clause, else a word, else anywhere.
-
-    Args:
-        segment: at least two characters.
-        budget: how to count characters.
-
-    Returns:
-        The parts that can be spoken, at most two.
-    """
-    half = Budget(max(1, budget.cost(segment.text) // 2), budget.letters_only)
-    middle = min(_fitting_length(segment.text, half), len(segment.text) - 1)
-    end = forced_end(segment.text, middle, 0, half)
-    parts = ((segment.text[:end], segment.start), (segment.text[end:], segment.start + end))
-    return [
-        Segment(text.strip(), start + len(text) - len(text.lstrip()))
-        for text, start in parts
-        if speakable(text)
-    ]
-
-
-def _fitting_length(text: str, budget: Budget) -> int:
-    """The number of characters within the budget, at least one."""
-    cost = 0
-    for index, character in enumerate(text):
-        cost += budget.character_cost(character)
-        if cost > budget.limit:
-            return max(1, index)
-    return len(text)
+        return make_segment(text, origins, self._style, tuple(marks), redraws)

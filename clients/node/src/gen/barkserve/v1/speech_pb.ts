@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file barkserve/v1/speech.proto.
  */
 export const file_barkserve_v1_speech: GenFile = /*@__PURE__*/
-  fileDesc("ChliYXJrc2VydmUvdjEvc3BlZWNoLnByb3RvEgxiYXJrc2VydmUudjEitAQKEVN5bnRoZXNpemVSZXF1ZXN0EgwKBHRleHQYASABKAkSKwoFdm9pY2UYAiABKAsyHC5iYXJrc2VydmUudjEuVm9pY2VTZWxlY3Rpb24SLwoMYXVkaW9fZm9ybWF0GAMgASgLMhkuYmFya3NlcnZlLnYxLkF1ZGlvRm9ybWF0EhEKBHNlZWQYBCABKANIAIgBARIxCg1kZWxpdmVyeV9tb2RlGAUgASgOMhouYmFya3NlcnZlLnYxLkRlbGl2ZXJ5TW9kZRIOCgZncmVlZHkYBiABKAgSLwoIc2VtYW50aWMYByABKAsyHS5iYXJrc2VydmUudjEuU2VtYW50aWNPcHRpb25zEisKBmNvYXJzZRgIIAEoCzIbLmJhcmtzZXJ2ZS52MS5Db2Fyc2VPcHRpb25zEicKBGZpbmUYCSABKAsyGS5iYXJrc2VydmUudjEuRmluZU9wdGlvbnMSEgoKcmVxdWVzdF9pZBgKIAEoCRIUCgxyZXR1cm5fdm9pY2UYCyABKAgSEgoKa2VlcF92b2ljZRgMIAEoCBIVCg1sYW5ndWFnZV9jb2RlGA0gASgJEhIKCndvcmRfdGltZXMYDiABKAgSJwoEdGFpbBgPIAEoCzIZLmJhcmtzZXJ2ZS52MS5UYWlsT3B0aW9ucxIkCgZyZXN1bWUYECABKAsyFC5iYXJrc2VydmUudjEuUmVzdW1lEhUKDXNwZWFraW5nX3JhdGUYESABKAFCBwoFX3NlZWQipgEKBlJlc3VtZRIvCgdzdGFydGVkGAEgASgLMh4uYmFya3NlcnZlLnYxLlN5bnRoZXNpc1N0YXJ0ZWQSLQoIc2VnbWVudHMYAiADKAsyGy5iYXJrc2VydmUudjEuU3Bva2VuU2VnbWVudBIUCgxzYW1wbGVfY291bnQYAyABKAMSEgoKYnl0ZV9jb3VudBgEIAEoAxISCgp3b3JkX2NvdW50GAUgASgDIksKDVNwb2tlblNlZ21lbnQSKQoJdGV4dF9zcGFuGAEgASgLMhYuYmFya3NlcnZlLnYxLlRleHRTcGFuEg8KB3JlZHJhd3MYAiABKAUiogEKC1RhaWxPcHRpb25zEiYKGW1heF9zZWNvbmRzX3Blcl9jaGFyYWN0ZXIYASABKAJIAIgBARIgChNtYXhfc2lsZW5jZV9zZWNvbmRzGAIgASgCSAGIAQESEwoLbWF4X3JlZHJhd3MYAyABKAVCHAoaX21heF9zZWNvbmRzX3Blcl9jaGFyYWN0ZXJCFgoUX21heF9zaWxlbmNlX3NlY29uZHMiiQEKD1NlbWFudGljT3B0aW9ucxIoCghzYW1wbGluZxgBIAEoCzIWLmJhcmtzZXJ2ZS52MS5TYW1wbGluZxIWCgltaW5fZW9zX3AYAiABKAJIAIgBARIXCgptYXhfdG9rZW5zGAMgASgFSAGIAQFCDAoKX21pbl9lb3NfcEINCgtfbWF4X3Rva2VucyI5Cg1Db2Fyc2VPcHRpb25zEigKCHNhbXBsaW5nGAEgASgLMhYuYmFya3NlcnZlLnYxLlNhbXBsaW5nImsKC0ZpbmVPcHRpb25zEigKCHNhbXBsaW5nGAEgASgLMhYuYmFya3NlcnZlLnYxLlNhbXBsaW5nEh0KEGxvb2thaGVhZF9mcmFtZXMYAiABKAVIAIgBAUITChFfbG9va2FoZWFkX2ZyYW1lcyKBAQoOVm9pY2VTZWxlY3Rpb24SDgoEbmFtZRgBIAEoCUgAEjUKDmhpc3RvcnlfcHJvbXB0GAIgASgLMhsuYmFya3NlcnZlLnYxLkhpc3RvcnlQcm9tcHRIABINCgNucHoYAyABKAxIABIQCgZoYW5kbGUYBCABKAlIAEIHCgV2b2ljZSLRAQoLQXVkaW9Gb3JtYXQSLQoIZW5jb2RpbmcYASABKA4yGy5iYXJrc2VydmUudjEuQXVkaW9FbmNvZGluZxIZChFzYW1wbGVfcmF0ZV9oZXJ0ehgCIAEoBRIbCg5maXJzdF9jaHVua19tcxgDIAEoBUgAiAEBEhUKCGNodW5rX21zGAQgASgFSAGIAQESDwoHZ2Fpbl9kYhgFIAEoAhITCgtsaW1pdF9wZWFrcxgGIAEoCEIRCg9fZmlyc3RfY2h1bmtfbXNCCwoJX2NodW5rX21zIosCChJTeW50aGVzaXplUmVzcG9uc2USMQoHc3RhcnRlZBgBIAEoCzIeLmJhcmtzZXJ2ZS52MS5TeW50aGVzaXNTdGFydGVkSAASKQoFYXVkaW8YAiABKAsyGC5iYXJrc2VydmUudjEuQXVkaW9DaHVua0gAEjMKCGZpbmlzaGVkGAMgASgLMh8uYmFya3NlcnZlLnYxLlN5bnRoZXNpc0ZpbmlzaGVkSAASKAoFd29yZHMYBCABKAsyFy5iYXJrc2VydmUudjEuV29yZFRpbWVzSAASLAoJaGVhcnRiZWF0GAUgASgLMhcuYmFya3NlcnZlLnYxLkhlYXJ0YmVhdEgAQgoKCHJlc3BvbnNlIgsKCUhlYXJ0YmVhdCL8AQoaU3RyZWFtaW5nU3ludGhlc2l6ZVJlcXVlc3QSEgoKY29udGV4dF9pZBgBIAEoCRIvCgZjb25maWcYAiABKAsyHS5iYXJrc2VydmUudjEuU3RyZWFtaW5nQ29uZmlnSAASDgoEdGV4dBgDIAEoCUgAEg4KBHV0ZjgYBCABKAxIABIkCgVmbHVzaBgFIAEoCzITLmJhcmtzZXJ2ZS52MS5GbHVzaEgAEiYKBmNhbmNlbBgGIAEoCzIULmJhcmtzZXJ2ZS52MS5DYW5jZWxIABIgCgNlbmQYByABKAsyES5iYXJrc2VydmUudjEuRW5kSABCCQoHcmVxdWVzdCJvCg9TdHJlYW1pbmdDb25maWcSMAoHb3B0aW9ucxgBIAEoCzIfLmJhcmtzZXJ2ZS52MS5TeW50aGVzaXplUmVxdWVzdBIZCgxtYXhfZGVsYXlfbXMYAiABKAVIAIgBAUIPCg1fbWF4X2RlbGF5X21zIhkKBUZsdXNoEhAKCGZsdXNoX2lkGAEgASgJIggKBkNhbmNlbCIFCgNFbmQi/AIKG1N0cmVhbWluZ1N5bnRoZXNpemVSZXNwb25zZRISCgpjb250ZXh0X2lkGAEgASgJEjEKB3N0YXJ0ZWQYAiABKAsyHi5iYXJrc2VydmUudjEuU3ludGhlc2lzU3RhcnRlZEgAEikKBWF1ZGlvGAMgASgLMhguYmFya3NlcnZlLnYxLkF1ZGlvQ2h1bmtIABIoCgV3b3JkcxgEIAEoCzIXLmJhcmtzZXJ2ZS52MS5Xb3JkVGltZXNIABItCgpmbHVzaF9kb25lGAUgASgLMhcuYmFya3NlcnZlLnYxLkZsdXNoRG9uZUgAEjMKCGZpbmlzaGVkGAYgASgLMh8uYmFya3NlcnZlLnYxLlN5bnRoZXNpc0ZpbmlzaGVkSAASIwoFZXJyb3IYByABKAsyEi5nb29nbGUucnBjLlN0YXR1c0gAEiwKCWhlYXJ0YmVhdBgIIAEoCzIXLmJhcmtzZXJ2ZS52MS5IZWFydGJlYXRIAEIKCghyZXNwb25zZSIdCglGbHVzaERvbmUSEAoIZmx1c2hfaWQYASABKAkiMgoJV29yZFRpbWVzEiUKBXdvcmRzGAEgAygLMhYuYmFya3NlcnZlLnYxLldvcmRUaW1lIm0KCFdvcmRUaW1lEgwKBHdvcmQYASABKAkSKQoJdGV4dF9zcGFuGAIgASgLMhYuYmFya3NlcnZlLnYxLlRleHRTcGFuEhQKDGZpcnN0X3NhbXBsZRgDIAEoAxISCgplbmRfc2FtcGxlGAQgASgDIuEBChBTeW50aGVzaXNTdGFydGVkEhIKCnJlcXVlc3RfaWQYASABKAkSDAoEc2VlZBgCIAEoAxINCgV2b2ljZRgDIAEoCRItCghlbmNvZGluZxgEIAEoDjIbLmJhcmtzZXJ2ZS52MS5BdWRpb0VuY29kaW5nEhkKEXNhbXBsZV9yYXRlX2hlcnR6GAUgASgFEg0KBW1vZGVsGAYgASgJEhYKDm1vZGVsX3JldmlzaW9uGAcgASgJEhQKDGhlYXJ0YmVhdF9tcxgIIAEoBRIVCg1zcGVha2luZ19yYXRlGAkgASgBIqEBCgpBdWRpb0NodW5rEg0KBWF1ZGlvGAEgASgMEhQKDGZpcnN0X3NhbXBsZRgCIAEoAxIpCgl0ZXh0X3NwYW4YAyABKAsyFi5iYXJrc2VydmUudjEuVGV4dFNwYW4SFAoMc2FtcGxlX2NvdW50GAQgASgDEi0KCHNlZ21lbnRzGAUgAygLMhsuYmFya3NlcnZlLnYxLlNwb2tlblNlZ21lbnQiJgoIVGV4dFNwYW4SDQoFc3RhcnQYASABKAUSCwoDZW5kGAIgASgFIsMCChFTeW50aGVzaXNGaW5pc2hlZBIxCg1maW5pc2hfcmVhc29uGAEgASgOMhouYmFya3NlcnZlLnYxLkZpbmlzaFJlYXNvbhIUCgxzYW1wbGVfY291bnQYAiABKAMSKQoGc3RhZ2VzGAMgAygLMhkuYmFya3NlcnZlLnYxLlN0YWdlUmVwb3J0EioKBXZvaWNlGAQgASgLMhsuYmFya3NlcnZlLnYxLkhpc3RvcnlQcm9tcHQSFAoMdm9pY2VfaGFuZGxlGAUgASgJEi0KCHNlZ21lbnRzGAYgAygLMhsuYmFya3NlcnZlLnYxLlNlZ21lbnRSZXBvcnQSGgoSdm9pY2VfaGFuZGxlX2Vycm9yGAcgASgJEi0KCHdhcm5pbmdzGAggAygLMhsuYmFya3NlcnZlLnYxLlNwZWVjaFdhcm5pbmcidAoNU3BlZWNoV2FybmluZxInCgRjb2RlGAEgASgOMhkuYmFya3NlcnZlLnYxLldhcm5pbmdDb2RlEg8KB21lc3NhZ2UYAiABKAkSKQoJdGV4dF9zcGFuGAMgASgLMhYuYmFya3NlcnZlLnYxLlRleHRTcGFuIrgBCg1TZWdtZW50UmVwb3J0EikKCXRleHRfc3BhbhgBIAEoCzIWLmJhcmtzZXJ2ZS52MS5UZXh0U3BhbhIxCg1maW5pc2hfcmVhc29uGAIgASgOMhouYmFya3NlcnZlLnYxLkZpbmlzaFJlYXNvbhIUCgxmaXJzdF9zYW1wbGUYAyABKAMSFAoMc2FtcGxlX2NvdW50GAQgASgDEgwKBHNlZWQYBSABKAMSDwoHcmVkcmF3cxgGIAEoBSIqChFMaXN0Vm9pY2VzUmVxdWVzdBIVCg1sYW5ndWFnZV9jb2RlGAEgASgJIjkKEkxpc3RWb2ljZXNSZXNwb25zZRIjCgZ2b2ljZXMYASADKAsyEy5iYXJrc2VydmUudjEuVm9pY2UigAEKBVZvaWNlEgwKBG5hbWUYASABKAkSEgoKaXNfZGVmYXVsdBgCIAEoCBIVCg1sYW5ndWFnZV9jb2RlGAMgASgJEhMKC2Rlc2NyaXB0aW9uGAQgASgJEikKBm9yaWdpbhgFIAEoDjIZLmJhcmtzZXJ2ZS52MS5Wb2ljZU9yaWdpbiI/Cg9HZXRWb2ljZVJlcXVlc3QSDAoEbmFtZRgBIAEoCRIeChZpbmNsdWRlX2hpc3RvcnlfcHJvbXB0GAIgASgIImsKEEdldFZvaWNlUmVzcG9uc2USIgoFdm9pY2UYASABKAsyEy5iYXJrc2VydmUudjEuVm9pY2USMwoOaGlzdG9yeV9wcm9tcHQYAiABKAsyGy5iYXJrc2VydmUudjEuSGlzdG9yeVByb21wdCKNAQoSQ3JlYXRlVm9pY2VSZXF1ZXN0EgwKBG5hbWUYASABKAkSLAoGc291cmNlGAIgASgLMhwuYmFya3NlcnZlLnYxLlZvaWNlU2VsZWN0aW9uEhMKC2Rlc2NyaXB0aW9uGAMgASgJEhUKDWxhbmd1YWdlX2NvZGUYBCABKAkSDwoHcmVwbGFjZRgFIAEoCCI5ChNDcmVhdGVWb2ljZVJlc3BvbnNlEiIKBXZvaWNlGAEgASgLMhMuYmFya3NlcnZlLnYxLlZvaWNlIiIKEkRlbGV0ZVZvaWNlUmVxdWVzdBIMCgRuYW1lGAEgASgJIhUKE0RlbGV0ZVZvaWNlUmVzcG9uc2UiFgoUR2V0U2VydmVySW5mb1JlcXVlc3Qi9QEKFUdldFNlcnZlckluZm9SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEg0KBW1vZGVsGAIgASgJEhYKDm1vZGVsX3JldmlzaW9uGAMgASgJEhkKEXNhbXBsZV9yYXRlX2hlcnR6GAQgASgFEhUKDWRlZmF1bHRfdm9pY2UYBSABKAkSLgoJZW5jb2RpbmdzGAYgAygOMhsuYmFya3NlcnZlLnYxLkF1ZGlvRW5jb2RpbmcSFgoObGFuZ3VhZ2VfY29kZXMYByADKAkSKgoGbGltaXRzGAggASgLMhouYmFya3NlcnZlLnYxLlNlcnZlckxpbWl0cyLIAgoMU2VydmVyTGltaXRzEhsKE21heF90ZXh0X2NoYXJhY3RlcnMYASABKAMSFAoMbWF4X2NvbnRleHRzGAIgASgFEhMKC21heF9zdHJlYW1zGAMgASgFEhcKD21heF92b2ljZV9ieXRlcxgEIAEoAxIZChFtYXhfc3RvcmVkX3ZvaWNlcxgFIAEoBRIcChR2b2ljZV9oYW5kbGVfc2Vjb25kcxgGIAEoAxIdChVtaW5fc2FtcGxlX3JhdGVfaGVydHoYByABKAUSHQoVbWF4X3NhbXBsZV9yYXRlX2hlcnR6GAggASgFEhQKDG1pbl9jaHVua19tcxgJIAEoBRIUCgxtYXhfY2h1bmtfbXMYCiABKAUSGQoRbWluX3NwZWFraW5nX3JhdGUYCyABKAESGQoRbWF4X3NwZWFraW5nX3JhdGUYDCABKAEq/gEKDUF1ZGlvRW5jb2RpbmcSHgoaQVVESU9fRU5DT0RJTkdfVU5TUEVDSUZJRUQQABIYChRBVURJT19FTkNPRElOR19QQ00xNhABEhoKFkFVRElPX0VOQ09ESU5HX0ZMT0FUMzIQAhIYChRBVURJT19FTkNPRElOR19NVUxBVxADEhcKE0FVRElPX0VOQ09ESU5HX0FMQVcQBBIWChJBVURJT19FTkNPRElOR19XQVYQBRIXChNBVURJT19FTkNPRElOR19GTEFDEAYSGwoXQVVESU9fRU5DT0RJTkdfT0dHX09QVVMQBxIWChJBVURJT19FTkNPRElOR19NUDMQCCrhAQoLV2FybmluZ0NvZGUSHAoYV0FSTklOR19DT0RFX1VOU1BFQ0lGSUVEEAASHQoZV0FSTklOR19DT0RFX1RFWFRfU0tJUFBFRBABEhkKFVdBUk5JTkdfQ09ERV9MQU5HVUFHRRACEh8KG1dBUk5JTkdfQ09ERV9NQVJLVVBfSUdOT1JFRBADEh0KGVdBUk5JTkdfQ09ERV9MRU5HVEhfTElNSVQQBBIYChRXQVJOSU5HX0NPREVfUkVEUkFXThAFEiAKHFdBUk5JTkdfQ09ERV9MRVhJQ09OX0lHTk9SRUQQBiphCgtWb2ljZU9yaWdpbhIcChhWT0lDRV9PUklHSU5fVU5TUEVDSUZJRUQQABIbChdWT0lDRV9PUklHSU5fQ0hFQ0tQT0lOVBABEhcKE1ZPSUNFX09SSUdJTl9TVE9SRUQQAjLwBAoNU3BlZWNoU2VydmljZRJRCgpTeW50aGVzaXplEh8uYmFya3NlcnZlLnYxLlN5bnRoZXNpemVSZXF1ZXN0GiAuYmFya3NlcnZlLnYxLlN5bnRoZXNpemVSZXNwb25zZTABEm4KE1N0cmVhbWluZ1N5bnRoZXNpemUSKC5iYXJrc2VydmUudjEuU3RyZWFtaW5nU3ludGhlc2l6ZVJlcXVlc3QaKS5iYXJrc2VydmUudjEuU3RyZWFtaW5nU3ludGhlc2l6ZVJlc3BvbnNlKAEwARJPCgpMaXN0Vm9pY2VzEh8uYmFya3NlcnZlLnYxLkxpc3RWb2ljZXNSZXF1ZXN0GiAuYmFya3NlcnZlLnYxLkxpc3RWb2ljZXNSZXNwb25zZRJJCghHZXRWb2ljZRIdLmJhcmtzZXJ2ZS52MS5HZXRWb2ljZVJlcXVlc3QaHi5iYXJrc2VydmUudjEuR2V0Vm9pY2VSZXNwb25zZRJSCgtDcmVhdGVWb2ljZRIgLmJhcmtzZXJ2ZS52MS5DcmVhdGVWb2ljZVJlcXVlc3QaIS5iYXJrc2VydmUudjEuQ3JlYXRlVm9pY2VSZXNwb25zZRJSCgtEZWxldGVWb2ljZRIgLmJhcmtzZXJ2ZS52MS5EZWxldGVWb2ljZVJlcXVlc3QaIS5iYXJrc2VydmUudjEuRGVsZXRlVm9pY2VSZXNwb25zZRJYCg1HZXRTZXJ2ZXJJbmZvEiIuYmFya3NlcnZlLnYxLkdldFNlcnZlckluZm9SZXF1ZXN0GiMuYmFya3NlcnZlLnYxLkdldFNlcnZlckluZm9SZXNwb25zZUJ6ChZpby5naXRodWIuYmFya3NlcnZlLnYxQgtTcGVlY2hQcm90b1ABWkJnaXRodWIuY29tL2JhcmtzZXJ2ZS9iYXJrc2VydmUvY2xpZW50cy9nby9iYXJrc2VydmUvdjE7YmFya3NlcnZldjGqAgxCYXJrc2VydmUuVjFiBnByb3RvMw", [file_barkserve_v1_common, file_google_rpc_status]);
+  fileDesc("ChliYXJrc2VydmUvdjEvc3BlZWNoLnByb3RvEgxiYXJrc2VydmUudjEi4wQKEVN5bnRoZXNpemVSZXF1ZXN0EgwKBHRleHQYASABKAkSKwoFdm9pY2UYAiABKAsyHC5iYXJrc2VydmUudjEuVm9pY2VTZWxlY3Rpb24SLwoMYXVkaW9fZm9ybWF0GAMgASgLMhkuYmFya3NlcnZlLnYxLkF1ZGlvRm9ybWF0EhEKBHNlZWQYBCABKANIAIgBARIxCg1kZWxpdmVyeV9tb2RlGAUgASgOMhouYmFya3NlcnZlLnYxLkRlbGl2ZXJ5TW9kZRIOCgZncmVlZHkYBiABKAgSLwoIc2VtYW50aWMYByABKAsyHS5iYXJrc2VydmUudjEuU2VtYW50aWNPcHRpb25zEisKBmNvYXJzZRgIIAEoCzIbLmJhcmtzZXJ2ZS52MS5Db2Fyc2VPcHRpb25zEicKBGZpbmUYCSABKAsyGS5iYXJrc2VydmUudjEuRmluZU9wdGlvbnMSEgoKcmVxdWVzdF9pZBgKIAEoCRIUCgxyZXR1cm5fdm9pY2UYCyABKAgSEgoKa2VlcF92b2ljZRgMIAEoCBIVCg1sYW5ndWFnZV9jb2RlGA0gASgJEhIKCndvcmRfdGltZXMYDiABKAgSJwoEdGFpbBgPIAEoCzIZLmJhcmtzZXJ2ZS52MS5UYWlsT3B0aW9ucxIkCgZyZXN1bWUYECABKAsyFC5iYXJrc2VydmUudjEuUmVzdW1lEhUKDXNwZWFraW5nX3JhdGUYESABKAESLQoLdGV4dF9mb3JtYXQYEiABKA4yGC5iYXJrc2VydmUudjEuVGV4dEZvcm1hdEIHCgVfc2VlZCK6AQoGUmVzdW1lEi8KB3N0YXJ0ZWQYASABKAsyHi5iYXJrc2VydmUudjEuU3ludGhlc2lzU3RhcnRlZBItCghzZWdtZW50cxgCIAMoCzIbLmJhcmtzZXJ2ZS52MS5TcG9rZW5TZWdtZW50EhQKDHNhbXBsZV9jb3VudBgDIAEoAxISCgpieXRlX2NvdW50GAQgASgDEhIKCndvcmRfY291bnQYBSABKAMSEgoKbWFya19jb3VudBgGIAEoAyJkCg1TcG9rZW5TZWdtZW50EikKCXRleHRfc3BhbhgBIAEoCzIWLmJhcmtzZXJ2ZS52MS5UZXh0U3BhbhIPCgdyZWRyYXdzGAIgASgFEhcKD2NoYXJhY3Rlcl9jb3VudBgDIAEoBSKiAQoLVGFpbE9wdGlvbnMSJgoZbWF4X3NlY29uZHNfcGVyX2NoYXJhY3RlchgBIAEoAkgAiAEBEiAKE21heF9zaWxlbmNlX3NlY29uZHMYAiABKAJIAYgBARITCgttYXhfcmVkcmF3cxgDIAEoBUIcChpfbWF4X3NlY29uZHNfcGVyX2NoYXJhY3RlckIWChRfbWF4X3NpbGVuY2Vfc2Vjb25kcyKJAQoPU2VtYW50aWNPcHRpb25zEigKCHNhbXBsaW5nGAEgASgLMhYuYmFya3NlcnZlLnYxLlNhbXBsaW5nEhYKCW1pbl9lb3NfcBgCIAEoAkgAiAEBEhcKCm1heF90b2tlbnMYAyABKAVIAYgBAUIMCgpfbWluX2Vvc19wQg0KC19tYXhfdG9rZW5zIjkKDUNvYXJzZU9wdGlvbnMSKAoIc2FtcGxpbmcYASABKAsyFi5iYXJrc2VydmUudjEuU2FtcGxpbmciawoLRmluZU9wdGlvbnMSKAoIc2FtcGxpbmcYASABKAsyFi5iYXJrc2VydmUudjEuU2FtcGxpbmcSHQoQbG9va2FoZWFkX2ZyYW1lcxgCIAEoBUgAiAEBQhMKEV9sb29rYWhlYWRfZnJhbWVzIoEBCg5Wb2ljZVNlbGVjdGlvbhIOCgRuYW1lGAEgASgJSAASNQoOaGlzdG9yeV9wcm9tcHQYAiABKAsyGy5iYXJrc2VydmUudjEuSGlzdG9yeVByb21wdEgAEg0KA25wehgDIAEoDEgAEhAKBmhhbmRsZRgEIAEoCUgAQgcKBXZvaWNlItEBCgtBdWRpb0Zvcm1hdBItCghlbmNvZGluZxgBIAEoDjIbLmJhcmtzZXJ2ZS52MS5BdWRpb0VuY29kaW5nEhkKEXNhbXBsZV9yYXRlX2hlcnR6GAIgASgFEhsKDmZpcnN0X2NodW5rX21zGAMgASgFSACIAQESFQoIY2h1bmtfbXMYBCABKAVIAYgBARIPCgdnYWluX2RiGAUgASgCEhMKC2xpbWl0X3BlYWtzGAYgASgIQhEKD19maXJzdF9jaHVua19tc0ILCglfY2h1bmtfbXMiiwIKElN5bnRoZXNpemVSZXNwb25zZRIxCgdzdGFydGVkGAEgASgLMh4uYmFya3NlcnZlLnYxLlN5bnRoZXNpc1N0YXJ0ZWRIABIpCgVhdWRpbxgCIAEoCzIYLmJhcmtzZXJ2ZS52MS5BdWRpb0NodW5rSAASMwoIZmluaXNoZWQYAyABKAsyHy5iYXJrc2VydmUudjEuU3ludGhlc2lzRmluaXNoZWRIABIoCgV3b3JkcxgEIAEoCzIXLmJhcmtzZXJ2ZS52MS5Xb3JkVGltZXNIABIsCgloZWFydGJlYXQYBSABKAsyFy5iYXJrc2VydmUudjEuSGVhcnRiZWF0SABCCgoIcmVzcG9uc2UiCwoJSGVhcnRiZWF0IvwBChpTdHJlYW1pbmdTeW50aGVzaXplUmVxdWVzdBISCgpjb250ZXh0X2lkGAEgASgJEi8KBmNvbmZpZxgCIAEoCzIdLmJhcmtzZXJ2ZS52MS5TdHJlYW1pbmdDb25maWdIABIOCgR0ZXh0GAMgASgJSAASDgoEdXRmOBgEIAEoDEgAEiQKBWZsdXNoGAUgASgLMhMuYmFya3NlcnZlLnYxLkZsdXNoSAASJgoGY2FuY2VsGAYgASgLMhQuYmFya3NlcnZlLnYxLkNhbmNlbEgAEiAKA2VuZBgHIAEoCzIRLmJhcmtzZXJ2ZS52MS5FbmRIAEIJCgdyZXF1ZXN0Im8KD1N0cmVhbWluZ0NvbmZpZxIwCgdvcHRpb25zGAEgASgLMh8uYmFya3NlcnZlLnYxLlN5bnRoZXNpemVSZXF1ZXN0EhkKDG1heF9kZWxheV9tcxgCIAEoBUgAiAEBQg8KDV9tYXhfZGVsYXlfbXMiGQoFRmx1c2gSEAoIZmx1c2hfaWQYASABKAkiCAoGQ2FuY2VsIgUKA0VuZCL8AgobU3RyZWFtaW5nU3ludGhlc2l6ZVJlc3BvbnNlEhIKCmNvbnRleHRfaWQYASABKAkSMQoHc3RhcnRlZBgCIAEoCzIeLmJhcmtzZXJ2ZS52MS5TeW50aGVzaXNTdGFydGVkSAASKQoFYXVkaW8YAyABKAsyGC5iYXJrc2VydmUudjEuQXVkaW9DaHVua0gAEigKBXdvcmRzGAQgASgLMhcuYmFya3NlcnZlLnYxLldvcmRUaW1lc0gAEi0KCmZsdXNoX2RvbmUYBSABKAsyFy5iYXJrc2VydmUudjEuRmx1c2hEb25lSAASMwoIZmluaXNoZWQYBiABKAsyHy5iYXJrc2VydmUudjEuU3ludGhlc2lzRmluaXNoZWRIABIjCgVlcnJvchgHIAEoCzISLmdvb2dsZS5ycGMuU3RhdHVzSAASLAoJaGVhcnRiZWF0GAggASgLMhcuYmFya3NlcnZlLnYxLkhlYXJ0YmVhdEgAQgoKCHJlc3BvbnNlIh0KCUZsdXNoRG9uZRIQCghmbHVzaF9pZBgBIAEoCSJZCglXb3JkVGltZXMSJQoFd29yZHMYASADKAsyFi5iYXJrc2VydmUudjEuV29yZFRpbWUSJQoFbWFya3MYAiADKAsyFi5iYXJrc2VydmUudjEuTWFya1RpbWUiOgoITWFya1RpbWUSDAoEbmFtZRgBIAEoCRIQCghwb3NpdGlvbhgCIAEoBRIOCgZzYW1wbGUYAyABKAMibQoIV29yZFRpbWUSDAoEd29yZBgBIAEoCRIpCgl0ZXh0X3NwYW4YAiABKAsyFi5iYXJrc2VydmUudjEuVGV4dFNwYW4SFAoMZmlyc3Rfc2FtcGxlGAMgASgDEhIKCmVuZF9zYW1wbGUYBCABKAMi4QEKEFN5bnRoZXNpc1N0YXJ0ZWQSEgoKcmVxdWVzdF9pZBgBIAEoCRIMCgRzZWVkGAIgASgDEg0KBXZvaWNlGAMgASgJEi0KCGVuY29kaW5nGAQgASgOMhsuYmFya3NlcnZlLnYxLkF1ZGlvRW5jb2RpbmcSGQoRc2FtcGxlX3JhdGVfaGVydHoYBSABKAUSDQoFbW9kZWwYBiABKAkSFgoObW9kZWxfcmV2aXNpb24YByABKAkSFAoMaGVhcnRiZWF0X21zGAggASgFEhUKDXNwZWFraW5nX3JhdGUYCSABKAEioQEKCkF1ZGlvQ2h1bmsSDQoFYXVkaW8YASABKAwSFAoMZmlyc3Rfc2FtcGxlGAIgASgDEikKCXRleHRfc3BhbhgDIAEoCzIWLmJhcmtzZXJ2ZS52MS5UZXh0U3BhbhIUCgxzYW1wbGVfY291bnQYBCABKAMSLQoIc2VnbWVudHMYBSADKAsyGy5iYXJrc2VydmUudjEuU3Bva2VuU2VnbWVudCImCghUZXh0U3BhbhINCgVzdGFydBgBIAEoBRILCgNlbmQYAiABKAUiwwIKEVN5bnRoZXNpc0ZpbmlzaGVkEjEKDWZpbmlzaF9yZWFzb24YASABKA4yGi5iYXJrc2VydmUudjEuRmluaXNoUmVhc29uEhQKDHNhbXBsZV9jb3VudBgCIAEoAxIpCgZzdGFnZXMYAyADKAsyGS5iYXJrc2VydmUudjEuU3RhZ2VSZXBvcnQSKgoFdm9pY2UYBCABKAsyGy5iYXJrc2VydmUudjEuSGlzdG9yeVByb21wdBIUCgx2b2ljZV9oYW5kbGUYBSABKAkSLQoIc2VnbWVudHMYBiADKAsyGy5iYXJrc2VydmUudjEuU2VnbWVudFJlcG9ydBIaChJ2b2ljZV9oYW5kbGVfZXJyb3IYByABKAkSLQoId2FybmluZ3MYCCADKAsyGy5iYXJrc2VydmUudjEuU3BlZWNoV2FybmluZyJ0Cg1TcGVlY2hXYXJuaW5nEicKBGNvZGUYASABKA4yGS5iYXJrc2VydmUudjEuV2FybmluZ0NvZGUSDwoHbWVzc2FnZRgCIAEoCRIpCgl0ZXh0X3NwYW4YAyABKAsyFi5iYXJrc2VydmUudjEuVGV4dFNwYW4iuAEKDVNlZ21lbnRSZXBvcnQSKQoJdGV4dF9zcGFuGAEgASgLMhYuYmFya3NlcnZlLnYxLlRleHRTcGFuEjEKDWZpbmlzaF9yZWFzb24YAiABKA4yGi5iYXJrc2VydmUudjEuRmluaXNoUmVhc29uEhQKDGZpcnN0X3NhbXBsZRgDIAEoAxIUCgxzYW1wbGVfY291bnQYBCABKAMSDAoEc2VlZBgFIAEoAxIPCgdyZWRyYXdzGAYgASgFIioKEUxpc3RWb2ljZXNSZXF1ZXN0EhUKDWxhbmd1YWdlX2NvZGUYASABKAkiOQoSTGlzdFZvaWNlc1Jlc3BvbnNlEiMKBnZvaWNlcxgBIAMoCzITLmJhcmtzZXJ2ZS52MS5Wb2ljZSKAAQoFVm9pY2USDAoEbmFtZRgBIAEoCRISCgppc19kZWZhdWx0GAIgASgIEhUKDWxhbmd1YWdlX2NvZGUYAyABKAkSEwoLZGVzY3JpcHRpb24YBCABKAkSKQoGb3JpZ2luGAUgASgOMhkuYmFya3NlcnZlLnYxLlZvaWNlT3JpZ2luIj8KD0dldFZvaWNlUmVxdWVzdBIMCgRuYW1lGAEgASgJEh4KFmluY2x1ZGVfaGlzdG9yeV9wcm9tcHQYAiABKAgiawoQR2V0Vm9pY2VSZXNwb25zZRIiCgV2b2ljZRgBIAEoCzITLmJhcmtzZXJ2ZS52MS5Wb2ljZRIzCg5oaXN0b3J5X3Byb21wdBgCIAEoCzIbLmJhcmtzZXJ2ZS52MS5IaXN0b3J5UHJvbXB0Io0BChJDcmVhdGVWb2ljZVJlcXVlc3QSDAoEbmFtZRgBIAEoCRIsCgZzb3VyY2UYAiABKAsyHC5iYXJrc2VydmUudjEuVm9pY2VTZWxlY3Rpb24SEwoLZGVzY3JpcHRpb24YAyABKAkSFQoNbGFuZ3VhZ2VfY29kZRgEIAEoCRIPCgdyZXBsYWNlGAUgASgIIjkKE0NyZWF0ZVZvaWNlUmVzcG9uc2USIgoFdm9pY2UYASABKAsyEy5iYXJrc2VydmUudjEuVm9pY2UiIgoSRGVsZXRlVm9pY2VSZXF1ZXN0EgwKBG5hbWUYASABKAkiFQoTRGVsZXRlVm9pY2VSZXNwb25zZSIWChRHZXRTZXJ2ZXJJbmZvUmVxdWVzdCL1AQoVR2V0U2VydmVySW5mb1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSDQoFbW9kZWwYAiABKAkSFgoObW9kZWxfcmV2aXNpb24YAyABKAkSGQoRc2FtcGxlX3JhdGVfaGVydHoYBCABKAUSFQoNZGVmYXVsdF92b2ljZRgFIAEoCRIuCgllbmNvZGluZ3MYBiADKA4yGy5iYXJrc2VydmUudjEuQXVkaW9FbmNvZGluZxIWCg5sYW5ndWFnZV9jb2RlcxgHIAMoCRIqCgZsaW1pdHMYCCABKAsyGi5iYXJrc2VydmUudjEuU2VydmVyTGltaXRzIsgCCgxTZXJ2ZXJMaW1pdHMSGwoTbWF4X3RleHRfY2hhcmFjdGVycxgBIAEoAxIUCgxtYXhfY29udGV4dHMYAiABKAUSEwoLbWF4X3N0cmVhbXMYAyABKAUSFwoPbWF4X3ZvaWNlX2J5dGVzGAQgASgDEhkKEW1heF9zdG9yZWRfdm9pY2VzGAUgASgFEhwKFHZvaWNlX2hhbmRsZV9zZWNvbmRzGAYgASgDEh0KFW1pbl9zYW1wbGVfcmF0ZV9oZXJ0ehgHIAEoBRIdChVtYXhfc2FtcGxlX3JhdGVfaGVydHoYCCABKAUSFAoMbWluX2NodW5rX21zGAkgASgFEhQKDG1heF9jaHVua19tcxgKIAEoBRIZChFtaW5fc3BlYWtpbmdfcmF0ZRgLIAEoARIZChFtYXhfc3BlYWtpbmdfcmF0ZRgMIAEoASqGAQoKVGV4dEZvcm1hdBIbChdURVhUX0ZPUk1BVF9VTlNQRUNJRklFRBAAEhQKEFRFWFRfRk9STUFUX0FVVE8QARIVChFURVhUX0ZPUk1BVF9QTEFJThACEhgKFFRFWFRfRk9STUFUX01BUktET1dOEAMSFAoQVEVYVF9GT1JNQVRfU1NNTBAEKv4BCg1BdWRpb0VuY29kaW5nEh4KGkFVRElPX0VOQ09ESU5HX1VOU1BFQ0lGSUVEEAASGAoUQVVESU9fRU5DT0RJTkdfUENNMTYQARIaChZBVURJT19FTkNPRElOR19GTE9BVDMyEAISGAoUQVVESU9fRU5DT0RJTkdfTVVMQVcQAxIXChNBVURJT19FTkNPRElOR19BTEFXEAQSFgoSQVVESU9fRU5DT0RJTkdfV0FWEAUSFwoTQVVESU9fRU5DT0RJTkdfRkxBQxAGEhsKF0FVRElPX0VOQ09ESU5HX09HR19PUFVTEAcSFgoSQVVESU9fRU5DT0RJTkdfTVAzEAgq4QEKC1dhcm5pbmdDb2RlEhwKGFdBUk5JTkdfQ09ERV9VTlNQRUNJRklFRBAAEh0KGVdBUk5JTkdfQ09ERV9URVhUX1NLSVBQRUQQARIZChVXQVJOSU5HX0NPREVfTEFOR1VBR0UQAhIfChtXQVJOSU5HX0NPREVfTUFSS1VQX0lHTk9SRUQQAxIdChlXQVJOSU5HX0NPREVfTEVOR1RIX0xJTUlUEAQSGAoUV0FSTklOR19DT0RFX1JFRFJBV04QBRIgChxXQVJOSU5HX0NPREVfTEVYSUNPTl9JR05PUkVEEAYqYQoLVm9pY2VPcmlnaW4SHAoYVk9JQ0VfT1JJR0lOX1VOU1BFQ0lGSUVEEAASGwoXVk9JQ0VfT1JJR0lOX0NIRUNLUE9JTlQQARIXChNWT0lDRV9PUklHSU5fU1RPUkVEEAIy8AQKDVNwZWVjaFNlcnZpY2USUQoKU3ludGhlc2l6ZRIfLmJhcmtzZXJ2ZS52MS5TeW50aGVzaXplUmVxdWVzdBogLmJhcmtzZXJ2ZS52MS5TeW50aGVzaXplUmVzcG9uc2UwARJuChNTdHJlYW1pbmdTeW50aGVzaXplEiguYmFya3NlcnZlLnYxLlN0cmVhbWluZ1N5bnRoZXNpemVSZXF1ZXN0GikuYmFya3NlcnZlLnYxLlN0cmVhbWluZ1N5bnRoZXNpemVSZXNwb25zZSgBMAESTwoKTGlzdFZvaWNlcxIfLmJhcmtzZXJ2ZS52MS5MaXN0Vm9pY2VzUmVxdWVzdBogLmJhcmtzZXJ2ZS52MS5MaXN0Vm9pY2VzUmVzcG9uc2USSQoIR2V0Vm9pY2USHS5iYXJrc2VydmUudjEuR2V0Vm9pY2VSZXF1ZXN0Gh4uYmFya3NlcnZlLnYxLkdldFZvaWNlUmVzcG9uc2USUgoLQ3JlYXRlVm9pY2USIC5iYXJrc2VydmUudjEuQ3JlYXRlVm9pY2VSZXF1ZXN0GiEuYmFya3NlcnZlLnYxLkNyZWF0ZVZvaWNlUmVzcG9uc2USUgoLRGVsZXRlVm9pY2USIC5iYXJrc2VydmUudjEuRGVsZXRlVm9pY2VSZXF1ZXN0GiEuYmFya3NlcnZlLnYxLkRlbGV0ZVZvaWNlUmVzcG9uc2USWAoNR2V0U2VydmVySW5mbxIiLmJhcmtzZXJ2ZS52MS5HZXRTZXJ2ZXJJbmZvUmVxdWVzdBojLmJhcmtzZXJ2ZS52MS5HZXRTZXJ2ZXJJbmZvUmVzcG9uc2VCegoWaW8uZ2l0aHViLmJhcmtzZXJ2ZS52MUILU3BlZWNoUHJvdG9QAVpCZ2l0aHViLmNvbS9iYXJrc2VydmUvYmFya3NlcnZlL2NsaWVudHMvZ28vYmFya3NlcnZlL3YxO2JhcmtzZXJ2ZXYxqgIMQmFya3NlcnZlLlYxYgZwcm90bzM", [file_barkserve_v1_common, file_google_rpc_status]);
 
 /**
  * A text and the options for speaking it.
@@ -25,7 +25,7 @@ export const file_barkserve_v1_speech: GenFile = /*@__PURE__*/
  */
 export type SynthesizeRequest = Message<"barkserve.v1.SynthesizeRequest"> & {
   /**
-   * The text, UTF-8. It needs at least one letter, digit, note sign or bracketed cue such as [laughs], and has at most
+   * The text, UTF-8, in the format text_format. It needs at least one letter, digit, note sign or bracketed cue such as [laughs], and has at most
    * ServerLimits.max_text_characters code points.
    *
    * @generated from field: string text = 1;
@@ -147,6 +147,13 @@ export type SynthesizeRequest = Message<"barkserve.v1.SynthesizeRequest"> & {
    * @generated from field: double speaking_rate = 17;
    */
   speakingRate: number;
+
+  /**
+   * The format of the text. Default: TEXT_FORMAT_AUTO.
+   *
+   * @generated from field: barkserve.v1.TextFormat text_format = 18;
+   */
+  textFormat: TextFormat;
 };
 
 /**
@@ -199,6 +206,13 @@ export type Resume = Message<"barkserve.v1.Resume"> & {
    * @generated from field: int64 word_count = 5;
    */
   wordCount: bigint;
+
+  /**
+   * Number of mark times received.
+   *
+   * @generated from field: int64 mark_count = 6;
+   */
+  markCount: bigint;
 };
 
 /**
@@ -227,6 +241,13 @@ export type SpokenSegment = Message<"barkserve.v1.SpokenSegment"> & {
    * @generated from field: int32 redraws = 2;
    */
   redraws: number;
+
+  /**
+   * Number of characters that are spoken. 0: those of text_span, unchanged.
+   *
+   * @generated from field: int32 character_count = 3;
+   */
+  characterCount: number;
 };
 
 /**
@@ -822,6 +843,13 @@ export type WordTimes = Message<"barkserve.v1.WordTimes"> & {
    * @generated from field: repeated barkserve.v1.WordTime words = 1;
    */
   words: WordTime[];
+
+  /**
+   * The marks of SSML that the speech has reached, in order.
+   *
+   * @generated from field: repeated barkserve.v1.MarkTime marks = 2;
+   */
+  marks: MarkTime[];
 };
 
 /**
@@ -832,21 +860,56 @@ export const WordTimesSchema: GenMessage<WordTimes> = /*@__PURE__*/
   messageDesc(file_barkserve_v1_speech, 18);
 
 /**
+ * When the speech reaches a mark of SSML.
+ *
+ * @generated from message barkserve.v1.MarkTime
+ */
+export type MarkTime = Message<"barkserve.v1.MarkTime"> & {
+  /**
+   * The mark's name.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Position of the mark in the text, in Unicode code points from 0.
+   *
+   * @generated from field: int32 position = 2;
+   */
+  position: number;
+
+  /**
+   * The sample at which the text after it begins, counted like AudioChunk.first_sample.
+   *
+   * @generated from field: int64 sample = 3;
+   */
+  sample: bigint;
+};
+
+/**
+ * Describes the message barkserve.v1.MarkTime.
+ * Use `create(MarkTimeSchema)` to create a new message.
+ */
+export const MarkTimeSchema: GenMessage<MarkTime> = /*@__PURE__*/
+  messageDesc(file_barkserve_v1_speech, 19);
+
+/**
  * When one word is spoken.
  *
  * @generated from message barkserve.v1.WordTime
  */
 export type WordTime = Message<"barkserve.v1.WordTime"> & {
   /**
-   * The word as written in the text, without the punctuation around it. A [cue] is one word. In Han and kana, each sign
-   * is one word.
+   * The word as written in the text, without markup and the punctuation around it. A [cue] is one word. In Han and
+   * kana, each sign is one word. Where SSML replaces the text, a word of the replacement.
    *
    * @generated from field: string word = 1;
    */
   word: string;
 
   /**
-   * Position of the word in the text.
+   * Position of the word in the text. All words of a replacement have the position of the text that they replace.
    *
    * @generated from field: barkserve.v1.TextSpan text_span = 2;
    */
@@ -872,7 +935,7 @@ export type WordTime = Message<"barkserve.v1.WordTime"> & {
  * Use `create(WordTimeSchema)` to create a new message.
  */
 export const WordTimeSchema: GenMessage<WordTime> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 19);
+  messageDesc(file_barkserve_v1_speech, 20);
 
 /**
  * The parameters of a synthesis, as the server chose them before the first audio.
@@ -951,7 +1014,7 @@ export type SynthesisStarted = Message<"barkserve.v1.SynthesisStarted"> & {
  * Use `create(SynthesisStartedSchema)` to create a new message.
  */
 export const SynthesisStartedSchema: GenMessage<SynthesisStarted> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 20);
+  messageDesc(file_barkserve_v1_speech, 21);
 
 /**
  * A chunk of audio.
@@ -975,7 +1038,7 @@ export type AudioChunk = Message<"barkserve.v1.AudioChunk"> & {
   firstSample: bigint;
 
   /**
-   * The segment of the text that is spoken at the chunk's first sample.
+   * The segment of the text that is spoken at the chunk's first sample. In a pause, the segment before it.
    *
    * @generated from field: barkserve.v1.TextSpan text_span = 3;
    */
@@ -1001,7 +1064,7 @@ export type AudioChunk = Message<"barkserve.v1.AudioChunk"> & {
  * Use `create(AudioChunkSchema)` to create a new message.
  */
 export const AudioChunkSchema: GenMessage<AudioChunk> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 21);
+  messageDesc(file_barkserve_v1_speech, 22);
 
 /**
  * A part of the text of a request or a context.
@@ -1029,7 +1092,7 @@ export type TextSpan = Message<"barkserve.v1.TextSpan"> & {
  * Use `create(TextSpanSchema)` to create a new message.
  */
 export const TextSpanSchema: GenMessage<TextSpan> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 22);
+  messageDesc(file_barkserve_v1_speech, 23);
 
 /**
  * The end of a synthesis.
@@ -1103,7 +1166,7 @@ export type SynthesisFinished = Message<"barkserve.v1.SynthesisFinished"> & {
  * Use `create(SynthesisFinishedSchema)` to create a new message.
  */
 export const SynthesisFinishedSchema: GenMessage<SynthesisFinished> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 23);
+  messageDesc(file_barkserve_v1_speech, 24);
 
 /**
  * Something that the listener may miss or hear in another way than expected. The synthesis did not fail.
@@ -1138,7 +1201,7 @@ export type SpeechWarning = Message<"barkserve.v1.SpeechWarning"> & {
  * Use `create(SpeechWarningSchema)` to create a new message.
  */
 export const SpeechWarningSchema: GenMessage<SpeechWarning> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 24);
+  messageDesc(file_barkserve_v1_speech, 25);
 
 /**
  * How one segment of the text was spoken.
@@ -1194,7 +1257,7 @@ export type SegmentReport = Message<"barkserve.v1.SegmentReport"> & {
  * Use `create(SegmentReportSchema)` to create a new message.
  */
 export const SegmentReportSchema: GenMessage<SegmentReport> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 25);
+  messageDesc(file_barkserve_v1_speech, 26);
 
 /**
  * Selects voices.
@@ -1215,7 +1278,7 @@ export type ListVoicesRequest = Message<"barkserve.v1.ListVoicesRequest"> & {
  * Use `create(ListVoicesRequestSchema)` to create a new message.
  */
 export const ListVoicesRequestSchema: GenMessage<ListVoicesRequest> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 26);
+  messageDesc(file_barkserve_v1_speech, 27);
 
 /**
  * The named voices.
@@ -1236,7 +1299,7 @@ export type ListVoicesResponse = Message<"barkserve.v1.ListVoicesResponse"> & {
  * Use `create(ListVoicesResponseSchema)` to create a new message.
  */
 export const ListVoicesResponseSchema: GenMessage<ListVoicesResponse> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 27);
+  messageDesc(file_barkserve_v1_speech, 28);
 
 /**
  * A named voice.
@@ -1285,7 +1348,7 @@ export type Voice = Message<"barkserve.v1.Voice"> & {
  * Use `create(VoiceSchema)` to create a new message.
  */
 export const VoiceSchema: GenMessage<Voice> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 28);
+  messageDesc(file_barkserve_v1_speech, 29);
 
 /**
  * Selects one voice.
@@ -1313,7 +1376,7 @@ export type GetVoiceRequest = Message<"barkserve.v1.GetVoiceRequest"> & {
  * Use `create(GetVoiceRequestSchema)` to create a new message.
  */
 export const GetVoiceRequestSchema: GenMessage<GetVoiceRequest> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 29);
+  messageDesc(file_barkserve_v1_speech, 30);
 
 /**
  * One voice.
@@ -1341,7 +1404,7 @@ export type GetVoiceResponse = Message<"barkserve.v1.GetVoiceResponse"> & {
  * Use `create(GetVoiceResponseSchema)` to create a new message.
  */
 export const GetVoiceResponseSchema: GenMessage<GetVoiceResponse> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 30);
+  messageDesc(file_barkserve_v1_speech, 31);
 
 /**
  * A voice to store.
@@ -1391,7 +1454,7 @@ export type CreateVoiceRequest = Message<"barkserve.v1.CreateVoiceRequest"> & {
  * Use `create(CreateVoiceRequestSchema)` to create a new message.
  */
 export const CreateVoiceRequestSchema: GenMessage<CreateVoiceRequest> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 31);
+  messageDesc(file_barkserve_v1_speech, 32);
 
 /**
  * The stored voice.
@@ -1412,7 +1475,7 @@ export type CreateVoiceResponse = Message<"barkserve.v1.CreateVoiceResponse"> & 
  * Use `create(CreateVoiceResponseSchema)` to create a new message.
  */
 export const CreateVoiceResponseSchema: GenMessage<CreateVoiceResponse> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 32);
+  messageDesc(file_barkserve_v1_speech, 33);
 
 /**
  * Selects the stored voice to delete.
@@ -1433,7 +1496,7 @@ export type DeleteVoiceRequest = Message<"barkserve.v1.DeleteVoiceRequest"> & {
  * Use `create(DeleteVoiceRequestSchema)` to create a new message.
  */
 export const DeleteVoiceRequestSchema: GenMessage<DeleteVoiceRequest> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 33);
+  messageDesc(file_barkserve_v1_speech, 34);
 
 /**
  * The voice was deleted.
@@ -1448,7 +1511,7 @@ export type DeleteVoiceResponse = Message<"barkserve.v1.DeleteVoiceResponse"> & 
  * Use `create(DeleteVoiceResponseSchema)` to create a new message.
  */
 export const DeleteVoiceResponseSchema: GenMessage<DeleteVoiceResponse> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 34);
+  messageDesc(file_barkserve_v1_speech, 35);
 
 /**
  * Has no options.
@@ -1463,7 +1526,7 @@ export type GetServerInfoRequest = Message<"barkserve.v1.GetServerInfoRequest"> 
  * Use `create(GetServerInfoRequestSchema)` to create a new message.
  */
 export const GetServerInfoRequestSchema: GenMessage<GetServerInfoRequest> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 35);
+  messageDesc(file_barkserve_v1_speech, 36);
 
 /**
  * A server and its limits.
@@ -1533,7 +1596,7 @@ export type GetServerInfoResponse = Message<"barkserve.v1.GetServerInfoResponse"
  * Use `create(GetServerInfoResponseSchema)` to create a new message.
  */
 export const GetServerInfoResponseSchema: GenMessage<GetServerInfoResponse> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 36);
+  messageDesc(file_barkserve_v1_speech, 37);
 
 /**
  * The limits of a server. They apply to one call unless stated otherwise.
@@ -1631,7 +1694,56 @@ export type ServerLimits = Message<"barkserve.v1.ServerLimits"> & {
  * Use `create(ServerLimitsSchema)` to create a new message.
  */
 export const ServerLimitsSchema: GenMessage<ServerLimits> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 37);
+  messageDesc(file_barkserve_v1_speech, 38);
+
+/**
+ * The format of a text. Spans always refer to the text as the client sent it, with its markup.
+ *
+ * @generated from enum barkserve.v1.TextFormat
+ */
+export enum TextFormat {
+  /**
+   * Treated as TEXT_FORMAT_AUTO.
+   *
+   * @generated from enum value: TEXT_FORMAT_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED = 0,
+
+  /**
+   * SSML if the text starts with <speak> or an XML declaration, otherwise Markdown. Text without markup is spoken
+   * unchanged.
+   *
+   * @generated from enum value: TEXT_FORMAT_AUTO = 1;
+   */
+  AUTO = 1,
+
+  /**
+   * Every character is text.
+   *
+   * @generated from enum value: TEXT_FORMAT_PLAIN = 2;
+   */
+  PLAIN = 2,
+
+  /**
+   * Markdown, as people and language models write it.
+   *
+   * @generated from enum value: TEXT_FORMAT_MARKDOWN = 3;
+   */
+  MARKDOWN = 3,
+
+  /**
+   * The elements of SSML 1.1 that docs/text.md lists. INVALID_ARGUMENT with line and column if it is not well-formed.
+   *
+   * @generated from enum value: TEXT_FORMAT_SSML = 4;
+   */
+  SSML = 4,
+}
+
+/**
+ * Describes the enum barkserve.v1.TextFormat.
+ */
+export const TextFormatSchema: GenEnum<TextFormat> = /*@__PURE__*/
+  enumDesc(file_barkserve_v1_speech, 0);
 
 /**
  * The encoding of the audio bytes. The concatenated `audio` chunks are one file or one raw stream.
@@ -1707,7 +1819,7 @@ export enum AudioEncoding {
  * Describes the enum barkserve.v1.AudioEncoding.
  */
 export const AudioEncodingSchema: GenEnum<AudioEncoding> = /*@__PURE__*/
-  enumDesc(file_barkserve_v1_speech, 0);
+  enumDesc(file_barkserve_v1_speech, 1);
 
 /**
  * The kinds of warnings.
@@ -1769,7 +1881,7 @@ export enum WarningCode {
  * Describes the enum barkserve.v1.WarningCode.
  */
 export const WarningCodeSchema: GenEnum<WarningCode> = /*@__PURE__*/
-  enumDesc(file_barkserve_v1_speech, 1);
+  enumDesc(file_barkserve_v1_speech, 2);
 
 /**
  * Where a voice is from.
@@ -1803,7 +1915,7 @@ export enum VoiceOrigin {
  * Describes the enum barkserve.v1.VoiceOrigin.
  */
 export const VoiceOriginSchema: GenEnum<VoiceOrigin> = /*@__PURE__*/
-  enumDesc(file_barkserve_v1_speech, 2);
+  enumDesc(file_barkserve_v1_speech, 3);
 
 /**
  * Bark text-to-speech.

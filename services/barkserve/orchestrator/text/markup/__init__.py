@@ -1,0 +1,1 @@
+"""Formats of a text: each module turns what a client sends into the items that are spoken."""
