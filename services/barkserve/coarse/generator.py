@@ -1,5 +1,6 @@
 """Generates one utterance's coarse codes window by window, while semantic tokens arrive."""
 
+import math
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -8,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barkserve.checkpoint.bark_config import BarkConfig
-from barkserve.coarse.windows import CoarseGeometry, CoarseHistory, WindowPlan, no_history
+from barkserve.coarse.windows import CoarseGeometry, CoarseHistory, WindowPlan, cut_history
 from barkserve.constants import DrawStream
 from barkserve.engine.draws import uniforms
 from barkserve.engine.engine import Engine
 from barkserve.engine.playback import Playback
 from barkserve.engine.request import Request, SamplingParams
-from barkserve.engine.warm_up import single_item
+from barkserve.engine.warm_up import SAMPLING, single_item
 
 FRAMES_PER_MESSAGE = 5
 """67 ms of speech: a short delay for a fifth of the messages."""
@@ -93,10 +94,15 @@ class CoarseGenerator:
                 self._engine.release(previous)
 
     def warm_up(self) -> AsyncGenerator[NDArray[np.int64], None]:
-        """Generate a few meaningless frames."""
-        nothing = np.empty((0, self.geometry.codebooks), dtype=np.int64)
-        request = CoarseRequest(no_history(), SamplingParams(), 0, nothing)
-        return self.generate(request, single_item([0] * 2 * FRAMES_PER_MESSAGE), CoarseRun())
+        """Generate a window of meaningless frames with a voice, and begin a second one."""
+        geometry = self.geometry
+        nothing = np.empty((0, geometry.codebooks), dtype=np.int64)
+        semantic = np.zeros(geometry.max_semantic_history + 2, dtype=np.int64)
+        coarse = np.zeros((geometry.max_history, geometry.codebooks), dtype=np.int64)
+        request = CoarseRequest(cut_history(semantic, coarse, geometry), SAMPLING, 0, nothing)
+        frames = geometry.window // geometry.codebooks + 2
+        tokens = [0] * math.ceil(frames * geometry.codebooks / geometry.ratio)
+        return self.generate(request, single_item(tokens), CoarseRun())
 
     async def _window(
         self, engine_request: Request, codes: "_Codes", run: CoarseRun

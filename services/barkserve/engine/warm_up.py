@@ -1,6 +1,7 @@
 """Runs a service's model once before it reports ready.
 
-The first pass initializes kernels, buffers and threads.
+The first pass initializes kernels, buffers and threads. It therefore does all that a common request
+does: it is sampled, streamed and has a voice.
 """
 
 import logging
@@ -8,9 +9,14 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+from barkserve.engine.request import SamplingParams
+
 _log = logging.getLogger(__name__)
 
 Start = Callable[[], Awaitable[None]]
+
+SAMPLING = SamplingParams(temperature=0.7, top_k=50, top_p=0.95, min_eos_p=1.0)
+"""Uses every way to choose a token. No token's probability exceeds 1, so it is never stopped."""
 
 
 def start_with_warm_up(

@@ -12,7 +12,7 @@ from barkserve.constants import DrawStream
 from barkserve.engine.batcher import Batcher
 from barkserve.engine.draws import uniforms
 from barkserve.engine.playback import Playback
-from barkserve.engine.warm_up import single_item
+from barkserve.engine.warm_up import SAMPLING, single_item
 from barkserve.fine.job import FillJob
 from barkserve.fine.windows import ChunkPlan, FineGeometry, Window
 
@@ -98,9 +98,11 @@ class FineGenerator:
             fixed = release_to
 
     def warm_up(self) -> AsyncGenerator[Codes, None]:
-        """Fill one meaningless window."""
+        """Fill one meaningless window with a voice, as the first chunk of an utterance."""
         nothing = np.empty((0, self._books), dtype=np.int64)
-        request = FineRequest(nothing, None, 0, None, nothing)
+        voice = np.zeros((self._geometry.hop, self._books), dtype=np.int64)
+        chunks = ChunkPlan(first=1, growth=1.0, most=1, lookahead=0)
+        request = FineRequest(voice, SAMPLING.temperature, 0, chunks, nothing)
         coarse = np.zeros((1, self._given), dtype=np.int64)
         return self.generate(request, single_item(coarse), FineRun())
 

@@ -13,6 +13,7 @@ from barkserve.engine.draws import uniforms
 from barkserve.engine.engine import Engine
 from barkserve.engine.playback import Playback
 from barkserve.engine.request import Request, SamplingParams, Watch
+from barkserve.engine.warm_up import SAMPLING
 from barkserve.semantic.alignment import TokenAlignment
 from barkserve.semantic.alignment_head import AlignmentHeadFinder
 from barkserve.semantic.prompt import append_produced, build_prompt
@@ -120,10 +121,11 @@ class SemanticGenerator:
                 yield step
 
     def warm_up(self) -> AsyncGenerator[SemanticStep, None]:
-        """Generate a few meaningless tokens."""
+        """Generate a few meaningless tokens, with a voice."""
         nothing = np.empty(0, dtype=np.int64)
+        voice = np.zeros(self._generation.max_input_semantic_length, dtype=np.int64)
         max_tokens = min(4 * TOKENS_PER_MESSAGE, self.max_tokens)
-        request = SemanticRequest(nothing, nothing, SamplingParams(), 0, nothing, max_tokens)
+        request = SemanticRequest(nothing, voice, SAMPLING, 0, nothing, max_tokens)
         return self.generate(request, SemanticRun())
 
     async def _plain(
