@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import httpx
@@ -14,13 +15,14 @@ from wyoming.error import Error
 from wyoming.info import Describe
 
 from barkserve.config.gateway import GatewayOptions
+from barkserve.constants import STAGES
 from barkserve.errors import StartupError
 from barkserve.gateway.certificate import following_certificate
 from barkserve.serving.exposure import check_exposure
 from barkserve.serving.tls import TlsFiles
 from tests.support.certificates import Authority
 from tests.support.gateway import RunningGateway, running_gateway
-from tests.support.services import running
+from tests.support.services import Chain, running
 from tests.support.token_files import write_tokens
 
 LIMITED = {"caller_requests_per_second": 0.001}
@@ -33,6 +35,26 @@ async def statuses(gateway: RunningGateway, *headers: dict[str, str]) -> list[in
     async with httpx.AsyncClient(base_url=gateway.url) as http:
         answers = [await http.get("/v1/audio/voices", headers=each) for each in headers]
     return [answer.status_code for answer in answers]
+
+
+async def test_gateway_spreads_its_requests_over_orchestrators(
+    chain: Chain, tiny_folder: Path
+) -> None:
+    stages = {stage: chain.services[stage].address for stage in STAGES}
+    long = {"input": "One two three four five. " * 1000, "voice": "none", "response_format": "pcm"}
+    first = chain.services["orchestrator"]
+    async with (
+        running("orchestrator", tiny_folder, **stages) as second,
+        running_gateway(f"ipv4:{first.address},{second.address}") as gateway,
+        httpx.AsyncClient(base_url=gateway.url, timeout=60) as http,
+        AsyncExitStack() as speaking,
+    ):
+        for _ in range(8):  # the first ones may come before both connections are open
+            stream = http.stream("POST", "/v1/audio/speech", json=long)
+            await speaking.enter_async_context(stream)
+            if first.load().streams and second.load().streams:
+                break
+        assert (first.load().streams > 0, second.load().streams > 0) == (True, True)
 
 
 async def test_callers_behind_a_gateway_have_limits_of_their_own(tiny_folder: Path) -> None:

@@ -99,6 +99,15 @@ async def test_barksay_writes_the_samples_of_python(chain: Chain, tmp_path: Path
     assert int.from_bytes(written[40:44], "little") == len(expected.audio)
 
 
+async def test_barksay_speaks_at_the_speaking_rate(chain: Chain, tmp_path: Path) -> None:
+    words = ("-server", chain.address, "-voice", "none", "-seed", "7", "-speaking-rate", "1.5")
+    await go("run", "./cmd/barksay", *words, "-o", str(tmp_path / "speech.wav"), TEXT)
+    async with AsyncClient(chain.address) as client:
+        speech = client.synthesize(TEXT, seed=7, voice="none", speaking_rate=1.5)
+        expected = await speech.read()
+    assert (tmp_path / "speech.wav").read_bytes()[44:] == expected.audio
+
+
 async def test_barksay_uses_tls_and_a_token(tiny_folder: Path, tmp_path: Path) -> None:
     files = Authority(tmp_path).issue()
     tokens = write_tokens(tmp_path / "tokens.toml", "ada speak")

@@ -65,6 +65,8 @@ class AsyncClient:
             loss, over a new connection; 0: it fails at once.
         retries: how often a speech is repeated after another RetryableError: the server is full,
             or cannot be reached. 0: never.
+        spread: whether the calls take turns on all addresses of the target; by default all go to
+            the first one that answers.
         grpc_proxy: whether calls to other machines use the HTTP proxy that the environment names in
             grpc_proxy, https_proxy or http_proxy, except for hosts in no_proxy; "off": they do not.
 
@@ -83,6 +85,7 @@ class AsyncClient:
         insecure: bool = False,
         reconnect_s: float = DEFAULT_RECONNECT_S,
         retries: int = 0,
+        spread: bool = False,
         grpc_proxy: ProxyUse = "environment",
     ) -> None:
         check_types(
@@ -91,6 +94,7 @@ class AsyncClient:
                 "timeout": timeout,
                 "reconnect_s": reconnect_s,
                 "retries": retries,
+                "spread": spread,
                 "grpc_proxy": grpc_proxy,
             },
             {
@@ -98,11 +102,13 @@ class AsyncClient:
                 "timeout": float | None,
                 "reconnect_s": float,
                 "retries": int,
+                "spread": bool,
                 "grpc_proxy": ProxyUse,
             },
         )
         self._reconnect_s = reconnect_s
         self._retries = retries
+        self._spread = spread
         self._tls = tls
         self._token = token
         self._address = ""
@@ -313,7 +319,9 @@ class AsyncClient:
     def _open(self) -> grpc.aio.Channel:
         if self._channel is None:
             asyncio.get_running_loop()  # without one, gRPC would silently use another loop
-            self._channel = open_async_channel(self._target, self._tls, self._grpc_proxy)
+            self._channel = open_async_channel(
+                self._target, self._tls, self._grpc_proxy, spread=self._spread
+            )
         return self._channel
 
 

@@ -57,6 +57,7 @@ class Client(Closing):
         insecure: bool = False,
         reconnect_s: float = DEFAULT_RECONNECT_S,
         retries: int = 0,
+        spread: bool = False,
         grpc_proxy: ProxyUse = "environment",
     ) -> None:
         check_types(
@@ -65,6 +66,7 @@ class Client(Closing):
                 "timeout": timeout,
                 "reconnect_s": reconnect_s,
                 "retries": retries,
+                "spread": spread,
                 "grpc_proxy": grpc_proxy,
             },
             {
@@ -72,6 +74,7 @@ class Client(Closing):
                 "timeout": float | None,
                 "reconnect_s": float,
                 "retries": int,
+                "spread": bool,
                 "grpc_proxy": ProxyUse,
             },
         )
@@ -80,7 +83,7 @@ class Client(Closing):
         self._target = target
         self._server = described(target, grpc_proxy)
         self._timeout = timeout
-        self._channel = open_channel(target, tls, grpc_proxy)
+        self._channel = open_channel(target, tls, grpc_proxy, spread=spread)
         check_token(token, target, tls, insecure=insecure)
         self._stub = speech_pb2_grpc.SpeechServiceStub(with_token(self._channel, token))
 

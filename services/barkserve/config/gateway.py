@@ -31,7 +31,8 @@ class GatewayOptions(WyomingOptions, OutgoingCallOptions, ProcessOptions):
     metrics_port: int = port_option(9470, METRICS_PORT)
     orchestrator: str = option(
         f"127.0.0.1:{OrchestratorOptions.port}",
-        "address of the orchestrator: HOST:PORT, or any name that gRPC resolves",
+        "address of the orchestrator: HOST:PORT, or any name that gRPC resolves; requests take "
+        "turns on all its addresses",
     )
     orchestrator_tls_name: str = option(
         "", "name in the orchestrator's certificate, if it is not the host of --orchestrator"

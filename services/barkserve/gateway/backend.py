@@ -28,7 +28,7 @@ _UNCHECKED = (
 
 
 class Backend:
-    """One connection to the orchestrator, for all requests. Made inside an event loop.
+    """The connections to the orchestrators, for all requests. Made inside an event loop.
 
     Args:
         options: where the orchestrator is, and whether callers need tokens.
@@ -102,7 +102,7 @@ class Backend:
         if version != self._version:
             tls = _client_tls(self._options)
             target, proxy = self._options.orchestrator, self._options.grpc_proxy
-            self._client = AsyncClient(target, tls=tls, grpc_proxy=proxy)
+            self._client = AsyncClient(target, tls=tls, spread=True, grpc_proxy=proxy)
             self._channel = _health_channel(target, tls, proxy)
             self._version = version
 

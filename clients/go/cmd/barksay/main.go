@@ -27,6 +27,7 @@ const (
 type arguments struct {
 	server, voice, out, ca string
 	seed                   int64
+	speakingRate           float64
 	text                   string
 }
 
@@ -44,6 +45,7 @@ func parse() arguments {
 	flag.StringVar(&a.server, "server", cmp.Or(os.Getenv("BARKCLIENT_SERVER"), defaultServer), "`HOST:PORT` of the server")
 	flag.StringVar(&a.voice, "voice", "", "`name` of the voice; empty: the server's default")
 	flag.Int64Var(&a.seed, "seed", -1, "seed of the speech; -1: the server chooses one")
+	flag.Float64Var(&a.speakingRate, "speaking-rate", 1, "`speed` at the same pitch, 0.5 to 2")
 	flag.StringVar(&a.out, "o", "speech.wav", "`file` to write")
 	flag.StringVar(&a.ca, "tls-ca", "", "use TLS and trust the certificate authorities in this PEM `file`")
 	flag.Usage = func() {
@@ -103,7 +105,7 @@ func connection(a arguments) ([]barkclient.Option, error) {
 }
 
 func request(a arguments) *barkservev1.SynthesizeRequest {
-	r := &barkservev1.SynthesizeRequest{Text: a.text}
+	r := &barkservev1.SynthesizeRequest{Text: a.text, SpeakingRate: a.speakingRate}
 	if a.voice != "" {
 		r.Voice = &barkservev1.VoiceSelection{Voice: &barkservev1.VoiceSelection_Name{Name: a.voice}}
 	}

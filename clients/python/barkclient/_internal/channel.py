@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 import grpc
 
@@ -52,12 +53,18 @@ def checked_target(target: str) -> str:
     )
 
 
-def channel_options(target: str, grpc_proxy: ProxyUse) -> list[tuple[str, int | str]]:
+_ROUND_ROBIN: dict[str, Any] = {"loadBalancingConfig": [{"round_robin": {}}]}
+
+
+def channel_options(
+    target: str, grpc_proxy: ProxyUse, *, spread: bool = False
+) -> list[tuple[str, int | str]]:
     """Return the options of a channel to a target.
 
     Keepalive detects dead and hung peers within three seconds. Small windows slow the server down
     when the client reads slowly.
     """
+    config = _SERVICE_CONFIG | (_ROUND_ROBIN if spread else {})
     return [
         ("grpc.max_receive_message_length", _MAX_MESSAGE_BYTES),
         ("grpc.max_send_message_length", _MAX_MESSAGE_BYTES),
@@ -69,28 +76,34 @@ def channel_options(target: str, grpc_proxy: ProxyUse) -> list[tuple[str, int | 
         ("grpc.min_reconnect_backoff_ms", 3_000),  # a hung server accepts connections
         ("grpc.max_reconnect_backoff_ms", 2_000),  # reconnect to a restarted server within seconds
         ("grpc.http2.bdp_probe", 0),  # keep windows at 64 KiB, about a second of audio
-        ("grpc.service_config", json.dumps(_SERVICE_CONFIG)),
+        ("grpc.service_config", json.dumps(config)),
         ("grpc.enable_http_proxy", 0 if grpc_proxy == "off" or is_loopback(target) else 1),
     ]
 
 
-def open_channel(target: str, tls: Tls | None, grpc_proxy: ProxyUse) -> grpc.Channel:
+def open_channel(
+    target: str, tls: Tls | None, grpc_proxy: ProxyUse, *, spread: bool = False
+) -> grpc.Channel:
     """Open a channel for blocking calls; plaintext without `tls`.
 
     Raises:
         InvalidRequest: `target` is not a server address.
     """
-    options = channel_options(checked_target(target), grpc_proxy)
+    options = channel_options(checked_target(target), grpc_proxy, spread=spread)
     if tls is None:
         return grpc.insecure_channel(target, options=options)
     return grpc.secure_channel(target, tls.credentials(), options=[*options, *tls.options()])
 
 
 def open_async_channel(
-    target: str, tls: Tls | None, grpc_proxy: ProxyUse = "environment"
+    target: str,
+    tls: Tls | None,
+    grpc_proxy: ProxyUse = "environment",
+    *,
+    spread: bool = False,
 ) -> grpc.aio.Channel:
     """Open a channel for the running event loop; plaintext without `tls`."""
-    options = channel_options(target, grpc_proxy)
+    options = channel_options(target, grpc_proxy, spread=spread)
     if tls is None:
         return grpc.aio.insecure_channel(target, options=options)
     return grpc.aio.secure_channel(target, tls.credentials(), options=[*options, *tls.options()])
