@@ -7,6 +7,7 @@ stages. A second of audio still lasts one second. Each row of a step costs the s
 import json
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from numpy.typing import NDArray
 
 from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.checkpoint.folder import bundled_checkpoint
-from barkserve.engine.scheduler import Batch
+from barkserve.engine.batch import Batch
+from barkserve.engine.limits import Limits
+from barkserve.engine.request import Request
 from barkserve.fine.job import FillJob
 
 COSTS = {"semantic": 0.08, "coarse": 0.30, "fine": 0.15, "codec": 0.05}
@@ -54,23 +57,43 @@ class SlowRunner:
         slots: number of slots.
         heads: for each head the ids that it may draw; the first one is always drawn.
         row_s: seconds for one row of a step.
-        length: number of tokens after which a request draws its stop token.
+        length: number of tokens after which a request draws its stop token, if it has one.
+        stop_token: the stop token.
     """
 
     slots: int
     heads: list[NDArray[np.int64]]
     row_s: float
     length: int
+    stop_token: int
 
-    def run(self, batch: Batch) -> list[int]:
-        """Run one step and return its tokens."""
-        time.sleep(self.row_s * len(batch.requests))
-        tokens = []
-        for request in batch.requests:
-            ended = request.stop_token is not None and len(request.tokens) >= self.length
-            first = int(self.heads[request.next_head][0])
-            tokens.append(int(request.stop_token or 0) if ended else first)
+    @property
+    def limits(self) -> Limits:
+        """The limits."""
+        return Limits(self.slots)
+
+    def launch(self, batch: Batch, proceed: Callable[[], bool]) -> list[list[int]]:
+        """Run a batch. Returns the tokens of each request."""
+        tokens: list[list[int]] = [[] for _ in batch.requests]
+        for step in range(max(batch.draws, default=1) or 1):
+            if step and not proceed():
+                break
+            time.sleep(self.row_s * len(batch.requests))
+            for request, made, planned in zip(batch.requests, tokens, batch.draws, strict=True):
+                if len(made) < planned:
+                    made.append(self._token(request, len(request.tokens) + len(made)))
+            if any(made[-1:] == [self.stop_token] for made in tokens):
+                break
         return tokens
+
+    def collect(self, flight: list[list[int]]) -> list[list[int]]:
+        """Return the tokens of a batch."""
+        return flight
+
+    def _token(self, request: Request, drawn: int) -> int:
+        if request.stop_token is not None and drawn >= self.length:
+            return self.stop_token
+        return int(self.heads[request.heads[drawn % len(request.heads)]][0])
 
 
 @dataclass

@@ -79,7 +79,9 @@ def _autoregressive(
     bark, step_s = folder.bark, step_seconds(stage, folder.bark)
     heads = [semantic_head(bark)] if stage == "semantic" else coarse_heads(bark)
     length = round(UTTERANCE_S * bark.semantic_generation.semantic_rate_hz)
-    engine = Engine(SlowRunner(SLOTS, heads, step_s, length))
+    engine = Engine(
+        SlowRunner(SLOTS, heads, step_s, length, bark.semantic_generation.semantic_pad_token)
+    )
     if stage == "semantic":
         encoder = TextEncoder(folder)
         choice = AlignmentHeadFinder(engine, bark, encoder.encode)

@@ -19,13 +19,16 @@ import matplotlib as mpl
 import numpy as np
 import torch
 from matplotlib import pyplot
+from numpy.typing import NDArray
+from torch import Tensor
 
 from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.coarse.generator import coarse_heads
+from barkserve.engine.batch import Burst, Prefill
 from barkserve.engine.draws import uniforms
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.request import Request, SamplingParams
-from barkserve.engine.scheduler import Batch, Scheduler
+from barkserve.engine.scheduler import Scheduler
 from barkserve.models.loading import Placement, load_coarse, load_semantic
 from barkserve.models.memory import weight_bytes
 from barkserve.semantic.generator import semantic_head
@@ -85,7 +88,7 @@ def models(folder: Path, only: Sequence[str]) -> list[Model]:
 def random_request(model: Model, seed: int, length: int = PROMPT, max_tokens: int = 600) -> Request:
     """Return a greedy request with a random prompt."""
     prompt = np.random.default_rng(seed).integers(0, 10_000, (length, 1))
-    heads = tuple(range(model.heads))
+    heads = range(model.heads)
     draws = uniforms(0, 1, 0, max_tokens)
     return Request(prompt, max_tokens, SamplingParams(greedy=True), draws, heads=heads)
 
@@ -103,21 +106,21 @@ def step_ms(model: Model, streams: int, times: ModuleTimes | None = None) -> tup
     Returns:
         Milliseconds of a decode step, and of a prompt.
     """
-    scheduler = Scheduler(max(STREAMS))
+    scheduler = Scheduler(model.runner.limits)
     for seed in range(streams):
         scheduler.add(random_request(model, seed))
     prompts, decodes = list[float](), list[float]()
     while len(decodes) < STEPS:
         batch = scheduler.next_batch()
         assert batch is not None
-        full = batch.length == 1 and len(batch.requests) == streams
+        full = isinstance(batch, Burst) and len(batch.requests) == streams
         started = time.perf_counter()
-        batch.record(model.runner.run(batch))
+        tokens = model.runner.collect(model.runner.launch(batch))
         elapsed = 1e3 * (time.perf_counter() - started)
         if times is not None:
             times.step(elapsed if full else None)
-        scheduler.finish_step(batch, 0.0)
-        if batch.length > 1:
+        scheduler.finish_batch(batch, tokens, 0.0)
+        if isinstance(batch, Prefill):
             prompts.append(elapsed)
         elif full:
             decodes.append(elapsed)
@@ -132,25 +135,26 @@ def _typical(times: list[float]) -> float:
 def distance(exact: Model, near: Model) -> dict[str, float]:
     """Compare the logits of two models that read the same tokens."""
     same, worst, spread = 0, 0.0, 0.0
-    requests = [random_request(exact, 99, length=64, max_tokens=FORCED) for _ in range(2)]
-    for request in requests:
-        request.slot = 0
+    prompt, computed = random_request(exact, 99, length=64).prompt, 0
     for _ in range(FORCED):
-        logits = [
-            model.runner.logits(Batch((request,), (0,), request.pending_count))[0]
-            for model, request in zip((exact, near), requests, strict=True)
-        ]
+        logits = [_next_logits(model, prompt, computed) for model in (exact, near)]
         same += int(logits[0].argmax() == logits[1].argmax())
         worst = max(worst, float((logits[0] - logits[1]).abs().max()))
         spread = max(spread, float(logits[0].std()))
-        token = int(logits[0].argmax())
-        for request in requests:
-            request.record(token, request.pending_count)
+        computed = len(prompt)
+        prompt = np.concatenate([prompt, [[int(logits[0].argmax())]]])
     return {
         "largest_logit_difference": round(worst, 4),
         "logit_standard_deviation": round(spread, 3),
         "same_greedy_choice": round(same / FORCED, 3),
     }
+
+
+def _next_logits(model: Model, prompt: NDArray[np.int64], computed: int) -> Tensor:
+    """Compute the logits after a prompt, (V,), whose first positions are in slot 0."""
+    request = Request(prompt, 1, SamplingParams(greedy=True), uniforms(0, 1, 0, 1))
+    request.slot, request.computed = 0, computed
+    return model.runner.logits(Prefill.launch([request], len(prompt)))[0]
 
 
 def measure(model: Model, bandwidth: float) -> dict[str, dict[str, float]]:

@@ -16,10 +16,11 @@ from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.coarse.generator import CoarseGenerator, CoarseRequest, CoarseRun, coarse_heads
 from barkserve.coarse.windows import CoarseGeometry, CoarseHistory, cut_history, no_history
+from barkserve.engine.batch import Batch, Prefill
 from barkserve.engine.engine import Engine
-from barkserve.engine.model_runner import ModelRunner
+from barkserve.engine.limits import Limits
+from barkserve.engine.model_runner import Flight, ModelRunner
 from barkserve.engine.request import SamplingParams
-from barkserve.engine.scheduler import Batch
 from barkserve.models.causal import CausalModel
 from barkserve.models.loading import Placement, load_coarse
 from fixtures.checkpoints import ODD, TINY, CheckpointSpec, random_voice
@@ -40,13 +41,20 @@ class CountingRunner:
     owners: list[tuple[int, ...]] = field(default_factory=list)
 
     @property
-    def slots(self) -> int:
-        return self.inner.slots
+    def limits(self) -> Limits:
+        return self.inner.limits
 
-    def run(self, batch: Batch) -> list[int]:
-        self.lengths.append(batch.length)
+    def launch(self, batch: Batch, proceed: Callable[[], bool]) -> Flight:
         self.owners.append(batch.slots)
-        return self.inner.run(batch)
+        return self.inner.launch(batch, proceed)
+
+    def collect(self, flight: Flight) -> list[list[int]]:
+        tokens = self.inner.collect(flight)
+        if isinstance(flight.batch, Prefill):
+            self.lengths.append(flight.batch.lengths[0])
+        else:
+            self.lengths += [1] * max(map(len, tokens))
+        return tokens
 
     @property
     def prefills(self) -> int:

@@ -15,6 +15,7 @@ from barkserve.engine.scheduler import Scheduler
 from barkserve.models.causal import CausalModel
 from barkserve.models.loading import Placement, load_semantic
 from fixtures.checkpoints import TINY, reference
+from tests.support.batches import run_batches
 
 WATCH = Watch(heads=((1, 0), (0, 1)), first=9, width=6)
 CPU = torch.device("cpu")
@@ -37,12 +38,11 @@ def request(length: int, tokens: int, watch: Watch | None, seed: int = 0) -> Req
 
 
 def run(model: CausalModel, *requests: Request) -> None:
-    scheduler, runner = Scheduler(4), ModelRunner(model, [np.arange(101)], 4)
+    runner = ModelRunner(model, [np.arange(101)], 4)
+    scheduler = Scheduler(runner.limits)
     for each in requests:
         scheduler.add(each)
-    while (batch := scheduler.next_batch()) is not None:
-        batch.record(runner.run(batch))
-        scheduler.finish_step(batch, 0.0)
+    run_batches(scheduler, runner)
 
 
 def attention_of(each: Request) -> np.ndarray:

@@ -3,10 +3,11 @@
 import asyncio
 from dataclasses import dataclass
 
-from barkserve.engine.engine import Engine
+from barkserve.engine.batch import Batch, Prefill
+from barkserve.engine.limits import Limits
 from barkserve.engine.playback import FIRST_AUDIO_S, Playback
 from barkserve.engine.request import Request
-from barkserve.engine.scheduler import Batch, Scheduler
+from barkserve.engine.scheduler import Scheduler
 from tests.support.fakes import FakeRunner, Gate, engine_over, fake_request, fake_tokens, until
 
 
@@ -26,9 +27,13 @@ def step(scheduler: Scheduler, clock: Clock, takes: float) -> Batch:
     batch = scheduler.next_batch()
     assert batch is not None
     clock.now += takes
-    batch.record([1] * len(batch.requests))
-    scheduler.finish_step(batch, takes)
+    scheduler.finish_batch(batch, [[1] * draws for draws in batch.draws], takes)
     return batch
+
+
+def length(batch: Batch) -> int:
+    """Positions of each row: 1 for a burst of one step."""
+    return batch.lengths[0] if isinstance(batch, Prefill) else 1
 
 
 def test_underrun_is_first_output_plus_audio_made() -> None:
@@ -42,7 +47,7 @@ def test_underrun_is_first_output_plus_audio_made() -> None:
 
 def test_requests_of_a_stream_share_its_deadline() -> None:
     clock, playback = Clock(), playing(rate=2.0)
-    scheduler = Scheduler(2, clock=clock)
+    scheduler = Scheduler(Limits(2), clock)
     for _ in range(2):
         scheduler.add(fake_request([1, 2], 1, playback=playback))
         step(scheduler, clock, 0.5)
@@ -62,7 +67,7 @@ def waiting_prompts(scheduler: Scheduler, clock: Clock, *gaps: float) -> list[Re
 
 def test_prompts_run_earliest_deadline_first() -> None:
     clock = Clock()
-    scheduler = Scheduler(4, clock=clock)
+    scheduler = Scheduler(Limits(4), clock)
     late, soon, later = waiting_prompts(scheduler, clock, 2.0, 0.1, 5.0)
     newcomer = fake_request([1, 2], 9, playback=playing())
     scheduler.add(newcomer)
@@ -72,7 +77,7 @@ def test_prompts_run_earliest_deadline_first() -> None:
 
 def test_free_slot_goes_to_the_earliest_deadline() -> None:
     clock = Clock()
-    scheduler = Scheduler(1, clock=clock)
+    scheduler = Scheduler(Limits(1), clock)
     waiting_prompts(scheduler, clock, 0.0)
     first = step(scheduler, clock, 0.0).requests[0]
     late, soon = waiting_prompts(scheduler, clock, 3.0, FIRST_AUDIO_S / 2)
@@ -83,49 +88,47 @@ def test_free_slot_goes_to_the_earliest_deadline() -> None:
 
 def test_prefills_repeat_while_all_streams_have_enough_audio() -> None:
     clock = Clock()
-    scheduler = Scheduler(4, clock=clock)
+    scheduler = Scheduler(Limits(4), clock)
     player = fake_request([1, 2], 99, playback=playing(rate=1.0))
     scheduler.add(player)
     step(scheduler, clock, 0.4)  # 1 s is buffered from now on
     waiting_prompts(scheduler, clock, 50.0, 50.0, 50.0)
-    taken = [step(scheduler, clock, 0.4).length for _ in range(5)]
+    taken = [length(step(scheduler, clock, 0.4)) for _ in range(5)]
     assert taken == [3, 3, 1, 3, 1]  # after two prefills 0.2 s are left, less than one takes
 
 
 def test_prefill_is_not_starved_by_underrunning_streams() -> None:
     clock = Clock()
-    scheduler = Scheduler(3, clock=clock)
+    scheduler = Scheduler(Limits(3), clock)
     scheduler.add(fake_request([1, 2], 99, playback=playing(rate=1000.0)))
     step(scheduler, clock, 1.0)
     waiting_prompts(scheduler, clock, 50.0, 50.0)
-    assert [step(scheduler, clock, 1.0).length for _ in range(4)] == [1, 3, 1, 3]
+    assert [length(step(scheduler, clock, 1.0)) for _ in range(4)] == [1, 3, 1, 3]
 
 
 def test_prompts_of_equal_length_share_a_limited_prefill() -> None:
-    scheduler = Scheduler(8, prefill_positions=7)
+    scheduler = Scheduler(Limits(8, prompt_positions=7))
     requests = [fake_request([1] * length, 9) for length in (3, 4, 3, 3, 8)]
     for request in requests:
         scheduler.add(request)
     a, b, c, d, e = requests
     batches = [step(scheduler, Clock(), 0.0) for _ in range(8)]
-    assert [batch.requests for batch in batches if batch.length > 1] == [(a, c), (b,), (d,), (e,)]
+    assert [batch.requests for batch in batches if isinstance(batch, Prefill)] == [
+        (a, c),
+        (b,),
+        (d,),
+        (e,),
+    ]
 
 
-async def test_decodes_repeat_without_the_event_loop_until_a_report() -> None:
-    class Counting(Engine):
-        runs = 0
-
-        async def _step(self, batch: Batch) -> None:
-            self.runs += 1
-            await super()._step(batch)
-
-    engine = Counting(FakeRunner())
-    await engine.start()
-    pieces = [piece async for piece in engine.generate(fake_request([5, 6], 23, report_every=5))]
-    await engine.stop()
-    assert all(len(piece) >= 5 for piece in pieces[:-1])
+async def test_one_burst_lasts_until_a_report() -> None:
+    runner = FakeRunner()
+    async with engine_over(runner) as engine:
+        request = fake_request([5, 6], 23, report_every=5)
+        pieces = [piece async for piece in engine.generate(request)]
+    assert [len(piece) for piece in pieces] == [5, 5, 5, 5, 3]
     assert [token for piece in pieces for token in piece] == fake_tokens([5, 6], 23)
-    assert engine.runs == 1 + 5  # the prompt draws the first token
+    assert runner.launches == ["launch", "collect"] * (1 + 5)  # the prompt draws the first token
 
 
 async def test_worker_returns_after_the_step_when_requests_change() -> None:

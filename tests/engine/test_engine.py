@@ -38,7 +38,7 @@ async def test_ids_of_one_position_are_summed() -> None:
 async def test_heads_alternate() -> None:
     heads = (range(10, 20), range(30, 50))
     async with engine_over(FakeRunner(heads=heads)) as engine:
-        tokens = await collect(engine, fake_request([5, 6, 7], 5, heads=(0, 1)))
+        tokens = await collect(engine, fake_request([5, 6, 7], 5, heads=range(2)))
     assert tokens == fake_tokens([5, 6, 7], 5, heads=heads)
     assert [token < 20 for token in tokens] == [True, False, True, False, True]
 
@@ -317,15 +317,15 @@ async def test_cancelled_request_ignores_a_failed_step() -> None:
 async def test_internal_error_ends_streams_but_not_the_engine(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    finish_step, defects = Scheduler.finish_step, [ArithmeticError("a defect")]
+    finish_batch, defects = Scheduler.finish_batch, [ArithmeticError("a defect")]
 
     def defective(scheduler: Scheduler, *arguments: object) -> list[Request]:
-        changed = finish_step(scheduler, *arguments)  # type: ignore[arg-type]
+        changed = finish_batch(scheduler, *arguments)  # type: ignore[arg-type]
         if defects and len(changed) == 2:
             raise defects.pop()
         return changed
 
-    monkeypatch.setattr(Scheduler, "finish_step", defective)
+    monkeypatch.setattr(Scheduler, "finish_batch", defective)
     async with engine_over(FakeRunner(slots=2)) as engine:
         lengths = (1, 50, 50)  # one has just ended, one runs, one waits
         results = await asyncio.gather(

@@ -13,17 +13,15 @@ from barkserve.codec.decoder import Decoder
 from barkserve.codec.job import DecodeJob, JobPlan
 from barkserve.engine.graphs import Graphs, Out, bucket_size, bucket_sizes
 from barkserve.engine.model_runner import ModelRunner
+from barkserve.engine.request import SamplingParams
 from barkserve.engine.scheduler import Scheduler
 from barkserve.fine.filler import Filler, padded_batch
 from barkserve.fine.job import FillJob
+from barkserve.models.attention import EagerAttention, SdpaAttention
 from barkserve.models.loading import Placement, load_codec, load_fine
 from fixtures.checkpoints import TINY, CheckpointSpec
-from tests.engine.test_model_runner import (
-    GREEDY,
-    coarse_model,
-    finish,
-    some_requests,
-)
+from tests.engine.test_model_runner import GREEDY, alone, coarse_model, some_requests
+from tests.support.batches import run_batches
 
 CheckpointOf = Callable[[CheckpointSpec], Path]
 
@@ -76,23 +74,27 @@ def test_graphs_capture_a_key_once_and_read_new_inputs() -> None:
     assert (capture.captured, capture.replayed) == (2, 4)
 
 
-@pytest.mark.parametrize("attention", ["sdpa", "eager"])
-def test_replayed_decodes_draw_the_same_tokens(checkpoint_of: CheckpointOf, attention: str) -> None:
-    model = coarse_model(checkpoint_of(TINY), attention)  # type: ignore[arg-type]
-    heads = [np.arange(model.config.output_vocab_size)]
+@pytest.mark.parametrize("attention", [SdpaAttention, EagerAttention])
+@pytest.mark.parametrize(
+    "sampling", [GREEDY, SamplingParams(0.8, 20), SamplingParams(0.9, 70, 0.9)], ids=str
+)
+def test_replayed_batches_draw_the_same_tokens(
+    checkpoint_of: CheckpointOf, attention: type, sampling: SamplingParams
+) -> None:
+    model = coarse_model(checkpoint_of(TINY))
+    expected = [alone(model, request) for request in some_requests(model, sampling)]
+    model.attention = attention()
     capture = FakeCapture()
-    runners = ModelRunner(model, heads, 3), ModelRunner(model, heads, 3, Graphs(capture))
-    runners[1].capture(ids_per_position=1)
-    tokens = []
-    for runner in runners:
-        scheduler, requests = Scheduler(3), some_requests(model, GREEDY)
-        for request in requests:
-            scheduler.add(request)
-        finish(scheduler, runner)
-        tokens.append([request.tokens for request in requests])
-    assert tokens[0] == tokens[1]
-    assert capture.captured == len(bucket_sizes(3))  # nothing is captured while streams run
-    assert capture.replayed > 30
+    runner = ModelRunner(model, [np.arange(model.config.output_vocab_size)], 3, Graphs(capture))
+    runner.capture(ids_per_position=1)
+    captured = capture.captured
+    scheduler, requests = Scheduler(runner.limits), some_requests(model, sampling)
+    for request in requests:
+        scheduler.add(request)
+    run_batches(scheduler, runner)
+    assert [request.tokens for request in requests] == expected
+    assert capture.captured == captured  # nothing is captured while streams run
+    assert capture.replayed > captured
 
 
 def test_replayed_passes_fill_the_same_codes(checkpoint_of: CheckpointOf) -> None:

@@ -9,14 +9,16 @@ import torch
 from torch import Tensor
 
 from barkserve.checkpoint.tensors import Checkpoint
+from barkserve.engine.batch import Batch, Prefill
 from barkserve.engine.draws import uniforms
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.request import Request, SamplingParams
-from barkserve.engine.scheduler import Batch, Scheduler
+from barkserve.engine.scheduler import Scheduler
 from barkserve.models.attention import Backend
 from barkserve.models.causal import CausalModel
 from barkserve.models.loading import Placement, load_coarse, load_semantic
 from fixtures.checkpoints import ODD, TINY, CheckpointSpec, reference
+from tests.support.batches import run_batches
 
 CheckpointOf = Callable[[CheckpointSpec], Path]
 SPECS = [pytest.param(TINY, id="tiny"), pytest.param(ODD, id="odd")]
@@ -46,26 +48,23 @@ def request_of(
     return Request(prompt, tokens, sampling, uniforms(seed, 1, 0, tokens))
 
 
-def in_slots(prompts: list[np.ndarray], slots: list[int], cached: int = 0) -> Batch:
+def in_slots(prompts: list[np.ndarray], slots: list[int], cached: int = 0) -> Prefill:
     """Make a batch of prompts of one length, with `cached` positions already in the slots."""
     requests = [request_of(prompt, 1) for prompt in prompts]
     for request, slot in zip(requests, slots, strict=True):
-        request.slot, request.cached = slot, cached
-    return Batch.from_requests(requests, len(prompts[0]) - cached)
+        request.slot, request.computed = slot, cached
+    return Prefill.launch(requests, len(prompts[0]))
 
 
-def finish(scheduler: Scheduler, runner: ModelRunner, steps: int | None = None) -> None:
-    """Run a number of steps; None: all."""
-    while steps != 0 and (batch := scheduler.next_batch()) is not None:
-        batch.record(runner.run(batch))
-        scheduler.finish_step(batch, 0.0)
-        steps = None if steps is None else steps - 1
+def run(runner: ModelRunner, batch: Batch) -> list[list[int]]:
+    return runner.collect(runner.launch(batch))
 
 
 def alone(model: CausalModel, request: Request) -> list[int]:
-    scheduler = Scheduler(1)
+    runner = runner_over(model, slots=1)
+    scheduler = Scheduler(runner.limits)
     scheduler.add(request)
-    finish(scheduler, runner_over(model, slots=1))
+    run_batches(scheduler, runner)
     return request.tokens
 
 
@@ -96,19 +95,14 @@ def test_batched_tokens_equal_single_ones(
 ) -> None:
     model = coarse_model(checkpoint_of(spec), attention)
     expected = [alone(model, request) for request in some_requests(model, sampling)]
-    together, runner, scheduler = (
-        some_requests(model, sampling),
-        runner_over(model, 3),
-        Scheduler(3),
-    )
+    together, runner = some_requests(model, sampling), runner_over(model, 3)
+    scheduler = Scheduler(runner.limits)
     for request in together[:2]:
         scheduler.add(request)
-    finish(
-        scheduler, runner, steps=9
-    )  # the others join later, two of them after waiting for a slot
+    run_batches(scheduler, runner, 9)  # the others join later, two after waiting for a slot
     for request in together[2:]:
         scheduler.add(request)
-    finish(scheduler, runner)
+    run_batches(scheduler, runner)
     assert [request.tokens for request in together] == expected
     assert all(len(set(tokens)) > 5 for tokens in expected if len(tokens) > 20)
 
@@ -153,7 +147,7 @@ def test_prompt_in_two_parts_equals_it_at_once(
     prompt = random_prompt(model, 40, seed=5)
     whole = runner_over(model).logits(in_slots([prompt], [0]))
     runner = runner_over(model)
-    runner.run(in_slots([prompt[:cut]], [2]))
+    run(runner, in_slots([prompt[:cut]], [2]))
     parts = runner.logits(in_slots([prompt], [2], cached=cut))
     torch.testing.assert_close(parts, whole, atol=1e-4, rtol=0)
 
@@ -166,7 +160,7 @@ def test_logits_do_not_depend_on_the_slots(
     model = coarse_model(checkpoint_of(TINY), attention)
     prompts = [random_prompt(model, 20, seed) for seed in range(3)]
     runner = runner_over(model)
-    runner.run(in_slots([prompt[:15] for prompt in prompts], slots))
+    run(runner, in_slots([prompt[:15] for prompt in prompts], slots))
     together = runner.logits(in_slots(prompts, slots, cached=15))
     for row, prompt in enumerate(prompts):
         single = runner_over(model).logits(in_slots([prompt], [0]))
@@ -179,7 +173,7 @@ def test_slot_hides_its_previous_contents(checkpoint_of: CheckpointOf, attention
     prompts = [random_prompt(model, 9, seed) for seed in range(2)]
     fresh = runner_over(model, 2).logits(in_slots(prompts, [0, 1]))
     runner = runner_over(model, 2)
-    runner.run(in_slots([random_prompt(model, 100, seed) for seed in (7, 8)], [0, 1]))
+    run(runner, in_slots([random_prompt(model, 100, seed) for seed in (7, 8)], [0, 1]))
     assert torch.equal(runner.logits(in_slots(prompts, [0, 1])), fresh)
 
 
@@ -190,10 +184,10 @@ def test_row_chooses_from_its_own_head(checkpoint_of: CheckpointOf) -> None:
     batch = in_slots(prompts, [0, 1, 2])
     logits = runner_over(model).logits(batch)
     for request, head in zip(batch.requests, (1, 0, 1), strict=True):
-        request.heads = (head,)
-    tokens = ModelRunner(model, heads, 4).run(batch)
+        request.heads = range(head, head + 1)
+    tokens = run(ModelRunner(model, heads, 4), batch)
     expected = [
-        int(heads[head][logits[row, heads[head]].argmax()]) for row, head in enumerate((1, 0, 1))
+        [int(heads[head][logits[row, heads[head]].argmax()])] for row, head in enumerate((1, 0, 1))
     ]
     assert tokens == expected
 

@@ -1,5 +1,7 @@
 """Warpers equal those of transformers; draws invert the cumulative distribution."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
@@ -15,15 +17,16 @@ from transformers import (
 from transformers.generation.logits_process import BarkEosPrioritizerLogitsProcessor
 
 from barkserve.engine.request import SamplingParams
+from barkserve.engine.row_state import RowState
 from barkserve.engine.sampler import (
-    SamplingBatch,
+    Warpers,
     draw,
     keep_top_k,
     keep_top_p,
     prioritize_stop,
     sample,
 )
-from tests.support.fakes import MODULO
+from tests.support.fakes import MODULO, fake_request
 
 CPU = torch.device("cpu")
 SEEDS = st.integers(0, 2**31)
@@ -37,6 +40,28 @@ def random_logits(seed: int, rows: int, columns: int, ties: bool = False) -> Ten
 
 def column(*values: float) -> Tensor:
     return torch.tensor(values)[:, None]
+
+
+def choose(
+    logits: Tensor,
+    params: Sequence[SamplingParams],
+    draws: Sequence[float],
+    stop: int = 0,
+    warpers: Warpers | None = None,
+) -> Tensor:
+    """Choose a column per row, with parameters that went through the state of slots."""
+    count = len(params)
+    state, slots = RowState(count, 1, CPU), list(range(count))
+    requests = [fake_request([1], 1) for _ in params]
+    for request, each, uniform in zip(requests, params, draws, strict=True):
+        request.sampling, request.uniforms = each, np.array([uniform], dtype=np.float32)
+    packed = state.pack(requests, slots, [stop] * count)
+    state.load(
+        *map(torch.from_numpy, (packed.slots, packed.integers.copy(), packed.floats.copy())),
+        torch.from_numpy(packed.uniforms),
+    )
+    rows = state.gather(torch.tensor(slots))
+    return sample(logits, state.uniform(rows), rows.sampling, warpers or Warpers.for_rows(params))
 
 
 def nothing_behind(rows: int) -> Tensor:
@@ -69,7 +94,9 @@ def test_prioritize_stop_equals_transformers(
     logits[0, stop] += 9.0  # the first row stops, or nearly
     processor = BarkEosPrioritizerLogitsProcessor(stop, float(np.float32(min_eos_p)), device="cpu")
     expected = processor(nothing_behind(4), logits.clone())
-    assert torch.equal(prioritize_stop(logits, torch.full((4, 1), min_eos_p), stop), expected)
+    assert torch.equal(
+        prioritize_stop(logits, torch.full((4, 1), min_eos_p), torch.full((4, 1), stop)), expected
+    )
 
 
 PARAMS = st.builds(
@@ -90,14 +117,14 @@ def test_rows_with_different_parameters_equal_single_rows(
 ) -> None:
     logits = random_logits(seed, len(rows), MODULO)
     params, draws = zip(*rows, strict=True)
-    together = sample(logits, SamplingBatch.from_params(params, draws, CPU), stop_index=3)
+    together = choose(logits, params, draws, stop=3)
     alone = [
-        sample(
-            logits[row : row + 1], SamplingBatch.from_params([params[row]], [draws[row]], CPU), 3
-        ).item()
+        choose(logits[row : row + 1], params[row : row + 1], draws[row : row + 1], stop=3).item()
         for row in range(len(rows))
     ]
     assert together.tolist() == alone
+    general = Warpers.for_rows(params).captured(MODULO, stops=True)
+    assert choose(logits, params, draws, 3, general).tolist() == alone
 
 
 @settings(deadline=None)
@@ -124,7 +151,7 @@ def test_warpers_run_in_the_order_of_transformers(
     )
     probabilities = pipeline(nothing_behind(1), logits.clone()).softmax(dim=-1)
     params = SamplingParams(temperature, top_k, top_p, min_eos_p=min_eos_p)
-    ours = sample(logits, SamplingBatch.from_params([params], [uniform], CPU), stop_index=3)
+    ours = choose(logits, [params], [uniform], stop=3)
     assert torch.equal(ours, draw(probabilities, column(uniform)))
 
 
@@ -134,14 +161,14 @@ def test_greedy_takes_the_best_with_any_other_parameters() -> None:
         SamplingParams(temperature=9.0, top_k=3, top_p=0.1, greedy=True),
         SamplingParams(top_k=3),
     ]
-    chosen = sample(logits, SamplingBatch.from_params(params, [0.99, 0.99], CPU), None)
+    chosen = choose(logits, params, [0.99, 0.99])
     assert chosen[0] == logits[0].argmax()
 
 
 def test_min_eos_p_stops_a_greedy_row() -> None:
     logits = torch.tensor([[2.0, 1.9, 0.0], [2.0, 1.9, 0.0]])
     params = [SamplingParams(greedy=True, min_eos_p=0.2), SamplingParams(greedy=True)]
-    assert sample(logits, SamplingBatch.from_params(params, [0.0, 0.0], CPU), 1).tolist() == [1, 0]
+    assert choose(logits, params, [0.0, 0.0], stop=1).tolist() == [1, 0]
 
 
 def test_top_p_of_one_leaves_its_row_unchanged_in_a_batch() -> None:
@@ -200,5 +227,5 @@ def test_sample_leaves_logits_unchanged() -> None:
     logits = random_logits(3, 2, MODULO)
     before = logits.clone()
     params = SamplingParams(temperature=0.5, top_k=5, top_p=0.5, min_eos_p=0.01)
-    sample(logits, SamplingBatch.from_params([params, params], [0.1, 0.9], CPU), 0)
+    choose(logits, [params, params], [0.1, 0.9])
     assert torch.equal(logits, before)

@@ -1,28 +1,38 @@
 """Which requests run next, in which slot, and how they end."""
 
+from barkserve.engine.batch import Batch, Burst, Prefill
+from barkserve.engine.limits import Limits
 from barkserve.engine.request import Request, State
-from barkserve.engine.scheduler import Batch, Scheduler
+from barkserve.engine.scheduler import Scheduler
 from tests.support.fakes import fake_request
 
 
 def step(scheduler: Scheduler, token: int = 1) -> Batch:
-    """Run one step that draws this token for all requests."""
+    """Run one batch that draws this token whenever a request draws."""
     batch = scheduler.next_batch()
     assert batch is not None
-    batch.record([token] * len(batch.requests))
-    scheduler.finish_step(batch, 0.0)
+    finish(scheduler, batch, *([token] * draws for draws in batch.draws))
     return batch
 
 
+def finish(scheduler: Scheduler, batch: Batch, *tokens: list[int]) -> list[Request]:
+    return scheduler.finish_batch(batch, tokens, 0.0)
+
+
+def length(batch: Batch) -> int:
+    """Positions of each row: 1 for a burst of one step."""
+    return batch.lengths[0] if isinstance(batch, Prefill) else 1
+
+
 def with_added(slots: int, *requests: Request) -> Scheduler:
-    scheduler = Scheduler(slots)
+    scheduler = Scheduler(Limits(slots))
     for request in requests:
         scheduler.add(request)
     return scheduler
 
 
 def test_next_batch_is_none_without_requests() -> None:
-    assert Scheduler(2).next_batch() is None
+    assert Scheduler(Limits(2)).next_batch() is None
 
 
 def test_scheduler_admits_in_order_of_arrival() -> None:
@@ -38,7 +48,7 @@ def test_scheduler_alternates_prefills_and_decodes() -> None:
     scheduler = with_added(3, a, b, c)
     batches = [step(scheduler) for _ in range(6)]
     assert [batch.requests for batch in batches] == [(a,), (a,), (b,), (a, b), (c,), (a, b, c)]
-    assert [batch.length for batch in batches] == [2, 1, 3, 1, 4, 1]
+    assert [length(batch) for batch in batches] == [2, 1, 3, 1, 4, 1]
 
 
 def test_prompt_of_one_position_runs_with_the_decodes() -> None:
@@ -63,8 +73,7 @@ def test_request_aborted_during_its_step_gets_no_token() -> None:
     batch = scheduler.next_batch()
     assert batch is not None
     scheduler.abort(a)
-    batch.record([7, 8])
-    assert scheduler.finish_step(batch, 0.0) == [b]
+    assert finish(scheduler, batch, [7], [8]) == [b]
     assert (a.tokens, b.tokens, a.state) == ([], [8], State.ABORTED)
 
 
@@ -83,11 +92,9 @@ def test_slot_freed_during_a_step_starts_empty() -> None:
     batch = scheduler.next_batch()
     assert batch is not None
     scheduler.abort(a)
-    batch.record([7])
-    scheduler.finish_step(batch, 0.0)
+    finish(scheduler, batch, [7])
     following = scheduler.next_batch()
-    assert following == Batch((b,), (0,), 3)
-    assert (b.slot, b.cached) == (0, 0)
+    assert following == Prefill((b,), (0,), (1,), (0,), (3,), last=True)
 
 
 def test_held_slot_is_taken_over_with_its_positions() -> None:
@@ -97,8 +104,8 @@ def test_held_slot_is_taken_over_with_its_positions() -> None:
     step(scheduler, token=9)
     again = fake_request([1, 2, 8, 9], 2, continues=first)
     scheduler.add(again)
-    assert scheduler.next_batch() == Batch((again,), (0,), 1)
-    assert (again.slot, again.cached, first.slot) == (0, 3, None)
+    assert scheduler.next_batch() == Burst((again,), (0,), (1,), 1)
+    assert (again.slot, again.computed, first.slot) == (0, 3, None)
 
 
 def test_held_slot_is_evicted_only_without_a_free_one() -> None:

@@ -14,10 +14,10 @@ from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.checkpoint.voices import VoiceLibrary
 from barkserve.coarse.generator import coarse_heads
 from barkserve.coarse.windows import CoarseGeometry, WindowPlan, cut_history
+from barkserve.engine.batch import Prefill
 from barkserve.engine.draws import uniforms
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.request import Request, SamplingParams
-from barkserve.engine.scheduler import Batch
 from barkserve.errors import StartupError
 from barkserve.models.linear import can_pack
 from barkserve.models.loading import Placement, load_coarse, load_fine
@@ -78,20 +78,18 @@ def coarse_logits(folder: CheckpointFolder, dtype: str, tokens: list[int] | None
     model = load_coarse(checkpoint, Placement.parse("cpu", dtype, "sdpa"))
     heads = coarse_heads(checkpoint.bark)
     runner = ModelRunner(model, heads, 1)
-    request = Request(
-        voice_prompt(folder),
-        TOKENS,
-        SamplingParams(greedy=True),
-        uniforms(0, 1, 0, TOKENS),
-        heads=tuple(range(len(heads))),
-    )
-    request.slot = 0
-    logits = []
+    prompt, logits = voice_prompt(folder), list[Tensor]()
+    computed = 0
     for step in range(TOKENS):
-        length, ids = request.pending_count, heads[request.next_head]
-        logits.append(runner.logits(Batch((request,), (0,), length))[0])
-        best = int(ids[int(logits[-1].argmax())])
-        request.record(best if tokens is None else tokens[step], length)
+        head = step % len(heads)
+        request = Request(
+            prompt, 1, SamplingParams(greedy=True), uniforms(0, 1, 0, 1), range(head, head + 1)
+        )
+        request.slot, request.computed = 0, computed
+        logits.append(runner.logits(Prefill.launch([request], len(prompt)))[0])
+        best = int(heads[head][int(logits[-1].argmax())])
+        computed = len(prompt)
+        prompt = np.concatenate([prompt, [[best if tokens is None else tokens[step]]]])
     return logits
 
 

@@ -14,10 +14,11 @@ import pytest
 
 from barkserve.config.stages import CodecOptions
 from barkserve.constants import STAGES
+from barkserve.engine.batch import Batch
 from barkserve.engine.batcher import Batcher
 from barkserve.engine.engine import Engine
+from barkserve.engine.limits import Limits
 from barkserve.engine.request import Request, SamplingParams
-from barkserve.engine.scheduler import Batch
 from barkserve.errors import ModelExecutionFailed
 from barkserve.request_id import begin_request, current_request_id, running_for
 from barkserve.serving.logs import set_up_logging
@@ -117,11 +118,14 @@ async def test_request_id_is_one_word() -> None:
 class FailingRunner:
     """A model whose steps log a line and fail."""
 
-    slots = 4
+    limits = Limits(4)
 
-    def run(self, batch: Batch) -> list[int]:
+    def launch(self, batch: Batch, proceed: Callable[[], bool]) -> None:
         logging.getLogger("barkserve.test").warning("in the model thread")
         raise ValueError("no model")
+
+    def collect(self, flight: None) -> list[list[int]]:
+        raise AssertionError("nothing was launched")
 
 
 async def test_failed_step_logs_the_ids_of_its_requests(
@@ -135,7 +139,7 @@ async def test_failed_step_logs_the_ids_of_its_requests(
         async for _ in engine.generate(Request(prompt, 1, SamplingParams(), draws)):
             pass
     await engine.stop()
-    _check_both_lines(capfd.readouterr().err, "a step of 1 requests failed")
+    _check_both_lines(capfd.readouterr().err, "a batch of 1 requests failed")
 
 
 async def test_failed_batch_logs_the_ids_of_its_jobs(capfd: pytest.CaptureFixture[str]) -> None:

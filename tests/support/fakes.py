@@ -14,10 +14,11 @@ import torch
 from numpy.typing import NDArray
 
 from barkserve.codec.job import Decoded, DecodeJob, JobPlan
+from barkserve.engine.batch import Batch, Burst, Prefill
 from barkserve.engine.device_residency import DeviceResidency
 from barkserve.engine.engine import Engine, Runner
+from barkserve.engine.limits import Limits
 from barkserve.engine.request import Request, SamplingParams
-from barkserve.engine.scheduler import Batch
 from barkserve.fine.job import FillJob
 
 Ids = NDArray[np.int64]
@@ -78,6 +79,10 @@ class FakeRunner:
         raises: the error of step number n, counted from 0.
         steps: all that were started.
         held: for each slot, the sum of the ids of each of its positions.
+        in_flight: 1: as on a CPU, a burst ends early when a row ends or when it must not proceed.
+            2: as on a GPU, a burst runs all steps, and rows that have ended draw nothing.
+        bursts: lengths of bursts; None: any.
+        launches: what happened, in order: "launch" and "collect".
     """
 
     slots: int = 4
@@ -86,40 +91,91 @@ class FakeRunner:
     raises: Mapping[int, Exception] = field(default_factory=dict)
     steps: list[Step] = field(default_factory=list)
     held: dict[int, list[int]] = field(default_factory=dict)
+    in_flight: int = 1
+    bursts: tuple[int, ...] | None = None
+    launches: list[str] = field(default_factory=list)
+    _drawn: dict[Request, list[int]] = field(default_factory=dict)
+
+    @property
+    def limits(self) -> Limits:
+        """The limits."""
+        return Limits(self.slots, self.in_flight, steps=self.bursts)
 
     @property
     def positions(self) -> int:
         """Positions computed in all steps."""
         return sum(step.positions for step in self.steps)
 
-    def run(self, batch: Batch) -> list[int]:
-        """Run one step."""
+    def launch(self, batch: Batch, proceed: Callable[[], bool] = lambda: True) -> list[list[int]]:
+        """Run a batch. Returns the tokens of each request."""
+        self.launches.append("launch")
+        assert len(set(batch.slots)) == len(batch.requests), f"a slot twice: {batch.slots}"
+        if isinstance(batch, Prefill):
+            return self._prefill(batch)
+        assert isinstance(batch, Burst)
+        tokens: list[list[int]] = [[] for _ in batch.requests]
+        for step in range(batch.steps):
+            if step and self.in_flight == 1 and not (proceed() and self._all_run(batch)):
+                break
+            self._step(batch, tokens)
+        return tokens
+
+    def collect(self, flight: list[list[int]]) -> list[list[int]]:
+        """Return the tokens of a batch."""
+        self.launches.append("collect")
+        return flight
+
+    def _prefill(self, batch: Prefill) -> list[list[int]]:
+        rows = list(zip(batch.requests, batch.slots, batch.starts, batch.lengths, strict=True))
+        assert len(set(batch.lengths)) == 1, "the batch is ragged"
+        for request, slot, start, _ in rows:
+            if start == 0:
+                self.held[slot] = []
+            self._drawn[request] = []
+            assert self.held[slot] == _summed(request.prompt[:start].tolist()), "another past"
+        self._begin(Step(batch.slots, batch.starts, batch.lengths[0]))
+        for request, slot, start, length in rows:
+            self.held[slot] += _summed(request.prompt[start : start + length].tolist())
+        return [[self._draw(*row[:2])] if batch.last else [] for row in rows]
+
+    def _step(self, batch: Burst, tokens: list[list[int]]) -> None:
+        rows = list(zip(batch.requests, batch.slots, tokens, strict=True))
+        for request, slot, _ in rows:
+            if request not in self._drawn:  # the prompt misses one position
+                self._drawn[request] = []
+                self.held.setdefault(slot, [])
+                if len(request.prompt) == 1:
+                    self.held[slot] = []
+        self._begin(Step(batch.slots, tuple(len(self.held[slot]) for slot in batch.slots), 1))
+        for request, slot, made in rows:
+            if self._runs(request):
+                drawn = self._drawn[request]
+                fed = [*request.prompt.tolist(), *([token] for token in drawn)]
+                assert self.held[slot] == _summed(fed[:-1]), "the slot holds another past"
+                self.held[slot] += _summed(fed[-1:])
+                made.append(self._draw(request, slot))
+
+    def _begin(self, step: Step) -> None:
         number = len(self.steps)
-        self.steps.append(self._checked(batch))
+        assert all(slot in range(self.slots) for slot in step.slots)
+        self.steps.append(step)
         if self.gate is not None:
             self.gate()
         if number in self.raises:
             raise self.raises[number]
-        return [self._next(*row) for row in zip(batch.requests, batch.slots, strict=True)]
 
-    def _checked(self, batch: Batch) -> Step:
-        assert len(set(batch.slots)) == len(batch.requests), f"a slot twice: {batch.slots}"
-        for request, slot in zip(batch.requests, batch.slots, strict=True):
-            assert slot in range(self.slots), f"no such slot: {slot}"
-            assert request.pending_count == batch.length, "the batch is ragged"
-            if request.cached == 0:
-                self.held[slot] = []
-            fed = [*request.prompt.tolist(), *([token] for token in request.tokens)]
-            assert len(self.held[slot]) == request.cached, "the slot holds another length"
-            assert self.held[slot] == _summed(fed[: request.cached]), "it holds another past"
-        starts = tuple(request.cached for request in batch.requests)
-        return Step(batch.slots, starts, batch.length)
+    def _draw(self, request: Request, slot: int) -> int:
+        held, drawn = self.held[slot], self._drawn[request]
+        head = self.heads[request.heads[len(drawn) % len(request.heads)]]
+        drawn.append(head[(sum(held) + len(held)) % len(head)])
+        return drawn[-1]
 
-    def _next(self, request: Request, slot: int) -> int:
-        held = self.held[slot]
-        held += _summed(request.pending().tolist())
-        head = self.heads[request.next_head]
-        return head[(sum(held) + len(held)) % len(head)]
+    def _runs(self, request: Request) -> bool:
+        drawn = self._drawn[request]
+        return len(drawn) < request.max_tokens and drawn[-1:] != [request.stop_token]
+
+    def _all_run(self, batch: Burst) -> bool:
+        return all(map(self._runs, batch.requests))
 
 
 def _summed(positions: list[list[int]]) -> list[int]:

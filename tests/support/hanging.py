@@ -23,7 +23,7 @@ def hanging(work):
     return run
 
 if sys.argv.pop(1) == "model":
-    ModelRunner.run = hanging(ModelRunner.run)
+    ModelRunner.launch = hanging(ModelRunner.launch)
     Decoder.decode = hanging(Decoder.decode)
 else:
     LoadReporter.StreamCoreMetrics = hanging(LoadReporter.StreamCoreMetrics)

@@ -3,16 +3,14 @@
 from barkserve.building.stage import (
     StageParts,
     make_engine,
-    make_graphs,
+    make_runner,
     make_thread,
     open_checkpoint,
-    slots_of,
 )
 from barkserve.coarse.generator import CoarseGenerator, coarse_heads
 from barkserve.coarse.servicer import CoarseServicer
 from barkserve.config.stages import CoarseOptions
 from barkserve.engine.engine import Engine
-from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.warm_up import start_with_warm_up
 from barkserve.models.loading import load_coarse
 from barkserve.services import COARSE
@@ -42,10 +40,7 @@ def build_parts(options: CoarseOptions, metrics: Metrics) -> StageParts[CoarseGe
     checkpoint, placement = open_checkpoint(options)
     bark = checkpoint.bark
     model = load_coarse(checkpoint, placement)
-    runner = ModelRunner(
-        model, coarse_heads(bark), slots_of(options, model), make_graphs(placement)
-    )
-    runner.capture(ids_per_position=1)
+    runner = make_runner(options, model, coarse_heads(bark), placement, ids_per_position=1)
     engine, admission = make_engine(options, runner, thread, metrics)
     generator = CoarseGenerator(engine, bark)
     start = start_with_warm_up(engine.start, generator.warm_up, runner.memory)

@@ -3,14 +3,12 @@
 from barkserve.building.stage import (
     StageParts,
     make_engine,
-    make_graphs,
+    make_runner,
     make_thread,
     open_checkpoint,
-    slots_of,
 )
 from barkserve.config.stages import SemanticOptions
 from barkserve.engine.engine import Engine
-from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.warm_up import start_with_warm_up
 from barkserve.models.loading import load_semantic
 from barkserve.semantic.alignment_head import AlignmentHeadFinder
@@ -47,10 +45,7 @@ def build_parts(
     checkpoint, placement = open_checkpoint(options)
     bark = checkpoint.bark
     model = load_semantic(checkpoint, placement)
-    runner = ModelRunner(
-        model, [semantic_head(bark)], slots_of(options, model), make_graphs(placement)
-    )
-    runner.capture(ids_per_position=2)
+    runner = make_runner(options, model, [semantic_head(bark)], placement, ids_per_position=2)
     engine, admission = make_engine(options, runner, thread, metrics)
     encoder = TextEncoder(checkpoint)
     heads = AlignmentHeadFinder(engine, bark, encoder.encode)

@@ -1,11 +1,13 @@
 """Shared steps of the stage builders: threads, checkpoint, device, and what runs the model."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.checkpoint.folder import bundled_checkpoint
@@ -36,6 +38,7 @@ Loop = TypeVar("Loop")
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
+_PROMPT_POSITIONS = 512  # of several prompts in one pass: a CPU is full with few
 _SLOTS_IN_HOST_MEMORY = 16
 _CACHES_IN_FREE_MEMORY = 4
 
@@ -122,7 +125,31 @@ def make_graphs(placement: Placement) -> Graphs | None:
     """Captured graphs, on a device that has them; None where they gain nothing."""
     if not placement.capabilities.captures_graphs or placement.attention == "eager":
         return None
-    return Graphs(cuda_capture(placement.device))
+    device = placement.device
+    return Graphs(cuda_capture(device), device, placement.capabilities.free_bytes)
+
+
+def make_runner(
+    options: SemanticOptions | CoarseOptions,
+    model: CausalModel,
+    heads: Sequence[NDArray[np.int64]],
+    placement: Placement,
+    ids_per_position: int,
+) -> ModelRunner:
+    """Make what runs a causal model, and capture its graphs.
+
+    Args:
+        options: the options of the stage.
+        model: the model.
+        heads: for each head the token ids that it chooses from.
+        placement: where the model is.
+        ids_per_position: number of ids whose embeddings are summed at each position of a prompt.
+    """
+    runner = ModelRunner(
+        model, heads, slots_of(options, model), make_graphs(placement), _PROMPT_POSITIONS
+    )
+    runner.capture(ids_per_position)
+    return runner
 
 
 def make_engine(
@@ -137,7 +164,7 @@ def make_engine(
         metrics: get gauges for slots and queue.
     """
     residency = _make_residency(options, runner.offload, metrics)
-    engine = Engine(runner, _prefill_positions(options), thread, residency)
+    engine = Engine(runner, thread, residency)
     metrics.watch("slots", "Slots of the key/value cache", lambda: engine.slots)
     metrics.watch("slots_free", "Slots that a new request could get now", lambda: engine.free_slots)
     metrics.watch("slots_running", "Slots of running requests", lambda: engine.running)
@@ -202,8 +229,3 @@ def _make_residency(
         lambda: residency.reload_s,
     )
     return residency
-
-
-def _prefill_positions(options: StageOptions) -> int:
-    """Positions in one prefill: a CPU is full with few, a GPU needs many."""
-    return 512 if DeviceCapabilities.parse(options.device).is_host else 8192

@@ -148,7 +148,7 @@ class CoarseGenerator:
             max_tokens=left,
             sampling=request.sampling,
             uniforms=uniforms(request.seed, DrawStream.COARSE, len(made), left),
-            heads=tuple(range(self.geometry.codebooks)),
+            heads=range(self.geometry.codebooks),
             continues=previous if previous is not None and _continues(prompt, previous) else None,
             report_every=FRAMES_PER_MESSAGE * self.geometry.codebooks,
             hold=True,

@@ -5,7 +5,8 @@ token and works with every attention backend.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,34 +14,81 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from barkserve.engine.batch import Prefill
 from barkserve.engine.request import Request, Watch
-from barkserve.engine.scheduler import Batch
+
+Array = NDArray[np.float32]
 
 Queries = Mapping[int, Tensor]
-"""Layer number to queries, (B, H, T, D): the queries of one step."""
+"""Layer number to queries, (B, H, T, D), of one step or of a part of some prompts."""
 
 
-def record_attention(batch: Batch, queries: Queries, cache: Tensor) -> None:
-    """Append the attention of one step to every watched request's `attention`.
+@dataclass(frozen=True)
+class BatchWatch:
+    """The attention that a batch records: all that any of its requests wants.
+
+    Attributes:
+        heads: (layer, head) pairs.
+        width: number of positions, from the start of the prompt.
+    """
+
+    heads: tuple[tuple[int, int], ...]
+    width: int
+
+    @classmethod
+    def for_requests(cls, requests: Iterable[Request]) -> "BatchWatch | None":
+        """Return what some requests want; None if they watch nothing."""
+        watches = [request.watch for request in requests if request.watch is not None]
+        if not watches:
+            return None
+        heads = sorted({head for watch in watches for head in watch.heads})
+        return cls(tuple(heads), max(watch.width for watch in watches))
+
+    def part(self, rows: Array, watch: Watch) -> Array:
+        """Cut what one request wants, (heads, t, width), out of its rows, (t, heads, width)."""
+        heads = [self.heads.index(head) for head in watch.heads]
+        return np.ascontiguousarray(rows[:, heads, : watch.width].swapaxes(0, 1))
+
+
+def step_attention(
+    queries: Sequence[Tensor], keys: Sequence[Tensor], lengths: Tensor, width: int
+) -> Tensor:
+    """Compute the attention of one position per row, without reading it on the host.
 
     Args:
-        batch: the step that was just computed.
-        queries: the queries of all layers.
-        cache: (layers, 2, slots, H, P, D), with the keys of the step written.
+        queries: of each watched head, (B, D).
+        keys: of each watched head, (B, P, D).
+        lengths: (B,) int64, the position of each row's query.
+        width: number of keys to return.
+
+    Returns:
+        (B, heads, width) float32.
     """
-    watched: list[tuple[Request, Tensor]] = []
+    q, k = torch.stack(list(queries), dim=1).float(), torch.stack(list(keys), dim=1).float()
+    scores = (k @ q[:, :, :, None])[:, :, :, 0] / math.sqrt(q.shape[-1])  # (B, heads, P)
+    future = torch.arange(k.shape[2], device=k.device) > lengths[:, None]
+    weights = functional.softmax(scores.masked_fill(future[:, None], -torch.inf), dim=-1)
+    short = max(0, width - weights.shape[2])  # the slot holds fewer positions
+    return functional.pad(weights[:, :, :width], (0, short))
+
+
+def record_prompts(batch: Prefill, queries: Queries, cache: Tensor) -> None:
+    """Append the attention of a part of some prompts to every watched request's `attention`.
+
+    Args:
+        batch: the part that was just computed.
+        queries: the queries of all layers.
+        cache: (layers, 2, slots, H, P, D), with the keys of the part written.
+    """
     for row, (request, slot) in enumerate(zip(batch.requests, batch.slots, strict=True)):
-        watch = request.watch
-        if watch is None or request.cached + batch.length <= watch.first:
+        watch, start, length = request.watch, batch.starts[row], batch.lengths[row]
+        if watch is None or start + length <= watch.first:
             continue
         of_heads = [
-            _weights(queries[layer][row, head], cache[layer, 0, slot, head], request.cached, watch)
+            _weights(queries[layer][row, head, :length], cache[layer, 0, slot, head], start, watch)
             for layer, head in watch.heads
         ]
-        watched.append((request, torch.stack(of_heads)))
-    on_host = _to_host([weights for _, weights in watched])
-    for (request, _), array in zip(watched, on_host, strict=True):
-        request.attention.append(array)
+        request.attention.append(torch.stack(of_heads).cpu().numpy())
 
 
 def _weights(queries: Tensor, keys: Tensor, start: int, watch: Watch) -> Tensor:
@@ -62,13 +110,3 @@ def _weights(queries: Tensor, keys: Tensor, start: int, watch: Watch) -> Tensor:
         future = torch.ones_like(scores, dtype=torch.bool).triu(start + skipped + 1)
         scores = scores.masked_fill(future, -torch.inf)
     return functional.softmax(scores, dim=-1)[:, : watch.width]
-
-
-def _to_host(tensors: Sequence[Tensor]) -> list[NDArray[np.float32]]:
-    """Copy several tensors to the host in one transfer."""
-    if not tensors:
-        return []
-    flat = torch.cat([tensor.flatten() for tensor in tensors]).cpu().numpy()
-    ends = np.cumsum([tensor.numel() for tensor in tensors])
-    parts = np.split(flat, ends[:-1])
-    return [part.reshape(tensor.shape) for part, tensor in zip(parts, tensors, strict=True)]

@@ -1,25 +1,29 @@
-"""The engine's loop: schedule a batch, run it, record its tokens, wake the consumers.
+"""The engine's loop: plan a batch, launch it, read the tokens of the one before, wake consumers.
 
-Only the event loop touches the scheduler, and only the worker thread touches the runner, so there
-are no locks. While the worker runs a batch, only the worker changes its requests (except their
-state). Consumers read published tokens only.
+Only the event loop touches the scheduler and the requests' tokens, and only the worker thread
+touches the runner, so there are no locks.
 
-The worker keeps a batch of decodes for several steps while no request has tokens to report: waking
-a thread costs more than a step of a small model. A request that is added or removed ends this after
-the current step. A request holds a lease of the model from before it is added until it has ended.
+A GPU has two batches in flight: the next one is planned and launched before the last one's tokens
+are read and handed on. A request that is added or removed therefore takes effect at the next
+launch. On a CPU a batch has ended when it is launched. A burst ends there after the current step
+when a request is added or removed. A request holds a lease of the model from before it is added
+until it has ended.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
+from barkserve.engine.batch import Batch
 from barkserve.engine.device_residency import DeviceResidency
+from barkserve.engine.limits import Limits
 from barkserve.engine.model_thread import ModelThread
 from barkserve.engine.request import Request, State
-from barkserve.engine.scheduler import Batch, Scheduler
+from barkserve.engine.scheduler import Scheduler
 from barkserve.errors import ModelExecutionFailed, ReplicaFailed
 from barkserve.request_id import running_for
 
@@ -31,10 +35,41 @@ _PAUSE_S = 0.1  # after an internal error: health checks and stop() must get the
 class Runner(Protocol):
     """What the engine needs of a model. ModelRunner implements it; tests use a fake."""
 
-    slots: int
+    @property
+    def limits(self) -> Limits:
+        """The limits of the model."""
 
-    def run(self, batch: Batch) -> list[int]:
-        """Append every request's pending positions to its slot and draw one token each."""
+    def launch(self, batch: Batch, proceed: Callable[[], bool]) -> Any:
+        """Start to compute a batch after those launched before.
+
+        Args:
+            batch: the batch.
+            proceed: called between two steps that the host waits for; False ends the burst.
+
+        Returns:
+            What `collect` takes.
+        """
+
+    def collect(self, flight: Any) -> list[list[int]]:
+        """Wait for a launched batch; return the tokens that each of its requests drew."""
+
+
+@dataclass(frozen=True)
+class _Flight:
+    """A batch in flight."""
+
+    batch: Batch
+    launched_at: float
+    handle: Any
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """A batch that has ended."""
+
+    batch: Batch
+    launched_at: float
+    tokens: list[list[int]]
 
 
 @dataclass(eq=False)
@@ -52,7 +87,6 @@ class Engine:
 
     Args:
         runner: the model.
-        prefill_positions: most positions in a step of several prompts.
         thread: the worker thread.
         residency: whether the model is on its device; None: always.
 
@@ -63,14 +97,16 @@ class Engine:
     def __init__(
         self,
         runner: Runner,
-        prefill_positions: int = 1,
         thread: ModelThread | None = None,
         residency: DeviceResidency | None = None,
     ) -> None:
         self._runner = runner
         self._residency = residency or DeviceResidency()
-        self._scheduler = Scheduler(runner.slots, prefill_positions)
-        self._changed = False  # requests were added or removed since the batch was started
+        self._scheduler = Scheduler(runner.limits)
+        self._changed = False  # requests were added or removed since the last launch
+        self._flights: deque[_Flight] = deque()  # the worker thread's, while it works
+        self._current: Batch | None = None  # what the worker thread launches or collects
+        self._ended_at = 0.0  # the last batch
         self._consumers: dict[Request, _Consumer] = {}
         self._work = asyncio.Event()
         self._thread = thread or ModelThread()
@@ -80,7 +116,7 @@ class Engine:
     @property
     def slots(self) -> int:
         """Number of slots in the cache."""
-        return self._runner.slots
+        return self._runner.limits.slots
 
     @property
     def free_slots(self) -> int:
@@ -105,10 +141,10 @@ class Engine:
     async def start(self) -> None:
         """Start to run requests."""
         await self._residency.start(self._thread.run, self._scheduler.release_held)
-        self._loop_task = asyncio.create_task(self._steps(), name="engine steps")
+        self._loop_task = asyncio.create_task(self._turns(), name="engine turns")
 
     async def stop(self) -> None:
-        """Finish the current step and stop."""
+        """Finish the current batch and stop."""
         if self._loop_task is not None:
             self._loop_task.cancel()
             await asyncio.gather(self._loop_task, return_exceptions=True)
@@ -122,14 +158,13 @@ class Engine:
     async def generate(self, request: Request) -> AsyncGenerator[list[int], None]:
         """Run a request.
 
-        Closing the generator early aborts the request within one step.
+        Closing the generator early aborts the request at the next batch.
 
         Yields:
-            The tokens drawn since the last yield: at least request.report_every, fewer only at the
-            end, never none.
+            Tokens in order: a multiple of request.report_every, any number at the end, never none.
 
         Raises:
-            ModelExecutionFailed: a step of this request failed, or the model could not be reloaded.
+            ModelExecutionFailed: a batch of this request failed, or reloading the model did.
         """
         consumer = _Consumer()
         async with self._residency.lease():
@@ -137,8 +172,10 @@ class Engine:
             try:
                 while True:
                     ended = request.state not in (State.WAITING, State.RUNNING)
-                    tokens = request.tokens[consumer.sent : request.published]
-                    if len(tokens) >= (1 if ended else request.report_every):
+                    tokens = request.tokens[consumer.sent :]
+                    if not ended:
+                        del tokens[len(tokens) - len(tokens) % request.report_every :]
+                    if tokens:
                         consumer.sent += len(tokens)
                         yield tokens
                     elif consumer.error is not None:
@@ -167,55 +204,73 @@ class Engine:
             self._scheduler.abort(request)
             self._changed = True
 
-    async def _steps(self) -> None:
+    async def _turns(self) -> None:
         while True:
             try:
                 batch = self._scheduler.next_batch()
-                if batch is None:
+                if batch is None and not self._flights:
                     self._work.clear()
                     await self._work.wait()
                 else:
-                    await self._step(batch)
+                    await self._turn(batch)
             except Exception as error:  # a bug; without this loop all consumers would wait forever
                 with running_for(request.request_id for request in self._consumers):
                     _log.exception("internal error in the engine; all its streams end")
                 self._fail_all(error)
                 await asyncio.sleep(_PAUSE_S)
 
-    async def _step(self, batch: Batch) -> None:
-        with running_for(request.request_id for request in batch.requests):
-            await self._run_step(batch)
-
-    async def _run_step(self, batch: Batch) -> None:
-        started = time.perf_counter()
-        self._record_queue_time(batch, started)
-        steps = self._scheduler.steps_to_report(batch)
+    async def _turn(self, batch: Batch | None) -> None:
+        """Launch a batch, if any, and hand on the tokens of the oldest one that must end."""
+        if batch is not None:
+            self._record_queue_time(batch)
         self._changed = False
-        try:
-            await self._thread.run(self._run, batch, steps)
-        except Exception as error:
-            _log.exception("a step of %d requests failed", len(batch.requests))
-            self._fail(batch, error)
-            return
-        elapsed = time.perf_counter() - started
+        named = batch or self._flights[0].batch
+        with running_for(request.request_id for request in named.requests):
+            try:
+                outcome = await self._thread.run(self._work_on, batch)
+            except Exception as error:
+                failed = self._current or named
+                _log.exception("a batch of %d requests failed", len(failed.requests))
+                self._fail(failed, error)
+                return
+        if outcome is not None:
+            self._hand_on(outcome)
+
+    def _work_on(self, batch: Batch | None) -> _Outcome | None:
+        """Launch and collect in the worker thread."""
+        self._current = batch
+        if batch is not None:
+            launched_at = time.perf_counter()
+            handle = self._runner.launch(batch, self._proceed)
+            self._flights.append(_Flight(batch, launched_at, handle))
+            if len(self._flights) < self._runner.limits.in_flight:
+                return None
+        flight = self._flights.popleft()
+        self._current = flight.batch
+        tokens = self._runner.collect(flight.handle)
+        return _Outcome(flight.batch, flight.launched_at, tokens)
+
+    def _proceed(self) -> bool:
+        """Whether a burst goes on, after one of its steps. Called in the worker thread."""
+        self._thread.note_step()
+        return not self._changed
+
+    def _hand_on(self, outcome: _Outcome) -> None:
+        now = time.perf_counter()
+        elapsed = now - max(outcome.launched_at, self._ended_at)
+        self._ended_at = now
         self.busy_s += elapsed
-        for request in self._scheduler.finish_step(batch, elapsed):
+        for request in self._scheduler.finish_batch(outcome.batch, outcome.tokens, elapsed):
             request.compute_s += elapsed
             consumer = self._consumers[request]
             reportable = len(request.tokens) >= consumer.sent + request.report_every
             if request.state is not State.RUNNING or reportable:
                 consumer.wake.set()
 
-    def _run(self, batch: Batch, steps: int) -> None:
-        """Run up to `steps` steps in the worker thread."""
-        for _ in range(steps):
-            if not batch.record(self._runner.run(batch)) or self._changed:
-                return
-            self._thread.note_step()
-
-    def _record_queue_time(self, batch: Batch, now: float) -> None:
+    def _record_queue_time(self, batch: Batch) -> None:
+        now = time.perf_counter()
         for request in batch.requests:
-            if request.compute_s == 0.0 and request in self._consumers:
+            if request.launched <= 1 and not request.queue_s and request in self._consumers:
                 request.queue_s = now - self._consumers[request].added_at
 
     def _fail_all(self, error: Exception) -> None:
@@ -226,6 +281,6 @@ class Engine:
             consumer.wake.set()
 
     def _fail(self, batch: Batch, error: Exception) -> None:
-        for request in self._scheduler.fail_step(batch):
+        for request in self._scheduler.fail_batch(batch):
             self._consumers[request].error = error
             self._consumers[request].wake.set()

@@ -1,5 +1,6 @@
 """One run of an autoregressive model: its prompt, its sampling, and its progress."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -77,7 +78,7 @@ class Request:
     max_tokens: int
     sampling: SamplingParams
     uniforms: NDArray[np.float32]
-    heads: tuple[int, ...] = (0,)
+    heads: range = range(1)
     stop_token: int | None = None
     continues: "Request | None" = None
     report_every: int = 1
@@ -87,34 +88,34 @@ class Request:
 
     request_id: str = field(default_factory=current_request_id, init=False)  # for the log
 
-    # Set by the scheduler.
+    # Set by the scheduler. Work counts as launched when it is planned, before it has ended.
     arrived_at: float = field(default=0.0, init=False)
     state: State = field(default=State.WAITING, init=False)
     slot: int | None = field(default=None, init=False)
-    cached: int = field(default=0, init=False)  # positions in the slot
-    tokens: list[int] = field(default_factory=list, init=False)
+    computed: int = field(default=0, init=False)  # launched positions of the prompt
+    launched: int = field(default=0, init=False)  # draws
+    tokens: list[int] = field(default_factory=list, init=False)  # of bursts that have ended
     stopped: bool = field(default=False, init=False)  # the stop token was drawn
-    published: int = field(default=0, init=False)  # tokens of finished steps, which may be read
 
-    # Set by the runner: (heads, positions, width) float32 of each step.
+    # Set by the runner: (heads, positions, width) float32 of each burst or part of the prompt.
     attention: list[NDArray[np.float32]] = field(default_factory=list, init=False)
 
     # Set by the engine.
     queue_s: float = field(default=0.0, init=False)
     compute_s: float = field(default=0.0, init=False)
 
-    def record(self, token: int, positions: int) -> None:
-        """Record a step that appended positions to the slot and drew a token."""
-        self.cached += positions
-        self.stopped = token == self.stop_token
-        if not self.stopped:
-            self.tokens.append(token)
+    def record(self, tokens: Sequence[int], now: float) -> None:
+        """Add drawn tokens, of which only the last can be the stop token.
 
-    def publish(self, now: float) -> None:
-        """Make all recorded tokens readable, and count them as played audio."""
+        Args:
+            tokens: the tokens, in order.
+            now: monotonic time, s, at which they count as played audio.
+        """
+        self.stopped = bool(tokens) and tokens[-1] == self.stop_token
+        added = tokens[:-1] if self.stopped else tokens
+        self.tokens.extend(added)
         if self.playback is not None:
-            self.playback.publish(len(self.tokens) - self.published, now)
-        self.published = len(self.tokens)
+            self.playback.publish(len(added), now)
 
     @property
     def complete(self) -> bool:
@@ -122,35 +123,32 @@ class Request:
         return self.stopped or len(self.tokens) >= self.max_tokens
 
     @property
-    def steps_to_report(self) -> int:
-        """Number of steps until tokens are reported or the request is complete, at least 1."""
-        to_report = self.report_every - len(self.tokens) % self.report_every
-        return max(1, min(to_report, self.max_tokens - len(self.tokens)))
+    def cached(self) -> int:
+        """Positions in the slot of a finished request. The last token is not fed back."""
+        return len(self.prompt) + len(self.tokens) - (0 if self.stopped else 1)
+
+    @property
+    def draws_left(self) -> int:
+        """Number of draws that are not launched."""
+        return self.max_tokens - self.launched
+
+    @property
+    def draws_to_report(self) -> int:
+        """Number of draws, not launched, until tokens are reported, at least 1."""
+        to_report = self.report_every - self.launched % self.report_every
+        return max(1, min(to_report, self.draws_left))
+
+    @property
+    def decodes(self) -> bool:
+        """Whether the next position is one token, which a burst can feed.
+
+        A prompt that misses only its last position is decoded, too, if that has one id.
+        """
+        if self.launched or self.computed < len(self.prompt) - 1:
+            return self.launched > 0
+        return not (self.prompt[-1, 1:] >= 0).any()
 
     @property
     def underrun_at(self) -> float | None:
         """When the stream's player underruns; None before its first output."""
         return None if self.playback is None else self.playback.underrun_at
-
-    def pending(self) -> NDArray[np.int64]:
-        """Return the positions to compute before the next token can be drawn, (n, C)."""
-        if self.cached < len(self.prompt):
-            return self.prompt[self.cached :]
-        ids = np.full((1, self.prompt.shape[1]), -1, dtype=np.int64)
-        ids[0, 0] = self.tokens[-1]
-        return ids
-
-    @property
-    def pending_count(self) -> int:
-        """len(pending()), without building the array."""
-        return max(1, len(self.prompt) - self.cached)
-
-    @property
-    def next_head(self) -> int:
-        """The head that chooses the next token."""
-        return self.heads[len(self.tokens) % len(self.heads)]
-
-    @property
-    def next_uniform(self) -> float:
-        """The random number of the next token."""
-        return float(self.uniforms[len(self.tokens)])

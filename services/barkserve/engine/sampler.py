@@ -5,7 +5,7 @@ token is drawn by inverting the cumulative distribution at a given uniform numbe
 replayed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -14,90 +14,119 @@ from torch.nn import functional
 
 from barkserve.engine.request import SamplingParams
 
+NO_MIN_EOS_P = 2.0
+"""A probability that is never exceeded."""
+
+CAPTURED_TOP_K = 64
+"""Captured graphs choose among this many best tokens, or sort all of them."""
+
 
 @dataclass(frozen=True)
-class SamplingBatch:
-    """Sampling parameters of B rows as (B, 1) tensors, and which warpers any row needs."""
+class Warpers:
+    """What any row of a batch needs. Only that is computed.
+
+    Attributes:
+        drawn: some rows draw.
+        greedy: some rows are greedy.
+        largest_k: the largest top_k; 0: no row has one.
+        top_p: some rows have one below 1.
+        min_eos_p: some rows have one.
+    """
+
+    drawn: bool
+    greedy: bool
+    largest_k: int
+    top_p: bool
+    min_eos_p: bool
+
+    @classmethod
+    def for_rows(cls, rows: Iterable[SamplingParams]) -> "Warpers":
+        """Find out what these rows need."""
+        each = tuple(rows)
+        return cls(
+            drawn=not all(row.greedy for row in each),
+            greedy=any(row.greedy for row in each),
+            largest_k=max(row.top_k for row in each),
+            top_p=any(row.top_p < 1.0 for row in each),
+            min_eos_p=any(row.min_eos_p is not None for row in each),
+        )
+
+    def captured(self, columns: int, stops: bool) -> "Warpers":
+        """Return the one of `all_captured` that serves these rows."""
+        return all_captured(columns, stops)[self.top_p or self.largest_k > CAPTURED_TOP_K]
+
+
+def all_captured(columns: int, stops: bool) -> tuple[Warpers, Warpers]:
+    """Return the warpers of captured graphs: for usual sampling, and for any.
+
+    Args:
+        columns: number of tokens to choose from.
+        stops: whether requests have a stop token.
+    """
+    usual = Warpers(True, True, min(CAPTURED_TOP_K, columns), top_p=False, min_eos_p=stops)
+    return usual, Warpers(True, True, columns, top_p=True, min_eos_p=stops)
+
+
+@dataclass(frozen=True)
+class RowSampling:
+    """Sampling parameters of B rows on the device, each (B, 1).
+
+    Attributes:
+        temperature: float32.
+        greedy: bool.
+        top_k: int64.
+        top_p: float32.
+        min_eos_p: float32, NO_MIN_EOS_P if unset.
+        stop: int64, column of the stop token.
+    """
 
     temperature: Tensor
     greedy: Tensor
     top_k: Tensor
     top_p: Tensor
-    min_eos_p: Tensor  # 2.0 if unset: never exceeded
-    uniforms: Tensor
-    all_greedy: bool
-    largest_k: int
-    any_top_p: bool
-    any_min_eos_p: bool
-
-    @classmethod
-    def from_params(
-        cls, rows: Sequence[SamplingParams], uniforms: Sequence[float], device: torch.device
-    ) -> "SamplingBatch":
-        """Gather the rows' parameters in one transfer to the device."""
-        table = torch.tensor(
-            [
-                (
-                    row.temperature,
-                    float(row.greedy),
-                    float(row.top_k),
-                    row.top_p,
-                    2.0 if row.min_eos_p is None else row.min_eos_p,
-                    uniform,
-                )
-                for row, uniform in zip(rows, uniforms, strict=True)
-            ],
-            dtype=torch.float32,
-            pin_memory=device.type == "cuda",
-        ).to(device, non_blocking=True)
-        temperature, greedy, top_k, top_p, min_eos_p, draws = table.T.unsqueeze(-1)
-        return cls(
-            temperature=temperature,
-            greedy=greedy.bool(),
-            top_k=top_k.long(),
-            top_p=top_p,
-            min_eos_p=min_eos_p,
-            uniforms=draws,
-            all_greedy=all(row.greedy for row in rows),
-            largest_k=max(row.top_k for row in rows),
-            any_top_p=any(row.top_p < 1.0 for row in rows),
-            any_min_eos_p=any(row.min_eos_p is not None for row in rows),
-        )
+    min_eos_p: Tensor
+    stop: Tensor
 
 
-def sample(logits: Tensor, params: SamplingBatch, stop_index: int | None) -> Tensor:
+def sample(logits: Tensor, uniforms: Tensor, rows: RowSampling, warpers: Warpers) -> Tensor:
     """Choose one column per row.
 
     Args:
         logits: (B, V) float32, of the tokens to choose from.
-        params: how each row chooses.
-        stop_index: column of the stop token, for min_eos_p; None: no stop token.
+        uniforms: (B, 1) float32 in [0, 1).
+        rows: how each row chooses.
+        warpers: what any of these rows needs.
 
     Returns:
         (B,) int64 columns.
     """
-    if params.any_min_eos_p and stop_index is not None:
-        logits = prioritize_stop(logits, params.min_eos_p, stop_index)
-    best = logits.argmax(dim=-1)
-    if params.all_greedy:
-        return best
-    scores = logits / params.temperature
-    if params.largest_k > 0:
-        scores = keep_top_k(scores, params.top_k, params.largest_k)
-    if params.any_top_p:
-        scores = keep_top_p(scores, params.top_p)
-    drawn = draw(functional.softmax(scores, dim=-1), params.uniforms)
-    return torch.where(params.greedy[:, 0], best, drawn)
+    if warpers.min_eos_p:
+        logits = prioritize_stop(logits, rows.min_eos_p, rows.stop)
+    if not warpers.drawn:
+        return logits.argmax(dim=-1)
+    scores = logits / rows.temperature
+    if warpers.largest_k > 0:
+        scores = keep_top_k(scores, rows.top_k, warpers.largest_k)
+    if warpers.top_p:
+        scores = keep_top_p(scores, rows.top_p)
+    drawn = draw(functional.softmax(scores, dim=-1), uniforms)
+    if not warpers.greedy:
+        return drawn
+    return torch.where(rows.greedy[:, 0], logits.argmax(dim=-1), drawn)
 
 
-def prioritize_stop(logits: Tensor, min_eos_p: Tensor, stop_index: int) -> Tensor:
-    """Keep only the stop token in rows where its probability exceeds min_eos_p (B, 1).
+def prioritize_stop(logits: Tensor, min_eos_p: Tensor, stop: Tensor) -> Tensor:
+    """Keep only the stop token in rows where its probability exceeds min_eos_p.
 
     Source: transformers BarkEosPrioritizerLogitsProcessor.
+
+    Args:
+        logits: (B, V) float32.
+        min_eos_p: (B, 1) float32.
+        stop: (B, 1) int64, column of the stop token.
     """
-    probability = functional.softmax(logits, dim=-1)[:, stop_index, None]
-    only_stop = torch.full_like(logits, -torch.inf)
-    only_stop[:, stop_index] = logits[:, stop_index]
+    probability = functional.softmax(logits, dim=-1).gather(1, stop)
+    only_stop = torch.full_like(logits, -torch.inf).scatter(1, stop, logits.gather(1, stop))
     return torch.where(probability > min_eos_p, only_stop, logits)
 
 

@@ -1,82 +1,49 @@
-"""Decides which requests run next: admits, batches, finishes and aborts them.
+"""Decides what the model computes next: admits, batches, finishes and aborts requests.
 
 The policy is earliest playback deadline first. A stream's deadline is when its player underruns,
 estimated from this stage's own output (see playback.py). A stream without output is due
 FIRST_AUDIO_S after its arrival. New streams therefore start in order of arrival and wait only for
 streams that would underrun before that.
 
-Decodes run in one batch, because leaving out a request saves almost no time. Prefills run between
-decodes: the most urgent prompt, together with others of the same length. Two prefills follow each
-other only while every decoding stream has more audio buffered than the next prefill takes.
-Otherwise prefills and decodes alternate, and neither starves.
+Decodes run in one burst, because leaving out a request saves almost no time. Parts of prompts run
+between bursts: the most urgent one, together with others of about the same length. Two prefills
+follow each other only while every decoding stream has more audio buffered than the next prefill
+takes. Otherwise prefills and bursts alternate, and neither starves.
+
+A batch can be planned before the batch before it has ended. It then contains requests that have
+already drawn their stop token. The device does not run them.
 """
 
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
+from barkserve.engine.batch import Batch, Burst, Prefill
+from barkserve.engine.burst_length import burst_length
 from barkserve.engine.kv_cache import SlotTable
+from barkserve.engine.limits import Limits
 from barkserve.engine.playback import FIRST_AUDIO_S
 from barkserve.engine.request import Request, State
 
-_PREFILL_DECAY = 0.8  # of the estimated prefill time, per prefill
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Requests that run one step together. Each appends the same number of positions to its slot.
-
-    Attributes:
-        requests: the requests.
-        slots: their slots. An abort during the step clears a request's own `slot`, not this one.
-        length: positions that each request appends.
-    """
-
-    requests: tuple[Request, ...]
-    slots: tuple[int, ...]
-    length: int
-
-    @classmethod
-    def from_requests(cls, requests: Iterable[Request], length: int) -> "Batch":
-        """Make a batch of requests that all have a slot."""
-        running = tuple(requests)
-        slots = tuple(request.slot for request in running if request.slot is not None)
-        assert len(slots) == len(running)
-        return cls(running, slots, length)
-
-    def record(self, tokens: list[int]) -> bool:
-        """Record the tokens of a step. Changes the requests only.
-
-        Returns:
-            Whether the same batch can run another step: no request is complete or aborted.
-        """
-        repeatable = True
-        for request, token in zip(self.requests, tokens, strict=True):
-            if request.state is State.RUNNING:
-                request.record(token, self.length)
-            repeatable = repeatable and request.state is State.RUNNING and not request.complete
-        return repeatable
+_DECAY = 0.8  # of an estimated duration, per batch
 
 
 class Scheduler:
-    """Continuous batching: requests join and leave between steps.
+    """Continuous batching: requests join and leave between batches.
 
     Args:
-        slots: number of requests that can run at once.
-        prefill_positions: most positions in a prefill of several prompts.
+        limits: of the runner.
         clock: monotonic time, s.
     """
 
-    def __init__(
-        self, slots: int, prefill_positions: int = 1, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._slots = SlotTable(slots)
+    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limits = limits
+        self._slots = SlotTable(limits.slots)
         self._waiting: list[Request] = []
         self._running: list[Request] = []
-        self._prefill_positions = prefill_positions
         self._clock = clock
-        self._prefilled = False  # the last step was a prefill
+        self._prefilled = False  # the last batch was a prefill
         self._prefill_s = 0.0  # estimated duration of a prefill
+        self._step_s = 0.0  # estimated duration of a decode step
 
     @property
     def waiting(self) -> int:
@@ -99,55 +66,55 @@ class Scheduler:
         self._waiting.append(request)
 
     def next_batch(self) -> Batch | None:
-        """Choose the requests of the next step; None if there are none."""
+        """Plan the next batch and count it as launched; None if there is nothing to launch."""
         self._admit()
-        prefills = [request for request in self._running if request.pending_count > 1]
-        decodes = [request for request in self._running if request.pending_count == 1]
+        prefills, decodes = list[Request](), list[Request]()
+        for request in self._running:
+            if request.draws_left > 0:
+                (decodes if request.decodes else prefills).append(request)
         if prefills and (not decodes or self._may_prefill(decodes)):
             self._prefilled = True
             return self._prefill(prefills)
         self._prefilled = False
-        return Batch.from_requests(decodes, 1) if decodes else None
+        if not decodes:
+            return None
+        steps = burst_length(decodes, self._clock(), self._step_s, self._limits.steps)
+        return Burst.launch(decodes, steps)
 
-    def steps_to_report(self, batch: Batch) -> int:
-        """Return how many steps of this batch can run without the scheduler.
-
-        That is until the first of its requests has tokens to report or is complete.
-        """
-        if batch.length > 1 or len(batch.requests) < len(self._running):
-            return 1
-        return min(request.steps_to_report for request in batch.requests)
-
-    def finish_step(self, batch: Batch, elapsed: float) -> list[Request]:
-        """Publish the tokens of recorded steps and finish the requests that are complete.
+    def finish_batch(
+        self, batch: Batch, tokens: Sequence[Sequence[int]], elapsed: float
+    ) -> list[Request]:
+        """Record the tokens of a batch and finish the requests that are complete.
 
         Args:
-            batch: the batch that ran.
-            elapsed: duration of its steps, s.
+            batch: the batch that has ended.
+            tokens: the tokens that each request drew, the stop token included.
+            elapsed: duration of the batch, s.
 
         Returns:
-            The requests with new tokens or a new state, without those aborted meanwhile.
+            The requests of the batch, without those aborted or finished meanwhile.
         """
-        if batch.length > 1:
-            self._prefill_s = max(elapsed, _PREFILL_DECAY * self._prefill_s)
-        alive = [request for request in batch.requests if request.state is State.RUNNING]
+        self._estimate(batch, tokens, elapsed)
         now = self._clock()
-        for request in alive:
-            request.publish(now)
-            if request.complete:
-                self._finish(request)
+        alive = list[Request]()
+        for request, drawn, planned in zip(batch.requests, tokens, batch.draws, strict=True):
+            if request.state is State.RUNNING:
+                alive.append(request)
+                request.record(drawn, now)
+                if request.complete:
+                    self._finish(request)
+                else:  # a burst on a CPU can end early
+                    request.launched -= planned - len(drawn)
         return alive
 
-    def fail_step(self, batch: Batch) -> list[Request]:
-        """Abort all requests of a batch after a step failed; publish the steps before it.
+    def fail_batch(self, batch: Batch) -> list[Request]:
+        """Abort all requests of a batch that failed.
 
         Returns:
-            The aborted requests, without those aborted meanwhile.
+            The aborted requests, without those aborted or finished meanwhile.
         """
         alive = [request for request in batch.requests if request.state is State.RUNNING]
-        now = self._clock()
         for request in alive:
-            request.publish(now)
             self.abort(request)
         return alive
 
@@ -178,19 +145,40 @@ class Scheduler:
             return False
         return min(at for at in underruns if at is not None) - self._clock() > self._prefill_s
 
-    def _prefill(self, prefills: list[Request]) -> Batch:
+    def _prefill(self, prefills: list[Request]) -> Prefill:
+        """Plan the next part of the most urgent prompt, and of others that fit to it."""
         urgent = sorted(prefills, key=_deadline)
-        length = urgent[0].pending_count
-        count = max(1, self._prefill_positions // length)
-        alike = [request for request in urgent if request.pending_count == length]
-        return Batch.from_requests(alike[:count], length)
+        portion = self._limits.portion or max(map(_missing, urgent))
+        length, last = min(portion, _missing(urgent[0])), _missing(urgent[0]) <= portion
+        alike = [
+            request
+            for request in urgent
+            if self._alike(min(portion, _missing(request)), length)
+            and (_missing(request) <= portion) == last
+        ]
+        count = max(
+            1, self._limits.prompt_positions // (portion if self._limits.padded else length)
+        )
+        return Prefill.launch(alike[:count], portion)
+
+    def _alike(self, length: int, other: int) -> bool:
+        """Whether parts of these lengths can run together."""
+        return self._limits.padded or length == other
+
+    def _estimate(self, batch: Batch, tokens: Sequence[Sequence[int]], elapsed: float) -> None:
+        if isinstance(batch, Burst):
+            steps = max(map(len, tokens))
+            if steps:
+                self._step_s = max(elapsed / steps, _DECAY * self._step_s)
+        else:
+            self._prefill_s = max(elapsed, _DECAY * self._prefill_s)
 
     def _admit(self) -> None:
         for request in sorted(self._waiting, key=_deadline):
             before = request.continues
             slot = None if before is None else self._slots.take_over(before)
             if slot is not None and before is not None:
-                request.cached = before.cached
+                request.computed = before.cached
             else:
                 slot = self._slots.take()
             if slot is None:
@@ -208,6 +196,11 @@ class Scheduler:
             self._slots.hold(request)
         else:
             self._slots.free(request)
+
+
+def _missing(request: Request) -> int:
+    """Number of positions of the prompt that are not launched."""
+    return len(request.prompt) - request.computed
 
 
 def _deadline(request: Request) -> float:
