@@ -33,6 +33,7 @@ from barkserve.engine.batcher import Batcher
 from barkserve.engine.engine import Engine
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.request import SamplingParams
+from barkserve.fine.chunk_planner import ChunkPlanner
 from barkserve.fine.filler import Filler
 from barkserve.fine.generator import FineGenerator, FineRequest, FineRun
 from barkserve.fine.windows import ChunkPlan
@@ -50,15 +51,20 @@ from training.evaluate.recognizer import Recognizer
 from training.evaluate.word_errors import edits, words
 
 LOOKAHEADS = (0, 4, 8, 16, 32)
+MAX_CHUNK_FRAMES = 128  # bark-mini's window
 Codes = NDArray[np.int64]
 
 
 def chunks(lookahead: int) -> ChunkPlan:
     """Return the chunks of `barkserve fine` with default options but for the look-ahead."""
     options = FineOptions()
-    return ChunkPlan(
-        options.first_chunk_frames, options.chunk_growth, options.max_chunk_frames, lookahead
-    )
+    return ChunkPlanner(
+        options.first_chunk_frames,
+        options.chunk_growth,
+        options.max_chunk_frames,
+        lookahead,
+        MAX_CHUNK_FRAMES,
+    ).plan
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from barkserve.coarse.servicer import CoarseServicer
 from barkserve.config.process import ServiceOptions
 from barkserve.engine.batcher import Batcher
 from barkserve.engine.engine import Engine
+from barkserve.fine.chunk_planner import ChunkPlanner
 from barkserve.fine.generator import FineGenerator
 from barkserve.fine.servicer import FineServicer
-from barkserve.fine.windows import ChunkPlan
 from barkserve.semantic.alignment_head import AlignmentHeadFinder
 from barkserve.semantic.generator import SemanticGenerator, semantic_head
 from barkserve.semantic.servicer import SemanticServicer
@@ -35,7 +35,8 @@ from benchmarks.scaling.slow_model import (
 )
 
 SLOTS = 16
-CHUNKS = ChunkPlan(8, 1.25, 10, 3)
+MAX_CHUNK_FRAMES = 10
+PLANNER = ChunkPlanner(8, 1.25, MAX_CHUNK_FRAMES, 3, MAX_CHUNK_FRAMES)
 DRAIN_S = 30.0
 
 
@@ -49,10 +50,10 @@ def build(stage: str, folder: CheckpointFolder, metrics: Metrics) -> Service:
 
 def _fine(folder: CheckpointFolder, admission: Admission, metrics: Metrics) -> Service:
     bark = folder.bark
-    window_s = step_seconds("fine", bark) * CHUNKS.most
+    window_s = step_seconds("fine", bark) * MAX_CHUNK_FRAMES
     batcher = Batcher(SlowFiller(window_s, bark.codebook_size).fill, 1)
     generator = FineGenerator(batcher, bark)
-    servicer = FineServicer(generator, bark, CHUNKS, admission, metrics)
+    servicer = FineServicer(generator, bark, PLANNER, admission, metrics)
     register = register_with(fine_pb2_grpc.add_FineServiceServicer_to_server, servicer)
     load = load_of(admission, batcher)
     return Service("barkserve.v1.fine", register, batcher.start, batcher.stop, load)

@@ -126,7 +126,7 @@ class Fine:
 
     def streamed(self, frames: AsyncIterator[Any]) -> AsyncIterator[Any]:
         """Yield codes while frames arrive, STREAMING."""
-        return self.generate(frames, fine.chunk_plan(self._options, self._parts.bark))
+        return self.generate(frames, self._parts.planner.plan)
 
     def generate(self, frames: AsyncIterator[Any], chunks: ChunkPlan | None) -> AsyncIterator[Any]:
         """Yield codes while frames arrive; EXACT if `chunks` is None."""

@@ -21,9 +21,9 @@ from barkserve.constants import STAGES
 from barkserve.engine.batcher import Batcher
 from barkserve.engine.engine import Engine
 from barkserve.engine.playback import Playback
+from barkserve.fine.chunk_planner import ChunkPlanner
 from barkserve.fine.generator import FineGenerator
 from barkserve.fine.servicer import FineServicer
-from barkserve.fine.windows import ChunkPlan
 from barkserve.semantic.alignment_head import AlignmentHeadFinder
 from barkserve.semantic.generator import SemanticGenerator, semantic_head
 from barkserve.semantic.prompt import build_prompt
@@ -88,8 +88,8 @@ class Fakes:
                 servicer = CoarseServicer(CoarseGenerator(engine, bark), bark, admission, metrics)
                 add = coarse_pb2_grpc.add_CoarseServiceServicer_to_server
             case "fine":
-                chunks, generator = ChunkPlan(5, 1.5, 9, 3), FineGenerator(batcher, bark)
-                servicer = FineServicer(generator, bark, chunks, admission, metrics)
+                planner, generator = ChunkPlanner(5, 1.5, 9, 3, 512), FineGenerator(batcher, bark)
+                servicer = FineServicer(generator, bark, planner, admission, metrics)
                 add = fine_pb2_grpc.add_FineServiceServicer_to_server
             case "codec":
                 servicer = CodecServicer(

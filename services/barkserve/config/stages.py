@@ -72,14 +72,19 @@ class FineOptions(StreamingOptions, StageOptions):
         22, "STREAMING: frames (1/75 s each) in the first chunk of an utterance", least=1
     )
     chunk_growth: float = option(
-        1.25,
+        0.0,
         "STREAMING: length of a chunk relative to the chunk before it; playback does not underrun "
         "while the real-time factor is below 1/growth; 1 keeps all chunks at the first one's "
-        "length",
+        "length; auto means 1.25 to 4, the more the longer a fill takes",
         least=1,
+        auto=True,
     )
     max_chunk_frames: int = option(
-        75, "STREAMING: most frames in a later chunk, limited by the model's window", least=1
+        0,
+        "STREAMING: most frames in a later chunk, limited by the model's window; auto means 75 to "
+        "512, the more the longer a fill takes",
+        least=1,
+        auto=True,
     )
     lookahead_frames: int = option(
         8, "STREAMING: frames to the right that the model sees before it decides a frame"

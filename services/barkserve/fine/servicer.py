@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barkserve.checkpoint.bark_config import BarkConfig, SamplingDefaults
+from barkserve.fine.chunk_planner import ChunkPlanner
 from barkserve.fine.generator import FineGenerator, FineRequest, FineRun
 from barkserve.fine.windows import ChunkPlan
 from barkserve.serving import convert
@@ -19,6 +20,7 @@ from barkserve.v1 import common_pb2, fine_pb2, fine_pb2_grpc
 Response = fine_pb2.FineServiceGenerateResponse
 
 MAX_LOOKAHEAD = 512
+MAX_GROWTH = 100
 
 
 class FineServicer(fine_pb2_grpc.FineServiceServicer):
@@ -28,14 +30,14 @@ class FineServicer(fine_pb2_grpc.FineServiceServicer):
         self,
         generator: FineGenerator,
         config: BarkConfig,
-        chunks: ChunkPlan,
+        planner: ChunkPlanner,
         admission: Admission,
         metrics: Metrics,
     ) -> None:
         self._generator = generator
         self._config = config
         self._frame_rate = config.codec.frame_rate
-        self._chunks = chunks
+        self._planner = planner
         self._admission = admission
         self._metrics = metrics
 
@@ -97,17 +99,35 @@ class FineServicer(fine_pb2_grpc.FineServiceServicer):
     def _chunk_plan(self, config: fine_pb2.FineConfig) -> ChunkPlan | None:
         if config.delivery_mode == common_pb2.DELIVERY_MODE_EXACT:
             return None
+        plan = self._planner.plan
+        if config.HasField("chunk_plan"):
+            plan = self._planner.checked(_chunk_plan(config.chunk_plan))
         if not config.HasField("lookahead_frames"):
-            return self._chunks
-        lookahead = config.lookahead_frames
-        convert.require(
-            0 <= lookahead <= MAX_LOOKAHEAD, "lookahead_frames", f"must be 0 to {MAX_LOOKAHEAD}"
-        )
-        return replace(self._chunks, lookahead=lookahead)
+            return plan
+        return replace(plan, lookahead=_lookahead(config.lookahead_frames, "lookahead_frames"))
 
     def _frames(self, values: Sequence[int], field: str) -> NDArray[np.int64]:
         books = self._config.fine_generation.n_fine_codebooks
         return convert.frames(values, books, self._config.codebook_size, field)
+
+
+def _chunk_plan(message: common_pb2.ChunkPlan) -> ChunkPlan:
+    convert.require(message.first_frames >= 1, "chunk_plan.first_frames", "must be at least 1")
+    convert.require(
+        1 <= message.growth <= MAX_GROWTH, "chunk_plan.growth", f"must be 1 to {MAX_GROWTH}"
+    )
+    convert.require(message.max_frames >= 1, "chunk_plan.max_frames", "must be at least 1")
+    return ChunkPlan(
+        message.first_frames,
+        message.growth,
+        message.max_frames,
+        _lookahead(message.lookahead_frames, "chunk_plan.lookahead_frames"),
+    )
+
+
+def _lookahead(frames: int, field: str) -> int:
+    convert.require(0 <= frames <= MAX_LOOKAHEAD, field, f"must be 0 to {MAX_LOOKAHEAD}")
+    return frames
 
 
 def _report(run: FineRun) -> common_pb2.StageReport:

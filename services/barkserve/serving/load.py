@@ -23,6 +23,10 @@ class Load:
         audio_seconds: audio made since the start.
         offloaded: 1 while the model is offloaded; the next stream waits until it is reloaded.
         draining: 1 while the replica accepts no further streams.
+        chunk_first: fine stage: the chunk plan that suits its speed, see `FinePlan`; 0 elsewhere.
+        chunk_growth: part of the plan.
+        chunk_most: part of the plan.
+        chunk_lookahead: part of the plan.
     """
 
     streams: float = 0
@@ -36,6 +40,10 @@ class Load:
     audio_seconds: float = 0
     offloaded: float = 0
     draining: float = 0
+    chunk_first: float = 0
+    chunk_growth: float = 0
+    chunk_most: float = 0
+    chunk_lookahead: float = 0
 
     @property
     def utilization(self) -> float:

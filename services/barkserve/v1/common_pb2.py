@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x62\x61rkserve/v1/common.proto\x12\x0c\x62\x61rkserve.v1\"T\n\rHistoryPrompt\x12\x17\n\x0fsemantic_prompt\x18\x01 \x03(\x05\x12\x15\n\rcoarse_prompt\x18\x02 \x03(\x05\x12\x13\n\x0b\x66ine_prompt\x18\x03 \x03(\x05\"\x90\x01\n\x08Sampling\x12\x18\n\x0btemperature\x18\x01 \x01(\x02H\x00\x88\x01\x01\x12\x12\n\x05top_k\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x12\n\x05top_p\x18\x03 \x01(\x02H\x02\x88\x01\x01\x12\x13\n\x06greedy\x18\x04 \x01(\x08H\x03\x88\x01\x01\x42\x0e\n\x0c_temperatureB\x08\n\x06_top_kB\x08\n\x06_top_pB\t\n\x07_greedy\"\x89\x01\n\x0bStageReport\x12\x14\n\x0coutput_count\x18\x01 \x01(\x03\x12\x10\n\x08queue_ms\x18\x02 \x01(\x01\x12\x12\n\ncompute_ms\x18\x03 \x01(\x01\x12\r\n\x05stage\x18\x04 \x01(\t\x12\x17\n\x0f\x66irst_output_ms\x18\x05 \x01(\x01\x12\x16\n\x0elast_output_ms\x18\x06 \x01(\x01*c\n\x0c\x44\x65liveryMode\x12\x1d\n\x19\x44\x45LIVERY_MODE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44\x45LIVERY_MODE_STREAMING\x10\x01\x12\x17\n\x13\x44\x45LIVERY_MODE_EXACT\x10\x02*\x97\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\x19\n\x15\x46INISH_REASON_SILENCE\x10\x03\x12\x1b\n\x17\x46INISH_REASON_CANCELLED\x10\x04\x42z\n\x16io.github.barkserve.v1B\x0b\x43ommonProtoP\x01ZBgithub.com/barkserve/barkserve/clients/go/barkserve/v1;barkservev1\xaa\x02\x0c\x42\x61rkserve.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x62\x61rkserve/v1/common.proto\x12\x0c\x62\x61rkserve.v1\"T\n\rHistoryPrompt\x12\x17\n\x0fsemantic_prompt\x18\x01 \x03(\x05\x12\x15\n\rcoarse_prompt\x18\x02 \x03(\x05\x12\x13\n\x0b\x66ine_prompt\x18\x03 \x03(\x05\"\x90\x01\n\x08Sampling\x12\x18\n\x0btemperature\x18\x01 \x01(\x02H\x00\x88\x01\x01\x12\x12\n\x05top_k\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x12\n\x05top_p\x18\x03 \x01(\x02H\x02\x88\x01\x01\x12\x13\n\x06greedy\x18\x04 \x01(\x08H\x03\x88\x01\x01\x42\x0e\n\x0c_temperatureB\x08\n\x06_top_kB\x08\n\x06_top_pB\t\n\x07_greedy\"_\n\tChunkPlan\x12\x14\n\x0c\x66irst_frames\x18\x01 \x01(\x05\x12\x0e\n\x06growth\x18\x02 \x01(\x01\x12\x12\n\nmax_frames\x18\x03 \x01(\x05\x12\x18\n\x10lookahead_frames\x18\x04 \x01(\x05\"\x89\x01\n\x0bStageReport\x12\x14\n\x0coutput_count\x18\x01 \x01(\x03\x12\x10\n\x08queue_ms\x18\x02 \x01(\x01\x12\x12\n\ncompute_ms\x18\x03 \x01(\x01\x12\r\n\x05stage\x18\x04 \x01(\t\x12\x17\n\x0f\x66irst_output_ms\x18\x05 \x01(\x01\x12\x16\n\x0elast_output_ms\x18\x06 \x01(\x01*c\n\x0c\x44\x65liveryMode\x12\x1d\n\x19\x44\x45LIVERY_MODE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x44\x45LIVERY_MODE_STREAMING\x10\x01\x12\x17\n\x13\x44\x45LIVERY_MODE_EXACT\x10\x02*\x97\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\x19\n\x15\x46INISH_REASON_SILENCE\x10\x03\x12\x1b\n\x17\x46INISH_REASON_CANCELLED\x10\x04\x42z\n\x16io.github.barkserve.v1B\x0b\x43ommonProtoP\x01ZBgithub.com/barkserve/barkserve/clients/go/barkserve/v1;barkservev1\xaa\x02\x0c\x42\x61rkserve.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,14 +32,16 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'barkserve.v1.common_pb2', _
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\026io.github.barkserve.v1B\013CommonProtoP\001ZBgithub.com/barkserve/barkserve/clients/go/barkserve/v1;barkservev1\252\002\014Barkserve.V1'
-  _globals['_DELIVERYMODE']._serialized_start=416
-  _globals['_DELIVERYMODE']._serialized_end=515
-  _globals['_FINISHREASON']._serialized_start=518
-  _globals['_FINISHREASON']._serialized_end=669
+  _globals['_DELIVERYMODE']._serialized_start=513
+  _globals['_DELIVERYMODE']._serialized_end=612
+  _globals['_FINISHREASON']._serialized_start=615
+  _globals['_FINISHREASON']._serialized_end=766
   _globals['_HISTORYPROMPT']._serialized_start=43
   _globals['_HISTORYPROMPT']._serialized_end=127
   _globals['_SAMPLING']._serialized_start=130
   _globals['_SAMPLING']._serialized_end=274
-  _globals['_STAGEREPORT']._serialized_start=277
-  _globals['_STAGEREPORT']._serialized_end=414
+  _globals['_CHUNKPLAN']._serialized_start=276
+  _globals['_CHUNKPLAN']._serialized_end=371
+  _globals['_STAGEREPORT']._serialized_start=374
+  _globals['_STAGEREPORT']._serialized_end=511
 # @@protoc_insertion_point(module_scope)

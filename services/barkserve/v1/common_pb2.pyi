@@ -50,6 +50,18 @@ class Sampling(_message.Message):
     greedy: bool
     def __init__(self, temperature: _Optional[float] = ..., top_k: _Optional[int] = ..., top_p: _Optional[float] = ..., greedy: bool = ...) -> None: ...
 
+class ChunkPlan(_message.Message):
+    __slots__ = ("first_frames", "growth", "max_frames", "lookahead_frames")
+    FIRST_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    GROWTH_FIELD_NUMBER: _ClassVar[int]
+    MAX_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    LOOKAHEAD_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    first_frames: int
+    growth: float
+    max_frames: int
+    lookahead_frames: int
+    def __init__(self, first_frames: _Optional[int] = ..., growth: _Optional[float] = ..., max_frames: _Optional[int] = ..., lookahead_frames: _Optional[int] = ...) -> None: ...
+
 class StageReport(_message.Message):
     __slots__ = ("output_count", "queue_ms", "compute_ms", "stage", "first_output_ms", "last_output_ms")
     OUTPUT_COUNT_FIELD_NUMBER: _ClassVar[int]

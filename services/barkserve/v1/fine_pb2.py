@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from barkserve.v1 import common_pb2 as barkserve_dot_v1_dot_common__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x62\x61rkserve/v1/fine.proto\x12\x0c\x62\x61rkserve.v1\x1a\x19\x62\x61rkserve/v1/common.proto\"\x80\x01\n\x1a\x46ineServiceGenerateRequest\x12*\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x18.barkserve.v1.FineConfigH\x00\x12+\n\x06\x63oarse\x18\x02 \x01(\x0b\x32\x19.barkserve.v1.CoarseInputH\x00\x42\t\n\x07request\"\x1c\n\x0b\x43oarseInput\x12\r\n\x05\x63odes\x18\x01 \x03(\x05\"\xe9\x01\n\nFineConfig\x12\x13\n\x0b\x66ine_prompt\x18\x01 \x03(\x05\x12(\n\x08sampling\x18\x02 \x01(\x0b\x32\x16.barkserve.v1.Sampling\x12\x0c\n\x04seed\x18\x03 \x01(\x03\x12\x31\n\rdelivery_mode\x18\x04 \x01(\x0e\x32\x1a.barkserve.v1.DeliveryMode\x12\x1d\n\x10lookahead_frames\x18\x05 \x01(\x05H\x00\x88\x01\x01\x12\x10\n\x08produced\x18\x06 \x03(\x05\x12\x15\n\rspeaking_rate\x18\x07 \x01(\x01\x42\x13\n\x11_lookahead_frames\"\x85\x01\n\x1b\x46ineServiceGenerateResponse\x12*\n\x06\x66rames\x18\x01 \x01(\x0b\x32\x18.barkserve.v1.FineFramesH\x00\x12.\n\x08\x66inished\x18\x02 \x01(\x0b\x32\x1a.barkserve.v1.FineFinishedH\x00\x42\n\n\x08response\"\x1b\n\nFineFrames\x12\r\n\x05\x63odes\x18\x01 \x03(\x05\"9\n\x0c\x46ineFinished\x12)\n\x06report\x18\x01 \x01(\x0b\x32\x19.barkserve.v1.StageReport2r\n\x0b\x46ineService\x12\x63\n\x08Generate\x12(.barkserve.v1.FineServiceGenerateRequest\x1a).barkserve.v1.FineServiceGenerateResponse(\x01\x30\x01\x42x\n\x16io.github.barkserve.v1B\tFineProtoP\x01ZBgithub.com/barkserve/barkserve/clients/go/barkserve/v1;barkservev1\xaa\x02\x0c\x42\x61rkserve.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x62\x61rkserve/v1/fine.proto\x12\x0c\x62\x61rkserve.v1\x1a\x19\x62\x61rkserve/v1/common.proto\"\x80\x01\n\x1a\x46ineServiceGenerateRequest\x12*\n\x06\x63onfig\x18\x01 \x01(\x0b\x32\x18.barkserve.v1.FineConfigH\x00\x12+\n\x06\x63oarse\x18\x02 \x01(\x0b\x32\x19.barkserve.v1.CoarseInputH\x00\x42\t\n\x07request\"\x1c\n\x0b\x43oarseInput\x12\r\n\x05\x63odes\x18\x01 \x03(\x05\"\x96\x02\n\nFineConfig\x12\x13\n\x0b\x66ine_prompt\x18\x01 \x03(\x05\x12(\n\x08sampling\x18\x02 \x01(\x0b\x32\x16.barkserve.v1.Sampling\x12\x0c\n\x04seed\x18\x03 \x01(\x03\x12\x31\n\rdelivery_mode\x18\x04 \x01(\x0e\x32\x1a.barkserve.v1.DeliveryMode\x12\x1d\n\x10lookahead_frames\x18\x05 \x01(\x05H\x00\x88\x01\x01\x12\x10\n\x08produced\x18\x06 \x03(\x05\x12\x15\n\rspeaking_rate\x18\x07 \x01(\x01\x12+\n\nchunk_plan\x18\x08 \x01(\x0b\x32\x17.barkserve.v1.ChunkPlanB\x13\n\x11_lookahead_frames\"\x85\x01\n\x1b\x46ineServiceGenerateResponse\x12*\n\x06\x66rames\x18\x01 \x01(\x0b\x32\x18.barkserve.v1.FineFramesH\x00\x12.\n\x08\x66inished\x18\x02 \x01(\x0b\x32\x1a.barkserve.v1.FineFinishedH\x00\x42\n\n\x08response\"\x1b\n\nFineFrames\x12\r\n\x05\x63odes\x18\x01 \x03(\x05\"9\n\x0c\x46ineFinished\x12)\n\x06report\x18\x01 \x01(\x0b\x32\x19.barkserve.v1.StageReport2r\n\x0b\x46ineService\x12\x63\n\x08Generate\x12(.barkserve.v1.FineServiceGenerateRequest\x1a).barkserve.v1.FineServiceGenerateResponse(\x01\x30\x01\x42x\n\x16io.github.barkserve.v1B\tFineProtoP\x01ZBgithub.com/barkserve/barkserve/clients/go/barkserve/v1;barkservev1\xaa\x02\x0c\x42\x61rkserve.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,13 +38,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COARSEINPUT']._serialized_start=199
   _globals['_COARSEINPUT']._serialized_end=227
   _globals['_FINECONFIG']._serialized_start=230
-  _globals['_FINECONFIG']._serialized_end=463
-  _globals['_FINESERVICEGENERATERESPONSE']._serialized_start=466
-  _globals['_FINESERVICEGENERATERESPONSE']._serialized_end=599
-  _globals['_FINEFRAMES']._serialized_start=601
-  _globals['_FINEFRAMES']._serialized_end=628
-  _globals['_FINEFINISHED']._serialized_start=630
-  _globals['_FINEFINISHED']._serialized_end=687
-  _globals['_FINESERVICE']._serialized_start=689
-  _globals['_FINESERVICE']._serialized_end=803
+  _globals['_FINECONFIG']._serialized_end=508
+  _globals['_FINESERVICEGENERATERESPONSE']._serialized_start=511
+  _globals['_FINESERVICEGENERATERESPONSE']._serialized_end=644
+  _globals['_FINEFRAMES']._serialized_start=646
+  _globals['_FINEFRAMES']._serialized_end=673
+  _globals['_FINEFINISHED']._serialized_start=675
+  _globals['_FINEFINISHED']._serialized_end=732
+  _globals['_FINESERVICE']._serialized_start=734
+  _globals['_FINESERVICE']._serialized_end=848
 # @@protoc_insertion_point(module_scope)

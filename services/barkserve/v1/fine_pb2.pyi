@@ -21,7 +21,7 @@ class CoarseInput(_message.Message):
     def __init__(self, codes: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class FineConfig(_message.Message):
-    __slots__ = ("fine_prompt", "sampling", "seed", "delivery_mode", "lookahead_frames", "produced", "speaking_rate")
+    __slots__ = ("fine_prompt", "sampling", "seed", "delivery_mode", "lookahead_frames", "produced", "speaking_rate", "chunk_plan")
     FINE_PROMPT_FIELD_NUMBER: _ClassVar[int]
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
@@ -29,6 +29,7 @@ class FineConfig(_message.Message):
     LOOKAHEAD_FRAMES_FIELD_NUMBER: _ClassVar[int]
     PRODUCED_FIELD_NUMBER: _ClassVar[int]
     SPEAKING_RATE_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_PLAN_FIELD_NUMBER: _ClassVar[int]
     fine_prompt: _containers.RepeatedScalarFieldContainer[int]
     sampling: _common_pb2.Sampling
     seed: int
@@ -36,7 +37,8 @@ class FineConfig(_message.Message):
     lookahead_frames: int
     produced: _containers.RepeatedScalarFieldContainer[int]
     speaking_rate: float
-    def __init__(self, fine_prompt: _Optional[_Iterable[int]] = ..., sampling: _Optional[_Union[_common_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., delivery_mode: _Optional[_Union[_common_pb2.DeliveryMode, str]] = ..., lookahead_frames: _Optional[int] = ..., produced: _Optional[_Iterable[int]] = ..., speaking_rate: _Optional[float] = ...) -> None: ...
+    chunk_plan: _common_pb2.ChunkPlan
+    def __init__(self, fine_prompt: _Optional[_Iterable[int]] = ..., sampling: _Optional[_Union[_common_pb2.Sampling, _Mapping]] = ..., seed: _Optional[int] = ..., delivery_mode: _Optional[_Union[_common_pb2.DeliveryMode, str]] = ..., lookahead_frames: _Optional[int] = ..., produced: _Optional[_Iterable[int]] = ..., speaking_rate: _Optional[float] = ..., chunk_plan: _Optional[_Union[_common_pb2.ChunkPlan, _Mapping]] = ...) -> None: ...
 
 class FineServiceGenerateResponse(_message.Message):
     __slots__ = ("frames", "finished")

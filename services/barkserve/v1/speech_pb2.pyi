@@ -161,12 +161,14 @@ class CoarseOptions(_message.Message):
     def __init__(self, sampling: _Optional[_Union[_common_pb2.Sampling, _Mapping]] = ...) -> None: ...
 
 class FineOptions(_message.Message):
-    __slots__ = ("sampling", "lookahead_frames")
+    __slots__ = ("sampling", "lookahead_frames", "chunk_plan")
     SAMPLING_FIELD_NUMBER: _ClassVar[int]
     LOOKAHEAD_FRAMES_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_PLAN_FIELD_NUMBER: _ClassVar[int]
     sampling: _common_pb2.Sampling
     lookahead_frames: int
-    def __init__(self, sampling: _Optional[_Union[_common_pb2.Sampling, _Mapping]] = ..., lookahead_frames: _Optional[int] = ...) -> None: ...
+    chunk_plan: _common_pb2.ChunkPlan
+    def __init__(self, sampling: _Optional[_Union[_common_pb2.Sampling, _Mapping]] = ..., lookahead_frames: _Optional[int] = ..., chunk_plan: _Optional[_Union[_common_pb2.ChunkPlan, _Mapping]] = ...) -> None: ...
 
 class VoiceSelection(_message.Message):
     __slots__ = ("name", "history_prompt", "npz", "handle")
@@ -311,7 +313,7 @@ class WordTime(_message.Message):
     def __init__(self, word: _Optional[str] = ..., text_span: _Optional[_Union[TextSpan, _Mapping]] = ..., first_sample: _Optional[int] = ..., end_sample: _Optional[int] = ...) -> None: ...
 
 class SynthesisStarted(_message.Message):
-    __slots__ = ("request_id", "seed", "voice", "encoding", "sample_rate_hertz", "model", "model_revision", "heartbeat_ms", "speaking_rate")
+    __slots__ = ("request_id", "seed", "voice", "encoding", "sample_rate_hertz", "model", "model_revision", "heartbeat_ms", "speaking_rate", "chunk_plan")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     VOICE_FIELD_NUMBER: _ClassVar[int]
@@ -321,6 +323,7 @@ class SynthesisStarted(_message.Message):
     MODEL_REVISION_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_MS_FIELD_NUMBER: _ClassVar[int]
     SPEAKING_RATE_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_PLAN_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     seed: int
     voice: str
@@ -330,7 +333,8 @@ class SynthesisStarted(_message.Message):
     model_revision: str
     heartbeat_ms: int
     speaking_rate: float
-    def __init__(self, request_id: _Optional[str] = ..., seed: _Optional[int] = ..., voice: _Optional[str] = ..., encoding: _Optional[_Union[AudioEncoding, str]] = ..., sample_rate_hertz: _Optional[int] = ..., model: _Optional[str] = ..., model_revision: _Optional[str] = ..., heartbeat_ms: _Optional[int] = ..., speaking_rate: _Optional[float] = ...) -> None: ...
+    chunk_plan: _common_pb2.ChunkPlan
+    def __init__(self, request_id: _Optional[str] = ..., seed: _Optional[int] = ..., voice: _Optional[str] = ..., encoding: _Optional[_Union[AudioEncoding, str]] = ..., sample_rate_hertz: _Optional[int] = ..., model: _Optional[str] = ..., model_revision: _Optional[str] = ..., heartbeat_ms: _Optional[int] = ..., speaking_rate: _Optional[float] = ..., chunk_plan: _Optional[_Union[_common_pb2.ChunkPlan, _Mapping]] = ...) -> None: ...
 
 class AudioChunk(_message.Message):
     __slots__ = ("audio", "first_sample", "text_span", "sample_count", "segments")

@@ -18,6 +18,7 @@ from barkserve.orchestrator.session.received import Received, check_same, resume
 from barkserve.orchestrator.session.report import SessionReport
 from barkserve.orchestrator.session.responses import Message, ResponseBuilder
 from barkserve.orchestrator.session.timeouts import with_timeouts
+from barkserve.orchestrator.stages.chunk_plan import slowest_chunk_plan
 from barkserve.orchestrator.synthesis.events import Flushed
 from barkserve.orchestrator.synthesis.pipeline import StageClients
 from barkserve.orchestrator.synthesis.plan import Plan, make_plan, resolve_speaking_rate
@@ -34,7 +35,7 @@ from barkserve.serving.auth.admitted_rpc import require_role
 from barkserve.serving.auth.quotas import CallerQuotas
 from barkserve.serving.caller import Role
 from barkserve.serving.metrics import Metrics
-from barkserve.v1 import speech_pb2
+from barkserve.v1 import common_pb2, speech_pb2
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,8 @@ class Session:
         if request.HasField("resume"):
             request.seed = request.resume.started.seed
             request.request_id = request.resume.started.request_id
+            if request.resume.started.HasField("chunk_plan"):
+                request.fine.chunk_plan.CopyFrom(request.resume.started.chunk_plan)
         markup = make_markup(request.text_format, self._warn_of_markup)
         self._segmenter = Segmenter("", backend.budget, resumed_cuts(request.resume), markup)
         self._received = Received(request.resume)
@@ -206,6 +209,7 @@ class Session:
         if request.keep_voice:
             require_role(Role.MANAGE_VOICES, "keep_voice")
             await backend.catalog.check_keeping()
+        self._choose_chunk_plan()
         return make_plan(
             request,
             await backend.voices.select(request.voice),
@@ -224,6 +228,16 @@ class Session:
         code = speech_pb2.WARNING_CODE_MARKUP_IGNORED
         self._warnings.add(code, message, (start, end))
 
+    def _choose_chunk_plan(self) -> None:
+        """Choose when the fine stage fills, unless the client did: all segments have one plan."""
+        request = self._request
+        if request.delivery_mode == common_pb2.DELIVERY_MODE_EXACT:
+            request.fine.ClearField("chunk_plan")
+        elif not request.fine.HasField("chunk_plan"):
+            plan = slowest_chunk_plan(self._backend.stages.pools["fine"])
+            if plan is not None:
+                request.fine.chunk_plan.CopyFrom(plan)
+
     def _started(self, plan: Plan) -> speech_pb2.SynthesisStarted:
         folder = self._backend.folder
         return speech_pb2.SynthesisStarted(
@@ -236,6 +250,7 @@ class Session:
             model_revision=folder.fingerprint,
             heartbeat_ms=round(self._backend.limits.heartbeat_s * 1000),
             speaking_rate=plan.speaking_rate,
+            chunk_plan=plan.chunk_plan,
         )
 
     def _count(self, message: Message, plan: Plan) -> None:

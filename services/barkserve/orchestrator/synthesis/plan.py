@@ -54,6 +54,12 @@ class Plan:
         return self.request.HasField("resume")
 
     @property
+    def chunk_plan(self) -> common_pb2.ChunkPlan | None:
+        """When the fine stage fills; None: its replicas decide."""
+        fine = self.request.fine
+        return fine.chunk_plan if fine.HasField("chunk_plan") else None
+
+    @property
     def language(self) -> str:
         """The text's BCP 47 language code; empty if neither request nor voice has one."""
         return self.request.language_code or (self.voice.language if self.voice else "")

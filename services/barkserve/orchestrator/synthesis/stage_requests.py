@@ -60,4 +60,6 @@ def fine_config(
     )
     if options.HasField("lookahead_frames"):
         config.lookahead_frames = options.lookahead_frames
+    if options.HasField("chunk_plan"):
+        config.chunk_plan.CopyFrom(options.chunk_plan)
     return config

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file barkserve/v1/common.proto.
  */
 export const file_barkserve_v1_common: GenFile = /*@__PURE__*/
-  fileDesc("ChliYXJrc2VydmUvdjEvY29tbW9uLnByb3RvEgxiYXJrc2VydmUudjEiVAoNSGlzdG9yeVByb21wdBIXCg9zZW1hbnRpY19wcm9tcHQYASADKAUSFQoNY29hcnNlX3Byb21wdBgCIAMoBRITCgtmaW5lX3Byb21wdBgDIAMoBSKQAQoIU2FtcGxpbmcSGAoLdGVtcGVyYXR1cmUYASABKAJIAIgBARISCgV0b3BfaxgCIAEoBUgBiAEBEhIKBXRvcF9wGAMgASgCSAKIAQESEwoGZ3JlZWR5GAQgASgISAOIAQFCDgoMX3RlbXBlcmF0dXJlQggKBl90b3Bfa0IICgZfdG9wX3BCCQoHX2dyZWVkeSKJAQoLU3RhZ2VSZXBvcnQSFAoMb3V0cHV0X2NvdW50GAEgASgDEhAKCHF1ZXVlX21zGAIgASgBEhIKCmNvbXB1dGVfbXMYAyABKAESDQoFc3RhZ2UYBCABKAkSFwoPZmlyc3Rfb3V0cHV0X21zGAUgASgBEhYKDmxhc3Rfb3V0cHV0X21zGAYgASgBKmMKDERlbGl2ZXJ5TW9kZRIdChlERUxJVkVSWV9NT0RFX1VOU1BFQ0lGSUVEEAASGwoXREVMSVZFUllfTU9ERV9TVFJFQU1JTkcQARIXChNERUxJVkVSWV9NT0RFX0VYQUNUEAIqlwEKDEZpbmlzaFJlYXNvbhIdChlGSU5JU0hfUkVBU09OX1VOU1BFQ0lGSUVEEAASFgoSRklOSVNIX1JFQVNPTl9TVE9QEAESGAoURklOSVNIX1JFQVNPTl9MRU5HVEgQAhIZChVGSU5JU0hfUkVBU09OX1NJTEVOQ0UQAxIbChdGSU5JU0hfUkVBU09OX0NBTkNFTExFRBAEQnoKFmlvLmdpdGh1Yi5iYXJrc2VydmUudjFCC0NvbW1vblByb3RvUAFaQmdpdGh1Yi5jb20vYmFya3NlcnZlL2JhcmtzZXJ2ZS9jbGllbnRzL2dvL2JhcmtzZXJ2ZS92MTtiYXJrc2VydmV2MaoCDEJhcmtzZXJ2ZS5WMWIGcHJvdG8z");
+  fileDesc("ChliYXJrc2VydmUvdjEvY29tbW9uLnByb3RvEgxiYXJrc2VydmUudjEiVAoNSGlzdG9yeVByb21wdBIXCg9zZW1hbnRpY19wcm9tcHQYASADKAUSFQoNY29hcnNlX3Byb21wdBgCIAMoBRITCgtmaW5lX3Byb21wdBgDIAMoBSKQAQoIU2FtcGxpbmcSGAoLdGVtcGVyYXR1cmUYASABKAJIAIgBARISCgV0b3BfaxgCIAEoBUgBiAEBEhIKBXRvcF9wGAMgASgCSAKIAQESEwoGZ3JlZWR5GAQgASgISAOIAQFCDgoMX3RlbXBlcmF0dXJlQggKBl90b3Bfa0IICgZfdG9wX3BCCQoHX2dyZWVkeSJfCglDaHVua1BsYW4SFAoMZmlyc3RfZnJhbWVzGAEgASgFEg4KBmdyb3d0aBgCIAEoARISCgptYXhfZnJhbWVzGAMgASgFEhgKEGxvb2thaGVhZF9mcmFtZXMYBCABKAUiiQEKC1N0YWdlUmVwb3J0EhQKDG91dHB1dF9jb3VudBgBIAEoAxIQCghxdWV1ZV9tcxgCIAEoARISCgpjb21wdXRlX21zGAMgASgBEg0KBXN0YWdlGAQgASgJEhcKD2ZpcnN0X291dHB1dF9tcxgFIAEoARIWCg5sYXN0X291dHB1dF9tcxgGIAEoASpjCgxEZWxpdmVyeU1vZGUSHQoZREVMSVZFUllfTU9ERV9VTlNQRUNJRklFRBAAEhsKF0RFTElWRVJZX01PREVfU1RSRUFNSU5HEAESFwoTREVMSVZFUllfTU9ERV9FWEFDVBACKpcBCgxGaW5pc2hSZWFzb24SHQoZRklOSVNIX1JFQVNPTl9VTlNQRUNJRklFRBAAEhYKEkZJTklTSF9SRUFTT05fU1RPUBABEhgKFEZJTklTSF9SRUFTT05fTEVOR1RIEAISGQoVRklOSVNIX1JFQVNPTl9TSUxFTkNFEAMSGwoXRklOSVNIX1JFQVNPTl9DQU5DRUxMRUQQBEJ6ChZpby5naXRodWIuYmFya3NlcnZlLnYxQgtDb21tb25Qcm90b1ABWkJnaXRodWIuY29tL2JhcmtzZXJ2ZS9iYXJrc2VydmUvY2xpZW50cy9nby9iYXJrc2VydmUvdjE7YmFya3NlcnZldjGqAgxCYXJrc2VydmUuVjFiBnByb3RvMw");
 
 /**
  * A voice: the tokens of earlier speech, which each model continues. Suno calls it a history prompt.
@@ -93,6 +93,49 @@ export const SamplingSchema: GenMessage<Sampling> = /*@__PURE__*/
   messageDesc(file_barkserve_v1_common, 1);
 
 /**
+ * When STREAMING fills the fine codebooks. Frames are 1/75 s. The fine model fills a whole window for each chunk, so a
+ * slow device has fewer, longer chunks. The same seed and the same plan give the same audio.
+ *
+ * @generated from message barkserve.v1.ChunkPlan
+ */
+export type ChunkPlan = Message<"barkserve.v1.ChunkPlan"> & {
+  /**
+   * Frames in the first chunk of an utterance. At least 1.
+   *
+   * @generated from field: int32 first_frames = 1;
+   */
+  firstFrames: number;
+
+  /**
+   * Length of a chunk relative to the chunk before it. 1 to 100.
+   *
+   * @generated from field: double growth = 2;
+   */
+  growth: number;
+
+  /**
+   * Maximum number of frames in a later chunk. At least 1; larger values than the model's window allows are lowered.
+   *
+   * @generated from field: int32 max_frames = 3;
+   */
+  maxFrames: number;
+
+  /**
+   * Frames to the right that the model sees before it decides a frame. 0 to 512.
+   *
+   * @generated from field: int32 lookahead_frames = 4;
+   */
+  lookaheadFrames: number;
+};
+
+/**
+ * Describes the message barkserve.v1.ChunkPlan.
+ * Use `create(ChunkPlanSchema)` to create a new message.
+ */
+export const ChunkPlanSchema: GenMessage<ChunkPlan> = /*@__PURE__*/
+  messageDesc(file_barkserve_v1_common, 2);
+
+/**
  * What a stage did for one stream.
  *
  * @generated from message barkserve.v1.StageReport
@@ -147,7 +190,7 @@ export type StageReport = Message<"barkserve.v1.StageReport"> & {
  * Use `create(StageReportSchema)` to create a new message.
  */
 export const StageReportSchema: GenMessage<StageReport> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_common, 2);
+  messageDesc(file_barkserve_v1_common, 3);
 
 /**
  * Whether latency or equality with offline generation comes first.
