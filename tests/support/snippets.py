@@ -32,6 +32,7 @@ EXECUTED = {  # by page and language ("": commands of barkclient), which test
     ("docs/languages.md", "go"): "tests/languages/test_documented_programs.py",
     ("docs/languages.md", "java"): "tests/languages/test_documented_programs.py",
     ("docs/samples/README.md", ""): HERE,
+    ("docs/text.md", "toml"): "tests/orchestrator/text/test_lexicon.py",
     ("docs/security.md", "toml"): "tests/serving/auth/test_token_file.py",
     ("docs/voices.md", ""): HERE,
 }

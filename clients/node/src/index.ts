@@ -31,6 +31,7 @@ export type {
   Delivery,
   Encoding,
   FineOptions,
+  LexiconEntry,
   Sampling,
   SemanticOptions,
   SpeechOptions,

@@ -6,6 +6,7 @@ import { DeliveryMode, type SamplingSchema } from "./gen/barkserve/v1/common_pb.
 import {
   AudioEncoding as EncodingNumber,
   TextFormat as FormatNumber,
+  type LexiconEntrySchema,
   type Resume,
   type StreamingConfig,
   StreamingConfigSchema,
@@ -91,6 +92,18 @@ export interface TailOptions {
   readonly maxRedraws?: number;
 }
 
+/** How a word is read. It needs either a spelling or sounds. */
+export interface LexiconEntry {
+  /** The word as it is written, at most 64 characters; it may hold spaces. */
+  readonly word: string;
+  /** Text that is read in its place. */
+  readonly spelling?: string;
+  /** Its sounds in the International Phonetic Alphabet. */
+  readonly ipa?: string;
+  /** Whether upper and lower case must be as in `word`. Default: false. */
+  readonly matchCase?: boolean;
+}
+
 /** Options of every call. */
 export interface CallOptions {
   /** Ends the call at once. The reader gets the signal's reason, by default an AbortError. */
@@ -129,6 +142,8 @@ export interface SpeechOptions {
   readonly textFormat?: TextFormat;
   /** Fills `words` with the time of each word. Default: false. */
   readonly wordTimes?: boolean;
+  /** How words are read: spellings by words, or entries. */
+  readonly lexicon?: Readonly<Record<string, string>> | readonly LexiconEntry[];
   /** How to end a segment that continues after its text. */
   readonly tail?: TailOptions;
   /** Name for the server's logs and `started`, at most 128 characters. */
@@ -190,6 +205,7 @@ export function buildRequest(text: string, options: SpeechOptions): SynthesizeRe
       languageCode: options.language,
       textFormat,
       wordTimes: options.wordTimes,
+      lexicon: lexicon(options.lexicon),
       tail,
     });
     toBinary(SynthesizeRequestSchema, request);
@@ -248,6 +264,22 @@ function chosen<Name extends string, Value>(
 ): Value {
   if (Object.hasOwn(values, name)) return values[name];
   throw InvalidRequest.ofField(field, `"${name}" is not one of ${Object.keys(values).join(", ")}`);
+}
+
+function lexicon(entries: SpeechOptions["lexicon"]): MessageInitShape<typeof LexiconEntrySchema>[] {
+  const list: readonly LexiconEntry[] = Array.isArray(entries)
+    ? entries
+    : Object.entries(entries ?? {}).map(([word, spelling]) => ({ word, spelling }));
+  return list.map(({ word, spelling, ipa, matchCase }) => ({
+    word,
+    matchCase,
+    reading:
+      spelling !== undefined
+        ? { case: "spelling", value: spelling }
+        : ipa !== undefined
+          ? { case: "ipa", value: ipa }
+          : { case: undefined },
+  }));
 }
 
 function sampling(options: Sampling | undefined): MessageInitShape<typeof SamplingSchema> {

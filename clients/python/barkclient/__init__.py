@@ -30,6 +30,7 @@ from barkclient.errors import (
 )
 from barkclient.options import (
     FineOptions,
+    LexiconEntry,
     Sampling,
     SemanticOptions,
     StreamOptions,
@@ -68,6 +69,7 @@ __all__ = [
     "Finished",
     "HistoryPrompt",
     "InvalidRequest",
+    "LexiconEntry",
     "MarkTime",
     "Overloaded",
     "PermissionDenied",

@@ -1,8 +1,8 @@
 """Options of a synthesis, and the requests that carry them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypedDict, Unpack, get_type_hints
+from typing import Any, Literal, TypedDict, Unpack, cast, get_type_hints
 
 from barkclient._internal.encoding_errors import encoding_errors
 from barkclient._internal.option_checks import CheckedOptions, check_names, check_types
@@ -74,6 +74,23 @@ class TailOptions(CheckedOptions):
     max_redraws: int = 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class LexiconEntry(CheckedOptions):
+    """How a word is read. It needs either a spelling or sounds.
+
+    Attributes:
+        word: the word as it is written, at most 64 characters; it may hold spaces.
+        spelling: text that is read in its place.
+        ipa: its sounds in the International Phonetic Alphabet.
+        match_case: whether upper and lower case must be as in `word`.
+    """
+
+    word: str
+    spelling: str = ""
+    ipa: str = ""
+    match_case: bool = False
+
+
 class SynthesisOptions(TypedDict, total=False):
     """Keyword arguments of `synthesize`. Each is optional.
 
@@ -92,6 +109,7 @@ class SynthesisOptions(TypedDict, total=False):
         language: BCP 47 code of the text, to find sentence ends; empty: the voice's.
         text_format: plain, markdown or ssml; auto: ssml after <speak>, else markdown.
         word_times: report in `words` when each word is spoken.
+        lexicon: how words are read: spellings by words, or a sequence of LexiconEntry.
         tail: TailOptions, how a segment ends; None: the server's default.
         request_id: for the server's logs and `started`; empty: the server makes one.
         return_voice: `finished.voice` is then a voice that continues this speech.
@@ -115,6 +133,7 @@ class SynthesisOptions(TypedDict, total=False):
     language: str
     text_format: TextFormat
     word_times: bool
+    lexicon: Mapping[str, str] | Sequence[LexiconEntry]
     tail: TailOptions | None
     request_id: str
     return_voice: bool
@@ -201,6 +220,7 @@ def _encode_request(
     language: str = "",
     text_format: TextFormat = "auto",
     word_times: bool = False,
+    lexicon: Mapping[str, str] | Sequence[LexiconEntry] = (),
     tail: TailOptions | None = None,
     request_id: str = "",
     return_voice: bool = False,
@@ -240,7 +260,23 @@ def _encode_request(
             text_format=f"TEXT_FORMAT_{text_format.upper()}",
             speaking_rate=speaking_rate,
             word_times=word_times,
+            lexicon=_lexicon(lexicon),
             tail=None if tail is None else _tail(tail),
+        )
+
+
+def _lexicon(
+    lexicon: Mapping[str, str] | Sequence[LexiconEntry],
+) -> Iterator[speech_pb2.LexiconEntry]:
+    entries = lexicon
+    if isinstance(lexicon, Mapping):
+        entries = [LexiconEntry(word=word, spelling=text) for word, text in lexicon.items()]
+    for entry in cast(Sequence[LexiconEntry], entries):
+        yield speech_pb2.LexiconEntry(
+            word=entry.word,
+            spelling=entry.spelling or None,
+            ipa=entry.ipa or None,
+            match_case=entry.match_case,
         )
 
 

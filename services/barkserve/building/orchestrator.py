@@ -26,6 +26,7 @@ from barkserve.orchestrator.stages.readiness import StageReadiness
 from barkserve.orchestrator.status_servicer import StatusServicer
 from barkserve.orchestrator.synthesis.pipeline import StageClients
 from barkserve.orchestrator.text.budget import Budget, has_letters_only_tokenizer
+from barkserve.orchestrator.text.lexicon_entries import ServerLexicon, parse_lexicon_file
 from barkserve.orchestrator.voices.blobs import open_blob_store
 from barkserve.orchestrator.voices.catalog import StoredVoices, VoiceCatalog
 from barkserve.orchestrator.voices.handles import VoiceHandles
@@ -36,6 +37,7 @@ from barkserve.serving.auth.quotas import CallerQuotas
 from barkserve.serving.channel import Dialer
 from barkserve.serving.load import ReadLoad, load_of
 from barkserve.serving.metrics import Metrics
+from barkserve.serving.reloaded_file import ReloadedFile
 from barkserve.serving.service import Service, register_with
 from barkserve.v1 import speech_pb2, speech_pb2_grpc, status_pb2_grpc
 
@@ -60,6 +62,7 @@ def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
         _UNLIMITED,
         "close some, or raise --max-calls-per-caller",
     )
+    lexicon = _lexicon_file(options)
     backend = SpeechBackend(
         stages=StageClients(pools, folder.bark),
         folder=folder,
@@ -69,6 +72,7 @@ def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
             folder.bark, letters_only=has_letters_only_tokenizer(folder.path)
         ),
         languages=library.languages(),
+        lexicon=lambda: lexicon.content if lexicon else ServerLexicon(),
         limits=_limits(options),
         quotas=quotas,
         metrics=metrics,
@@ -82,7 +86,7 @@ def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
     )
     info = _server_info(options, folder, default, library.languages())
     servicer = SpeechServicer(backend, info, calls)
-    background = _Background(catalog, default, pools)
+    background = _Background(catalog, default, pools, lexicon)
     readiness = StageReadiness(pools.values(), options.replica_wait_seconds)
     register = register_with(speech_pb2_grpc.add_SpeechServiceServicer_to_server, servicer)
     load = _load_of(admission)
@@ -155,36 +159,55 @@ def _pools(options: OrchestratorOptions) -> dict[StageName, StagePool]:
 
 
 class _Background:
-    """What runs as long as the service does: the expiry of voices and the discovery of replicas.
+    """What runs as long as the service does: expiry of voices, discovery, the lexicon's reloads.
 
     Args:
         catalog: the voices.
         default: the voice of requests that name none.
         pools: the replicas.
+        lexicon: the file of --lexicon; None without one.
     """
 
     def __init__(
-        self, catalog: VoiceCatalog, default: str, pools: dict[StageName, StagePool]
+        self,
+        catalog: VoiceCatalog,
+        default: str,
+        pools: dict[StageName, StagePool],
+        lexicon: ReloadedFile[ServerLexicon] | None,
     ) -> None:
         self._catalog = catalog
         self._default = default
         self._pools = pools
-        self._sweeping: asyncio.Task[None] | None = None
+        self._lexicon = lexicon
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Start. Raises NotFound if the default voice does not exist."""
         if self._default != NO_VOICE:
             await self._catalog.get(self._default)
-        self._sweeping = asyncio.create_task(self._catalog.sweep_forever())
+        self._tasks.append(asyncio.create_task(self._catalog.sweep_forever()))
+        if self._lexicon is not None:
+            self._tasks.append(asyncio.create_task(self._lexicon.follow()))
         for pool in self._pools.values():
             pool.start()
 
     async def stop(self) -> None:
         """Stop, and close all connections."""
-        if self._sweeping is not None:
-            self._sweeping.cancel()
+        for task in self._tasks:
+            task.cancel()
         for pool in self._pools.values():
             await pool.close()
+
+
+def _lexicon_file(options: OrchestratorOptions) -> ReloadedFile[ServerLexicon] | None:
+    """Read the lexicon, if one is configured.
+
+    Raises:
+        StartupError: it cannot be read or is not valid.
+    """
+    if not options.lexicon:
+        return None
+    return ReloadedFile("--lexicon", options.lexicon, parse_lexicon_file)
 
 
 def _limits(options: OrchestratorOptions) -> Limits:

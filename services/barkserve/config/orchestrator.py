@@ -7,7 +7,7 @@ from barkserve.config.authentication import AuthenticationOptions
 from barkserve.config.calls import ReplicaWaitOptions, StageAddressOptions
 from barkserve.config.model import CheckpointOptions, VoiceOptions
 from barkserve.config.process import ServiceOptions
-from barkserve.config.texts import METRICS_PORT, PORT, VOICE_STORE
+from barkserve.config.texts import LEXICON, METRICS_PORT, PORT, VOICE_STORE
 from barkserve.constants import MAX_OPTIONS_BYTES, MAX_VOICE_BYTES
 from barkserve.options import option, port_option
 
@@ -35,9 +35,10 @@ class OrchestratorOptions(
         least=1,
     )
     max_seconds_per_character: float = option(
-        0.5,
+        0.25,
         "longest speech of a segment without [cues] and notes, per character and on top of 2 s; "
-        "a request can override it; 0 means no limit",
+        "exact delivery without redraws has no such limit; a request can override it; 0 means no "
+        "limit",
     )
     max_contexts: int = option(16, "contexts open in one StreamingSynthesize call", least=1)
     max_calls_per_caller: int = option(
@@ -60,6 +61,7 @@ class OrchestratorOptions(
         "time without a message after which a speaking call gets a heartbeat, so that no proxy "
         "cuts it; 0 means never",
     )
+    lexicon: str = option("", LEXICON)
     voice_store: str = option("", VOICE_STORE + "empty means only the checkpoint's voices")
     max_stored_voices: int = option(1000, "created voices and unexpired handles in total")
     voice_handle_seconds: float = option(

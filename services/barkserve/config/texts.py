@@ -8,6 +8,7 @@ VOICE_STORE = (
     "folder or fsspec URL of created voices, the same for all replicas (s3:// needs s3fs, gs:// "
     "needs gcsfs); "
 )
+LEXICON = "TOML file with the readings of words, read again when it changes; empty means none"
 TRUSTED_PROXIES = (
     "addresses and networks of proxies{} whose X-Forwarded-For names the caller, separated by "
     "commas; empty means none"

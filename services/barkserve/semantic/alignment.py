@@ -113,7 +113,8 @@ class TokenAlignment:
         width: number of text positions.
         lag: the head attends to what token t speaks while token t + lag is drawn.
         last: position of the last spoken character.
-        max_tail: most tokens that speak it; the utterance ends after them. 0: no limit.
+        max_tail: a last character of so many tokens is cut to half of them, and the utterance
+            ends. 0: no limit.
         max_tokens: most tokens of the utterance. Rows of later draws are ignored, so the result
             does not depend on them.
     """
@@ -157,8 +158,20 @@ class TokenAlignment:
 
     @property
     def full(self) -> bool:
-        """Whether the utterance must end here."""
+        """Whether the utterance must end: the last character takes too long."""
         return self._limit is not None and self._tokens >= self._limit
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens were added."""
+        return self._tokens
+
+    @property
+    def sendable(self) -> int:
+        """How many of the tokens belong to the utterance even if its last character is cut."""
+        if not (self._max_tail and self._tail):
+            return self._tokens
+        return min(self._tokens, self._aligned - self._tail + self._max_tail // 2)
 
     def certain(self) -> list[int]:
         """Return the positions of the next tokens that later rows cannot change."""

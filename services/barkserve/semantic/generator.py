@@ -28,7 +28,7 @@ class AlignmentRequest:
 
     Attributes:
         last: index of the last text id that is spoken.
-        max_tail: most tokens that speak it; the utterance ends after them. 0: no limit.
+        max_tail: if so many tokens speak it, half are kept and the utterance ends. 0: no limit.
     """
 
     last: int
@@ -72,6 +72,33 @@ class SemanticStep:
 
     tokens: list[int]
     positions: list[int]
+
+
+class _HeldStep:
+    """Tokens and positions that are not sent yet, because the utterance may end before them.
+
+    Args:
+        made: tokens of the utterance that exist already. Their positions are sent again.
+    """
+
+    def __init__(self, made: int) -> None:
+        self._tokens: list[int] = []
+        self._positions: list[int] = []
+        self._sent_tokens, self._sent_positions = made, 0
+
+    def add(self, tokens: list[int], positions: list[int]) -> None:
+        """Add the next tokens and positions."""
+        self._tokens += tokens
+        self._positions += positions
+
+    def take(self, end: int) -> SemanticStep:
+        """Remove those of the first `end` tokens of the utterance."""
+        tokens = self._tokens[: max(0, end - self._sent_tokens)]
+        positions = self._positions[: max(0, end - self._sent_positions)]
+        del self._tokens[: len(tokens)], self._positions[: len(positions)]
+        self._sent_tokens += len(tokens)
+        self._sent_positions += len(positions)
+        return SemanticStep(tokens, positions)
 
 
 @dataclass
@@ -146,18 +173,20 @@ class SemanticGenerator:
             width, head.lag, options.last, options.max_tail, request.max_tokens
         )
         alignment.push(len(request.produced))
+        held = _HeldStep(run.made)
         async with aclosing(self._tokens(engine_request, run)) as parts:
             async for tokens in parts:
                 alignment.add_attention(engine_request.attention)
-                kept = alignment.push(min(len(tokens), request.max_tokens - run.made))
-                yield SemanticStep(tokens[:kept], alignment.certain())
+                kept = alignment.push(min(len(tokens), request.max_tokens - alignment.tokens))
+                held.add(tokens[:kept], alignment.certain())
+                yield held.take(alignment.sendable)
                 if kept < len(tokens) or alignment.full:
                     break
         alignment.add_attention(engine_request.attention)
-        run.stopped = (
-            engine_request.stopped and run.made < request.max_tokens and not alignment.full
-        )
-        yield SemanticStep([], alignment.rest())
+        end = alignment.sendable if alignment.full else alignment.tokens
+        run.stopped = engine_request.stopped and end < request.max_tokens and not alignment.full
+        held.add([], alignment.rest())
+        yield held.take(end)
 
     async def _tokens(
         self, engine_request: Request, run: SemanticRun

@@ -69,7 +69,7 @@ VOICE_ORIGIN_CHECKPOINT: VoiceOrigin
 VOICE_ORIGIN_STORED: VoiceOrigin
 
 class SynthesizeRequest(_message.Message):
-    __slots__ = ("text", "voice", "audio_format", "seed", "delivery_mode", "greedy", "semantic", "coarse", "fine", "request_id", "return_voice", "keep_voice", "language_code", "word_times", "tail", "resume", "speaking_rate", "text_format")
+    __slots__ = ("text", "voice", "audio_format", "seed", "delivery_mode", "greedy", "semantic", "coarse", "fine", "request_id", "return_voice", "keep_voice", "language_code", "word_times", "tail", "resume", "speaking_rate", "text_format", "lexicon")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     VOICE_FIELD_NUMBER: _ClassVar[int]
     AUDIO_FORMAT_FIELD_NUMBER: _ClassVar[int]
@@ -88,6 +88,7 @@ class SynthesizeRequest(_message.Message):
     RESUME_FIELD_NUMBER: _ClassVar[int]
     SPEAKING_RATE_FIELD_NUMBER: _ClassVar[int]
     TEXT_FORMAT_FIELD_NUMBER: _ClassVar[int]
+    LEXICON_FIELD_NUMBER: _ClassVar[int]
     text: str
     voice: VoiceSelection
     audio_format: AudioFormat
@@ -106,7 +107,20 @@ class SynthesizeRequest(_message.Message):
     resume: Resume
     speaking_rate: float
     text_format: TextFormat
-    def __init__(self, text: _Optional[str] = ..., voice: _Optional[_Union[VoiceSelection, _Mapping]] = ..., audio_format: _Optional[_Union[AudioFormat, _Mapping]] = ..., seed: _Optional[int] = ..., delivery_mode: _Optional[_Union[_common_pb2.DeliveryMode, str]] = ..., greedy: bool = ..., semantic: _Optional[_Union[SemanticOptions, _Mapping]] = ..., coarse: _Optional[_Union[CoarseOptions, _Mapping]] = ..., fine: _Optional[_Union[FineOptions, _Mapping]] = ..., request_id: _Optional[str] = ..., return_voice: bool = ..., keep_voice: bool = ..., language_code: _Optional[str] = ..., word_times: bool = ..., tail: _Optional[_Union[TailOptions, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., speaking_rate: _Optional[float] = ..., text_format: _Optional[_Union[TextFormat, str]] = ...) -> None: ...
+    lexicon: _containers.RepeatedCompositeFieldContainer[LexiconEntry]
+    def __init__(self, text: _Optional[str] = ..., voice: _Optional[_Union[VoiceSelection, _Mapping]] = ..., audio_format: _Optional[_Union[AudioFormat, _Mapping]] = ..., seed: _Optional[int] = ..., delivery_mode: _Optional[_Union[_common_pb2.DeliveryMode, str]] = ..., greedy: bool = ..., semantic: _Optional[_Union[SemanticOptions, _Mapping]] = ..., coarse: _Optional[_Union[CoarseOptions, _Mapping]] = ..., fine: _Optional[_Union[FineOptions, _Mapping]] = ..., request_id: _Optional[str] = ..., return_voice: bool = ..., keep_voice: bool = ..., language_code: _Optional[str] = ..., word_times: bool = ..., tail: _Optional[_Union[TailOptions, _Mapping]] = ..., resume: _Optional[_Union[Resume, _Mapping]] = ..., speaking_rate: _Optional[float] = ..., text_format: _Optional[_Union[TextFormat, str]] = ..., lexicon: _Optional[_Iterable[_Union[LexiconEntry, _Mapping]]] = ...) -> None: ...
+
+class LexiconEntry(_message.Message):
+    __slots__ = ("word", "spelling", "ipa", "match_case")
+    WORD_FIELD_NUMBER: _ClassVar[int]
+    SPELLING_FIELD_NUMBER: _ClassVar[int]
+    IPA_FIELD_NUMBER: _ClassVar[int]
+    MATCH_CASE_FIELD_NUMBER: _ClassVar[int]
+    word: str
+    spelling: str
+    ipa: str
+    match_case: bool
+    def __init__(self, word: _Optional[str] = ..., spelling: _Optional[str] = ..., ipa: _Optional[str] = ..., match_case: bool = ...) -> None: ...
 
 class Resume(_message.Message):
     __slots__ = ("started", "segments", "sample_count", "byte_count", "word_count", "mark_count")
@@ -313,7 +327,7 @@ class WordTime(_message.Message):
     def __init__(self, word: _Optional[str] = ..., text_span: _Optional[_Union[TextSpan, _Mapping]] = ..., first_sample: _Optional[int] = ..., end_sample: _Optional[int] = ...) -> None: ...
 
 class SynthesisStarted(_message.Message):
-    __slots__ = ("request_id", "seed", "voice", "encoding", "sample_rate_hertz", "model", "model_revision", "heartbeat_ms", "speaking_rate", "chunk_plan")
+    __slots__ = ("request_id", "seed", "voice", "encoding", "sample_rate_hertz", "model", "model_revision", "heartbeat_ms", "speaking_rate", "chunk_plan", "lexicon_revision")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
     VOICE_FIELD_NUMBER: _ClassVar[int]
@@ -324,6 +338,7 @@ class SynthesisStarted(_message.Message):
     HEARTBEAT_MS_FIELD_NUMBER: _ClassVar[int]
     SPEAKING_RATE_FIELD_NUMBER: _ClassVar[int]
     CHUNK_PLAN_FIELD_NUMBER: _ClassVar[int]
+    LEXICON_REVISION_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     seed: int
     voice: str
@@ -334,7 +349,8 @@ class SynthesisStarted(_message.Message):
     heartbeat_ms: int
     speaking_rate: float
     chunk_plan: _common_pb2.ChunkPlan
-    def __init__(self, request_id: _Optional[str] = ..., seed: _Optional[int] = ..., voice: _Optional[str] = ..., encoding: _Optional[_Union[AudioEncoding, str]] = ..., sample_rate_hertz: _Optional[int] = ..., model: _Optional[str] = ..., model_revision: _Optional[str] = ..., heartbeat_ms: _Optional[int] = ..., speaking_rate: _Optional[float] = ..., chunk_plan: _Optional[_Union[_common_pb2.ChunkPlan, _Mapping]] = ...) -> None: ...
+    lexicon_revision: str
+    def __init__(self, request_id: _Optional[str] = ..., seed: _Optional[int] = ..., voice: _Optional[str] = ..., encoding: _Optional[_Union[AudioEncoding, str]] = ..., sample_rate_hertz: _Optional[int] = ..., model: _Optional[str] = ..., model_revision: _Optional[str] = ..., heartbeat_ms: _Optional[int] = ..., speaking_rate: _Optional[float] = ..., chunk_plan: _Optional[_Union[_common_pb2.ChunkPlan, _Mapping]] = ..., lexicon_revision: _Optional[str] = ...) -> None: ...
 
 class AudioChunk(_message.Message):
     __slots__ = ("audio", "first_sample", "text_span", "sample_count", "segments")

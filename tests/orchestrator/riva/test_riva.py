@@ -240,7 +240,7 @@ async def test_riva_requests_of_one_stream_are_one_text(chain: Chain) -> None:
         ({"text": "hello", "encoding": 4}, "INVALID_ARGUMENT", "sample_rate_hz"),  # 22 050, Opus
         ({"text": "hello", "encoding": 7}, "INVALID_ARGUMENT", "encoding"),
         (
-            {"text": "hello", "custom_dictionary": {"fox": "f"}},
+            {"text": "hello", "custom_dictionary": {"fox": "f" * 257}},
             "INVALID_ARGUMENT",
             "custom_dictionary",
         ),

@@ -16,6 +16,7 @@ from barkserve.engine.scheduler import Batch
 from barkserve.errors import InvalidArgument
 from barkserve.orchestrator.synthesis.seeds import segment_seed
 from barkserve.orchestrator.synthesis.tail import Tail, resolve_tail
+from barkserve.orchestrator.text.budget import Budget
 from barkserve.v1 import common_pb2, speech_pb2
 from fixtures.checkpoints import TINY, CheckpointSpec, never_ending
 from tests.support.services import Chain, running_chain
@@ -39,6 +40,7 @@ def generation() -> SemanticGeneration:
         (0.5, "Hello", 100, 100),
         (0.5, "Hello", 300, 225),
         (0.5, "Hello there, how are you?", 0, 0),  # 14.5 s: above the limit of the checkpoint
+        (0.25, "$5", 0, 312),  # (2 + 17 x 0.25) x 49.9: five dollars takes longer than two letters
         (0.0, "Hello", 0, 0),
         (0.0, "Hello", 7, 7),
         (0.1, "[laughs]", 0, 0),
@@ -48,15 +50,30 @@ def generation() -> SemanticGeneration:
 def test_tail_limits_tokens_by_text(
     generation: SemanticGeneration, seconds: float, text: str, asked: int, tokens: int
 ) -> None:
-    assert Tail(seconds, None, 0).max_tokens(text, asked, generation) == tokens
+    budget = Budget(150, letters_only=True)
+    assert Tail(seconds, None, 0).max_tokens(text, budget, asked, generation) == tokens
 
 
 def test_resolve_tail_uses_server_defaults() -> None:
-    assert resolve_tail(speech_pb2.TailOptions(), 0.5) == Tail(0.5, None, 0)
+    assert resolve_tail(speech_pb2.TailOptions(), 0.5, exact=False) == Tail(0.5, None, 0)
     options = speech_pb2.TailOptions(
         max_seconds_per_character=0, max_silence_seconds=0.25, max_redraws=3
     )
-    assert resolve_tail(options, 0.5) == Tail(0.0, 0.25, 3)
+    assert resolve_tail(options, 0.5, exact=False) == Tail(0.0, 0.25, 3)
+
+
+@pytest.mark.parametrize(
+    ("options", "limit"),
+    [
+        (speech_pb2.TailOptions(), 0.0),
+        (speech_pb2.TailOptions(max_seconds_per_character=0.125), 0.125),
+        (speech_pb2.TailOptions(max_redraws=1), 0.5),
+    ],
+)
+def test_exact_delivery_is_unlimited_unless_asked(
+    options: speech_pb2.TailOptions, limit: float
+) -> None:
+    assert resolve_tail(options, 0.5, exact=True).max_seconds_per_character == limit
 
 
 @pytest.mark.parametrize(
@@ -71,7 +88,7 @@ def test_resolve_tail_uses_server_defaults() -> None:
 )
 def test_resolve_tail_names_invalid_fields(field: str, value: Any) -> None:
     with pytest.raises(InvalidArgument, match=f"tail.{field}"):
-        resolve_tail(speech_pb2.TailOptions(**{field: value}), 0.5)
+        resolve_tail(speech_pb2.TailOptions(**{field: value}), 0.5, exact=False)
 
 
 async def speak(

@@ -25,6 +25,7 @@ _OPTIONS = {
     "semantic.min_eos_p": "--min-eos-p",
     "language_code": "--language",
     "text_format": "--text-format",
+    "lexicon": "--pronounce",
     "seed": "--seed",
 }
 """By field, as the server names it."""

@@ -168,6 +168,16 @@ class SayArguments(CommonArguments):
             group="voice",
         ),
     )
+    pronounce: tuple[str, ...] = field(
+        default=(),
+        metadata=option(
+            "read a word in another way: SQL=sequel; may be repeated",
+            "--pronounce",
+            metavar="WORD=SPELLING",
+            action="append",
+            group="voice",
+        ),
+    )
     timestamps: str | None = field(
         default=None,
         metadata=option(
@@ -324,6 +334,7 @@ class SayArguments(CommonArguments):
             "language": self.language,
             "text_format": self.text_format,
             "word_times": self.timestamps is not None,
+            "lexicon": dict(map(_spelling, self.pronounce or ())),
             "tail": self._tail(),
             "return_voice": self.save_voice is not None,
             "keep_voice": self.keep_voice,
@@ -350,6 +361,13 @@ class SayArguments(CommonArguments):
             "coarse": Sampling(temperature=self.coarse_temperature, top_k=top_k, top_p=top_p),
             "fine": FineOptions(temperature=self.fine_temperature),
         }
+
+
+def _spelling(given: str) -> tuple[str, str]:
+    word, equals, spelling = given.rpartition("=")
+    if not (equals and word.strip() and spelling.strip()):
+        raise InvalidRequest(f"--pronounce needs WORD=SPELLING: {given}")
+    return word, spelling
 
 
 def _not_negative(flag: str, value: int) -> int:

@@ -37,6 +37,7 @@ class SpeechRequest(BaseModel):
     language: str = Field("", description="BCP 47 code of the text; empty: the voice's language.")
     text_format: TextFormat = Field("auto", description="auto: ssml after <speak>, else markdown.")
     delivery: Delivery = Field("streaming", description="exact starts later.")
+    lexicon: dict[str, str] = Field({}, description='Spellings of words: {"SQL": "sequel"}.')
     sample_rate: int = Field(0, description="Samples per second; 0: the model's, 24000.")
 
     @property
@@ -69,6 +70,7 @@ class SpeechRequest(BaseModel):
             language=self.language,
             text_format=self.text_format,
             delivery=self.delivery,
+            lexicon=self.lexicon,
             sample_rate=self.sample_rate,
             speaking_rate=speaking_rate(self.speed, "speed"),
         )

@@ -8,7 +8,11 @@ from barkserve.external import riva_pb2, riva_tts_pb2
 from barkserve.orchestrator.audio.encodings import ENCODINGS
 from barkserve.v1 import speech_pb2
 
-_RIVA_FIELDS = {"audio_format.sample_rate_hertz": "sample_rate_hz", "request_id": "id.value"}
+_RIVA_FIELDS = {
+    "audio_format.sample_rate_hertz": "sample_rate_hz",
+    "request_id": "id.value",
+    "lexicon": "custom_dictionary",
+}
 """Fields of SpeechService requests that have another name in Riva's."""
 
 
@@ -30,11 +34,6 @@ def to_synthesize_request(
             "is not supported: Bark cannot clone a recording. Store a voice with CreateVoice of "
             "barkserve.v1.SpeechService and send its name as voice_name",
         )
-    if request.custom_dictionary:
-        raise InvalidArgument(
-            "custom_dictionary",
-            "must be empty: Bark has no pronunciation dictionary. Spell the words as they sound",
-        )
     return speech_pb2.SynthesizeRequest(
         voice=speech_pb2.VoiceSelection(name=voice),
         language_code=request.language_code,
@@ -43,7 +42,19 @@ def to_synthesize_request(
         ),
         request_id=request.id.value,
         word_times=request.enable_word_time_offsets,
+        lexicon=_to_lexicon(request.custom_dictionary),
     )
+
+
+def _to_lexicon(dictionary: str) -> Iterator[speech_pb2.LexiconEntry]:
+    """Entries of a text `WORD  PHONES,WORD  PHONES`, with two spaces between word and phones."""
+    for pair in filter(str.strip, dictionary.split(",")):
+        word, space, phones = pair.strip().partition("  ")
+        if not space:
+            raise InvalidArgument(
+                "custom_dictionary", f"must have two spaces between word and phones in {pair!r}"
+            )
+        yield speech_pb2.LexiconEntry(word=word, ipa=phones.strip())
 
 
 def _to_encoding(requested: riva_pb2.AudioEncoding) -> speech_pb2.AudioEncoding:

@@ -122,6 +122,7 @@ def check_same(before: speech_pb2.SynthesisStarted, now: speech_pb2.SynthesisSta
         "encoding",
         "sample_rate_hertz",
         "speaking_rate",
+        "lexicon_revision",
     ):
         expected, found = getattr(before, name), getattr(now, name)
         if expected != found:

@@ -1,6 +1,6 @@
 """Speaks one text or context, from its request to its last message. Knows no calls."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass
 
@@ -26,6 +26,7 @@ from barkserve.orchestrator.synthesis.synthesis import Synthesis
 from barkserve.orchestrator.synthesis.voice_histories import VoiceHistories
 from barkserve.orchestrator.text.budget import Budget
 from barkserve.orchestrator.text.feed import TextFeed
+from barkserve.orchestrator.text.lexicon_entries import ServerLexicon, request_lexicon
 from barkserve.orchestrator.text.markup.formats import make_markup
 from barkserve.orchestrator.text.segmenter import Segmenter
 from barkserve.orchestrator.text.warnings import Warnings
@@ -49,6 +50,7 @@ class SpeechBackend:
         voices: finds the voices that requests select.
         budget: the size of a segment.
         languages: BCP 47 codes of what the checkpoint speaks; empty if unknown.
+        lexicon: returns the words of the server's file.
         limits: the server's limits.
         quotas: count the text of each caller.
         metrics: counts the samples that are sent.
@@ -62,6 +64,7 @@ class SpeechBackend:
     voices: VoiceSelector
     budget: Budget
     languages: Sequence[str]
+    lexicon: Callable[[], ServerLexicon]
     limits: Limits
     quotas: CallerQuotas
     metrics: Metrics
@@ -111,6 +114,7 @@ class Session:
         self._segmenter = Segmenter("", backend.budget, resumed_cuts(request.resume), markup)
         self._received = Received(request.resume)
         self._warnings = Warnings()
+        self._server_lexicon = backend.lexicon()
         self._report = SessionReport(
             backend.folder.bark,
             self._warnings,
@@ -210,11 +214,13 @@ class Session:
             require_role(Role.MANAGE_VOICES, "keep_voice")
             await backend.catalog.check_keeping()
         self._choose_chunk_plan()
+        own = request_lexicon(request.lexicon, self._warnings)
         return make_plan(
             request,
             await backend.voices.select(request.voice),
             backend.folder.bark.sample_rate,
             backend.limits.max_seconds_per_character,
+            [lexicon for lexicon in (own, self._server_lexicon.lexicon) if lexicon],
         )
 
     async def _find_voice(self, name: str) -> Voice | None:
@@ -251,6 +257,7 @@ class Session:
             heartbeat_ms=round(self._backend.limits.heartbeat_s * 1000),
             speaking_rate=plan.speaking_rate,
             chunk_plan=plan.chunk_plan,
+            lexicon_revision=self._server_lexicon.revision,
         )
 
     def _count(self, message: Message, plan: Plan) -> None:

@@ -130,12 +130,13 @@ class Pipeline:
     async def _semantic_tokens(self) -> AsyncIterator[Sequence[int]]:
         history = await self._history.get("semantic")
         request = semantic_pb2.SemanticServiceGenerateRequest
+        reading, word_times = self.utterance.reading, self.utterance.plan.request.word_times
 
         async def requests() -> AsyncIterator[semantic_pb2.SemanticServiceGenerateRequest]:
             self.spoken.characters.clear()  # a replica that takes over sends all of them again
             config = semantic_config(self.utterance, history, self.spoken.semantic)
             yield request(config=config)
-            yield request(text=self.utterance.segment.text)
+            yield request(text=reading.text)
 
         try:
             async for response in self._responses(
@@ -146,11 +147,15 @@ class Pipeline:
                 if response.HasField("finished"):
                     self.spoken.reports["semantic"] = response.finished.report
                     self.spoken.finish_reason = response.finished.finish_reason
-                    self.spoken.skipped = [(e.start, e.end) for e in response.finished.skipped]
+                    self.spoken.skipped = [
+                        (reading.position(e.start), reading.position(e.end - 1) + 1)
+                        for e in response.finished.skipped
+                    ]
                     continue
                 self._arrived("semantic")
                 self.spoken.semantic.extend(response.tokens.tokens)
-                self.spoken.characters.extend(response.tokens.characters)
+                if word_times:  # otherwise the alignment only finds the end
+                    self.spoken.characters += map(reading.position, response.tokens.characters)
                 if response.tokens.tokens:
                     yield response.tokens.tokens
         except Exception as error:

@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from barkserve.checkpoint.voices import Voice
@@ -10,6 +11,7 @@ from barkserve.errors import InvalidArgument
 from barkserve.orchestrator.audio.output_format import OutputFormat, resolve_format
 from barkserve.orchestrator.synthesis.tail import Tail, resolve_tail
 from barkserve.orchestrator.text.language import checked_language
+from barkserve.orchestrator.text.lexicon import Lexicon
 from barkserve.request_id import MAX_CHARACTERS, current_request_id
 from barkserve.speakable import speakable
 from barkserve.speaking_rate import checked_speaking_rate
@@ -33,6 +35,7 @@ class Plan:
         output: the audio format and the size of chunks.
         tail: how segments end.
         speaking_rate: speed of the speech; 1 is the natural pace.
+        lexicons: how words are read, the request's before the server's.
     """
 
     request: speech_pb2.SynthesizeRequest
@@ -42,6 +45,7 @@ class Plan:
     output: OutputFormat
     tail: Tail
     speaking_rate: float
+    lexicons: Sequence[Lexicon] = ()
 
     @property
     def voice_name(self) -> str:
@@ -78,6 +82,7 @@ def make_plan(
     voice: Voice | None,
     source_rate: int,
     max_seconds_per_character: float,
+    lexicons: Sequence[Lexicon] = (),
 ) -> Plan:
     """Check a request and resolve its defaults.
 
@@ -86,6 +91,7 @@ def make_plan(
         voice: the voice that it selects.
         source_rate: the checkpoint's sample rate in Hz.
         max_seconds_per_character: the server's default for the request's `tail`.
+        lexicons: how words are read, the request's before the server's.
 
     Raises:
         InvalidArgument: an option is not valid; names the field.
@@ -107,8 +113,13 @@ def make_plan(
         voice=voice,
         seed=request.seed if request.HasField("seed") else secrets.randbelow(MAX_SEED),
         output=resolve_format(request.audio_format, source_rate),
-        tail=resolve_tail(request.tail, max_seconds_per_character),
+        tail=resolve_tail(
+            request.tail,
+            max_seconds_per_character,
+            exact=request.delivery_mode == common_pb2.DELIVERY_MODE_EXACT,
+        ),
         speaking_rate=resolve_speaking_rate(request),
+        lexicons=lexicons,
     )
 
 

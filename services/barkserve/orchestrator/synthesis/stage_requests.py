@@ -19,7 +19,7 @@ def semantic_config(
         produced=produced,
         speaking_rate=utterance.speaking_rate,
     )
-    if utterance.plan.request.word_times:
+    if utterance.plan.request.word_times or utterance.max_tail_tokens:
         config.alignment = True
         config.max_tail_tokens = utterance.max_tail_tokens
     if options.HasField("min_eos_p"):

@@ -35,6 +35,7 @@ from barkserve.orchestrator.synthesis.utterance import Utterance
 from barkserve.orchestrator.synthesis.voice_histories import VoiceHistories
 from barkserve.orchestrator.text.budget import Budget
 from barkserve.orchestrator.text.feed import TextFeed
+from barkserve.orchestrator.text.lexicon import read_words
 from barkserve.orchestrator.text.markup.items import Mark, Pause
 from barkserve.orchestrator.text.segment import Segment, split_in_half
 from barkserve.orchestrator.text.segmenter import FlushMark
@@ -208,14 +209,16 @@ class Synthesis:
     def _start(self, segment: Segment, index: int, history: History, redraw: int) -> Attempt:
         plan, config = self._plan, self._stages.config
         requested, generation = plan.request.semantic.max_tokens, config.semantic_generation
+        reading = read_words(segment.text, plan.lexicons)
         utterance = Utterance(
             plan,
             segment,
+            reading,
             index,
             redraw,
             seed=segment_seed(plan.seed, index, redraw),
-            max_tokens=plan.tail.max_tokens(segment.text, requested, generation),
-            max_tail_tokens=plan.tail.max_tail_tokens(generation),
+            max_tokens=plan.tail.max_tokens(reading.text, self._budget, requested, generation),
+            max_tail_tokens=plan.tail.max_tail_tokens(config, word_times=plan.request.word_times),
         )
         pipeline = Pipeline(self._stages, utterance, history, self._retry_policy(index))
         trimmer = SilenceTrimmer(

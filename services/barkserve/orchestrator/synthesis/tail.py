@@ -1,16 +1,26 @@
-"""How a segment may end: its longest duration, its silence and its redraws. Pure arithmetic."""
+"""How a segment may end: its longest duration, its silence and its redraws. Pure arithmetic.
+
+A model that repeats words can go on after the end of its text. The limit of the duration ends it.
+"""
 
 import math
 import re
 from dataclasses import dataclass
 
-from barkserve.checkpoint.bark_config import SemanticGeneration
+from barkserve.checkpoint.bark_config import BarkConfig, SemanticGeneration
 from barkserve.errors import InvalidArgument
+from barkserve.orchestrator.text.budget import Budget
 from barkserve.speakable import NOTE_SIGNS
 from barkserve.v1 import speech_pb2
 
 EXTRA_S = 2.0
-"""Seconds that a segment may take beyond what its characters allow; also the longest last sound."""
+"""Seconds that a segment may take beyond what its characters allow.
+
+Also the longest last sound where the alignment head had to be guessed.
+"""
+
+LAST_SOUND_S = 0.7
+"""The longest last sound where the checkpoint names its alignment head."""
 
 MAX_SECONDS = 10.0
 MAX_REDRAWS = 3
@@ -25,7 +35,7 @@ class Tail:
 
     Attributes:
         max_seconds_per_character: limits a segment's duration, in addition to EXTRA_S; 0 for no
-            limit.
+            limit. A digit or sign counts as the letters of its reading.
         max_silence_seconds: silence kept at a segment's end; None keeps all.
         max_redraws: how often a segment that failed is drawn again.
     """
@@ -34,11 +44,14 @@ class Tail:
     max_silence_seconds: float | None
     max_redraws: int
 
-    def max_tokens(self, text: str, requested: int, generation: SemanticGeneration) -> int:
+    def max_tokens(
+        self, text: str, budget: Budget, requested: int, generation: SemanticGeneration
+    ) -> int:
         """The token limit of a segment.
 
         Args:
             text: the segment's.
+            budget: counts its letters.
             requested: the request's limit; 0 for the checkpoint's.
             generation: the checkpoint's.
 
@@ -47,28 +60,44 @@ class Tail:
         """
         if self.max_seconds_per_character == 0 or _OPEN_ENDED.search(text):
             return requested
-        seconds = EXTRA_S + self.max_seconds_per_character * len(text)
+        seconds = EXTRA_S + self.max_seconds_per_character * budget.cost(text)
         most = math.ceil(seconds * generation.semantic_rate_hz)
         return most if most < (requested or generation.max_new_tokens) else requested
 
-    def max_tail_tokens(self, generation: SemanticGeneration) -> int:
-        """The token limit of the last sound, where word times tell it; 0 for no limit."""
-        limited = self.max_seconds_per_character > 0
-        return round(EXTRA_S * generation.semantic_rate_hz) if limited else 0
+    def max_tail_tokens(self, config: BarkConfig, *, word_times: bool) -> int:
+        """The token limit of the last sound, which alignment finds; 0 for no limit.
+
+        A checkpoint that names its alignment head always has one.
+
+        Args:
+            config: the checkpoint's.
+            word_times: whether the request asks for alignment, with any checkpoint.
+        """
+        known = config.alignment_head is not None
+        if self.max_seconds_per_character == 0 or not (known or word_times):
+            return 0
+        seconds = LAST_SOUND_S if known else EXTRA_S
+        return round(seconds * config.semantic_generation.semantic_rate_hz)
 
 
-def resolve_tail(options: speech_pb2.TailOptions, max_seconds_per_character: float) -> Tail:
+def resolve_tail(
+    options: speech_pb2.TailOptions, max_seconds_per_character: float, *, exact: bool
+) -> Tail:
     """Check the options and resolve their defaults.
 
     Args:
         options: the request's.
         max_seconds_per_character: the server's default.
+        exact: whether the speech must equal that of transformers, which knows no limit by the text.
+            The default then applies to requests with redraws only.
 
     Raises:
         InvalidArgument: an option is not valid; names the field.
     """
     if options.HasField("max_seconds_per_character"):
         max_seconds_per_character = _seconds(options, "max_seconds_per_character")
+    elif exact and not options.max_redraws:
+        max_seconds_per_character = 0.0
     silence = None
     if options.HasField("max_silence_seconds"):
         silence = _seconds(options, "max_silence_seconds")

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from barkserve.constants import StageName
 from barkserve.orchestrator.synthesis.plan import Plan
+from barkserve.orchestrator.text.lexicon import Reading
 from barkserve.orchestrator.text.segment import Segment
 from barkserve.speaking_rate import MAX_SPEAKING_RATE, MIN_SPEAKING_RATE
 from barkserve.v1 import common_pb2
@@ -16,6 +17,7 @@ class Utterance:
     Attributes:
         plan: how to speak.
         segment: the text, and its place in the whole text.
+        reading: the text as it is read, with the words of the lexicons replaced.
         index: how many segments of the request were spoken before.
         redraw: how often the segment was drawn before.
         seed: of the sampling.
@@ -26,6 +28,7 @@ class Utterance:
 
     plan: Plan
     segment: Segment
+    reading: Reading
     index: int
     redraw: int
     seed: int

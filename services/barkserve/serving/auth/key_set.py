@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import jwt
 
 from barkserve.errors import KeysUnavailable, StartupError
-from barkserve.serving.auth.reloaded_file import ReloadedFile
+from barkserve.serving.reloaded_file import ReloadedFile
 
 _log = logging.getLogger(__name__)
 

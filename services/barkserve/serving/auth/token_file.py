@@ -13,9 +13,9 @@ from barkserve.serving.auth.entries import (
     checked_name,
     checked_roles,
 )
-from barkserve.serving.auth.reloaded_file import ReloadedFile
 from barkserve.serving.auth.token import hash_of
 from barkserve.serving.caller import Caller, CallerLimits
+from barkserve.serving.reloaded_file import ReloadedFile
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _KEYS = ("name", "token_sha256", "roles", "expires", *LIMIT_NAMES)

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file barkserve/v1/speech.proto.
  */
 export const file_barkserve_v1_speech: GenFile = /*@__PURE__*/
-  fileDesc("ChliYXJrc2VydmUvdjEvc3BlZWNoLnByb3RvEgxiYXJrc2VydmUudjEi4wQKEVN5bnRoZXNpemVSZXF1ZXN0EgwKBHRleHQYASABKAkSKwoFdm9pY2UYAiABKAsyHC5iYXJrc2VydmUudjEuVm9pY2VTZWxlY3Rpb24SLwoMYXVkaW9fZm9ybWF0GAMgASgLMhkuYmFya3NlcnZlLnYxLkF1ZGlvRm9ybWF0EhEKBHNlZWQYBCABKANIAIgBARIxCg1kZWxpdmVyeV9tb2RlGAUgASgOMhouYmFya3NlcnZlLnYxLkRlbGl2ZXJ5TW9kZRIOCgZncmVlZHkYBiABKAgSLwoIc2VtYW50aWMYByABKAsyHS5iYXJrc2VydmUudjEuU2VtYW50aWNPcHRpb25zEisKBmNvYXJzZRgIIAEoCzIbLmJhcmtzZXJ2ZS52MS5Db2Fyc2VPcHRpb25zEicKBGZpbmUYCSABKAsyGS5iYXJrc2VydmUudjEuRmluZU9wdGlvbnMSEgoKcmVxdWVzdF9pZBgKIAEoCRIUCgxyZXR1cm5fdm9pY2UYCyABKAgSEgoKa2VlcF92b2ljZRgMIAEoCBIVCg1sYW5ndWFnZV9jb2RlGA0gASgJEhIKCndvcmRfdGltZXMYDiABKAgSJwoEdGFpbBgPIAEoCzIZLmJhcmtzZXJ2ZS52MS5UYWlsT3B0aW9ucxIkCgZyZXN1bWUYECABKAsyFC5iYXJrc2VydmUudjEuUmVzdW1lEhUKDXNwZWFraW5nX3JhdGUYESABKAESLQoLdGV4dF9mb3JtYXQYEiABKA4yGC5iYXJrc2VydmUudjEuVGV4dEZvcm1hdEIHCgVfc2VlZCK6AQoGUmVzdW1lEi8KB3N0YXJ0ZWQYASABKAsyHi5iYXJrc2VydmUudjEuU3ludGhlc2lzU3RhcnRlZBItCghzZWdtZW50cxgCIAMoCzIbLmJhcmtzZXJ2ZS52MS5TcG9rZW5TZWdtZW50EhQKDHNhbXBsZV9jb3VudBgDIAEoAxISCgpieXRlX2NvdW50GAQgASgDEhIKCndvcmRfY291bnQYBSABKAMSEgoKbWFya19jb3VudBgGIAEoAyJkCg1TcG9rZW5TZWdtZW50EikKCXRleHRfc3BhbhgBIAEoCzIWLmJhcmtzZXJ2ZS52MS5UZXh0U3BhbhIPCgdyZWRyYXdzGAIgASgFEhcKD2NoYXJhY3Rlcl9jb3VudBgDIAEoBSKiAQoLVGFpbE9wdGlvbnMSJgoZbWF4X3NlY29uZHNfcGVyX2NoYXJhY3RlchgBIAEoAkgAiAEBEiAKE21heF9zaWxlbmNlX3NlY29uZHMYAiABKAJIAYgBARITCgttYXhfcmVkcmF3cxgDIAEoBUIcChpfbWF4X3NlY29uZHNfcGVyX2NoYXJhY3RlckIWChRfbWF4X3NpbGVuY2Vfc2Vjb25kcyKJAQoPU2VtYW50aWNPcHRpb25zEigKCHNhbXBsaW5nGAEgASgLMhYuYmFya3NlcnZlLnYxLlNhbXBsaW5nEhYKCW1pbl9lb3NfcBgCIAEoAkgAiAEBEhcKCm1heF90b2tlbnMYAyABKAVIAYgBAUIMCgpfbWluX2Vvc19wQg0KC19tYXhfdG9rZW5zIjkKDUNvYXJzZU9wdGlvbnMSKAoIc2FtcGxpbmcYASABKAsyFi5iYXJrc2VydmUudjEuU2FtcGxpbmcimAEKC0ZpbmVPcHRpb25zEigKCHNhbXBsaW5nGAEgASgLMhYuYmFya3NlcnZlLnYxLlNhbXBsaW5nEh0KEGxvb2thaGVhZF9mcmFtZXMYAiABKAVIAIgBARIrCgpjaHVua19wbGFuGAMgASgLMhcuYmFya3NlcnZlLnYxLkNodW5rUGxhbkITChFfbG9va2FoZWFkX2ZyYW1lcyKBAQoOVm9pY2VTZWxlY3Rpb24SDgoEbmFtZRgBIAEoCUgAEjUKDmhpc3RvcnlfcHJvbXB0GAIgASgLMhsuYmFya3NlcnZlLnYxLkhpc3RvcnlQcm9tcHRIABINCgNucHoYAyABKAxIABIQCgZoYW5kbGUYBCABKAlIAEIHCgV2b2ljZSLRAQoLQXVkaW9Gb3JtYXQSLQoIZW5jb2RpbmcYASABKA4yGy5iYXJrc2VydmUudjEuQXVkaW9FbmNvZGluZxIZChFzYW1wbGVfcmF0ZV9oZXJ0ehgCIAEoBRIbCg5maXJzdF9jaHVua19tcxgDIAEoBUgAiAEBEhUKCGNodW5rX21zGAQgASgFSAGIAQESDwoHZ2Fpbl9kYhgFIAEoAhITCgtsaW1pdF9wZWFrcxgGIAEoCEIRCg9fZmlyc3RfY2h1bmtfbXNCCwoJX2NodW5rX21zIosCChJTeW50aGVzaXplUmVzcG9uc2USMQoHc3RhcnRlZBgBIAEoCzIeLmJhcmtzZXJ2ZS52MS5TeW50aGVzaXNTdGFydGVkSAASKQoFYXVkaW8YAiABKAsyGC5iYXJrc2VydmUudjEuQXVkaW9DaHVua0gAEjMKCGZpbmlzaGVkGAMgASgLMh8uYmFya3NlcnZlLnYxLlN5bnRoZXNpc0ZpbmlzaGVkSAASKAoFd29yZHMYBCABKAsyFy5iYXJrc2VydmUudjEuV29yZFRpbWVzSAASLAoJaGVhcnRiZWF0GAUgASgLMhcuYmFya3NlcnZlLnYxLkhlYXJ0YmVhdEgAQgoKCHJlc3BvbnNlIgsKCUhlYXJ0YmVhdCL8AQoaU3RyZWFtaW5nU3ludGhlc2l6ZVJlcXVlc3QSEgoKY29udGV4dF9pZBgBIAEoCRIvCgZjb25maWcYAiABKAsyHS5iYXJrc2VydmUudjEuU3RyZWFtaW5nQ29uZmlnSAASDgoEdGV4dBgDIAEoCUgAEg4KBHV0ZjgYBCABKAxIABIkCgVmbHVzaBgFIAEoCzITLmJhcmtzZXJ2ZS52MS5GbHVzaEgAEiYKBmNhbmNlbBgGIAEoCzIULmJhcmtzZXJ2ZS52MS5DYW5jZWxIABIgCgNlbmQYByABKAsyES5iYXJrc2VydmUudjEuRW5kSABCCQoHcmVxdWVzdCJvCg9TdHJlYW1pbmdDb25maWcSMAoHb3B0aW9ucxgBIAEoCzIfLmJhcmtzZXJ2ZS52MS5TeW50aGVzaXplUmVxdWVzdBIZCgxtYXhfZGVsYXlfbXMYAiABKAVIAIgBAUIPCg1fbWF4X2RlbGF5X21zIhkKBUZsdXNoEhAKCGZsdXNoX2lkGAEgASgJIggKBkNhbmNlbCIFCgNFbmQi/AIKG1N0cmVhbWluZ1N5bnRoZXNpemVSZXNwb25zZRISCgpjb250ZXh0X2lkGAEgASgJEjEKB3N0YXJ0ZWQYAiABKAsyHi5iYXJrc2VydmUudjEuU3ludGhlc2lzU3RhcnRlZEgAEikKBWF1ZGlvGAMgASgLMhguYmFya3NlcnZlLnYxLkF1ZGlvQ2h1bmtIABIoCgV3b3JkcxgEIAEoCzIXLmJhcmtzZXJ2ZS52MS5Xb3JkVGltZXNIABItCgpmbHVzaF9kb25lGAUgASgLMhcuYmFya3NlcnZlLnYxLkZsdXNoRG9uZUgAEjMKCGZpbmlzaGVkGAYgASgLMh8uYmFya3NlcnZlLnYxLlN5bnRoZXNpc0ZpbmlzaGVkSAASIwoFZXJyb3IYByABKAsyEi5nb29nbGUucnBjLlN0YXR1c0gAEiwKCWhlYXJ0YmVhdBgIIAEoCzIXLmJhcmtzZXJ2ZS52MS5IZWFydGJlYXRIAEIKCghyZXNwb25zZSIdCglGbHVzaERvbmUSEAoIZmx1c2hfaWQYASABKAkiWQoJV29yZFRpbWVzEiUKBXdvcmRzGAEgAygLMhYuYmFya3NlcnZlLnYxLldvcmRUaW1lEiUKBW1hcmtzGAIgAygLMhYuYmFya3NlcnZlLnYxLk1hcmtUaW1lIjoKCE1hcmtUaW1lEgwKBG5hbWUYASABKAkSEAoIcG9zaXRpb24YAiABKAUSDgoGc2FtcGxlGAMgASgDIm0KCFdvcmRUaW1lEgwKBHdvcmQYASABKAkSKQoJdGV4dF9zcGFuGAIgASgLMhYuYmFya3NlcnZlLnYxLlRleHRTcGFuEhQKDGZpcnN0X3NhbXBsZRgDIAEoAxISCgplbmRfc2FtcGxlGAQgASgDIo4CChBTeW50aGVzaXNTdGFydGVkEhIKCnJlcXVlc3RfaWQYASABKAkSDAoEc2VlZBgCIAEoAxINCgV2b2ljZRgDIAEoCRItCghlbmNvZGluZxgEIAEoDjIbLmJhcmtzZXJ2ZS52MS5BdWRpb0VuY29kaW5nEhkKEXNhbXBsZV9yYXRlX2hlcnR6GAUgASgFEg0KBW1vZGVsGAYgASgJEhYKDm1vZGVsX3JldmlzaW9uGAcgASgJEhQKDGhlYXJ0YmVhdF9tcxgIIAEoBRIVCg1zcGVha2luZ19yYXRlGAkgASgBEisKCmNodW5rX3BsYW4YCiABKAsyFy5iYXJrc2VydmUudjEuQ2h1bmtQbGFuIqEBCgpBdWRpb0NodW5rEg0KBWF1ZGlvGAEgASgMEhQKDGZpcnN0X3NhbXBsZRgCIAEoAxIpCgl0ZXh0X3NwYW4YAyABKAsyFi5iYXJrc2VydmUudjEuVGV4dFNwYW4SFAoMc2FtcGxlX2NvdW50GAQgASgDEi0KCHNlZ21lbnRzGAUgAygLMhsuYmFya3NlcnZlLnYxLlNwb2tlblNlZ21lbnQiJgoIVGV4dFNwYW4SDQoFc3RhcnQYASABKAUSCwoDZW5kGAIgASgFIsMCChFTeW50aGVzaXNGaW5pc2hlZBIxCg1maW5pc2hfcmVhc29uGAEgASgOMhouYmFya3NlcnZlLnYxLkZpbmlzaFJlYXNvbhIUCgxzYW1wbGVfY291bnQYAiABKAMSKQoGc3RhZ2VzGAMgAygLMhkuYmFya3NlcnZlLnYxLlN0YWdlUmVwb3J0EioKBXZvaWNlGAQgASgLMhsuYmFya3NlcnZlLnYxLkhpc3RvcnlQcm9tcHQSFAoMdm9pY2VfaGFuZGxlGAUgASgJEi0KCHNlZ21lbnRzGAYgAygLMhsuYmFya3NlcnZlLnYxLlNlZ21lbnRSZXBvcnQSGgoSdm9pY2VfaGFuZGxlX2Vycm9yGAcgASgJEi0KCHdhcm5pbmdzGAggAygLMhsuYmFya3NlcnZlLnYxLlNwZWVjaFdhcm5pbmcidAoNU3BlZWNoV2FybmluZxInCgRjb2RlGAEgASgOMhkuYmFya3NlcnZlLnYxLldhcm5pbmdDb2RlEg8KB21lc3NhZ2UYAiABKAkSKQoJdGV4dF9zcGFuGAMgASgLMhYuYmFya3NlcnZlLnYxLlRleHRTcGFuIrgBCg1TZWdtZW50UmVwb3J0EikKCXRleHRfc3BhbhgBIAEoCzIWLmJhcmtzZXJ2ZS52MS5UZXh0U3BhbhIxCg1maW5pc2hfcmVhc29uGAIgASgOMhouYmFya3NlcnZlLnYxLkZpbmlzaFJlYXNvbhIUCgxmaXJzdF9zYW1wbGUYAyABKAMSFAoMc2FtcGxlX2NvdW50GAQgASgDEgwKBHNlZWQYBSABKAMSDwoHcmVkcmF3cxgGIAEoBSIqChFMaXN0Vm9pY2VzUmVxdWVzdBIVCg1sYW5ndWFnZV9jb2RlGAEgASgJIjkKEkxpc3RWb2ljZXNSZXNwb25zZRIjCgZ2b2ljZXMYASADKAsyEy5iYXJrc2VydmUudjEuVm9pY2UigAEKBVZvaWNlEgwKBG5hbWUYASABKAkSEgoKaXNfZGVmYXVsdBgCIAEoCBIVCg1sYW5ndWFnZV9jb2RlGAMgASgJEhMKC2Rlc2NyaXB0aW9uGAQgASgJEikKBm9yaWdpbhgFIAEoDjIZLmJhcmtzZXJ2ZS52MS5Wb2ljZU9yaWdpbiI/Cg9HZXRWb2ljZVJlcXVlc3QSDAoEbmFtZRgBIAEoCRIeChZpbmNsdWRlX2hpc3RvcnlfcHJvbXB0GAIgASgIImsKEEdldFZvaWNlUmVzcG9uc2USIgoFdm9pY2UYASABKAsyEy5iYXJrc2VydmUudjEuVm9pY2USMwoOaGlzdG9yeV9wcm9tcHQYAiABKAsyGy5iYXJrc2VydmUudjEuSGlzdG9yeVByb21wdCKNAQoSQ3JlYXRlVm9pY2VSZXF1ZXN0EgwKBG5hbWUYASABKAkSLAoGc291cmNlGAIgASgLMhwuYmFya3NlcnZlLnYxLlZvaWNlU2VsZWN0aW9uEhMKC2Rlc2NyaXB0aW9uGAMgASgJEhUKDWxhbmd1YWdlX2NvZGUYBCABKAkSDwoHcmVwbGFjZRgFIAEoCCI5ChNDcmVhdGVWb2ljZVJlc3BvbnNlEiIKBXZvaWNlGAEgASgLMhMuYmFya3NlcnZlLnYxLlZvaWNlIiIKEkRlbGV0ZVZvaWNlUmVxdWVzdBIMCgRuYW1lGAEgASgJIhUKE0RlbGV0ZVZvaWNlUmVzcG9uc2UiFgoUR2V0U2VydmVySW5mb1JlcXVlc3Qi9QEKFUdldFNlcnZlckluZm9SZXNwb25zZRIPCgd2ZXJzaW9uGAEgASgJEg0KBW1vZGVsGAIgASgJEhYKDm1vZGVsX3JldmlzaW9uGAMgASgJEhkKEXNhbXBsZV9yYXRlX2hlcnR6GAQgASgFEhUKDWRlZmF1bHRfdm9pY2UYBSABKAkSLgoJZW5jb2RpbmdzGAYgAygOMhsuYmFya3NlcnZlLnYxLkF1ZGlvRW5jb2RpbmcSFgoObGFuZ3VhZ2VfY29kZXMYByADKAkSKgoGbGltaXRzGAggASgLMhouYmFya3NlcnZlLnYxLlNlcnZlckxpbWl0cyLIAgoMU2VydmVyTGltaXRzEhsKE21heF90ZXh0X2NoYXJhY3RlcnMYASABKAMSFAoMbWF4X2NvbnRleHRzGAIgASgFEhMKC21heF9zdHJlYW1zGAMgASgFEhcKD21heF92b2ljZV9ieXRlcxgEIAEoAxIZChFtYXhfc3RvcmVkX3ZvaWNlcxgFIAEoBRIcChR2b2ljZV9oYW5kbGVfc2Vjb25kcxgGIAEoAxIdChVtaW5fc2FtcGxlX3JhdGVfaGVydHoYByABKAUSHQoVbWF4X3NhbXBsZV9yYXRlX2hlcnR6GAggASgFEhQKDG1pbl9jaHVua19tcxgJIAEoBRIUCgxtYXhfY2h1bmtfbXMYCiABKAUSGQoRbWluX3NwZWFraW5nX3JhdGUYCyABKAESGQoRbWF4X3NwZWFraW5nX3JhdGUYDCABKAEqhgEKClRleHRGb3JtYXQSGwoXVEVYVF9GT1JNQVRfVU5TUEVDSUZJRUQQABIUChBURVhUX0ZPUk1BVF9BVVRPEAESFQoRVEVYVF9GT1JNQVRfUExBSU4QAhIYChRURVhUX0ZPUk1BVF9NQVJLRE9XThADEhQKEFRFWFRfRk9STUFUX1NTTUwQBCr+AQoNQXVkaW9FbmNvZGluZxIeChpBVURJT19FTkNPRElOR19VTlNQRUNJRklFRBAAEhgKFEFVRElPX0VOQ09ESU5HX1BDTTE2EAESGgoWQVVESU9fRU5DT0RJTkdfRkxPQVQzMhACEhgKFEFVRElPX0VOQ09ESU5HX01VTEFXEAMSFwoTQVVESU9fRU5DT0RJTkdfQUxBVxAEEhYKEkFVRElPX0VOQ09ESU5HX1dBVhAFEhcKE0FVRElPX0VOQ09ESU5HX0ZMQUMQBhIbChdBVURJT19FTkNPRElOR19PR0dfT1BVUxAHEhYKEkFVRElPX0VOQ09ESU5HX01QMxAIKuEBCgtXYXJuaW5nQ29kZRIcChhXQVJOSU5HX0NPREVfVU5TUEVDSUZJRUQQABIdChlXQVJOSU5HX0NPREVfVEVYVF9TS0lQUEVEEAESGQoVV0FSTklOR19DT0RFX0xBTkdVQUdFEAISHwobV0FSTklOR19DT0RFX01BUktVUF9JR05PUkVEEAMSHQoZV0FSTklOR19DT0RFX0xFTkdUSF9MSU1JVBAEEhgKFFdBUk5JTkdfQ09ERV9SRURSQVdOEAUSIAocV0FSTklOR19DT0RFX0xFWElDT05fSUdOT1JFRBAGKmEKC1ZvaWNlT3JpZ2luEhwKGFZPSUNFX09SSUdJTl9VTlNQRUNJRklFRBAAEhsKF1ZPSUNFX09SSUdJTl9DSEVDS1BPSU5UEAESFwoTVk9JQ0VfT1JJR0lOX1NUT1JFRBACMvAECg1TcGVlY2hTZXJ2aWNlElEKClN5bnRoZXNpemUSHy5iYXJrc2VydmUudjEuU3ludGhlc2l6ZVJlcXVlc3QaIC5iYXJrc2VydmUudjEuU3ludGhlc2l6ZVJlc3BvbnNlMAESbgoTU3RyZWFtaW5nU3ludGhlc2l6ZRIoLmJhcmtzZXJ2ZS52MS5TdHJlYW1pbmdTeW50aGVzaXplUmVxdWVzdBopLmJhcmtzZXJ2ZS52MS5TdHJlYW1pbmdTeW50aGVzaXplUmVzcG9uc2UoATABEk8KCkxpc3RWb2ljZXMSHy5iYXJrc2VydmUudjEuTGlzdFZvaWNlc1JlcXVlc3QaIC5iYXJrc2VydmUudjEuTGlzdFZvaWNlc1Jlc3BvbnNlEkkKCEdldFZvaWNlEh0uYmFya3NlcnZlLnYxLkdldFZvaWNlUmVxdWVzdBoeLmJhcmtzZXJ2ZS52MS5HZXRWb2ljZVJlc3BvbnNlElIKC0NyZWF0ZVZvaWNlEiAuYmFya3NlcnZlLnYxLkNyZWF0ZVZvaWNlUmVxdWVzdBohLmJhcmtzZXJ2ZS52MS5DcmVhdGVWb2ljZVJlc3BvbnNlElIKC0RlbGV0ZVZvaWNlEiAuYmFya3NlcnZlLnYxLkRlbGV0ZVZvaWNlUmVxdWVzdBohLmJhcmtzZXJ2ZS52MS5EZWxldGVWb2ljZVJlc3BvbnNlElgKDUdldFNlcnZlckluZm8SIi5iYXJrc2VydmUudjEuR2V0U2VydmVySW5mb1JlcXVlc3QaIy5iYXJrc2VydmUudjEuR2V0U2VydmVySW5mb1Jlc3BvbnNlQnoKFmlvLmdpdGh1Yi5iYXJrc2VydmUudjFCC1NwZWVjaFByb3RvUAFaQmdpdGh1Yi5jb20vYmFya3NlcnZlL2JhcmtzZXJ2ZS9jbGllbnRzL2dvL2JhcmtzZXJ2ZS92MTtiYXJrc2VydmV2MaoCDEJhcmtzZXJ2ZS5WMWIGcHJvdG8z", [file_barkserve_v1_common, file_google_rpc_status]);
+  fileDesc("ChliYXJrc2VydmUvdjEvc3BlZWNoLnByb3RvEgxiYXJrc2VydmUudjEikAUKEVN5bnRoZXNpemVSZXF1ZXN0EgwKBHRleHQYASABKAkSKwoFdm9pY2UYAiABKAsyHC5iYXJrc2VydmUudjEuVm9pY2VTZWxlY3Rpb24SLwoMYXVkaW9fZm9ybWF0GAMgASgLMhkuYmFya3NlcnZlLnYxLkF1ZGlvRm9ybWF0EhEKBHNlZWQYBCABKANIAIgBARIxCg1kZWxpdmVyeV9tb2RlGAUgASgOMhouYmFya3NlcnZlLnYxLkRlbGl2ZXJ5TW9kZRIOCgZncmVlZHkYBiABKAgSLwoIc2VtYW50aWMYByABKAsyHS5iYXJrc2VydmUudjEuU2VtYW50aWNPcHRpb25zEisKBmNvYXJzZRgIIAEoCzIbLmJhcmtzZXJ2ZS52MS5Db2Fyc2VPcHRpb25zEicKBGZpbmUYCSABKAsyGS5iYXJrc2VydmUudjEuRmluZU9wdGlvbnMSEgoKcmVxdWVzdF9pZBgKIAEoCRIUCgxyZXR1cm5fdm9pY2UYCyABKAgSEgoKa2VlcF92b2ljZRgMIAEoCBIVCg1sYW5ndWFnZV9jb2RlGA0gASgJEhIKCndvcmRfdGltZXMYDiABKAgSJwoEdGFpbBgPIAEoCzIZLmJhcmtzZXJ2ZS52MS5UYWlsT3B0aW9ucxIkCgZyZXN1bWUYECABKAsyFC5iYXJrc2VydmUudjEuUmVzdW1lEhUKDXNwZWFraW5nX3JhdGUYESABKAESLQoLdGV4dF9mb3JtYXQYEiABKA4yGC5iYXJrc2VydmUudjEuVGV4dEZvcm1hdBIrCgdsZXhpY29uGBMgAygLMhouYmFya3NlcnZlLnYxLkxleGljb25FbnRyeUIHCgVfc2VlZCJeCgxMZXhpY29uRW50cnkSDAoEd29yZBgBIAEoCRISCghzcGVsbGluZxgCIAEoCUgAEg0KA2lwYRgDIAEoCUgAEhIKCm1hdGNoX2Nhc2UYBCABKAhCCQoHcmVhZGluZyK6AQoGUmVzdW1lEi8KB3N0YXJ0ZWQYASABKAsyHi5iYXJrc2VydmUudjEuU3ludGhlc2lzU3RhcnRlZBItCghzZWdtZW50cxgCIAMoCzIbLmJhcmtzZXJ2ZS52MS5TcG9rZW5TZWdtZW50EhQKDHNhbXBsZV9jb3VudBgDIAEoAxISCgpieXRlX2NvdW50GAQgASgDEhIKCndvcmRfY291bnQYBSABKAMSEgoKbWFya19jb3VudBgGIAEoAyJkCg1TcG9rZW5TZWdtZW50EikKCXRleHRfc3BhbhgBIAEoCzIWLmJhcmtzZXJ2ZS52MS5UZXh0U3BhbhIPCgdyZWRyYXdzGAIgASgFEhcKD2NoYXJhY3Rlcl9jb3VudBgDIAEoBSKiAQoLVGFpbE9wdGlvbnMSJgoZbWF4X3NlY29uZHNfcGVyX2NoYXJhY3RlchgBIAEoAkgAiAEBEiAKE21heF9zaWxlbmNlX3NlY29uZHMYAiABKAJIAYgBARITCgttYXhfcmVkcmF3cxgDIAEoBUIcChpfbWF4X3NlY29uZHNfcGVyX2NoYXJhY3RlckIWChRfbWF4X3NpbGVuY2Vfc2Vjb25kcyKJAQoPU2VtYW50aWNPcHRpb25zEigKCHNhbXBsaW5nGAEgASgLMhYuYmFya3NlcnZlLnYxLlNhbXBsaW5nEhYKCW1pbl9lb3NfcBgCIAEoAkgAiAEBEhcKCm1heF90b2tlbnMYAyABKAVIAYgBAUIMCgpfbWluX2Vvc19wQg0KC19tYXhfdG9rZW5zIjkKDUNvYXJzZU9wdGlvbnMSKAoIc2FtcGxpbmcYASABKAsyFi5iYXJrc2VydmUudjEuU2FtcGxpbmcimAEKC0ZpbmVPcHRpb25zEigKCHNhbXBsaW5nGAEgASgLMhYuYmFya3NlcnZlLnYxLlNhbXBsaW5nEh0KEGxvb2thaGVhZF9mcmFtZXMYAiABKAVIAIgBARIrCgpjaHVua19wbGFuGAMgASgLMhcuYmFya3NlcnZlLnYxLkNodW5rUGxhbkITChFfbG9va2FoZWFkX2ZyYW1lcyKBAQoOVm9pY2VTZWxlY3Rpb24SDgoEbmFtZRgBIAEoCUgAEjUKDmhpc3RvcnlfcHJvbXB0GAIgASgLMhsuYmFya3NlcnZlLnYxLkhpc3RvcnlQcm9tcHRIABINCgNucHoYAyABKAxIABIQCgZoYW5kbGUYBCABKAlIAEIHCgV2b2ljZSLRAQoLQXVkaW9Gb3JtYXQSLQoIZW5jb2RpbmcYASABKA4yGy5iYXJrc2VydmUudjEuQXVkaW9FbmNvZGluZxIZChFzYW1wbGVfcmF0ZV9oZXJ0ehgCIAEoBRIbCg5maXJzdF9jaHVua19tcxgDIAEoBUgAiAEBEhUKCGNodW5rX21zGAQgASgFSAGIAQESDwoHZ2Fpbl9kYhgFIAEoAhITCgtsaW1pdF9wZWFrcxgGIAEoCEIRCg9fZmlyc3RfY2h1bmtfbXNCCwoJX2NodW5rX21zIosCChJTeW50aGVzaXplUmVzcG9uc2USMQoHc3RhcnRlZBgBIAEoCzIeLmJhcmtzZXJ2ZS52MS5TeW50aGVzaXNTdGFydGVkSAASKQoFYXVkaW8YAiABKAsyGC5iYXJrc2VydmUudjEuQXVkaW9DaHVua0gAEjMKCGZpbmlzaGVkGAMgASgLMh8uYmFya3NlcnZlLnYxLlN5bnRoZXNpc0ZpbmlzaGVkSAASKAoFd29yZHMYBCABKAsyFy5iYXJrc2VydmUudjEuV29yZFRpbWVzSAASLAoJaGVhcnRiZWF0GAUgASgLMhcuYmFya3NlcnZlLnYxLkhlYXJ0YmVhdEgAQgoKCHJlc3BvbnNlIgsKCUhlYXJ0YmVhdCL8AQoaU3RyZWFtaW5nU3ludGhlc2l6ZVJlcXVlc3QSEgoKY29udGV4dF9pZBgBIAEoCRIvCgZjb25maWcYAiABKAsyHS5iYXJrc2VydmUudjEuU3RyZWFtaW5nQ29uZmlnSAASDgoEdGV4dBgDIAEoCUgAEg4KBHV0ZjgYBCABKAxIABIkCgVmbHVzaBgFIAEoCzITLmJhcmtzZXJ2ZS52MS5GbHVzaEgAEiYKBmNhbmNlbBgGIAEoCzIULmJhcmtzZXJ2ZS52MS5DYW5jZWxIABIgCgNlbmQYByABKAsyES5iYXJrc2VydmUudjEuRW5kSABCCQoHcmVxdWVzdCJvCg9TdHJlYW1pbmdDb25maWcSMAoHb3B0aW9ucxgBIAEoCzIfLmJhcmtzZXJ2ZS52MS5TeW50aGVzaXplUmVxdWVzdBIZCgxtYXhfZGVsYXlfbXMYAiABKAVIAIgBAUIPCg1fbWF4X2RlbGF5X21zIhkKBUZsdXNoEhAKCGZsdXNoX2lkGAEgASgJIggKBkNhbmNlbCIFCgNFbmQi/AIKG1N0cmVhbWluZ1N5bnRoZXNpemVSZXNwb25zZRISCgpjb250ZXh0X2lkGAEgASgJEjEKB3N0YXJ0ZWQYAiABKAsyHi5iYXJrc2VydmUudjEuU3ludGhlc2lzU3RhcnRlZEgAEikKBWF1ZGlvGAMgASgLMhguYmFya3NlcnZlLnYxLkF1ZGlvQ2h1bmtIABIoCgV3b3JkcxgEIAEoCzIXLmJhcmtzZXJ2ZS52MS5Xb3JkVGltZXNIABItCgpmbHVzaF9kb25lGAUgASgLMhcuYmFya3NlcnZlLnYxLkZsdXNoRG9uZUgAEjMKCGZpbmlzaGVkGAYgASgLMh8uYmFya3NlcnZlLnYxLlN5bnRoZXNpc0ZpbmlzaGVkSAASIwoFZXJyb3IYByABKAsyEi5nb29nbGUucnBjLlN0YXR1c0gAEiwKCWhlYXJ0YmVhdBgIIAEoCzIXLmJhcmtzZXJ2ZS52MS5IZWFydGJlYXRIAEIKCghyZXNwb25zZSIdCglGbHVzaERvbmUSEAoIZmx1c2hfaWQYASABKAkiWQoJV29yZFRpbWVzEiUKBXdvcmRzGAEgAygLMhYuYmFya3NlcnZlLnYxLldvcmRUaW1lEiUKBW1hcmtzGAIgAygLMhYuYmFya3NlcnZlLnYxLk1hcmtUaW1lIjoKCE1hcmtUaW1lEgwKBG5hbWUYASABKAkSEAoIcG9zaXRpb24YAiABKAUSDgoGc2FtcGxlGAMgASgDIm0KCFdvcmRUaW1lEgwKBHdvcmQYASABKAkSKQoJdGV4dF9zcGFuGAIgASgLMhYuYmFya3NlcnZlLnYxLlRleHRTcGFuEhQKDGZpcnN0X3NhbXBsZRgDIAEoAxISCgplbmRfc2FtcGxlGAQgASgDIqgCChBTeW50aGVzaXNTdGFydGVkEhIKCnJlcXVlc3RfaWQYASABKAkSDAoEc2VlZBgCIAEoAxINCgV2b2ljZRgDIAEoCRItCghlbmNvZGluZxgEIAEoDjIbLmJhcmtzZXJ2ZS52MS5BdWRpb0VuY29kaW5nEhkKEXNhbXBsZV9yYXRlX2hlcnR6GAUgASgFEg0KBW1vZGVsGAYgASgJEhYKDm1vZGVsX3JldmlzaW9uGAcgASgJEhQKDGhlYXJ0YmVhdF9tcxgIIAEoBRIVCg1zcGVha2luZ19yYXRlGAkgASgBEisKCmNodW5rX3BsYW4YCiABKAsyFy5iYXJrc2VydmUudjEuQ2h1bmtQbGFuEhgKEGxleGljb25fcmV2aXNpb24YCyABKAkioQEKCkF1ZGlvQ2h1bmsSDQoFYXVkaW8YASABKAwSFAoMZmlyc3Rfc2FtcGxlGAIgASgDEikKCXRleHRfc3BhbhgDIAEoCzIWLmJhcmtzZXJ2ZS52MS5UZXh0U3BhbhIUCgxzYW1wbGVfY291bnQYBCABKAMSLQoIc2VnbWVudHMYBSADKAsyGy5iYXJrc2VydmUudjEuU3Bva2VuU2VnbWVudCImCghUZXh0U3BhbhINCgVzdGFydBgBIAEoBRILCgNlbmQYAiABKAUiwwIKEVN5bnRoZXNpc0ZpbmlzaGVkEjEKDWZpbmlzaF9yZWFzb24YASABKA4yGi5iYXJrc2VydmUudjEuRmluaXNoUmVhc29uEhQKDHNhbXBsZV9jb3VudBgCIAEoAxIpCgZzdGFnZXMYAyADKAsyGS5iYXJrc2VydmUudjEuU3RhZ2VSZXBvcnQSKgoFdm9pY2UYBCABKAsyGy5iYXJrc2VydmUudjEuSGlzdG9yeVByb21wdBIUCgx2b2ljZV9oYW5kbGUYBSABKAkSLQoIc2VnbWVudHMYBiADKAsyGy5iYXJrc2VydmUudjEuU2VnbWVudFJlcG9ydBIaChJ2b2ljZV9oYW5kbGVfZXJyb3IYByABKAkSLQoId2FybmluZ3MYCCADKAsyGy5iYXJrc2VydmUudjEuU3BlZWNoV2FybmluZyJ0Cg1TcGVlY2hXYXJuaW5nEicKBGNvZGUYASABKA4yGS5iYXJrc2VydmUudjEuV2FybmluZ0NvZGUSDwoHbWVzc2FnZRgCIAEoCRIpCgl0ZXh0X3NwYW4YAyABKAsyFi5iYXJrc2VydmUudjEuVGV4dFNwYW4iuAEKDVNlZ21lbnRSZXBvcnQSKQoJdGV4dF9zcGFuGAEgASgLMhYuYmFya3NlcnZlLnYxLlRleHRTcGFuEjEKDWZpbmlzaF9yZWFzb24YAiABKA4yGi5iYXJrc2VydmUudjEuRmluaXNoUmVhc29uEhQKDGZpcnN0X3NhbXBsZRgDIAEoAxIUCgxzYW1wbGVfY291bnQYBCABKAMSDAoEc2VlZBgFIAEoAxIPCgdyZWRyYXdzGAYgASgFIioKEUxpc3RWb2ljZXNSZXF1ZXN0EhUKDWxhbmd1YWdlX2NvZGUYASABKAkiOQoSTGlzdFZvaWNlc1Jlc3BvbnNlEiMKBnZvaWNlcxgBIAMoCzITLmJhcmtzZXJ2ZS52MS5Wb2ljZSKAAQoFVm9pY2USDAoEbmFtZRgBIAEoCRISCgppc19kZWZhdWx0GAIgASgIEhUKDWxhbmd1YWdlX2NvZGUYAyABKAkSEwoLZGVzY3JpcHRpb24YBCABKAkSKQoGb3JpZ2luGAUgASgOMhkuYmFya3NlcnZlLnYxLlZvaWNlT3JpZ2luIj8KD0dldFZvaWNlUmVxdWVzdBIMCgRuYW1lGAEgASgJEh4KFmluY2x1ZGVfaGlzdG9yeV9wcm9tcHQYAiABKAgiawoQR2V0Vm9pY2VSZXNwb25zZRIiCgV2b2ljZRgBIAEoCzITLmJhcmtzZXJ2ZS52MS5Wb2ljZRIzCg5oaXN0b3J5X3Byb21wdBgCIAEoCzIbLmJhcmtzZXJ2ZS52MS5IaXN0b3J5UHJvbXB0Io0BChJDcmVhdGVWb2ljZVJlcXVlc3QSDAoEbmFtZRgBIAEoCRIsCgZzb3VyY2UYAiABKAsyHC5iYXJrc2VydmUudjEuVm9pY2VTZWxlY3Rpb24SEwoLZGVzY3JpcHRpb24YAyABKAkSFQoNbGFuZ3VhZ2VfY29kZRgEIAEoCRIPCgdyZXBsYWNlGAUgASgIIjkKE0NyZWF0ZVZvaWNlUmVzcG9uc2USIgoFdm9pY2UYASABKAsyEy5iYXJrc2VydmUudjEuVm9pY2UiIgoSRGVsZXRlVm9pY2VSZXF1ZXN0EgwKBG5hbWUYASABKAkiFQoTRGVsZXRlVm9pY2VSZXNwb25zZSIWChRHZXRTZXJ2ZXJJbmZvUmVxdWVzdCL1AQoVR2V0U2VydmVySW5mb1Jlc3BvbnNlEg8KB3ZlcnNpb24YASABKAkSDQoFbW9kZWwYAiABKAkSFgoObW9kZWxfcmV2aXNpb24YAyABKAkSGQoRc2FtcGxlX3JhdGVfaGVydHoYBCABKAUSFQoNZGVmYXVsdF92b2ljZRgFIAEoCRIuCgllbmNvZGluZ3MYBiADKA4yGy5iYXJrc2VydmUudjEuQXVkaW9FbmNvZGluZxIWCg5sYW5ndWFnZV9jb2RlcxgHIAMoCRIqCgZsaW1pdHMYCCABKAsyGi5iYXJrc2VydmUudjEuU2VydmVyTGltaXRzIsgCCgxTZXJ2ZXJMaW1pdHMSGwoTbWF4X3RleHRfY2hhcmFjdGVycxgBIAEoAxIUCgxtYXhfY29udGV4dHMYAiABKAUSEwoLbWF4X3N0cmVhbXMYAyABKAUSFwoPbWF4X3ZvaWNlX2J5dGVzGAQgASgDEhkKEW1heF9zdG9yZWRfdm9pY2VzGAUgASgFEhwKFHZvaWNlX2hhbmRsZV9zZWNvbmRzGAYgASgDEh0KFW1pbl9zYW1wbGVfcmF0ZV9oZXJ0ehgHIAEoBRIdChVtYXhfc2FtcGxlX3JhdGVfaGVydHoYCCABKAUSFAoMbWluX2NodW5rX21zGAkgASgFEhQKDG1heF9jaHVua19tcxgKIAEoBRIZChFtaW5fc3BlYWtpbmdfcmF0ZRgLIAEoARIZChFtYXhfc3BlYWtpbmdfcmF0ZRgMIAEoASqGAQoKVGV4dEZvcm1hdBIbChdURVhUX0ZPUk1BVF9VTlNQRUNJRklFRBAAEhQKEFRFWFRfRk9STUFUX0FVVE8QARIVChFURVhUX0ZPUk1BVF9QTEFJThACEhgKFFRFWFRfRk9STUFUX01BUktET1dOEAMSFAoQVEVYVF9GT1JNQVRfU1NNTBAEKv4BCg1BdWRpb0VuY29kaW5nEh4KGkFVRElPX0VOQ09ESU5HX1VOU1BFQ0lGSUVEEAASGAoUQVVESU9fRU5DT0RJTkdfUENNMTYQARIaChZBVURJT19FTkNPRElOR19GTE9BVDMyEAISGAoUQVVESU9fRU5DT0RJTkdfTVVMQVcQAxIXChNBVURJT19FTkNPRElOR19BTEFXEAQSFgoSQVVESU9fRU5DT0RJTkdfV0FWEAUSFwoTQVVESU9fRU5DT0RJTkdfRkxBQxAGEhsKF0FVRElPX0VOQ09ESU5HX09HR19PUFVTEAcSFgoSQVVESU9fRU5DT0RJTkdfTVAzEAgq4QEKC1dhcm5pbmdDb2RlEhwKGFdBUk5JTkdfQ09ERV9VTlNQRUNJRklFRBAAEh0KGVdBUk5JTkdfQ09ERV9URVhUX1NLSVBQRUQQARIZChVXQVJOSU5HX0NPREVfTEFOR1VBR0UQAhIfChtXQVJOSU5HX0NPREVfTUFSS1VQX0lHTk9SRUQQAxIdChlXQVJOSU5HX0NPREVfTEVOR1RIX0xJTUlUEAQSGAoUV0FSTklOR19DT0RFX1JFRFJBV04QBRIgChxXQVJOSU5HX0NPREVfTEVYSUNPTl9JR05PUkVEEAYqYQoLVm9pY2VPcmlnaW4SHAoYVk9JQ0VfT1JJR0lOX1VOU1BFQ0lGSUVEEAASGwoXVk9JQ0VfT1JJR0lOX0NIRUNLUE9JTlQQARIXChNWT0lDRV9PUklHSU5fU1RPUkVEEAIy8AQKDVNwZWVjaFNlcnZpY2USUQoKU3ludGhlc2l6ZRIfLmJhcmtzZXJ2ZS52MS5TeW50aGVzaXplUmVxdWVzdBogLmJhcmtzZXJ2ZS52MS5TeW50aGVzaXplUmVzcG9uc2UwARJuChNTdHJlYW1pbmdTeW50aGVzaXplEiguYmFya3NlcnZlLnYxLlN0cmVhbWluZ1N5bnRoZXNpemVSZXF1ZXN0GikuYmFya3NlcnZlLnYxLlN0cmVhbWluZ1N5bnRoZXNpemVSZXNwb25zZSgBMAESTwoKTGlzdFZvaWNlcxIfLmJhcmtzZXJ2ZS52MS5MaXN0Vm9pY2VzUmVxdWVzdBogLmJhcmtzZXJ2ZS52MS5MaXN0Vm9pY2VzUmVzcG9uc2USSQoIR2V0Vm9pY2USHS5iYXJrc2VydmUudjEuR2V0Vm9pY2VSZXF1ZXN0Gh4uYmFya3NlcnZlLnYxLkdldFZvaWNlUmVzcG9uc2USUgoLQ3JlYXRlVm9pY2USIC5iYXJrc2VydmUudjEuQ3JlYXRlVm9pY2VSZXF1ZXN0GiEuYmFya3NlcnZlLnYxLkNyZWF0ZVZvaWNlUmVzcG9uc2USUgoLRGVsZXRlVm9pY2USIC5iYXJrc2VydmUudjEuRGVsZXRlVm9pY2VSZXF1ZXN0GiEuYmFya3NlcnZlLnYxLkRlbGV0ZVZvaWNlUmVzcG9uc2USWAoNR2V0U2VydmVySW5mbxIiLmJhcmtzZXJ2ZS52MS5HZXRTZXJ2ZXJJbmZvUmVxdWVzdBojLmJhcmtzZXJ2ZS52MS5HZXRTZXJ2ZXJJbmZvUmVzcG9uc2VCegoWaW8uZ2l0aHViLmJhcmtzZXJ2ZS52MUILU3BlZWNoUHJvdG9QAVpCZ2l0aHViLmNvbS9iYXJrc2VydmUvYmFya3NlcnZlL2NsaWVudHMvZ28vYmFya3NlcnZlL3YxO2JhcmtzZXJ2ZXYxqgIMQmFya3NlcnZlLlYxYgZwcm90bzM", [file_barkserve_v1_common, file_google_rpc_status]);
 
 /**
  * A text and the options for speaking it.
@@ -154,6 +154,13 @@ export type SynthesizeRequest = Message<"barkserve.v1.SynthesizeRequest"> & {
    * @generated from field: barkserve.v1.TextFormat text_format = 18;
    */
   textFormat: TextFormat;
+
+  /**
+   * How words of the text are read. They take precedence over those of the server's --lexicon. At most 1000.
+   *
+   * @generated from field: repeated barkserve.v1.LexiconEntry lexicon = 19;
+   */
+  lexicon: LexiconEntry[];
 };
 
 /**
@@ -162,6 +169,57 @@ export type SynthesizeRequest = Message<"barkserve.v1.SynthesizeRequest"> & {
  */
 export const SynthesizeRequestSchema: GenMessage<SynthesizeRequest> = /*@__PURE__*/
   messageDesc(file_barkserve_v1_speech, 0);
+
+/**
+ * How a word is read, wherever it stands in the text as a whole word. Of several entries that match, the longest one
+ * is used, and of two with the same word, the one with match_case. The times and spans of words refer to the text.
+ *
+ * @generated from message barkserve.v1.LexiconEntry
+ */
+export type LexiconEntry = Message<"barkserve.v1.LexiconEntry"> & {
+  /**
+   * The word as it is written: 1 to 64 characters. It may hold spaces, such as "New York", and signs, such as "C#".
+   *
+   * @generated from field: string word = 1;
+   */
+  word: string;
+
+  /**
+   * @generated from oneof barkserve.v1.LexiconEntry.reading
+   */
+  reading: {
+    /**
+     * Text that is read in its place: 1 to 256 characters.
+     *
+     * @generated from field: string spelling = 2;
+     */
+    value: string;
+    case: "spelling";
+  } | {
+    /**
+     * Its sounds in the International Phonetic Alphabet: 1 to 256 characters. They are spelled in English letters, which
+     * the model may pronounce inexactly. With a sound that English lacks, the entry has no effect, and a warning says so.
+     *
+     * @generated from field: string ipa = 3;
+     */
+    value: string;
+    case: "ipa";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * Whether upper and lower case must be as in `word`. Default: false.
+   *
+   * @generated from field: bool match_case = 4;
+   */
+  matchCase: boolean;
+};
+
+/**
+ * Describes the message barkserve.v1.LexiconEntry.
+ * Use `create(LexiconEntrySchema)` to create a new message.
+ */
+export const LexiconEntrySchema: GenMessage<LexiconEntry> = /*@__PURE__*/
+  messageDesc(file_barkserve_v1_speech, 1);
 
 /**
  * What a client has received of a synthesis whose call was cut. The server makes the same speech again and sends only
@@ -220,7 +278,7 @@ export type Resume = Message<"barkserve.v1.Resume"> & {
  * Use `create(ResumeSchema)` to create a new message.
  */
 export const ResumeSchema: GenMessage<Resume> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 1);
+  messageDesc(file_barkserve_v1_speech, 2);
 
 /**
  * A segment as it is spoken. Which text a segment holds can depend on when the text arrived.
@@ -255,7 +313,7 @@ export type SpokenSegment = Message<"barkserve.v1.SpokenSegment"> & {
  * Use `create(SpokenSegmentSchema)` to create a new message.
  */
 export const SpokenSegmentSchema: GenMessage<SpokenSegment> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 2);
+  messageDesc(file_barkserve_v1_speech, 3);
 
 /**
  * Treatment of speech after the end of a segment's text, where Bark sometimes babbles or falls silent. Seconds count at
@@ -265,9 +323,10 @@ export const SpokenSegmentSchema: GenMessage<SpokenSegment> = /*@__PURE__*/
  */
 export type TailOptions = Message<"barkserve.v1.TailOptions"> & {
   /**
-   * Maximum seconds of speech per character of a segment, in addition to two seconds. A longer segment ends there with
-   * FINISH_REASON_LENGTH. Segments with [cues] or note signs have no such limit. With word_times, a segment also ends
-   * two seconds after its last letter. 0 to 10; 0 means no limit. Absent: the server's default.
+   * Maximum seconds of speech per character of a segment, in addition to two seconds. A digit or sign counts as the
+   * letters of its reading. A longer segment ends there with FINISH_REASON_LENGTH. Segments with [cues] or note signs
+   * have no such limit. With word_times, a segment also ends two seconds after its last letter. 0 to 10; 0 means no
+   * limit. Absent: the server's default, and with DELIVERY_MODE_EXACT no limit unless max_redraws is set.
    *
    * @generated from field: optional float max_seconds_per_character = 1;
    */
@@ -296,7 +355,7 @@ export type TailOptions = Message<"barkserve.v1.TailOptions"> & {
  * Use `create(TailOptionsSchema)` to create a new message.
  */
 export const TailOptionsSchema: GenMessage<TailOptions> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 3);
+  messageDesc(file_barkserve_v1_speech, 4);
 
 /**
  * Options of the semantic model.
@@ -332,7 +391,7 @@ export type SemanticOptions = Message<"barkserve.v1.SemanticOptions"> & {
  * Use `create(SemanticOptionsSchema)` to create a new message.
  */
 export const SemanticOptionsSchema: GenMessage<SemanticOptions> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 4);
+  messageDesc(file_barkserve_v1_speech, 5);
 
 /**
  * Options of the coarse model.
@@ -353,7 +412,7 @@ export type CoarseOptions = Message<"barkserve.v1.CoarseOptions"> & {
  * Use `create(CoarseOptionsSchema)` to create a new message.
  */
 export const CoarseOptionsSchema: GenMessage<CoarseOptions> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 5);
+  messageDesc(file_barkserve_v1_speech, 6);
 
 /**
  * Options of the fine model.
@@ -390,7 +449,7 @@ export type FineOptions = Message<"barkserve.v1.FineOptions"> & {
  * Use `create(FineOptionsSchema)` to create a new message.
  */
 export const FineOptionsSchema: GenMessage<FineOptions> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 6);
+  messageDesc(file_barkserve_v1_speech, 7);
 
 /**
  * The voice of a text.
@@ -442,7 +501,7 @@ export type VoiceSelection = Message<"barkserve.v1.VoiceSelection"> & {
  * Use `create(VoiceSelectionSchema)` to create a new message.
  */
 export const VoiceSelectionSchema: GenMessage<VoiceSelection> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 7);
+  messageDesc(file_barkserve_v1_speech, 8);
 
 /**
  * Format and chunk sizes of the audio. Audio is always mono.
@@ -501,7 +560,7 @@ export type AudioFormat = Message<"barkserve.v1.AudioFormat"> & {
  * Use `create(AudioFormatSchema)` to create a new message.
  */
 export const AudioFormatSchema: GenMessage<AudioFormat> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 8);
+  messageDesc(file_barkserve_v1_speech, 9);
 
 /**
  * A response message of Synthesize.
@@ -560,7 +619,7 @@ export type SynthesizeResponse = Message<"barkserve.v1.SynthesizeResponse"> & {
  * Use `create(SynthesizeResponseSchema)` to create a new message.
  */
 export const SynthesizeResponseSchema: GenMessage<SynthesizeResponse> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 9);
+  messageDesc(file_barkserve_v1_speech, 10);
 
 /**
  * Sent when the server has sent nothing else for its heartbeat interval, so that proxies do not cut a quiet call.
@@ -576,7 +635,7 @@ export type Heartbeat = Message<"barkserve.v1.Heartbeat"> & {
  * Use `create(HeartbeatSchema)` to create a new message.
  */
 export const HeartbeatSchema: GenMessage<Heartbeat> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 10);
+  messageDesc(file_barkserve_v1_speech, 11);
 
 /**
  * A request message of StreamingSynthesize.
@@ -652,7 +711,7 @@ export type StreamingSynthesizeRequest = Message<"barkserve.v1.StreamingSynthesi
  * Use `create(StreamingSynthesizeRequestSchema)` to create a new message.
  */
 export const StreamingSynthesizeRequestSchema: GenMessage<StreamingSynthesizeRequest> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 11);
+  messageDesc(file_barkserve_v1_speech, 12);
 
 /**
  * Options of one context.
@@ -681,7 +740,7 @@ export type StreamingConfig = Message<"barkserve.v1.StreamingConfig"> & {
  * Use `create(StreamingConfigSchema)` to create a new message.
  */
 export const StreamingConfigSchema: GenMessage<StreamingConfig> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 12);
+  messageDesc(file_barkserve_v1_speech, 13);
 
 /**
  * Requests that all text sent so far is spoken now. Counts as one character of the context's text.
@@ -702,7 +761,7 @@ export type Flush = Message<"barkserve.v1.Flush"> & {
  * Use `create(FlushSchema)` to create a new message.
  */
 export const FlushSchema: GenMessage<Flush> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 13);
+  messageDesc(file_barkserve_v1_speech, 14);
 
 /**
  * Stops a context.
@@ -717,7 +776,7 @@ export type Cancel = Message<"barkserve.v1.Cancel"> & {
  * Use `create(CancelSchema)` to create a new message.
  */
 export const CancelSchema: GenMessage<Cancel> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 14);
+  messageDesc(file_barkserve_v1_speech, 15);
 
 /**
  * Ends the text of a context.
@@ -732,7 +791,7 @@ export type End = Message<"barkserve.v1.End"> & {
  * Use `create(EndSchema)` to create a new message.
  */
 export const EndSchema: GenMessage<End> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 15);
+  messageDesc(file_barkserve_v1_speech, 16);
 
 /**
  * A response message of StreamingSynthesize.
@@ -816,7 +875,7 @@ export type StreamingSynthesizeResponse = Message<"barkserve.v1.StreamingSynthes
  * Use `create(StreamingSynthesizeResponseSchema)` to create a new message.
  */
 export const StreamingSynthesizeResponseSchema: GenMessage<StreamingSynthesizeResponse> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 16);
+  messageDesc(file_barkserve_v1_speech, 17);
 
 /**
  * All audio of the text before a flush was sent.
@@ -837,7 +896,7 @@ export type FlushDone = Message<"barkserve.v1.FlushDone"> & {
  * Use `create(FlushDoneSchema)` to create a new message.
  */
 export const FlushDoneSchema: GenMessage<FlushDone> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 17);
+  messageDesc(file_barkserve_v1_speech, 18);
 
 /**
  * When some words are spoken.
@@ -865,7 +924,7 @@ export type WordTimes = Message<"barkserve.v1.WordTimes"> & {
  * Use `create(WordTimesSchema)` to create a new message.
  */
 export const WordTimesSchema: GenMessage<WordTimes> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 18);
+  messageDesc(file_barkserve_v1_speech, 19);
 
 /**
  * When the speech reaches a mark of SSML.
@@ -900,7 +959,7 @@ export type MarkTime = Message<"barkserve.v1.MarkTime"> & {
  * Use `create(MarkTimeSchema)` to create a new message.
  */
 export const MarkTimeSchema: GenMessage<MarkTime> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 19);
+  messageDesc(file_barkserve_v1_speech, 20);
 
 /**
  * When one word is spoken.
@@ -943,7 +1002,7 @@ export type WordTime = Message<"barkserve.v1.WordTime"> & {
  * Use `create(WordTimeSchema)` to create a new message.
  */
 export const WordTimeSchema: GenMessage<WordTime> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 20);
+  messageDesc(file_barkserve_v1_speech, 21);
 
 /**
  * The parameters of a synthesis, as the server chose them before the first audio.
@@ -1023,6 +1082,13 @@ export type SynthesisStarted = Message<"barkserve.v1.SynthesisStarted"> & {
    * @generated from field: barkserve.v1.ChunkPlan chunk_plan = 10;
    */
   chunkPlan?: ChunkPlan | undefined;
+
+  /**
+   * Digest of the server's --lexicon. Empty without one.
+   *
+   * @generated from field: string lexicon_revision = 11;
+   */
+  lexiconRevision: string;
 };
 
 /**
@@ -1030,7 +1096,7 @@ export type SynthesisStarted = Message<"barkserve.v1.SynthesisStarted"> & {
  * Use `create(SynthesisStartedSchema)` to create a new message.
  */
 export const SynthesisStartedSchema: GenMessage<SynthesisStarted> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 21);
+  messageDesc(file_barkserve_v1_speech, 22);
 
 /**
  * A chunk of audio.
@@ -1080,7 +1146,7 @@ export type AudioChunk = Message<"barkserve.v1.AudioChunk"> & {
  * Use `create(AudioChunkSchema)` to create a new message.
  */
 export const AudioChunkSchema: GenMessage<AudioChunk> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 22);
+  messageDesc(file_barkserve_v1_speech, 23);
 
 /**
  * A part of the text of a request or a context.
@@ -1108,7 +1174,7 @@ export type TextSpan = Message<"barkserve.v1.TextSpan"> & {
  * Use `create(TextSpanSchema)` to create a new message.
  */
 export const TextSpanSchema: GenMessage<TextSpan> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 23);
+  messageDesc(file_barkserve_v1_speech, 24);
 
 /**
  * The end of a synthesis.
@@ -1182,7 +1248,7 @@ export type SynthesisFinished = Message<"barkserve.v1.SynthesisFinished"> & {
  * Use `create(SynthesisFinishedSchema)` to create a new message.
  */
 export const SynthesisFinishedSchema: GenMessage<SynthesisFinished> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 24);
+  messageDesc(file_barkserve_v1_speech, 25);
 
 /**
  * Something that the listener may miss or hear in another way than expected. The synthesis did not fail.
@@ -1217,7 +1283,7 @@ export type SpeechWarning = Message<"barkserve.v1.SpeechWarning"> & {
  * Use `create(SpeechWarningSchema)` to create a new message.
  */
 export const SpeechWarningSchema: GenMessage<SpeechWarning> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 25);
+  messageDesc(file_barkserve_v1_speech, 26);
 
 /**
  * How one segment of the text was spoken.
@@ -1273,7 +1339,7 @@ export type SegmentReport = Message<"barkserve.v1.SegmentReport"> & {
  * Use `create(SegmentReportSchema)` to create a new message.
  */
 export const SegmentReportSchema: GenMessage<SegmentReport> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 26);
+  messageDesc(file_barkserve_v1_speech, 27);
 
 /**
  * Selects voices.
@@ -1294,7 +1360,7 @@ export type ListVoicesRequest = Message<"barkserve.v1.ListVoicesRequest"> & {
  * Use `create(ListVoicesRequestSchema)` to create a new message.
  */
 export const ListVoicesRequestSchema: GenMessage<ListVoicesRequest> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 27);
+  messageDesc(file_barkserve_v1_speech, 28);
 
 /**
  * The named voices.
@@ -1315,7 +1381,7 @@ export type ListVoicesResponse = Message<"barkserve.v1.ListVoicesResponse"> & {
  * Use `create(ListVoicesResponseSchema)` to create a new message.
  */
 export const ListVoicesResponseSchema: GenMessage<ListVoicesResponse> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 28);
+  messageDesc(file_barkserve_v1_speech, 29);
 
 /**
  * A named voice.
@@ -1364,7 +1430,7 @@ export type Voice = Message<"barkserve.v1.Voice"> & {
  * Use `create(VoiceSchema)` to create a new message.
  */
 export const VoiceSchema: GenMessage<Voice> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 29);
+  messageDesc(file_barkserve_v1_speech, 30);
 
 /**
  * Selects one voice.
@@ -1392,7 +1458,7 @@ export type GetVoiceRequest = Message<"barkserve.v1.GetVoiceRequest"> & {
  * Use `create(GetVoiceRequestSchema)` to create a new message.
  */
 export const GetVoiceRequestSchema: GenMessage<GetVoiceRequest> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 30);
+  messageDesc(file_barkserve_v1_speech, 31);
 
 /**
  * One voice.
@@ -1420,7 +1486,7 @@ export type GetVoiceResponse = Message<"barkserve.v1.GetVoiceResponse"> & {
  * Use `create(GetVoiceResponseSchema)` to create a new message.
  */
 export const GetVoiceResponseSchema: GenMessage<GetVoiceResponse> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 31);
+  messageDesc(file_barkserve_v1_speech, 32);
 
 /**
  * A voice to store.
@@ -1470,7 +1536,7 @@ export type CreateVoiceRequest = Message<"barkserve.v1.CreateVoiceRequest"> & {
  * Use `create(CreateVoiceRequestSchema)` to create a new message.
  */
 export const CreateVoiceRequestSchema: GenMessage<CreateVoiceRequest> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 32);
+  messageDesc(file_barkserve_v1_speech, 33);
 
 /**
  * The stored voice.
@@ -1491,7 +1557,7 @@ export type CreateVoiceResponse = Message<"barkserve.v1.CreateVoiceResponse"> & 
  * Use `create(CreateVoiceResponseSchema)` to create a new message.
  */
 export const CreateVoiceResponseSchema: GenMessage<CreateVoiceResponse> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 33);
+  messageDesc(file_barkserve_v1_speech, 34);
 
 /**
  * Selects the stored voice to delete.
@@ -1512,7 +1578,7 @@ export type DeleteVoiceRequest = Message<"barkserve.v1.DeleteVoiceRequest"> & {
  * Use `create(DeleteVoiceRequestSchema)` to create a new message.
  */
 export const DeleteVoiceRequestSchema: GenMessage<DeleteVoiceRequest> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 34);
+  messageDesc(file_barkserve_v1_speech, 35);
 
 /**
  * The voice was deleted.
@@ -1527,7 +1593,7 @@ export type DeleteVoiceResponse = Message<"barkserve.v1.DeleteVoiceResponse"> & 
  * Use `create(DeleteVoiceResponseSchema)` to create a new message.
  */
 export const DeleteVoiceResponseSchema: GenMessage<DeleteVoiceResponse> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 35);
+  messageDesc(file_barkserve_v1_speech, 36);
 
 /**
  * Has no options.
@@ -1542,7 +1608,7 @@ export type GetServerInfoRequest = Message<"barkserve.v1.GetServerInfoRequest"> 
  * Use `create(GetServerInfoRequestSchema)` to create a new message.
  */
 export const GetServerInfoRequestSchema: GenMessage<GetServerInfoRequest> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 36);
+  messageDesc(file_barkserve_v1_speech, 37);
 
 /**
  * A server and its limits.
@@ -1612,7 +1678,7 @@ export type GetServerInfoResponse = Message<"barkserve.v1.GetServerInfoResponse"
  * Use `create(GetServerInfoResponseSchema)` to create a new message.
  */
 export const GetServerInfoResponseSchema: GenMessage<GetServerInfoResponse> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 37);
+  messageDesc(file_barkserve_v1_speech, 38);
 
 /**
  * The limits of a server. They apply to one call unless stated otherwise.
@@ -1710,7 +1776,7 @@ export type ServerLimits = Message<"barkserve.v1.ServerLimits"> & {
  * Use `create(ServerLimitsSchema)` to create a new message.
  */
 export const ServerLimitsSchema: GenMessage<ServerLimits> = /*@__PURE__*/
-  messageDesc(file_barkserve_v1_speech, 38);
+  messageDesc(file_barkserve_v1_speech, 39);
 
 /**
  * The format of a text. Spans always refer to the text as the client sent it, with its markup.
