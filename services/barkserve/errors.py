@@ -165,6 +165,10 @@ class ReplicaStalled(ReplicaFailed):
     exit_code = 75  # EX_TEMPFAIL: a new process may work
 
 
+class OtherCheckpoint(StageUnavailable):
+    """A replica with another revision of the checkpoint than its caller."""
+
+
 class ShuttingDown(BarkserveError):
     """A replica that finishes its streams and takes no new ones."""
 

@@ -95,6 +95,13 @@ def test_hub_checkpoint_has_no_weights_or_voices_by_default(hub: Hub) -> None:
     assert not {"model.safetensors", "speaker_embeddings"} & hub.fetched()
 
 
+def test_hub_checkpoint_has_the_revision_that_is_asked_for(hub: Hub) -> None:
+    folder = CheckpointFolder.open("suno/tiny@v1")
+    assert (folder.name, folder.fingerprint) == ("suno/tiny", "c0ffee")
+    assert [revision for _, revision, _ in hub.requests] == ["v1"]
+    assert {repository for repository, _, _ in hub.requests} == {"suno/tiny"}
+
+
 def test_hub_checkpoint_prefers_safetensors(hub: Hub) -> None:
     (hub.source / "pytorch_model.bin").touch()
     CheckpointFolder.open("suno/tiny", weights=True)

@@ -41,7 +41,7 @@ def build_parts(options: CoarseOptions, metrics: Metrics) -> StageParts[CoarseGe
     bark = checkpoint.bark
     model = load_coarse(checkpoint, placement)
     runner = make_runner(options, model, coarse_heads(bark), placement, ids_per_position=1)
-    engine, admission = make_engine(options, runner, thread, metrics)
+    engine, admission = make_engine(options, checkpoint, runner, thread, metrics)
     generator = CoarseGenerator(engine, bark)
     start = start_with_warm_up(engine.start, generator.warm_up, runner.memory)
     return StageParts(generator, engine, start, admission, checkpoint)

@@ -54,7 +54,7 @@ def build_parts(
     decoder = Decoder(model, plan, graphs, max_batch)
     decoder.capture()
     batcher, admission = make_batcher(
-        options, decoder.decode, decoder.offload, thread, max_batch, metrics
+        options, checkpoint, decoder.decode, decoder.offload, thread, max_batch, metrics
     )
     generator = CodecGenerator(batcher, codec, plan)
     books = checkpoint.bark.fine_generation.n_fine_codebooks

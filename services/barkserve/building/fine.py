@@ -79,7 +79,9 @@ def build_parts(options: FineOptions, metrics: Metrics) -> FineParts:
         )
         fill = by_mode(filler.fill, streaming.fill)
         memory += f"; for STREAMING, {memory_report(streaming_model)}"
-    batcher, admission = make_batcher(options, fill, filler.offload, thread, max_batch, metrics)
+    batcher, admission = make_batcher(
+        options, checkpoint, fill, filler.offload, thread, max_batch, metrics
+    )
     planner = ChunkPlanner(
         options.first_chunk_frames,
         options.chunk_growth,

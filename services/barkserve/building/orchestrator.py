@@ -53,7 +53,7 @@ def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
     library = VoiceLibrary(folder)
     catalog = VoiceCatalog(library, _stored_voices(options, folder))
     default = options.voice or library.default or NO_VOICE
-    pools = _pools(options)
+    pools = _pools(options, folder.fingerprint)
     quotas = CallerQuotas()
     admission = _admission(options, pools, quotas)
     calls = HoldLimit(
@@ -144,7 +144,7 @@ def _load_of(admission: StreamAdmission) -> ReadLoad:
     return lambda: replace(read(), queue=admission.unmet)
 
 
-def _pools(options: OrchestratorOptions) -> dict[StageName, StagePool]:
+def _pools(options: OrchestratorOptions, revision: str) -> dict[StageName, StagePool]:
     """The replicas of every stage."""
     dialer = Dialer.from_options(options)
     return {
@@ -153,6 +153,7 @@ def _pools(options: OrchestratorOptions) -> dict[StageName, StagePool]:
             resolver_of(f"--{stage}", getattr(options, stage), service_named(stage).port),
             dialer,
             options.replica_wait_seconds,
+            revision,
         )
         for stage in STAGES
     }

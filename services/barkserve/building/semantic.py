@@ -46,7 +46,7 @@ def build_parts(
     bark = checkpoint.bark
     model = load_semantic(checkpoint, placement)
     runner = make_runner(options, model, [semantic_head(bark)], placement, ids_per_position=2)
-    engine, admission = make_engine(options, runner, thread, metrics)
+    engine, admission = make_engine(options, checkpoint, runner, thread, metrics)
     encoder = TextEncoder(checkpoint)
     heads = AlignmentHeadFinder(engine, bark, encoder.encode)
     generator = SemanticGenerator(engine, bark, heads)

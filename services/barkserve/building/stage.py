@@ -153,12 +153,17 @@ def make_runner(
 
 
 def make_engine(
-    options: StageOptions, runner: ModelRunner, thread: ModelThread, metrics: Metrics
+    options: StageOptions,
+    checkpoint: Checkpoint,
+    runner: ModelRunner,
+    thread: ModelThread,
+    metrics: Metrics,
 ) -> tuple[Engine, Admission]:
     """Make the engine of a causal model, and the admission of its streams.
 
     Args:
         options: the options of the stage.
+        checkpoint: where the model is from.
         runner: the model.
         thread: from `make_thread`.
         metrics: get gauges for slots and queue.
@@ -169,11 +174,12 @@ def make_engine(
     metrics.watch("slots_free", "Slots that a new request could get now", lambda: engine.free_slots)
     metrics.watch("slots_running", "Slots of running requests", lambda: engine.running)
     metrics.watch("queue_depth", "Requests waiting for a slot", lambda: engine.waiting)
-    return engine, _make_admission(options, residency)
+    return engine, _make_admission(options, checkpoint, residency)
 
 
 def make_batcher(
     options: FineOptions | CodecOptions,
+    checkpoint: Checkpoint,
     run: Callable[[list[Job]], list[Result]],
     offload: Callable[[], Offloadable],
     thread: ModelThread,
@@ -184,6 +190,7 @@ def make_batcher(
 
     Args:
         options: the options of the stage.
+        checkpoint: where the model is from.
         run: runs the model on some jobs.
         offload: makes the handle that moves the model off its device.
         thread: from `make_thread`.
@@ -193,16 +200,19 @@ def make_batcher(
     residency = _make_residency(options, offload, metrics)
     batcher = Batcher(run, max_batch, thread, residency)
     metrics.watch("queue_depth", "Jobs waiting for the model", lambda: batcher.waiting)
-    return batcher, _make_admission(options, residency)
+    return batcher, _make_admission(options, checkpoint, residency)
 
 
-def _make_admission(options: StageOptions, residency: DeviceResidency) -> Admission:
+def _make_admission(
+    options: StageOptions, checkpoint: Checkpoint, residency: DeviceResidency
+) -> Admission:
     """The admission of streams, each of which keeps the model on its device."""
     return Admission(
         options.max_streams,
         during=residency.reserve,
         first_message_s=options.first_message_seconds,
         input_idle_s=options.input_idle_seconds,
+        checkpoint_revision=checkpoint.fingerprint,
     )
 
 

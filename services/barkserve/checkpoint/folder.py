@@ -33,7 +33,7 @@ class CheckpointFolder:
     Attributes:
         path: the folder.
         name: the hub name that it was opened by, else the folder's name.
-        revision: the hub's commit; None if the folder is not from the hub.
+        revision: the hub's commit; None if the folder is not from the hub's cache.
         config: the contents of config.json.
         generation: the contents of generation_config.json.
         bark: both, parsed and checked.
@@ -51,7 +51,8 @@ class CheckpointFolder:
         """Open a folder, or fetch a hub repository such as "suno/bark-small".
 
         Args:
-            name_or_path: a folder, or owner/name of a hub repository if there is no such folder.
+            name_or_path: a folder, or owner/name of a hub repository if there is no such folder;
+                owner/name@revision for a commit, branch or tag of it.
             weights: whether to fetch the weights as well. VoiceLibrary fetches the voices.
 
         Raises:
@@ -60,22 +61,25 @@ class CheckpointFolder:
         given = os.fspath(name_or_path)
         path = Path(given).expanduser()
         if path.is_dir():
-            return cls._read(path, _fetched_name(path) or path.resolve().name, None)
+            source = _fetched_from(path).get("checkpoint", "")
+            return cls._read(path, _without_revision(source) or path.resolve().name, None)
         if not _may_be_hub_name(given) or path.exists():
             raise CheckpointError(
                 f"checkpoint {given!r} is not a folder: give a folder or a hub name (owner/name)"
             )
-        snapshot = _fetch(given, weights=weights)
-        return cls._read(snapshot, given, snapshot.name)
+        name = _without_revision(given)
+        snapshot = _fetch(name, given[len(name) + 1 :] or None, weights=weights)
+        return cls._read(snapshot, name, snapshot.name)
 
     @cached_property
     def fingerprint(self) -> str:
         """Identifies the version of the checkpoint: the hub's commit, else a digest.
 
-        The digest covers the two configurations and the names, shapes and sizes of the weights.
+        The digest covers the two configurations and the names, shapes and sizes of the weights. A
+        part that `barkserve fetch` wrote has the fingerprint of its source.
         """
-        if self.revision is not None:
-            return self.revision
+        if known := self.revision or _fetched_from(self.path).get("revision"):
+            return str(known)
         digest = hashlib.sha256()
         for file in sorted(self.path.glob("*")):
             if file.name in ("config.json", "generation_config.json"):
@@ -150,21 +154,26 @@ def fetch_file(repository: str, filename: str, revision: str) -> Path:
         raise hub_error(f"{filename} of {repository!r}", error) from error
 
 
-def _fetched_name(path: Path) -> str:
-    """Return the checkpoint from which `barkserve fetch` made a folder; empty: not made by it."""
+def _fetched_from(path: Path) -> dict[str, Any]:
+    """Return the manifest of a folder that `barkserve fetch` wrote; empty: not written by it."""
     manifest = path / MANIFEST_FILE
-    return str(read_json_object(manifest).get("checkpoint", "")) if manifest.exists() else ""
+    return read_json_object(manifest) if manifest.exists() else {}
+
+
+def _without_revision(name: str) -> str:
+    """Return the owner/name of owner/name@revision."""
+    return name.partition("@")[0] if _may_be_hub_name(name) else name
 
 
 def _may_be_hub_name(name: str) -> bool:
-    owner, _, rest = name.partition("/")
+    owner, _, rest = name.partition("@")[0].partition("/")
     return bool(owner.strip(".~") and rest) and "/" not in rest
 
 
-def _fetch(repository: str, *, weights: bool) -> Path:
+def _fetch(repository: str, revision: str | None, *, weights: bool) -> Path:
     """Fetch what a stage needs; .bin files only if there are no safetensors files."""
     patterns = [*_DESCRIPTION_FILES, *(_SAFETENSORS_FILES if weights else ())]
-    snapshot = _snapshot(repository, patterns, None)
+    snapshot = _snapshot(repository, patterns, revision)
     if weights and not any(snapshot.glob(_SAFETENSORS_FILES[0])):
         _snapshot(repository, list(_BIN_FILES), snapshot.name)
     return snapshot

@@ -40,7 +40,7 @@ class CoarseServicer(coarse_pb2_grpc.CoarseServiceServicer):
     ) -> AsyncGenerator[Response, None]:
         """Generate the coarse codes of one utterance."""
         with self._admission.stream() as work:
-            await convert.admit(context)
+            await convert.admit(context, self._admission.checkpoint_revision)
             opening = await convert.next_request(
                 request_iterator, "config", "a CoarseConfig", self._admission.first_message_s
             )

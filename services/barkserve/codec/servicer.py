@@ -36,7 +36,7 @@ class CodecServicer(codec_pb2_grpc.CodecServiceServicer):
     ) -> AsyncGenerator[codec_pb2.DecodeResponse, None]:
         """Decode one utterance."""
         with self._admission.stream() as work:
-            await convert.admit(context)
+            await convert.admit(context, self._admission.checkpoint_revision)
             opening = await convert.next_request(
                 request_iterator, "config", "a CodecConfig", self._admission.first_message_s
             )

@@ -13,8 +13,8 @@ class CheckpointOptions:
 
     checkpoint: str = option(
         "",
-        "folder in the Hugging Face layout, or hub name such as suno/bark-small; empty means the "
-        "bundled bark-mini",
+        "folder in the Hugging Face layout, or hub name such as suno/bark-small or "
+        "suno/bark@REVISION; empty means the bundled bark-mini",
     )
 
 

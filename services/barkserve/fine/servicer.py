@@ -48,7 +48,7 @@ class FineServicer(fine_pb2_grpc.FineServiceServicer):
     ) -> AsyncGenerator[Response, None]:
         """Generate the remaining codebooks of one utterance."""
         with self._admission.stream() as work:
-            await convert.admit(context)
+            await convert.admit(context, self._admission.checkpoint_revision)
             opening = await convert.next_request(
                 request_iterator, "config", "a FineConfig", self._admission.first_message_s
             )

@@ -54,7 +54,7 @@ class SemanticServicer(semantic_pb2_grpc.SemanticServiceServicer):
     ) -> AsyncGenerator[Response, None]:
         """Generate the semantic tokens of one utterance."""
         with self._admission.stream() as work:
-            await convert.admit(context)
+            await convert.admit(context, self._admission.checkpoint_revision)
             opening = await convert.next_request(
                 request_iterator, "config", "a SemanticConfig", self._admission.first_message_s
             )

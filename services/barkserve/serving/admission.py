@@ -30,6 +30,7 @@ class Admission:
         first_message_s: time that an admitted stream has to send its first messages; 0 for no
             limit.
         input_idle_s: time that a stream waits for its next input; 0 for no limit.
+        checkpoint_revision: callers that name another one are refused; empty accepts all.
     """
 
     def __init__(
@@ -39,10 +40,12 @@ class Admission:
         during: Callable[[], AbstractContextManager[None]] = nullcontext,
         first_message_s: float = 0.0,
         input_idle_s: float = 0.0,
+        checkpoint_revision: str = "",
     ) -> None:
         self.capacity = capacity
         self.first_message_s = first_message_s
         self.input_idle_s = input_idle_s
+        self.checkpoint_revision = checkpoint_revision
         self.taken = 0  # streams admitted since the start
         self._retry_after_s = retry_after_s
         self._during = during

@@ -10,8 +10,9 @@ from google.protobuf.message import Message
 from numpy.typing import NDArray
 
 from barkserve.checkpoint.bark_config import SamplingDefaults
+from barkserve.checkpoint_revision import wanted_revision
 from barkserve.engine.request import SamplingParams
-from barkserve.errors import IdleTimeout, InvalidArgument
+from barkserve.errors import IdleTimeout, InvalidArgument, OtherCheckpoint
 from barkserve.serving.rpc_context import RpcContext
 from barkserve.speaking_rate import checked_speaking_rate
 from barkserve.v1 import common_pb2
@@ -117,12 +118,25 @@ def frames(values: Sequence[int], books: int, limit: int, field: str) -> NDArray
     return array.reshape(-1, books)
 
 
-async def admit(context: RpcContext) -> None:
+async def admit(context: RpcContext, checkpoint_revision: str) -> None:
     """Tell the client that its stream is admitted.
 
     The client sends its requests only then. grpc.aio does not report the status of a call that ends
     while a request is being written.
+
+    Args:
+        context: of the call.
+        checkpoint_revision: of this stage; empty accepts all callers.
+
+    Raises:
+        OtherCheckpoint: the client wants another one, as in the middle of a rollout.
     """
+    wanted = wanted_revision(context.invocation_metadata() or ())
+    if checkpoint_revision and wanted and wanted != checkpoint_revision:
+        raise OtherCheckpoint(
+            f"this replica has revision {checkpoint_revision} of the checkpoint, and the "
+            f"orchestrator {wanted}: give both the same --checkpoint"
+        )
     await context.send_initial_metadata(())
 
 

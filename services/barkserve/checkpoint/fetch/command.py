@@ -58,7 +58,7 @@ def fetch(options: FetchOptions, out: TextIO) -> None:
         return
     checkpoint, weights = _open(source, options.stage)
     files = dict(_files(checkpoint, weights, options.stage, ProgressLine(options.stage, out).show))
-    _write_all(folder, files, Manifest(name, checkpoint.revision or "", options.stage))
+    _write_all(folder, files, Manifest(name, checkpoint.fingerprint, options.stage))
     print(f"{folder} contains the {options.stage} part of {name}", file=out)
 
 

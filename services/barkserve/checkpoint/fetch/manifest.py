@@ -20,7 +20,7 @@ class Manifest:
 
     Attributes:
         checkpoint: hub name or folder of the source.
-        revision: the hub's commit; empty: not from the hub.
+        revision: the fingerprint of the source: the hub's commit, or a digest.
         stage: the service that uses the folder.
         files: path in the folder to sha256, hexadecimal.
     """

@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 import grpc
 from google.protobuf.message import Message
 
+from barkserve.checkpoint_revision import revision_metadata
 from barkserve.discovery.replica import Replica
 from barkserve.errors import (
     BarkserveError,
@@ -156,7 +157,10 @@ class StageCall(Generic[Request, Response]):
         self._call = method(
             self._admitted_requests(),
             timeout=self._retry_policy.time_left(),
-            metadata=((METADATA_KEY, current_request_id()),),
+            metadata=(
+                (METADATA_KEY, current_request_id()),
+                *revision_metadata(self._pool.checkpoint_revision),
+            ),
         )
         return self._call
 

@@ -47,15 +47,22 @@ class StagePool:
         dialer: opens channels to them.
         wait_s: seconds that a stream waits for a usable replica, which may be starting. It waits
             longer while the listener still has audio.
+        checkpoint_revision: calls want stages with this one; empty accepts all.
 
     Attributes:
         cost: the compute time that its models take.
     """
 
     def __init__(
-        self, stage: StageName, resolver: Resolver, dialer: Dialer, wait_s: float = 0.0
+        self,
+        stage: StageName,
+        resolver: Resolver,
+        dialer: Dialer,
+        wait_s: float = 0.0,
+        checkpoint_revision: str = "",
     ) -> None:
         self.stage = stage
+        self.checkpoint_revision = checkpoint_revision
         self.cost = StageCost()
         self._set = ReplicaSet(stage, resolver, dialer)
         self.wait_s = wait_s
