@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from referencing import Registry, Resource
 
 _SCHEMAS = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema"
-KUBERNETES_VERSIONS = ("1.31", "1.34", "1.37")
+KUBERNETES_VERSIONS = ("1.31", "1.34", "1.35", "1.36", "1.37")
 
 _MODELS: dict[tuple[str, str], type[BaseModel]] = {
     ("cert-manager.io/v1", "Certificate"): cert_manager.Certificate,
@@ -113,7 +113,9 @@ _GATEWAY: dict[tuple[str, str], dict[str, Any]] = {
         ["parentRefs", "rules"],
         parentRefs=_some(_PARENT),
         hostnames=_some(_TEXT),
-        rules=_some(_object(["backendRefs"], backendRefs=_some(_BACKEND))),
+        rules=_some(
+            _object(["backendRefs"], backendRefs=_some(_BACKEND), filters=_some({"type": "object"}))
+        ),
     ),
     ("gateway.networking.k8s.io/v1", "HTTPRoute"): _object(
         ["parentRefs", "rules"],
@@ -136,13 +138,22 @@ _GATEWAY: dict[tuple[str, str], dict[str, Any]] = {
             caCertificateRefs=_some(_REFERENCE),
         ),
     ),
+    ("networking.gke.io/v1", "GCPBackendPolicy"): _object(
+        ["default", "targetRef"],
+        default=_object(["timeoutSec"], timeoutSec={"type": "integer"}),
+        targetRef=_REFERENCE,
+    ),
     ("gateway.envoyproxy.io/v1alpha1", "BackendTrafficPolicy"): _object(
         ["targetRefs", "timeout"],
         targetRefs=_some(_TARGET),
         timeout=_object(
             ["http"],
             http=_object(
-                ["requestTimeout"], requestTimeout=_DURATION, connectionIdleTimeout=_DURATION
+                ["requestTimeout"],
+                requestTimeout=_DURATION,
+                maxStreamDuration=_DURATION,
+                streamIdleTimeout=_DURATION,
+                connectionIdleTimeout=_DURATION,
             ),
         ),
     ),

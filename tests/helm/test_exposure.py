@@ -67,7 +67,12 @@ def test_gateway_route_keeps_streams_open() -> None:
     (rule,) = release.one("GRPCRoute", "bark")["spec"]["rules"]
     assert rule["backendRefs"] == [{"name": "bark", "port": 50051}]
     policy = release.one("BackendTrafficPolicy", "bark")["spec"]
-    assert policy["timeout"]["http"]["requestTimeout"] == "3600s"
+    assert policy["timeout"]["http"] == {
+        "requestTimeout": "0s",  # of the whole call, streams included: off
+        "maxStreamDuration": "3600s",
+        "streamIdleTimeout": "3600s",
+        "connectionIdleTimeout": "3600s",
+    }
     trust = release.one("BackendTLSPolicy", "bark")["spec"]["validation"]
     certificate = release.one("Certificate", "bark-orchestrator")["spec"]
     assert trust["hostname"] in certificate["dnsNames"]

@@ -171,7 +171,7 @@ def test_gateway_scales_by_cpu_and_is_monitored() -> None:
     (trigger,) = Release(ci("keda")).one("ScaledObject", "bark-gateway")["spec"]["triggers"]
     assert trigger["type"] == "cpu"
     hpa = Release(ci("hpa")).one("HorizontalPodAutoscaler", "bark-gateway")["spec"]
-    assert hpa["metrics"][0]["resource"]["name"] == "cpu"
+    assert hpa["metrics"][0]["containerResource"]["name"] == "cpu"
     spec = Release(ci("keda")).one("ServiceMonitor", "bark")["spec"]
     assert "gateway" in spec["selector"]["matchExpressions"][0]["values"]
 

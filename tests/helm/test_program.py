@@ -3,7 +3,7 @@
 import argparse
 import json
 import re
-from dataclasses import Field, fields
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -13,24 +13,12 @@ from barkserve import options
 from barkserve.config.fetch import FetchOptions
 from barkserve.config.orchestrator import OrchestratorOptions
 from barkserve.config.process import ProcessOptions, ServiceOptions
-from barkserve.config.stages import StageOptions
-from barkserve.services import SERVICES, ServiceEntry, callees, service_named
+from barkserve.services import SERVICES, service_named
 from tests.helm.chart import CHART, VALUES_FILES, Release, values_of
+from tools import chart_schema
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
-DEFINITIONS = SCHEMA["definitions"]
 TEMPLATES = "\n".join(path.read_text() for path in sorted(CHART.glob("templates/**/*.*")))
-
-CHART_SETS = {
-    "host", "port", "metrics_port", "health_port", "drain_seconds", "checkpoint", "voice_store",
-    "tls_cert", "tls_key", "tls_ca", "tls_clients", "certificate_roles",
-}  # fmt: skip
-"""Options that the chart computes from other values."""
-
-NOT_OFFERED = {"core_share", "cores", "exit_on_stdin_close", "wyoming_host", "wyoming_port"}
-
-STRICTER = {"target_utilization", "assumed_streams", "admission_share"}
-"""Options whose lower limit is exclusive: the service checks this itself."""
 
 
 def parsed(kind: type[Any], words: list[str]) -> Any:
@@ -47,17 +35,9 @@ def template(name: str) -> str:
     return found[1]
 
 
-def offered(section: dict[str, Any]) -> set[str]:
-    """The options that a section of the values offers, as field names."""
-    flags = section["properties"]["options"]["properties"]
-    assert all(value == {"$ref": f"#/definitions/option-{flag}"} for flag, value in flags.items())
-    return {flag.replace("-", "_") for flag in flags}
-
-
 def settable(kind: type[Any]) -> set[str]:
     """The options of a service that values may set."""
-    names = {entry.name for entry in fields(kind)} - CHART_SETS - NOT_OFFERED
-    return names - {callee.name for callee in callees(kind)}
+    return {entry.name for entry in chart_schema.offered(kind)}
 
 
 @pytest.mark.parametrize("path", VALUES_FILES, ids=lambda path: path.stem)
@@ -74,7 +54,7 @@ def test_services_accept_the_arguments_of_the_chart(path: Any) -> None:
         assert chosen.metrics_port == ports["metrics"] == entry.metrics_port
         if not entry.is_http:
             assert container["readinessProbe"]["grpc"]["service"] == entry.full_name
-        assert chosen.host == "0.0.0.0"
+        assert chosen.host in ("0.0.0.0", "[::]")
         for fetch in release.pod(entry.name).get("initContainers", []):
             command, *words = fetch["args"]
             assert command == "fetch"
@@ -113,48 +93,8 @@ def test_default_client_port_is_the_orchestrators() -> None:
     assert port == service_named("orchestrator").port
 
 
-@pytest.mark.parametrize("entry", SERVICES, ids=lambda entry: entry.name)
-def test_schema_offers_the_options_of_each_service(entry: ServiceEntry) -> None:
-    section = SCHEMA["properties"]["services"]["properties"][entry.name]
-    assert offered(section) == settable(entry.options)
-
-
-@pytest.mark.parametrize(
-    ("section", "kind"), [("defaults", ServiceOptions), ("stages", StageOptions)]
-)
-def test_schema_offers_the_options_of_each_group(section: str, kind: type[Any]) -> None:
-    assert offered(SCHEMA["properties"][section]) == settable(kind)
-
-
-def test_schema_limits_options_as_the_program_does() -> None:
-    entries = {
-        entry.name: entry
-        for service in SERVICES
-        for entry in fields(service.options)
-        if entry.name in settable(service.options)
-    }
-    defined = {name for name in DEFINITIONS if name.startswith("option-")}
-    assert defined == {f"option-{name.replace('_', '-')}" for name in entries}
-    for name, entry in entries.items():
-        if name != "device":  # a pattern; the program checks it with PyTorch
-            definition = dict(DEFINITIONS[f"option-{name.replace('_', '-')}"])
-            if name in STRICTER:
-                definition.pop("maximum", None)
-                definition["minimum"] = definition.pop("exclusiveMinimum")
-            assert definition == _definition(entry), name
-
-
-def _definition(entry: Field[Any]) -> dict[str, Any]:
-    """The schema of an option."""
-    if entry.metadata["choices"]:
-        return {"enum": list(entry.metadata["choices"])}
-    if isinstance(entry.default, str):
-        return {"type": "string"}
-    if isinstance(entry.default, bool):
-        return {"type": "boolean"}
-    kind = "integer" if isinstance(entry.default, int) else "number"
-    number = {"type": kind, "minimum": int(entry.metadata["least"])}
-    return {"anyOf": [number, {"const": "auto"}]} if entry.metadata["auto"] else number
+def test_schema_is_what_the_generator_writes() -> None:
+    assert chart_schema.PATH.read_text() == chart_schema.text()
 
 
 def test_schema_offers_the_choices_of_tls_clients() -> None:
@@ -178,5 +118,5 @@ def test_options_in_templates_exist() -> None:
 
 def test_chart_sets_the_options_that_values_do_not_offer() -> None:
     args = template("barkserve.args")
-    for name in CHART_SETS:
+    for name in chart_schema.CHART_SETS:
         assert options.flag_of(name) in args

@@ -15,7 +15,7 @@ def test_replicas_come_from_values_without_autoscaling() -> None:
 
 def test_upgrade_keeps_the_autoscaled_replicas() -> None:
     for mode in ("keda", "hpa"):
-        release = Release({"autoscaling": {"mode": mode}})
+        release = Release({"autoscaling": {"mode": mode}, "metrics": {"monitor": "pod"}})
         for service in ("orchestrator", *STAGES):
             assert "replicas" not in release.one("Deployment", f"bark-{service}")["spec"]
     release = Release(ci("hpa"))  # codec is excluded there
@@ -74,7 +74,7 @@ def test_orchestrator_scales_by_cpu() -> None:
     keda = Release(ci("keda")).one("ScaledObject", "bark-orchestrator")["spec"]
     assert [each["type"] for each in keda["triggers"]] == ["cpu"]
     hpa = Release(ci("hpa")).one("HorizontalPodAutoscaler", "bark-orchestrator")["spec"]
-    assert hpa["metrics"][0]["resource"]["name"] == "cpu"
+    assert hpa["metrics"][0]["containerResource"]["name"] == "cpu"
 
 
 def test_keda_presents_a_certificate_to_the_autoscaler() -> None:

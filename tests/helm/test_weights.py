@@ -37,6 +37,7 @@ def test_each_pod_fetches_and_reads_its_own_part(values: dict, checkpoint: str) 
         words = dict(word.split("=", 1) for word in fetch["args"][1:])
         assert words["--stage"] == service
         assert words["--checkpoint"] == checkpoint
+        assert "/source" not in words["--to"]
         container = release.container(service)
         assert f"--checkpoint={words['--to']}" in container["args"]
         mounts = {mount["mountPath"]: mount for mount in container["volumeMounts"]}

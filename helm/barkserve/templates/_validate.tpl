@@ -18,8 +18,15 @@
 {{- if and (gt (int $service.gpu.count) 0) (not $service.cuda) -}}
 {{- $complaints = append $complaints (printf "%s.gpu.count is %d but options.device is not cuda: the GPU would be idle" $key (int $service.gpu.count)) -}}
 {{- end -}}
-{{- if and $service.cuda (eq (int $service.gpu.count) 0) (not $service.gpu.unaccounted) -}}
-{{- $complaints = append $complaints (printf "%s.options.device is cuda but gpu.count is 0: request a GPU, or set gpu.unaccounted where pods can use it without a request" $key) -}}
+{{- $claims := or $service.gpu.resourceClaims $service.gpu.claimTemplate -}}
+{{- if and $service.cuda (eq (int $service.gpu.count) 0) (not $claims) (not $service.gpu.unaccounted) -}}
+{{- $complaints = append $complaints (printf "%s.options.device is cuda but gpu.count is 0: request a GPU, claim one with gpu.resourceClaims, or set gpu.unaccounted where pods can use it without a request" $key) -}}
+{{- end -}}
+{{- if and $claims (or (not $service.cuda) (gt (int $service.gpu.count) 0)) -}}
+{{- $complaints = append $complaints (printf "%s.gpu has claims: set options.device cuda and gpu.count 0" $key) -}}
+{{- end -}}
+{{- if and (ne $service.gpu.sharing "mps") (or $service.gpu.mps.memoryLimit (gt (int $service.gpu.mps.threadPercent) 0)) -}}
+{{- $complaints = append $complaints (printf "%s.gpu.mps has limits but gpu.sharing is %s: set it to mps" $key $service.gpu.sharing) -}}
 {{- end -}}
 {{- if and (eq (dig "options" "attention" "" $service) "flash") (or (not $service.cuda) (has $dtype (list "float32" "int8"))) -}}
 {{- $complaints = append $complaints (printf "%s.options.attention flash needs device cuda and dtype float16 or bfloat16" $key) -}}
@@ -37,8 +44,8 @@
 {{- if gt (int $service.autoscaling.minReplicas) (int $service.autoscaling.maxReplicas) -}}
 {{- $complaints = append $complaints (printf "%s.autoscaling: minReplicas %d is above maxReplicas %d" $key (int $service.autoscaling.minReplicas) (int $service.autoscaling.maxReplicas)) -}}
 {{- end -}}
-{{- if and (eq (int $service.autoscaling.minReplicas) 0) (or (not $service.stage) (ne $.Values.autoscaling.mode "keda")) -}}
-{{- $complaints = append $complaints (printf "%s.autoscaling.minReplicas is 0: only stages, and only with autoscaling.mode keda, scale to zero" $key) -}}
+{{- if and (eq (int $service.autoscaling.minReplicas) 0) (or (not $service.stage) (and (eq $.Values.autoscaling.mode "hpa") (ne $.Values.autoscaling.hpa.metric "External"))) -}}
+{{- $complaints = append $complaints (printf "%s.autoscaling.minReplicas is 0: only stages, and only with autoscaling.mode keda or autoscaling.hpa.metric External, scale to zero" $key) -}}
 {{- end -}}
 {{- if and (not $service.stage) (not (dig "requests" "cpu" "" $service.resources)) -}}
 {{- $complaints = append $complaints (printf "%s.resources.requests.cpu is missing: autoscaling is relative to it" $key) -}}
@@ -60,8 +67,8 @@
 {{- $complaints = append $complaints "services.gateway.options.require-tokens needs services.orchestrator.options.auth-tokens or auth-jwks: the orchestrator checks the tokens" -}}
 {{- end -}}
 {{- end -}}
-{{- if and $.Values.tls.enabled (eq $.Values.tls.source "secrets") (not (index $.Values.tls.secrets $name)) -}}
-{{- $complaints = append $complaints (printf "tls.secrets.%s is missing: tls.source secrets needs one for every service" $name) -}}
+{{- if and $.Values.tls.enabled (eq $.Values.tls.source "secret") (not (index $.Values.tls.secrets $name)) -}}
+{{- $complaints = append $complaints (printf "tls.secrets.%s is missing: tls.source secret needs one for every service" $name) -}}
 {{- end -}}
 {{- end -}}
 {{- toJson $complaints }}
@@ -73,8 +80,30 @@
 {{- if and (eq $weights.source "hub") (not $weights.hub.name) -}}
 {{- $complaints = append $complaints "weights.hub.name is missing: weights.source hub needs one, such as suno/bark-small" -}}
 {{- end -}}
-{{- if and (eq $weights.source "volume") (not $weights.volume.claimName) -}}
-{{- $complaints = append $complaints "weights.volume.claimName is missing: weights.source volume needs the claim that holds the checkpoint" -}}
+{{- if and (eq $weights.source "volume") (eq (empty $weights.volume.claimName) (empty $weights.volume.spec)) -}}
+{{- $complaints = append $complaints "weights.volume.claimName is missing: weights.source volume needs the claim that holds the checkpoint, or weights.volume.spec, and not both" -}}
+{{- end -}}
+{{- $cache := $weights.hub.cache -}}
+{{- if and (eq $weights.source "hub") (eq $cache.type "pvc") (not $cache.existingClaim) (ne $cache.accessMode "ReadWriteMany") -}}
+{{- range $name := include "barkserve.stages" . | fromJsonArray -}}
+{{- $service := include "barkserve.service" (list $ $name) | fromJson -}}
+{{- $pods := ternary (int $service.autoscaling.maxReplicas) (int $service.replicas) $service.scaled -}}
+{{- if or (eq $cache.accessMode "ReadWriteOncePod") (and (gt $pods 1) (not (omit $service.nodeSelector "kubernetes.io/os" "kubernetes.io/arch"))) -}}
+{{- $complaints = append $complaints (printf "weights.hub.cache.accessMode is %s but services.%s has up to %d pods and shares the claim with the other stages: take ReadWriteMany, or cache.type ephemeral or emptyDir" $cache.accessMode $name $pods) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if and (eq .Values.tls.source "podCertificate") .Values.tls.enabled (not .Values.tls.podCertificate.signerName) -}}
+{{- $complaints = append $complaints "tls.podCertificate.signerName is missing: tls.source podCertificate needs the signer" -}}
+{{- end -}}
+{{- if and (eq .Values.tls.source "volume") .Values.tls.enabled (not .Values.tls.volume) -}}
+{{- $complaints = append $complaints "tls.volume is missing: tls.source volume needs a volume with tls.crt, tls.key and ca.crt" -}}
+{{- end -}}
+{{- if and .Values.tls.enabled (eq .Values.autoscaling.mode "keda") (has .Values.tls.source (list "podCertificate" "volume")) -}}
+{{- $complaints = append $complaints (printf "tls.source is %s but autoscaling.mode is keda: KEDA reads its certificate from a Secret, so set tls.source certManager or secret" .Values.tls.source) -}}
+{{- end -}}
+{{- if and (eq .Values.autoscaling.mode "hpa") (eq .Values.metrics.monitor "none") -}}
+{{- $complaints = append $complaints "autoscaling.mode is hpa but metrics.monitor is none: Prometheus must scrape the metric, so set metrics.monitor to service or pod" -}}
 {{- end -}}
 {{- if and (eq $weights.source "image") (not $weights.image.reference) -}}
 {{- $complaints = append $complaints "weights.image.reference is missing: weights.source image needs the image that holds the checkpoint" -}}
@@ -83,7 +112,7 @@
 {{- $complaints = append $complaints "voices.url is missing: voices.store url needs one, such as s3://bucket/voices" -}}
 {{- end -}}
 {{- if and .Values.tls.enabled (eq .Values.tls.source "certManager") (not .Values.tls.certManager.issuerRef.name) -}}
-{{- $complaints = append $complaints "tls.certManager.issuerRef.name is missing: name the Issuer, or set tls.source secrets" -}}
+{{- $complaints = append $complaints "tls.certManager.issuerRef.name is missing: name the Issuer, or set another tls.source" -}}
 {{- end -}}
 {{- if and (eq .Values.exposure.type "gateway") (not .Values.exposure.gateway.parentRefs) -}}
 {{- $complaints = append $complaints "exposure.gateway.parentRefs is missing: exposure.type gateway needs the Gateway to attach to" -}}
@@ -95,12 +124,12 @@
 {{- $complaints = append $complaints "exposure.gateway.caConfigMap is missing: with tls.enabled the gateway must trust the orchestrator's certificate" -}}
 {{- end -}}
 {{- if eq .Values.exposure.type "ingress" -}}
-{{- range $field := list "host" "tlsSecret" -}}
+{{- range $field := eq .Values.exposure.ingress.controller "alb" | ternary (list "host") (list "host" "tlsSecret") -}}
 {{- if not (index $.Values.exposure.ingress $field) -}}
 {{- $complaints = append $complaints (printf "exposure.ingress.%s is missing: gRPC through an Ingress needs a host name and TLS" $field) -}}
 {{- end -}}
 {{- end -}}
-{{- if and .Values.services.gateway.enabled .Values.exposure.http.host (not .Values.exposure.http.tlsSecret) -}}
+{{- if and .Values.services.gateway.enabled .Values.exposure.http.host (not .Values.exposure.http.tlsSecret) (ne .Values.exposure.ingress.controller "alb") -}}
 {{- $complaints = append $complaints "exposure.http.tlsSecret is missing: exposure.http.host needs a certificate" -}}
 {{- end -}}
 {{- if and .Values.services.gateway.enabled .Values.exposure.http.host (eq .Values.exposure.http.host .Values.exposure.ingress.host) -}}

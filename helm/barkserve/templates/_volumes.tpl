@@ -11,15 +11,24 @@ metadata:
   labels:
     {{- include "barkserve.labels" (list (index . 0) (index . 1)) | nindent 4 }}
   annotations:
-    helm.sh/resource-policy: keep
+    {{- toYaml (merge (dict "helm.sh/resource-policy" "keep") $claim.annotations (index . 0).Values.commonAnnotations) | nindent 4 }}
 spec:
-  accessModes: [{{ $claim.accessMode }}]
-  {{- with $claim.storageClassName }}
-  storageClassName: {{ . }}
-  {{- end }}
-  resources:
-    requests:
-      storage: {{ $claim.size }}
+  {{- include "barkserve.claimSpec" $claim | nindent 2 }}
+{{- end }}
+
+{{/* values of a claim -> its spec. The storage class "-" means none: a volume that exists already. */}}
+{{- define "barkserve.claimSpec" -}}
+accessModes: [{{ .accessMode }}]
+{{- with .storageClassName }}
+storageClassName: {{ eq . "-" | ternary "" . | quote }}
+{{- end }}
+{{- with .selector }}
+selector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+resources:
+  requests:
+    storage: {{ .size }}
 {{- end }}
 
 {{- define "barkserve.voicesClaim" -}}
@@ -30,9 +39,13 @@ spec:
 {{- define "barkserve.mounts" -}}
 - name: tmp
   mountPath: /tmp
-{{- if include "barkserve.fetches" . }}
+{{- if include "barkserve.copies" . }}
 - name: weights
   mountPath: /weights
+  readOnly: true
+{{- else if include "barkserve.fetches" . }}
+- name: source
+  mountPath: /source
   readOnly: true
 {{- end }}
 {{- if (index . 0).Values.tls.enabled }}
@@ -52,33 +65,12 @@ spec:
 {{/* (list $ service) -> the pod's volumes. */}}
 {{- define "barkserve.volumes" -}}
 {{- $root := index . 0 -}}
-{{- $weights := $root.Values.weights -}}
 - name: tmp
-  emptyDir: {}
-{{- if include "barkserve.fetches" . }}
-- name: weights
-  {{- if eq $weights.source "hub" }}
-  persistentVolumeClaim:
-    claimName: {{ include "barkserve.weightsClaim" $root }}
-  {{- else }}
-  emptyDir: {}
-- name: source
-  {{- if eq $weights.source "volume" }}
-  persistentVolumeClaim:
-    claimName: {{ $weights.volume.claimName }}
-    readOnly: true
-  {{- else }}
-  image:
-    reference: {{ $weights.image.reference }}
-    pullPolicy: {{ $weights.image.pullPolicy }}
-  {{- end }}
-  {{- end }}
-{{- end }}
+  emptyDir:
+    {{- toYaml (ternary (dict "sizeLimit" (index . 1).tmp.sizeLimit) dict (ne (index . 1).tmp.sizeLimit "")) | nindent 4 }}
+{{- include "barkserve.weightsVolumes" . }}
 {{- if $root.Values.tls.enabled }}
-- name: tls
-  secret:
-    secretName: {{ include "barkserve.tlsSecret" (list $root (index . 1).name) }}
-    defaultMode: 0440
+{{- include "barkserve.tlsVolume" (list $root (index . 1).name) }}
 {{- end }}
 {{- if and (eq (index . 1).name "orchestrator") (eq $root.Values.voices.store "volume") }}
 - name: voices
@@ -88,4 +80,47 @@ spec:
 {{- with (index . 1).extraVolumes }}
 {{ toYaml . }}
 {{- end }}
+{{- end }}
+
+{{/* (list $ "coarse") -> the volume with tls.crt, tls.key and ca.crt. */}}
+{{- define "barkserve.tlsVolume" -}}
+{{- $tls := (index . 0).Values.tls -}}
+{{- $secret := include "barkserve.tlsSecret" . }}
+- name: tls
+  {{- if eq $tls.source "volume" }}
+  {{- toYaml $tls.volume | nindent 2 }}
+  {{- else if and (ne $tls.source "podCertificate") (not $tls.trustBundle.configMap) }}
+  secret:
+    secretName: {{ $secret }}
+    defaultMode: 0440
+  {{- else }}
+  projected:
+    defaultMode: 0440
+    sources:
+      {{- if eq $tls.source "podCertificate" }}
+      - podCertificate:
+          signerName: {{ $tls.podCertificate.signerName }}
+          keyType: {{ $tls.podCertificate.keyType }}
+          maxExpirationSeconds: {{ $tls.podCertificate.maxExpirationSeconds | int64 }}
+          certificateChainPath: tls.crt
+          keyPath: tls.key
+      {{- else }}
+      - secret:
+          name: {{ $secret }}
+          items:
+            - {key: tls.crt, path: tls.crt}
+            - {key: tls.key, path: tls.key}
+      {{- end }}
+      {{- if $tls.trustBundle.configMap }}
+      - configMap:
+          name: {{ $tls.trustBundle.configMap }}
+          items:
+            - {key: {{ $tls.trustBundle.key | quote }}, path: ca.crt}
+      {{- else }}
+      - clusterTrustBundle:
+          signerName: {{ $tls.podCertificate.trustSignerName | default $tls.podCertificate.signerName }}
+          labelSelector: {}
+          path: ca.crt
+      {{- end }}
+  {{- end }}
 {{- end }}
