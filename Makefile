@@ -157,8 +157,8 @@ test-clients: $(BIN)/.test $(NODE_CLIENT)/dist/index.mjs .languages/.done ## tes
 	NODE_CLIENT=1 $(BIN)/pytest tests/gateway tests/node tests/deploy
 	$(BIN)/python tests/proxies/fetch.py .proxies
 	PROXIES=.proxies $(BIN)/pytest tests/proxies
-	GO=$(CURDIR)/.languages/bin/go GOENV=$(CURDIR)/.languages/go.env JAVA_PACKAGES=$(CURDIR)/.languages/java \
-		$(BIN)/pytest tests/languages
+	NODE_CLIENT=1 GO=$(CURDIR)/.languages/bin/go GOENV=$(CURDIR)/.languages/go.env JAVA_PACKAGES=$(CURDIR)/.languages/java \
+		$(BIN)/pytest tests/languages tests/interfaces
 	PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 --http-port 0 \
 		--voice-store build/test-voices -- pytest tests/examples
 

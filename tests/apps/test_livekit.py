@@ -69,10 +69,11 @@ async def test_invalid_request_is_not_retried(server: str) -> None:
         assert (await collected(synthesis(service, "Hello."))).seconds > 0.3
 
 
-async def test_text_that_is_not_unicode_raises_value_error(server: str) -> None:
+async def test_text_that_is_not_unicode_is_an_error(server: str) -> None:
     async with barkclient.integrations.livekit.TTS(server) as service:
-        with pytest.raises(ValueError, match="surrogates"):
+        with pytest.raises(APIStatusError, match="cannot be encoded") as caught:
             await collected(synthesis(service, "Hello ", "\ud800"))
+    assert (caught.value.status_code, caught.value.retryable) == (400, False)
 
 
 async def test_stream_retries_until_server_returns(proxy: FlakyProxy) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from barkclient import AsyncClient
-from tests.node.conftest import CLIENT, ROOT, run
+from tests.node.packed import CLIENT, ROOT, run
 from tests.support.certificates import Authority
 from tests.support.gateway import running_gateway
 from tests.support.services import Chain, running_chain

@@ -10,7 +10,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from barkclient import __version__
 from barkserve.v1 import common_pb2, speech_pb2
-from tests.node.conftest import CLIENT, ROOT
+from tests.node.packed import CLIENT, ROOT
 
 MODULES = {
     "barkserve/v1/common": common_pb2,

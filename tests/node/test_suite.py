@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.node.conftest import run
+from tests.node.packed import run
 from tests.support.token_files import write_tokens
 from tests.system.test_end_to_end import Up, start_up, wait_until_gone
 

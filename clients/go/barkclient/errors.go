@@ -49,6 +49,7 @@ const (
 	resumeType   = "RESUME"
 	noServer     = "Error while dialing"
 	noSuchHost   = "no such host"
+	notHTTP2     = "frame too large" // the beginning of an HTTP/1.1 response, read as a frame
 	tlsFailed    = "authentication handshake failed"
 	tooLarge     = "larger than max"
 	serverNeeded = "start one with `barkserve up`"
@@ -174,6 +175,8 @@ func whyUnavailable(text, target string) string {
 		return fmt.Sprintf("TLS with %s failed: check the certificates (%s)", target, text)
 	case strings.Contains(text, noSuchHost):
 		return fmt.Sprintf("the host of %s cannot be resolved: check the spelling", target)
+	case strings.Contains(text, notHTTP2):
+		return fmt.Sprintf("%s speaks HTTP, not gRPC: give the server's gRPC port, 50051 unless --port changed it", target)
 	case strings.Contains(text, noServer):
 		return fmt.Sprintf("nothing answers at %s: %s", target, serverNeeded)
 	}

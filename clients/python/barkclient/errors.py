@@ -33,7 +33,7 @@ _STARTER = "barkserve up"
 _DETAILS_KEY = "grpc-status-details-bin"
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 # The texts of gRPC's own failures. "No such host" has two, depending on the version.
-_NO_SERVER = "failed to connect to all addresses"
+_NO_SERVER = ("failed to connect to all addresses", "connections to all backends failing")
 _NO_SUCH_HOST = ("DNS resolution failed", "errors resolving")
 _TLS_FAILED = ("ssl_error", "handshake", "certificate", "peer name", "hostname verification")
 _WRONG_PORT = (

@@ -1,0 +1,22 @@
+"""One seed gives the same samples in every way to reach the server.
+
+tests/gateway/test_page.py compares what the browser plays, in the same way.
+"""
+
+from pathlib import Path
+
+from barkclient import AsyncClient
+from tests.interfaces.reached import SEED, WAYS, Outcome, Servers, Tools, Wish
+
+
+async def test_every_way_gives_the_samples_of_grpc(
+    servers: Servers, tools: Tools, tmp_path: Path
+) -> None:
+    wishes = {way: Wish(servers, tmp_path / way, tools) for way in WAYS}
+    async with AsyncClient(servers.grpc) as client:
+        text, voice = wishes["python"].text, wishes["python"].voice
+        expected = (await client.synthesize(text, seed=SEED, voice=voice).read()).audio
+    assert len(expected) > 1000
+    for way, speak in WAYS.items():
+        wishes[way].folder.mkdir()
+        assert await speak(wishes[way]) == Outcome(expected), way
