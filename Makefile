@@ -107,6 +107,7 @@ bench-long: $(BIN)/.train ## measure ten minutes of text as one synthesis (Linux
 bench: $(BIN)/.test ## compare each stage with transformers (takes minutes; run nothing else)
 	$(BIN)/python -W ignore -m benchmarks.stages --out benchmarks/results/stages-cpu
 	$(BIN)/python -W ignore -m benchmarks.steps --out benchmarks/results/steps-cpu.json
+	$(BIN)/python -W ignore -m benchmarks.precision --out benchmarks/results/precision-cpu.json
 
 bench-scaling: $(BIN)/.test ## measure autoscaling under changing load (four minutes; run nothing else)
 	$(BIN)/python -W ignore -m benchmarks.scaling --out benchmarks/results/scaling --plot docs/scaling.png

@@ -129,7 +129,13 @@ def load_fine(checkpoint: Checkpoint, placement: Placement) -> FineModel:
 
 
 def load_codec(checkpoint: Checkpoint, placement: Placement) -> EncodecDecoder:
-    """Load the codec's decoder, with weight normalization folded into its weights."""
+    """Load the codec's decoder, with weight normalization folded into its weights.
+
+    With bfloat16 it is loaded in float16: its samples have a signal-to-noise ratio of 66 dB then,
+    and of 46 dB in bfloat16.
+    """
+    if placement.dtype is torch.bfloat16:
+        placement = replace(placement, dtype=torch.float16)
     config = checkpoint.bark
     tensors = _fold_weight_norm(checkpoint.tensors(CODEC, ("decoder.", "quantizer.")))
     books = config.fine_generation.n_fine_codebooks
