@@ -11,7 +11,7 @@ from tests.support.gateway import running_gateway
 from tests.support.services import running_chain
 from tests.support.token_files import write_tokens
 
-NOBODY = "127.0.0.1:1"
+UNUSED = "127.0.0.1:1"
 TOO_LONG = "Hello there. " * 100
 
 
@@ -29,8 +29,8 @@ async def guarded(tiny_folder: Path, tmp_path: Path) -> AsyncIterator[Servers]:
 @pytest.fixture
 async def lonely() -> AsyncIterator[Servers]:
     """A gateway without an orchestrator, and no orchestrator."""
-    async with running_gateway(NOBODY) as gateway:
-        yield Servers(NOBODY, gateway.url)
+    async with running_gateway(UNUSED) as gateway:
+        yield Servers(UNUSED, gateway.url)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -50,7 +50,7 @@ async def test_errors_say_what_is_wrong(
         "v2/ghost": replace(good, voice="v2/ghost"),
         "1000": replace(good, text=TOO_LONG),
         "no token": replace(good, servers=guarded),
-        f"nothing answers at {NOBODY}": replace(good, servers=lonely),
+        f"nothing answers at {UNUSED}": replace(good, servers=lonely),
         "HTTP": replace(good, servers=swapped),
     }
     for index, (part, wish) in enumerate(cases.items()):
