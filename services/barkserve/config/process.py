@@ -10,7 +10,9 @@ from barkserve.options import option, port_option
 class ListenOptions:
     """Options that say who can reach a port. `barkserve up` has them for the orchestrator."""
 
-    host: str = option("127.0.0.1", "address to listen on; 0.0.0.0 for all")
+    host: str = option(
+        "127.0.0.1", "address to listen on; 0.0.0.0 for all of IPv4, [::] for all of IPv6 and IPv4"
+    )
     insecure: bool = option(
         False, "allow --host to be reachable from other machines without TLS or authentication"
     )

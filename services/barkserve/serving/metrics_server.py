@@ -37,11 +37,18 @@ class MetricsServer(ThreadingMixIn, WSGIServer):
     def __init__(self, host: str, port: int, registry: CollectorRegistry) -> None:
         family, *_, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
         self.address_family = family
+        self._both_families = family == socket.AF_INET6
         self._open: dict[socket.socket, None] = {}  # oldest first
         self._lock = threading.Lock()
         super().__init__((str(address[0]), port), _Handler)
         self.set_app(make_wsgi_app(registry))
         self._thread = threading.Thread(target=self.serve_forever, name="metrics", daemon=True)
+
+    def server_bind(self) -> None:
+        """Bind; [::] serves IPv4 too, whatever the system's default is."""
+        if self._both_families:
+            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        super().server_bind()
 
     def start(self) -> None:
         """Serve in a thread."""

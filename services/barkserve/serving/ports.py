@@ -59,6 +59,8 @@ def listening_socket(
         found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
         with closing(socket.socket(found[0][0])) as bound:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if bound.family == socket.AF_INET6:  # [::] serves IPv4 too
+                bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             bound.bind(found[0][4])
             bound.listen()
             yield bound
