@@ -34,7 +34,7 @@ generate = $(PROTOC) --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) --m
 
 NODE_CLIENT := clients/node
 
-.PHONY: demo test check format coverage fuzz fuzz-rpc docs protos protos-go bench bench-scaling bench-long chaos soak image sbom lock audit test-kernels test-image test-kubernetes test-apps test-clients clean help
+.PHONY: demo test check format coverage fuzz fuzz-rpc docs protos protos-go bench tune-gpu bench-scaling bench-long chaos soak image sbom lock audit test-kernels test-image test-kubernetes test-apps test-clients clean help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -108,6 +108,9 @@ bench: $(BIN)/.test ## compare each stage with transformers (takes minutes; run 
 	$(BIN)/python -W ignore -m benchmarks.stages --out benchmarks/results/stages-cpu
 	$(BIN)/python -W ignore -m benchmarks.steps --out benchmarks/results/steps-cpu.json
 	$(BIN)/python -W ignore -m benchmarks.precision --out benchmarks/results/precision-cpu.json
+
+tune-gpu: $(BIN)/.test ## measure decode kernels on this NVIDIA GPU, and write the table that chooses them (minutes)
+	$(BIN)/python -W ignore -m benchmarks.tune_gpu $(ARGS)
 
 bench-scaling: $(BIN)/.test ## measure autoscaling under changing load (four minutes; run nothing else)
 	$(BIN)/python -W ignore -m benchmarks.scaling --out benchmarks/results/scaling --plot docs/scaling.png

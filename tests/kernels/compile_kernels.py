@@ -15,6 +15,7 @@ from triton.runtime import driver
 from triton.runtime.jit import JITFunction
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
+from barkserve.kernels.cumulative_sums import cumulative_sums
 from barkserve.kernels.decode_attention import attend_slots
 from barkserve.kernels.fused_layers import FusedLayers
 from tests.support.decode_step import random_step
@@ -56,6 +57,7 @@ def main(dtype: str, heads: str, *dependent: str) -> None:
         layers.logits(hidden, step.head)
     qkv = torch.empty((2, 3, step.heads, 64), dtype=step.cache.dtype)
     attend_slots(*qkv.unbind(1), step.cache[0], step.slots, step.starts)
+    cumulative_sums(torch.empty(2, 1024))
 
 
 if __name__ == "__main__":

@@ -32,6 +32,9 @@ class FakeRuntime:
         assert not self.is_rocm  # AMD's numbers are not NVIDIA's
         return self.version
 
+    def card(self, device: torch.device) -> str:
+        return "NVIDIA H100 80GB HBM3"
+
 
 HOPPER, AMPERE = FakeRuntime(cuda=2), FakeRuntime(cuda=1, version=(8, 0))
 TURING, PASCAL = FakeRuntime(cuda=1, version=(7, 5)), FakeRuntime(cuda=1, version=(6, 1))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from barkserve.kernels.fused_layers import LayerWeights, Linear, Norm
+from barkserve.kernels.layer_weights import LayerWeights, Linear, Norm
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
 """Shared steps of the stage builders: threads, checkpoint, device, and what runs the model."""
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import numpy as np
 import torch
@@ -28,10 +29,13 @@ from barkserve.engine.graphs import Graphs, cuda_capture
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.model_thread import ModelThread
 from barkserve.models.causal import CausalModel
+from barkserve.models.decode_plan import DecodePlan, Deterministic
 from barkserve.models.device import DeviceCapabilities
 from barkserve.models.loading import Placement
 from barkserve.serving.admission import Admission
 from barkserve.serving.metrics import Metrics
+
+_log = logging.getLogger(__name__)
 
 Generator = TypeVar("Generator")
 Loop = TypeVar("Loop")
@@ -145,9 +149,18 @@ def make_runner(
         placement: where the model is.
         ids_per_position: number of ids whose embeddings are summed at each position of a prompt.
     """
-    runner = ModelRunner(
-        model, heads, slots_of(options, model), make_graphs(placement), _PROMPT_POSITIONS
+    slots = slots_of(options, model)
+    plan = DecodePlan.choose(
+        cast(Deterministic, options.deterministic),
+        model.config,
+        placement.capabilities,
+        placement.dtype,
+        slots,
+        fusable=placement.attention in ("flash", "triton"),
     )
+    model.use_plan(plan)
+    _log.info("decode steps: %s", plan)
+    runner = ModelRunner(model, heads, slots, make_graphs(placement), _PROMPT_POSITIONS)
     runner.capture(ids_per_position)
     return runner
 

@@ -51,6 +51,13 @@ class ModelOptions:
 class SlotOptions:
     """Options of a stage with a key/value cache. `barkserve up` passes them on."""
 
+    deterministic: str = option(
+        "auto",
+        "whether one seed gives the same bits alone and among other streams; on computes every "
+        "batch so, on a CPU row by row; auto means on where a GPU was measured and it costs at "
+        "most a tenth for any batch of --slots, else off",
+        ("auto", "on", "off"),
+    )
     slots: int = option(
         0,
         "utterances in the key/value cache at once; auto means 16 on a CPU, and on a GPU as many "

@@ -96,11 +96,16 @@ class ModelRunner:
         self._stagings = [self._new_staging(slots) for _ in range(in_flight)]
         self._launched = 0
         captured = graphs is not None
+        self._most_prompts = 1 if model.plan.deterministic else min(PROMPT_ROWS, slots)
+        if captured:
+            prompt_positions = PROMPT_ROWS * PORTION
+        if model.plan.deterministic:
+            prompt_positions = 1
         self.limits = Limits(
             slots=slots,
             in_flight=in_flight,
             portion=PORTION if captured else None,
-            prompt_positions=PROMPT_ROWS * PORTION if captured else prompt_positions,
+            prompt_positions=prompt_positions,
             padded=captured,
             steps=CAPTURED_STEPS if captured else None,
         )
@@ -131,7 +136,7 @@ class ModelRunner:
                 for warpers in all_captured(self._heads.columns, self._stops):
                     for steps in reversed(CAPTURED_STEPS):
                         self._burst(slots, steps, warpers, None)
-            for count in bucket_sizes(min(PROMPT_ROWS, self.limits.slots)):
+            for count in bucket_sizes(self._most_prompts):
                 self._capture_prefills(count, ids_per_position)
 
     @torch.inference_mode()
@@ -364,7 +369,7 @@ class ModelRunner:
         """
         count = len(batch.requests)
         if self._graphs is not None:
-            count = bucket_size(count, min(PROMPT_ROWS, self.limits.slots))
+            count = bucket_size(count, self._most_prompts)
         ids = np.full((count, length, batch.requests[0].prompt.shape[1]), -1, dtype=np.int64)
         ids[:, :, 0] = 0
         places = self._unused_places(count).numpy()

@@ -7,12 +7,14 @@ replayed.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.util import find_spec
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from barkserve.engine.request import SamplingParams
+from barkserve.models.device import DeviceCapabilities
 
 NO_MIN_EOS_P = 2.0
 """A probability that is never exceeded."""
@@ -147,7 +149,7 @@ def keep_top_p(scores: Tensor, top_p: Tensor) -> Tensor:
     Source: transformers TopPLogitsWarper.
     """
     ordered, order = scores.sort(dim=-1, descending=False)
-    tail = functional.softmax(ordered, dim=-1).cumsum(dim=-1) <= 1.0 - top_p
+    tail = add_up(functional.softmax(ordered, dim=-1)) <= 1.0 - top_p
     tail[:, -1] = False
     drop = torch.zeros_like(tail).scatter(1, order, tail)
     return scores.masked_fill(drop & (top_p < 1.0), -torch.inf)
@@ -163,8 +165,20 @@ def draw(probabilities: Tensor, uniforms: Tensor) -> Tensor:
     Returns:
         (...) int64 columns, never one with probability 0.
     """
-    cumulative = probabilities.cumsum(dim=-1)
+    cumulative = add_up(probabilities)
     total = cumulative[..., -1:]
     limit = total.nextafter(torch.zeros_like(total))  # rounding must not reach the very end
     target = torch.minimum(uniforms * total, limit)
     return torch.searchsorted(cumulative, target.contiguous(), right=True).squeeze(-1)
+
+
+def add_up(values: Tensor) -> Tensor:
+    """Compute the cumulative sums of each row, (..., V), in an order that all batches share.
+
+    torch.cumsum has that order on a CPU. On CUDA it depends on the number of rows.
+    """
+    if not (DeviceCapabilities.of(values.device).runs_triton and find_spec("triton")):
+        return values.cumsum(dim=-1)
+    from barkserve.kernels.cumulative_sums import cumulative_sums
+
+    return cumulative_sums(values.reshape(-1, values.shape[-1])).view(values.shape)

@@ -11,6 +11,7 @@ import triton
 from torch import Tensor
 
 from barkserve.kernels.attention_kernels import attend_chunks, join_chunks
+from barkserve.kernels.launch_device import device_of
 
 CHUNK = 128  # positions; part of the definition of the sum, so it is the same for every batch
 _BLOCK = 64  # positions that a program loads at once
@@ -58,14 +59,15 @@ def attend_slots(
     Returns:
         (B, H, D) in the dtype of q.
     """
-    chunks = attend_in_chunks(q, k, v, cache, slots, starts)
     rows, heads, width = q.shape
     out = torch.empty((rows, heads, width), dtype=q.dtype, device=q.device)
-    join_chunks[(triton.cdiv(rows * heads, _JOINED),)](
-        *(chunks.sums, chunks.maxima, chunks.weights, out, rows * heads),
-        *(width, chunks.chunks, triton.next_power_of_2(chunks.chunks), _JOINED),
-        num_warps=_WARPS,
-    )
+    with device_of(q):
+        chunks = attend_in_chunks(q, k, v, cache, slots, starts)
+        join_chunks[(triton.cdiv(rows * heads, _JOINED),)](
+            *(chunks.sums, chunks.maxima, chunks.weights, out, rows * heads),
+            *(width, chunks.chunks, triton.next_power_of_2(chunks.chunks), _JOINED),
+            num_warps=_WARPS,
+        )
     return out
 
 

@@ -16,7 +16,9 @@ import triton
 from torch import Tensor
 
 from barkserve.kernels.decode_attention import ChunkSums, attend_in_chunks
+from barkserve.kernels.launch_device import device_of
 from barkserve.kernels.layer_kernels import add_norm, join_linear, norm_linear, split_linear
+from barkserve.kernels.layer_weights import LayerWeights, Linear, Norm
 
 _ROWS = 16  # of a tile, see layer_kernels
 _BLOCK = 16  # columns of a tile: on an H200 faster than 32
@@ -26,35 +28,6 @@ _HEAD_GROUPS = (4, 3, 2, 1)  # ranges of the inputs of the output projection: th
 
 RecordQueries = Callable[[int, Tensor], None]
 """Receives a layer's number and its queries, (B, H, 1, D)."""
-
-
-@dataclass(frozen=True)
-class Norm:
-    """A LayerNorm. gain: (hidden,); shift: (hidden,) or None."""
-
-    gain: Tensor
-    shift: Tensor | None
-    eps: float
-
-
-@dataclass(frozen=True)
-class Linear:
-    """A linear layer. weight: (out, in); bias: (out,) or None."""
-
-    weight: Tensor
-    bias: Tensor | None
-
-
-@dataclass(frozen=True)
-class LayerWeights:
-    """The weights of one pre-norm transformer layer."""
-
-    attention_norm: Norm
-    qkv: Linear
-    out: Linear
-    mlp_norm: Norm
-    mlp_in: Linear
-    mlp_out: Linear
 
 
 @dataclass(frozen=True)
@@ -114,6 +87,17 @@ class FusedLayers:
         Returns:
             (B, hidden) in the dtype of the cache: the normalized state of each row.
         """
+        with device_of(x):
+            return self._step(x, cache, slots, starts, record_queries)
+
+    def _step(
+        self,
+        x: Tensor,
+        cache: Tensor,
+        slots: Tensor,
+        starts: Tensor,
+        record_queries: RecordQueries | None,
+    ) -> Tensor:
         residual = _Residual(x, None)
         for number, (layer, layer_cache) in enumerate(zip(self._layers, cache, strict=True)):
             residual, qkv = self._norm_linear(
@@ -133,7 +117,8 @@ class FusedLayers:
 
     def logits(self, hidden: Tensor, head: Linear) -> Tensor:
         """Multiply (B, hidden) with a head's weight. Returns (B, V) float32."""
-        return self._split_linear(hidden, head, 1)[0]
+        with device_of(hidden):
+            return self._split_linear(hidden, head, 1)[0]
 
     def _norm_linear(
         self,

@@ -2,14 +2,21 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from barkserve.checkpoint.bark_config import CausalConfig
+from barkserve.kernels.step_times import Layers
 from barkserve.models.attention import AttendLayer, PromptRows, SlotAttention
+from barkserve.models.decode_plan import DecodePlan
+from barkserve.models.fused_decode import fused_layers, linear_weights
 from barkserve.models.linear import linear_of
 from barkserve.models.transformer import Attend, Block, embedding
+
+if TYPE_CHECKING:
+    from barkserve.kernels.fused_layers import FusedLayers
 
 RecordQueries = Callable[[int, Tensor], None]
 """Receives a layer's number and its queries, (B, heads, T, head_dim)."""
@@ -31,6 +38,8 @@ class CausalModel(nn.Module):
         self.config = config
         self.attention = attention
         self._linear_dtype = linear_dtype
+        self._plan = DecodePlan()
+        self._fused: dict[Layers, FusedLayers] = {}
         self.input_embeds_layer = embedding(config.input_vocab_size, config.hidden_size)
         self.position_embeds_layer = embedding(config.block_size, config.hidden_size)
         self.layers = nn.ModuleList(
@@ -39,6 +48,19 @@ class CausalModel(nn.Module):
         )
         self.layernorm_final = nn.LayerNorm(config.hidden_size, bias=config.bias)
         self.lm_head = nn.Linear(config.hidden_size, config.output_vocab_size, bias=False)
+
+    @property
+    def plan(self) -> DecodePlan:
+        """What computes the layers of a decode step: torch, until use_plan is called."""
+        return self._plan
+
+    def use_plan(self, plan: DecodePlan) -> None:
+        """Compute decode steps by a plan. Call it after the weights are loaded."""
+        self._plan = plan
+        self._fused = {
+            each: fused_layers(self.layers, self.layernorm_final, each == "fused_dependent")  # type: ignore[arg-type]
+            for each in plan.kernels
+        }
 
     @property
     def slot_bytes(self) -> int:
@@ -110,11 +132,41 @@ class CausalModel(nn.Module):
         Returns:
             (B, hidden): the final, normalized state of each row.
         """
+        rows = len(tokens)
+        if self._plan.single_rows and rows > 1:
+            return self._decode_singly(tokens, slots, lengths, cache, record_queries)
         x = self.input_embeds_layer(tokens) + self.position_embeds_layer(lengths)
+        fused = self._fused.get(self._plan.layers(rows))
+        if fused is not None:
+            return fused(x.float(), cache, slots, lengths, record_queries)
         attend = self.attention.decode(slots, lengths, cache)
         x = self._run_layers(x[:, None], cache, attend, record_queries)
         out: Tensor = self.layernorm_final(x[:, 0])
         return out
+
+    def _decode_singly(
+        self,
+        tokens: Tensor,
+        slots: Tensor,
+        lengths: Tensor,
+        cache: Tensor,
+        record_queries: RecordQueries | None,
+    ) -> Tensor:
+        """Do the same as decode, row after row."""
+        queries: dict[int, list[Tensor]] = {}
+
+        def record(layer: int, of_row: Tensor) -> None:
+            queries.setdefault(layer, []).append(of_row)
+
+        recorder = None if record_queries is None else record
+        states = [
+            self.decode(tokens[row], slots[row], lengths[row], cache, recorder)
+            for row in (slice(number, number + 1) for number in range(len(tokens)))
+        ]
+        if record_queries is not None:
+            for layer, of_rows in queries.items():
+                record_queries(layer, torch.cat(of_rows))
+        return torch.cat(states)
 
     def _run_layers(
         self,
@@ -148,6 +200,10 @@ class CausalModel(nn.Module):
         Returns:
             (B, V) float32 for every dtype of the weights.
         """
+        if self._plan.fixed in self._fused:
+            return self._fused[self._plan.fixed].logits(hidden, linear_weights(head))
+        if self._plan.single_rows:
+            return torch.cat([head(row) for row in torch.split(hidden, 1)]).float()
         out: Tensor = head(hidden)
         return out.float()
 

@@ -15,6 +15,7 @@ from barkserve.errors import StartupError
 _FAST_FLOAT16 = (7, 0)  # tensor cores; before them float16 is as slow as float32 or slower
 _FLASH_ATTENTION = (8, 0)  # flash-attn 2 needs Ampere
 _TRITON = (8, 0)  # the kernels are compiled for Ampere and later
+_DEPENDENT_LAUNCH = (9, 0)  # new in Hopper
 
 
 class DeviceRuntime(Protocol):
@@ -25,6 +26,9 @@ class DeviceRuntime(Protocol):
 
     def compute_capability(self, device: torch.device) -> tuple[int, int]:
         """NVIDIA's version of the device's instructions."""
+
+    def card(self, device: torch.device) -> str:
+        """The product name of a device called "cuda"."""
 
     @property
     def is_rocm(self) -> bool:
@@ -46,6 +50,10 @@ class TorchRuntime:
         """NVIDIA's version of the device's instructions."""
         return torch.cuda.get_device_capability(device)
 
+    def card(self, device: torch.device) -> str:
+        """The product name of a device called "cuda"."""
+        return torch.cuda.get_device_name(device)
+
     @property
     def is_rocm(self) -> bool:
         """Whether devices called "cuda" are AMD's."""
@@ -65,6 +73,8 @@ class DeviceCapabilities:
         fast_float16: float16 is its fastest dtype.
         runs_flash: flash-attn has kernels for it.
         runs_triton: this project's Triton kernels run on it.
+        launches_dependents: a kernel can start while the one before it still runs.
+        card: its product name, such as "NVIDIA H200"; empty: unknown.
     """
 
     device: torch.device
@@ -75,6 +85,8 @@ class DeviceCapabilities:
     fast_float16: bool = False
     runs_flash: bool = False
     runs_triton: bool = False
+    launches_dependents: bool = False
+    card: str = ""
 
     @classmethod
     def of(cls, device: torch.device, runtime: DeviceRuntime | None = None) -> "DeviceCapabilities":
@@ -91,6 +103,8 @@ class DeviceCapabilities:
             fast_float16=runtime.is_rocm or version >= _FAST_FLOAT16,
             runs_flash=runtime.is_rocm or version >= _FLASH_ATTENTION,
             runs_triton=version >= _TRITON,
+            launches_dependents=version >= _DEPENDENT_LAUNCH,
+            card=runtime.card(device),
         )
 
     @classmethod

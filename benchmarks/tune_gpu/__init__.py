@@ -1,0 +1,1 @@
+"""Measures what computes a decode step fastest on a GPU."""
