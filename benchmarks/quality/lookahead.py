@@ -33,7 +33,7 @@ from barkserve.engine.batcher import Batcher
 from barkserve.engine.engine import Engine
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.request import SamplingParams
-from barkserve.fine.chunk_planner import ChunkPlanner
+from barkserve.fine.chunk_planner import FIRST_FRAMES, ChunkPlanner
 from barkserve.fine.filler import Filler
 from barkserve.fine.generator import FineGenerator, FineRequest, FineRun
 from barkserve.fine.windows import ChunkPlan
@@ -59,7 +59,7 @@ def chunks(lookahead: int) -> ChunkPlan:
     """Return the chunks of `barkserve fine` with default options but for the look-ahead."""
     options = FineOptions()
     return ChunkPlanner(
-        options.first_chunk_frames,
+        options.first_chunk_frames or FIRST_FRAMES,
         options.chunk_growth,
         options.max_chunk_frames,
         lookahead,

@@ -45,6 +45,15 @@ def test_measured_plan_never_starts_later() -> None:
     assert {plan_for(seconds).first for seconds in (0, 0.1, 1, 10)} == {22}
 
 
+@pytest.mark.parametrize(("fill_s", "first"), [(0, 22), (0.007, 15), (0.05, 15), (0.06, 22)])
+def test_first_chunk_is_shorter_where_fills_are_fast(fill_s: float, first: int) -> None:
+    """What building/fine.py leaves to the measurement on a GPU."""
+    planner = ChunkPlanner(0, 0, 0, 8, 512)
+    planner.note_fill(fill_s)
+    assert planner.plan.first == first
+    assert fill_s <= first / 75 / 3 or first == 22  # most of the first chunk's time is left
+
+
 def test_options_win_over_the_measurement() -> None:
     assert plan_for(50, growth=1, most=40) == ChunkPlan(22, 1, 40, 8)
 

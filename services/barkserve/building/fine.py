@@ -15,7 +15,7 @@ from barkserve.building.stage import (
 from barkserve.config.stages import FineOptions
 from barkserve.engine.batcher import Batcher
 from barkserve.engine.warm_up import start_with_warm_up
-from barkserve.fine.chunk_planner import ChunkPlanner
+from barkserve.fine.chunk_planner import FIRST_FRAMES, ChunkPlanner
 from barkserve.fine.fill_time import measure_fill
 from barkserve.fine.filler import Fill, Filler, by_mode
 from barkserve.fine.generator import Codes, FineGenerator
@@ -83,7 +83,7 @@ def build_parts(options: FineOptions, metrics: Metrics) -> FineParts:
         options, checkpoint, fill, filler.offload, thread, max_batch, metrics
     )
     planner = ChunkPlanner(
-        options.first_chunk_frames,
+        options.first_chunk_frames or (FIRST_FRAMES if on_host else 0),
         options.chunk_growth,
         options.max_chunk_frames,
         options.lookahead_frames,

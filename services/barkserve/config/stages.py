@@ -69,7 +69,11 @@ class FineOptions(StreamingOptions, StageOptions):
         0, f"windows of different streams in one model call; {_MAX_BATCH.format(8)}", auto=True
     )
     first_chunk_frames: int = option(
-        22, "STREAMING: frames (1/75 s each) in the first chunk of an utterance", least=1
+        0,
+        "STREAMING: frames (1/75 s each) in the first chunk of an utterance; auto means 22, and 15 "
+        "on a GPU that needs at most 0.05 s for a fill",
+        least=1,
+        auto=True,
     )
     chunk_growth: float = option(
         0.0,

@@ -13,12 +13,19 @@ _CHUNKS = ((1.25, 75), (1.5, 150), (2.0, 300), (3.0, 512), (4.0, 512))
 
 _FAST_FILL_S = 0.25
 
+FIRST_FRAMES = 22
+"""Frames of the first chunk: 0.3 s."""
+
+_SHORT_FIRST_FRAMES = 15
+_SHORT_FIRST_FILL_S = 0.05
+"""15 frames play for 0.2 s. A fill takes a quarter of that, and leaves the rest to coarse."""
+
 
 class ChunkPlanner:
     """The plan of a replica.
 
     Args:
-        first: frames of the first chunk.
+        first: frames of the first chunk; 0: by the time of a fill.
         growth: ratio of the lengths of successive chunks; 0: by the time of a fill.
         most: most frames of a later chunk; 0: by the time of a fill.
         lookahead: known frames to the right of a released frame.
@@ -50,6 +57,8 @@ class ChunkPlanner:
     def _plan(self) -> ChunkPlan:
         slowness = math.ceil(math.log2(max(self.fill_s, _FAST_FILL_S) / _FAST_FILL_S))
         growth, most = _CHUNKS[min(slowness, len(_CHUNKS) - 1)]
+        short = 0 < self.fill_s <= _SHORT_FIRST_FILL_S
+        first = self._first or (_SHORT_FIRST_FRAMES if short else FIRST_FRAMES)
         return self.checked(
-            ChunkPlan(self._first, self._growth or growth, self._most or most, self._lookahead)
+            ChunkPlan(first, self._growth or growth, self._most or most, self._lookahead)
         )
