@@ -34,7 +34,7 @@ generate = $(PROTOC) --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) --m
 
 NODE_CLIENT := clients/node
 
-.PHONY: demo test check format coverage fuzz fuzz-rpc docs protos protos-go bench tune-gpu bench-scaling bench-long chaos soak image sbom lock audit test-kernels test-image test-kubernetes test-apps test-clients clean help
+.PHONY: demo test check format coverage fuzz fuzz-rpc docs protos protos-go bench tune-gpu bench-gpu bench-gpu-bundle bench-scaling bench-long chaos soak image sbom lock audit test-kernels test-bench-gpu test-image test-kubernetes test-apps test-clients clean help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -111,6 +111,15 @@ bench: $(BIN)/.test ## compare each stage with transformers (takes minutes; run 
 
 tune-gpu: $(BIN)/.test ## measure decode kernels on this NVIDIA GPU, and write the table that chooses them (minutes)
 	$(BIN)/python -W ignore -m benchmarks.tune_gpu $(ARGS)
+
+bench-gpu: $(BIN)/.test ## measure this machine's GPU for BUDGET (300) seconds; run it again to continue (ARGS=...)
+	$(BIN)/python -W ignore -m benchmarks.gpu --budget $(or $(BUDGET),300) $(ARGS)
+
+bench-gpu-bundle: $(BIN)/.test ## pack bench-gpu for a machine without network (ARGS="--python 3.12 ...")
+	$(BIN)/python -m tools.bench_bundle $(ARGS)
+
+test-bench-gpu: $(BIN)/.test ## run bench-gpu on the CPU with tiny models (some minutes)
+	$(BIN)/python -W ignore -m benchmarks.gpu --device cpu --tiny --budget 1200 --fresh --out build/bench-gpu/tiny.json
 
 bench-scaling: $(BIN)/.test ## measure autoscaling under changing load (four minutes; run nothing else)
 	$(BIN)/python -W ignore -m benchmarks.scaling --out benchmarks/results/scaling --plot docs/scaling.png

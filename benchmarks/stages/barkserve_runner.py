@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from barkserve.building import coarse, codec, fine, semantic
 from barkserve.coarse.generator import CoarseRequest, CoarseRun
@@ -29,6 +30,7 @@ from benchmarks.stages.decode_steps import Outputs, step_ms
 from benchmarks.stages.worker import Progress, Work, serve
 
 NOTHING = np.empty(0, dtype=np.int64)
+Array = NDArray[Any]
 
 
 class Stage(Protocol):
@@ -45,8 +47,8 @@ class Stage(Protocol):
 
     def stop(self) -> Awaitable[None]: ...
 
-    def outputs(self) -> AsyncIterator[int]:
-        """Do the work of one stream; yields the number of tokens of each output."""
+    def outputs(self) -> AsyncIterator[Array]:
+        """Do the work of one stream; yields tokens, codes or samples."""
 
 
 class Semantic:
@@ -60,10 +62,10 @@ class Semantic:
         self.start, self.stop = self._parts.start, self._parts.loop.stop
         self._work = work
 
-    async def outputs(self) -> AsyncIterator[int]:
+    async def outputs(self) -> AsyncIterator[Array]:
         """Generate the tokens."""
         async for tokens in self.generate():
-            yield len(tokens)
+            yield np.array(tokens)
 
     async def generate(self) -> AsyncIterator[list[int]]:
         """Yield the tokens of each step."""
@@ -90,11 +92,9 @@ class Coarse:
         self.window: int | None = self._parts.generator.geometry.window
         self._work = work
 
-    async def outputs(self) -> AsyncIterator[int]:
+    def outputs(self) -> AsyncIterator[Array]:
         """Generate frames, from tokens that are all known."""
-        tokens = inputs.semantic_tokens(self._work.semantic_for_coarse)
-        async for frames in self.generate(_once(tokens)):
-            yield frames.size
+        return self.generate(_once(inputs.semantic_tokens(self._work.semantic_for_coarse)))
 
     def generate(self, tokens: AsyncIterator[list[int]]) -> AsyncIterator[Any]:
         """Yield frames while tokens arrive."""
@@ -119,10 +119,9 @@ class Fine:
         self.start, self.stop = self._parts.start, self._parts.loop.stop
         self._work = work
 
-    async def outputs(self) -> AsyncIterator[int]:
+    def outputs(self) -> AsyncIterator[Array]:
         """Fill all codebooks, EXACT."""
-        async for frames in self.generate(_once(inputs.codes(self._work.frames, 2)), None):
-            yield frames.size
+        return self.generate(_once(inputs.codes(self._work.frames, 2)), None)
 
     def streamed(self, frames: AsyncIterator[Any]) -> AsyncIterator[Any]:
         """Yield codes while frames arrive, STREAMING."""
@@ -146,10 +145,9 @@ class Codec:
         self.start, self.stop = self._parts.start, self._parts.loop.stop
         self._frames = work.frames
 
-    async def outputs(self) -> AsyncIterator[int]:
+    def outputs(self) -> AsyncIterator[Array]:
         """Decode frames that are all known."""
-        async for samples in self.generate(_once(inputs.codes(self._frames, 8))):
-            yield samples.size
+        return self.generate(_once(inputs.codes(self._frames, 8)))
 
     def generate(self, frames: AsyncIterator[Any]) -> AsyncIterator[Any]:
         """Yield samples while frames arrive."""
@@ -176,11 +174,10 @@ class Chain:
         for stage in self._stages:
             await stage.stop()
 
-    async def outputs(self) -> AsyncIterator[int]:
+    def outputs(self) -> AsyncIterator[Array]:
         """Speak."""
         frames = self._coarse.generate(self._semantic.generate())
-        async for samples in self._codec.generate(self._fine.streamed(frames)):
-            yield samples.size
+        return self._codec.generate(self._fine.streamed(frames))
 
 
 STAGES: dict[str, type[Semantic | Coarse | Fine | Codec | Chain]] = {
@@ -197,7 +194,7 @@ async def run(stage: Stage, streams: int) -> Progress:
     started = time.perf_counter()
 
     async def one() -> Outputs:
-        return [(time.perf_counter() - started, tokens) async for tokens in stage.outputs()]
+        return [(time.perf_counter() - started, each.size) async for each in stage.outputs()]
 
     outputs = await asyncio.gather(*(one() for _ in range(streams)))
     seconds = time.perf_counter() - started

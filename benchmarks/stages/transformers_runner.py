@@ -18,13 +18,14 @@ from transformers.models.bark.generation_configuration_bark import (
 )
 
 from benchmarks.stages import inputs
-from benchmarks.stages.worker import Progress, Work, serve
+from benchmarks.stages.worker import Part, Progress, Work, serve
 
 
 class TransformersBark:
     """A BarkModel; each method does the work of `streams` rows in one batch."""
 
     def __init__(self, work: Work) -> None:
+        torch.set_num_threads(int(work.options.get("threads", torch.get_num_threads())))
         dtype = getattr(torch, str(work.options.get("dtype", "float32")))
         attention = str(work.options.get("attention", "eager"))
         model = BarkModel.from_pretrained(work.folder, dtype=dtype, attn_implementation=attention)
@@ -36,11 +37,11 @@ class TransformersBark:
         self._work = work
         self._voice = self._history() if work.voice else None
 
-    async def run(self, streams: int) -> Progress:
-        """Do the work; the first output is the whole output."""
+    async def run(self, streams: int, part: Part | None = None) -> Progress:
+        """Do the work of a part, or that of `work`. The first output is the whole output."""
         started = time.perf_counter()
         with torch.inference_mode():
-            getattr(self, self._work.part)(streams).cpu()  # waits for the device
+            getattr(self, part or self._work.part)(streams).cpu()  # waits for the device
         seconds = time.perf_counter() - started
         return Progress(seconds, seconds)
 

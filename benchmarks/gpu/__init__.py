@@ -1,0 +1,1 @@
+"""One command that measures barkserve and transformers on one card, in a given time."""
