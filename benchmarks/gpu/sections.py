@@ -45,7 +45,7 @@ SECTIONS = (
     Section("chain", 60, 20, "all four stages in one process"),
     Section("peer", 90, 30, "transformers: the same utterance, and a batch"),
     Section("server", 150, 50, "barkserve up: first audio, underruns, goodput, saturation"),
-    Section("tune", 150, 60, "make tune-gpu: the fastest decode kernels of this card"),
+    Section("tune", 150, 60, "the fastest decode kernels of this card"),
 )
 """Sections by name, in order."""
 

@@ -1,4 +1,4 @@
-"""The times of the decode kernels on this card, as `make tune-gpu` measures them."""
+"""The times of the decode kernels on this card, measured by `benchmarks.tune_gpu`."""
 
 import json
 import subprocess
