@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from barkserve.engine.row_state import Rows
 from barkserve.models.causal import CausalModel
 
 
@@ -34,6 +35,12 @@ class Heads:
         for row, each in zip(table, ids, strict=True):
             row[: len(each)] = each
         self._table = torch.from_numpy(table).to(model.lm_head.weight.device)
+
+    def of(self, rows: Rows) -> Tensor:
+        """(B,) int64: the head of each row's next token."""
+        if len(self.modules) == 1:
+            return rows.first_head
+        return rows.first_head + rows.drawn % rows.heads
 
     def column_of(self, token: int | None) -> int:
         """Return the column of a token in the first head; 0 for None."""
@@ -63,4 +70,6 @@ class Heads:
 
     def tokens(self, columns: Tensor, head: Tensor) -> Tensor:
         """Return the tokens of (B,) int64 columns of each row's head."""
-        return self._table.view(-1).take(head * self.columns + columns)
+        if len(self.modules) == 1:
+            return self._table.take(columns)
+        return self._table.take(head * self.columns + columns)

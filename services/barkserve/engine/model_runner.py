@@ -283,7 +283,9 @@ class ModelRunner:
 
     def _step(self, rows: Rows, warpers: Warpers, watch: BatchWatch | None) -> tuple[Tensor, ...]:
         """Feed each row's last token and draw the next. Rows that have ended use the spare slot."""
-        slots = torch.where(rows.running > 0, rows.slots, self._spare)
+        slots = rows.slots
+        if not self._on_host:  # there a burst ends with the first of its rows
+            slots = torch.where(rows.running > 0, slots, self._spare)
         queries: dict[int, Tensor] = {}
         record = None if watch is None else queries.__setitem__
         hidden = self._model.decode(rows.token, slots, rows.length, self._cache, record)
@@ -297,7 +299,7 @@ class ModelRunner:
 
     def _draw(self, hidden: Tensor, rows: Rows, warpers: Warpers) -> Tensor:
         """Draw one token per row from its final state, (B, hidden). Returns (B,) int64."""
-        head = rows.head
+        head = self._heads.of(rows)
         logits = self._heads.logits(hidden, head)
         columns = sample(logits, self._state.uniform(rows), rows.sampling, warpers)
         return rows.record(self._heads.tokens(columns, head))

@@ -52,11 +52,6 @@ class Rows:
     heads: Tensor
     sampling: RowSampling
 
-    @property
-    def head(self) -> Tensor:
-        """(B,) int64, the head of the next token."""
-        return self.first_head + self.drawn % self.heads
-
     def record(self, token: Tensor) -> Tensor:
         """Count a drawn token, (B,) int64. Returns it, and NO_TOKEN for rows that had ended."""
         made = torch.where(self.running > 0, token, NO_TOKEN)
@@ -73,7 +68,7 @@ class RowUpload:
     slots: NDArray[np.int64]  # (n,)
     integers: NDArray[np.int64]  # (_INTEGERS, n)
     floats: NDArray[np.float32]  # (_FLOATS, n)
-    uniforms: NDArray[np.float32]  # (n, draws)
+    uniforms: NDArray[np.float32]  # (n, draws + 1)
 
 
 class RowState:
@@ -86,11 +81,11 @@ class RowState:
     """
 
     def __init__(self, slots: int, draws: int, device: torch.device) -> None:
-        self._draws = draws
+        self._stride = draws + 1  # a row that has ended may ask for one more
         self._integers = torch.zeros((_INTEGERS, slots + 1), dtype=torch.int64, device=device)
         self._integers[_HEADS] = 1  # a divisor
         self._floats = torch.ones((_FLOATS, slots + 1), device=device)
-        self._uniforms = torch.zeros((slots + 1, draws), device=device)
+        self._uniforms = torch.zeros((slots + 1, self._stride), device=device)
 
     def pack(
         self, requests: Sequence[Request], slots: Sequence[int], stop_columns: Sequence[int]
@@ -105,7 +100,7 @@ class RowState:
         rows = map(_integers_of, requests, stop_columns)
         integers = np.array(list(rows), dtype=np.int64)
         floats = np.array([_floats_of(request) for request in requests], dtype=np.float32)
-        uniforms = np.zeros((len(requests), self._draws), dtype=np.float32)
+        uniforms = np.zeros((len(requests), self._stride), dtype=np.float32)
         for row, request in enumerate(requests):
             uniforms[row, : len(request.uniforms)] = request.uniforms
         return RowUpload(np.array(slots, dtype=np.int64), integers.T, floats.T, uniforms)
@@ -141,8 +136,7 @@ class RowState:
 
     def uniform(self, rows: Rows) -> Tensor:
         """(B, 1) float32: the random number of each row's next token."""
-        position = rows.drawn.clamp(max=self._draws - 1)  # of a row that has ended
-        return self._uniforms.view(-1).take(rows.slots * self._draws + position)[:, None]
+        return self._uniforms.view(-1).take(rows.slots * self._stride + rows.drawn)[:, None]
 
 
 def _integers_of(request: Request, stop_column: int) -> tuple[int, ...]:

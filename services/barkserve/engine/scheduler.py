@@ -78,6 +78,8 @@ class Scheduler:
         self._prefilled = False
         if not decodes:
             return None
+        if prefills:  # they have waited for this burst
+            return Burst.launch(decodes, 1)
         steps = burst_length(decodes, self._clock(), self._step_s, self._limits.steps)
         return Burst.launch(decodes, steps)
 
