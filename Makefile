@@ -34,7 +34,7 @@ generate = $(PROTOC) --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) --m
 
 NODE_CLIENT := clients/node
 
-.PHONY: demo test check format coverage fuzz fuzz-rpc docs protos protos-go bench tune-gpu bench-gpu bench-gpu-bundle bench-scaling bench-long chaos soak image sbom lock audit test-kernels test-bench-gpu test-image test-kubernetes test-apps test-clients clean help
+.PHONY: demo test check format coverage fuzz fuzz-rpc docs chart protos protos-go bench tune-gpu bench-gpu bench-gpu-bundle bench-scaling bench-long chaos soak image sbom lock audit test-kernels test-bench-gpu test-image test-kubernetes test-alerts test-apps test-clients clean help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -77,6 +77,10 @@ format: $(BIN)/.test ## format the code and the protos
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	cd protos && ../$(BIN)/buf format -w
+
+chart: $(BIN)/.test ## write the chart's schema and README
+	$(BIN)/python -m tools.chart_schema
+	$(BIN)/python -m tools.chart_readme
 
 protos: .venv-protos/.done ## generate services/barkserve/v1 and external from protos/
 	$(call generate,services)
@@ -162,13 +166,17 @@ test-apps: $(BIN)/.stages .venv-apps/.done ## test Pipecat and LiveKit with gRPC
 	PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 --http-port 0 -- \
 		.venv-apps/bin/python -m pytest --confcutdir=tests/apps -W default::DeprecationWarning tests/apps
 
+test-alerts: $(BIN)/.test ## test the alert rules with promtool (from Debian)
+	$(BIN)/python tests/support/fetch_programs.py .prometheus promtool
+	PROMETHEUS=.prometheus $(BIN)/pytest tests/alerts
+
 test-clients: $(BIN)/.test $(NODE_CLIENT)/dist/index.mjs .languages/.done ## test the gateway, the page in Chromium, the SDKs, Node.js, Go, Java, proxies, the examples and the snippets (needs npm and a JDK; gets Debian's chromium, nginx and haproxy)
 	@command -v chromium google-chrome >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \
 		|| { echo "Chromium is missing: install it, or run make test-clients as root on Debian"; exit 1; }
 	@command -v caddy >/dev/null || apt-get install -y -qq --no-install-recommends caddy \
 		|| echo "Caddy is missing: its test is skipped"
 	NODE_CLIENT=1 $(BIN)/pytest tests/gateway tests/node tests/deploy
-	$(BIN)/python tests/proxies/fetch.py .proxies
+	$(BIN)/python tests/support/fetch_programs.py .proxies nginx haproxy
 	PROXIES=.proxies $(BIN)/pytest tests/proxies
 	NODE_CLIENT=1 GO=$(CURDIR)/.languages/bin/go GOENV=$(CURDIR)/.languages/go.env JAVA_PACKAGES=$(CURDIR)/.languages/java \
 		$(BIN)/pytest tests/languages tests/interfaces
@@ -184,7 +192,7 @@ train-%: $(BIN)/.train
 	$(BIN)/python -m training $* $(if $(filter evaluate,$*),$(WORK)/export/bark-mini,--work $(WORK)) $(ARGS)
 
 clean: ## remove everything that make created
-	rm -rf $(NODE_CLIENT)/node_modules $(NODE_CLIENT)/dist .venv .venv-protos .venv-apps .venv-tools .kubernetes .proxies .languages .cache .coverage* build site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(NODE_CLIENT)/node_modules $(NODE_CLIENT)/dist .venv .venv-protos .venv-apps .venv-tools .kubernetes .proxies .prometheus .languages .cache .coverage* build site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

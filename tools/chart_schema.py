@@ -334,6 +334,7 @@ def schema() -> Schema:
             monitor=one_of("none", "service", "pod"),
             interval={"type": "string", "pattern": "^[0-9]+(ms|s|m)$"},
             labels=TEXT_MAP,
+            prometheusRule=closed(enabled=FLAG, labels=TEXT_MAP),
         ),
         rbac=closed(create=FLAG),
         tests=closed(enabled=FLAG, resources=RESOURCES),

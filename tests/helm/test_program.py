@@ -15,7 +15,7 @@ from barkserve.config.orchestrator import OrchestratorOptions
 from barkserve.config.process import ProcessOptions, ServiceOptions
 from barkserve.services import SERVICES, service_named
 from tests.helm.chart import CHART, VALUES_FILES, Release, values_of
-from tools import chart_schema
+from tools import chart_readme, chart_schema
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 TEMPLATES = "\n".join(path.read_text() for path in sorted(CHART.glob("templates/**/*.*")))
@@ -95,6 +95,12 @@ def test_default_client_port_is_the_orchestrators() -> None:
 
 def test_schema_is_what_the_generator_writes() -> None:
     assert chart_schema.PATH.read_text() == chart_schema.text()
+
+
+def test_readme_of_the_chart_is_what_the_generator_writes() -> None:
+    assert chart_readme.PATH.read_text() == chart_readme.text()
+    described = {each.path for each in chart_readme.values((CHART / "values.yaml").read_text())}
+    assert {"weights.hub.cache.type", "defaults.gpu.mps", "services.codec"} <= described
 
 
 def test_schema_offers_the_choices_of_tls_clients() -> None:

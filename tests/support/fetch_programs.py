@@ -1,8 +1,8 @@
-"""Fetch nginx and HAProxy from Debian into a folder, without installing them.
+"""Fetch programs from Debian into a folder, without installing them.
 
 Needs apt-get and dpkg, but no root rights. Without them the tests skip what is not installed.
 
-python tests/proxies/fetch.py FOLDER
+python tests/support/fetch_programs.py FOLDER PROGRAM...
 """
 
 import shutil
@@ -12,6 +12,7 @@ from pathlib import Path
 
 _PACKAGES = {
     "nginx": ("nginx",),
+    "promtool": ("prometheus",),
     "haproxy": ("haproxy", "liblua5.3-0", "libopentracing-c-wrapper0", "libopentracing1"),
 }
 
@@ -19,11 +20,11 @@ _PACKAGES = {
 def main() -> None:
     """Fetch each program that is neither installed nor in the folder."""
     folder = Path(sys.argv[1]).resolve()
-    for program, packages in _PACKAGES.items():
-        if shutil.which(program) or (folder / "usr/sbin" / program).exists():
+    for program in sys.argv[2:]:
+        if shutil.which(program) or any(folder.glob(f"usr/*bin/{program}")):
             continue
         try:
-            _fetch(folder, packages)
+            _fetch(folder, _PACKAGES[program])
         except (OSError, subprocess.CalledProcessError) as error:
             print(f"cannot fetch {program}: {error}. Install it to test with it.")
 
