@@ -4,7 +4,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from barkserve.errors import InvalidArgument
@@ -156,12 +156,14 @@ def test_too_many_pauses_are_refused() -> None:
         parts("<speak>" + "<break time='0s'/>" * 1001 + "a</speak>")
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(1, len(DOCUMENT) - 1), unique=True).map(sorted))
 @example(list(range(1, len(DOCUMENT))))
 def test_cuts_of_ssml_do_not_change_its_parts(cuts: list[int]) -> None:
     assert parts(DOCUMENT, cuts=cuts) == parts(DOCUMENT)
 
 
+@settings(max_examples=100, deadline=None)
 @given(st.text(alphabet="<>/=\"'&;ab.! \n", max_size=60), st.integers(0, 60))
 def test_any_ssml_is_read_or_refused_however_it_is_cut(text: str, cut: int) -> None:
     whole, cut_once = _parts_or_error(f"<speak>{text}"), _parts_or_error(f"<speak>{text}", 7 + cut)
@@ -187,9 +189,9 @@ def test_known_segments_are_found_again_in_ssml() -> None:
 
 def test_reading_ssml_keeps_the_event_loop_free() -> None:
     """Each step takes a part of the 50 ms for which the event loop may be held."""
-    body = "<p><s>a</s></p>" * 20_000
+    body = "<p><s>a</s></p>" * 2000
     start = time.process_time()
     found = parts(f"<speak>{body}</speak>")
-    assert len(found) == 39_999
+    assert len(found) == 3999
     steps = len(body) / 4096
     assert (time.process_time() - start) / steps < 0.25

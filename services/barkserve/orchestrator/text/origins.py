@@ -1,5 +1,6 @@
 """Text to speak together with where it comes from in the client's text."""
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -42,7 +43,7 @@ class OriginalText:
 
     def __init__(self) -> None:
         self.text = ""
-        self._origins: list[Origin] = []
+        self._origins: deque[Origin] = deque()
 
     def __len__(self) -> int:
         return len(self.text)
@@ -62,9 +63,15 @@ class OriginalText:
     def take(self, end: int) -> tuple[str, tuple[Origin, ...]]:
         """Remove the first `end` characters; return them and their origins."""
         text, self.text = self.text[:end], self.text[end:]
-        taken = origins_of_part(self._origins, 0, end)
-        self._origins = list(origins_of_part(self._origins, end, end + len(self.text)))
-        return text, taken
+        taken, left = [], len(text)
+        while left:
+            origin = self._origins.popleft()
+            if origin.length > left:
+                self._origins.appendleft(origin.part(left, origin.length))
+                origin = origin.part(0, left)
+            taken.append(origin)
+            left -= origin.length
+        return text, tuple(taken)
 
     def index_at(self, position: int) -> int | None:
         """The first character that comes from `position` or a later one; None if there is none."""

@@ -153,7 +153,7 @@ class Segmenter:
     @property
     def has_text(self) -> bool:
         """Whether there is text that has not been returned."""
-        waiting = self._incoming or self._items or self._next
+        waiting = self._incoming or self._items or self._next or self._markup.waiting
         return bool(waiting) or not (self._text.text.isspace() or self._text.text == "")
 
     @property
@@ -170,6 +170,8 @@ class Segmenter:
         """Return what can be spoken of the waiting text before its sentence is complete."""
         if self._cuts:
             return None
+        self._items.extend(self._markup.early())
+        self._take_items()
         end = self._held or early_end(self._text.text, self._language_at(self._base))
         segment = self._take(end) if end else None
         return self._after_gap(segment) if segment else None

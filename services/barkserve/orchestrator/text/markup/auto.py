@@ -1,9 +1,9 @@
-"""Finds out whether a text is SSML."""
+"""Finds out whether a text is SSML or Markdown."""
 
 from collections.abc import Iterable
 
 from barkserve.orchestrator.text.markup.items import Item, Markup
-from barkserve.orchestrator.text.markup.plain import PlainText
+from barkserve.orchestrator.text.markup.markdown import Markdown
 from barkserve.orchestrator.text.markup.ssml import Ssml, Warn
 
 _STARTS = ("<speak>", "<speak ", "<speak\t", "<speak\n", "<speak\r", "<speak/", "<?xml ")
@@ -11,7 +11,7 @@ _SPACE = "\ufeff \t\r\n"
 
 
 class AutoFormat:
-    """Reads a text as SSML if it starts as SSML does, else as plain text.
+    """Reads a text as SSML if it starts as SSML does, else as Markdown.
 
     Args:
         warn: called for markup that has no effect.
@@ -53,6 +53,15 @@ class AutoFormat:
         assert self._markup is not None
         return [*items, *self._markup.flush()]
 
+    @property
+    def waiting(self) -> bool:
+        """Whether text is held until more arrives."""
+        return bool(self._start.strip()) or (self._markup is not None and self._markup.waiting)
+
+    def early(self) -> Iterable[Item]:
+        """Return the items of held text that can be spoken before more arrives."""
+        return [] if self._markup is None else self._markup.early()
+
     def end(self) -> Iterable[Item]:
         """End the text.
 
@@ -73,5 +82,5 @@ class AutoFormat:
         return self._markup.push(text)
 
     def _decide(self, is_ssml: bool) -> None:
-        self._markup = Ssml(self._warn) if is_ssml else PlainText()
+        self._markup = Ssml(self._warn) if is_ssml else Markdown(sure=True)
         self._markup.language = self.language

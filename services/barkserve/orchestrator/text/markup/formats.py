@@ -3,6 +3,7 @@
 from barkserve.errors import InvalidArgument
 from barkserve.orchestrator.text.markup.auto import AutoFormat
 from barkserve.orchestrator.text.markup.items import Markup
+from barkserve.orchestrator.text.markup.markdown import Markdown
 from barkserve.orchestrator.text.markup.plain import PlainText
 from barkserve.orchestrator.text.markup.ssml import Ssml, Warn
 from barkserve.v1 import speech_pb2
@@ -21,8 +22,10 @@ def make_markup(text_format: speech_pb2.TextFormat, warn: Warn) -> Markup:
     match text_format:
         case speech_pb2.TEXT_FORMAT_UNSPECIFIED | speech_pb2.TEXT_FORMAT_AUTO:
             return AutoFormat(warn)
-        case speech_pb2.TEXT_FORMAT_PLAIN | speech_pb2.TEXT_FORMAT_MARKDOWN:
+        case speech_pb2.TEXT_FORMAT_PLAIN:
             return PlainText()
+        case speech_pb2.TEXT_FORMAT_MARKDOWN:
+            return Markdown()
         case speech_pb2.TEXT_FORMAT_SSML:
             return Ssml(warn)
     names = ", ".join(speech_pb2.TextFormat.keys()[1:])

@@ -111,6 +111,10 @@ class Markup(Protocol):
     @language.setter
     def language(self, code: str) -> None: ...
 
+    @property
+    def waiting(self) -> bool:
+        """Whether text is held until more arrives."""
+
     def push(self, text: str) -> Iterable[Item]:
         """Add text; return the items that are complete.
 
@@ -120,6 +124,9 @@ class Markup(Protocol):
 
     def flush(self) -> Iterable[Item]:
         """Return the items of all text so far, as far as they can be spoken."""
+
+    def early(self) -> Iterable[Item]:
+        """Return the items of held text that can be spoken before more arrives."""
 
     def end(self) -> Iterable[Item]:
         """End the text; return its last items.

@@ -10,10 +10,12 @@ class PlainText:
 
     Attributes:
         may_fail: no text is wrong.
+        waiting: no text is held.
         language: has no effect.
     """
 
     may_fail = False
+    waiting = False
 
     def __init__(self, position: int = 0) -> None:
         self.language = ""
@@ -25,6 +27,10 @@ class PlainText:
         return [Run(text, start, self._position)] if text else []
 
     def flush(self) -> Iterable[Item]:
+        """Return nothing: no text is held."""
+        return []
+
+    def early(self) -> Iterable[Item]:
         """Return nothing: no text is held."""
         return []
 

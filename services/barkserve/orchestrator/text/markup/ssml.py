@@ -62,10 +62,12 @@ class Ssml:
 
     Attributes:
         may_fail: the text may not be well-formed.
+        waiting: no text is held, only tags.
         language: of the text outside of elements with a language.
     """
 
     may_fail = True
+    waiting = False
 
     def __init__(self, warn: Warn) -> None:
         self.language = ""
@@ -85,6 +87,10 @@ class Ssml:
         return self._read(self._xml.push(text))
 
     def flush(self) -> Iterable[Item]:
+        """Return nothing: what is held is an incomplete element."""
+        return []
+
+    def early(self) -> Iterable[Item]:
         """Return nothing: what is held is an incomplete element."""
         return []
 
