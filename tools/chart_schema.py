@@ -30,7 +30,14 @@ CHART_SETS = {
 }  # fmt: skip
 """Options that the chart computes from other values."""
 
-NOT_OFFERED = {"core_share", "cores", "exit_on_stdin_close", "wyoming_host", "wyoming_port"}
+NOT_OFFERED = {
+    "core_share",
+    "cores",
+    "exit_on_stdin_close",
+    "share_port",
+    "wyoming_host",
+    "wyoming_port",
+}
 
 EXCLUSIVE = {"target_utilization": 1, "assumed_streams": None, "admission_share": 1}
 """Options whose lower limit is exclusive, with their upper limits. The service checks them."""

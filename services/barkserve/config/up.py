@@ -57,6 +57,11 @@ class UpOptions(
     wyoming_port: int = port_option(
         10200, "port of the gateway for Wyoming clients such as Home Assistant; 0 disables it"
     )
+    orchestrators: int = option(
+        1,
+        "orchestrator processes, which share the port and --max-streams; more than 1 needs Linux",
+        least=1,
+    )
     max_streams: int = option(
         OrchestratorOptions.max_streams,
         "texts and contexts spoken at once, and streams of each stage; others are rejected",

@@ -4,8 +4,10 @@ from barkclient.http_proxy import ProxyUse, is_loopback
 
 GrpcOptions = tuple[tuple[str, int | str], ...]
 
+_REUSE_PORT = "grpc.so_reuseport"
+
 SERVER_OPTIONS: GrpcOptions = (
-    ("grpc.so_reuseport", 0),  # a port in use is an error, not a second listener
+    (_REUSE_PORT, 0),  # a port in use is an error, not a second listener
     ("grpc.http2.bdp_probe", 0),
     # Clients may ping a quiet stream every second. gRPC's default is five minutes, and it closes
     # the connection of a client that pings more often.
@@ -28,7 +30,9 @@ CHANNEL_OPTIONS: GrpcOptions = (
 NO_PROXY = ("grpc.enable_http_proxy", 0)
 
 
-def server_options(max_connection_age_s: float, keepalive_s: float) -> GrpcOptions:
+def server_options(
+    max_connection_age_s: float, keepalive_s: float, *, shared_port: bool = False
+) -> GrpcOptions:
     """The options of a server.
 
     Args:
@@ -36,8 +40,11 @@ def server_options(max_connection_age_s: float, keepalive_s: float) -> GrpcOptio
             client to reconnect; 0 means never.
         keepalive_s: time without data from a client after which it is pinged. Its connection is
             closed if no answer comes within the same time. 0 means never.
+        shared_port: whether other processes listen on the same port.
     """
     options = SERVER_OPTIONS
+    if shared_port:
+        options = (*(each for each in options if each[0] != _REUSE_PORT), (_REUSE_PORT, 1))
     if max_connection_age_s:
         options += (("grpc.max_connection_age_ms", round(max_connection_age_s * 1000)),)
     if keepalive_s:

@@ -15,6 +15,8 @@ def bind(
     port: int,
     credentials: grpc.ServerCredentials | None = None,
     option: str = "--port",
+    *,
+    shared: bool = False,
 ) -> int:
     """Bind a server to a port.
 
@@ -24,6 +26,7 @@ def bind(
         port: the port; 0 takes a free one.
         credentials: for TLS; None means plaintext.
         option: the option that the port came from, for the error message.
+        shared: whether other processes listen on this port too.
 
     Returns:
         The port.
@@ -31,7 +34,8 @@ def bind(
     Raises:
         StartupError: the port or the address cannot be used.
     """
-    _check_port(host, port, option)
+    if not shared:
+        _check_port(host, port, option)
     try:
         if credentials is None:
             return server.add_insecure_port(f"{host}:{port}")
@@ -67,6 +71,18 @@ def listening_socket(
     except OSError as error:
         reason = error.strerror or str(error)
         raise _cannot_listen(host, port, option, reason, host_option) from error
+
+
+def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
+    """Find ports that no program uses now."""
+    probes = [socket.socket() for _ in range(count)]
+    try:
+        for probe in probes:
+            probe.bind((host, 0))
+        return [probe.getsockname()[1] for probe in probes]
+    finally:
+        for probe in probes:
+            probe.close()
 
 
 def _check_port(host: str, port: int, option: str) -> None:

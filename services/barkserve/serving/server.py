@@ -57,11 +57,15 @@ async def serve(options: ServiceOptions, metrics: Metrics, build: Callable[[], S
         )
         server = grpc.aio.server(
             interceptors=[interceptor],
-            options=server_options(options.max_connection_age_seconds, options.keepalive_seconds),
+            options=server_options(
+                options.max_connection_age_seconds,
+                options.keepalive_seconds,
+                shared_port=options.share_port,
+            ),
         )
         stack.push_async_callback(server.stop, None)
         credentials = await stack.enter_async_context(_credentials(options, metrics))
-        port = bind(server, options.host, options.port, credentials)
+        port = bind(server, options.host, options.port, credentials, shared=options.share_port)
         start_health = await stack.enter_async_context(health_server(options, interceptor))
         stack.callback(metrics.serve(options.host, options.metrics_port))
         service = build()

@@ -14,6 +14,7 @@ from barkserve.engine.core_share import core_share_file
 from barkserve.services import GATEWAY, ORCHESTRATOR
 from barkserve.up.children import running
 from barkserve.up.mps import mps_daemon
+from barkserve.up.orchestrators import reserved_port
 from barkserve.up.plan import PlannedService, pin_cores, plan_services
 from barkserve.up.readiness import wait_until_ready
 from barkserve.up.supervisor import Supervisor
@@ -41,7 +42,9 @@ async def up(options: UpOptions, command: Sequence[str]) -> int:
         planned = plan_services(options, cores_file)
         if options.pin_cores:
             planned = pin_cores(planned, options.device)
-        return await _up(options, command, planned)
+        port = next(each.port for each in planned if each.name == ORCHESTRATOR.name)
+        with reserved_port(options, port):
+            return await _up(options, command, planned)
 
 
 async def _up(options: UpOptions, command: Sequence[str], planned: Sequence[PlannedService]) -> int:

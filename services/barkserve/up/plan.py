@@ -1,7 +1,6 @@
 """Plans the child processes of `barkserve up`: their ports and their command lines."""
 
 import ipaddress
-import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.util import find_spec
@@ -19,8 +18,9 @@ from barkserve.errors import StartupError
 from barkserve.options import flag_of
 from barkserve.services import CODEC, GATEWAY, ORCHESTRATOR, ServiceEntry
 from barkserve.serving.exposure import check_exposure, check_wyoming_exposure
-from barkserve.serving.ports import listening_socket
+from barkserve.serving.ports import free_ports, listening_socket
 from barkserve.serving.tls import TlsFiles
+from barkserve.up.orchestrators import check_orchestrators, orchestrator_options
 
 NO_STORE = "none"
 """The value of --voice-store that means no store."""
@@ -41,6 +41,7 @@ class PlannedService:
         arguments: its command line after `barkserve`.
         tls: its TLS files; None means plaintext.
         variables: environment variables that it gets in addition.
+        health_port: its plaintext port for health checks; 0: it is checked on its port.
     """
 
     name: str
@@ -50,6 +51,7 @@ class PlannedService:
     arguments: tuple[str, ...]
     tls: TlsFiles | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
+    health_port: int = 0
 
     @property
     def is_http(self) -> bool:
@@ -60,6 +62,11 @@ class PlannedService:
     def address(self) -> str:
         """host:port at which this machine reaches it."""
         return f"{_UNSPECIFIED.get(self.host, self.host)}:{self.port}"
+
+    @property
+    def health_address(self) -> str:
+        """host:port at which its health is checked."""
+        return f"{_UNSPECIFIED.get(self.host, self.host)}:{self.health_port or self.port}"
 
 
 def plan_services(options: UpOptions, cores_file: str = "") -> list[PlannedService]:
@@ -78,6 +85,7 @@ def plan_services(options: UpOptions, cores_file: str = "") -> list[PlannedServi
     """
     check_offload(options.device, options.offload_idle_seconds)
     check_exposure(options)
+    check_orchestrators(options)
     tls = TlsFiles.from_options(options)
     entries = [each for each in services.SERVICES if each.runs_in_up and not each.is_http]
     ports = _ports(options.port, entries)
@@ -92,6 +100,7 @@ def plan_services(options: UpOptions, cores_file: str = "") -> list[PlannedServi
     planned = []
     for entry in sorted(entries, key=lambda each: not each.is_stage):
         public = entry is ORCHESTRATOR
+        variants = orchestrator_options(options) if public else [{}]
         host = options.host if public else _LOOPBACK
         values = {name: value for name, value in shared.items() if public or name not in exposed}
         values |= {
@@ -105,16 +114,18 @@ def plan_services(options: UpOptions, cores_file: str = "") -> list[PlannedServi
         if public:
             values["trusted_proxies"] = _with_gateway(options)
         values = {name: value for name, value in values.items() if name in entry.option_names}
-        planned.append(
+        planned += [
             PlannedService(
-                entry.name,
+                entry.name if number == 1 else f"{entry.name} {number}",
                 entry.is_stage,
                 host,
                 ports[entry.name],
-                _arguments(entry.name, values),
+                _arguments(entry.name, values | variant),
                 tls if public else None,
+                health_port=variant.get("health_port", 0),
             )
-        )
+            for number, variant in enumerate(variants, 1)
+        ]
     if options.http_port:
         planned.append(_plan_gateway(options, planned[-1], tls))
     return planned
@@ -224,11 +235,4 @@ def _ports(first: int, entries: Sequence[ServiceEntry]) -> dict[str, int]:
     names = [entry.name for entry in entries]
     if first:
         return dict(zip(names, range(first, first + len(names)), strict=True))
-    probes = [socket.socket() for _ in names]
-    try:
-        for probe in probes:
-            probe.bind((_LOOPBACK, 0))
-        return {name: probe.getsockname()[1] for name, probe in zip(names, probes, strict=True)}
-    finally:
-        for probe in probes:
-            probe.close()
+    return dict(zip(names, free_ports(len(names), _LOOPBACK), strict=True))

@@ -1,0 +1,1 @@
+"""An utterance through `barkserve up`, compared with transformers."""
