@@ -216,6 +216,7 @@ EXPOSURE = closed(
     streamTimeoutSeconds=whole(1),
     service=PUBLIC_SERVICE,
     http=closed(service=PUBLIC_SERVICE, host=TEXT, tlsSecret=TEXT),
+    wyoming=closed(enabled=FLAG, clients=MAPS, service=PUBLIC_SERVICE),
     ingress=closed(
         className=TEXT,
         controller=one_of("nginx", "traefik", "alb", "other"),

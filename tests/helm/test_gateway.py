@@ -2,12 +2,13 @@
 
 from typing import Any
 
+import helm_python
 import pytest
 
 from barkserve.config.gateway import GatewayOptions
 from barkserve.serving.auth.certificate_roles import open_certificate_roles
 from barkserve.serving.caller import CallerLimits, Role
-from barkserve.serving.exposure import check_exposure
+from barkserve.serving.exposure import check_exposure, check_wyoming_exposure
 from tests.helm.chart import Release, ci
 from tests.helm.test_tls import WITHOUT_HTTP, options_of
 
@@ -51,6 +52,30 @@ def test_gateway_finds_the_orchestrator_by_a_name_in_its_certificate() -> None:
     assert secret["secretName"] == certificate["secretName"]
     assert {"server auth", "client auth"} <= set(certificate["usages"])
     assert {"bark-http.speech.svc", "bark-gateway.speech.svc"} < set(certificate["dnsNames"])
+
+
+def test_wyoming_has_a_service_of_its_own_when_enabled() -> None:
+    assert "bark-wyoming" not in Release().all("Service")
+    home = [{"ipBlock": {"cidr": "192.0.2.7/32"}}]
+    wyoming = {"enabled": True, "clients": home, "service": {"type": "LoadBalancer"}}
+    release = Release({"exposure": {"wyoming": wyoming}})
+    chosen = options_of(release, "gateway")
+    assert isinstance(chosen, GatewayOptions)
+    check_wyoming_exposure(chosen, chosen.insecure)  # raises if the gateway would not start
+    container = release.container("gateway")
+    assert {"name": "wyoming", "containerPort": chosen.wyoming_port} in container["ports"]
+    service = release.one("Service", "bark-wyoming")["spec"]
+    assert service["type"] == "LoadBalancer"
+    assert service["selector"] == release.one("Service", "bark-http")["spec"]["selector"]
+    assert service["ports"] == [{"name": "wyoming", "port": 10200, "targetPort": "wyoming"}]
+    policy = release.one("NetworkPolicy", "bark-gateway")["spec"]["ingress"]
+    assert {"ports": [{"port": chosen.wyoming_port}], "from": home} in policy
+
+
+def test_wyoming_is_refused_without_insecure() -> None:
+    values = ci("http") | {"exposure": {"wyoming": {"enabled": True}}}
+    with pytest.raises(helm_python.HelmError, match=r"exposure\.wyoming\.enabled needs .*insecure"):
+        Release(values)
 
 
 def test_example_gateway_requires_tokens_that_are_checked() -> None:

@@ -32,6 +32,10 @@
 {{- $_ := set $http "hostnames" (compact (list $exposure.http.host)) -}}
 {{- $_ := set $http "route" (ternary "HTTPRoute" "" (ne $exposure.http.host "")) -}}
 {{- $_ := set $exposed (printf "%s-http" $name) $http -}}
+{{- if $exposure.wyoming.enabled -}}
+{{- $wyoming := dict "component" "gateway" "protocol" "wyoming" "service" $exposure.wyoming.service "host" "" "route" "" -}}
+{{- $_ := set $exposed (printf "%s-wyoming" $name) $wyoming -}}
+{{- end -}}
 {{- end -}}
 {{- toJson $exposed }}
 {{- end }}

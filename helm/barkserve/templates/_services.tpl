@@ -67,6 +67,7 @@ autoscaler: {port: 50056, metricsPort: 9469, health: externalscaler.ExternalScal
 {{- $_ := set $service "findsOthers" (has $name (list "orchestrator" "autoscaler")) -}}
 {{- $_ := set $service "http" (eq $name "gateway") -}}
 {{- $_ := set $service "protocol" (ternary "http" "grpc" $service.http) -}}
+{{- $_ := set $service "wyomingPort" (ternary 10200 0 (and $service.http $root.Values.exposure.wyoming.enabled)) -}}
 {{- $_ := set $service "tls" $root.Values.tls.enabled -}}
 {{- $_ := set $service "fetches" (eq (include "barkserve.fetches" (list $root $service)) "true") -}}
 {{- /* Kubernetes' gRPC probes do not support TLS. */}}
@@ -144,6 +145,10 @@ imagePullSecrets:
 {{- end }}
 {{- if $service.http }}
 - --orchestrator={{ include "barkserve.serviceName" (list $root "orchestrator") }}.{{ $root.Release.Namespace }}.svc:{{ (index (include "barkserve.facts" $root | fromYaml) "orchestrator").port }}
+{{- with $service.wyomingPort }}
+- --wyoming-port={{ . }}
+- --wyoming-host={{ $root.Values.listen }}
+{{- end }}
 {{- end }}
 {{- if and (eq $service.name "orchestrator") (ne $root.Values.voices.store "none") }}
 - --voice-store={{ eq $root.Values.voices.store "volume" | ternary "/voices" $root.Values.voices.url }}

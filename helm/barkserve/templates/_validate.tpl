@@ -61,6 +61,9 @@
 {{- if and $service.http (not (dig "options" "insecure" false $service)) (not (dig "options" "require-tokens" false $service)) -}}
 {{- $complaints = append $complaints "services.gateway.options.insecure is false but require-tokens is too: the service would refuse to start without authentication; set one of them, or services.gateway.enabled false" -}}
 {{- end -}}
+{{- if and $service.wyomingPort (not (dig "options" "insecure" false $service)) -}}
+{{- $complaints = append $complaints "exposure.wyoming.enabled needs services.gateway.options.insecure: Wyoming has no tokens and no encryption" -}}
+{{- end -}}
 {{- if and $service.http (dig "options" "require-tokens" false $service) -}}
 {{- $orchestrator := (include "barkserve.service" (list $ "orchestrator") | fromJson).options -}}
 {{- if not (or (get $orchestrator "auth-tokens") (get $orchestrator "auth-jwks")) -}}
