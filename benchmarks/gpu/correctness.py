@@ -1,8 +1,9 @@
 """Correctness on this device: greedy tokens against transformers' in float32.
 
-In float32 every stage must produce transformers' tokens, alone and among other streams. In 16 bits
-tokens differ once two logits are closer than the rounding; the share of equal tokens is reported.
-An autoregressive stage continues differently after its first different token.
+In float32 every stage must produce transformers' tokens, alone and among other streams. With
+--deterministic on, semantic and coarse must be equal alone and among others in every dtype. In 16
+bits tokens differ once two logits are closer than the rounding; the share of equal tokens is
+reported. An autoregressive stage continues differently after its first different token.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from barkclient.bench.results import Case, Result, Status
+from barkclient.bench.results import Case, Result
 from benchmarks.gpu.settings import Settings
 from benchmarks.stages.barkserve_runner import STAGES, Stage
 from benchmarks.stages.transformers_runner import TransformersBark
@@ -35,16 +36,18 @@ def measure(settings: Settings) -> Iterator[Result]:
         expected = _expected(_work(settings, part, "float32"))
         for dtype in ("float32", "bfloat16", "float16"):
             if dtype != "float16" or settings.device != "cpu":
-                yield _compared(settings, part, dtype, expected)
+                yield _compared(settings, part, dtype, None, expected)
+        if part in ("semantic", "coarse"):
+            yield _compared(settings, part, settings.dtype, "on", expected)
 
 
-def _work(settings: Settings, part: Part, dtype: str) -> Work:
+def _work(settings: Settings, part: Part, dtype: str, deterministic: str | None = None) -> Work:
     tokens, seconds, streams = (
         (_TINY_TOKENS, _TINY_SECONDS, _TINY_STREAMS)
         if settings.tiny
         else (_TOKENS, _SECONDS, _STREAMS)
     )
-    greedy = replace(settings.work_of(part, streams, dtype), sampled=False)
+    greedy = replace(settings.work_of(part, streams, dtype, deterministic), sampled=False)
     return replace(greedy, tokens=tokens, seconds=seconds)
 
 
@@ -64,25 +67,34 @@ def _expected(work: Work) -> Array:
     return array.reshape(-1)
 
 
-def _compared(settings: Settings, part: Part, dtype: str, expected: Array) -> Result:
-    work = _work(settings, part, dtype)
+def _compared(
+    settings: Settings, part: Part, dtype: str, deterministic: str | None, expected: Array
+) -> Result:
+    work = _work(settings, part, dtype, deterministic)
     alone, *others = asyncio.run(_produced(work))
     batched_equal = sum(np.array_equal(each, alone) for each in others)
     case: Case = {**settings.case, "part": part, "dtype": dtype, "streams": len(others)}
+    if deterministic is not None:
+        case = {**case, "deterministic": deterministic}
     metrics: dict[str, float | None] = {"batched_equal": batched_equal}
     if alone.shape != expected.shape:
         message = f"{alone.shape} instead of {expected.shape}"
         return Result("correctness", case, metrics, "failed", message)
     differences = np.abs(alone - expected)
+    same = batched_equal == len(others)
     if part == "codec":
         metrics |= {"max_error": float(differences.max())}
         right = float(differences.max()) <= _SAMPLE_TOLERANCE
     else:
         metrics |= {"equal_share": float((differences == 0).mean())}
-        right = not differences.any() and batched_equal == len(others)
-    status: Status = "ok" if right or dtype != "float32" else "failed"
-    message = "" if status == "ok" else "float32 differs from transformers, or in a batch"
-    return Result("correctness", case, metrics, status, message)
+        right = not differences.any() and same
+    if dtype == "float32" and not right:
+        message = "float32 differs from transformers, or in a batch"
+        return Result("correctness", case, metrics, "failed", message)
+    if deterministic == "on" and not same:
+        message = "--deterministic on differs in a batch"
+        return Result("correctness", case, metrics, "failed", message)
+    return Result("correctness", case, metrics)
 
 
 async def _produced(work: Work) -> list[Array]:

@@ -26,9 +26,15 @@ def draw(results: Results, path: Path) -> None:
 
 
 def _draw_steps(axes: Axes, results: Sequence[Result]) -> None:
-    for part in ("semantic", "coarse"):
-        of_part = [each for each in results if each.case["part"] == part]
-        _lines(axes, of_part, "streams", "step_ms", name=part)
+    modes = {(each.case["part"], each.case.get("deterministic")) for each in results}
+    for part, deterministic in sorted(modes, key=str):
+        of_mode = [
+            each
+            for each in results
+            if (each.case["part"], each.case.get("deterministic")) == (part, deterministic)
+        ]
+        name = f"{part}, deterministic {deterministic}"
+        _lines(axes, of_mode, "streams", "step_ms", name=name)
     axes.set(title="decode step, ms", xlabel="streams at once", ylim=(0, None))
 
 

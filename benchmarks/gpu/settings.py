@@ -81,9 +81,13 @@ class Settings:
         one_thread: dict[str, str | int] = {"threads": 1} if self.tiny else {}
         return {"device": self.device, "dtype": dtype or self.dtype, **one_thread, **self.options}
 
-    def work_of(self, part: Part, streams: int, dtype: str | None = None) -> Work:
+    def work_of(
+        self, part: Part, streams: int, dtype: str | None = None, deterministic: str | None = None
+    ) -> Work:
         """Return the work of one part: an utterance with a voice, sampled."""
         options = self.stage_options(dtype)
+        if deterministic is not None:
+            options["deterministic"] = deterministic
         return Work(str(self.folder), part, self.tokens, self.seconds, streams, True, True, options)
 
     def to_json(self) -> str:

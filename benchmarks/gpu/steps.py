@@ -1,5 +1,7 @@
 """A decode step of semantic and coarse, sampled, with a voice, for 1 to 64 streams at once.
 
+On a GPU it is measured with --deterministic off and on.
+
 The host's share is the CPU time of the process per step, and that of the thread that runs asyncio
 and the generators. On a GPU some of the process's time is waiting for the device.
 """
@@ -8,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 
 import torch
 
@@ -25,17 +28,21 @@ _TINY_TOKENS = {"semantic": 20, "coarse": round(2 * 75 * _TINY_SECONDS)}
 
 def measure(settings: Settings) -> Iterator[Result]:
     """Measure each model, with the slots that the most streams need."""
-    for part in _PARTS:
+    modes = ("off",) if settings.device == "cpu" else ("off", "on")
+    for deterministic, part in product(modes, _PARTS):
         tokens = (_TINY_TOKENS if settings.tiny else _TOKENS)[part]
         seconds = _TINY_SECONDS if settings.tiny else _SECONDS
         work = replace(
-            settings.work_of(part, max(settings.streams)), tokens=tokens, seconds=seconds
+            settings.work_of(part, max(settings.streams), deterministic=deterministic),
+            tokens=tokens,
+            seconds=seconds,
         )
         with asyncio.Runner() as runner:
             stage: Stage = STAGES[part](work)
             runner.run(_start(stage))
             for streams in settings.streams:
-                yield runner.run(_measured(settings, part, stage, streams, tokens))
+                result = runner.run(_measured(settings, part, stage, streams, tokens))
+                yield replace(result, case={**result.case, "deterministic": deterministic})
             runner.run(_stop(stage))
 
 

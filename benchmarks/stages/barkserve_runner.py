@@ -9,8 +9,9 @@ import os
 import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable
+from dataclasses import fields
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,8 @@ from barkserve.serving.metrics import Metrics
 from benchmarks.stages import inputs
 from benchmarks.stages.decode_steps import Outputs, step_ms
 from benchmarks.stages.worker import Progress, Work, serve
+
+Options = TypeVar("Options", SemanticOptions, CoarseOptions, FineOptions, CodecOptions)
 
 NOTHING = np.empty(0, dtype=np.int64)
 Array = NDArray[Any]
@@ -57,8 +60,7 @@ class Semantic:
     window: int | None = 0
 
     def __init__(self, work: Work) -> None:
-        options = SemanticOptions(**_options(work), slots=work.max_streams)
-        self._parts = semantic.build_parts(options, Metrics("semantic"))
+        self._parts = semantic.build_parts(_options(SemanticOptions, work), Metrics("semantic"))
         self.start, self.stop = self._parts.start, self._parts.loop.stop
         self._work = work
 
@@ -86,8 +88,7 @@ class Coarse:
     """The coarse stage: an utterance of `work.seconds`."""
 
     def __init__(self, work: Work) -> None:
-        options = CoarseOptions(**_options(work), slots=work.max_streams)
-        self._parts = coarse.build_parts(options, Metrics("coarse"))
+        self._parts = coarse.build_parts(_options(CoarseOptions, work), Metrics("coarse"))
         self.start, self.stop = self._parts.start, self._parts.loop.stop
         self.window: int | None = self._parts.generator.geometry.window
         self._work = work
@@ -114,7 +115,7 @@ class Fine:
     window: int | None = None
 
     def __init__(self, work: Work) -> None:
-        self._options = FineOptions(**_options(work))
+        self._options = _options(FineOptions, work)
         self._parts = fine.build_parts(self._options, Metrics("fine"))
         self.start, self.stop = self._parts.start, self._parts.loop.stop
         self._work = work
@@ -141,7 +142,7 @@ class Codec:
     window: int | None = None
 
     def __init__(self, work: Work) -> None:
-        self._parts = codec.build_parts(CodecOptions(**_options(work)), Metrics("codec"))
+        self._parts = codec.build_parts(_options(CodecOptions, work), Metrics("codec"))
         self.start, self.stop = self._parts.start, self._parts.loop.stop
         self._frames = work.frames
 
@@ -211,10 +212,13 @@ async def main(work: Work) -> None:
     await stage.stop()
 
 
-def _options(work: Work) -> dict[str, Any]:
+def _options(kind: type[Options], work: Work) -> Options:
     """Options of a stage. Each model's thread uses all cores, as if the other stages were idle."""
     cores = len(os.sched_getaffinity(0))
-    return {"checkpoint": work.folder, "threads": cores, **work.options}
+    given: dict[str, Any] = {"threads": cores, "slots": work.max_streams, **work.options}
+    names = {each.name for each in fields(kind)}
+    known = {name: value for name, value in given.items() if name in names}
+    return kind(checkpoint=work.folder, **known)
 
 
 def _sampling(work: Work) -> SamplingParams:
