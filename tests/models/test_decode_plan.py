@@ -82,7 +82,9 @@ def test_on_computes_single_rows_without_kernels(
     assert chosen("auto", device, dtype=dtype, config=config) == DecodePlan()
 
 
-@pytest.mark.parametrize(("device", "fusable"), [(APPLE, False), (H200, False)])
+@pytest.mark.parametrize(
+    ("device", "fusable"), [(APPLE, False), (H200, False), (replace(A10, runs_triton=False), True)]
+)
 def test_on_is_refused_where_nothing_can_do_it(device: DeviceCapabilities, fusable: bool) -> None:
     with pytest.raises(StartupError, match="--deterministic on needs"):
         chosen("on", device, fusable=fusable)

@@ -28,6 +28,7 @@ from barkserve.engine.engine import Engine
 from barkserve.engine.graphs import Graphs, cuda_capture
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.model_thread import ModelThread
+from barkserve.kernels.toolchain import triton_problem
 from barkserve.models.causal import CausalModel
 from barkserve.models.decode_plan import DecodePlan, Deterministic
 from barkserve.models.device import DeviceCapabilities
@@ -156,10 +157,12 @@ def make_runner(
         placement.capabilities,
         placement.dtype,
         slots,
-        fusable=placement.attention in ("flash", "triton"),
+        fusable=placement.attention in ("flash", "triton") and triton_problem() is None,
     )
     model.use_plan(plan)
-    _log.info("decode steps: %s", plan)
+    _log.info("attention: %s; decode steps: %s", placement.attention, plan)
+    if placement.capabilities.runs_triton and (problem := triton_problem()):
+        _log.warning("decode steps are slower than they could be: %s", problem)
     runner = ModelRunner(model, heads, slots, make_graphs(placement), _PROMPT_POSITIONS)
     runner.capture(ids_per_position)
     return runner

@@ -7,13 +7,13 @@ replayed.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.util import find_spec
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from barkserve.engine.request import SamplingParams
+from barkserve.kernels.toolchain import triton_problem
 from barkserve.models.device import DeviceCapabilities
 
 NO_MIN_EOS_P = 2.0
@@ -177,7 +177,7 @@ def add_up(values: Tensor) -> Tensor:
 
     torch.cumsum has that order on a CPU. On CUDA it depends on the number of rows.
     """
-    if not (DeviceCapabilities.of(values.device).runs_triton and find_spec("triton")):
+    if not DeviceCapabilities.of(values.device).runs_triton or triton_problem():
         return values.cumsum(dim=-1)
     from barkserve.kernels.cumulative_sums import cumulative_sums
 

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from barkserve.errors import StartupError
+from barkserve.kernels.toolchain import triton_problem
 from barkserve.models.device import DeviceCapabilities
 from barkserve.models.ragged import Bags
 from barkserve.options import AUTO
@@ -381,7 +382,7 @@ def choose_backend(attention: str, capabilities: DeviceCapabilities, dtype: torc
         return cast(Backend, attention)
     if capabilities.runs_flash and dtype in _FLASH_DTYPES and find_spec("flash_attn"):
         return "flash"
-    return "triton" if capabilities.runs_triton and find_spec("triton") else "sdpa"
+    return "triton" if capabilities.runs_triton and triton_problem() is None else "sdpa"
 
 
 def _check_flash(device: torch.device, dtype: torch.dtype) -> None:
@@ -400,11 +401,13 @@ def _check_flash(device: torch.device, dtype: torch.dtype) -> None:
 
 
 def _check_triton(device: torch.device) -> None:
-    if not DeviceCapabilities.of(device).runs_triton or find_spec("triton") is None:
+    if not DeviceCapabilities.of(device).runs_triton:
         raise StartupError(
-            "--attention triton needs --device cuda, a GPU from Ampere on, and Triton, which CUDA "
-            "builds of torch contain; use --attention sdpa"
+            "--attention triton needs --device cuda and an NVIDIA GPU from Ampere on; use "
+            "--attention sdpa"
         )
+    if problem := triton_problem():
+        raise StartupError(f"--attention triton: {problem}, or use --attention sdpa")
 
 
 def full_attention(backend: Backend, device: torch.device, dtype: torch.dtype) -> FullAttention:

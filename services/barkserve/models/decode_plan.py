@@ -77,11 +77,12 @@ class DecodePlan:
             capabilities: of its device.
             dtype: of its activations.
             slots: most rows of a batch.
-            fusable: the attention backend allows this project's kernels.
+            fusable: Triton runs, and the attention backend allows this project's kernels.
 
         Raises:
             StartupError: --deterministic on, and no kernels for it.
         """
+        fusable = fusable and capabilities.runs_triton
         fused = fusable and dtype in _DTYPES and _fits(config)
         times = StepTimes.of_card(capabilities.card, config.hidden_size) if fused else None
         kernels: Layers = "fused_dependent" if capabilities.launches_dependents else "fused"
@@ -94,8 +95,9 @@ class DecodePlan:
         if capabilities.is_host or fusable:
             return cls(deterministic=True, single_rows=True)
         raise StartupError(
-            "--deterministic on needs --device cpu, or --device cuda, a GPU from Ampere on and "
-            "--attention auto, triton or flash; use --deterministic off"
+            "--deterministic on needs --device cpu, or --device cuda with an NVIDIA GPU from "
+            "Ampere on, a C compiler for Triton, and --attention auto, triton or flash; use "
+            "--deterministic off"
         )
 
 
