@@ -12,7 +12,7 @@ import pytest
 from barkserve.checkpoint.bark_config import SemanticGeneration
 from barkserve.checkpoint.folder import CheckpointFolder, bundled_checkpoint
 from barkserve.codec.job import Decoded, DecodeJob
-from barkserve.engine.scheduler import Batch
+from barkserve.engine.request import Request
 from barkserve.errors import InvalidArgument
 from barkserve.orchestrator.synthesis.seeds import segment_seed
 from barkserve.orchestrator.synthesis.tail import Tail, resolve_tail
@@ -112,15 +112,16 @@ def with_tail(delivery: int = EXACT, **options: Any) -> speech_pb2.SynthesizeReq
 
 def end_after(fakes: Fakes, tokens: int) -> None:
     """End every utterance after this many semantic tokens."""
-    run = fakes.semantic.run
+    draw = fakes.semantic._draw
 
-    def ending(batch: Batch) -> list[int]:
-        return [
-            TINY.eos_token if len(request.tokens) == tokens else token
-            for request, token in zip(batch.requests, run(batch), strict=True)
-        ]
+    def ending(request: Request, slot: int) -> int:
+        drawn = fakes.semantic._drawn[request]
+        draw(request, slot)
+        if len(drawn) > tokens:
+            drawn[-1] = TINY.eos_token
+        return drawn[-1]
 
-    fakes.semantic.run = ending  # type: ignore[method-assign]
+    fakes.semantic._draw = ending  # type: ignore[method-assign]
 
 
 def silence_attempts(fakes: Fakes, attempts: range, level: float = 0.1) -> None:
