@@ -14,6 +14,7 @@ _WITH_PERIOD = {
     "fig": "figure", "pp": "pages", "rev": "reverend", "ste": "suite", "ext": "extension",
     "univ": "university", "assoc": "association", "misc": "miscellaneous", "ch": "chapter",
     "hr": "hour", "hrs": "hours", "mins": "minutes", "sec": "seconds", "secs": "seconds",
+    "esq": "esquire", "tsp": "teaspoon", "tbsp": "tablespoon",
     "yr": "year", "yrs": "years", "ft": "feet", "lb": "pounds", "lbs": "pounds", "oz": "ounces",
 }  # fmt: skip
 _BEFORE_NAMES = {
@@ -23,7 +24,7 @@ _BEFORE_NAMES = {
 _WITHOUT_PERIOD = {
     "Mr": "mister", "Mrs": "missus", "Dr": "doctor", "Prof": "professor", "Jr": "junior",
     "Sr": "senior", "vs": "versus", "etc": "et cetera", "approx": "approximately",
-    "Ave": "avenue", "Blvd": "boulevard",
+    "Ave": "avenue", "Blvd": "boulevard", "tsp": "teaspoon", "tbsp": "tablespoon",
 }  # fmt: skip
 _STREETS = {
     "Dr": "drive", "St": "street", "Ct": "court", "Ln": "lane", "Pl": "place", "Sq": "square",
@@ -43,12 +44,28 @@ _STATES = {
     "WA": "Washington", "WV": "West Virginia", "WI": "Wisconsin", "WY": "Wyoming",
 }  # fmt: skip
 
+_DIRECTIONS = {"N": "North", "S": "South", "E": "East", "W": "West"}
+
+DIRECTIONS: Rules = (
+    rule(
+        r"\b(\d{1,6}) ([NSEW])\.? (?=\d{1,3}(?:st|nd|rd|th) )",
+        lambda match: f"{match[1]} {_DIRECTIONS[match[2]]} ",
+    ),
+)
+"""Apart, because "55 W" is a number of watts elsewhere."""
+
 RULES: Rules = (
     any_case(r"\be\.g\.", "for example"),
     any_case(r"\bi\.e\.", "that is"),
     any_case(r"\ba\.?k\.?a\b\.?", "also known as"),
     any_case(r"\bet al\.", "and others"),
     any_case(r"\bPh\.?D\b\.?", "P H D"),
+    rule(r"&c\.", "et cetera"),
+    rule(r"\bWW(?=I{1,2}\b)", "World War "),
+    rule(r"\b[Aa]pt\.?(?= ?\d)", "apartment"),
+    rule(r"\b[Ee]xt\.?(?= ?\d)", "extension"),
+    rule(r"(?<=\d(?:st|nd|rd|th)) St\b\.?", " street"),
+    rule(r"\bca?\. ?(?=\d)", "circa "),
     rule(r"\bcf\.", "compare"),
     rule(r"\bN\.?B\.(?= )", "note"),
     rule(r"\bw/o\b", "without"),
@@ -57,6 +74,7 @@ RULES: Rules = (
     rule(r"\bb/c\b", "because"),
     rule(r"\b[Aa]/[Cc]\b", "A C"),
     rule(r"\band/or\b", "and or"),
+    rule(r"#(\d{5,12})\b", lambda match: f"number {digit_by_digit(match[1])}"),
     rule(r"\b(?:No|Nr|no)\.? ?(?=\d)|#(?=\d)", "number "),
     rule(r"\b[Pp]\. ?(?=\d)", "page "),
     rule(
@@ -74,7 +92,7 @@ RULES: Rules = (
         rf"\b({one_of(_WITH_PERIOD)})\.(?=\s|,|$)", lambda match: _WITH_PERIOD[match[1].lower()]
     ),
     rule(r"\b(\d{1,5})([A-F])(?= [A-Z][a-z])", lambda match: f"{match[1]} {match[2]}"),
-    rule(r"\bN/A\b", "not applicable"),
+    any_case(r"\bn/a\b", "not applicable"),
     any_case(
         r"\b(apartment|suite|unit|room|gate|seat|flat) (\d{1,5})([A-Z])\b",
         lambda match: f"{match[1]} {match[2]} {match[3]}",

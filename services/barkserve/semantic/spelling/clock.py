@@ -8,6 +8,7 @@ from barkserve.semantic.spelling.rule import Rules, any_case, rule
 _HALF = r"([ap])(?:\.\s?m\.|\s?m\b)"  # a.m., p.m., am, PM
 
 RULES: Rules = (
+    any_case(r"\b(noon|midnight)\s?-\s?(?=\d)", lambda match: f"{match[1]} to "),
     any_case(
         r"(?<=[\dm.])\s?-\s?(?=\d{1,2}(?::[0-5]\d)?\s?[ap]\.?m\b)|(?<=:\d\d)\s?-\s?(?=\d{1,2}:)",
         " to ",

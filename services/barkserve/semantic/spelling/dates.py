@@ -33,6 +33,11 @@ DECADES: Rules = (
 
 RULES: Rules = (
     rule(
+        r"\b(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(:(?!00)\d\d)?(?::00)?(?:\.\d{1,6})?(Z)?(?!\w)",
+        lambda match: f"{match[1]}, {match[2]}{match[3] or ''}{' U T C' if match[4] else ''}",
+    ),
+    rule(r"(?<![\w\d])'(\d\d)\b(?!s|')", lambda match: cardinal(match[1])),
+    rule(
         rf"\b({_ANY_SHORT_DAY})\.?\s?-\s?({_ANY_SHORT_DAY})\b\.?",
         lambda match: f"{_SHORT_DAYS[match[1]]} to {_SHORT_DAYS[match[2]]}",
     ),
@@ -79,6 +84,8 @@ RULES: Rules = (
     ),
     rule(rf"\b({_YEAR})\s?-\s?({_YEAR})\b", lambda match: f"{year(match[1])} to {year(match[2])}"),
     rule(rf"\b({_YEAR})-(\d\d)\b(?!-)", lambda match: _short_range(match)),
+    rule(rf"\b({_YEAR})/(\d\d)\b(?!/)", lambda match: _short_range(match)),
+    rule(rf"\bFY ?({_YEAR})\b", lambda match: f"F Y {year(match[1])}"),
     rule(rf"(?<![\d.,])\b{_YEAR}\b(?![.,]?\d|%)", lambda match: year(match[0])),
     rule(
         r"\b(\d{3,4}|\d{1,2}) ?(BC|BCE|AD|CE)\b",

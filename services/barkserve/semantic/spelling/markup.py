@@ -4,7 +4,7 @@ from barkserve.semantic.spelling.rule import Rules, rule
 
 RULES: Rules = (
     rule(r"!?\[([^\[\]]*)\]\([^()\s]*\)", lambda match: match[1]),
-    rule(r"\[[^\[\]]*\]|[♩♪♫♬]", " "),  # cues, and signs for singing
+    rule(r"(?<!\w)\[[^\[\]]*\]|[♩♪♫♬]", " "),  # cues, and signs for singing
     rule(r"(?m)^[ \t]{0,3}#{1,6}[ \t]+", ""),
     rule(r"(?m)^[ \t]{0,9}[-*+•][ \t]+(?!\d)", ""),
     rule(r"(?m)^[ \t]{0,3}>[ \t]+", ""),

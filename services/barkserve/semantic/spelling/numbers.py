@@ -9,6 +9,9 @@ _MAGNITUDES = {"k": "thousand", "K": "thousand", "M": "million", "B": "billion"}
 _POWERS = {"2": "squared", "3": "cubed"}
 _IDIOMS = {"24/7": "twenty-four seven", "9/11": "nine eleven", "50/50": "fifty fifty",
            "20/20": "twenty twenty"}  # fmt: skip
+_PRODUCTS = "Python|Ubuntu|Debian|Node|Java|PHP|Ruby|Go|Rust|Django|Android|Swift|macOS|iOS"
+"""Names before versions: "3.12" is three point twelve after them."""
+
 _NOT_FRACTIONS_ABOVE = 100
 _BEFORE = r"(?<![\w.,])"
 _AFTER = r"(?![\w.,]*\d)"
@@ -22,6 +25,10 @@ RULES: Rules = (
         r"\bv(?:er(?:sion)?)?\.? ?(\d{1,6}(?:\.\d{1,6})+)\b",
         lambda match: f"version {_version(match[1])}",
     ),
+    rule(
+        rf"\b({_PRODUCTS}) (\d{{1,3}})\.(\d{{2}})(?![\w.]*\d)",
+        lambda match: f"{match[1]} {_version(f'{match[2]}.{match[3]}')}",
+    ),
     rule(r"(?<![\w.])\d{1,6}(?:\.\d{1,6}){2,5}(?![\w.]*\d)", lambda match: _version(match[0])),
     rule(
         r"(?<=[\w)])\^(-?)(\d{1,6})",
@@ -32,6 +39,11 @@ RULES: Rules = (
         lambda match: f"{cardinal(match[1])} and {_fraction(match[2], match[3])}",
     ),
     rule(
+        r"(?<![\w./,])(\d{1,3}\.\d{1,3})/(\d{1,4})(?![\w/])",
+        lambda match: f"{amount(match[1])} out of {cardinal(match[2])}",
+    ),
+    rule(r"(?<=\d)!(?= ?[=+*/)])", " factorial"),
+    rule(
         r"(?<![\w./,])(\d{1,6})/(\d{1,6})(?![\w/])",
         lambda match: _IDIOMS.get(match[0]) or _fraction(match[1], match[2]),
     ),
@@ -39,6 +51,7 @@ RULES: Rules = (
         rf"{_BEFORE}({AMOUNT}) / ({AMOUNT}){_AFTER}",
         lambda match: f"{amount(match[1])} divided by {amount(match[2])}",
     ),
+    rule(r"(?<=[=+\-*/] )(\d{1,6})x\b", lambda match: f"{cardinal(match[1])} x"),
     rule(
         rf"{_BEFORE}({AMOUNT})x(?= [a-z]|[.,!?]|$)",
         lambda match: f"{amount(match[1])} times",

@@ -15,8 +15,15 @@ _WORDS = {
     "≥": " is greater than or equal to ", "√": " the square root of ", "∞": " infinity ",
     "π": " pi ", "Δ": " delta ", "Σ": " sum ", "§": " section ", "¶": " paragraph ",
     "©": " copyright ", "®": "", "™": "", "→": " to ", "⇒": " to ", "‰": " per mille",
-    "№": "number ", "µ": "micro", "μ": "micro", "\u03b1": " alpha ", "β": " beta ",
+    "№": "number ", "µ": "micro", "μ": "micro", "∑": " sum of ", "∫": " integral of ",
+    "∈": " in ", "∉": " not in ", "∂": " partial ",
     "℃": "°C", "℉": "°F",
+}  # fmt: skip
+_HASHTAG_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_GREEK = {
+    "\u03b1": "alpha", "β": "beta", "\u03b3": "gamma", "δ": "delta", "ε": "epsilon", "θ": "theta",
+    "λ": "lambda", "\u03c3": "sigma", "τ": "tau", "φ": "phi", "χ": "chi", "ψ": "psi", "ω": "omega",
+    "Θ": "theta", "Λ": "lambda", "Φ": "phi", "Ψ": "psi",
 }  # fmt: skip
 _ENTITIES = {
     "&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&nbsp;": " ", "&#39;": "'",
@@ -44,14 +51,28 @@ BEFORE_ASCII: Rules = (
     rule("[⁻]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+", lambda match: "^" + match[0].translate(_SUPERSCRIPTS)),
     rule(r"(?<=\d)%\s?-\s?(?=\d)", " percent to "),
     rule(one_of(_WORDS), lambda match: _WORDS[match[0]]),
+    rule(  # a letter alone, not Greek words
+        rf"(?<![\u0370-\u03ff])({'|'.join(_GREEK)})(?![\u0370-\u03ff])",
+        lambda match: f" {_GREEK[match[1]]} ",
+    ),
     rule(r"(?<=[a-z]) --? (?=[a-zA-Z])", ", "),
 )
 """What anyascii would replace by signs or letters that are read in another way."""
 
 REMAINING: Rules = (
+    any_case(r"\b(select) \*", lambda match: f"{match[1]} star"),
+    rule(r"~(?=/)", "tilde "),
+    rule(r"\|\|", " or "),
+    rule(r"(?<!\S)!(?=[a-z])", "not "),
     rule(r"\b([A-G])#", lambda match: f"{match[1]} sharp"),
     rule(r"\bC\+\+", "C plus plus"),
+    rule(
+        r"#((?:[A-Z]?[a-z]{1,30}|[A-Z]{1,5}(?![a-z])|\d{1,4}){2,8})\b",
+        lambda match: "hashtag " + " ".join(_HASHTAG_WORD.findall(match[1])),
+    ),
     rule(r"#(?=[a-zA-Z])", "hashtag "),
+    rule(r"\b([fghFGP])\(([a-zA-Z])\)", lambda match: f"{match[1]} of {match[2]}"),
+    rule(r"(?<![\w.])\.(?=[a-z]{2})", "dot "),
     rule(r"(?<!\S)--(?=[a-z])", "dash dash "),
     rule(r"(?<!\S)-(?=[a-z]\b)", "dash "),
     any_case(r"\b(\w{1,60})\.(?=[a-z]\w{0,60}\()", lambda match: f"{match[1]} dot "),

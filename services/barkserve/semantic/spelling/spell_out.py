@@ -24,6 +24,7 @@ _READ_FIRST: Rules = (
     *web.RULES,
     *money.RULES,
     *dates.DECADES,
+    *abbreviations.DIRECTIONS,
     *signs.BEFORE_ASCII,
     *units.RULES,
 )

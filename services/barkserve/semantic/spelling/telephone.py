@@ -6,7 +6,9 @@ from barkserve.semantic.spelling.numerals import digit_by_digit
 from barkserve.semantic.spelling.rule import Rules, any_case, rule
 
 _HUNDREDS = {"800": "eight hundred", "900": "nine hundred"}
-_CALLED = "(?:call|dial|extension|pin|code|flight|room|zip(?: code)?|account(?: number)?)"
+_CALLED = (
+    "(?:call|dial|extension|pin|code|flight|room|zip(?: code)?|account(?: number)?|ending in|id)"
+)
 _GROUP = re.compile(r"\d+")
 
 RULES: Rules = (
@@ -20,6 +22,7 @@ RULES: Rules = (
     ),
     rule(r"(?<![\w.\-])\d{3}[\-.]\d{4}(?![\w\-])", lambda match: _groups(match[0])),
     rule(r"(?<![\w.\-])1-(800|888|877|900)-(?=[A-Z])", lambda match: f"one {_group(match[1])} "),
+    rule(r"(?<![\w.\-])\d{1,5}(?:-\d{1,7}){3,5}(?![\w\-])", lambda match: _groups(match[0])),
     rule(r"(?<![\w.\-])\d{3}-\d{2}-\d{4}(?![\w\-])", lambda match: _groups(match[0])),
     rule(r"(?<![\w.\-])\d{4}([ \-])\d{4}\1\d{4}\1\d{4}(?![\w\-])", lambda match: _groups(match[0])),
     any_case(

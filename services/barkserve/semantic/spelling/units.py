@@ -32,7 +32,8 @@ _UNITS = {
     "° F": "degree Fahrenheit", "°K": "kelvin", "K": "kelvin", "°": "degree",
     "dpi": "dot per inch", "ppm": "part per million", "kbit/s": "kilobit per second",
     "Mbit/s": "megabit per second", "Gbit/s": "gigabit per second", "MB/s": "megabyte per second",
-    "GB/s": "gigabyte per second", "kg/m": "kilogram per meter",
+    "GB/s": "gigabyte per second", "tsp": "teaspoon", "tbsp": "tablespoon",
+    "mmHg": "millimeter of mercury", "kg/m": "kilogram per meter",
 }  # fmt: skip
 _PLURALS = {"foot": "feet", "inch": "inches", "hertz": "hertz", "kilohertz": "kilohertz",
             "megahertz": "megahertz", "gigahertz": "gigahertz", "I": "I"}  # fmt: skip
@@ -47,10 +48,22 @@ _TIGHT = one_of({unit: "" for unit in _UNITS if unit not in _NEED_SPACE})
 _SPACED = one_of({unit: "" for unit in _UNITS if unit not in _NEED_NO_SPACE})
 _LENGTHS = "km|cm|mm|mi|ft|in|m"
 _BEFORE_NOUNS = "km|mile|foot|ft|inch|kg|lb|mm|cm|oz|min|hour|hr|GB|MB|m"
-_SIGN = r"(?<![\w.,])(-?)"
+_SIGN = r"(?<![\w.,/])(-?)"
 _RANGE = rf"(?:({AMOUNT})(?:\s?-\s?| to ))?"
 
 RULES: Rules = (
+    rule(
+        r"\b(\d{1,3})h ?(\d{1,2})m(?: ?(\d{1,2})s)?\b",
+        lambda match: _duration(("hour", match[1]), ("minute", match[2]), ("second", match[3])),
+    ),
+    rule(
+        r"\b(\d{1,3})m ?(\d{1,2})s\b",
+        lambda match: _duration(("minute", match[1]), ("second", match[2])),
+    ),
+    rule(
+        r"(?<![\w.])(\d{1,4})' ?[x\u00d7] ?(\d{1,4})'(?!\w)",
+        lambda match: f"{_quantity(match[1], 'foot')} by {_quantity(match[2], 'foot')}",
+    ),
     rule(
         r"(?<![\w.])(\d{1,2})' ?(\d{1,2})(?:\"|'')(?!\w)",
         lambda match: f"{_quantity(match[1], 'foot')} {_quantity(match[2], 'inch')}",
@@ -58,6 +71,10 @@ RULES: Rules = (
     rule(
         r"(?<![\w.\"'])(\d{1,3}) ?ft (\d{1,2}) ?in\b",
         lambda match: f"{_quantity(match[1], 'foot')} {_quantity(match[2], 'inch')}",
+    ),
+    rule(
+        rf"(?<![\w./,])(\d{{1,4}} )?(\d{{1,3}})/(\d{{1,3}}) ({_SPACED})(?![\w\u00b0/])",
+        lambda match: _fraction(match),
     ),
     rule(
         rf"{_SIGN}{_RANGE}({AMOUNT}) ?({_LENGTHS})(?:\^?([23]))(?!\w)",
@@ -72,6 +89,17 @@ RULES: Rules = (
         lambda match: f"{_number(match)} {_UNITS.get(match[4], match[4])}",
     ),
 )
+
+
+def _duration(*parts: tuple[str, str | None]) -> str:
+    return " ".join(_quantity(figures, unit) for unit, figures in parts if figures)
+
+
+def _fraction(match: re.Match[str]) -> str:
+    """A fraction, which is read later, with its unit: one unless there is more than one of it."""
+    whole, unit = match[1] or "", _UNITS[match[4]]
+    is_one = not whole and int(match[2]) < int(match[3])
+    return f"{whole}{match[2]}/{match[3]} {unit if is_one else _plural(unit)}"
 
 
 def _measure(match: re.Match[str], unit: str) -> str:
@@ -92,6 +120,8 @@ def _quantity(figures: str, unit: str) -> str:
 def _plural(unit: str) -> str:
     """Return the plural: of what is counted, which stands before "per" and after "square"."""
     noun, per, rest = unit.partition(" per ")
+    if noun == "millimeter of mercury":
+        return "millimeters of mercury"
     if noun.startswith("degree"):
         return noun.replace("degree", "degrees", 1)
     first, space, last = noun.rpartition(" ")

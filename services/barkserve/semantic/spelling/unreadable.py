@@ -8,7 +8,9 @@ from anyascii import anyascii
 from barkserve.semantic.spelling.signs import EMOJI_NAME
 from barkserve.semantic.spelling.spell_out import spell_out
 
-_CUE_OR_NOTE = re.compile(r"\[[^\[\]]*\](?!\()|[♩♪♫♬]")  # as in markup, where links have a text
+_CUE_OR_NOTE = re.compile(
+    r"(?<!\w)\[[^\[\]]*\](?!\()|[♩♪♫♬]"
+)  # as in markup, where links have a text
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 _JOINING = ("Mn", "Me", "Cf")  # categories: what only changes the character before it
 _SILENT = ("Z", "P", "C", "M")  # first letters of categories: space, punctuation, controls, marks

@@ -37,6 +37,11 @@ RULES: Rules = (
         r"(?<![\w.])(\d{1,3}(?:\.\d{1,3}){3})(?::(\d{1,5}))?(?![\w.]*\d)",
         lambda match: _ip_address(match[1], match[2]),
     ),
+    rule(
+        r"(?<![\w:])[0-9A-Fa-f]{2}(?::[0-9A-Fa-f]{2}){2,7}(?![\w:])",
+        lambda match: _hexadecimal(match[0]),
+    ),
+    rule(r"\b0x([0-9a-fA-F]{1,16})\b", lambda match: f"zero x {_characters(match[1])}"),
 )
 
 
@@ -57,3 +62,14 @@ def _word(token: str) -> str:
 def _ip_address(octets: str, port: str | None) -> str:
     words = " dot ".join(map(digit_by_digit, octets.split(".")))
     return words + (f" port {cardinal(port)}" if port else "")
+
+
+def _hexadecimal(written: str) -> str:
+    """Pairs of hexadecimal digits; a time of day, which has no letters, is not one."""
+    if written.replace(":", "").isdigit() and written.count(":") < 3:
+        return written
+    return ", ".join(map(_characters, written.split(":")))
+
+
+def _characters(written: str) -> str:
+    return " ".join(digit_by_digit(sign) if sign.isdigit() else sign.upper() for sign in written)
