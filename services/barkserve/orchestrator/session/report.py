@@ -44,6 +44,7 @@ class SessionReport:
     ) -> None:
         self.sample_count = sample_count
         self.voice = ContinuingVoice(config)
+        self._longest = config.semantic_generation.max_new_tokens
         self._warnings = warnings
         self._languages = languages
         self._voice_name = ""  # of the last segment, as in its style
@@ -67,7 +68,7 @@ class SessionReport:
             redraws=utterance.redraw,
         )
         self._segments.append(report)
-        warn_about(event, self._languages, self._warnings)
+        warn_about(event, self._languages, self._longest, self._warnings)
         if utterance.segment.style.voice != self._voice_name:
             self._voice_name = utterance.segment.style.voice
             self.voice.clear()

@@ -9,12 +9,15 @@ from barkserve.orchestrator.text.warnings import Warnings
 from barkserve.v1 import common_pb2, speech_pb2
 
 
-def warn_about(event: SegmentEnded, languages: Sequence[str], warnings: Warnings) -> None:
+def warn_about(
+    event: SegmentEnded, languages: Sequence[str], longest: int, warnings: Warnings
+) -> None:
     """Warn if a segment is in another language, met a limit, lost characters or was drawn again.
 
     Args:
         event: the segment.
         languages: BCP 47 codes of what the checkpoint speaks; empty if unknown.
+        longest: most semantic tokens of one generation.
         warnings: gets the warnings.
     """
     segment = event.utterance.segment
@@ -26,7 +29,7 @@ def warn_about(event: SegmentEnded, languages: Sequence[str], warnings: Warnings
     for start, end in event.spoken.skipped:
         warnings.skipped(segment.text[start:end], segment.span(start, end))
     if event.finish_reason == common_pb2.FINISH_REASON_LENGTH:
-        message = _limit(event.utterance, len(event.spoken.semantic))
+        message = _limit(event.utterance, len(event.spoken.semantic), longest)
         warnings.add(speech_pb2.WARNING_CODE_LENGTH_LIMIT, message, span)
     if event.finish_reason == common_pb2.FINISH_REASON_SILENCE:
         message = "a segment is silent: try another seed, or raise tail.max_redraws"
@@ -36,9 +39,9 @@ def warn_about(event: SegmentEnded, languages: Sequence[str], warnings: Warnings
         warnings.add(speech_pb2.WARNING_CODE_REDRAWN, message, span)
 
 
-def _limit(utterance: Utterance, token_count: int) -> str:
+def _limit(utterance: Utterance, token_count: int, longest: int) -> str:
     """Say which limit a segment of so many semantic tokens met, and what to do."""
-    if utterance.max_tokens > 0 and token_count < utterance.max_tokens:
+    if utterance.max_tail_tokens and token_count < (utterance.max_tokens or longest):
         return "the speech went on after the end of a segment, and was cut: try another seed"
     limit, remedy = "the longest speech of one generation", "write shorter sentences"
     if utterance.max_tokens == utterance.plan.request.semantic.max_tokens != 0:
