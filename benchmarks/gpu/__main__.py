@@ -14,12 +14,14 @@ import tempfile
 from pathlib import Path
 
 from barkclient.bench.results import Results, read_results
+from benchmarks.gpu.driver import SECTIONS as SECTION_RUNS
 from benchmarks.gpu.driver import Driver, Run
 from benchmarks.gpu.page import write_page
 from benchmarks.gpu.sections import SECTIONS, section_named
 from benchmarks.gpu.settings import Settings
 from benchmarks.report import SHAPES, machine
 
+BAD = ("failed", "timeout")
 _NAMES = [section.name for section in SECTIONS]
 
 
@@ -34,7 +36,7 @@ def main() -> None:
     driver = Driver(given.out, results, given.budget, _say)
     driver.run(_runs(given))
     _say(f"wrote {given.out}, {write_page(driver.results, given.out)}")
-    failed = [each for each in driver.results.results if each.status in ("failed", "timeout")]
+    failed = [each for each in driver.results.of(SECTION_RUNS) if each.status in BAD]
     sys.exit(bool(failed))
 
 

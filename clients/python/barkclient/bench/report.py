@@ -82,7 +82,7 @@ def _level(run: LevelRun, *, raw: bool) -> Result:
 def _status(summary: LevelSummary) -> Status:
     if not summary.complete:
         return "interrupted"
-    return "failed" if summary.failed else "ok"
+    return "failed" if summary.failed and not summary.finished else "ok"
 
 
 def _saturation(benchmark: Benchmark) -> list[Result]:
