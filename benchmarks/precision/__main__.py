@@ -21,7 +21,7 @@ from fixtures.checkpoints import build_checkpoint
 
 DTYPES = ("float16", "bfloat16")
 TOKENS = 60
-FRAMES = 1024
+TRAINED_FRAMES, RANDOM_FRAMES = 1024, 256
 
 
 def main() -> None:
@@ -33,21 +33,27 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     device = DeviceCapabilities.parse(arguments.device)
-    rows: dict[str, dict[str, float]] = {}
+    method = {"device": arguments.device, "attention": arguments.attention, "tokens": TOKENS}
     with tempfile.TemporaryDirectory() as folder:
         models = {"bundled": bundled_checkpoint()}
         for shape in filter(None, arguments.shapes.split(",")):
             models[shape] = build_checkpoint(Path(folder) / shape, spec_of(shape))
         for name, path in models.items():
-            checkpoint = Checkpoint.open(path)
+            trained = name == "bundled"
             check = PrecisionCheck(
-                checkpoint, device, arguments.attention, TOKENS, FRAMES, spoken=name == "bundled"
+                Checkpoint.open(path),
+                device,
+                arguments.attention,
+                TOKENS,
+                TRAINED_FRAMES if trained else RANDOM_FRAMES,
+                spoken=trained,
             )
-            for dtype in DTYPES:
-                for stage, metrics in check.compare(getattr(torch, dtype)).items():
-                    rows[f"{name} {stage} {dtype}"] = metrics
-    method = {"device": arguments.device, "attention": arguments.attention, "tokens": TOKENS}
-    write_report(arguments.out, "precision", method, rows)
+            rows = {
+                f"{name} {stage} {dtype}": metrics
+                for dtype in DTYPES
+                for stage, metrics in check.compare(getattr(torch, dtype)).items()
+            }
+            write_report(arguments.out, "precision", method, rows)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from barkserve.engine.engine import Engine
 from barkserve.engine.graphs import Graphs, cuda_capture
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.model_thread import ModelThread
+from barkserve.errors import StartupError
 from barkserve.kernels.toolchain import triton_problem
 from barkserve.models.causal import CausalModel
 from barkserve.models.decode_plan import DecodePlan, Deterministic
@@ -108,7 +109,18 @@ def open_checkpoint(options: StageOptions) -> tuple[Checkpoint, Placement]:
 
 
 def max_batch_of(options: FineOptions | CodecOptions, placement: Placement, on_gpu: int) -> int:
-    """Jobs in one model call: --max-batch; by default 1 on a CPU, and `on_gpu` elsewhere."""
+    """Jobs in one model call: --max-batch; by default 1 on a CPU, and `on_gpu` elsewhere.
+
+    Raises:
+        StartupError: --deterministic on, and batches: each batch size may round differently.
+    """
+    if isinstance(options, FineOptions) and options.deterministic == "on":
+        if options.max_batch > 1:
+            raise StartupError(
+                "--deterministic on fills one window at a time: leave out --max-batch, or use "
+                "--deterministic off"
+            )
+        return 1
     return options.max_batch or (1 if placement.capabilities.is_host else on_gpu)
 
 

@@ -48,16 +48,23 @@ class ModelOptions:
 
 
 @dataclass(frozen=True)
-class SlotOptions:
-    """Options of a stage with a key/value cache. `barkserve up` passes them on."""
+class DeterministicOptions:
+    """Options of stages whose bits can depend on other streams. `barkserve up` passes them on."""
 
     deterministic: str = option(
         "auto",
         "whether one seed gives the same bits alone and among other streams; on computes every "
-        "batch so, on a CPU row by row; auto means on where a GPU was measured and it costs at "
-        "most a tenth for any batch of --slots, else off",
+        "batch so, on a CPU row by row, and in fine one window at a time; auto means on in "
+        "semantic and coarse where a GPU was measured and it costs at most a tenth for any batch "
+        "of --slots, else off",
         ("auto", "on", "off"),
     )
+
+
+@dataclass(frozen=True)
+class SlotOptions(DeterministicOptions):
+    """Options of a stage with a key/value cache. `barkserve up` passes them on."""
+
     slots: int = option(
         0,
         "utterances in the key/value cache at once; auto means 16 on a CPU, and on a GPU as many "

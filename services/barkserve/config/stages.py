@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from barkserve.config.model import (
     CheckpointOptions,
+    DeterministicOptions,
     ModelOptions,
     SlotOptions,
     StreamingOptions,
@@ -60,7 +61,7 @@ class CoarseOptions(SlotOptions, StageOptions):
 
 
 @dataclass(frozen=True)
-class FineOptions(StreamingOptions, StageOptions):
+class FineOptions(StreamingOptions, DeterministicOptions, StageOptions):
     """Options of `barkserve fine`."""
 
     port: int = port_option(50054, PORT)
