@@ -151,7 +151,7 @@ audit: .venv-tools/.done ## look for known vulnerabilities of the locked package
 	done
 
 test-kernels: $(BIN)/.test ## test the Triton kernels with many shapes, and compile them for an H100 (no GPU needed; minutes)
-	KERNEL_SWEEP=1 $(BIN)/pytest -n0 --timeout 3600 tests/kernels
+	KERNEL_SWEEP=1 $(BIN)/pytest -n0 --timeout 3600 -o faulthandler_timeout=0 tests/kernels
 
 test-image: $(BIN)/.test ## build the image without Docker and test it (minutes; needs buildah, podman, runc, debootstrap)
 	$(BIN)/python tests/image/build.py localhost/barkserve:test

@@ -59,7 +59,7 @@ def test_chunks_per_program_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize("others", [15, pytest.param(63, marks=pytest.mark.sweep)])
 def test_row_has_the_same_bits_among_others(others: int) -> None:
-    step = random_step(others + 1, 2)
+    step = random_step(others + 1, 1)
     row = others // 2
     projected = projections(step)
     alone = step.rows([row])

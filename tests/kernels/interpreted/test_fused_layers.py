@@ -16,7 +16,7 @@ def fused(step: Step) -> Tensor:
 
 
 def test_fused_step_equals_torch() -> None:
-    step = random_step(2, 2, bias=True)
+    step = random_step(2, 2, bias=True, width=32)
     expected = reference_step(step)
     torch.testing.assert_close(fused(step), expected, rtol=0, atol=1e-5)
 
