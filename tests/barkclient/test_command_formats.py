@@ -197,6 +197,22 @@ def test_cues_begin_with_each_segment() -> None:
     assert [cue.lines for cue in cues] == [("a. b.",), ("c.",)]
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("**Hi**, *my* [friend](https://a.com/b) `x`!", "Hi, my friend x!"),
+        ('<p>Hi, <sub alias="a b">my</sub> friend <b>x</b>!</p>', "Hi, my friend x!"),
+        ("Hi * my _ friend > x!", "Hi * my _ friend > x!"),
+    ],
+)
+def test_cues_show_no_markup(text: str, shown: str) -> None:
+    spoken = [("Hi", 0), ("my", 1), ("friend", 2), ("x", 3)]
+    words = [word(each, text.index(each), 10 * n, 10 * n + 9) for each, n in spoken]
+    words.insert(2, replace(words[1], word="b"))  # SSML speaks "a b" for "my"
+    segments = [segment(text.index("Hi"), text.index("!") + 1)]
+    assert [cue.lines for cue in timestamps.cues(words, text, segments)] == [(shown,)]
+
+
 async def test_say_writes_word_times(command: Command, speech: ScriptedSpeech) -> None:
     words = speech_pb2.WordTimes()
     words.words.add(word=TEXT, first_sample=0, end_sample=2400).text_span.end = len(TEXT)

@@ -1,6 +1,7 @@
 """Writes word times as subtitles (.srt, .vtt) or as JSON."""
 
 import json
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ _MAX_LINE_CHARACTERS = 42
 _MAX_LINES = 2
 _PAUSES = tuple(",;:.!?\u2026\u3002\uff0c\u3001\uff01\uff1f\u0964")
 
+
+# Of SSML and Markdown: tags, targets of links, and signs next to a word.
+_MARKUP = re.compile(r"<[^<>]*>|\]\([^()\s]*\)|(?<=\S)[*_`~\[\]]+|[*_`~\[\]]+(?=\S)")
 
 _Writer = Callable[[Sequence[WordTime], str, Sequence[SegmentReport]], str]
 
@@ -72,6 +76,7 @@ def cues(words: Sequence[WordTime], text: str, segments: Sequence[SegmentReport]
     Each segment begins a subtitle. A longer segment is divided after a comma or the like if there
     is one in the second line.
     """
+    text = _without_markup(text, words)
     ends = [segment.text_end for segment in segments]
     for index, group in groupby(words, lambda word: bisect_right(ends, word.text_start)):
         spoken = list(group)
@@ -79,6 +84,18 @@ def cues(words: Sequence[WordTime], text: str, segments: Sequence[SegmentReport]
             yield from _cues_of_segment(spoken, text[: ends[index]], segments[index].text_start)
         else:
             yield from _cues_of_segment(spoken, text, spoken[0].text_start)
+
+
+def _without_markup(text: str, words: Sequence[WordTime]) -> str:
+    """Replace the markup between words by zeros, so that all places stay the same."""
+    parts, end = [], 0
+    for start, stop in [*((word.text_start, word.text_end) for word in words), (len(text), 0)]:
+        if start >= end:  # words that SSML puts in the place of a text share its place
+            between = f"a{text[end:start]}a"  # a letter, for the words next to it
+            blank = _MARKUP.sub(lambda match: "\0" * len(match[0]), between)
+            parts += [blank[1:-1], text[start:stop]]
+            end = stop
+    return "".join(parts)
 
 
 def _cues_of_segment(words: Sequence[WordTime], text: str, start: int) -> Iterator[Cue]:
@@ -114,7 +131,7 @@ def _best_end(text: str, starts: Sequence[int], first: int, last: int) -> int:
 
 
 def _lines(text: str) -> list[str]:
-    return wrap(" ".join(text.split()), _MAX_LINE_CHARACTERS)
+    return wrap(" ".join(text.replace("\0", "").split()), _MAX_LINE_CHARACTERS)
 
 
 def _fits(text: str) -> bool:
