@@ -9,12 +9,15 @@ import torch
 
 from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.engine.draws import uniforms
+from barkserve.engine.graphs import Graphs
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.request import Request, SamplingParams, Watch
 from barkserve.engine.scheduler import Scheduler
+from barkserve.models.attention import SdpaAttention
 from barkserve.models.causal import CausalModel
 from barkserve.models.loading import Placement, load_semantic
 from fixtures.checkpoints import TINY, reference
+from tests.engine.test_graphs import FakeCapture
 from tests.support.batches import run_batches
 
 WATCH = Watch(heads=((1, 0), (0, 1)), first=9, width=6)
@@ -43,6 +46,17 @@ def run(model: CausalModel, *requests: Request) -> None:
     for each in requests:
         scheduler.add(each)
     run_batches(scheduler, runner)
+
+
+def run_captured(model: CausalModel, *requests: Request) -> None:
+    """Run requests from captured graphs, with two batches in flight."""
+    before, model.attention = model.attention, SdpaAttention()
+    runner = ModelRunner(model, [np.arange(101)], 4, Graphs(FakeCapture()))
+    scheduler = Scheduler(runner.limits)
+    for each in requests:
+        scheduler.add(each)
+    run_batches(scheduler, runner)
+    model.attention = before
 
 
 def attention_of(each: Request) -> np.ndarray:
@@ -85,6 +99,20 @@ def test_batched_attention_equals_single(model: CausalModel) -> None:
         assert batched.tokens == each.tokens
         if each.watch is not None:
             np.testing.assert_allclose(attention_of(batched), attention_of(each), atol=1e-5)
+
+
+def test_captured_attention_equals_single(model: CausalModel) -> None:
+    """The first row's watch begins inside its prompt, the third one's with the last position."""
+    at_end = Watch(heads=((1, 1),), first=19, width=20)
+    shapes = [(12, 30, WATCH, 0), (30, 12, None, 1), (20, 20, at_end, 2)]
+    together = [request(*shape) for shape in shapes]
+    run_captured(model, *together)
+    for captured, shape in zip(together, shapes, strict=True):
+        each = request(*shape)
+        run(model, each)
+        assert captured.tokens == each.tokens
+        if each.watch is not None:
+            np.testing.assert_allclose(attention_of(captured), attention_of(each), atol=1e-5)
 
 
 def test_attention_of_a_prompt_equals_step_by_step(model: CausalModel) -> None:

@@ -32,25 +32,23 @@ def burst_length(
         lengths: the lengths to choose from, ascending; None: any.
     """
     most = max(request.draws_left for request in requests)
-    steps = min(most, _wanted(requests, now, step_s))
+    slacks = [_slack(request, now) for request in requests]
+    if min(slacks) < URGENT_S:
+        steps = min(
+            request.draws_to_report
+            for request, slack in zip(requests, slacks, strict=True)
+            if slack < URGENT_S
+        )
+    else:
+        affordable = MAX_STEPS if step_s == 0.0 else int(_SHARE * min(slacks) / step_s)
+        first = requests[slacks.index(min(slacks))]
+        steps = max(first.draws_to_report, min(MAX_STEPS, affordable))
+        if lengths is None:  # end with a report
+            steps -= (steps - first.draws_to_report) % first.report_every
+    steps = min(most, steps)
     if lengths is None:
         return steps
     return next((length for length in lengths if length >= steps), lengths[-1])
-
-
-def _wanted(requests: Sequence[Request], now: float, step_s: float) -> int:
-    slacks = [_slack(request, now) for request in requests]
-    urgent = [
-        request.draws_to_report
-        for request, slack in zip(requests, slacks, strict=True)
-        if slack < URGENT_S
-    ]
-    if urgent:
-        return min(urgent)
-    first = requests[slacks.index(min(slacks))]
-    affordable = MAX_STEPS if step_s == 0.0 else int(_SHARE * min(slacks) / step_s)
-    extra = max(0, min(MAX_STEPS, affordable) - first.draws_to_report)
-    return first.draws_to_report + extra - extra % first.report_every  # ends with a report
 
 
 def _slack(request: Request, now: float) -> float:

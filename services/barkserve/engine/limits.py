@@ -14,6 +14,7 @@ class Limits:
         prompt_positions: most positions in a prefill of several prompts.
         padded: prompts of different lengths can share a prefill.
         steps: the lengths of bursts, ascending; None: any.
+        steps_between_prompts: length of a burst that prompts wait for.
     """
 
     slots: int
@@ -22,3 +23,4 @@ class Limits:
     prompt_positions: int = 1
     padded: bool = False
     steps: tuple[int, ...] | None = None
+    steps_between_prompts: int = 1

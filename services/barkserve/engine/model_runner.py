@@ -28,7 +28,7 @@ from barkserve.engine.graphs import (
 from barkserve.engine.heads import Heads
 from barkserve.engine.limits import Limits
 from barkserve.engine.offload import Offload
-from barkserve.engine.request import Request
+from barkserve.engine.request import Request, SamplingParams
 from barkserve.engine.row_state import NO_TOKEN, Rows, RowState
 from barkserve.engine.sampler import Warpers, all_captured, sample
 from barkserve.engine.transfer import HostStaging, PinnedStaging, Staging
@@ -48,6 +48,7 @@ PROMPT_ROWS = 4
 
 _BUCKET = 64  # lengths of captured prefills are multiples of it
 _IN_FLIGHT = 2
+_STEPS_BETWEEN_PROMPTS = 4  # of CAPTURED_STEPS: they take about as long as a prefill
 
 Ids = NDArray[np.int64]
 
@@ -95,6 +96,9 @@ class ModelRunner:
         in_flight = 1 if self._on_host else _IN_FLIGHT
         self._stagings = [self._new_staging(slots) for _ in range(in_flight)]
         self._launched = 0
+        self._rows: tuple[Request, ...] = ()  # of the last burst, and what they need
+        self._watch: BatchWatch | None = None
+        self._warpers = Warpers.for_rows([SamplingParams()])
         captured = graphs is not None
         self._most_prompts = 1 if model.plan.deterministic else min(PROMPT_ROWS, slots)
         if captured:
@@ -108,6 +112,7 @@ class ModelRunner:
             prompt_positions=prompt_positions,
             padded=captured,
             steps=CAPTURED_STEPS if captured else None,
+            steps_between_prompts=_STEPS_BETWEEN_PROMPTS if captured else 1,
         )
 
     @property
@@ -152,10 +157,14 @@ class ModelRunner:
         staging = self._stagings[self._launched % len(self._stagings)]
         self._launched += 1
         staging.clear()
+        if isinstance(batch, Burst):
+            if batch.requests != self._rows:  # most bursts have the rows of the one before
+                self._upload(batch, staging)
+                self._rows, self._watch = batch.requests, BatchWatch.for_requests(batch.requests)
+                self._warpers = Warpers.for_rows(request.sampling for request in batch.requests)
+            return self._launch_burst(batch, staging, self._watch, proceed)
         self._upload(batch, staging)
         watch = BatchWatch.for_requests(batch.requests)
-        if isinstance(batch, Burst):
-            return self._launch_burst(batch, staging, watch, proceed)
         assert isinstance(batch, Prefill)
         return self._launch_prefill(batch, staging, watch)
 
@@ -224,8 +233,7 @@ class ModelRunner:
         proceed: Callable[[], bool],
     ) -> Flight:
         slots, rows = self._burst_slots(batch.slots)
-        warpers = Warpers.for_rows(request.sampling for request in batch.requests)
-        results = self._burst(staging.put(slots), batch.steps, warpers, watch, proceed)
+        results = self._burst(staging.put(slots), batch.steps, self._warpers, watch, proceed)
         staging.read(results)
         return Flight(batch, staging, watch, rows)
 

@@ -79,7 +79,7 @@ class Scheduler:
         if not decodes:
             return None
         if prefills:  # they have waited for this burst
-            return Burst.launch(decodes, 1)
+            return Burst.launch(decodes, self._limits.steps_between_prompts)
         steps = burst_length(decodes, self._clock(), self._step_s, self._limits.steps)
         return Burst.launch(decodes, steps)
 
