@@ -126,7 +126,7 @@ def test_tail_is_cut_at_the_same_token_for_any_split(lag: int, parts: int) -> No
         kept += alignment.push(len(part))
     assert kept == 8 - lag + 20 + max(0, lag)
     assert alignment.full
-    assert alignment.sendable == 8 - lag + 20 // 2
+    assert alignment.sendable == 8 - lag + 20 // 4
     assert len(alignment.certain() + alignment.rest()) == kept
 
 

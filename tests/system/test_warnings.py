@@ -3,10 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from barkclient import AsyncClient
 from barkserve.checkpoint.folder import bundled_checkpoint
 from tests.support.services import running_chain
 
+THIRDS, PAUSE = 3, 0  # semantic tokens of the bundled model are thirds of phones
 LEXICON = Path(__file__).with_name("lexicon.toml")
 
 
@@ -30,9 +33,14 @@ async def test_speech_warns_about_its_text() -> None:
 async def test_repeated_words_end_with_their_text() -> None:
     """Without a limit by the alignment, the bundled model repeats the last word for 12 s."""
     async with running_chain(bundled_checkpoint()) as chain, AsyncClient(chain.address) as client:
-        synthesis = client.synthesize(" ".join(["no"] * 12), seed=1)
+        synthesis = client.synthesize(" ".join(["no"] * 12), seed=1, return_voice=True)
         speech = await synthesis.read()
     assert 2 < speech.duration_s < 3.5
+    assert synthesis.finished.voice is not None
+    phones = synthesis.finished.voice.semantic_prompt // THIRDS
+    changes = phones[np.flatnonzero(np.diff(phones, prepend=-1))].tolist()
+    spoken = [phone for phone in changes if phone != PAUSE]
+    assert spoken == spoken[:2] * 12
     assert [each.code for each in synthesis.finished.warnings] == ["length_limit"]
 
 

@@ -113,7 +113,7 @@ class TokenAlignment:
         width: number of text positions.
         lag: the head attends to what token t speaks while token t + lag is drawn.
         last: position of the last spoken character.
-        max_tail: a last character of so many tokens is cut to half of them, and the utterance
+        max_tail: a last character of so many tokens is cut to a quarter, and the utterance
             ends. 0: no limit.
         max_tokens: most tokens of the utterance. Rows of later draws are ignored, so the result
             does not depend on them.
@@ -169,9 +169,9 @@ class TokenAlignment:
     @property
     def sendable(self) -> int:
         """How many of the tokens belong to the utterance even if its last character is cut."""
-        if not (self._max_tail and self._tail):
+        if not self._max_tail:
             return self._tokens
-        return min(self._tokens, self._aligned - self._tail + self._max_tail // 2)
+        return min(self._tokens, self._aligned - self._tail + self._max_tail // 4)
 
     def certain(self) -> list[int]:
         """Return the positions of the next tokens that later rows cannot change."""

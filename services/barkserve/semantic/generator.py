@@ -28,7 +28,7 @@ class AlignmentRequest:
 
     Attributes:
         last: index of the last text id that is spoken.
-        max_tail: if so many tokens speak it, half are kept and the utterance ends. 0: no limit.
+        max_tail: if so many tokens speak it, a quarter is kept and the utterance ends. 0: no limit.
     """
 
     last: int
