@@ -29,8 +29,13 @@ SLOWER = 3
 UTTERANCE_S = 4.0
 
 
-def write_checkpoint(folder: Path) -> None:
-    """Write bark-mini's configuration with slower rates and without weights."""
+def write_checkpoint(folder: Path, slower: int = SLOWER) -> None:
+    """Write bark-mini's configuration with slower rates and without weights.
+
+    Args:
+        folder: a folder that does not exist.
+        slower: divides the rates.
+    """
     mini = bundled_checkpoint()
     folder.mkdir(parents=True)
     for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
@@ -38,11 +43,11 @@ def write_checkpoint(folder: Path) -> None:
     config: dict[str, Any] = json.loads((mini / "config.json").read_text())
     generation: dict[str, Any] = json.loads((mini / "generation_config.json").read_text())
     codec = config["codec_config"]
-    codec["sampling_rate"] //= SLOWER
-    codec["target_bandwidths"] = [width / SLOWER for width in codec["target_bandwidths"]]
-    generation["sample_rate"] //= SLOWER
-    generation["semantic_config"]["semantic_rate_hz"] /= SLOWER
-    generation["coarse_acoustics_config"]["coarse_rate_hz"] //= SLOWER
+    codec["sampling_rate"] //= slower
+    codec["target_bandwidths"] = [width / slower for width in codec["target_bandwidths"]]
+    generation["sample_rate"] //= slower
+    generation["semantic_config"]["semantic_rate_hz"] /= slower
+    generation["coarse_acoustics_config"]["coarse_rate_hz"] //= slower
     for unused in ("default_voice", "alignment_head"):
         generation.pop(unused, None)
     (folder / "config.json").write_text(json.dumps(config))
@@ -59,6 +64,7 @@ class SlowRunner:
         row_s: seconds for one row of a step.
         length: number of tokens after which a request draws its stop token, if it has one.
         stop_token: the stop token.
+        step_s: seconds for a step of any number of rows, as on a GPU; 0: row_s for each row.
     """
 
     slots: int
@@ -66,6 +72,7 @@ class SlowRunner:
     row_s: float
     length: int
     stop_token: int
+    step_s: float = 0.0
 
     @property
     def limits(self) -> Limits:
@@ -78,7 +85,7 @@ class SlowRunner:
         for step in range(max(batch.draws, default=1) or 1):
             if step and not proceed():
                 break
-            time.sleep(self.row_s * len(batch.requests))
+            time.sleep(self.step_s or self.row_s * len(batch.requests))
             for request, made, planned in zip(batch.requests, tokens, batch.draws, strict=True):
                 if len(made) < planned:
                     made.append(self._token(request, len(request.tokens) + len(made)))

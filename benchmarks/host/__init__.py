@@ -1,0 +1,1 @@
+"""The cost of the host beside a device that only takes time."""
