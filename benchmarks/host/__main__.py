@@ -70,8 +70,8 @@ async def system(folder: Path, step_s: float) -> AsyncIterator[tuple[str, dict[s
     async with AsyncExitStack() as stack:
         for stage in STAGES:
             flags = (f"--step-seconds={step_s}", f"--slots={SLOTS}")
-            words = ("benchmarks.scaling.stage", stage, *flags)
-            pids[stage] = await _start(stack, ports[stage], checkpoint, words)
+            stage_words = ("benchmarks.scaling.stage", stage, *flags)
+            pids[stage] = await _start(stack, ports[stage], checkpoint, stage_words)
         words = (
             *("barkserve", "orchestrator", "--metrics-port=0", "--log-level=error"),
             *("--admission=count", f"--max-streams={SLOTS}"),

@@ -1,9 +1,11 @@
 """Generates one utterance's coarse codes window by window, while semantic tokens arrive."""
 
 import math
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
+from time import monotonic
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,10 @@ from barkserve.engine.warm_up import SAMPLING, single_item
 
 FRAMES_PER_MESSAGE = 5
 """67 ms of speech: a short delay for a fifth of the messages."""
+
+AHEAD_S = 2.0
+"""A stream whose player has so much more audio gets one message for each window. The fine stage
+holds back up to one of these seconds."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,8 @@ class CoarseGenerator:
                 if previous is not None and engine_request.continues is None:
                     self._engine.release(previous)  # the window slid: its cache is useless
                 previous = engine_request
-                async with aclosing(self._window(engine_request, codes, run)) as parts:
+                window = self._window(engine_request, codes, run)
+                async with aclosing(joined(window, partial(_is_ahead, playback))) as parts:
                     async for frames in parts:
                         yield frames
         finally:
@@ -182,6 +189,34 @@ class _Codes:
         fresh = np.array(self.tokens[self._sent : whole], dtype=np.int64)
         self._sent = whole
         return fresh.reshape(-1, self._books) - self._offsets
+
+
+async def joined(
+    parts: AsyncGenerator[NDArray[np.int64], None], is_ahead: Callable[[], bool]
+) -> AsyncGenerator[NDArray[np.int64], None]:
+    """Join the frames that arrive while their player can wait, to save messages.
+
+    Args:
+        parts: (n, codebooks) frames. They are closed at the end.
+        is_ahead: whether the player can wait for more frames.
+
+    Yields:
+        The same frames, (m, codebooks).
+    """
+    held: list[NDArray[np.int64]] = []
+    async with aclosing(parts):
+        async for frames in parts:
+            held.append(frames)
+            if not is_ahead():
+                yield np.concatenate(held)
+                held.clear()
+    if held:
+        yield np.concatenate(held)
+
+
+def _is_ahead(playback: Playback) -> bool:
+    underrun_at = playback.underrun_at
+    return underrun_at is not None and underrun_at > monotonic() + AHEAD_S
 
 
 def _continues(prompt: NDArray[np.int64], previous: Request) -> bool:
