@@ -17,6 +17,7 @@ _LINE = re.compile(
     r"^(?P<indent> *)(?P<key>[\w.-]+(?:/[\w.-]+)?):(?: +(?P<value>[^#]*?))?(?: +# (?P<text>.*))?$"
 )
 _COMMENT = re.compile(r"^ *# ?(?P<text>.*)$")
+_ALTERNATIVE = re.compile(r"^ *(\w+) {2,}")  # "name   what it means", one line each
 
 _HEAD = """# Chart of barkserve
 
@@ -55,7 +56,7 @@ def values(text: str) -> Iterator[Value]:
     comment: list[str] = []
     for line in text.splitlines():
         if found := _COMMENT.match(line):
-            comment.append(found["text"])
+            comment.append(_ALTERNATIVE.sub(r"<br>`\1`: ", found["text"]))
         elif found := _LINE.match(line):
             indent = len(found["indent"])
             parents = [each for each in parents if each[0] < indent]
@@ -79,7 +80,7 @@ def text() -> str:
 
 
 def _cell(comment: str) -> str:
-    return comment.strip("- ").replace("|", "\\|")
+    return comment.strip("- ").removeprefix("<br>").replace("|", "\\|")
 
 
 if __name__ == "__main__":
