@@ -109,7 +109,7 @@ class Driver:
 
 
 def describe(result: Result) -> str:
-    """Describe a result in one line: what comes back from a machine of which only that is kept."""
+    """Describe a result in one line, for machines of which only the output is kept."""
     case = " ".join(f"{value}" for value in result.case.values() if value is not None)
     metrics = "  ".join(f"{name} {_short(value)}" for name, value in result.metrics.items())
     return f"{result.section} {case}: {metrics} {'' if result.status == 'ok' else result.status}"

@@ -2,7 +2,7 @@
 
     python run.py --budget 300 --out results.json
 
-Unpacks the wheels beside itself, and passes its options to `python -m benchmarks.gpu`.
+Unpacks the wheels into its own folder, and passes its options to `python -m benchmarks.gpu`.
 """
 
 import os

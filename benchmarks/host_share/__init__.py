@@ -1,1 +1,1 @@
-"""What the host costs per decode step beside a GPU, measured on a CPU."""
+"""CPU time that the host needs per decode step of a GPU, measured without a GPU."""

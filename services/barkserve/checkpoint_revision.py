@@ -1,7 +1,7 @@
 """The revision of the checkpoint in the calls of the orchestrator to the stages.
 
-In a rollout to another checkpoint, new stages run beside old ones. A stage refuses the calls of an
-orchestrator that has another revision, which then takes another replica.
+In a rollout to another checkpoint, old and new stages run at the same time. A stage refuses the
+calls of an orchestrator that has another revision. The orchestrator then takes another replica.
 """
 
 from collections.abc import Iterable

@@ -48,7 +48,7 @@ def test_tuning_is_skipped_without_a_gpu(settings: Settings) -> None:
     assert result.status == "skipped"
 
 
-def test_settings_travel_as_json() -> None:
+def test_settings_round_trip_through_json() -> None:
     settings = Settings("cuda:1", "large", "/tmp/work", options={"attention": "flash"})
     assert Settings.parse(settings.to_json()) == settings
     assert settings.stage_options("bfloat16") == {

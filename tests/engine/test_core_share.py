@@ -87,7 +87,7 @@ def test_busy_stages_split_the_cores(file: str, clock: Clock) -> None:
     assert first.threads == 1
 
 
-def test_cores_of_idle_stage_are_lent_after_it_lingered(file: str, clock: Clock) -> None:
+def test_cores_of_a_stage_are_shared_after_its_grace_period(file: str, clock: Clock) -> None:
     first, second = (Stage(file, slot, 2, clock) for slot in range(2))
     for stage in (first, second):
         stage.begin()
@@ -117,7 +117,7 @@ def test_prompt_does_not_count_as_the_cost_of_a_step(file: str, clock: Clock) ->
     assert stage.chosen == [1]
 
 
-def test_time_that_a_team_waits_does_not_raise_the_cost(file: str, clock: Clock) -> None:
+def test_waiting_threads_do_not_raise_the_measured_cost(file: str, clock: Clock) -> None:
     stage = Stage(file, 0, 8, clock)
     stage.begin()
     stage.steps(10, cpu_s=0.005)
@@ -125,7 +125,7 @@ def test_time_that_a_team_waits_does_not_raise_the_cost(file: str, clock: Clock)
     assert stage.threads == 2
 
 
-def test_crowded_cores_leave_one_thread_for_a_while(file: str, clock: Clock) -> None:
+def test_preempted_threads_are_reduced_to_one_for_a_while(file: str, clock: Clock) -> None:
     stage = Stage(file, 0, 2, clock)
     stage.begin()
     stage.steps(5, cpu_s=0.1)

@@ -55,7 +55,9 @@ def test_auto_is_deterministic_if_it_costs_a_tenth(slots: int, deterministic: bo
 
 
 @pytest.mark.parametrize(("device", "layers"), [(H200, "fused_dependent"), (A10, "fused")])
-def test_on_takes_the_same_kernels_for_all_sizes(device: DeviceCapabilities, layers: str) -> None:
+def test_deterministic_plan_uses_one_kernel_for_all_sizes(
+    device: DeviceCapabilities, layers: str
+) -> None:
     plan = chosen("on", device)
     assert {plan.layers(rows) for rows in (1, 16, 64)} == {layers}
     assert plan.kernels == {layers}
@@ -72,7 +74,7 @@ def test_on_takes_the_same_kernels_for_all_sizes(device: DeviceCapabilities, lay
         (H200, HALF, replace(SMALL, num_heads=16)),  # heads of 48
     ],
 )
-def test_on_computes_single_rows_without_kernels(
+def test_deterministic_plan_runs_single_rows_without_kernels(
     device: DeviceCapabilities, dtype: torch.dtype, config: CausalConfig
 ) -> None:
     plan = chosen("on", device, dtype=dtype, config=config)
@@ -85,7 +87,9 @@ def test_on_computes_single_rows_without_kernels(
 @pytest.mark.parametrize(
     ("device", "fusable"), [(APPLE, False), (H200, False), (replace(A10, runs_triton=False), True)]
 )
-def test_on_is_refused_where_nothing_can_do_it(device: DeviceCapabilities, fusable: bool) -> None:
+def test_deterministic_plan_is_refused_on_other_devices(
+    device: DeviceCapabilities, fusable: bool
+) -> None:
     with pytest.raises(StartupError, match="--deterministic on needs"):
         chosen("on", device, fusable=fusable)
 

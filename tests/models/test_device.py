@@ -134,7 +134,7 @@ def test_torch_runtime_counts_the_devices_of_this_machine() -> None:
     assert runtime.is_rocm == (torch.version.hip is not None)
 
 
-def test_cpu_has_nothing_to_wait_for_and_nothing_to_free() -> None:
+def test_cpu_needs_no_synchronization_and_frees_nothing() -> None:
     found = DeviceCapabilities.parse("cpu")
     assert found.is_host
     found.synchronize()

@@ -1,4 +1,4 @@
-"""`barkserve up --orchestrators 2`: both serve, one may die, and no other server joins them."""
+"""`barkserve up --orchestrators 2`: both serve, one may fail, no other server can take the port."""
 
 import os
 import signal

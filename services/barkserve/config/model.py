@@ -53,10 +53,10 @@ class DeterministicOptions:
 
     deterministic: str = option(
         "auto",
-        "whether one seed gives the same bits alone and among other streams; on computes every "
-        "batch so, on a CPU row by row, and in fine one window at a time; auto means on in "
-        "semantic and coarse where a GPU was measured and it costs at most a tenth for any batch "
-        "of --slots, else off",
+        "whether one seed gives the same bits alone and among other streams; on means always: a "
+        "CPU then computes row by row, and fine one window at a time; auto means on in semantic "
+        "and coarse if the GPU was measured and no batch of up to --slots gets over a tenth "
+        "slower, else off",
         ("auto", "on", "off"),
     )
 

@@ -71,8 +71,8 @@ class ServiceOptions(ProcessOptions):
 
     share_port: bool = option(
         False,
-        "listen on --port beside other processes, of which each gets some of the connections (set "
-        "by `barkserve up --orchestrators`)",
+        "share --port with other processes; each gets some of the connections (set by `barkserve "
+        "up --orchestrators`)",
     )
     health_port: int = port_option(
         0, "plaintext port with grpc.health.v1 only, for probes without TLS; 0 disables it"

@@ -25,7 +25,7 @@ Queries = Mapping[int, Tensor]
 
 @dataclass(frozen=True)
 class BatchWatch:
-    """The attention that a batch records: all that any of its requests wants.
+    """The attention that a batch records: the union of its requests' watches.
 
     Attributes:
         heads: (layer, head) pairs.
@@ -37,7 +37,7 @@ class BatchWatch:
 
     @classmethod
     def for_requests(cls, requests: Iterable[Request]) -> "BatchWatch | None":
-        """Return what some requests want; None if they watch nothing."""
+        """Return the union of some requests' watches; None if there are none."""
         watches = [request.watch for request in requests if request.watch is not None]
         if not watches:
             return None
@@ -45,7 +45,7 @@ class BatchWatch:
         return cls(tuple(heads), max(watch.width for watch in watches))
 
     def part(self, rows: Array, watch: Watch) -> Array:
-        """Cut what one request wants, (heads, t, width), out of its rows, (t, heads, width)."""
+        """Return the watched part, (heads, t, width), of a request's rows, (t, heads, width)."""
         heads = [self.heads.index(head) for head in watch.heads]
         return np.ascontiguousarray(rows[:, heads, : watch.width].swapaxes(0, 1))
 

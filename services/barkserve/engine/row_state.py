@@ -1,4 +1,4 @@
-"""What the device knows of the request in each slot: all that a decode step reads and writes.
+"""The state of the request in each slot, on the device: all that a decode step reads and writes.
 
 The host uploads a request's row when its prompt starts. From then on only the device reads and
 writes it. So the host needs no token to start the next step.

@@ -84,7 +84,7 @@ class Filler:
         if self._graphs is not None:
             jobs = jobs + jobs[-1:] * (padded_batch(count) - count)
         codes, uniforms, starts, temperatures = map(self._device.upload, _arrays(jobs))
-        if self._graphs is None:  # the host knows what it need not compute
+        if self._graphs is None:  # skip the codebooks and draws that no job needs
             first = min(job.fill_from for job in jobs)
             sampled = any(job.temperature is not None for job in jobs)
             filled = self._fill(codes, uniforms, starts, temperatures, first, sampled)

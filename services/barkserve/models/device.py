@@ -68,7 +68,7 @@ class DeviceCapabilities:
         device: the device.
         is_host: it is the CPU. Work is done when a call returns, and few rows fill it.
         captures_graphs: its work can be captured once and replayed with one launch.
-        pins_memory: copies from pinned host memory run beside the host.
+        pins_memory: copies from pinned memory run while the host goes on.
         has_own_memory: its memory is not the host's, so an offload frees something.
         fast_float16: float16 is its fastest dtype.
         runs_flash: flash-attn has kernels for it.

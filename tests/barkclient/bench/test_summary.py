@@ -142,11 +142,13 @@ def test_underrun_sums_silences_and_longest_is_one() -> None:
     ("count", "missed", "hopeless"),
     [(20, 0, False), (20, 1, True), (100, 1, False), (100, 2, True), (1000, 10, False)],
 )
-def test_missed_streams_decide_early(count: int, missed: int, hopeless: bool) -> None:
+def test_level_is_hopeless_after_enough_missed_streams(
+    count: int, missed: int, hopeless: bool
+) -> None:
     run = MeasuredRun(Level("open", 1, count=count), *[stream(UNDERRUN)] * missed, stream())
     assert cannot_be_sustained(run) is hopeless
 
 
-def test_first_failure_decides_early() -> None:
+def test_level_is_hopeless_after_the_first_failure() -> None:
     run = MeasuredRun(Level("open", 1, count=1000), stream((), status="INTERNAL"))
     assert cannot_be_sustained(run)

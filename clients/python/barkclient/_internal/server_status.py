@@ -2,7 +2,7 @@
 
 If a message cannot be sent because the server has ended the call, grpc.aio (seen in 1.71 to 1.85)
 reports INTERNAL with the text "Internal error from Core". The server's own status arrives a moment
-later and is ignored. A refused caller would then hear of a broken connection instead of a missing
+later and is ignored. A refused caller would then see a broken connection instead of a missing
 token.
 """
 

@@ -25,7 +25,7 @@ class _Text:
     """The text of one context, and its speech.
 
     Attributes:
-        aligner: knows the text so far.
+        aligner: times the characters of the text so far.
         has_unflushed: whether text came after the last flush.
     """
 

@@ -33,7 +33,7 @@ class Silence:
     """The next samples are silent.
 
     Attributes:
-        pause: what asks for it.
+        pause: the pause in the text.
         sample_count: at the checkpoint's rate, whatever the speaking rate.
     """
 

@@ -88,7 +88,7 @@ def resolve_tail(
     Args:
         options: the request's.
         max_seconds_per_character: the server's default.
-        exact: whether the speech must equal that of transformers, which knows no limit by the text.
+        exact: whether the speech must equal that of transformers, which has no limit by the text.
             The default then applies to requests with redraws only.
 
     Raises:
