@@ -1,1 +1,1 @@
-"""The cost of the host beside a device that only takes time."""
+"""CPU time of all processes of the host, with models that only wait."""

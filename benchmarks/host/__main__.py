@@ -1,4 +1,4 @@
-"""Measure what Python costs beside a device: CPU time of each process, by streams and messages.
+"""Measure the host's CPU time with a simulated device: by process, streams and messages.
 
     python -m benchmarks.host --streams 16 64 150 --out benchmarks/results/host.json
 
