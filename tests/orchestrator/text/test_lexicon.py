@@ -150,7 +150,7 @@ def test_documented_file_is_valid() -> None:
         ("[[entries]]", "'entries' is unknown"),
         ("[[entry]", "line 1"),
         ('[[entry]]\nword = "a"\nspell = "b"', "table 1: 'spell' is unknown"),
-        ('[[entry]]\nword = 1\nspelling = "b"', "table 1: .*must be texts"),
+        ('[[entry]]\nword = 1\nspelling = "b"', "table 1: .*must be strings"),
         ('[[entry]]\nword = "a"\nspelling = "b"\nmatch_case = 1', "true or false"),
         ('[[entry]]\nword = "a"\nipa = "ǃ"', "table 1: the sound"),
     ],

@@ -145,6 +145,6 @@ def _add_option(group: Any, name: str, default: Any, metadata: dict[str, Any]) -
     if default is MISSING:
         group.add_argument(name, help=text, **metadata)
         return
-    if default not in (None, False, "") and "default:" not in text:
+    if default not in (None, False, "", ()) and "default:" not in text:
         text += f" (default: {default})"
     group.add_argument(*flags, dest=name, default=argparse.SUPPRESS, help=text, **metadata)

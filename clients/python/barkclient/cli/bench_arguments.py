@@ -98,8 +98,8 @@ class BenchArguments(ServerArguments):
     saturate: bool = field(
         default=False,
         metadata=option(
-            "find the highest load of which C100 is at least 99%: arrivals per second (from"
-            " --rate, or 1), or streams at once (from --concurrency)",
+            "find the highest sustained load, with C100 of at least 99%: arrivals per second"
+            " (from --rate, or 1), or streams at once (from --concurrency)",
             "--saturate",
             action="store_true",
             group="load",

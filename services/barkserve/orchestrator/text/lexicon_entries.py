@@ -97,7 +97,7 @@ def _table_entry(table: Mapping[str, object]) -> Entry:
     word, spelling, ipa = (table.get(key, "") for key in ("word", "spelling", "ipa"))
     match_case = table.get("match_case", False)
     if not (isinstance(word, str) and isinstance(spelling, str) and isinstance(ipa, str)):
-        raise ValueError("word, spelling and ipa must be texts")
+        raise ValueError("word, spelling and ipa must be strings")
     if not isinstance(match_case, bool):
         raise ValueError("match_case must be true or false")
     return _entry(word, spelling, ipa, match_case)

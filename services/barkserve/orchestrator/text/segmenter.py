@@ -235,7 +235,7 @@ class Segmenter:
             case Pause() as pause:
                 self._pause_count += 1
                 if self._pause_count > MAX_PAUSES:
-                    raise InvalidArgument("text", f"must ask for at most {MAX_PAUSES} pauses")
+                    raise InvalidArgument("text", f"must have at most {MAX_PAUSES} pauses")
                 self._paused, self._gap_s = True, 0.0
                 return pause
             case FlushMark() as flush:
