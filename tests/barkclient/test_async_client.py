@@ -157,6 +157,7 @@ async def test_synthesize_sends_options(speech: ScriptedSpeech) -> None:
             limit_peaks=True,
             language="pt-BR",
             speaking_rate=1.5,
+            text_format="ssml",
             word_times=True,
             tail=TailOptions(max_silence_s=0.5, max_redraws=2),
             semantic=SemanticOptions(temperature=0.5, min_eos_p=0.25, max_tokens=9),
@@ -182,6 +183,7 @@ async def test_synthesize_sends_options(speech: ScriptedSpeech) -> None:
             keep_voice=True,
             language_code="pt-BR",
             speaking_rate=1.5,
+            text_format=speech_pb2.TEXT_FORMAT_SSML,
             word_times=True,
             tail=speech_pb2.TailOptions(max_silence_seconds=0.5, max_redraws=2),
             semantic=speech_pb2.SemanticOptions(

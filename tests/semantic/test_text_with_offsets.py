@@ -57,7 +57,7 @@ def test_offsets_are_monotonic_and_valid(
     assert all(0 <= origin < len(text) for origin in spoken.source)
 
 
-@given(st.text("abc XYZ.,?!'", max_size=60))
+@given(st.text("abc XYZ,?'", max_size=60))  # "!a" is read as "not a", ".a" as "dot a"
 @pytest.mark.parametrize("prepare", [spell_out, normalize])
 def test_unchanged_letters_map_to_themselves(
     prepare: Callable[[str], TextWithOffsets], text: str

@@ -39,6 +39,7 @@ async def test_idle_stage_reports_its_capacity(
     expected = {
         "utilization": 0, "streams": 0, "taken": 0, "capacity": 7, "slots": 3, "slots_free": 3,
         "queue": 0, "backlog_seconds": 0, "audio_seconds": 0, "offloaded": 0, "draining": 0,
+        "chunk_first": 0, "chunk_growth": 0, "chunk_most": 0, "chunk_lookahead": 0,
     }  # fmt: skip
     warm_up = {report.pop("busy_seconds") for report in received}
     assert received == [expected, expected]

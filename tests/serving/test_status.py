@@ -53,6 +53,7 @@ ERRORS: dict[BarkserveError, type[BarkClientError]] = {
     barkserve.errors.StoreUnavailable("the voice store cannot be read"): ServerUnavailable,
     barkserve.errors.Overloaded("64 streams are running", 1.5): Overloaded,
     barkserve.errors.StageUnavailable("the coarse stage cannot be reached"): ServerUnavailable,
+    barkserve.errors.OtherCheckpoint("this replica has another revision"): ServerUnavailable,
     barkserve.errors.ReplicaFailed("the device is lost"): ServerUnavailable,
     barkserve.errors.ReplicaStalled("a step did not end within 60 s"): ServerUnavailable,
     barkserve.errors.ShuttingDown(): ServerUnavailable,
@@ -113,6 +114,15 @@ def subclasses(kind: type[BarkserveError]) -> set[type[BarkserveError]]:
 
 def test_mapping_covers_every_class_of_the_error_tree() -> None:
     assert {type(error) for error in ERRORS} == subclasses(BarkserveError) - set(STARTUP)
+
+
+@pytest.mark.parametrize("sign", ["x", "\n", "\N{GRINNING FACE}"])
+async def test_long_reasons_are_cut_instead_of_lost(sign: str) -> None:
+    error = barkserve.errors.InvalidArgument("text", f"must not be {sign * 100_000} at the end")
+    caught = await rpc_error_of(error)
+    assert caught.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "text must not be" in caught.details().replace(":", "")
+    assert caught.details().endswith("at the end")
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)

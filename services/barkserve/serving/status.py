@@ -35,15 +35,18 @@ _RESUME = "RESUME"
 _INVALID = {kind.reason: kind for kind in (InvalidArgument, TextTooLong, NothingToSpeak)}
 _DEFAULT_RETRY_S = 1.0
 DETAILS_KEY = "grpc-status-details-bin"
+MAX_TEXT_BYTES = 700
+"""UTF-8 bytes of a text in a status. gRPC removes metadata above 8 KiB, and the reason with it."""
 
 
 def to_status(error: BarkserveError) -> status_pb2.Status:
     """Return the code, the message and the google.rpc details of an error."""
     code: int = grpc.StatusCode[error.status].value[0]
-    status = status_pb2.Status(code=code, message=str(error))
+    message = _shortened(str(error))
+    status = status_pb2.Status(code=code, message=message)
     if isinstance(error, InvalidArgument):
         violation = error_details_pb2.BadRequest.FieldViolation(
-            field=error.field, description=error.description
+            field=_shortened(error.field), description=_shortened(error.description)
         )
         status.details.add().Pack(error_details_pb2.BadRequest(field_violations=[violation]))
         if error.reason:
@@ -51,7 +54,7 @@ def to_status(error: BarkserveError) -> status_pb2.Status:
             status.details.add().Pack(info)
     elif isinstance(error, CannotResume):
         changed = error_details_pb2.PreconditionFailure.Violation(
-            type=_RESUME, subject="resume", description=str(error)
+            type=_RESUME, subject="resume", description=message
         )
         status.details.add().Pack(error_details_pb2.PreconditionFailure(violations=[changed]))
     elif isinstance(error, Overloaded):
@@ -60,10 +63,19 @@ def to_status(error: BarkserveError) -> status_pb2.Status:
         status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=delay))
     elif isinstance(error, StoreFull):
         full = error_details_pb2.QuotaFailure.Violation(
-            subject=error.subject, description=error.description
+            subject=error.subject, description=_shortened(error.description)
         )
         status.details.add().Pack(error_details_pb2.QuotaFailure(violations=[full]))
     return status
+
+
+def _shortened(text: str) -> str:
+    """Cut the middle of a text that quotes too much of a request."""
+    utf8 = text.encode(errors="replace")
+    if len(utf8) <= MAX_TEXT_BYTES:
+        return text
+    half = MAX_TEXT_BYTES // 2
+    return f"{utf8[:half].decode(errors='ignore')} ... {utf8[-half:].decode(errors='ignore')}"
 
 
 def as_barkserve_error(error: Exception, where: str) -> BarkserveError:
@@ -82,10 +94,11 @@ def as_barkserve_error(error: Exception, where: str) -> BarkserveError:
 
 async def abort(context: RpcContext, error: BarkserveError) -> NoReturn:
     """End an RPC with the status of an error."""
+    status = to_status(error)
     await context.abort(
         grpc.StatusCode[error.status],
-        str(error),
-        trailing_metadata=((DETAILS_KEY, to_status(error).SerializeToString()),),
+        status.message,
+        trailing_metadata=((DETAILS_KEY, status.SerializeToString()),),
     )
 
 

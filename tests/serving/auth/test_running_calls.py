@@ -7,7 +7,8 @@ from typing import Any
 import grpc
 import pytest
 
-from barkserve.serving.auth import jwt_verifier, reloaded_file
+from barkserve.serving import reloaded_file
+from barkserve.serving.auth import jwt_verifier
 from barkserve.v1 import speech_pb2
 from tests.support.identity_provider import AUDIENCE, ISSUER, IdentityProvider
 from tests.support.services import Chain, running_chain
