@@ -31,7 +31,9 @@ _CONTROLLERS = (
     "deployment", "replicaset", "endpoint", "endpointslice", "horizontalpodautoscaling",
     "disruption", "namespace", "garbagecollector", "serviceaccount", "serviceaccount-token",
 )  # fmt: skip
-_GATES = "EndpointSliceTerminatingCondition=true"
+_GATES = (
+    "EndpointSliceTerminatingCondition=true,GenericEphemeralVolume=true,HPAContainerMetrics=true"
+)
 
 
 @dataclass

@@ -10,8 +10,11 @@ _KINDS = (
     ("keda.sh", "v1alpha1", "TriggerAuthentication"),
     ("monitoring.coreos.com", "v1", "ServiceMonitor"),
     ("monitoring.coreos.com", "v1", "PodMonitor"),
+    ("monitoring.coreos.com", "v1", "PrometheusRule"),
+    ("networking.gke.io", "v1", "GCPBackendPolicy"),
     ("cert-manager.io", "v1", "Certificate"),
     ("gateway.networking.k8s.io", "v1", "GRPCRoute"),
+    ("gateway.networking.k8s.io", "v1", "HTTPRoute"),
     ("gateway.networking.k8s.io", "v1", "BackendTLSPolicy"),
     ("gateway.envoyproxy.io", "v1alpha1", "BackendTrafficPolicy"),
 )

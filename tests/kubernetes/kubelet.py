@@ -27,6 +27,11 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.kubernetes.api_client import Api, ApiError, Json, kubeconfig
 
 NODE = "node"
+_NODE_LABELS = {
+    "kubernetes.io/hostname": NODE,
+    "kubernetes.io/os": "linux",
+    "kubernetes.io/arch": "amd64",
+}
 PROGRAM = "barkserve-of-this-checkout"
 
 _POLL_S = 0.1
@@ -260,10 +265,10 @@ class Pod:
 
 
 def _node() -> Json:
-    capacity = {"cpu": "64", "memory": "256Gi", "pods": "500"}
+    capacity = {"cpu": "64", "memory": "256Gi", "ephemeral-storage": "256Gi", "pods": "500"}
     ready = {"type": "Ready", "status": "True", "reason": "KubeletReady"}
     return {
-        "metadata": {"name": NODE, "labels": {"kubernetes.io/hostname": NODE}},
+        "metadata": {"name": NODE, "labels": _NODE_LABELS},
         "status": {"capacity": capacity, "allocatable": capacity, "conditions": [ready]},
     }
 
