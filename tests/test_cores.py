@@ -57,8 +57,11 @@ def test_wrong_cores_are_named(text: str, message: str) -> None:
         run_on_cores(text)
 
 
+@on_linux
 def test_no_cores_means_all() -> None:
+    before = os.sched_getaffinity(0)
     run_on_cores("")
+    assert os.sched_getaffinity(0) == before
 
 
 @on_linux

@@ -5,7 +5,7 @@
 
 Correctness comes first, then speed. Sections run one after the other, each in a process of its own.
 The file is written after each; the same command continues where the last one stopped. At the end a
-page and a plot are written next to the file.
+page and a plot are written beside the file.
 """
 
 import argparse

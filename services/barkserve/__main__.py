@@ -123,9 +123,10 @@ def _run_service(
     try:
         asyncio.run(_serve(options, metrics, build))
     except ModuleNotFoundError as error:
-        extra = "gateway" if entry.is_http else "stages"
+        extra = "[gateway]" if entry.is_http else "[stages]" if entry.is_stage else ""
+        package = (error.name or "a package").partition(".")[0]
         raise StartupError(
-            f"{error.name} is not installed: run pip install 'barkserve[{extra}]'"
+            f"{package} is not installed: run pip install 'barkserve{extra}'"
         ) from error
     return 0
 

@@ -339,17 +339,28 @@ async def build():
 asyncio.run(build())
 """
 
-START_CODEC = """
+START = """
+import sys
 from barkserve.__main__ import main
-sys.argv = ["barkserve", "codec", "--port=0", "--metrics-port=0"]
+service, missing = sys.argv[1:]
+sys.modules[missing] = None
+sys.argv = ["barkserve", service, "--port=0", "--metrics-port=0"]
 main()
 """
 
 
-def test_stage_without_torch_says_what_to_install() -> None:
-    result = run([sys.executable, "-c", HIDE_TORCH + START_CODEC])
+@pytest.mark.parametrize(
+    ("service", "missing", "package"),
+    [
+        ("codec", "torch", "barkserve[stages]"),
+        ("gateway", "uvicorn", "barkserve[gateway]"),
+        ("orchestrator", "babel", "barkserve"),
+    ],
+)
+def test_missing_package_says_what_to_install(service: str, missing: str, package: str) -> None:
+    result = run([sys.executable, "-c", START, service, missing])
     assert result.returncode == 1
-    assert "barkserve[stages]" in result.stderr
+    assert f"{missing} is not installed: run pip install '{package}'" in result.stderr
     assert "Traceback" not in result.stderr
 
 
