@@ -43,8 +43,8 @@ METHODS = {
     "fine": (FineServicer, "Generate"),
     "codec": (CodecServicer, "Decode"),
 }
-MIDDLE = {"semantic": 30, "coarse": 45, "fine": 4, "codec": 4}
-"""After this many responses a stage has more to send, and enough for the first audio was sent."""
+MIDDLE = {"semantic": 100, "coarse": 150, "fine": 150, "codec": 48000}
+"""Tokens, frames or samples (2 s): more follow, and enough for the first audio came before."""
 
 
 @dataclass
@@ -96,7 +96,8 @@ def words(responses: list[speech_pb2.SynthesizeResponse]) -> list[speech_pb2.Wor
 def blocked(monkeypatch: pytest.MonkeyPatch, stage: str) -> asyncio.Event:
     """Block every call to a stage in its middle until the returned event is set.
 
-    Without this, the call may end before the test stops the replica.
+    Without this, the call may end before the test stops the replica. The middle is a length of
+    output: how much a response carries depends on the speed of the machine.
     """
     released = asyncio.Event()
     servicer, name = METHODS[stage]
@@ -106,13 +107,26 @@ def blocked(monkeypatch: pytest.MonkeyPatch, stage: str) -> asyncio.Event:
         made = 0
         async with aclosing(method(self, requests, context)) as responses:
             async for response in responses:
-                made += 1
-                if made == MIDDLE[stage]:
+                made += length(stage, response)
+                if made >= MIDDLE[stage]:
                     await released.wait()
                 yield response
 
     monkeypatch.setattr(servicer, name, blocking)
     return released
+
+
+def length(stage: str, response: Any) -> int:
+    """Tokens (semantic), frames (coarse, fine) or samples (codec) that a response carries."""
+    match stage:
+        case "semantic":
+            return len(response.tokens.tokens)
+        case "coarse":
+            return len(response.frames.codes) // 2
+        case "fine":
+            return len(response.frames.codes) // 8
+        case _:
+            return len(response.samples.pcm) // 4
 
 
 @pytest.mark.parametrize("stage", STAGES)
