@@ -34,7 +34,7 @@ NOT_OFFERED = {
     "core_share",
     "cores",
     "exit_on_stdin_close",
-    "share_port",
+    "own_port",
     "wyoming_host",
     "wyoming_port",
 }

@@ -38,18 +38,30 @@ def requests_served(metrics_port: int) -> float:
     return sum(float(line.split()[-1]) for line in served if 'outcome="OK"' in line)
 
 
+def list_voices(http_port: int) -> None:
+    with urlopen(f"http://127.0.0.1:{http_port}/v1/audio/voices") as response:
+        assert response.status == 200
+
+
 def test_orchestrators_share_the_connections(
     checkpoint_of: Callable[[CheckpointSpec], Path], tmp_path: Path
 ) -> None:
-    metrics = free_port()
+    """Those of clients, and the calls of the gateway."""
+    metrics, http = free_port(), free_port()
     folder = checkpoint_of(TINY)
     options = {"orchestrators": 2, "metrics-port": metrics, "admission": "count"}
-    with running_up(folder, **options) as up:
+    with running_up(folder, **options, **{"http-port": http}) as up:
+        for _ in range(CONNECTIONS):
+            list_voices(http)
+        by_gateway = [requests_served(metrics), requests_served(metrics + 6)]
+        assert min(by_gateway) > 0
+        assert sum(by_gateway) == CONNECTIONS
+
         for _ in range(CONNECTIONS):
             speak_once(up.address)
         served = [requests_served(metrics), requests_served(metrics + 6)]
-        assert min(served) > 0
-        assert sum(served) >= CONNECTIONS
+        assert all(now > before for now, before in zip(served, by_gateway, strict=True))
+        assert sum(served) == 2 * CONNECTIONS
 
         port = up.address.rpartition(":")[2]
         words = ("up", f"--checkpoint={folder}", f"--port={port}", "--metrics-port=0")

@@ -32,19 +32,29 @@ def test_orchestrators_share_port_and_streams() -> None:
     planned = orchestrators(options)
     assert [each.name for each in planned] == ["orchestrator", "orchestrator 2", "orchestrator 3"]
     assert {each.port for each in planned} == {port}
-    assert all("--share-port" in each.arguments for each in planned)
     assert [value(each, "max-streams") for each in planned] == [22, 21, 21]
     gateway = 9464 + 1 + len(STAGES)
     assert [value(each, "metrics-port") for each in planned] == [9464, gateway + 1, gateway + 2]
-    health = [value(each, "health-port") for each in planned]
-    assert len({port, *health}) == 4
-    assert [each.health_address for each in planned] == [f"127.0.0.1:{each}" for each in health]
+    own = [value(each, "own-port") for each in planned]
+    assert len({port, *own}) == 4
+    assert [each.own_address for each in planned] == [f"127.0.0.1:{each}" for each in own]
+
+
+def test_gateway_calls_each_orchestrator_on_its_own_port() -> None:
+    options = UpOptions(
+        port=0, http_port=free_port(), wyoming_port=0, orchestrators=2, host="0.0.0.0",
+        insecure=True, trusted_proxies="10.0.0.1",
+    )  # fmt: skip
+    *_, first, second, gateway = plan_services(options)
+    own = [value(each, "own-port") for each in (first, second)]
+    assert f"--orchestrator=ipv4:127.0.0.1:{own[0]},127.0.0.1:{own[1]}" in gateway.arguments
+    assert "--trusted-proxies=10.0.0.1,127.0.0.1" in first.arguments
 
 
 def test_single_orchestrator_keeps_its_port_to_itself() -> None:
     [planned] = orchestrators(UpOptions(http_port=0))
-    assert "--share-port" not in planned.arguments
-    assert planned.health_address == planned.address
+    assert not any("own-port" in word for word in planned.arguments)
+    assert planned.own_address == planned.address
 
 
 def test_metrics_stay_off_for_all_orchestrators() -> None:

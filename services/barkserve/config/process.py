@@ -69,10 +69,10 @@ class ProcessOptions(ListenOptions):
 class ServiceOptions(ProcessOptions):
     """Options of every gRPC service."""
 
-    share_port: bool = option(
-        False,
-        "share --port with other processes; each gets some of the connections (set by `barkserve "
-        "up --orchestrators`)",
+    own_port: int = port_option(
+        0,
+        "further port, on 127.0.0.1, of this process alone; --port is then shared with other "
+        "processes, and each gets some of the connections (set by `barkserve up --orchestrators`)",
     )
     health_port: int = port_option(
         0, "plaintext port with grpc.health.v1 only, for probes without TLS; 0 disables it"

@@ -8,6 +8,8 @@ import grpc
 
 from barkserve.errors import StartupError
 
+LOOPBACK_HOST = "127.0.0.1"
+
 
 def bind(
     server: grpc.aio.Server,
@@ -73,7 +75,7 @@ def listening_socket(
         raise _cannot_listen(host, port, option, reason, host_option) from error
 
 
-def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
+def free_ports(count: int, host: str = LOOPBACK_HOST) -> list[int]:
     """Find ports that no program uses now."""
     probes = [socket.socket() for _ in range(count)]
     try:

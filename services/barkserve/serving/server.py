@@ -16,7 +16,7 @@ from barkserve.serving.garbage import ignore_present_objects
 from barkserve.serving.grpc_options import server_options
 from barkserve.serving.interceptors import RpcInterceptor
 from barkserve.serving.metrics import Metrics
-from barkserve.serving.ports import bind
+from barkserve.serving.ports import LOOPBACK_HOST, bind
 from barkserve.serving.publishing import health_server, publish
 from barkserve.serving.service import Service
 from barkserve.serving.stop_signal import stop_requested
@@ -60,12 +60,15 @@ async def serve(options: ServiceOptions, metrics: Metrics, build: Callable[[], S
             options=server_options(
                 options.max_connection_age_seconds,
                 options.keepalive_seconds,
-                shared_port=options.share_port,
+                shared_port=bool(options.own_port),
             ),
         )
         stack.push_async_callback(server.stop, None)
         credentials = await stack.enter_async_context(_credentials(options, metrics))
-        port = bind(server, options.host, options.port, credentials, shared=options.share_port)
+        shared = bool(options.own_port)
+        port = bind(server, options.host, options.port, credentials, shared=shared)
+        if options.own_port:
+            bind(server, LOOPBACK_HOST, options.own_port, credentials, "--own-port")
         start_health = await stack.enter_async_context(health_server(options, interceptor))
         stack.callback(metrics.serve(options.host, options.metrics_port))
         service = build()

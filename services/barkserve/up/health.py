@@ -113,6 +113,6 @@ def _http_check(service: PlannedService) -> Check:
 
 
 def _channel(service: PlannedService) -> grpc.aio.Channel:
-    if service.tls is not None and not service.health_port:
-        return service.tls.own_channel(service.address)
-    return grpc.aio.insecure_channel(service.health_address, options=(NO_PROXY,))
+    if service.tls is not None:
+        return service.tls.own_channel(service.own_address)
+    return grpc.aio.insecure_channel(service.own_address, options=(NO_PROXY,))

@@ -1,8 +1,8 @@
 """Several orchestrator processes on one port (SO_REUSEPORT).
 
 One process moves the messages of all streams with one core. The kernel gives each new connection to
-one of the processes. Each is checked on a health port of its own, because a connection to the
-common port reaches any of them.
+one of the processes. Each has a port of its own too, for health checks and for the gateway, because
+a connection to the common port reaches any of them.
 """
 
 import socket
@@ -53,12 +53,11 @@ def orchestrator_options(options: UpOptions) -> list[dict[str, Any]]:
     share, rest = divmod(options.max_streams, count)
     return [
         {
-            "share_port": True,
-            "health_port": health_port,
+            "own_port": own_port,
             "metrics_port": metrics_port,
             "max_streams": share + (index < rest),
         }
-        for index, (health_port, metrics_port) in enumerate(
+        for index, (own_port, metrics_port) in enumerate(
             zip(free_ports(count), metrics_ports, strict=True)
         )
     ]

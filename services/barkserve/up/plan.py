@@ -18,15 +18,14 @@ from barkserve.errors import StartupError
 from barkserve.options import flag_of
 from barkserve.services import CODEC, GATEWAY, ORCHESTRATOR, ServiceEntry
 from barkserve.serving.exposure import check_exposure, check_wyoming_exposure
-from barkserve.serving.ports import free_ports, listening_socket
+from barkserve.serving.ports import LOOPBACK_HOST, free_ports, listening_socket
 from barkserve.serving.tls import TlsFiles
 from barkserve.up.orchestrators import check_orchestrators, orchestrator_options
 
 NO_STORE = "none"
 """The value of --voice-store that means no store."""
 
-_LOOPBACK = "127.0.0.1"
-_UNSPECIFIED = {"0.0.0.0": _LOOPBACK, "[::]": "[::1]"}
+_UNSPECIFIED = {"0.0.0.0": LOOPBACK_HOST, "[::]": "[::1]"}
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class PlannedService:
         arguments: its command line after `barkserve`.
         tls: its TLS files; None means plaintext.
         variables: environment variables that it gets in addition.
-        health_port: its plaintext port for health checks; 0: it is checked on its port.
+        own_port: its port on the loopback address if other services share `port`; else 0.
     """
 
     name: str
@@ -51,7 +50,7 @@ class PlannedService:
     arguments: tuple[str, ...]
     tls: TlsFiles | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
-    health_port: int = 0
+    own_port: int = 0
 
     @property
     def is_http(self) -> bool:
@@ -64,9 +63,9 @@ class PlannedService:
         return f"{_UNSPECIFIED.get(self.host, self.host)}:{self.port}"
 
     @property
-    def health_address(self) -> str:
-        """host:port at which its health is checked."""
-        return f"{_UNSPECIFIED.get(self.host, self.host)}:{self.health_port or self.port}"
+    def own_address(self) -> str:
+        """host:port at which this machine reaches it and no other service."""
+        return f"{LOOPBACK_HOST}:{self.own_port}" if self.own_port else self.address
 
 
 def plan_services(options: UpOptions, cores_file: str = "") -> list[PlannedService]:
@@ -101,13 +100,13 @@ def plan_services(options: UpOptions, cores_file: str = "") -> list[PlannedServi
     for entry in sorted(entries, key=lambda each: not each.is_stage):
         public = entry is ORCHESTRATOR
         variants = orchestrator_options(options) if public else [{}]
-        host = options.host if public else _LOOPBACK
+        host = options.host if public else LOOPBACK_HOST
         values = {name: value for name, value in shared.items() if public or name not in exposed}
         values |= {
             "host": host,
             "port": ports[entry.name],
             "metrics_port": metrics_ports[entry.name],
-            **{name: f"{_LOOPBACK}:{port}" for name, port in ports.items()},
+            **{name: f"{LOOPBACK_HOST}:{port}" for name, port in ports.items()},
         }
         if entry.is_stage:
             values |= _thread_options(entry, options, cores_file)
@@ -122,12 +121,13 @@ def plan_services(options: UpOptions, cores_file: str = "") -> list[PlannedServi
                 ports[entry.name],
                 _arguments(entry.name, values | variant),
                 tls if public else None,
-                health_port=variant.get("health_port", 0),
+                own_port=variant.get("own_port", 0),
             )
             for number, variant in enumerate(variants, 1)
         ]
     if options.http_port:
-        planned.append(_plan_gateway(options, planned[-1], tls))
+        orchestrators = [each for each in planned if not each.is_stage]
+        planned.append(_plan_gateway(options, orchestrators, tls))
     return planned
 
 
@@ -149,7 +149,7 @@ def pin_cores(planned: Sequence[PlannedService], device: str) -> list[PlannedSer
 
 
 def _plan_gateway(
-    options: UpOptions, orchestrator: PlannedService, tls: TlsFiles | None
+    options: UpOptions, orchestrators: Sequence[PlannedService], tls: TlsFiles | None
 ) -> PlannedService:
     """Plan the gateway, which starts last.
 
@@ -173,7 +173,7 @@ def _plan_gateway(
         "host": options.host,
         "port": options.http_port,
         "metrics_port": options.metrics_port and options.metrics_port + 1 + len(STAGES),
-        "orchestrator": orchestrator.address,
+        "orchestrator": _target(orchestrators),
         "insecure": options.insecure,
         "wyoming_host": options.wyoming_host,
         "wyoming_port": options.wyoming_port,
@@ -195,6 +195,12 @@ def _plan_gateway(
     )
 
 
+def _target(orchestrators: Sequence[PlannedService]) -> str:
+    """The address of all orchestrators, for a client that spreads its calls over them."""
+    addresses = ",".join(each.own_address for each in orchestrators)
+    return f"ipv4:{addresses}" if len(orchestrators) > 1 else addresses
+
+
 def _thread_options(entry: ServiceEntry, options: UpOptions, cores_file: str) -> dict[str, object]:
     """The options that say how many threads a stage's model has."""
     share = f"{cores_file}:{STAGES.index(entry.name)}" if cores_file else ""
@@ -206,10 +212,12 @@ def _thread_options(entry: ServiceEntry, options: UpOptions, cores_file: str) ->
 def _with_gateway(options: UpOptions) -> str:
     """The proxies that the orchestrator trusts: the user's, and the gateway on this machine."""
     host = _UNSPECIFIED.get(options.host, options.host).strip("[]")
+    if options.orchestrators > 1:
+        host = LOOPBACK_HOST  # it calls their own ports
     try:
         address = str(ipaddress.ip_address(host))
     except ValueError:
-        address = _LOOPBACK  # a name, such as localhost
+        address = LOOPBACK_HOST  # a name, such as localhost
     return ",".join(filter(None, (options.trusted_proxies, address)))
 
 
@@ -235,4 +243,4 @@ def _ports(first: int, entries: Sequence[ServiceEntry]) -> dict[str, int]:
     names = [entry.name for entry in entries]
     if first:
         return dict(zip(names, range(first, first + len(names)), strict=True))
-    return dict(zip(names, free_ports(len(names), _LOOPBACK), strict=True))
+    return dict(zip(names, free_ports(len(names), LOOPBACK_HOST), strict=True))
