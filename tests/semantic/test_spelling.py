@@ -16,7 +16,7 @@ def readings() -> dict[str, dict[str, str]]:
     """Return the texts and their readings by domain."""
     with Path(__file__).with_name("readings.toml").open("rb") as file:
         domains = tomllib.load(file)
-    assert domains.pop("version") == 2
+    assert domains.pop("version") == 3
     return domains
 
 

@@ -15,11 +15,14 @@ _WITH_PERIOD = {
     "univ": "university", "assoc": "association", "misc": "miscellaneous", "ch": "chapter",
     "hr": "hour", "hrs": "hours", "mins": "minutes", "sec": "seconds", "secs": "seconds",
     "esq": "esquire", "tsp": "teaspoon", "tbsp": "tablespoon",
-    "yr": "year", "yrs": "years", "ft": "feet", "lb": "pounds", "lbs": "pounds", "oz": "ounces",
+    "appt": "appointment", "bldg": "building", "rm": "room", "pkwy": "parkway",
+    "incl": "including", "viz": "namely", "yr": "year", "yrs": "years", "ft": "feet",
+    "lb": "pounds", "lbs": "pounds", "oz": "ounces",
 }  # fmt: skip
 _BEFORE_NAMES = {
     "Gen": "general", "Col": "colonel", "Rep": "representative", "Hon": "honorable",
     "Pres": "president", "Ft": "fort", "Cpl": "corporal", "Adm": "admiral",
+    "Maj": "major",
 }  # fmt: skip
 _WITHOUT_PERIOD = {
     "Mr": "mister", "Mrs": "missus", "Dr": "doctor", "Prof": "professor", "Jr": "junior",
@@ -44,13 +47,24 @@ _STATES = {
     "WA": "Washington", "WV": "West Virginia", "WI": "Wisconsin", "WY": "Wyoming",
 }  # fmt: skip
 
-_DIRECTIONS = {"N": "North", "S": "South", "E": "East", "W": "West"}
+_DIRECTIONS = {
+    "N": "North", "S": "South", "E": "East", "W": "West", "NW": "Northwest", "NE": "Northeast",
+    "SW": "Southwest", "SE": "Southeast",
+}  # fmt: skip
+_STREET = "(?:St|Ave|Rd|Blvd|Dr|Ln|Pl|Ct|Sq|Street|Avenue|Road|Boulevard|Drive|Lane)"
+_SURE_STATES = {
+    each: name
+    for each, name in _STATES.items()
+    if each not in ("AL", "DE", "HI", "IN", "LA", "MA", "MD", "ME", "MS", "OK", "OR", "PA")
+}
+"""Those that are not words or titles too."""
 
 DIRECTIONS: Rules = (
     rule(
-        r"\b(\d{1,6}) ([NSEW])\.? (?=\d{1,3}(?:st|nd|rd|th) )",
+        rf"\b(\d{{1,6}}) ([NSEW])\.? (?=\d{{1,3}}(?:st|nd|rd|th) |[A-Z][a-z]{{1,20}} {_STREET}\b)",
         lambda match: f"{match[1]} {_DIRECTIONS[match[2]]} ",
     ),
+    rule(rf"\b({_STREET}\.? )([NS][EW])\b", lambda match: match[1] + _DIRECTIONS[match[2]]),
 )
 """Apart, because "55 W" is a number of watts elsewhere."""
 
@@ -68,13 +82,18 @@ RULES: Rules = (
     rule(r"\bca?\. ?(?=\d)", "circa "),
     rule(r"\bcf\.", "compare"),
     rule(r"\bN\.?B\.(?= )", "note"),
-    rule(r"\bw/o\b", "without"),
+    rule(r"\bw/o(?:ut)?\b", "without"),
+    rule(r"\b([BM])\.?Sc\b\.?", lambda match: f"{match[1]} S C"),
+    rule(r"(?<=[a-z&] )Co\.(?=[\s,]|$)", "company"),
+    rule(r"(?<!\d )\b(?:ft|[Ff]eat)\.(?= [A-Z])", "featuring"),
+    any_case(r"(?<!\d )\bmin\.(?= ?\d)", "minimum"),
     rule(r"\bw/(?= ?\w)", "with "),
     rule(r"\bc/o\b", "care of"),
     rule(r"\bb/c\b", "because"),
     rule(r"\b[Aa]/[Cc]\b", "A C"),
     rule(r"\band/or\b", "and or"),
     rule(r"#(\d{5,12})\b", lambda match: f"number {digit_by_digit(match[1])}"),
+    rule(r"\b[Nn]os\.? ?(?=\d)", "numbers "),
     rule(r"\b(?:No|Nr|no)\.? ?(?=\d)|#(?=\d)", "number "),
     rule(r"\b[Pp]\. ?(?=\d)", "page "),
     rule(
@@ -86,6 +105,10 @@ RULES: Rules = (
     rule(
         rf"\b({one_of(_STATES)}),? (\d{{5}})(?:-(\d{{4}}))?\b",
         lambda match: f"{_STATES[match[1]]} {_zip_code(match[2], match[3])}",
+    ),
+    rule(
+        rf"\b([A-Z][a-z]{{1,30}}, )({one_of(_SURE_STATES)})(?=[\s.,;]|$)",
+        lambda match: match[1] + _STATES[match[2]],
     ),
     rule(rf"\b({one_of(_BEFORE_NAMES)})\. ?(?=[A-Z])", lambda match: _BEFORE_NAMES[match[1]] + " "),
     any_case(

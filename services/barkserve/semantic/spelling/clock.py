@@ -8,6 +8,15 @@ from barkserve.semantic.spelling.rule import Rules, any_case, rule
 _HALF = r"([ap])(?:\.\s?m\.|\s?m\b)"  # a.m., p.m., am, PM
 
 RULES: Rules = (
+    rule(
+        r"\b(UTC|GMT) ?([+-])0?(\d{1,2})(?::?([0-5]\d))?(?![\d:])",
+        lambda match: _offset(match),
+    ),
+    rule(r"\bT-(?=\d)", "T minus "),
+    rule(
+        r"\b(\d{1,3}):(\d{1,6})(?= (?:scale|ratio|odds)\b)",
+        lambda match: f"{cardinal(match[1])} to {cardinal(match[2])}",
+    ),
     any_case(r"\b(noon|midnight)\s?-\s?(?=\d)", lambda match: f"{match[1]} to "),
     any_case(
         r"(?<=[\dm.])\s?-\s?(?=\d{1,2}(?::[0-5]\d)?\s?[ap]\.?m\b)|(?<=:\d\d)\s?-\s?(?=\d{1,2}:)",
@@ -23,7 +32,10 @@ RULES: Rules = (
     ),
     rule(
         r"(?<![\d:.])([01]?\d|2[0-4]):([0-5]\d):([0-5]\d)(?:\.\d{1,6})?(?![\d:])",
-        lambda match: f"{_hours(match[1], match[2])} and {_count(match[3], 'second')}",
+        lambda match: (
+            f"{_hours(match[1], match[2]).replace('midnight', 'zero hours')}"
+            f" and {_count(match[3], 'second')}"
+        ),
     ),
     rule(
         r"(?<![\d:.])([01]?\d|2[0-4]):([0-5]\d)(?![\d:])",
@@ -42,6 +54,11 @@ RULES: Rules = (
         lambda match: " ".join(map(cardinal, match[0].split(":"))),
     ),
 )
+
+
+def _offset(match: re.Match[str]) -> str:
+    words = f"{match[1]} {'plus' if match[2] == '+' else 'minus'} {cardinal(match[3])}"
+    return words if match[4] in (None, "00") else f"{words} {cardinal(match[4])}"
 
 
 def _half_day(match: re.Match[str]) -> str:

@@ -20,8 +20,19 @@ _DAY = r"(?:3[01]|[12]\d|0?[1-9])"
 _YEAR = r"(?:1[1-9]\d\d|20\d\d)"
 _SUFFIX = "(?:st|nd|rd|th)?"
 _ANY_SHORT_DAY = f"(?:{'|'.join(_SHORT_DAYS)})"
+_ANY_DAY = f"(?:{'|'.join(sorted({*_SHORT_DAYS, *_SHORT_DAYS.values()}, key=len, reverse=True))})"
+_ANY_MONTH = rf"(?:{_MONTH}|{_SHORT_MONTH}\b\.?)"
+
+_SCALES = {"°C": " degrees Celsius", "°F": " degrees Fahrenheit"}
 
 DECADES: Rules = (
+    rule(
+        r"(?<!\w)'?([1-9]0)s\s?-\s?'?([1-9]0)s(?![a-z])( ?°[CF])?",
+        lambda match: (
+            f"{plural(cardinal(match[1]))} to {plural(cardinal(match[2]))}"
+            f"{_SCALES[match[3].strip()] if match[3] else ''}"
+        ),
+    ),
     rule(r"\b(1[1-9]\d0|20\d0)'?s\b", lambda match: plural(year(match[1]))),
     rule(
         r"(?<!\w)(')([1-9]0)s\b"
@@ -38,11 +49,26 @@ RULES: Rules = (
     ),
     rule(r"(?<![\w\d])'(\d\d)\b(?!s|')", lambda match: cardinal(match[1])),
     rule(
-        rf"\b({_ANY_SHORT_DAY})\.?\s?-\s?({_ANY_SHORT_DAY})\b\.?",
-        lambda match: f"{_SHORT_DAYS[match[1]]} to {_SHORT_DAYS[match[2]]}",
+        rf"\b({_ANY_DAY})\.?\s?-\s?({_ANY_DAY})\b\.?",
+        lambda match: (
+            f"{_SHORT_DAYS.get(match[1], match[1])} to {_SHORT_DAYS.get(match[2], match[2])}"
+        ),
     ),
     rule(
-        rf"\b{_ANY_SHORT_DAY}\b\.?(?=,? (?:{_MONTH}|{_SHORT_MONTH}\b|{_DAY}(?:st|nd|rd|th)))",
+        rf"\b({_ANY_MONTH})\s?-\s?({_ANY_MONTH})(?! ?\d)",
+        lambda match: f"{_month_name(match[1])} to {_month_name(match[2])}",
+    ),
+    rule(
+        rf"\b({_DAY})-({_ANY_MONTH})-(?={_YEAR}\b|\d\d\b)",
+        lambda match: f"{match[1]} {_month_name(match[2])} ",
+    ),
+    rule(
+        rf"\b({_ANY_MONTH} {_DAY}{_SUFFIX})\s?-\s?(?={_ANY_MONTH})",
+        lambda match: f"{match[1]} to ",
+    ),
+    rule(
+        rf"\b{_ANY_SHORT_DAY}\b\.?"
+        rf"(?=,? (?:{_ANY_MONTH}|{_DAY}(?:st|nd|rd|th)|{_DAY} {_ANY_MONTH}))",
         lambda match: _SHORT_DAYS[match[0].rstrip(".")],
     ),
     rule(
@@ -65,7 +91,16 @@ RULES: Rules = (
         lambda match: _date(match[3], match[2], match[1]),
     ),
     rule(
-        rf"\b((?i:on|by|until|since) )(0?[1-9]|1[0-2])/({_DAY})(?![\d/])",
+        rf"(?<![\d/])({_YEAR})/(0?[1-9]|1[0-2])/({_DAY})(?![\d/])",
+        lambda match: _date(*match.groups()),
+    ),
+    rule(
+        rf"(?<![\d/])(0?[1-9]|1[0-2])/({_YEAR})(?![\d/])",
+        lambda match: f"{_MONTHS[int(match[1]) - 1]} {year(match[2])}",
+    ),
+    rule(
+        rf"\b((?i:on|by|until|since|due|ends?|starts?|begins?|expires?|{_ANY_DAY}),? )"
+        rf"(0?[1-9]|1[0-2])/({_DAY})(?![\d/])",
         lambda match: f"{match[1]}{_MONTHS[int(match[2]) - 1]} {ordinal(match[3])}",
     ),
     rule(
@@ -83,6 +118,10 @@ RULES: Rules = (
         lambda match: f"{match[1] or ('' if match[3] else 'the ')}{ordinal(match[2])} of ",
     ),
     rule(rf"\b({_YEAR})\s?-\s?({_YEAR})\b", lambda match: f"{year(match[1])} to {year(match[2])}"),
+    rule(
+        rf"\b({_YEAR})\s?-\s?(present|now|today)\b",
+        lambda match: f"{year(match[1])} to {match[2]}",
+    ),
     rule(rf"\b({_YEAR})-(\d\d)\b(?!-)", lambda match: _short_range(match)),
     rule(rf"\b({_YEAR})/(\d\d)\b(?!/)", lambda match: _short_range(match)),
     rule(rf"\bFY ?({_YEAR})\b", lambda match: f"F Y {year(match[1])}"),
@@ -99,6 +138,11 @@ def _date(year_digits: str, month: str, day: str) -> str:
     if len(year_digits) == 2:
         year_digits = ("20" if year_digits < "70" else "19") + year_digits
     return f"{_MONTHS[int(month) - 1]} {ordinal(day)}, {year(year_digits)} "
+
+
+def _month_name(written: str) -> str:
+    name = written.rstrip(".")
+    return _SHORT_MONTHS.get(name, name)
 
 
 def _comma_year(digits: str | None) -> str:

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from barkserve.semantic.spelling.numerals import AMOUNT, amount
+from barkserve.semantic.spelling.numerals import AMOUNT, amount, describes
 from barkserve.semantic.spelling.rule import Rules, one_of, rule
 
 
@@ -31,6 +31,9 @@ _SYMBOLS = {
     "₽": _Currency("ruble", "rubles"), "₿": _Currency("bitcoin", "bitcoins"),
     "₺": _Currency("lira", "lira"), "₪": _Currency("shekel", "shekels"),
     "₫": _Currency("dong", "dong"), "฿": _Currency("baht", "baht"),
+    "R$": _Currency("real", "reais"), "zł": _Currency("zloty", "zloty"),
+    "NZ$": _Currency("New Zealand dollar", "New Zealand dollars", "cent", "cents"),
+    "HK$": _Currency("Hong Kong dollar", "Hong Kong dollars", "cent", "cents"),
 }  # fmt: skip
 _CODES = {
     "USD": _SYMBOLS["US$"], "EUR": _EURO, "GBP": _Currency("British pound", "British pounds"),
@@ -38,7 +41,8 @@ _CODES = {
     "CHF": _Currency("Swiss franc", "Swiss francs"), "CNY": _Currency("yuan", "yuan"),
     "CAD": _SYMBOLS["C$"], "AUD": _SYMBOLS["A$"], "INR": _Currency("rupee", "rupees"),
     "SEK": _Currency("Swedish krona", "Swedish kronor"), "BTC": _SYMBOLS["₿"],
-    "MXN": _Currency("Mexican peso", "Mexican pesos"),
+    "MXN": _Currency("Mexican peso", "Mexican pesos"), "BRL": _SYMBOLS["R$"],
+    "PLN": _SYMBOLS["zł"], "RUB": _SYMBOLS["₽"], "KRW": _SYMBOLS["₩"],
 }  # fmt: skip
 _MAGNITUDES = {
     "k": "thousand", "K": "thousand", "m": "million", "M": "million", "mn": "million",
@@ -62,6 +66,8 @@ _PER = {
 }  # fmt: skip
 
 RULES: Rules = (
+    rule(r"(?<=\d)-(an?)-(?=[a-z])", lambda match: f" {match[1]} "),  # $20-a-month
+    rule(rf"((?:{_SYMBOL})(?:{AMOUNT}))pp\b", lambda match: f"{match[1]} per person"),
     rule(
         rf"({_SYMBOL})({AMOUNT}){_TO}(?:\1)?{_NUMBER}{_MAGNITUDE}",
         lambda match: (
@@ -97,9 +103,9 @@ RULES: Rules = (
 def _symbol_first(match: re.Match[str]) -> str:
     minus, currency = _minus(match[1] or match[3]), _SYMBOLS[match[2]]
     magnitude = match[5] or match[6]
-    if match[7]:
+    if match[7] or ("." not in match[4] and describes(match)):
         words = amount(match[4]) + (f" {_MAGNITUDES[magnitude]}" if magnitude else "")
-        return f"{minus}{words} {currency.one} "
+        return f"{minus}{words} {currency.one}{' ' if match[7] else ''}"
     return minus + _money(currency, match[4], magnitude)
 
 

@@ -8,7 +8,7 @@ from barkserve.semantic.spelling.rule import Rules, any_case, rule
 _MAGNITUDES = {"k": "thousand", "K": "thousand", "M": "million", "B": "billion"}
 _POWERS = {"2": "squared", "3": "cubed"}
 _IDIOMS = {"24/7": "twenty-four seven", "9/11": "nine eleven", "50/50": "fifty fifty",
-           "20/20": "twenty twenty"}  # fmt: skip
+           "20/20": "twenty twenty", "50-50": "fifty fifty"}  # fmt: skip
 _PRODUCTS = "Python|Ubuntu|Debian|Node|Java|PHP|Ruby|Go|Rust|Django|Android|Swift|macOS|iOS"
 """Names before versions: "3.12" is three point twelve after them."""
 
@@ -17,6 +17,7 @@ _BEFORE = r"(?<![\w.,])"
 _AFTER = r"(?![\w.,]*\d)"
 
 RULES: Rules = (
+    rule(r"(?<=\d)-?(alpha|beta|rc|dev|preview)\.?(?=\d)", lambda match: f" {match[1]} "),
     any_case(
         rf"{_BEFORE}(-?)(\d+(?:\.\d+)?)e([+\-]?)(\d{{1,4}})\b",
         lambda match: _scientific(match),
@@ -39,9 +40,19 @@ RULES: Rules = (
         lambda match: f"{cardinal(match[1])} and {_fraction(match[2], match[3])}",
     ),
     rule(
-        r"(?<![\w./,])(\d{1,3}\.\d{1,3})/(\d{1,4})(?![\w/])",
-        lambda match: f"{amount(match[1])} out of {cardinal(match[2])}",
+        r"(?<![\w./,])(\d{1,3}\.\d{1,3})/(\d{1,4}(?:\.\d{1,3})?)(?![\w/]|\.\d)",
+        lambda match: f"{amount(match[1])} out of {amount(match[2])}",
     ),
+    any_case(
+        r"\b((?:scored?|rated?|rating|graded?|got)(?: a| an| it| of| is|:)? )(\d{1,3})/(10|100|5)"
+        r"(?![\w/])",
+        lambda match: f"{match[1]}{cardinal(match[2])} out of {cardinal(match[3])}",
+    ),
+    rule(
+        r"\b(480|720|1080|1440|2160)([pi])\b",
+        lambda match: f"{cardinal(match[1][:-2])} {cardinal(match[1][-2:])} {match[2]}",
+    ),
+    rule(r"\b50-50\b", _IDIOMS["50-50"]),
     rule(r"(?<=\d)!(?= ?[=+*/)])", " factorial"),
     rule(
         r"(?<![\w./,])(\d{1,6})/(\d{1,6})(?![\w/])",
@@ -53,10 +64,18 @@ RULES: Rules = (
     ),
     rule(r"(?<=[=+\-*/] )(\d{1,6})x\b", lambda match: f"{cardinal(match[1])} x"),
     rule(
-        rf"{_BEFORE}({AMOUNT})x(?= [a-z]|[.,!?]|$)",
-        lambda match: f"{amount(match[1])} times",
+        rf"{_BEFORE}(?:({AMOUNT})\s?-\s?)?({AMOUNT})x(?= [a-z]|[.,!?]|$)",
+        lambda match: (f"{amount(match[1])} to " if match[1] else "") + f"{amount(match[2])} times",
     ),
-    rule(r"(?<=[\w)]) - (?=\d)", " minus "),
+    rule(
+        rf"{_BEFORE}({AMOUNT}) - ({AMOUNT})(?= [a-z]{{3}})",
+        lambda match: f"{amount(match[1])} to {amount(match[2])}",
+    ),
+    rule(r"(?<=[\w)]) - (?=-?\d)", " minus "),
+    rule(
+        rf"{_BEFORE}({AMOUNT}) ?x ?(?=(?:{AMOUNT}) ?=)",
+        lambda match: f"{amount(match[1])} times ",
+    ),
     rule(
         rf"{_BEFORE}({AMOUNT}) ?x ?(?=\d)",
         lambda match: f"{amount(match[1])} by ",

@@ -13,6 +13,8 @@ GROUPED = r"\d{1,3}(?:,\d{3})++"
 AMOUNT = rf"(?:{GROUPED}|\d++)(?:\.\d++)?|\.\d++"
 """A pattern for a number without a sign."""
 
+_ARTICLE = re.compile(r"(?:^|\s)(?:[Aa]n?) $")
+_NOUN = re.compile(r" (?!an?\b|and\b|or\b|of\b|in\b|to\b|per\b|for\b|each\b)[a-z]{3}")
 _ONES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 
 
@@ -47,6 +49,12 @@ def year(digits: str) -> str:
 def digit_by_digit(figures: str) -> str:
     """Return the words for each digit, without what stands between them."""
     return " ".join(_ONES[int(digit)] for digit in figures if digit.isdigit())
+
+
+def describes(match: re.Match[str]) -> bool:
+    """Return whether a quantity describes the noun after it, as in "a 90 degree turn"."""
+    before, after = match.string[max(0, match.start() - 3) : match.start()], match.string
+    return bool(_ARTICLE.search(before)) and bool(_NOUN.match(after, match.end()))
 
 
 def plural(noun: str) -> str:

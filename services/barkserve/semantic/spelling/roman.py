@@ -20,20 +20,34 @@ _PARTS = (
     "|Figure|Table|Stage|Class|Grade|Bowl|Fantasy|Rocky|Episode|Round|Category|Tier|Mark|Lesson|Unit"
 )
 
+_END = r"\b(?:(?!['.]\w)|(?<=[IVX]{2})(?='s\b))"  # V's may be a letter
+
 RULES: Rules = (
     rule(
-        rf"\b({_RULERS}) ({_NUMERAL})\b(?!['.]\w)",
+        rf"\b({_RULERS}) ({_NUMERAL}){_END}",
         lambda match: f"{match[1]} the {ordinal(str(_value(match[2])))}",
     ),
     rule(
-        rf"\b((?i:{_PARTS})) ({_NUMERAL})\b(?!['.]\w)",
-        lambda match: f"{match[1]} {cardinal(str(_value(match[2])))}",
+        rf"\b((?i:{_PARTS})s) ({_NUMERAL})\s?-\s?({_NUMERAL})\b",
+        lambda match: f"{match[1]} {_words(match[2])} to {_words(match[3])}",
     ),
     rule(
-        rf"\b([A-Z][a-z]{{1,30}} )({_MANY})\b(?!['.]\w)",
-        lambda match: match[1] + cardinal(str(_value(match[2]))),
+        rf"\b((?i:{_PARTS})) ({_NUMERAL})\b(?!['.]\w)",
+        lambda match: f"{match[1]} {_words(match[2])}",
+    ),
+    rule(
+        r"\b([XVI]{1,8}) (?=century\b|centuries\b)",
+        lambda match: f"{ordinal(str(_value(match[1])))} ",
+    ),
+    rule(
+        rf"\b([A-Z][a-z]{{1,30}} )({_MANY}){_END}",
+        lambda match: match[1] + _words(match[2]),
     ),
 )
+
+
+def _words(numeral: str) -> str:
+    return cardinal(str(_value(numeral)))
 
 
 def _value(numeral: str) -> int:

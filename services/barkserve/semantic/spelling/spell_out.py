@@ -1,11 +1,10 @@
 """Spells a text out, by rules for each kind of writing in a fixed order."""
 
-from anyascii import anyascii
-
 from barkserve.semantic.spelling import (
     abbreviations,
     clock,
     dates,
+    latex,
     markup,
     money,
     numbers,
@@ -19,6 +18,7 @@ from barkserve.semantic.spelling.rule import Rules, rule
 from barkserve.semantic.text_with_offsets import TextWithOffsets
 
 _READ_FIRST: Rules = (
+    *latex.RULES,
     *signs.TYPOGRAPHY,
     *markup.RULES,
     *web.RULES,
@@ -62,7 +62,7 @@ def spell_out(text: str) -> TextWithOffsets:
     a checkpoint cannot perform, are removed. The result is empty if nothing can be spoken.
     """
     spoken = _apply(_READ_FIRST, TextWithOffsets.from_text(text))
-    spoken = _apply(_READ_IN_ASCII, spoken.each(_in_ascii))
+    spoken = _apply(_READ_IN_ASCII, spoken.each(signs.in_ascii))
     return _apply(_SIMPLIFY, spoken).strip()
 
 
@@ -70,8 +70,3 @@ def _apply(rules: Rules, text: TextWithOffsets) -> TextWithOffsets:
     for each in rules:
         text = text.sub(each.pattern, each.reading)
     return text
-
-
-def _in_ascii(sign: str) -> str:
-    ascii_text = anyascii(sign)
-    return " " if signs.EMOJI_NAME.fullmatch(ascii_text) else ascii_text

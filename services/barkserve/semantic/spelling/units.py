@@ -2,7 +2,7 @@
 
 import re
 
-from barkserve.semantic.spelling.numerals import AMOUNT, amount
+from barkserve.semantic.spelling.numerals import AMOUNT, amount, describes
 from barkserve.semantic.spelling.rule import Rules, one_of, rule
 
 # Each unit's singular; the plural follows in _PLURALS where it does not end in s.
@@ -12,7 +12,13 @@ _UNITS = {
     "g": "gram", "mg": "milligram", "lb": "pound", "lbs": "pound", "oz": "ounce", "t": "ton",
     "l": "liter", "L": "liter", "ml": "milliliter", "mL": "milliliter", "cl": "centiliter",
     "dl": "deciliter", "gal": "gallon", "s": "second", "sec": "second", "ms": "millisecond",
-    "ns": "nanosecond", "us": "microsecond", "min": "minute", "mins": "minute", "h": "hour",
+    "ns": "nanosecond", "us": "microsecond", "µs": "microsecond", "µg": "microgram",
+    "µl": "microliter", "µL": "microliter",
+    "min": "minute", "mins": "minute", "mo": "month", "mos": "month", "wk": "week",
+    "yds": "yard", "pt": "point", "pts": "point", "MP": "megapixel",
+    "kg/m^3": "kilogram per cubic meter",
+    "g/cm^3": "gram per cubic centimeter", "W/m^2": "watt per square meter",
+    "m/s^2": "meter per second squared", "h": "hour",
     "hr": "hour", "hrs": "hour", "yr": "year", "yrs": "year", "Hz": "hertz", "kHz": "kilohertz",
     "MHz": "megahertz", "GHz": "gigahertz", "KB": "kilobyte", "kB": "kilobyte",
     "MB": "megabyte", "GB": "gigabyte", "TB": "terabyte", "PB": "petabyte", "KiB": "kibibyte",
@@ -38,6 +44,7 @@ _UNITS = {
 _PLURALS = {"foot": "feet", "inch": "inches", "hertz": "hertz", "kilohertz": "kilohertz",
             "megahertz": "megahertz", "gigahertz": "gigahertz", "I": "I"}  # fmt: skip
 _POWERS = {"2": "square", "3": "cubic"}
+_DIRECTIONS = {"N": "North", "S": "South", "E": "East", "W": "West"}
 _NEED_NO_SPACE = {"s", "h", "t", "A", "in", "l", "N", "J", "us"}
 """Units that are words or letters of their own after a space: only "5s" is a number of seconds."""
 
@@ -52,6 +59,31 @@ _SIGN = r"(?<![\w.,/])(-?)"
 _RANGE = rf"(?:({AMOUNT})(?:\s?-\s?| to ))?"
 
 RULES: Rules = (
+    rule(
+        r"(?<![\w.])(\d{1,3})° ?(\d{1,2})(?:'|\u2032) ?"
+        r"(?:(\d{1,2}(?:\.\d{1,4})?)(?:\"|''|\u2033) ?)?([NSEW])?\b",
+        lambda match: _position(match),
+    ),
+    rule(r"(?<=\d)° ?([NSEW])\b", lambda match: f" degrees {_DIRECTIONS[match[1]]}"),
+    rule(
+        rf"(?<![\w.])((?:{AMOUNT}) ?(?:{_LENGTHS})) ?[x\u00d7] ?(?=\d)",
+        lambda match: f"{match[1]} by ",
+    ),
+    rule(
+        rf"(?<![\w.])({AMOUNT}) ?[x\u00d7] ?"
+        rf"(?=(?:{AMOUNT})(?: ?[x\u00d7] ?(?:{AMOUNT}))? ?(?:{_LENGTHS}|px)\b)",
+        lambda match: f"{amount(match[1])} by ",
+    ),
+    rule(rf"(?<![\w.])({AMOUNT}) in\.(?= [a-z]|\)|$)", lambda match: _quantity(match[1], "inch")),
+    rule(rf"(?<![\w.])({AMOUNT}) c\.(?= [a-z])", lambda match: _quantity(match[1], "cup")),
+    rule(
+        r"(?<![\w.])([3-8])'(\d|1[01])(?![\w'\".])",
+        lambda match: f"{_quantity(match[1], 'foot')} {amount(match[2])}",
+    ),
+    rule(
+        r"(?<![\w.\"'])(\d{1,3}(?:\.\d)?)\"(?=( [a-z])?)",
+        lambda match: _inches(match),
+    ),
     rule(
         r"\b(\d{1,3})h ?(\d{1,2})m(?: ?(\d{1,2})s)?\b",
         lambda match: _duration(("hour", match[1]), ("minute", match[2]), ("second", match[3])),
@@ -81,18 +113,31 @@ RULES: Rules = (
         lambda match: _measure(match, f"{_POWERS[match[5]]} {_UNITS[match[4]]}"),
     ),
     rule(
-        rf"{_SIGN}{_RANGE}({AMOUNT})(?:({_TIGHT})| ({_SPACED}))(?![\w°/])",
+        rf"{_SIGN}{_RANGE}({AMOUNT})(?:({_TIGHT})| ({_SPACED}))(?![\w°/])(?:\.(?= [a-z]))?",
         lambda match: _measure(match, _UNITS[match[4] or match[5]]),
     ),
     rule(
         rf"{_SIGN}{_RANGE}({AMOUNT})-({_BEFORE_NOUNS})(?=[ \-][a-z])",
         lambda match: f"{_number(match)} {_UNITS.get(match[4], match[4])}",
     ),
+    rule("°", " degrees "),
 )
 
 
 def _duration(*parts: tuple[str, str | None]) -> str:
     return " ".join(_quantity(figures, unit) for unit, figures in parts if figures)
+
+
+def _inches(match: re.Match[str]) -> str:
+    """Inches, unless the quotation mark closes a quotation."""
+    if match.string.count('"', 0, match.start()) % 2:
+        return match[0]
+    return f"{amount(match[1])} inch" if match[2] else _quantity(match[1], "inch")
+
+
+def _position(match: re.Match[str]) -> str:
+    words = _duration(("degree", match[1]), ("minute", match[2]), ("second", match[3]))
+    return words + (f" {_DIRECTIONS[match[4]]}" if match[4] else "")
 
 
 def _fraction(match: re.Match[str]) -> str:
@@ -103,7 +148,7 @@ def _fraction(match: re.Match[str]) -> str:
 
 
 def _measure(match: re.Match[str], unit: str) -> str:
-    one = match[3] == "1" and not match[2]
+    one = (match[3] == "1" and not match[2]) or describes(match)
     return f"{_number(match)} {unit if one else _plural(unit)}"
 
 

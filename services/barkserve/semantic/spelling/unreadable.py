@@ -3,9 +3,7 @@
 import re
 import unicodedata
 
-from anyascii import anyascii
-
-from barkserve.semantic.spelling.signs import EMOJI_NAME
+from barkserve.semantic.spelling.signs import OMITTED, in_ascii
 from barkserve.semantic.spelling.spell_out import spell_out
 
 _CUE_OR_NOTE = re.compile(
@@ -30,8 +28,6 @@ def unreadable(text: str) -> list[tuple[int, int]]:
 
 
 def _has_no_reading(sign: str) -> bool:
-    if unicodedata.category(sign)[0] in _SILENT:
+    if sign in OMITTED or unicodedata.category(sign)[0] in _SILENT:
         return False
-    ascii_text = anyascii(sign)
-    is_silent = not ascii_text or EMOJI_NAME.fullmatch(ascii_text) is not None
-    return is_silent and not spell_out(sign).text
+    return not in_ascii(sign).strip() and not spell_out(sign).text

@@ -17,7 +17,8 @@ _SIGNS = {
     ".": "dot", "/": "slash", "-": "dash", "_": "underscore", "?": "question mark", "=": "equals",
     "&": "and", "#": "hash", "@": "at", ":": "colon", "+": "plus", "%": "percent", "~": "tilde",
 }  # fmt: skip
-_TOKEN = re.compile(r"[a-zA-Z]+|\d+|[^a-zA-Z\d]")
+_TOKEN = re.compile(r":\d{2,5}(?=/|$)|[a-zA-Z]+|\d+|[^a-zA-Z\d]")
+_NO_VOWEL = re.compile(r"[b-df-hj-np-tv-xzB-DF-HJ-NP-TV-XZ]{3,5}")
 _LABEL = r"[a-zA-Z0-9_-]{1,63}"
 _PATH = r"(?:/[\w\-./?=&#%+~:@]*)?"
 
@@ -32,7 +33,19 @@ RULES: Rules = (
         rf"\b(?:{_LABEL}\.){{1,5}}(?:{_DOMAINS})\b(?!\.?\w){_PATH}",
         lambda match: _address(match[0]),
     ),
-    any_case(rf"\b{_LABEL}\.(?:{_FILES})\b(?!\.?\w)", lambda match: _address(match[0])),
+    any_case(rf"\b(?:{_LABEL}\.){{1,4}}(?:{_FILES})\b(?!\.?\w)", lambda match: _address(match[0])),
+    rule(
+        r"<?\b([a-z_]{2,40}(?:/[a-z_]{2,40})?\.(?:c|h|hpp))\b>?", lambda match: _address(match[1])
+    ),
+    rule(r"(?<!\w)@(\w{1,40})\b", lambda match: f"at {_address(match[1])}"),
+    rule(
+        r"(?<!\w)#(?=[0-9A-Fa-f]*\d)([0-9A-Fa-f]{6}|[0-9A-F]{3})\b(?<!#\d\d\d)(?<!#\d\d\d\d\d\d)",
+        lambda match: f"hash {_characters(match[1])}",
+    ),
+    rule(
+        r"(?<!\w)#(\d{1,4})((?!st\b|nd\b|rd\b|th\b)[a-zA-Z]{2,30})\b",
+        lambda match: f"hashtag {match[1]} {match[2]}",
+    ),
     rule(
         r"(?<![\w.])(\d{1,3}(?:\.\d{1,3}){3})(?::(\d{1,5}))?(?![\w.]*\d)",
         lambda match: _ip_address(match[1], match[2]),
@@ -42,6 +55,7 @@ RULES: Rules = (
         lambda match: _hexadecimal(match[0]),
     ),
     rule(r"\b0x([0-9a-fA-F]{1,16})\b", lambda match: f"zero x {_characters(match[1])}"),
+    rule(r"\b0b([01]{1,64})\b", lambda match: f"zero b {digit_by_digit(match[1])}"),
 )
 
 
@@ -56,11 +70,15 @@ def _address(written: str) -> str:
 def _word(token: str) -> str:
     if token.isdigit():
         return cardinal(token) if len(token) <= 4 else digit_by_digit(token)
-    return "w w w" if token.lower() == "www" else _SIGNS.get(token, token)
+    if token[0] == ":" and len(token) > 1:
+        return f"port {cardinal(token[1:])}"
+    return " ".join(token) if _NO_VOWEL.fullmatch(token) else _SIGNS.get(token, token)
 
 
 def _ip_address(octets: str, port: str | None) -> str:
-    words = " dot ".join(map(digit_by_digit, octets.split(".")))
+    words = " dot ".join(
+        digit_by_digit(each) if len(each) == 3 else cardinal(each) for each in octets.split(".")
+    )
     return words + (f" port {cardinal(port)}" if port else "")
 
 
