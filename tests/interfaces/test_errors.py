@@ -11,6 +11,8 @@ from tests.support.gateway import running_gateway
 from tests.support.services import running_chain
 from tests.support.token_files import write_tokens
 
+pytestmark = pytest.mark.timeout(600)  # one fixture builds the clients
+
 UNUSED = "127.0.0.1:1"
 TOO_LONG = "Hello there. " * 100
 

@@ -5,8 +5,12 @@ tests/gateway/test_page.py compares what the browser plays, in the same way.
 
 from pathlib import Path
 
+import pytest
+
 from barkclient import AsyncClient
 from tests.interfaces.reached import SEED, WAYS, Outcome, Servers, Tools, Wish
+
+pytestmark = pytest.mark.timeout(600)  # one fixture builds the clients
 
 
 async def test_every_way_gives_the_samples_of_grpc(

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from barkclient import AsyncClient
+from barkclient import AsyncClient, FineOptions, Sampling, SemanticOptions, TailOptions
 from tests.node.packed import CLIENT, ROOT, run
 from tests.support.certificates import Authority
 from tests.support.gateway import running_gateway
 from tests.support.services import Chain, running_chain
+
+pytestmark = pytest.mark.timeout(600)
 
 TEXT = "hello the world"
 PAGES = {"clients": ROOT / "docs/clients.md", "readme": CLIENT / "README.md"}
@@ -74,6 +76,45 @@ async def test_installed_command_writes_speech(installed: Path, tiny_folder: Pat
     assert int.from_bytes(file[40:44], "little") == len(expected)
 
 
+async def test_command_sends_its_options(
+    installed: Path, tiny_folder: Path, tmp_path: Path
+) -> None:
+    flags = (
+        "--rate=16000", "--speaking-rate=1.5", "--gain=6", "--limit-peaks", "--chunk-ms=100",
+        "--voice=none", "--keep-voice", "--language=en", "--text-format=plain",
+        "--pronounce=hello=good day", "--seed=7", "--delivery=exact", "--semantic-temperature=0.6",
+        "--coarse-temperature=0.5", "--fine-temperature=0.4", "--top-k=20", "--top-p=0.9",
+        "--min-eos-p=0.3", "--max-silence=1", "--max-seconds-per-character=0.2", "--redraws=1",
+    )  # fmt: skip
+    text, tokens = "*hello* the world", {"top_k": 20, "top_p": 0.9}
+    async with running_chain(tiny_folder, voice_store=str(tmp_path)) as chain:
+        say = ("npx", "barkclient", "say", *text.split(), *flags, "-o", "options.pcm")
+        await run_with(chain, *say, cwd=installed)
+        async with AsyncClient(chain.address) as client:
+            speech = client.synthesize(
+                text,
+                voice="none",
+                seed=7,
+                delivery="exact",
+                sample_rate=16000,
+                speaking_rate=1.5,
+                gain_db=6,
+                limit_peaks=True,
+                chunk_ms=100,
+                language="en",
+                text_format="plain",
+                lexicon={"hello": "good day"},
+                semantic=SemanticOptions(temperature=0.6, min_eos_p=0.3, **tokens),
+                coarse=Sampling(temperature=0.5, **tokens),
+                fine=FineOptions(temperature=0.4),
+                tail=TailOptions(max_silence_s=1, max_seconds_per_character=0.2, max_redraws=1),
+            )
+            expected = (await speech.read()).audio
+            plain = (await client.synthesize(text, voice="none", seed=7).read()).audio
+    assert (installed / "options.pcm").read_bytes() == expected
+    assert expected != plain
+
+
 async def failure_of(chain: Chain, folder: Path, *words: str) -> tuple[int | None, bytes]:
     """Run the installed command. Return its exit code and its message."""
     process = await asyncio.create_subprocess_exec(
@@ -94,6 +135,9 @@ async def test_command_reports_errors_in_one_line(installed: Path, tiny_folder: 
         cases = {
             ("say", "Hello", "--voice", "v2/ghost"): (2, b"v2/ghost"),
             ("say", "Hello", "--format", "wma"): (2, b"--format"),
+            ("say", "Hello", "--text-format", "html"): (2, b"--text-format"),
+            ("say", "Hello", "--speaking-rate", "9"): (2, b"--speaking-rate"),
+            ("say", "Hello", "--pronounce", "SQL"): (2, b"--pronounce needs WORD=SPELLING"),
             ("say", "Hello", "--server", "127.0.0.1:1"): (3, b"nothing answers at 127.0.0.1:1"),
             ("say", "Hello", "--server", http): (3, b"HTTP"),
             ("say", "Hello", "--timeout", "0.001"): (5, b"timeout"),

@@ -3,12 +3,14 @@
 import base64
 import json
 import re
+from dataclasses import fields
 
 import pytest
 from google.protobuf import descriptor_pb2
 from google.rpc import error_details_pb2, status_pb2
 
 from barkclient import __version__
+from barkclient.cli.say_arguments import SayArguments
 from barkserve.v1 import common_pb2, speech_pb2
 from tests.node.packed import CLIENT, ROOT
 
@@ -18,6 +20,7 @@ MODULES = {
     "google/rpc/status": status_pb2,
     "google/rpc/error_details": error_details_pb2,
 }
+ONLY_PYTHON = {"--encoding", "--grpc-proxy", "--json", "--play", "--save-voice", "--timestamps"}
 
 
 def generated_descriptor(name: str) -> descriptor_pb2.FileDescriptorProto:
@@ -53,6 +56,17 @@ def test_generated_code_equals_the_protos(name: str) -> None:
     MODULES[name].DESCRIPTOR.CopyToProto(expected)
     generated = without_names_of_languages(generated_descriptor(name))
     assert generated == without_names_of_languages(expected)
+
+
+def test_command_has_the_options_of_the_python_command() -> None:
+    """Apart from those that docs/clients.md names."""
+    source = (CLIENT / "src/command/arguments.ts").read_text()
+    options = set(re.findall(r"^  (?:-\w, )?(--[a-z-]+)", source, re.MULTILINE))
+    python = {each.metadata["flags"][-1] for each in fields(SayArguments) if each.name != "text"}
+    assert options == python - ONLY_PYTHON
+    page = (ROOT / "docs/clients.md").read_text()
+    (without,) = re.findall(r"those of the Python command without ([^.]+)\.", page)
+    assert set(re.findall(r"`(--[a-z-]+)`", without)) == ONLY_PYTHON
 
 
 def test_license_is_the_license_of_the_repository() -> None:

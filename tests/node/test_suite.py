@@ -10,6 +10,8 @@ from tests.node.packed import run
 from tests.support.token_files import write_tokens
 from tests.system.test_end_to_end import Up, start_up, wait_until_gone
 
+pytestmark = pytest.mark.timeout(600)
+
 
 @pytest.fixture
 def up(client: Path, tiny_folder: Path, tmp_path: Path) -> Iterator[Up]:

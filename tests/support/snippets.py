@@ -44,6 +44,7 @@ SYSTEMD = "needs root and a running systemd; tests/deploy/test_systemd.py verifi
 HALF_AN_HOUR = "measures for half an hour"
 MEASURES = "measures for minutes; tests/barkclient/bench runs the command for seconds"
 NO_PROXY = "needs the module proxy; tests/languages/test_go.py runs barksay from its source"
+BUILDS_NODE_CLIENT = "installs a compiler; make test-clients does, and tests/node run the command"
 NO_TOOLCHAIN = "has not been run, as the page says: its packages are not on PyPI, npm or Debian 12"
 NOT_EXECUTED = {  # by page and the beginning of the snippet, the reason
     ("README.md", "make demo"): "installs everything; tests/test_demo.py runs it with a stand-in",
@@ -56,6 +57,8 @@ NOT_EXECUTED = {  # by page and the beginning of the snippet, the reason
     ("README.md", "helm"): CLUSTER,
     ("docs/clients.md", "import barkclient.integrations.pipecat"): FRAMEWORK,
     ("docs/clients.md", "import barkclient.integrations.livekit"): FRAMEWORK,
+    ("docs/clients.md", "npm"): BUILDS_NODE_CLIENT,
+    ("docs/clients.md", "node clients/node"): BUILDS_NODE_CLIENT,
     ("docs/clients.md", "grpcurl"): "grpcurl is not a Python package; tests/serving use reflection",
     ("docs/http.md", "from livekit"): FRAMEWORK,
     ("docs/http.md", "from pipecat"): FRAMEWORK,
