@@ -4,6 +4,7 @@ barkserve up [OPTIONS] [-- COMMAND]     the services of one machine
 barkserve SERVICE [OPTIONS]             one service: those in `barkserve.services`
 barkserve fetch --stage STAGE --to FOLDER [--checkpoint NAME]
 barkserve token --name NAME [--roles ROLE,...] [--valid-days DAYS]
+barkserve doctor [OPTIONS]              what is wrong with this machine or deployment
 """
 
 import argparse
@@ -16,6 +17,7 @@ from typing import Any, NoReturn
 
 from barkserve import services
 from barkserve.config.authentication import TokenOptions
+from barkserve.config.doctor import DoctorOptions
 from barkserve.config.fetch import FetchOptions
 from barkserve.config.gateway import GatewayOptions
 from barkserve.config.process import ProcessOptions, ServiceOptions
@@ -33,6 +35,7 @@ from barkserve.serving.server import serve
 _UP = "all services on this machine; with `-- COMMAND`, until that command ends"
 _FETCH = "write the files of a checkpoint that one service needs into a folder, such as a volume"
 _TOKEN = "make a token for a caller, and print its entry for the file of --auth-tokens"
+_DOCTOR = "find what is wrong with this machine or deployment; exit code 1 if there is a problem"
 _INTERRUPTED = 130
 
 
@@ -73,7 +76,8 @@ def run(argv: Sequence[str]) -> int:
 def _run(
     arguments: argparse.Namespace, command: Sequence[str], variables: Mapping[str, str]
 ) -> int:
-    _check_variables(variables)
+    if arguments.command != "doctor":  # which reports them
+        _check_variables(variables)
     if command and arguments.command != "up":
         raise StartupError(f"only `barkserve up` runs a command: remove `-- {command[0]} ...`")
     # Imported lazily: each command loads only what it needs.
@@ -91,17 +95,27 @@ def _run(
 
         print_token(read_options(TokenOptions, arguments, variables), sys.stdout, sys.stderr)
         return 0
+    if arguments.command == "doctor":
+        from barkserve.doctor.command import doctor
+
+        options = read_options(DoctorOptions, arguments, variables)
+        return asyncio.run(doctor(options, _unknown_variables(variables), variables, sys.stdout))
     return _run_service(service_named(arguments.command), arguments, variables)
 
 
-def _check_variables(variables: Mapping[str, str]) -> None:
+def _unknown_variables(variables: Mapping[str, str]) -> list[str]:
     kinds = [
         UpOptions,
         FetchOptions,
         TokenOptions,
+        DoctorOptions,
         *(entry.options for entry in services.SERVICES),
     ]
-    for name in unknown_variables(variables, kinds):
+    return unknown_variables(variables, kinds)
+
+
+def _check_variables(variables: Mapping[str, str]) -> None:
+    for name in _unknown_variables(variables):
         raise StartupError(
             f"the environment variable {name} is not an option: unset it, or see `barkserve "
             "SERVICE --help`"
@@ -158,6 +172,7 @@ def _parser() -> argparse.ArgumentParser:
     add_options(commands.add_parser("up", help=_UP, description=_UP), UpOptions)
     add_options(commands.add_parser("fetch", help=_FETCH, description=_FETCH), FetchOptions)
     add_options(commands.add_parser("token", help=_TOKEN, description=_TOKEN), TokenOptions)
+    add_options(commands.add_parser("doctor", help=_DOCTOR, description=_DOCTOR), DoctorOptions)
     for entry in services.SERVICES:
         command = commands.add_parser(entry.name, help=entry.summary, description=entry.summary)
         add_options(command, entry.options)

@@ -6,6 +6,7 @@ It imports no builder, so that listing the services loads neither gRPC nor PyTor
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
 
 from barkserve.config.autoscaler import AutoscalerOptions
 from barkserve.config.gateway import GatewayOptions
@@ -19,6 +20,9 @@ from barkserve.config.stages import (
     SemanticOptions,
     StageOptions,
 )
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 AUTOSCALER_SERVICE = "barkserve.v1.AutoscalerService"
 STATUS_SERVICE = "barkserve.v1.StatusService"
@@ -152,7 +156,7 @@ def service_named(name: str) -> ServiceEntry:
     return next(entry for entry in SERVICES if entry.name == name)
 
 
-def callees(caller: type[ProcessOptions]) -> Iterator[ServiceEntry]:
-    """The services that a service calls: those with an option that says where they are."""
+def callees(caller: type["DataclassInstance"]) -> Iterator[ServiceEntry]:
+    """The services that a command calls: those with an option that says where they are."""
     names = {entry.name for entry in fields(caller)}
     return (entry for entry in SERVICES if entry.name in names)

@@ -11,6 +11,10 @@ def describe(service: str, replica: Replica) -> status_pb2.ReplicaStatus:
     """The current state and load of a replica."""
     status = describe_load(service, replica.address, replica.load or Load(), replica.busy)
     status.state = _state(replica)
+    status.burst_seconds = replica.burst_s
+    status.version = replica.version
+    status.reason = _reason(replica)
+    status.clock_offset_seconds = replica.clock_offset_s
     return status
 
 
@@ -47,3 +51,14 @@ def _state(replica: Replica) -> status_pb2.ReplicaStatus.State:
     if replica.avoided_until > time.monotonic():
         return status_pb2.ReplicaStatus.STATE_AVOIDED
     return status_pb2.ReplicaStatus.STATE_READY
+
+
+def _reason(replica: Replica) -> str:
+    """Why a replica is not ready; empty if it is, or if nothing is known."""
+    if replica.stale:
+        return "it stopped sending load reports"
+    if replica.silent:
+        return replica.unreachable
+    if replica.avoided_until > time.monotonic():
+        return f"{replica.failures} streams in a row failed on it"
+    return ""

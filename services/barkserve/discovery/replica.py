@@ -13,7 +13,7 @@ from barkserve.discovery.endpoint import Endpoint
 from barkserve.discovery.report_clock import ReportClock
 from barkserve.external import orca_load_report_pb2, orca_pb2, orca_pb2_grpc
 from barkserve.serving.channel import Dialer
-from barkserve.serving.load import Load
+from barkserve.serving.load import VERSION_KEY, Load
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +50,9 @@ class Replica:
             hung until the next report.
         unreachable: why the last attempt to reach it failed; empty if it did not.
         busy: share of the last seconds in which its model computed, 0 to 1.
+        burst_s: mean time of a pass of its model when it last computed; 0 before the first one.
+        version: the version of barkserve that it runs; empty if unknown.
+        clock_offset_s: its clock minus ours, by its last report.
         unreported_streams: streams started here that the last report may not include.
         streams_elsewhere: streams that other processes run on it.
         failures: consecutive streams that broke or could not start.
@@ -62,6 +65,9 @@ class Replica:
         self.stale = False
         self.unreachable = ""
         self.busy = 0.0
+        self.burst_s = 0.0
+        self.version = ""
+        self.clock_offset_s = 0.0
         self.unreported_streams = 0
         self.streams_elsewhere = 0.0
         self.failures = 0
@@ -74,7 +80,7 @@ class Replica:
         self._retired = False
         self._own_streams = self._own_peak = 0  # now, and most since the last report
         self._unreported_before = 0  # those from before the last report
-        self._marks: list[tuple[float, float]] = []  # (when, busy_seconds), oldest first
+        self._marks: list[tuple[float, Load]] = []  # when, and the report; oldest first
         self._listening: asyncio.Task[None] | None = None
         self._reported_at: float | None = None  # None while no reports are due
         self._lost_at: float | None = None  # None while it can be reached
@@ -111,14 +117,9 @@ class Replica:
 
     def note_report(self, load: Load, now: float) -> None:
         """Store a load report that arrived at `now`, a time.monotonic()."""
-        if self._marks and load.busy_seconds < self._marks[-1][1]:
-            self._marks.clear()  # a new process at this address
-        self._marks.append((now, load.busy_seconds))
-        while len(self._marks) > 2 and self._marks[1][0] < now - BUSY_WINDOW_S:
-            del self._marks[0]
-        first_at, before = self._marks[0]
-        elapsed = now - first_at
-        self.busy = min(1.0, (load.busy_seconds - before) / elapsed) if elapsed > 0 else 0.0
+        self._note_busy(load, now)
+        if load.unix_seconds:
+            self.clock_offset_s = load.unix_seconds - time.time()
         taken = load.taken - (0 if self.load is None else self.load.taken)
         self._note_taken(round(taken))
         self.streams_elsewhere = max(0.0, load.streams - self._own_peak)
@@ -129,6 +130,19 @@ class Replica:
         if self.stale:
             self.stale = False
             _log.warning("replica %s sends load reports again", self.address)
+
+    def _note_busy(self, load: Load, now: float) -> None:
+        """Measure how much the model computed lately, and how long its passes took."""
+        if self._marks and load.busy_seconds < self._marks[-1][1].busy_seconds:
+            self._marks.clear()  # a new process at this address
+        self._marks.append((now, load))
+        while len(self._marks) > 2 and self._marks[1][0] < now - BUSY_WINDOW_S:
+            del self._marks[0]
+        first_at, before = self._marks[0]
+        busy_s, elapsed = load.busy_seconds - before.busy_seconds, now - first_at
+        self.busy = min(1.0, busy_s / elapsed) if elapsed > 0 else 0.0
+        if load.bursts > before.bursts:
+            self.burst_s = busy_s / (load.bursts - before.bursts)
 
     def note_unreachable(self, reason: str, now: float) -> None:
         """Forget the last report: the connection broke, or could not be made.
@@ -222,7 +236,9 @@ class Replica:
         while True:
             try:
                 with self.stream() as channel:
-                    async for report in _reports(channel):
+                    reports = _reports(channel)
+                    self.version = _version_in(await reports.initial_metadata())
+                    async for report in reports:
                         self.note_report(Load.from_report(report), time.monotonic())
                         backoff = FIRST_BACKOFF_S
             except grpc.aio.AioRpcError as error:
@@ -279,3 +295,7 @@ def _reports(
     request = orca_pb2.OrcaLoadReportRequest()
     request.report_interval.FromMilliseconds(round(REPORT_INTERVAL_S * 1000))
     return orca_pb2_grpc.OpenRcaServiceStub(channel).StreamCoreMetrics(request)
+
+
+def _version_in(metadata: grpc.aio.Metadata) -> str:
+    return str(metadata.get(VERSION_KEY, ""))

@@ -42,6 +42,7 @@ class Batcher(Generic[Job, Result]):
 
     Attributes:
         busy_s: seconds of computation since the start.
+        bursts: passes of the model since the start.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Batcher(Generic[Job, Result]):
         self._thread = thread or ModelThread()
         self._task: asyncio.Task[None] | None = None
         self.busy_s = 0.0
+        self.bursts = 0
 
     @property
     def waiting(self) -> int:
@@ -138,6 +140,7 @@ class Batcher(Generic[Job, Result]):
                     entry.future.set_exception(failure)
             return
         self.busy_s += time.perf_counter() - started
+        self.bursts += 1
         for entry, result in answered:
             if not entry.future.done():
                 entry.future.set_result(result)

@@ -92,6 +92,7 @@ class Engine:
 
     Attributes:
         busy_s: seconds of computation since the start.
+        bursts: passes of the model since the start.
     """
 
     def __init__(
@@ -112,6 +113,7 @@ class Engine:
         self._thread = thread or ModelThread()
         self._loop_task: asyncio.Task[None] | None = None
         self.busy_s = 0.0
+        self.bursts = 0
 
     @property
     def slots(self) -> int:
@@ -260,6 +262,7 @@ class Engine:
         elapsed = now - max(outcome.launched_at, self._ended_at)
         self._ended_at = now
         self.busy_s += elapsed
+        self.bursts += 1
         for request in self._scheduler.finish_batch(outcome.batch, outcome.tokens, elapsed):
             request.compute_s += elapsed
             consumer = self._consumers[request]

@@ -1,11 +1,12 @@
 """StatusService over gRPC: the load and health of all services, as the orchestrator sees them."""
 
+import time
 from collections.abc import Mapping
 
 from barkserve.constants import StageName
 from barkserve.discovery.describe import describe, describe_load
 from barkserve.orchestrator.stages.pool import StagePool
-from barkserve.serving.load import ReadLoad
+from barkserve.serving.load import ReadLoad, installed_version
 from barkserve.serving.rpc_context import RpcContext
 from barkserve.v1 import status_pb2, status_pb2_grpc
 
@@ -28,7 +29,9 @@ class StatusServicer(status_pb2_grpc.StatusServiceServicer):
         self, request: status_pb2.GetStatusRequest, context: RpcContext
     ) -> status_pb2.GetStatusResponse:
         """Describe the orchestrator, then the replicas of each stage."""
-        replicas = [describe_load("orchestrator", self._address, self._load())]
+        own = describe_load("orchestrator", self._address, self._load())
+        own.version = installed_version()
+        replicas = [own]
         for stage, pool in self._pools.items():
             replicas += [describe(stage, replica) for replica in pool.replicas]
-        return status_pb2.GetStatusResponse(replicas=replicas)
+        return status_pb2.GetStatusResponse(replicas=replicas, unix_seconds=time.time())

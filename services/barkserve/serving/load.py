@@ -1,10 +1,15 @@
 """The load of a service, and its form as an ORCA report."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from importlib import metadata
 from typing import Protocol, Self
 
 from barkserve.external import orca_load_report_pb2
+
+VERSION_KEY = "barkserve-version"
+"""The version of a replica, in the initial metadata of its load reports."""
 
 
 @dataclass(frozen=True)
@@ -20,9 +25,11 @@ class Load:
         queue: requests, windows or chunks that wait for the model.
         backlog_seconds: audio asked for and not made yet.
         busy_seconds: time that the model has computed since the start.
+        bursts: passes of the model since the start: bursts of steps, fills, or decoded chunks.
         audio_seconds: audio made since the start.
         offloaded: 1 while the model is offloaded; the next stream waits until it is reloaded.
         draining: 1 while the replica accepts no further streams.
+        unix_seconds: its clock, in seconds since 1970.
         chunk_first: fine stage: the chunk plan that suits its speed, see `FinePlan`; 0 elsewhere.
         chunk_growth: part of the plan.
         chunk_most: part of the plan.
@@ -37,9 +44,11 @@ class Load:
     queue: float = 0
     backlog_seconds: float = 0
     busy_seconds: float = 0
+    bursts: float = 0
     audio_seconds: float = 0
     offloaded: float = 0
     draining: float = 0
+    unix_seconds: float = 0
     chunk_first: float = 0
     chunk_growth: float = 0
     chunk_most: float = 0
@@ -67,6 +76,14 @@ class Load:
 ReadLoad = Callable[[], Load]
 
 
+def installed_version() -> str:
+    """Return the version of barkserve that runs; "unknown" if it is not installed."""
+    try:
+        return metadata.version("barkserve")
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
 class Streams(Protocol):
     """The members of an Admission that `load_of` reads."""
 
@@ -90,6 +107,7 @@ class Model(Protocol):
     """The members of an Engine or a Batcher that `load_of` reads."""
 
     busy_s: float
+    bursts: int
 
     @property
     def waiting(self) -> int:
@@ -138,6 +156,8 @@ def load_of(
             queue=0 if model is None else model.waiting,
             backlog_seconds=streams.backlog_s,
             busy_seconds=0 if model is None else model.busy_s,
+            bursts=0 if model is None else model.bursts,
+            unix_seconds=time.time(),
             audio_seconds=streams.made_s,
             offloaded=model is not None and model.offloaded,
         )

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from barkserve.external import orca_load_report_pb2, orca_pb2, orca_pb2_grpc
-from barkserve.serving.load import ReadLoad
+from barkserve.serving.load import VERSION_KEY, ReadLoad, installed_version
 from barkserve.serving.rpc_context import RpcContext
 
 SERVICE_NAME = "xds.service.orca.v3.OpenRcaService"
@@ -33,6 +33,7 @@ class LoadReporter(orca_pb2_grpc.OpenRcaServiceServicer):
         self, request: orca_pb2.OrcaLoadReportRequest, context: RpcContext
     ) -> AsyncGenerator[orca_load_report_pb2.OrcaLoadReport, None]:
         """Report until the client cancels or the service drains."""
+        await context.send_initial_metadata(((VERSION_KEY, installed_version()),))
         requested = request.report_interval.ToNanoseconds() / 1e9
         interval = max(MIN_INTERVAL_S, requested) if requested > 0 else DEFAULT_INTERVAL_S
         while not self._draining.is_set():

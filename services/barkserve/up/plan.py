@@ -93,7 +93,7 @@ def plan_services(options: UpOptions, cores_file: str = "") -> list[PlannedServi
         for index, entry in enumerate(entries)
     }
     shared = asdict(options) | {
-        "voice_store": _voice_store(options.voice_store),
+        "voice_store": voice_store_of(options.voice_store),
     }
     exposed = {entry.name for entry in fields(ListenOptions)}
     planned = []
@@ -221,7 +221,7 @@ def _with_gateway(options: UpOptions) -> str:
     return ",".join(filter(None, (options.trusted_proxies, address)))
 
 
-def _voice_store(option: str) -> str:
+def voice_store_of(option: str) -> str:
     """The orchestrator's --voice-store. By default, created voices outlive `barkserve up`."""
     if option == NO_STORE:
         return ""

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x62\x61rkserve/v1/status.proto\x12\x0c\x62\x61rkserve.v1\"\x12\n\x10GetStatusRequest\"B\n\x11GetStatusResponse\x12-\n\x08replicas\x18\x01 \x03(\x0b\x32\x1b.barkserve.v1.ReplicaStatus\"\xc9\x02\n\rReplicaStatus\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32!.barkserve.v1.ReplicaStatus.State\x12\x0f\n\x07streams\x18\x04 \x01(\x05\x12\x10\n\x08\x63\x61pacity\x18\x05 \x01(\x05\x12\r\n\x05slots\x18\x06 \x01(\x05\x12\x12\n\nslots_free\x18\x07 \x01(\x05\x12\r\n\x05queue\x18\x08 \x01(\x05\x12\x17\n\x0f\x62\x61\x63klog_seconds\x18\t \x01(\x01\x12\x0c\n\x04\x62usy\x18\n \x01(\x01\"h\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSTATE_READY\x10\x01\x12\x12\n\x0eSTATE_DRAINING\x10\x02\x12\x11\n\rSTATE_AVOIDED\x10\x03\x12\x10\n\x0cSTATE_SILENT\x10\x04\x32]\n\rStatusService\x12L\n\tGetStatus\x12\x1e.barkserve.v1.GetStatusRequest\x1a\x1f.barkserve.v1.GetStatusResponseBz\n\x16io.github.barkserve.v1B\x0bStatusProtoP\x01ZBgithub.com/barkserve/barkserve/clients/go/barkserve/v1;barkservev1\xaa\x02\x0c\x42\x61rkserve.V1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x62\x61rkserve/v1/status.proto\x12\x0c\x62\x61rkserve.v1\"\x12\n\x10GetStatusRequest\"X\n\x11GetStatusResponse\x12-\n\x08replicas\x18\x01 \x03(\x0b\x32\x1b.barkserve.v1.ReplicaStatus\x12\x14\n\x0cunix_seconds\x18\x02 \x01(\x01\"\x9f\x03\n\rReplicaStatus\x12\x0f\n\x07service\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32!.barkserve.v1.ReplicaStatus.State\x12\x0f\n\x07streams\x18\x04 \x01(\x05\x12\x10\n\x08\x63\x61pacity\x18\x05 \x01(\x05\x12\r\n\x05slots\x18\x06 \x01(\x05\x12\x12\n\nslots_free\x18\x07 \x01(\x05\x12\r\n\x05queue\x18\x08 \x01(\x05\x12\x17\n\x0f\x62\x61\x63klog_seconds\x18\t \x01(\x01\x12\x0c\n\x04\x62usy\x18\n \x01(\x01\x12\x15\n\rburst_seconds\x18\x0b \x01(\x01\x12\x0f\n\x07version\x18\x0c \x01(\t\x12\x0e\n\x06reason\x18\r \x01(\t\x12\x1c\n\x14\x63lock_offset_seconds\x18\x0e \x01(\x01\"h\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x0f\n\x0bSTATE_READY\x10\x01\x12\x12\n\x0eSTATE_DRAINING\x10\x02\x12\x11\n\rSTATE_AVOIDED\x10\x03\x12\x10\n\x0cSTATE_SILENT\x10\x04\x32]\n\rStatusService\x12L\n\tGetStatus\x12\x1e.barkserve.v1.GetStatusRequest\x1a\x1f.barkserve.v1.GetStatusResponseBz\n\x16io.github.barkserve.v1B\x0bStatusProtoP\x01ZBgithub.com/barkserve/barkserve/clients/go/barkserve/v1;barkservev1\xaa\x02\x0c\x42\x61rkserve.V1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,11 +35,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSTATUSREQUEST']._serialized_start=43
   _globals['_GETSTATUSREQUEST']._serialized_end=61
   _globals['_GETSTATUSRESPONSE']._serialized_start=63
-  _globals['_GETSTATUSRESPONSE']._serialized_end=129
-  _globals['_REPLICASTATUS']._serialized_start=132
-  _globals['_REPLICASTATUS']._serialized_end=461
-  _globals['_REPLICASTATUS_STATE']._serialized_start=357
-  _globals['_REPLICASTATUS_STATE']._serialized_end=461
-  _globals['_STATUSSERVICE']._serialized_start=463
-  _globals['_STATUSSERVICE']._serialized_end=556
+  _globals['_GETSTATUSRESPONSE']._serialized_end=151
+  _globals['_REPLICASTATUS']._serialized_start=154
+  _globals['_REPLICASTATUS']._serialized_end=569
+  _globals['_REPLICASTATUS_STATE']._serialized_start=465
+  _globals['_REPLICASTATUS_STATE']._serialized_end=569
+  _globals['_STATUSSERVICE']._serialized_start=571
+  _globals['_STATUSSERVICE']._serialized_end=664
 # @@protoc_insertion_point(module_scope)

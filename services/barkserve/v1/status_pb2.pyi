@@ -11,13 +11,15 @@ class GetStatusRequest(_message.Message):
     def __init__(self) -> None: ...
 
 class GetStatusResponse(_message.Message):
-    __slots__ = ("replicas",)
+    __slots__ = ("replicas", "unix_seconds")
     REPLICAS_FIELD_NUMBER: _ClassVar[int]
+    UNIX_SECONDS_FIELD_NUMBER: _ClassVar[int]
     replicas: _containers.RepeatedCompositeFieldContainer[ReplicaStatus]
-    def __init__(self, replicas: _Optional[_Iterable[_Union[ReplicaStatus, _Mapping]]] = ...) -> None: ...
+    unix_seconds: float
+    def __init__(self, replicas: _Optional[_Iterable[_Union[ReplicaStatus, _Mapping]]] = ..., unix_seconds: _Optional[float] = ...) -> None: ...
 
 class ReplicaStatus(_message.Message):
-    __slots__ = ("service", "address", "state", "streams", "capacity", "slots", "slots_free", "queue", "backlog_seconds", "busy")
+    __slots__ = ("service", "address", "state", "streams", "capacity", "slots", "slots_free", "queue", "backlog_seconds", "busy", "burst_seconds", "version", "reason", "clock_offset_seconds")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         STATE_UNSPECIFIED: _ClassVar[ReplicaStatus.State]
@@ -40,6 +42,10 @@ class ReplicaStatus(_message.Message):
     QUEUE_FIELD_NUMBER: _ClassVar[int]
     BACKLOG_SECONDS_FIELD_NUMBER: _ClassVar[int]
     BUSY_FIELD_NUMBER: _ClassVar[int]
+    BURST_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    CLOCK_OFFSET_SECONDS_FIELD_NUMBER: _ClassVar[int]
     service: str
     address: str
     state: ReplicaStatus.State
@@ -50,4 +56,8 @@ class ReplicaStatus(_message.Message):
     queue: int
     backlog_seconds: float
     busy: float
-    def __init__(self, service: _Optional[str] = ..., address: _Optional[str] = ..., state: _Optional[_Union[ReplicaStatus.State, str]] = ..., streams: _Optional[int] = ..., capacity: _Optional[int] = ..., slots: _Optional[int] = ..., slots_free: _Optional[int] = ..., queue: _Optional[int] = ..., backlog_seconds: _Optional[float] = ..., busy: _Optional[float] = ...) -> None: ...
+    burst_seconds: float
+    version: str
+    reason: str
+    clock_offset_seconds: float
+    def __init__(self, service: _Optional[str] = ..., address: _Optional[str] = ..., state: _Optional[_Union[ReplicaStatus.State, str]] = ..., streams: _Optional[int] = ..., capacity: _Optional[int] = ..., slots: _Optional[int] = ..., slots_free: _Optional[int] = ..., queue: _Optional[int] = ..., backlog_seconds: _Optional[float] = ..., busy: _Optional[float] = ..., burst_seconds: _Optional[float] = ..., version: _Optional[str] = ..., reason: _Optional[str] = ..., clock_offset_seconds: _Optional[float] = ...) -> None: ...

@@ -14,8 +14,9 @@ import torch
 from safetensors.torch import load_file
 
 from barkserve.checkpoint.fetch import weight_files
-from barkserve.checkpoint.fetch.command import PREFIXES, TENSORS, fetch
+from barkserve.checkpoint.fetch.command import TENSORS, fetch
 from barkserve.checkpoint.folder import MANIFEST_FILE
+from barkserve.checkpoint.stage_tensors import PREFIXES
 from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.checkpoint.voices import VoiceLibrary
 from barkserve.config.fetch import FetchOptions

@@ -15,17 +15,12 @@ from barkserve.checkpoint.fetch.progress import ProgressLine
 from barkserve.checkpoint.fetch.tensors import Progress, write_tensors
 from barkserve.checkpoint.fetch.weight_files import WeightFile, hub_files, local_files
 from barkserve.checkpoint.folder import MANIFEST_FILE, CheckpointFolder, bundled_checkpoint
+from barkserve.checkpoint.stage_tensors import PREFIXES
 from barkserve.checkpoint.voices import VoiceLibrary
 from barkserve.config.fetch import FetchOptions
 from barkserve.errors import CheckpointError, StartupError
 
 TENSORS = "model.safetensors"
-PREFIXES = {
-    "semantic": ("semantic.",),
-    "coarse": ("coarse_acoustics.",),
-    "fine": ("fine_acoustics.",),
-    "codec": ("codec_model.decoder.", "codec_model.quantizer."),
-}
 _CONFIGURATIONS = ("config.json", "generation_config.json")
 _TOKENIZER = ("tokenizer*.json", "special_tokens_map.json", "vocab.txt")
 _VOICES = "speaker_embeddings_path.json"
