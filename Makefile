@@ -33,6 +33,7 @@ PROTOC := .venv-protos/bin/python -m grpc_tools.protoc -Iprotos --plugin=.venv-p
 generate = $(PROTOC) --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) --mypy_grpc_out=quiet:$(1) $(PROTOS)
 
 NODE_CLIENT := clients/node
+LANGUAGES := GO=$(CURDIR)/.languages/bin/go GOENV=$(CURDIR)/.languages/go.env JAVA_PACKAGES=$(CURDIR)/.languages/java
 
 .PHONY: demo test check format coverage fuzz fuzz-rpc docs chart protos protos-go bench tune-gpu bench-gpu bench-gpu-bundle bench-scaling bench-long chaos soak image sbom lock audit test-kernels test-bench-gpu test-image test-kubernetes test-alerts test-apps test-clients clean help
 
@@ -175,11 +176,10 @@ test-clients: $(BIN)/.test $(NODE_CLIENT)/dist/index.mjs .languages/.done ## tes
 		|| { echo "Chromium is missing: install it, or run make test-clients as root on Debian"; exit 1; }
 	@command -v caddy >/dev/null || apt-get install -y -qq --no-install-recommends caddy \
 		|| echo "Caddy is missing: its test is skipped"
-	NODE_CLIENT=1 $(BIN)/pytest tests/gateway tests/node tests/deploy
+	NODE_CLIENT=1 $(LANGUAGES) $(BIN)/pytest tests/gateway tests/node tests/deploy
 	$(BIN)/python tests/support/fetch_programs.py .proxies nginx haproxy
 	PROXIES=.proxies $(BIN)/pytest tests/proxies
-	NODE_CLIENT=1 GO=$(CURDIR)/.languages/bin/go GOENV=$(CURDIR)/.languages/go.env JAVA_PACKAGES=$(CURDIR)/.languages/java \
-		$(BIN)/pytest tests/languages tests/interfaces
+	NODE_CLIENT=1 $(LANGUAGES) $(BIN)/pytest tests/languages tests/interfaces
 	PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 --http-port 0 \
 		--voice-store build/test-voices -- pytest tests/examples
 

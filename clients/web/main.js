@@ -10,8 +10,11 @@ import { Waveform } from "./waveform.js";
 
 const element = (id) => document.getElementById(id);
 const FORM = ["text", "voice", "seed", "speed", "pace", "token"];
+const INSECURE = "Browsers play streamed audio only for pages from https:// or from localhost. Give the server a certificate " +
+  "(--tls-cert), or open the page on the server's own machine.";
 let speech = null; // the last one, which may run
 let language = Object.keys(SNIPPETS)[0];
+let defaultVoice = ""; // of the server, where an API needs a name
 
 element("form").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -21,6 +24,7 @@ element("stop").addEventListener("click", () => finish());
 element("form").addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) element("form").requestSubmit();
 });
+element("copy").hidden = !navigator.clipboard; // browsers offer it to https and localhost only
 element("copy").addEventListener("click", () => navigator.clipboard.writeText(element("snippet").textContent));
 document.querySelectorAll("[data-format]").forEach((button) =>
   button.addEventListener("click", () => download(button.dataset.format).catch((error) => showError(error.message))));
@@ -33,6 +37,7 @@ showServer().catch((error) => { element("server").textContent = `No server: ${er
 /** Speak the form's text. */
 async function speak() {
   await finish();
+  if (!window.isSecureContext) throw new Error(INSECURE);
   const form = Object.fromEntries(FORM.map((id) => [id, element(id).value]));
   const context = new AudioContext({ sampleRate: 24000 });
   const words = element("words");
@@ -144,8 +149,10 @@ async function showServer() {
   const read = async (path) => (await checked(await fetch(path, { headers: headers() }))).json();
   const [{ voices }, models] = await Promise.all([read("v1/audio/voices"), read("v1/models")]);
   element("server").textContent = `Model ${models.data[0].id}`;
+  defaultVoice = voices.find((voice) => voice.is_default)?.id ?? "";
   const choices = voices.map(({ id, description }) => new Option(description ? `${id} (${description})` : id, id));
   element("voice").append(...choices, new Option("none (a random speaker)", "none"));
+  showSnippet();
 }
 
 function showResult(text) {
@@ -172,17 +179,26 @@ function showLanguages() {
   const tabs = Object.keys(SNIPPETS).map((name) => {
     const tab = Object.assign(document.createElement("button"), { type: "button", textContent: name });
     tab.setAttribute("role", "tab");
-    tab.addEventListener("click", () => { language = name; showSnippet(); });
+    tab.setAttribute("aria-controls", "snippet");
+    tab.addEventListener("click", () => { language = name; showSnippet(); tab.focus(); });
     return tab;
   });
   element("languages").replaceChildren(...tabs);
+  element("languages").addEventListener("keydown", ({ key }) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[key];
+    if (step) tabs[(tabs.indexOf(document.activeElement) + step + tabs.length) % tabs.length].click();
+  });
 }
 
 function showSnippet() {
-  for (const tab of element("languages").children) tab.setAttribute("aria-selected", tab.textContent === language);
+  for (const tab of element("languages").children) {
+    const isSelected = tab.textContent === language;
+    tab.setAttribute("aria-selected", isSelected);
+    tab.tabIndex = isSelected ? 0 : -1; // the arrow keys select the others
+  }
   const request = {
     text: element("text").value, voice: element("voice").value, seed: element("seed").value, speed: Number(element("speed").value || 1),
-    origin: location.origin,
+    origin: location.origin, defaultVoice, needsToken: element("token").value !== "",
   };
   element("snippet").firstElementChild.textContent = SNIPPETS[language](request);
 }

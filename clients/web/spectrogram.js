@@ -3,7 +3,8 @@
 const SIZE = 512;
 const HOP = 256;
 const TOP_HERTZ = 8000;
-const RANGE_DB = 70;
+const RANGE_DB = 60;
+const COLORS = [[11, 7, 36], [87, 16, 110], [188, 55, 84], [249, 142, 9], [252, 255, 164]]; // from quiet to loud
 
 export class Spectrogram {
   constructor(canvas, sampleRate) {
@@ -43,12 +44,18 @@ export class Spectrogram {
     for (let x = 0; x < width; x++) {
       const column = columns[Math.floor((x * columns.length) / width)];
       for (let y = 0; y < height; y++) {
-        const level = column[Math.floor(((height - 1 - y) * bins) / height)];
-        image.data.set([level, 0.85 * level + 20, 90 + 0.4 * level, 255], 4 * (y * width + x));
+        image.data.set(color(column[Math.floor(((height - 1 - y) * bins) / height)]), 4 * (y * width + x));
       }
     }
     canvas.getContext("2d").putImageData(image, 0, 0);
   }
+}
+
+/** The red, green, blue and opacity of a level from 0 to 255. */
+function color(level) {
+  const at = (level / 255) * (COLORS.length - 1);
+  const below = Math.min(Math.floor(at), COLORS.length - 2);
+  return [...COLORS[below].map((from, i) => from + (COLORS[below + 1][i] - from) * (at - below)), 255];
 }
 
 /** The fast Fourier transform in place (Cooley and Tukey, radix 2). */

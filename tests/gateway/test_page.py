@@ -1,7 +1,9 @@
 """The web page, in headless Chromium."""
 
 import json
+import re
 import shutil
+import sys
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from playwright.async_api import Page, async_playwright, expect
 
 from barkclient import AsyncClient
+from tests.languages.go import GO, go, run
 from tests.support.fakes import until
 from tests.support.gateway import RunningGateway
 from tests.support.services import Chain
@@ -23,7 +26,10 @@ pytestmark = pytest.mark.skipif(
 
 TEXT = "Hello there. How are you today?"
 LONG = "Hello there. How are you today? " * 500
+OTHER_HOST = "speech.test"
+AA_CONTRAST = 4.5
 FLAGS = (
+    f"--host-resolver-rules=MAP {OTHER_HOST} 127.0.0.1",
     "--autoplay-policy=no-user-gesture-required",
     "--disable-background-networking",
     "--disable-component-update",
@@ -39,6 +45,10 @@ MessagePort.prototype.postMessage = function (message, ...rest) {
   return post.call(this, message, ...rest);
 };
 """
+
+COLORS = """() => Object.fromEntries(
+  ["page", "text", "muted", "accent", "on-accent", "error"].map((name) =>
+    [name, getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim()]))"""
 
 BAR = """bar => {
   const cell = bar.parentElement;
@@ -158,11 +168,97 @@ async def test_speed_is_spoken_and_shown_in_the_snippet(page: Page, chain: Chain
     assert '"speed":1.5' in await page.locator("#snippet").inner_text()
 
 
-async def test_snippets_follow_the_form(page: Page, gateway: RunningGateway) -> None:
-    await page.get_by_label("Text").fill("It's me.")
+async def run_snippet(language: str, program: str, folder: Path) -> None:
+    """Run a snippet of the page, which writes speech.wav."""
+    environment = {"BARKCLIENT_TOKEN": "any"}
+    if language == "Go":
+        (folder / "main.go").write_text(program)
+        await go("build", "-o", str(folder / "main"), str(folder / "main.go"))
+        await run(folder / "main", cwd=folder, **environment)
+        return
+    (folder / "snippet.mjs").write_text(program)
+    words = {
+        "curl": ("sh", "-ec", program.replace("curl ", "curl -sS ", 1)),
+        "Python (OpenAI)": (sys.executable, "-c", program),
+        "Node.js": ("node", "snippet.mjs"),
+    }
+    await run(*words[language], cwd=folder, **environment)
+
+
+@pytest.mark.parametrize(
+    ("language", "tool"),
+    [("curl", "curl"), ("Python (OpenAI)", sys.executable), ("Node.js", "node"), ("Go", GO)],
+)
+async def test_snippet_speaks_what_the_page_speaks(
+    page: Page, chain: Chain, tmp_path: Path, language: str, tool: str
+) -> None:
+    if not shutil.which(tool):
+        pytest.skip(f"{language} is missing")
+    text = 'It\'s me. "Hello" `there`.\nHow are you?'
+    await page.get_by_label("Text").fill(text)
+    await page.get_by_label("Voice").select_option("none")
     await page.get_by_label("Seed").fill("9")
-    snippet = await page.locator("#snippet").inner_text()
-    assert snippet.startswith(f"curl {gateway.url}/v1/audio/speech")
-    assert '"seed":9' in snippet
-    await page.get_by_role("tab", name="Go").click()
+    await page.get_by_label("Speed").fill("1.5")
+    await page.get_by_label("Token").fill("secret")
+    await page.get_by_role("tab", name=language).click()
+    program = await page.locator("#snippet").inner_text()
+    assert "BARKCLIENT_TOKEN" in program
+    assert "secret" not in program
+    await run_snippet(language, program, tmp_path)
+    async with AsyncClient(chain.address) as client:
+        speech = client.synthesize(text, seed=9, voice="none", speaking_rate=1.5)
+        expected = (await speech.read()).audio
+    assert (tmp_path / "speech.wav").read_bytes()[44:] == expected
+
+
+async def test_keyboard_alone_speaks_stops_and_chooses(page: Page, chain: Chain) -> None:
+    await page.get_by_label("Text").fill(LONG)
+    await page.keyboard.press("Control+Enter")
+    await expect(page.locator("#first-audio")).to_contain_text("ms", timeout=60_000)
+    for _ in range(7):  # four other fields, Token, Speak, Stop
+        await page.keyboard.press("Tab")
+    await expect(page.get_by_role("button", name="Stop")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await until(lambda: not any(service.load().streams for service in chain.services.values()))
+    await page.get_by_role("tab", name="curl").focus()
+    await page.keyboard.press("ArrowLeft")
+    await expect(page.get_by_role("tab", name="Go")).to_be_focused()
     assert (await page.locator("#snippet").inner_text()).startswith("package main")
+
+
+async def test_page_fits_a_phone_and_has_contrast_in_the_dark(page: Page) -> None:
+    await page.set_viewport_size({"width": 360, "height": 740})
+    await speak(page, TEXT)
+    await expect(page.locator("#stages")).to_be_visible(timeout=60_000)
+    root = "document.documentElement"
+    assert await page.evaluate(f"{root}.scrollWidth <= {root}.clientWidth")
+    pages = set()
+    for scheme in ("light", "dark"):
+        await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        colors = await page.evaluate(COLORS)
+        pages.add(colors["page"])
+        for name in ("text", "muted", "accent", "error"):
+            assert contrast(colors[name], colors["page"]) >= AA_CONTRAST, (scheme, name)
+        assert contrast(colors["on-accent"], colors["accent"]) >= AA_CONTRAST
+    assert len(pages) == 2
+
+
+def contrast(color: str, other: str) -> float:
+    """The contrast of two colors, #rgb or #rrggbb, by the formula of WCAG 2."""
+    darker, lighter = sorted(map(luminance, (color, other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def luminance(color: str) -> float:
+    digits = color.removeprefix("#")
+    pairs = [digit * 2 for digit in digits] if len(digits) == 3 else re.findall("..", digits)
+    levels = [int(pair, 16) / 255 for pair in pairs]
+    linear = [x / 12.92 if x <= 0.04045 else ((x + 0.055) / 1.055) ** 2.4 for x in levels]
+    return float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+
+
+async def test_insecure_page_says_what_it_needs(page: Page, gateway: RunningGateway) -> None:
+    await page.goto(gateway.url.replace("127.0.0.1", OTHER_HOST))
+    await page.get_by_role("button", name="Speak").click()
+    await expect(page.get_by_role("alert")).to_contain_text("https://")
+    await expect(page.get_by_role("button", name="Copy")).to_be_hidden()
