@@ -215,7 +215,7 @@ EXPOSURE = closed(
     type=one_of("service", "ingress", "gateway"),
     streamTimeoutSeconds=whole(1),
     service=PUBLIC_SERVICE,
-    http=closed(service=PUBLIC_SERVICE, host=TEXT, tlsSecret=TEXT),
+    http=closed(service=PUBLIC_SERVICE, host=TEXT, tlsSecret=TEXT, filters=MAPS, rules=MAPS),
     wyoming=closed(enabled=FLAG, clients=MAPS, service=PUBLIC_SERVICE),
     ingress=closed(
         className=TEXT,
@@ -227,7 +227,7 @@ EXPOSURE = closed(
     gateway=closed(
         parentRefs=MAPS,
         hostnames=TEXTS,
-        implementation=one_of("other", "envoyGateway", "gke"),
+        implementation=one_of("other", "envoyGateway", "gke", "nginxGatewayFabric", "kgateway"),
         filters=MAPS,
         rules=MAPS,
         caConfigMap=TEXT,
@@ -343,6 +343,7 @@ def schema() -> Schema:
             interval={"type": "string", "pattern": "^[0-9]+(ms|s|m)$"},
             labels=TEXT_MAP,
             prometheusRule=closed(enabled=FLAG, labels=TEXT_MAP),
+            dashboards=closed(enabled=FLAG, labels=TEXT_MAP, annotations=TEXT_MAP, namespace=TEXT),
         ),
         rbac=closed(create=FLAG),
         tests=closed(enabled=FLAG, resources=RESOURCES),

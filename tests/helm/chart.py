@@ -1,6 +1,7 @@
 """Renders the chart with Helm, and parses the manifests."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -65,3 +66,9 @@ class Release:
         """The container that runs a service."""
         (container,) = self.pod(service)["containers"]
         return dict(container)
+
+
+@cache
+def release_of(path: Path) -> Release:
+    """The release with the values of a file; tests must not change it."""
+    return Release(values_of(path))

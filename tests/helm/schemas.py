@@ -102,33 +102,42 @@ _TARGET = _object(
 )
 _REFERENCE = _object(["group", "kind", "name"], group={"type": "string"}, kind=_TEXT, name=_TEXT)
 _BACKEND = _object(["name", "port"], name=_TEXT, port={"type": "integer"})
+_HEADERS = {"type": "array", "items": _object(["name", "value"], name=_TEXT, value=_TEXT)}
+_MODIFIER = _object([], set=_HEADERS, add=_HEADERS, remove={"type": "array", "items": _TEXT})
+_FILTER = _object(
+    ["type"],
+    type={"enum": [
+        "RequestHeaderModifier", "ResponseHeaderModifier", "RequestRedirect", "ExtensionRef",
+    ]},
+    requestHeaderModifier=_MODIFIER,
+    responseHeaderModifier=_MODIFIER,
+    requestRedirect=_object([], hostname=_TEXT, statusCode={"enum": [301, 302]}),
+    extensionRef=_REFERENCE,
+)  # fmt: skip
+_PATH = _object(["type", "value"], type={"enum": ["Exact", "PathPrefix"]}, value=_TEXT)
 
 
 def _some(item: dict[str, Any]) -> dict[str, Any]:
     return {"type": "array", "items": item, "minItems": 1}
 
 
+def _route(match: dict[str, Any], **more: Any) -> dict[str, Any]:
+    rule = _object(
+        [], matches=_some(match), filters=_some(_FILTER), backendRefs=_some(_BACKEND), **more
+    )
+    return _object(
+        ["parentRefs", "rules"],
+        parentRefs=_some(_PARENT), hostnames=_some(_TEXT), rules=_some(rule),
+    )  # fmt: skip
+
+
 # Written from the CRDs, as far as the chart uses them: no package contains them.
 _GATEWAY: dict[tuple[str, str], dict[str, Any]] = {
-    ("gateway.networking.k8s.io/v1", "GRPCRoute"): _object(
-        ["parentRefs", "rules"],
-        parentRefs=_some(_PARENT),
-        hostnames=_some(_TEXT),
-        rules=_some(
-            _object(["backendRefs"], backendRefs=_some(_BACKEND), filters=_some({"type": "object"}))
-        ),
+    ("gateway.networking.k8s.io/v1", "GRPCRoute"): _route(
+        _object([], method=_object([], service=_TEXT, method=_TEXT))
     ),
-    ("gateway.networking.k8s.io/v1", "HTTPRoute"): _object(
-        ["parentRefs", "rules"],
-        parentRefs=_some(_PARENT),
-        hostnames=_some(_TEXT),
-        rules=_some(
-            _object(
-                ["backendRefs"],
-                backendRefs=_some(_BACKEND),
-                timeouts=_object(["request"], request=_DURATION),
-            )
-        ),
+    ("gateway.networking.k8s.io/v1", "HTTPRoute"): _route(
+        _object([], path=_PATH), timeouts=_object(["request"], request=_DURATION)
     ),
     ("gateway.networking.k8s.io/v1", "BackendTLSPolicy"): _object(
         ["targetRefs", "validation"],
@@ -157,5 +166,20 @@ _GATEWAY: dict[tuple[str, str], dict[str, Any]] = {
                 connectionIdleTimeout=_DURATION,
             ),
         ),
+    ),
+    ("gateway.nginx.org/v1alpha1", "SnippetsFilter"): _object(
+        ["snippets"],
+        snippets=_some(
+            _object(
+                ["context", "value"],
+                context={"enum": ["main", "http", "http.server", "http.server.location"]},
+                value=_TEXT,
+            )
+        ),
+    ),
+    ("gateway.kgateway.dev/v1alpha1", "TrafficPolicy"): _object(
+        ["targetRefs"],
+        targetRefs=_some(_TARGET),
+        timeouts=_object([], request=_DURATION, streamIdle=_DURATION),
     ),
 }

@@ -277,7 +277,7 @@ def test_google_gateways_keep_streams_open() -> None:
     assert policy["default"]["timeoutSec"] == 3600
     assert policy["targetRef"]["name"] == "bark"
     (rule,) = release.one("GRPCRoute", "bark")["spec"]["rules"]
-    assert rule["filters"][0]["type"] == "RequestHeaderModifier"
+    assert [each["type"] for each in rule["filters"]] == ["RequestHeaderModifier"]
 
 
 def test_alb_has_its_certificate_in_aws() -> None:

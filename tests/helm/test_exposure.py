@@ -78,6 +78,76 @@ def test_gateway_route_keeps_streams_open() -> None:
     assert trust["hostname"] in certificate["dnsNames"]
 
 
+def test_nginx_routes_have_a_filter_with_timeouts() -> None:
+    """The timeouts of nginx are between two reads and for the client's messages, 60 s each."""
+    release = Release(ci("nginx-gateway"))
+    (snippet,) = release.one("SnippetsFilter", "bark")["spec"]["snippets"]
+    assert snippet["context"] == "http.server.location"
+    assert set(snippet["value"].splitlines()) == {
+        f"{name} 3600s;"
+        for name in (
+            "grpc_read_timeout",
+            "grpc_send_timeout",
+            "proxy_read_timeout",
+            "proxy_send_timeout",
+            "client_body_timeout",
+        )
+    }
+    reference = {"group": "gateway.nginx.org", "kind": "SnippetsFilter", "name": "bark"}
+    for kind, name, more in (
+        ("GRPCRoute", "bark", ["ResponseHeaderModifier"]),
+        ("HTTPRoute", "bark-http", []),
+    ):
+        (rule,) = release.one(kind, name)["spec"]["rules"]
+        first, *others = rule["filters"]
+        assert first == {"type": "ExtensionRef", "extensionRef": reference}
+        assert [each["type"] for each in others] == more
+
+
+def test_kgateway_routes_have_a_policy_with_timeouts() -> None:
+    """The timeouts of a TrafficPolicy apply to an HTTPRoute only."""
+    release = Release(ci("kgateway"))
+    policy = release.one("TrafficPolicy", "bark")["spec"]
+    assert policy["timeouts"] == {"streamIdle": "7200s"}
+    targets = {(each["kind"], each["name"]) for each in policy["targetRefs"]}
+    assert targets == {("HTTPRoute", "bark"), ("HTTPRoute", "bark-http")}
+    (rule,) = release.one("HTTPRoute", "bark")["spec"]["rules"]
+    assert rule["timeouts"] == {"request": "7200s"}
+    (port,) = release.one("Service", "bark")["spec"]["ports"]
+    assert port["appProtocol"] == "kubernetes.io/h2c"  # else it would call with HTTP/1.1
+    assert release.all("GRPCRoute") == {}
+
+
+def test_kgateway_keeps_a_grpc_route_with_tls() -> None:
+    """No appProtocol says that a port speaks HTTP/2 under TLS; a GRPCRoute does."""
+    values = ci("gateway")
+    values["exposure"]["gateway"]["implementation"] = "kgateway"
+    release = Release(values)
+    assert release.all("GRPCRoute").keys() == {"bark"}
+    (target,) = release.one("TrafficPolicy", "bark")["spec"]["targetRefs"]
+    assert (target["kind"], target["name"]) == ("GRPCRoute", "bark")
+
+
+def test_own_rules_come_before_the_rule_of_the_chart() -> None:
+    rules = Release(ci("kgateway")).one("HTTPRoute", "bark-http")["spec"]["rules"]
+    assert [rule.get("backendRefs") for rule in rules] == [
+        None,
+        [{"name": "bark-http", "port": 80}],
+    ]
+    assert rules[0]["matches"] == [{"path": {"type": "PathPrefix", "value": "/status"}}]
+    values = ci("kgateway")
+    values["exposure"]["gateway"]["rules"] = [{"matches": [{"path": {"value": "/a"}}]}]
+    first, _ = Release(values).one("HTTPRoute", "bark")["spec"]["rules"]
+    assert first == {"matches": [{"path": {"value": "/a"}}]}
+
+
+def test_notes_say_that_ingress_nginx_is_retired() -> None:
+    values = ci("ingress")
+    assert "ingress-nginx was retired" in Release(values).notes
+    values["exposure"]["ingress"]["controller"] = "traefik"
+    assert "ingress-nginx was retired" not in Release(values).notes
+
+
 @pytest.mark.parametrize(
     ("values", "kind", "endpoints"),
     [("keda", "ServiceMonitor", "endpoints"), ("gpu", "PodMonitor", "podMetricsEndpoints")],

@@ -14,7 +14,7 @@ from barkserve.config.fetch import FetchOptions
 from barkserve.config.orchestrator import OrchestratorOptions
 from barkserve.config.process import ProcessOptions, ServiceOptions
 from barkserve.services import SERVICES, service_named
-from tests.helm.chart import CHART, VALUES_FILES, Release, values_of
+from tests.helm.chart import CHART, VALUES_FILES, release_of, values_of
 from tools import chart_readme, chart_schema
 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
@@ -42,7 +42,7 @@ def settable(kind: type[Any]) -> set[str]:
 
 @pytest.mark.parametrize("path", VALUES_FILES, ids=lambda path: path.stem)
 def test_services_accept_the_arguments_of_the_chart(path: Any) -> None:
-    release = Release(values_of(path))
+    release = release_of(path)
     for name in release.all("Deployment"):
         entry = service_named(name.removeprefix("bark-"))
         container = release.container(entry.name)

@@ -6,7 +6,7 @@ import helm_python
 import pytest
 import yaml
 
-from tests.helm.chart import CHART, VALUES_FILES, Release, values_of
+from tests.helm.chart import CHART, VALUES_FILES, Release, release_of, values_of
 from tests.helm.schemas import KUBERNETES_VERSIONS, check
 
 _FILES = [*VALUES_FILES, CHART / "values.yaml"]
@@ -24,7 +24,7 @@ def test_helm_lint_has_no_complaints(path: Path) -> None:
 
 @pytest.mark.parametrize("path", _FILES, ids=lambda path: path.stem)
 def test_manifests_have_only_valid_keys(path: Path) -> None:
-    manifests = Release(values_of(path)).manifests
+    manifests = release_of(path).manifests
     assert len(manifests) > 20
     since = _NEEDS.get(path.stem.removesuffix("-values"), KUBERNETES_VERSIONS[0])
     for manifest in manifests:

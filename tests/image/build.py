@@ -37,7 +37,8 @@ def main() -> None:
     if not _has_base():
         _make_base()
     build = ["buildah", "bud", "--isolation", "chroot", "--network", "host", "--layers"]
-    build += ["--ulimit", "nofile=1024:4096", *pip_flags(_pip_settings())]
+    build += ["--ulimit", "nofile=1024:4096", "--from", f"localhost/{_BASE}"]
+    build += pip_flags(_pip_settings())
     words = ["make", "image", f"IMAGE_BUILD={shlex.join(build)}"]
     subprocess.run([*words, f"IMAGE={image}", f"VARIANT={variant}"], check=True)
 

@@ -8,14 +8,41 @@
       protocol: TCP
 {{- end }}
 
-{{- define "barkserve.httpsEgress" -}}
-# The hub that the init container fetches from, or the voice store.
-- ports:
-    - port: 443
+{{/* (list $ service) -> the services of this release that it calls. */}}
+{{- define "barkserve.callees" -}}
+{{- $callees := list -}}
+{{- if (index . 1).findsOthers }}{{ $callees = include "barkserve.stages" (index . 0) | fromJsonArray }}{{ end -}}
+{{- if has (index . 1).name (list "autoscaler" "gateway") }}{{ $callees = prepend $callees "orchestrator" }}{{ end -}}
+{{- toJson $callees }}
+{{- end }}
+
+{{/* $ -> the services that `helm test` calls. It has no token. */}}
+{{- define "barkserve.testedServices" -}}
+{{- $gateway := include "barkserve.service" (list . "gateway") | fromJson -}}
+{{- $tested := list "orchestrator" -}}
+{{- if and .Values.services.gateway.enabled (not (index $gateway.options "require-tokens")) }}{{ $tested = append $tested "gateway" }}{{ end -}}
+{{- toJson $tested }}
+{{- end }}
+
+{{/* (list $ service) -> the ports that it calls outside the cluster. */}}
+{{- define "barkserve.outsidePorts" -}}
+{{- $values := (index . 0).Values -}}
+{{- $urls := list -}}
+{{- if and (index . 1).fetches (eq $values.weights.source "hub") }}{{ $urls = append $urls ($values.weights.hub.endpoint | default "https:") }}{{ end -}}
+{{- if eq (index . 1).name "orchestrator" -}}
+{{- if eq $values.voices.store "url" }}{{ $urls = append $urls "https:" }}{{ end -}}
+{{- $keys := get (index . 1).options "auth-jwks" -}}
+{{- if hasPrefix "http" $keys }}{{ $urls = append $urls $keys }}{{ end -}}
+{{- end -}}
+{{- $ports := list -}}
+{{- range $urls -}}
+{{- $ports = append $ports (regexFind ":[0-9]+$" (urlParse .).host | trimPrefix ":" | default (ternary "80" "443" (hasPrefix "http:" .)) | int) -}}
+{{- end -}}
+{{- toJson (uniq $ports) }}
 {{- end }}
 
 {{/* What clients reach, by the name of its Service: the orchestrator, and the HTTP gateway. Without hosts there is no
-     Ingress and no route. */}}
+     Ingress and no route. kgateway has timeouts for an HTTPRoute only; the appProtocol h2c makes it fit for gRPC. */}}
 {{- define "barkserve.exposed" -}}
 {{- $exposure := .Values.exposure -}}
 {{- $name := include "barkserve.fullname" . -}}
@@ -23,7 +50,9 @@
 {{- $_ := set $grpc "host" $exposure.ingress.host -}}
 {{- $_ := set $grpc "tlsSecret" $exposure.ingress.tlsSecret -}}
 {{- $_ := set $grpc "hostnames" $exposure.gateway.hostnames -}}
-{{- $_ := set $grpc "route" "GRPCRoute" -}}
+{{- $_ := set $grpc "route" (ternary "HTTPRoute" "GRPCRoute" (and (eq $exposure.gateway.implementation "kgateway") (not .Values.tls.enabled))) -}}
+{{- $_ := set $grpc "rules" $exposure.gateway.rules -}}
+{{- $_ := set $grpc "filters" $exposure.gateway.filters -}}
 {{- $exposed := dict $name $grpc -}}
 {{- if .Values.services.gateway.enabled -}}
 {{- $http := dict "component" "gateway" "protocol" "http" "service" $exposure.http.service -}}
@@ -31,6 +60,8 @@
 {{- $_ := set $http "tlsSecret" $exposure.http.tlsSecret -}}
 {{- $_ := set $http "hostnames" (compact (list $exposure.http.host)) -}}
 {{- $_ := set $http "route" (ternary "HTTPRoute" "" (ne $exposure.http.host "")) -}}
+{{- $_ := set $http "rules" $exposure.http.rules -}}
+{{- $_ := set $http "filters" $exposure.http.filters -}}
 {{- $_ := set $exposed (printf "%s-http" $name) $http -}}
 {{- if $exposure.wyoming.enabled -}}
 {{- $wyoming := dict "component" "gateway" "protocol" "wyoming" "service" $exposure.wyoming.service "host" "" "route" "" -}}

@@ -134,9 +134,7 @@ imagePullSecrets:
 - --checkpoint={{ . }}
 {{- end }}
 {{- if $service.findsOthers }}
-{{- $others := include "barkserve.stages" $root | fromJsonArray }}
-{{- if eq $service.name "autoscaler" }}{{ $others = prepend $others "orchestrator" }}{{ end }}
-{{- range $others }}
+{{- range include "barkserve.callees" . | fromJsonArray }}
 - --{{ . }}={{ include "barkserve.address" (list $root .) }}
 {{- end }}
 {{- end }}
