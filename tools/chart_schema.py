@@ -35,6 +35,7 @@ NOT_OFFERED = {
     "cores",
     "exit_on_stdin_close",
     "own_port",
+    "watchdog_trips",
     "wyoming_host",
     "wyoming_port",
 }

@@ -128,7 +128,7 @@ def _run_service(
     options = read_options(entry.options, arguments, variables)
     _set_up_logging(entry.name, options)
     run_on_cores(options.cores)
-    metrics = Metrics(entry.name)
+    metrics = Metrics(entry.name, options.watchdog_trips)
 
     def build() -> Any:
         # Imported lazily: services without a model must not load torch.
@@ -157,7 +157,7 @@ async def _serve(options: ProcessOptions, metrics: Metrics, build: Callable[[], 
 
 
 def _set_up_logging(name: str, options: ProcessOptions) -> None:
-    set_up_logging(name, options)
+    set_up_logging(name, options, options.log_level)
     # A first download takes minutes: its progress is shown at any log level.
     logging.getLogger("barkserve.checkpoint.download_progress").setLevel(logging.INFO)
     logging.getLogger(AUDIT_LOGGER).setLevel(logging.INFO)  # whatever the level of the others is

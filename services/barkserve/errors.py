@@ -140,13 +140,15 @@ class Overloaded(BarkserveError):
     Args:
         message: what is full.
         retry_after_s: seconds to wait before the next attempt.
+        reason: the limit that was reached, in words joined by underscores, for metrics.
     """
 
     status = "RESOURCE_EXHAUSTED"
 
-    def __init__(self, message: str, retry_after_s: float) -> None:
+    def __init__(self, message: str, retry_after_s: float, reason: str = "max_streams") -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.reason = reason
 
 
 class StageUnavailable(BarkserveError):

@@ -1,10 +1,14 @@
-"""The id of the request that code runs for: log lines show it, and calls to stages carry it."""
+"""The ids of the request that code runs for: log lines show them, and calls to stages carry them.
+
+The request id is the client's or a new one. The trace id is that of its OpenTelemetry trace.
+"""
 
 import string
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from urllib.parse import quote
 
 MAX_CHARACTERS = 128
@@ -14,30 +18,62 @@ METADATA_KEY = "x-request-id"
 
 _VISIBLE = string.ascii_letters + string.digits + string.punctuation.replace('"', "")
 
-_current: ContextVar[str] = ContextVar("request_id")
+
+@dataclass(frozen=True)
+class RequestIds:
+    """The ids of a request; of several, joined by commas.
+
+    Attributes:
+        request_id: empty outside of requests.
+        trace_id: 32 hexadecimal digits; empty without a trace.
+    """
+
+    request_id: str = ""
+    trace_id: str = ""
+
+
+_NONE = RequestIds()
+_current: ContextVar[RequestIds] = ContextVar("request_ids")
+
+
+def current_ids() -> RequestIds:
+    """The ids of the request that this code runs for."""
+    return _current.get(_NONE)
 
 
 def current_request_id() -> str:
     """The id of the request that this code runs for; empty outside of requests."""
-    return _current.get("")
+    return current_ids().request_id
 
 
-def begin_request(request_id: str = "") -> None:
-    """Give an id to the rest of this task, and to the tasks that it starts.
+def current_trace_id() -> str:
+    """The id of the trace that this code runs for; empty without one."""
+    return current_ids().trace_id
+
+
+def begin_request(request_id: str = "", trace_id: str = "") -> None:
+    """Give ids to the rest of this task, and to the tasks that it starts.
 
     Args:
         request_id: the client's; empty makes a new one. Characters that are not visible ASCII
             characters are percent-encoded, so that an id is one word of a log line. An id that is
             then longer than 128 characters is cut.
+        trace_id: that of the request's trace; empty keeps the present one.
     """
     start = request_id[:MAX_CHARACTERS]  # quoting megabytes takes a tenth of a second
-    _current.set(quote(start, safe=_VISIBLE)[:MAX_CHARACTERS] or uuid.uuid4().hex)
+    shown = quote(start, safe=_VISIBLE)[:MAX_CHARACTERS] or uuid.uuid4().hex
+    _current.set(RequestIds(shown, trace_id or current_trace_id()))
 
 
 @contextmanager
-def running_for(request_ids: Iterable[str]) -> Iterator[None]:
+def running_for(requests: Iterable[RequestIds]) -> Iterator[None]:
     """Work for several requests at once inside the block."""
-    token = _current.set(",".join(filter(None, request_ids)))
+    every = list(requests)
+    joined = RequestIds(
+        ",".join(filter(None, (each.request_id for each in every))),
+        ",".join(dict.fromkeys(filter(None, (each.trace_id for each in every)))),
+    )
+    token = _current.set(joined)
     try:
         yield
     finally:

@@ -31,7 +31,7 @@ def gateway(server: str) -> Iterator[str]:
     with subprocess.Popen([*command, *ports], text=True, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         lines = iter(process.stderr.readline, "")
-        urls = (re.search(r"listens on (http://\S+)", line) for line in lines)
+        urls = (re.search(r"listens on (http://[^\s\"]+)", line) for line in lines)
         yield next(url for url in urls if url is not None)[1]
         process.terminate()
 

@@ -102,8 +102,8 @@ async def test_scaling_explains_every_decision(
             await asyncio.sleep(0.05)
             scaling = await system.scaling()
         metrics = system.autoscaler.metrics.registry
-        gauges = {s: metrics.get_sample_value("barkserve_wanted_replicas", {"service": s})
-                for s in scaling}  # fmt: skip
+        name, own = "barkserve_wanted_replicas", {"stage": "autoscaler"}
+        gauges = {s: metrics.get_sample_value(name, {**own, "service": s}) for s in scaling}
     assert list(scaling) == ["orchestrator", *STAGES]
     for stage in STAGES:
         service = scaling[stage]

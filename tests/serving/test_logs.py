@@ -20,7 +20,7 @@ from barkserve.engine.engine import Engine
 from barkserve.engine.limits import Limits
 from barkserve.engine.request import Request, SamplingParams
 from barkserve.errors import ModelExecutionFailed
-from barkserve.request_id import begin_request, current_request_id, running_for
+from barkserve.request_id import RequestIds, begin_request, current_request_id, running_for
 from barkserve.serving.logs import set_up_logging
 from fixtures.checkpoints import TINY, CheckpointSpec
 
@@ -41,7 +41,7 @@ def logging_to_stderr(log_format: str = "text") -> Iterator[None]:
     before, level = root.handlers[:], root.level
     root.handlers.clear()
     try:
-        set_up_logging("codec", CodecOptions(log_level="debug", log_format=log_format))
+        set_up_logging("codec", CodecOptions(log_format=log_format), "debug")
         yield
     finally:
         root.handlers[:] = before
@@ -53,6 +53,7 @@ def test_every_service_logs_the_request_id(
 ) -> None:
     words = [sys.executable, "-m", "barkserve", "up", f"--checkpoint={checkpoint_of(TINY)}"]
     words += ["--port=0", "--metrics-port=0", "--http-port=0", "--threads=1", "--log-level=debug"]
+    words += ["--log-format=text"]
     words += ["--", sys.executable, "-c", _SPEAK]
     result = subprocess.run(words, capture_output=True, text=True, timeout=200)
     assert result.returncode == 0, result.stderr
@@ -76,7 +77,7 @@ def test_text_line_shows_id_only_inside_requests(capfd: pytest.CaptureFixture[st
     with logging_to_stderr():
         log = logging.getLogger("barkserve.test")
         log.info("loads")
-        with running_for(["a", "", "b"]):
+        with running_for([RequestIds("a"), RequestIds(), RequestIds("b")]):
             log.warning("slow")
         log.info("ends")
     lines = [line.split(" ", 2)[2] for line in capfd.readouterr().err.splitlines()]
@@ -84,7 +85,7 @@ def test_text_line_shows_id_only_inside_requests(capfd: pytest.CaptureFixture[st
 
 
 def test_json_line_holds_message_id_and_traceback(capfd: pytest.CaptureFixture[str]) -> None:
-    with logging_to_stderr("json"), running_for(["a"]):
+    with logging_to_stderr("json"), running_for([RequestIds("a", "4bf9")]):
         try:
             raise ValueError("two\nlines")
         except ValueError:
@@ -94,7 +95,8 @@ def test_json_line_holds_message_id_and_traceback(capfd: pytest.CaptureFixture[s
     assert "ValueError: two\nlines" in fields.pop("exception")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", fields.pop("time"))
     assert fields == {
-        "service": "codec", "level": "ERROR", "logger": "barkserve.test", "request_id": "a",
+        "service": "codec", "level": "ERROR", "logger": "barkserve.test",
+        "request_id": "a", "trace_id": "4bf9",
         "message": "failed twice\nover",
     }  # fmt: skip
 

@@ -71,7 +71,7 @@ class Fakes:
         bark, admission = self.folder.bark, Admission(8)
         if stage in ("semantic", "coarse"):
             engine = Engine(getattr(self, stage))
-            metrics.watch("slots_free", "", lambda: engine.free_slots)
+            metrics.watch("barkserve_slots_free", lambda: engine.free_slots)
             start, stop = engine.start, engine.stop
         else:
             fake = self.fine.fill if stage == "fine" else self.codec.decode

@@ -93,7 +93,7 @@ class Cluster:
         """Count the streams that clients continued at the other orchestrators."""
         others = [each for each in self.replicas[ORCHESTRATOR] if each is not other_than]
         metrics = await asyncio.gather(*(each.metrics() for each in others))
-        return int(sum(each.get("barkserve_streams_resumed", 0) for each in metrics))
+        return int(sum(each.get("barkserve_streams_resumed_total", 0) for each in metrics))
 
     async def __aenter__(self) -> Self:
         for replica in self.all:

@@ -3,9 +3,7 @@
 Both explain the number of replicas that each service should have.
 """
 
-from collections.abc import Callable
-
-from prometheus_client import Gauge
+from functools import partial
 
 from barkserve.autoscaler.observer import Observer, Scaling
 from barkserve.discovery.describe import describe
@@ -52,29 +50,14 @@ def _message(service: str, scaling: Scaling) -> autoscaler_pb2.ServiceScaling:
 
 def watch_scaling(metrics: Metrics, observer: Observer) -> None:
     """Add gauges with the numbers that KEDA gets."""
-    _gauge(metrics, observer, "demand_replicas", "Work, in replicas", _demand)
-    _gauge(metrics, observer, "wanted_replicas", "Replicas that the service should have", _wanted)
-
-
-def _demand(scaling: Scaling) -> float:
-    return scaling.decision.demand
-
-
-def _wanted(scaling: Scaling) -> float:
-    return scaling.decision.wanted
-
-
-def _gauge(
-    metrics: Metrics,
-    observer: Observer,
-    name: str,
-    description: str,
-    read: Callable[[Scaling], float],
-) -> None:
-    gauge = Gauge(f"barkserve_{name}", description, ["service"], registry=metrics.registry)
-
-    def reader(service: str) -> Callable[[], float]:
-        return lambda: read(observer.services[service])
-
     for service in observer.services:
-        gauge.labels(service).set_function(reader(service))
+        metrics.watch("barkserve_demand_replicas", partial(_demand, observer, service), service)
+        metrics.watch("barkserve_wanted_replicas", partial(_wanted, observer, service), service)
+
+
+def _demand(observer: Observer, service: str) -> float:
+    return observer.services[service].decision.demand
+
+
+def _wanted(observer: Observer, service: str) -> float:
+    return observer.services[service].decision.wanted

@@ -20,9 +20,11 @@ def build(options: GatewayOptions, metrics: Metrics) -> Gateway:
     tls = TlsFiles.from_options(options)
     backend = Backend(options, tls)
     drain = DrainState()
-    metrics.watch("http_requests_running", "HTTP requests and WebSockets", lambda: drain.running)
+    metrics.watch("barkserve_http_requests_running", lambda: drain.running)
     if tls is not None:
         metrics.watch_certificate(tls.expiry_timestamp)
     origins = [origin.strip() for origin in options.cors_origins.split(",") if origin.strip()]
     proxies = TrustedProxies.from_option(options.trusted_proxies)
-    return Gateway(create_app(backend, drain, __version__, origins), drain, backend, tls, proxies)
+    return Gateway(
+        create_app(backend, drain, metrics, __version__, origins), drain, backend, tls, proxies
+    )

@@ -21,6 +21,7 @@ from barkserve.orchestrator.server_info import server_info
 from barkserve.orchestrator.servicer import SpeechServicer
 from barkserve.orchestrator.session.limits import Limits
 from barkserve.orchestrator.session.session import SpeechBackend
+from barkserve.orchestrator.session.speech_metrics import SpeechMetrics
 from barkserve.orchestrator.stages.pool import StagePool
 from barkserve.orchestrator.stages.readiness import StageReadiness
 from barkserve.orchestrator.status_servicer import StatusServicer
@@ -75,7 +76,8 @@ def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
         lexicon=lambda: lexicon.content if lexicon else ServerLexicon(),
         limits=_limits(options),
         quotas=quotas,
-        metrics=metrics,
+        metrics=SpeechMetrics.create(metrics, folder.name),
+        log_text=options.log_text,
         admission=admission,
         open_contexts=HoldLimit(
             "open contexts",
@@ -90,17 +92,9 @@ def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
     readiness = StageReadiness(pools.values(), options.replica_wait_seconds)
     register = register_with(speech_pb2_grpc.add_SpeechServiceServicer_to_server, servicer)
     load = _load_of(admission)
-    metrics.watch("streams_waiting", "Streams that wait for room", lambda: admission.waiting)
-    metrics.watch(
-        "streams_resumed",
-        "Streams that continued a cut one, since the start",
-        lambda: admission.resumed,
-    )
-    metrics.watch(
-        "capacity_streams",
-        "Streams that the stages serve in real time",
-        lambda: admission.measured.streams,
-    )
+    metrics.watch("barkserve_streams_waiting", lambda: admission.waiting)
+    metrics.watch("barkserve_streams_resumed", lambda: admission.resumed)
+    metrics.watch("barkserve_capacity_streams", lambda: admission.measured.streams)
     extra_services = (
         _status_service(options, pools, load),
         _riva_service(backend, calls, readiness),

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from barkserve.building.stage_metrics import BatchMetrics, TokenBatchMetrics, watch_gpu_of
 from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.checkpoint.folder import bundled_checkpoint
 from barkserve.checkpoint.tensors import Checkpoint
@@ -197,11 +198,11 @@ def make_engine(
         metrics: get gauges for slots and queue.
     """
     residency = _make_residency(options, runner.offload, metrics)
-    engine = Engine(runner, thread, residency)
-    metrics.watch("slots", "Slots of the key/value cache", lambda: engine.slots)
-    metrics.watch("slots_free", "Slots that a new request could get now", lambda: engine.free_slots)
-    metrics.watch("slots_running", "Slots of running requests", lambda: engine.running)
-    metrics.watch("queue_depth", "Requests waiting for a slot", lambda: engine.waiting)
+    engine = Engine(runner, thread, residency, TokenBatchMetrics(metrics).batch_ended)
+    metrics.watch("barkserve_slots", lambda: engine.slots)
+    metrics.watch("barkserve_slots_free", lambda: engine.free_slots)
+    metrics.watch("barkserve_slots_running", lambda: engine.running)
+    metrics.watch("barkserve_queue_depth", lambda: engine.waiting)
     return engine, _make_admission(options, checkpoint, residency)
 
 
@@ -226,8 +227,10 @@ def make_batcher(
         metrics: get a gauge for the queue.
     """
     residency = _make_residency(options, offload, metrics)
-    batcher = Batcher(run, max_batch, thread, residency)
-    metrics.watch("queue_depth", "Jobs waiting for the model", lambda: batcher.waiting)
+    kind = "fill" if isinstance(options, FineOptions) else "decode"
+    batches = BatchMetrics(metrics, kind)
+    batcher = Batcher(run, max_batch, thread, residency, batches.jobs_ended)
+    metrics.watch("barkserve_queue_depth", lambda: batcher.waiting)
     return batcher, _make_admission(options, checkpoint, residency)
 
 
@@ -247,23 +250,12 @@ def _make_admission(
 def _make_residency(
     options: StageOptions, offload: Callable[[], Offloadable], metrics: Metrics
 ) -> DeviceResidency:
-    """What offloads the model while the stage is idle, with gauges that report it."""
+    """What offloads the model while the stage is idle, with gauges of it and of the GPU."""
+    watch_gpu_of(metrics, torch.device(options.device))
     if not options.offload_idle_seconds:
         return DeviceResidency()
     residency = DeviceResidency(offload(), options.offload_idle_seconds)
-    metrics.watch(
-        "weights_resident",
-        "1 while the weights are on the device, 0 while they are offloaded or being moved",
-        lambda: residency.state is State.RESIDENT,
-    )
-    metrics.watch(
-        "offload_freed_bytes",
-        "Device memory that the last offload freed",
-        lambda: residency.freed_bytes,
-    )
-    metrics.watch(
-        "offload_reload_seconds",
-        "Duration of the last reload",
-        lambda: residency.reload_s,
-    )
+    metrics.watch("barkserve_weights_resident", lambda: residency.state is State.RESIDENT)
+    metrics.watch("barkserve_offload_freed_bytes", lambda: residency.freed_bytes)
+    metrics.watch("barkserve_offload_reload_seconds", lambda: residency.reload_s)
     return residency

@@ -7,6 +7,7 @@ from barkserve.config.authentication import AuthenticationOptions
 from barkserve.config.calls import ReplicaWaitOptions, StageAddressOptions
 from barkserve.config.model import CheckpointOptions, VoiceOptions
 from barkserve.config.process import ServiceOptions
+from barkserve.config.telemetry import SpeechLogOptions
 from barkserve.config.texts import LEXICON, METRICS_PORT, PORT, VOICE_STORE
 from barkserve.constants import MAX_OPTIONS_BYTES, MAX_VOICE_BYTES
 from barkserve.options import option, port_option
@@ -22,6 +23,7 @@ class OrchestratorOptions(
     ReplicaWaitOptions,
     StageAddressOptions,
     CheckpointOptions,
+    SpeechLogOptions,
     ServiceOptions,
 ):
     """Options of `barkserve orchestrator`."""

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from barkserve.config.texts import LOG_FORMATS, LOG_LEVELS, METRICS_PORT, PORT
+from barkserve.config.telemetry import TelemetryOptions
+from barkserve.config.texts import LOG_LEVELS, METRICS_PORT, PORT
 from barkserve.options import option, port_option
 
 
@@ -33,7 +34,7 @@ class ListenOptions:
 
 
 @dataclass(frozen=True)
-class ProcessOptions(ListenOptions):
+class ProcessOptions(TelemetryOptions, ListenOptions):
     """Options of every service, whatever protocol it speaks."""
 
     port: int = port_option(0, PORT)
@@ -55,8 +56,9 @@ class ProcessOptions(ListenOptions):
         "", "CPU cores that this process runs on, such as 0-3,8 (Linux); empty means all"
     )
     log_level: str = option("info", "lowest level of the log messages to show", LOG_LEVELS)
-    log_format: str = option(
-        "text", "format of the log: a line of text or a JSON object for each record", LOG_FORMATS
+    watchdog_trips: int = option(
+        0,
+        "times that the watchdog has ended this service before (set by `barkserve up`)",
     )
     exit_on_stdin_close: bool = option(
         False,

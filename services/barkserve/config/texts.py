@@ -3,7 +3,7 @@
 PORT = "port to listen on; 0 takes a free one"
 METRICS_PORT = "port of the Prometheus endpoint /metrics; 0 disables it"
 LOG_LEVELS = ("debug", "info", "warning", "error")
-LOG_FORMATS = ("text", "json")
+LOG_FORMATS = ("auto", "text", "json")
 VOICE_STORE = (
     "folder or fsspec URL of created voices, the same for all replicas (s3:// needs s3fs, gs:// "
     "needs gcsfs); "

@@ -14,7 +14,8 @@ from barkserve.config.model import (
     VoiceOptions,
 )
 from barkserve.config.orchestrator import OrchestratorOptions
-from barkserve.config.texts import LOG_FORMATS, LOG_LEVELS, VOICE_STORE
+from barkserve.config.telemetry import SpeechLogOptions, TelemetryOptions
+from barkserve.config.texts import LOG_LEVELS, VOICE_STORE
 from barkserve.constants import STAGES
 from barkserve.options import option, port_option
 
@@ -30,6 +31,8 @@ class UpOptions(
     StreamingOptions,
     ModelOptions,
     CheckpointOptions,
+    SpeechLogOptions,
+    TelemetryOptions,
 ):
     """Options of `barkserve up`.
 
@@ -97,4 +100,3 @@ class UpOptions(
     )
     drain_seconds: float = option(5.0, "time that running streams have to finish on a stop")
     log_level: str = option("warning", "lowest level of the services' log messages", LOG_LEVELS)
-    log_format: str = option("text", "format of the services' log", LOG_FORMATS)

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from barkserve.engine.device_residency import DeviceResidency
 from barkserve.engine.model_thread import ModelThread
 from barkserve.errors import ModelExecutionFailed, ReplicaFailed
-from barkserve.request_id import current_request_id, running_for
+from barkserve.request_id import RequestIds, current_ids, running_for
 
 _log = logging.getLogger(__name__)
 
@@ -28,7 +28,10 @@ class _Entry(Generic[Job, Result]):
     job: Job
     future: "asyncio.Future[Result]"
     deadline: float
-    request_id: str = field(default_factory=current_request_id)
+    ids: RequestIds = field(default_factory=current_ids)
+
+
+def _ignore(_jobs: int, _seconds: float) -> None: ...
 
 
 class Batcher(Generic[Job, Result]):
@@ -39,6 +42,7 @@ class Batcher(Generic[Job, Result]):
         max_batch: most jobs in one batch.
         thread: the worker thread.
         residency: whether the model is on its device; None: always.
+        on_batch: called after each batch with its jobs and its seconds.
 
     Attributes:
         busy_s: seconds of computation since the start.
@@ -51,7 +55,9 @@ class Batcher(Generic[Job, Result]):
         max_batch: int,
         thread: ModelThread | None = None,
         residency: DeviceResidency | None = None,
+        on_batch: Callable[[int, float], None] = _ignore,
     ) -> None:
+        self._on_batch = on_batch
         self._run = run
         self._residency = residency or DeviceResidency()
         self._max_batch = max_batch
@@ -115,7 +121,7 @@ class Batcher(Generic[Job, Result]):
                 self._work.clear()
                 await self._work.wait()
                 continue
-            with running_for(entry.request_id for entry in batch):
+            with running_for(entry.ids for entry in batch):
                 await self._run_batch(batch)
 
     def _next_batch(self) -> list[_Entry[Job, Result]]:
@@ -139,7 +145,9 @@ class Batcher(Generic[Job, Result]):
                     failure.__cause__ = error
                     entry.future.set_exception(failure)
             return
-        self.busy_s += time.perf_counter() - started
+        elapsed = time.perf_counter() - started
+        self.busy_s += elapsed
+        self._on_batch(len(batch), elapsed)
         self.bursts += 1
         for entry, result in answered:
             if not entry.future.done():

@@ -32,6 +32,9 @@ _log = logging.getLogger(__name__)
 _PAUSE_S = 0.1  # after an internal error: health checks and stop() must get their turn
 
 
+def _ignore(_batch: Batch, _steps: int, _seconds: float) -> None: ...
+
+
 class Runner(Protocol):
     """What the engine needs of a model. ModelRunner implements it; tests use a fake."""
 
@@ -89,6 +92,7 @@ class Engine:
         runner: the model.
         thread: the worker thread.
         residency: whether the model is on its device; None: always.
+        on_batch: called after each batch with the batch, its decode steps and its seconds.
 
     Attributes:
         busy_s: seconds of computation since the start.
@@ -100,8 +104,10 @@ class Engine:
         runner: Runner,
         thread: ModelThread | None = None,
         residency: DeviceResidency | None = None,
+        on_batch: Callable[[Batch, int, float], None] = _ignore,
     ) -> None:
         self._runner = runner
+        self._on_batch = on_batch
         self._residency = residency or DeviceResidency()
         self._scheduler = Scheduler(runner.limits)
         self._changed = False  # requests were added or removed since the last launch
@@ -216,7 +222,7 @@ class Engine:
                 else:
                     await self._turn(batch)
             except Exception as error:  # a bug; without this loop all consumers would wait forever
-                with running_for(request.request_id for request in self._consumers):
+                with running_for(request.ids for request in self._consumers):
                     _log.exception("internal error in the engine; all its streams end")
                 self._fail_all(error)
                 await asyncio.sleep(_PAUSE_S)
@@ -227,7 +233,7 @@ class Engine:
             self._record_queue_time(batch)
         self._changed = False
         named = batch or self._flights[0].batch
-        with running_for(request.request_id for request in named.requests):
+        with running_for(request.ids for request in named.requests):
             try:
                 outcome = await self._thread.run(self._work_on, batch)
             except Exception as error:
@@ -263,6 +269,7 @@ class Engine:
         self._ended_at = now
         self.busy_s += elapsed
         self.bursts += 1
+        self._on_batch(outcome.batch, max(map(len, outcome.tokens)), elapsed)
         for request in self._scheduler.finish_batch(outcome.batch, outcome.tokens, elapsed):
             request.compute_s += elapsed
             consumer = self._consumers[request]

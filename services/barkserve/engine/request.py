@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barkserve.engine.playback import Playback
-from barkserve.request_id import current_request_id
+from barkserve.request_id import RequestIds, current_ids
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Request:
     watch: Watch | None = None
     playback: Playback | None = None
 
-    request_id: str = field(default_factory=current_request_id, init=False)  # for the log
+    ids: RequestIds = field(default_factory=current_ids, init=False)  # for the log
 
     # Set by the scheduler. Work counts as launched when it is planned, before it has ended.
     arrived_at: float = field(default=0.0, init=False)

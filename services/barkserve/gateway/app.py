@@ -17,20 +17,27 @@ from barkserve.gateway.health import health_routes
 from barkserve.gateway.openai.routes import speech_routes
 from barkserve.gateway.page import Page, page_folder
 from barkserve.gateway.request_ids import RequestIds
+from barkserve.gateway.request_log import RequestLog
 from barkserve.gateway.websocket.routes import websocket_routes
+from barkserve.serving.metrics import Metrics
 
 _MAX_BODY_BYTES = 8 * 1024 * 1024
 _SUMMARY = "Bark text-to-speech over HTTP and WebSocket, streamed while it is generated."
 
 
 def create_app(
-    backend: Backend, drain: DrainState, version: str, cors_origins: Sequence[str]
+    backend: Backend,
+    drain: DrainState,
+    metrics: Metrics,
+    version: str,
+    cors_origins: Sequence[str],
 ) -> FastAPI:
     """Make the application.
 
     Args:
         backend: the orchestrator.
         drain: counts the requests, and says when to refuse new ones.
+        metrics: those of the gateway.
         version: the version of barkserve.
         cors_origins: origins of web pages that may call, such as https://example.org; "*" for all.
     """
@@ -55,5 +62,7 @@ def create_app(
         allow_headers=["*"],
         expose_headers=[request_ids.HEADER, ignored_fields.HEADER],
     )
+    duration = metrics.histogram("http_server_request_duration_seconds")
+    app.add_middleware(RequestLog, duration=duration)
     app.add_middleware(RequestIds)
     return app

@@ -253,6 +253,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
             except Exception as error:
                 failure = as_barkserve_error(error, "RPC")
                 outcome = failure.status
+                self._metrics.refused(failure)
             finally:
                 if rpc is not None:
                     rpc.end(outcome)  # before the status: a client that has it may read metrics

@@ -1,61 +1,90 @@
 """The Prometheus metrics of a service. Each service has its own registry; nothing is global."""
 
+import platform
 import time
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, ProcessCollector
 
-from barkserve.errors import StartupError
+from barkclient import __version__
+from barkserve.errors import BarkserveError, Overloaded, StartupError
+from barkserve.serving.instruments import Counter, Histogram, ReadValue, WatchedValues
+from barkserve.serving.metric_catalog import CATALOG
 from barkserve.serving.metrics_server import MetricsServer
-
-_LOOP_LAG_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
-_FIRST_OUTPUT_BUCKETS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 30)
 
 
 class Metrics:
-    """The metrics of one service.
+    """The metrics of one service. Their names, types and labels are those of the catalog.
 
     Args:
         stage: the name of the service, which is the label `stage` of each metric.
+        watchdog_trips: how often the watchdog has ended processes of this service before.
     """
 
-    def __init__(self, stage: str) -> None:
+    def __init__(self, stage: str, watchdog_trips: int = 0) -> None:
         self.registry = CollectorRegistry()
         self._stage = stage
-        self._requests = Counter(
-            "barkserve_requests", "RPCs ended, by outcome (a gRPC status code's name)",
-            ["stage", "outcome"], registry=self.registry,
-        )  # fmt: skip
-        self._first_output = Histogram(
-            "barkserve_first_output_seconds", "From an RPC's start to its first response",
-            ["stage"], buckets=_FIRST_OUTPUT_BUCKETS, registry=self.registry,
-        )  # fmt: skip
-        self._active = Gauge(
-            "barkserve_streams", "RPCs in progress", ["stage"], registry=self.registry
-        )
-        self._active.labels(stage)  # 0 instead of absent: autoscalers need to see idle services
-        self._outputs = Counter(
-            "barkserve_outputs",
-            "Semantic tokens, coarse codes, fine frames, codec or orchestrator samples made",
-            ["stage"], registry=self.registry,
-        )  # fmt: skip
+        self._watched = WatchedValues(stage)
+        self.registry.register(self._watched)
+        ProcessCollector(registry=self.registry)
+        self._loop_lag = self.histogram("barkserve_event_loop_lag_seconds")
+        self._longest_loop_lag_s = self._longest_loop_cpu_s = 0.0
+        self._trips = self.counter("barkserve_watchdog_trips")
+        self._trips.add(amount=watchdog_trips)
+        self._requests = self.counter("barkserve_requests")
+        self._refusals = self.counter("barkserve_admission_refusals")
+        self._first_output = self.histogram("barkserve_first_output_seconds")
+        self._outputs = self.counter("barkserve_outputs")
+        self._running = 0
+        self.watch("barkserve_streams", lambda: self._running)  # 0, not absent: for autoscalers
+        self.watch("barkserve_event_loop_longest_lag_seconds", lambda: self._longest_loop_lag_s)
+        self.watch("barkserve_event_loop_longest_cpu_seconds", lambda: self._longest_loop_cpu_s)
+        self.watch("barkserve_build_info", lambda: 1, __version__, platform.python_version())
 
-        self._loop_lag = Histogram(
-            "barkserve_event_loop_lag_seconds", "Delays of the event loop, sampled 50 times/s",
-            ["stage"], buckets=_LOOP_LAG_BUCKETS, registry=self.registry,
-        )  # fmt: skip
-        self._longest_loop_lag_s = 0.0
-        self.watch(
-            "event_loop_longest_lag_seconds", "Longest delay of the event loop since the start",
-            lambda: self._longest_loop_lag_s,
-        )  # fmt: skip
-        self._longest_loop_cpu_s = 0.0
-        self.watch(
-            "event_loop_longest_cpu_seconds",
-            "Most CPU time that the event loop used in a row since the start; a longest lag above "
-            "it means that other threads or processes kept the CPU",
-            lambda: self._longest_loop_cpu_s,
-        )  # fmt: skip
+    def counter(self, name: str) -> Counter:
+        """Add a counter of the catalog."""
+        return Counter(CATALOG[name], self._stage, self.registry)
+
+    def histogram(self, name: str) -> Histogram:
+        """Add a histogram of the catalog."""
+        return Histogram(CATALOG[name], self._stage, self.registry)
+
+    def watch(self, name: str, read: ReadValue, *labels: str) -> None:
+        """Add a gauge or a counter of the catalog whose value is read at each scrape.
+
+        Args:
+            name: its name.
+            read: returns the value; called from the thread of the metrics endpoint.
+            labels: the values of its labels, in the order of the catalog.
+        """
+        self._watched.add(CATALOG[name], read, list(labels))
+
+    def watch_certificate(self, read_expiry: ReadValue) -> None:
+        """Add the gauge of a certificate's end of validity, in seconds since 1970."""
+        self.watch("barkserve_tls_certificate_expiry_timestamp_seconds", read_expiry)
+
+    def begin(self) -> "RpcMetrics":
+        """Begin to count one RPC."""
+        self._running += 1
+        return RpcMetrics(self)
+
+    def first_output(self, seconds: float) -> None:
+        """Record the time from the start of an RPC to its first response."""
+        self._first_output.observe(seconds)
+
+    def produced(self, count: int) -> None:
+        """Count tokens, codes, frames or samples."""
+        self._outputs.add(amount=count)
+
+    def ended(self, outcome: str) -> None:
+        """Count an RPC that ended with the gRPC status of this name."""
+        self._running -= 1
+        self._requests.add(outcome)
+
+    def refused(self, error: BarkserveError) -> None:
+        """Count an RPC or a context that has no room; errors of other kinds do not count."""
+        if isinstance(error, Overloaded):
+            self._refusals.add(error.reason)
 
     def loop_turned(self, late_s: float, cpu_s: float) -> None:
         """Record a turn of the event loop.
@@ -64,37 +93,13 @@ class Metrics:
             late_s: seconds after the time that it was due.
             cpu_s: CPU time of the loop's thread since the last turn, in seconds.
         """
-        self._loop_lag.labels(self._stage).observe(late_s)
+        self._loop_lag.observe(late_s)
         self._longest_loop_lag_s = max(self._longest_loop_lag_s, late_s)
         self._longest_loop_cpu_s = max(self._longest_loop_cpu_s, cpu_s)
 
-    def produced(self, count: int) -> None:
-        """Count tokens, codes, frames or samples."""
-        self._outputs.labels(self._stage).inc(count)
-
-    def watch(self, name: str, description: str, read: Callable[[], float]) -> None:
-        """Add a gauge whose value is read at each scrape.
-
-        Args:
-            name: the name after "barkserve_", such as "slots_free".
-            description: the help text.
-            read: returns the value; called from the thread of the metrics endpoint.
-        """
-        gauge = Gauge(f"barkserve_{name}", description, ["stage"], registry=self.registry)
-        gauge.labels(self._stage).set_function(read)
-
-    def watch_certificate(self, read_expiry: Callable[[], float]) -> None:
-        """Add the gauge of a certificate's end of validity, in seconds since 1970."""
-        self.watch(
-            "tls_certificate_expiry_timestamp_seconds",
-            "When the TLS certificate in use expires, in seconds since 1970",
-            read_expiry,
-        )
-
-    def begin(self) -> "RpcMetrics":
-        """Begin to count one RPC."""
-        self._active.labels(self._stage).inc()
-        return RpcMetrics(self)
+    def watchdog_tripped(self) -> None:
+        """Count a trip of the watchdog. This process ends soon."""
+        self._trips.add()
 
     def serve(self, host: str, port: int) -> Callable[[], None]:
         """Serve http://host:port/metrics.
@@ -120,15 +125,6 @@ class Metrics:
             ) from error
         server.start()
         return server.stop
-
-    def first_output(self, seconds: float) -> None:
-        """Record the time from the start of an RPC to its first response."""
-        self._first_output.labels(self._stage).observe(seconds)
-
-    def ended(self, outcome: str) -> None:
-        """Count an RPC that ended with the gRPC status of this name."""
-        self._active.labels(self._stage).dec()
-        self._requests.labels(self._stage, outcome).inc()
 
 
 class RpcMetrics:

@@ -87,7 +87,7 @@ async def serve(options: ServiceOptions, metrics: Metrics, build: Callable[[], S
         failed = asyncio.ensure_future(service.wait_fatal())
         stack.callback(failed.cancel)
         await _wait_for_end(stop, failed)
-        failed.add_done_callback(lambda _: _end_streams(interceptor, failed))
+        failed.add_done_callback(lambda _: _end_streams(interceptor, failed, metrics))
         drain_s = 0.0 if failed.done() else options.drain_seconds
         _log.info(
             "%s drains %d streams for up to %g s",
@@ -127,12 +127,15 @@ async def _wait_for_end(
     stop.cancel()
 
 
-def _end_streams(interceptor: RpcInterceptor, failed: "asyncio.Future[ReplicaFailed]") -> None:
+def _end_streams(
+    interceptor: RpcInterceptor, failed: "asyncio.Future[ReplicaFailed]", metrics: Metrics
+) -> None:
     """End the running streams of a process that has failed, also while it drains."""
     if failed.cancelled():
         return
     _log.critical("%s", failed.result())
     if isinstance(failed.result(), ReplicaStalled):
+        metrics.watchdog_tripped()
         dump_stacks()
     interceptor.fail(failed.result())
 

@@ -118,7 +118,7 @@ def from_rpc_error(error: grpc.aio.AioRpcError, stage: str, via: str = "") -> Ba
     if code is grpc.StatusCode.NOT_FOUND:
         return NotFound(text)
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        return Overloaded(f"{stage}: {text}", _retry_after_s(details))
+        return Overloaded(f"{stage}: {text}", _retry_after_s(details), f"{stage}_full")
     # grpc.aio reports INTERNAL when a call ends while a request is being written, whatever the
     # reason. Another replica is tried in either case.
     if code in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN):

@@ -82,7 +82,7 @@ def watching_event_loop(metrics: Metrics, timeout_s: float) -> Iterator[None]:
     """
     watch = LoopWatch(metrics)
     done = threading.Event()
-    args = (watch, timeout_s, done)
+    args = (watch, timeout_s, done, metrics)
     thread = threading.Thread(target=_watch, args=args, name="watchdog", daemon=True)
     watch.start()
     if timeout_s:
@@ -94,11 +94,12 @@ def watching_event_loop(metrics: Metrics, timeout_s: float) -> Iterator[None]:
         watch.stop()
 
 
-def _watch(watch: LoopWatch, timeout_s: float, done: threading.Event) -> None:
+def _watch(watch: LoopWatch, timeout_s: float, done: threading.Event, metrics: Metrics) -> None:
     interval_s = min(_MAX_CHECK_INTERVAL_S, timeout_s / _CHECKS_PER_TIMEOUT)
     clock = StallClock(interval_s, time.monotonic())
     while not done.wait(interval_s):
         if clock.check(time.monotonic(), watch.turns) > timeout_s:
+            metrics.watchdog_tripped()
             _end_process(timeout_s)
 
 

@@ -12,6 +12,7 @@ from barkserve.config.up import UpOptions
 from barkserve.constants import STAGES
 from barkserve.engine.core_share import core_share_file
 from barkserve.services import GATEWAY, ORCHESTRATOR
+from barkserve.serving.logs import chosen_format
 from barkserve.up.children import running
 from barkserve.up.mps import mps_daemon
 from barkserve.up.orchestrators import reserved_port
@@ -39,7 +40,8 @@ async def up(options: UpOptions, command: Sequence[str]) -> int:
     """
     check_command(command)
     with core_share_file(len(STAGES)) as cores_file:
-        planned = plan_services(options, cores_file)
+        shown = replace(options, log_format=chosen_format(options.log_format, sys.stderr))
+        planned = plan_services(shown, cores_file)
         if options.pin_cores:
             planned = pin_cores(planned, options.device)
         port = next(each.port for each in planned if each.name == ORCHESTRATOR.name)

@@ -10,6 +10,7 @@ import platformdirs
 from barkserve import services
 from barkserve.config.model import check_offload
 from barkserve.config.process import ListenOptions
+from barkserve.config.telemetry import TelemetryOptions
 from barkserve.config.up import UpOptions
 from barkserve.constants import STAGES
 from barkserve.cores import divide_cores, format_cores, own_cores
@@ -41,6 +42,7 @@ class PlannedService:
         tls: its TLS files; None means plaintext.
         variables: environment variables that it gets in addition.
         own_port: its port on the loopback address if other services share `port`; else 0.
+        watchdog_trips: how often a watchdog has ended it.
     """
 
     name: str
@@ -51,6 +53,14 @@ class PlannedService:
     tls: TlsFiles | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     own_port: int = 0
+    watchdog_trips: int = 0
+
+    def after_trip(self) -> "PlannedService":
+        """This service, started again because its watchdog ended it."""
+        trips = self.watchdog_trips + 1
+        flag = flag_of("watchdog_trips")
+        others = (each for each in self.arguments if not each.startswith(f"{flag}="))
+        return replace(self, watchdog_trips=trips, arguments=(*others, f"{flag}={trips}"))
 
     @property
     def is_http(self) -> bool:
@@ -182,6 +192,7 @@ def _plan_gateway(
         "drain_seconds": options.drain_seconds,
         "log_level": options.log_level,
     }
+    values |= {each.name: getattr(options, each.name) for each in fields(TelemetryOptions)}
     if tls is not None:
         own = tls.current().own
         values |= {

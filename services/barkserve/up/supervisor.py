@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from barkserve.config.up import UpOptions
-from barkserve.errors import StartupError
+from barkserve.errors import ReplicaStalled, StartupError
 from barkserve.up.children import Child, start
 from barkserve.up.health import wait_until_healthy, wait_until_hung
 from barkserve.up.restart_budget import RestartBudget
@@ -66,7 +66,8 @@ class Supervisor:
                 raise StartupError(self._final_message(child, reason, budget.used))
             self._say(self._restart_message(child, reason, pause_s, budget.used))
             await asyncio.sleep(pause_s)
-            self._children[index] = child = await start(child.service)
+            service = child.service.after_trip() if _tripped(child, hung) else child.service
+            self._children[index] = child = await start(service)
             hung = asyncio.create_task(self._wait_hung_after_restart(child))
 
     async def _wait_end(self, child: Child, hung: "asyncio.Task[str]") -> str:
@@ -121,6 +122,12 @@ class Supervisor:
                 "--max-restarts"
             )
         return message + _last_lines(child)
+
+
+def _tripped(child: Child, hung: "asyncio.Task[str]") -> bool:
+    """Whether a watchdog ended a process: its own, or this one."""
+    was_killed = hung.done() and not hung.cancelled()
+    return was_killed or child.process.returncode == ReplicaStalled.exit_code
 
 
 def _last_lines(child: Child) -> str:

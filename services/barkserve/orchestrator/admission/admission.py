@@ -260,28 +260,30 @@ class StreamAdmission:
         retry_s = min(MAX_RETRY_S, max(MIN_RETRY_S, self._free_in_s(place)))
         self._promises.add(stream.caller, now + retry_s)
         self._refused_at.append(now)
-        return Overloaded(self._reason(stream, capacity), round(retry_s, 1))
+        reason, message = self._reason(stream, capacity)
+        return Overloaded(message, round(retry_s, 1), reason)
 
-    def _reason(self, stream: Stream, capacity: Capacity) -> str:
+    def _reason(self, stream: Stream, capacity: Capacity) -> tuple[str, str]:
+        """The reason of a refusal, as a word for metrics and as a sentence for the caller."""
         if self.active >= self.capacity:
-            return (
+            return "max_streams", (
                 f"this service runs {self.active} streams and its limit is {self.capacity}: retry "
                 "later, add a replica, or raise --max-streams"
             )
         caller, running = stream.caller, self.active + capacity.elsewhere
         if self._grows(capacity):
-            return (
+            return "ramp", (
                 f"{running:.0f} streams run, which were never more, and a further one is accepted "
                 f"every {STEP_S:g} s: retry then, or raise --assumed-streams"
             )
         extra = self._extra_load(stream)
         if running + 1 <= capacity.streams - extra:
-            return (
+            return "fair_share", (
                 f"{caller} runs {self._shares.running(caller)} streams, and the last room is kept "
                 f"for {self._shares.callers - 1} other callers: retry later, or add a replica"
             )
         fast = f", less {extra:g} for fast speech" if extra else ""
-        return (
+        return f"{capacity.stage or 'stage'}_capacity", (
             f"{running:.0f} streams run, and the {capacity.stage} stage serves "
             f"{capacity.streams:.1f} in real time{fast}: retry later, add replicas, or use "
             "--admission count"

@@ -21,6 +21,7 @@ class HoldLimit:
 
     def __init__(self, what: str, per_caller: int, total: int, advice: str) -> None:
         self._what = what
+        self._reason = what.replace(" ", "_")
         self._per_caller = per_caller
         self._total = total
         self._advice = advice
@@ -38,11 +39,13 @@ class HoldLimit:
                 f"{caller} has {self._held[caller]} {self._what}, which is the limit of a caller: "
                 f"{self._advice}",
                 _RETRY_S,
+                f"caller_{self._reason}",
             )
         if self._held.total() >= self._total:
             raise Overloaded(
                 f"all callers have {self._total} {self._what}, which is the limit: {self._advice}",
                 _RETRY_S,
+                self._reason,
             )
         self._held[caller] += 1
         try:

@@ -8,18 +8,30 @@ import asyncio
 
 
 class PlayoutClock:
-    """The player of one session. Times are those of the running event loop."""
+    """The player of one session. Times are those of the running event loop.
+
+    Attributes:
+        silence_s: seconds that it waited for audio of text that it already had.
+    """
 
     def __init__(self) -> None:
+        self.silence_s = 0.0
+        self._playing = False
         self._segments = 0  # being synthesized
         self._underrun_at = self._now()
 
     def sent(self, seconds: float) -> None:
         """Count audio that was sent to the client."""
-        self._underrun_at = max(self._underrun_at, self._now()) + seconds
+        now = self._now()
+        if self._playing:
+            self.silence_s += max(0.0, now - self._underrun_at)
+        self._playing = True
+        self._underrun_at = max(self._underrun_at, now) + seconds
 
     def segment_started(self) -> None:
         """Count a segment whose audio is still to be sent."""
+        if not self._segments and not self.lead_s:
+            self._playing = False  # all text has been played: the player starts again
         self._segments += 1
 
     def segment_ended(self) -> None:

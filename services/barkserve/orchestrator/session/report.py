@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.constants import STAGES
@@ -55,6 +55,10 @@ class SessionReport:
         self._now_s = asyncio.get_running_loop().time
         self._began_s = self._now_s()
         self._decoded: OutputTimes | None = None
+
+    def outputs(self) -> Iterator[tuple[str, int]]:
+        """The number of outputs of each stage: tokens, codes, frames and samples."""
+        return ((stage, report.output_count) for stage, report in self._stages.items())
 
     def add_segment(self, event: SegmentEnded, first_sample: int, sample_count: int) -> None:
         """Count a segment; samples are those of the output."""

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from barkserve.checkpoint.folder import CheckpointFolder
 from barkserve.checkpoint.voices import Voice
@@ -17,9 +17,11 @@ from barkserve.orchestrator.session.limits import Limits
 from barkserve.orchestrator.session.received import Received, check_same, resumed_cuts
 from barkserve.orchestrator.session.report import SessionReport
 from barkserve.orchestrator.session.responses import Message, ResponseBuilder
+from barkserve.orchestrator.session.speech_metrics import SpeechMetrics
+from barkserve.orchestrator.session.speech_record import SpeechRecord
 from barkserve.orchestrator.session.timeouts import with_timeouts
 from barkserve.orchestrator.stages.chunk_plan import slowest_chunk_plan
-from barkserve.orchestrator.synthesis.events import Flushed
+from barkserve.orchestrator.synthesis.events import Flushed, SegmentEnded
 from barkserve.orchestrator.synthesis.pipeline import StageClients
 from barkserve.orchestrator.synthesis.plan import Plan, make_plan, resolve_speaking_rate
 from barkserve.orchestrator.synthesis.synthesis import Synthesis
@@ -35,7 +37,6 @@ from barkserve.orchestrator.voices.selection import VoiceSelector
 from barkserve.serving.auth.admitted_rpc import require_role
 from barkserve.serving.auth.quotas import CallerQuotas
 from barkserve.serving.caller import Role
-from barkserve.serving.metrics import Metrics
 from barkserve.v1 import common_pb2, speech_pb2
 
 
@@ -53,7 +54,8 @@ class SpeechBackend:
         lexicon: returns the words of the server's file.
         limits: the server's limits.
         quotas: count the text of each caller.
-        metrics: counts the samples that are sent.
+        metrics: the instruments of speech.
+        log_text: whether the log shows the texts.
         admission: accepts the sessions that speak.
         open_contexts: limits the contexts, also those that have nothing to speak.
     """
@@ -67,9 +69,10 @@ class SpeechBackend:
     lexicon: Callable[[], ServerLexicon]
     limits: Limits
     quotas: CallerQuotas
-    metrics: Metrics
+    metrics: SpeechMetrics
     admission: StreamAdmission
     open_contexts: HoldLimit
+    log_text: bool = False
 
 
 class Session:
@@ -122,6 +125,9 @@ class Session:
             return_voice=request.return_voice,
             sample_count=request.resume.sample_count,
         )
+        self._record = SpeechRecord(
+            backend.metrics, self._clock, self._report, deadline, with_text=backend.log_text
+        )
         self.feed = TextFeed(
             self._segmenter,
             self._clock.underrun_at,
@@ -144,15 +150,16 @@ class Session:
             BarkserveError: the options, the voice or the text are not valid, or a stage failed.
             Overloaded: there is no room for it.
         """
-        async with self._accepted:
-            if self.feed.speakable:
-                await self._accept()  # refused before anything is done for it
-            async with aclosing(self._speak()) as messages:
+        with self._record.recording():
+            async with self._accepted, aclosing(self._speak()) as messages:
+                if self.feed.speakable:
+                    await self._accept()  # refused before anything is done for it
                 async for message in messages:
                     yield message
 
     async def _speak(self) -> AsyncGenerator[Message, None]:
         plan = await self._resolve_plan()
+        self._record.planned(plan)
         self._segmenter.language = plan.language
         config = self._backend.folder.bark
         stretcher = await TimeStretcher.create(config.sample_rate, plan.speaking_rate)
@@ -169,7 +176,7 @@ class Session:
             check_same(self._request.resume.started, started)
         yield started
         synthesis = Synthesis(
-            self._backend.stages,
+            replace(self._backend.stages, observer=self._record),
             plan,
             self.feed,
             self._backend.budget,
@@ -189,6 +196,8 @@ class Session:
                     yield message
                 if isinstance(event, Flushed):
                     self.feed.flush_done()
+                elif isinstance(event, SegmentEnded):
+                    self._record.spoke(event.utterance.segment.text)
         for message in builder.end():
             self._count(message, plan)
             yield message
@@ -197,12 +206,17 @@ class Session:
     async def _accept(self) -> None:
         """Become a stream, unless it is one. Raises Overloaded if there is no room."""
         if self._stream is None:
+            self._record.began()
             accepting = self._backend.admission.stream(
                 self.feed.characters,
                 resumed=self._request.HasField("resume"),
                 speaking_rate=resolve_speaking_rate(self._request),
             )
             self._stream = await self._accepted.enter_async_context(accepting)
+
+    def note_refusal(self, error: BarkserveError) -> None:
+        """Count a refusal that ends the session without ending its call."""
+        self._backend.metrics.service.refused(error)
 
     def cancelled(self) -> speech_pb2.SynthesisFinished:
         """The final message of a session that was cancelled."""
@@ -262,8 +276,9 @@ class Session:
 
     def _count(self, message: Message, plan: Plan) -> None:
         if isinstance(message, speech_pb2.AudioChunk):
-            self._backend.metrics.produced(message.sample_count)
+            self._backend.metrics.service.produced(message.sample_count)
             seconds = message.sample_count / plan.output.sample_rate
+            self._record.sending_audio(seconds)
             self._clock.sent(seconds)
             if self._stream is not None:
                 self._stream.made_s += seconds * plan.speaking_rate

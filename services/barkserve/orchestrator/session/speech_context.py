@@ -105,7 +105,9 @@ class SpeechContext:
                 raise  # the call itself has ended
             await self._send_rest(unsent, self._stop_reason)
         except Exception as error:
-            await self._send(self._final_message(as_barkserve_error(error, "context")))
+            failure = as_barkserve_error(error, "context")
+            self._session.note_refusal(failure)
+            await self._send(self._final_message(failure))
         finally:
             self._on_end()
 

@@ -149,6 +149,7 @@ class StreamingCall:
             if context is not None:
                 context.stop(error)
             else:
+                self._backend.metrics.service.refused(error)
                 self._close(id_)
                 await self._send(id_, to_status(error))
 
@@ -159,7 +160,9 @@ class StreamingCall:
             raise ShuttingDown
         most = self._backend.limits.max_contexts
         if len(self._contexts) >= most:
-            raise Overloaded(f"{most} contexts are open, which is the limit of one call", 1.0)
+            raise Overloaded(
+                f"{most} contexts are open, which is the limit of one call", 1.0, "max_contexts"
+            )
         self._closed.pop(_stored_id(id_), None)
         text = config.options.text
         config.options.ClearField("text")

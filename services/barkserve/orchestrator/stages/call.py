@@ -23,6 +23,7 @@ from barkserve.errors import (
     StageFailed,
     StageUnavailable,
 )
+from barkserve.orchestrator.stages.call_observer import CallObserver, NoObserver
 from barkserve.orchestrator.stages.outage import Outage
 from barkserve.orchestrator.stages.pool import StagePool
 from barkserve.orchestrator.stages.retry import RetryPolicy
@@ -53,6 +54,7 @@ class StageCall(Generic[Request, Response]):
         method: looks up the RPC.
         requests: makes all requests anew; the first must say what was already produced.
         retry_policy: how long to wait for replicas that have no room or are down.
+        observer: is told which replicas serve the call.
     """
 
     def __init__(
@@ -61,7 +63,9 @@ class StageCall(Generic[Request, Response]):
         method: Method[Request, Response],
         requests: Callable[[], AsyncIterator[Request]],
         retry_policy: RetryPolicy,
+        observer: CallObserver | None = None,
     ) -> None:
+        self._observer = observer or NoObserver()
         self._pool = pool
         self._method = method
         self._requests = requests
@@ -93,7 +97,7 @@ class StageCall(Generic[Request, Response]):
                     self._pool.stream(replica, self._move) as channel,
                     self._mapped_errors(replica),
                 ):
-                    async for response in self._begin(channel):
+                    async for response in self._begin(channel, replica):
                         self._pool.answered(replica)
                         tried.clear()
                         failures = 0
@@ -116,6 +120,7 @@ class StageCall(Generic[Request, Response]):
             except _ReplicaHung as error:
                 if finished:
                     return
+                self._observer.failed_over(self._pool.stage, "hung")
                 _log.warning("moving a stream: %s", error)
             except IdleTimeout as error:  # the stage gave the place of a quiet stream away
                 if finished:
@@ -134,6 +139,9 @@ class StageCall(Generic[Request, Response]):
                     failures += 1
                 if failures == MAX_FAILURES:
                     raise
+                if self._admitted:
+                    reason = "lost" if isinstance(error, StageUnavailable) else "failed"
+                    self._observer.failed_over(self._pool.stage, reason)
                 _log.warning("a stream lost its replica and tries again: %s", error)
                 if not self._pool.has_untried(tried):
                     tried.clear()
@@ -151,11 +159,13 @@ class StageCall(Generic[Request, Response]):
         assert self._call is not None
         self._moving = self._call.cancel()
 
-    def _begin(self, channel: grpc.aio.Channel) -> grpc.aio.StreamStreamCall[Request, Response]:
+    def _begin(
+        self, channel: grpc.aio.Channel, replica: Replica
+    ) -> grpc.aio.StreamStreamCall[Request, Response]:
         self._moving = self._admitted = False
         method = self._method(channel)
         self._call = method(
-            self._admitted_requests(),
+            self._admitted_requests(replica),
             timeout=self._retry_policy.time_left(),
             metadata=(
                 (METADATA_KEY, current_request_id()),
@@ -185,7 +195,7 @@ class StageCall(Generic[Request, Response]):
     def _hung(self) -> _ReplicaHung:
         return _ReplicaHung(f"a replica of the {self._pool.stage} stage sends no load reports")
 
-    async def _admitted_requests(self) -> AsyncIterator[Request]:
+    async def _admitted_requests(self, replica: Replica) -> AsyncIterator[Request]:
         """The requests, once the stage has admitted the call.
 
         Keeps an error that they raise: grpc would report a bare cancellation.
@@ -195,6 +205,7 @@ class StageCall(Generic[Request, Response]):
         if self._call.done():  # refused
             return
         self._admitted = True
+        self._observer.replica_used(self._pool.stage, replica.address)
         try:
             async for request in self._requests():
                 yield request

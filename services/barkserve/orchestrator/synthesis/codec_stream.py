@@ -8,13 +8,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.errors import NothingToSpeak, StageFailed, TextTooLong
 from barkserve.orchestrator.stages.call import StageCall
-from barkserve.orchestrator.stages.pool import StagePool
 from barkserve.orchestrator.stages.pull_task import create_pull_task
 from barkserve.orchestrator.stages.replay import Replay
 from barkserve.orchestrator.stages.retry import RetryPolicy
+from barkserve.orchestrator.synthesis.pipeline import StageClients
 from barkserve.v1 import codec_pb2, codec_pb2_grpc, common_pb2
 
 Samples = NDArray[np.float32]
@@ -43,8 +42,7 @@ class CodecStream:
     """Decodes segment after segment. Made for one synthesis; `close` ends the call.
 
     Args:
-        pool: the codec's replicas.
-        config: the checkpoint's.
+        stages: the replicas of each stage.
         retry_policy: how long to wait for replicas without room.
         speaking_rate: how fast the samples will be played.
         past: codes that another call has decoded before; this call decodes what follows them.
@@ -52,14 +50,13 @@ class CodecStream:
 
     def __init__(
         self,
-        pool: StagePool,
-        config: BarkConfig,
+        stages: StageClients,
         retry_policy: RetryPolicy,
         speaking_rate: float,
         past: Sequence[int] = (),
     ) -> None:
-        self._pool = pool
-        self._config = config
+        self._stages = stages
+        self._config = config = stages.config
         self._retry_policy = retry_policy
         self._speaking_rate = speaking_rate
         self._past = self._sent_codes = past
@@ -75,10 +72,11 @@ class CodecStream:
         self._ended = False
         self._report: common_pb2.StageReport | None = None
         self._call = StageCall(
-            pool,
+            stages.pools["codec"],
             lambda channel: codec_pb2_grpc.CodecServiceStub(channel).Decode,
             self._requests,
             retry_policy,
+            stages.observer,
         )
         self._responses = self._call.responses()
         self._pull: asyncio.Task[Samples | None] | None = None
@@ -127,9 +125,7 @@ class CodecStream:
             if not self._ended:
                 return self
         self.close()
-        return CodecStream(
-            self._pool, self._config, self._retry_policy, self._speaking_rate, self._sent_codes
-        )
+        return CodecStream(self._stages, self._retry_policy, self._speaking_rate, self._sent_codes)
 
     async def finish(self) -> common_pb2.StageReport:
         """End the call after the last segment; returns the codec's report."""

@@ -8,7 +8,7 @@ history. Knows messages; knows no audio formats, no voice names and no replicas.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from google.protobuf.message import Message
@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.constants import StageName
 from barkserve.orchestrator.stages.call import Method, StageCall
+from barkserve.orchestrator.stages.call_observer import CallObserver, NoObserver
 from barkserve.orchestrator.stages.pool import StagePool
 from barkserve.orchestrator.stages.replay import Replay
 from barkserve.orchestrator.stages.retry import RetryPolicy
@@ -51,10 +52,12 @@ class StageClients:
     Attributes:
         pools: the replicas of each stage.
         config: the checkpoint's.
+        observer: is told which replicas serve the calls.
     """
 
     pools: Mapping[StageName, StagePool]
     config: BarkConfig
+    observer: CallObserver = field(default_factory=NoObserver)
 
 
 class Pipeline:
@@ -232,6 +235,12 @@ class Pipeline:
             method: looks up the stage's RPC.
             requests: makes all requests anew, as of now, when a replica is replaced.
         """
-        call = StageCall(self._stages.pools[stage], method, requests, self._retry_policy)
+        call = StageCall(
+            self._stages.pools[stage],
+            method,
+            requests,
+            self._retry_policy,
+            self._stages.observer,
+        )
         self._closers.append(call.close)
         return call.responses()

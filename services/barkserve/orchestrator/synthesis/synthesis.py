@@ -96,9 +96,7 @@ class Synthesis:
         self._open: set[Pipeline] = set()
         self._refused: deque[Segment] = deque()  # parts of a segment that was too long
         self._empty_error: BarkserveError = NothingToSpeak("text", NOTHING_TO_SPEAK)
-        self._codec = CodecStream(
-            stages.pools["codec"], stages.config, self._retry_policy(0), plan.speaking_rate
-        )
+        self._codec = CodecStream(stages, self._retry_policy(0), plan.speaking_rate)
         self._frame_count = 0  # of segments that were sent
         self._sample_count = 0
 

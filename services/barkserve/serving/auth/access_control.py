@@ -136,6 +136,7 @@ class AccessControl:
             raise Overloaded(
                 f"{caller.name} may make {rate:g} requests per second: retry in {wait_s:.1f} s",
                 wait_s,
+                "caller_requests",
             )
 
 

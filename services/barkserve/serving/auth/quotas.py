@@ -32,6 +32,7 @@ class CallerQuotas:
             raise Overloaded(
                 f"{caller.name} has {most} streams, which is its limit: retry when one has ended",
                 _RETRY_STREAM_S,
+                "caller_streams",
             )
         self._streams[caller.name] += 1
         try:
@@ -64,4 +65,5 @@ class CallerQuotas:
                 f"{caller.name} has sent the {most} characters that it may send per minute: retry "
                 f"in {wait_s:.1f} s",
                 wait_s,
+                "caller_characters",
             )
