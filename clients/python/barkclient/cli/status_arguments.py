@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from barkclient.cli.common import CommonArguments, option
+from barkclient.cli.common import CommonArguments, option, seconds
 
 DEFAULT_AUTOSCALER = "localhost:50056"
 
@@ -11,10 +11,22 @@ DEFAULT_AUTOSCALER = "localhost:50056"
 class StatusArguments(CommonArguments):
     """Command line of `barkclient status`."""
 
+    watch: float | None = field(
+        default=None,
+        metadata=option(
+            "show the state again each time that many seconds have passed (1 without a number),"
+            " until Ctrl-C; without a terminal it is shown once, and with --json it is a line each",
+            "--watch",
+            nargs="?",
+            const=1.0,
+            type=seconds,
+            metavar="SECONDS",
+        ),
+    )
     scaling: bool = field(
         default=False,
         metadata=option(
-            "show the replicas that the autoscaler wants, and why",
+            "show only the replicas that the autoscaler wants, and why",
             "--scaling",
             action="store_true",
         ),
@@ -22,7 +34,7 @@ class StatusArguments(CommonArguments):
     autoscaler: str = field(
         default=DEFAULT_AUTOSCALER,
         metadata=option(
-            "address of the autoscaler",
+            "address of the autoscaler; the default is asked only if --server is on this machine",
             "--autoscaler",
             metavar="HOST:PORT",
             group="connection",
