@@ -28,6 +28,7 @@ from barkserve.orchestrator.status_servicer import StatusServicer
 from barkserve.orchestrator.synthesis.pipeline import StageClients
 from barkserve.orchestrator.text.budget import Budget, has_letters_only_tokenizer
 from barkserve.orchestrator.text.lexicon_entries import ServerLexicon, parse_lexicon_file
+from barkserve.orchestrator.text.markup.say_as import load_locales
 from barkserve.orchestrator.voices.blobs import open_blob_store
 from barkserve.orchestrator.voices.catalog import StoredVoices, VoiceCatalog
 from barkserve.orchestrator.voices.handles import VoiceHandles
@@ -64,6 +65,7 @@ def build(options: OrchestratorOptions, metrics: Metrics) -> Service:
         "close some, or raise --max-calls-per-caller",
     )
     lexicon = _lexicon_file(options)
+    load_locales()
     backend = SpeechBackend(
         stages=StageClients(pools, folder.bark),
         folder=folder,

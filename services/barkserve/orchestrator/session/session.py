@@ -113,10 +113,15 @@ class Session:
             request.request_id = request.resume.started.request_id
             if request.resume.started.HasField("chunk_plan"):
                 request.fine.chunk_plan.CopyFrom(request.resume.started.chunk_plan)
-        markup = make_markup(request.text_format, self._warn_of_markup)
-        self._segmenter = Segmenter("", backend.budget, resumed_cuts(request.resume), markup)
-        self._received = Received(request.resume)
         self._warnings = Warnings()
+        self._segmenter = Segmenter(
+            "",
+            backend.budget,
+            resumed_cuts(request.resume),
+            make_markup(request.text_format, self._warn_of_markup),
+            self._warnings.skipped,
+        )
+        self._received = Received(request.resume)
         self._server_lexicon = backend.lexicon()
         self._report = SessionReport(
             backend.folder.bark,

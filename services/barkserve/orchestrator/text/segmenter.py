@@ -5,8 +5,9 @@ text was split into pushes. The first sentence is a segment of its own, so that 
 early. Later sentences are joined while they are short. A pause or a change of style ends a segment.
 """
 
+import unicodedata
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from barkserve.errors import InvalidArgument
@@ -32,7 +33,8 @@ MAX_PAUSES = 1000
 """Pauses that a text may ask for. The ends of lines do not count."""
 
 _JOINED_CHARACTERS = 256  # short texts that arrive are kept as strings of about this length
-_BLOCK_CHARACTERS = 4096  # of a long text that are looked at together, so that work stays linear
+_BLOCK_CHARACTERS = 1024  # of a long text that are looked at together, so that work stays linear
+_MAX_BOUNDARIES = 200  # that one call goes past
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,8 @@ class Segmenter:
         budget: the size of a segment.
         cuts: the first segments, if they are known; the other segments follow them.
         markup: reads the text; None: plain text.
+        skipped: called with symbols that are not spoken, such as emoji between sentences, and
+            with their first and last + 1 position.
     """
 
     def __init__(
@@ -86,7 +90,9 @@ class Segmenter:
         budget: Budget,
         cuts: Iterable[Cut] = (),
         markup: Markup | None = None,
+        skipped: Callable[[str, tuple[int, int]], None] = lambda *_: None,
     ) -> None:
+        self._skipped = skipped
         self._cuts = deque(cuts)
         self._budget = budget
         self._markup = markup or PlainText()
@@ -252,7 +258,7 @@ class Segmenter:
 
     def _next_part(self) -> Part | SkippedText | None:
         self._take_items()
-        while True:
+        for _ in range(_MAX_BOUNDARIES):
             segment = self._next_segment()
             if segment is not None:
                 return segment
@@ -266,11 +272,12 @@ class Segmenter:
                 return None
             elif self._incoming:
                 return SkippedText()
+        return SkippedText()
 
     def _next_cut(self) -> Part | SkippedText | None:
         """The next known segment, or what is before it; None until its text has arrived."""
         cut = self._cuts[0]
-        while True:
+        for _ in range(_MAX_BOUNDARIES):
             first = self._text.index_at(cut.start)
             self._drop(len(self._text) if first is None else first)  # it was not spoken
             if first is not None and len(self._text) >= cut.length:
@@ -283,6 +290,7 @@ class Segmenter:
                     return part
             elif not self._take_items():
                 return None
+        return SkippedText()
 
     def _next_segment(self) -> Segment | SkippedText | None:
         text = self._text.text
@@ -347,9 +355,16 @@ class Segmenter:
         self._held = 0
         text = self._text.text[:end]
         if not speakable(text):
-            self._drop(end)
+            self._pass_over(end)
             return None
         return self._cut_off(len(text.rstrip()), None, rest=end - len(text.rstrip()))
+
+    def _pass_over(self, end: int) -> None:
+        """Drop text without anything to speak; report the symbols in it."""
+        text, origins = self._text.take(end)
+        self._base += end
+        if any(_is_symbol(character) for character in text):
+            self._skipped(text.strip(), (origins[0].start, origins[-1].end))
 
     def _cut_off(self, length: int, redraws: int | None, rest: int = 0) -> Segment:
         """Remove the first `length` characters as a segment, and `rest` after them."""
@@ -364,3 +379,8 @@ class Segmenter:
             marks.append((min(max(index - start, 0), length), mark))
         self._segment_count += 1
         return make_segment(text, origins, self._style, tuple(marks), redraws)
+
+
+def _is_symbol(character: str) -> bool:
+    """Whether a character is an emoji or another sign that is not mere punctuation."""
+    return not character.isascii() and unicodedata.category(character)[0] == "S"

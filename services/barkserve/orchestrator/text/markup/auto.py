@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable
 
-from barkserve.orchestrator.text.markup.items import Item, Markup
-from barkserve.orchestrator.text.markup.markdown import Markdown
-from barkserve.orchestrator.text.markup.ssml import Ssml, Warn
+from barkserve.orchestrator.text.markup.items import Item, Markup, Warn
+from barkserve.orchestrator.text.markup.markdown.markdown import Markdown
+from barkserve.orchestrator.text.markup.ssml import Ssml
 
 _STARTS = ("<speak>", "<speak ", "<speak\t", "<speak\n", "<speak\r", "<speak/", "<?xml ")
 _SPACE = "\ufeff \t\r\n"
+_MAX_SPACE = 1000
+"""Space before the first tag of SSML. A text after more of it is Markdown, so that it is read."""
 
 
 class AutoFormat:
@@ -40,9 +42,10 @@ class AutoFormat:
         if self._markup is None:
             self._start += text
             bare = self._start.lstrip(_SPACE)
-            if any(start.startswith(bare) for start in _STARTS):
+            has_place = len(self._start) - len(bare) <= _MAX_SPACE
+            if has_place and any(start.startswith(bare) for start in _STARTS):
                 return []  # nothing but space, or the first letters
-            self._decide(bare.startswith(_STARTS))
+            self._decide(has_place and bare.startswith(_STARTS))
             text, self._start = self._start, ""
         assert self._markup is not None
         return self._markup.push(text)
@@ -82,5 +85,5 @@ class AutoFormat:
         return self._markup.push(text)
 
     def _decide(self, is_ssml: bool) -> None:
-        self._markup = Ssml(self._warn) if is_ssml else Markdown(sure=True)
+        self._markup = Ssml(self._warn) if is_ssml else Markdown(self._warn, sure=True)
         self._markup.language = self.language

@@ -2,10 +2,10 @@
 
 from barkserve.errors import InvalidArgument
 from barkserve.orchestrator.text.markup.auto import AutoFormat
-from barkserve.orchestrator.text.markup.items import Markup
-from barkserve.orchestrator.text.markup.markdown import Markdown
+from barkserve.orchestrator.text.markup.items import Markup, Warn
+from barkserve.orchestrator.text.markup.markdown.markdown import Markdown
 from barkserve.orchestrator.text.markup.plain import PlainText
-from barkserve.orchestrator.text.markup.ssml import Ssml, Warn
+from barkserve.orchestrator.text.markup.ssml import Ssml
 from barkserve.v1 import speech_pb2
 
 
@@ -25,7 +25,7 @@ def make_markup(text_format: speech_pb2.TextFormat, warn: Warn) -> Markup:
         case speech_pb2.TEXT_FORMAT_PLAIN:
             return PlainText()
         case speech_pb2.TEXT_FORMAT_MARKDOWN:
-            return Markdown()
+            return Markdown(warn)
         case speech_pb2.TEXT_FORMAT_SSML:
             return Ssml(warn)
     names = ", ".join(speech_pb2.TextFormat.keys()[1:])

@@ -4,7 +4,7 @@ Positions are code points of the client's own text. `start` is the first one, `e
 the last.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -95,6 +95,9 @@ class Style:
 NATURAL = Style()
 
 Item = Run | Pause | Gap | Mark | Language | Style
+
+Warn = Callable[[str, int, int], None]
+"""Takes a message and the place that it is about: its first position, and that after its last."""
 
 
 class Markup(Protocol):

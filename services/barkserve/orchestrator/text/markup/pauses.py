@@ -1,10 +1,10 @@
-"""Reads how long a pause is asked to be."""
+"""Reads how long a pause is asked to be. A pause is never refused: its text may be half spoken."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 MAX_PAUSE_S = 10.0
-"""The longest pause."""
+"""The longest pause. A longer one is cut to it."""
 
 LINE_GAP_S = 0.3
 """Silence between the lines of a list or a table."""
@@ -24,30 +24,22 @@ STRENGTHS: Mapping[str, float] = {
 _TIME = re.compile(r"\+?(\d{1,9}(?:\.\d{1,9})?|\.\d{1,9})\s*(ms|s)", re.IGNORECASE | re.ASCII)
 
 
-def parse_seconds(time: str) -> float:
-    """Return the seconds of a time such as "1.5s" or "250ms".
-
-    Raises:
-        ValueError: it is not a time, or longer than MAX_PAUSE_S.
-    """
-    match = _TIME.fullmatch(time.strip())
-    if match is None:
-        raise ValueError(f'a pause must have a time such as "1s" or "250ms", found {time[:32]!r}')
-    seconds = float(match[1]) / (1000 if match[2].lower() == "ms" else 1)
-    if seconds > MAX_PAUSE_S:
-        raise ValueError(f"a pause must be at most {MAX_PAUSE_S:g} s, found {time[:32]}")
-    return seconds
-
-
-def parse_break(time: str | None, strength: str | None) -> float:
+def read_break(attributes: Mapping[str, str], warn: Callable[[str], None]) -> float:
     """Return the seconds of an element `break`.
 
-    Raises:
-        ValueError: an attribute is wrong.
+    Args:
+        attributes: `time` ("1.5s" or "250ms") comes before `strength`.
+        warn: called if an attribute has no effect, or less than it asks for.
     """
-    if time is not None:
-        return parse_seconds(time)
-    strength = strength or "medium"
+    if "time" in attributes:
+        match = _TIME.fullmatch(attributes["time"].strip())
+        if match:
+            seconds = float(match[1]) / (1000 if match[2].lower() == "ms" else 1)
+            if seconds > MAX_PAUSE_S:
+                warn(f"a pause is cut to {MAX_PAUSE_S:g} s, the longest one")
+            return min(seconds, MAX_PAUSE_S)
+        warn('a pause has another time than it asks for: write a time such as "1s" or "250ms"')
+    strength = attributes.get("strength", "medium")
     if strength not in STRENGTHS:
-        raise ValueError(f"strength must be one of {', '.join(STRENGTHS)}, found {strength[:32]!r}")
-    return STRENGTHS[strength]
+        warn(f"the strength of a pause has no effect: it must be one of {', '.join(STRENGTHS)}")
+    return STRENGTHS.get(strength, STRENGTHS["medium"])

@@ -39,6 +39,7 @@ _AMOUNT = re.compile(
 _DATE_FORMATS = frozenset(
     {"mdy", "dmy", "ymd", "ydm", "md", "dm", "ym", "my", "d", "m", "y", "yyyymmdd"}
 )
+_LANGUAGES = ("en", "de", "es", "fr", "hi", "it", "ja", "ko", "pl", "pt", "ru", "tr", "zh")
 _MONTH_FIRST = ("en", "")  # and elsewhere the day is first
 
 
@@ -53,6 +54,12 @@ def say_as(kind: str, form: str, text: str, language: str) -> str | None:
     """
     reader = _READERS.get(kind.lower())
     return reader(text.strip(), form.lower(), _base(language)) if reader else None
+
+
+def load_locales() -> None:
+    """Load what Babel knows about Bark's languages, which takes too long during a synthesis."""
+    for language in _LANGUAGES:
+        _written_date({"y": 2000, "m": 1, "d": 1}, language)
 
 
 def is_known(kind: str) -> bool:

@@ -1,6 +1,6 @@
 """SSML: the elements of W3C's SSML 1.1 that Bark can follow."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from barkserve.orchestrator.text.markup.items import (
@@ -12,8 +12,9 @@ from barkserve.orchestrator.text.markup.items import (
     Pause,
     Run,
     Style,
+    Warn,
 )
-from barkserve.orchestrator.text.markup.pauses import PARAGRAPH_GAP_S, parse_break
+from barkserve.orchestrator.text.markup.pauses import PARAGRAPH_GAP_S, read_break
 from barkserve.orchestrator.text.markup.prosody import parse_rate, parse_volume
 from barkserve.orchestrator.text.markup.say_as import is_known, say_as
 from barkserve.orchestrator.text.markup.xml_events import (
@@ -22,19 +23,19 @@ from barkserve.orchestrator.text.markup.xml_events import (
     StartTag,
     XmlReader,
 )
+from barkserve.orchestrator.text.phones import UnknownPhone, spell_phoneme
 from barkserve.orchestrator.text.sentences import guess_language
 
 MAX_NAME = 128
 """Characters of a mark's or voice's name."""
+MAX_PHONES = 256
+"""Characters of the phones of `phoneme`; the rest has no effect."""
 MAX_SAID_AS = 200
 """Characters that `say-as` can read; longer text is read as it is."""
 
-Warn = Callable[[str, int, int], None]
-"""Takes a message and the place that it is about: its first position, and that after its last."""
-
 _GAPS: Mapping[str, float] = {"p": PARAGRAPH_GAP_S, "s": 0.0, "speak": 0.0}
 """Silence around an element, which ends the sentence before it."""
-_REPLACED = ("sub", "say-as")
+_REPLACED = ("sub", "say-as", "phoneme")
 
 
 @dataclass
@@ -133,9 +134,7 @@ class Ssml:
                 self._set_prosody(tag)
             case "voice":
                 self._set_voice(tag)
-            case "phoneme":
-                self._ignore(tag, "<phoneme>: the checkpoint reads letters, so its text is spoken")
-            case "sub" | "say-as" | "lang" | "p" | "s" | "speak":
+            case "sub" | "say-as" | "phoneme" | "lang" | "p" | "s" | "speak":
                 pass
             case name:
                 self._ignore(tag, f"<{name[:64]}> has no effect: only its text is spoken")
@@ -167,7 +166,13 @@ class Ssml:
         """What is spoken for an element: its text if there is nothing else."""
         tag, runs = element.tag, element.runs
         text = "".join(run.text for run in runs)
-        reading = tag.attributes.get("alias") if tag.name == "sub" else self._said_as(tag, text)
+        match tag.name:
+            case "sub":
+                reading = tag.attributes.get("alias")
+            case "phoneme":
+                reading = self._spelled(tag, text)
+            case _:
+                reading = self._said_as(tag, text)
         if reading is None:
             return runs
         if not reading:
@@ -183,19 +188,31 @@ class Ssml:
             self._ignore(tag, f"interpret-as={kind[:64]!r} has no effect: its text is spoken")
             return None
         form = tag.attributes.get("format", "")
-        language = self._own_language or self.language or guess_language(text)
+        language = self._language_of(text)
         reading = say_as(kind, form, text, language) if len(text) <= MAX_SAID_AS else None
         if reading is None:
             self._ignore(tag, f"a text is not read as {kind}: it has another form")
         return reading
 
-    def _pause(self, tag: StartTag) -> None:
-        attributes, place = tag.attributes, tag.place
+    def _spelled(self, tag: StartTag, text: str) -> str | None:
+        """The spelling of the phones of `phoneme`; None if its text must be spoken."""
+        phones = tag.attributes.get("ph", "")
+        if not _is_english(self._language_of(text)):
+            self._ignore(tag, "<phoneme> has no effect: phones are spelled in English text only")
+            return None
         try:
-            seconds = parse_break(attributes.get("time"), attributes.get("strength"))
-        except ValueError as error:
-            raise self._xml.error(str(error), place) from None
-        self._items.append(Pause(seconds, place.start, place.end))
+            spelling = spell_phoneme(phones[:MAX_PHONES], tag.attributes.get("alphabet", "ipa"))
+        except UnknownPhone as error:
+            self._ignore(tag, f"<phoneme> has no effect: {error}")
+            return None
+        return spelling or None
+
+    def _language_of(self, text: str) -> str:
+        return self._own_language or self.language or guess_language(text)
+
+    def _pause(self, tag: StartTag) -> None:
+        seconds = read_break(tag.attributes, lambda message: self._ignore(tag, message))
+        self._items.append(Pause(seconds, tag.place.start, tag.place.end))
 
     def _set_prosody(self, tag: StartTag) -> None:
         style = self._style
@@ -234,3 +251,7 @@ class Ssml:
 
     def _ignore(self, tag: StartTag, message: str) -> None:
         self._warn(message, tag.place.start, tag.place.end)
+
+
+def _is_english(code: str) -> bool:
+    return code.replace("_", "-").split("-")[0].lower() in ("", "en")

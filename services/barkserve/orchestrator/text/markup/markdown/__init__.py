@@ -1,0 +1,1 @@
+"""Markdown, as a person would read it aloud."""
