@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from elevenlabs import AsyncElevenLabs, ElevenLabs
+from elevenlabs import AsyncElevenLabs, ElevenLabs, PronunciationDictionaryVersionLocator
 from elevenlabs.core import ApiError
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosedError
@@ -108,6 +108,51 @@ async def test_wrong_request_is_a_typed_error(
             pass
     assert failure.value.status_code == status
     assert failure.value.body["detail"]["status"] == kind
+
+
+async def test_dictionary_of_elevenlabs_is_refused(client: AsyncElevenLabs) -> None:
+    locator = PronunciationDictionaryVersionLocator(pronunciation_dictionary_id="d1")
+    with pytest.raises(ApiError) as failure:
+        async for _ in client.text_to_speech.convert(
+            "none", text=TEXT, pronunciation_dictionary_locators=[locator]
+        ):
+            pass
+    assert failure.value.status_code == 400
+    detail = failure.value.body["detail"]
+    assert detail["status"] == "pronunciation_dictionary_not_supported"
+    assert '"lexicon": {"SQL": "sequel"}' in detail["message"]
+
+
+async def test_lexicon_is_accepted_in_place_of_a_dictionary(
+    client: AsyncElevenLabs, chain: Chain
+) -> None:
+    async def samples(text: str, lexicon: dict[str, str]) -> bytes:
+        options: Any = {"additional_body_parameters": {"lexicon": lexicon}}
+        parts = client.text_to_speech.convert(
+            "none", text=text, seed=7, output_format=FORMAT, request_options=options
+        )
+        return b"".join([part async for part in parts])
+
+    read = await samples("sequel", {})
+    assert await samples("SQL", {"SQL": "sequel"}) == read != await samples("SQL", {})
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        (
+            {"pronunciation_dictionary_locators": [{"pronunciation_dictionary_id": "d1"}]},
+            "pronunciation_dictionary_not_supported",
+        ),
+        ({"lexicon": ["SQL"]}, "invalid_message"),
+    ],
+)
+async def test_websocket_refuses_readings_that_it_cannot_use(
+    gateway: RunningGateway, fields: dict[str, Any], error: str
+) -> None:
+    async with connect(f"{gateway.websocket_url}/v1/text-to-speech/none/stream-input") as socket:
+        await socket.send(json.dumps({"text": "Hi. ", **fields}))
+        assert (await receive(socket))[-1]["error"] == error
 
 
 @pytest.mark.filterwarnings("ignore:ConnectionClosed.code:DeprecationWarning")  # the client's own

@@ -13,7 +13,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from barkclient import AsyncClient, AsyncSpeechContext, AsyncSpeechStream, BarkClientError
 from barkclient.options import StreamOptions
 from barkserve.gateway.elevenlabs.alignment import Aligner, Alignment
-from barkserve.gateway.elevenlabs.request import VoiceSettings
+from barkserve.gateway.elevenlabs.request import Pronunciations, VoiceSettings
 from barkserve.gateway.errors import HttpFailure
 from barkserve.gateway.warnings_field import warnings_field
 from barkserve.gateway.websocket_text import receive_text
@@ -129,8 +129,11 @@ class Conversation:
         self, stream: AsyncSpeechStream, context_id: str, message: Mapping[str, Any]
     ) -> _Text:
         """Open a context with the settings in its first message."""
-        rate = _voice_settings(message).speaking_rate
-        options: StreamOptions = {**self._options, "speaking_rate": rate}
+        options: StreamOptions = {
+            **self._options,
+            "speaking_rate": _voice_settings(message).speaking_rate,
+            "lexicon": _pronunciations(message).readings(),
+        }
         text = self._open_texts[context_id] = _Text(stream.speak(**options))
         self._speaking.add(asyncio.create_task(self._speak(context_id, text)))
         return text
@@ -192,6 +195,15 @@ def _voice_settings(message: Mapping[str, Any]) -> VoiceSettings:
     except ValidationError as error:
         reason = error.errors()[0]["msg"]
         raise HttpFailure(400, "invalid_message", f"voice_settings: {reason}") from error
+
+
+def _pronunciations(message: Mapping[str, Any]) -> Pronunciations:
+    """The readings of words in the first message of a context."""
+    try:
+        return Pronunciations.model_validate(message)
+    except ValidationError as error:
+        field, reason = error.errors()[0]["loc"][0], error.errors()[0]["msg"]
+        raise HttpFailure(400, "invalid_message", f"{field}: {reason}") from error
 
 
 def _parsed(text: str) -> dict[str, Any]:

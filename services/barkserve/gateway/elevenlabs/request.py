@@ -1,9 +1,12 @@
 """The body of ElevenLabs' text-to-speech requests."""
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from barkclient.options import SynthesisOptions
 from barkserve.gateway.elevenlabs.output_format import OutputFormat
+from barkserve.gateway.errors import HttpFailure
 from barkserve.gateway.speed import speaking_rate
 
 
@@ -27,10 +30,35 @@ class VoiceSettings(BaseModel):
         return speaking_rate(speed, "voice_settings.speed")
 
 
-class TextToSpeechRequest(BaseModel):
-    """What to speak. Fields that are not here have no effect."""
+class Pronunciations(BaseModel):
+    """How words are read. Requests and the first message of a WebSocket's context have it.
+
+    ElevenLabs' dictionaries are stored at ElevenLabs. `lexicon` has the rules themselves.
+    """
 
     model_config = ConfigDict(extra="allow")
+
+    lexicon: dict[str, str] = Field(
+        {}, description='barkserve\'s own. Spellings of words: {"SQL": "sequel"}.'
+    )
+    pronunciation_dictionary_locators: list[Any] | None = Field(
+        None, description="Refused unless it is empty: use lexicon, or the server's --lexicon."
+    )
+
+    def readings(self) -> dict[str, str]:
+        """The readings of words. Raises HttpFailure if they are in a dictionary of ElevenLabs."""
+        if self.pronunciation_dictionary_locators:
+            raise HttpFailure(
+                400,
+                "pronunciation_dictionary_not_supported",
+                "pronunciation_dictionary_locators: this server has no such dictionaries. "
+                'Send the rules as "lexicon": {"SQL": "sequel"}, or give the server --lexicon',
+            )
+        return self.lexicon
+
+
+class TextToSpeechRequest(Pronunciations):
+    """What to speak. Fields that are not here have no effect."""
 
     text: str = Field(description="The text, up to the server's limit of characters.")
     language_code: str | None = Field(None, description="ISO 639-1 or BCP 47 code of the text.")
@@ -46,7 +74,11 @@ class TextToSpeechRequest(BaseModel):
     def options(
         self, voice: str, output: OutputFormat, request_id: str, word_times: bool
     ) -> SynthesisOptions:
-        """The options of the synthesis. Raises HttpFailure if the speed is out of range."""
+        """The options of the synthesis.
+
+        Raises:
+            HttpFailure: the speed is out of range, or a dictionary of ElevenLabs is named.
+        """
         settings = self.voice_settings or VoiceSettings(speed=None)
         return SynthesisOptions(
             voice=voice,
@@ -56,5 +88,6 @@ class TextToSpeechRequest(BaseModel):
             seed=self.seed,
             language=self.language_code or "",
             word_times=word_times,
+            lexicon=self.readings(),
             speaking_rate=settings.speaking_rate,
         )
