@@ -9,6 +9,8 @@ from typing import NoReturn
 from barkclient.cli.arguments import Arguments, parse
 from barkclient.cli.bench import bench
 from barkclient.cli.info import info
+from barkclient.cli.plan import plan
+from barkclient.cli.plan_arguments import PlanArguments
 from barkclient.cli.say import say
 from barkclient.cli.say_arguments import SayArguments
 from barkclient.cli.status import status
@@ -101,6 +103,8 @@ def _run(command: Arguments) -> None:
             delete_voice(command)
         case InfoArguments():
             info(command)
+        case PlanArguments():
+            plan(command)
         case _:
             bench(command)
 

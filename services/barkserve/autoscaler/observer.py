@@ -4,16 +4,33 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from barkserve.autoscaler.decision import Decision, Measured, Policy, decide
 from barkserve.discovery.replica import Replica, loads_of
-from barkserve.discovery.replica_set import ReplicaSet
 from barkserve.discovery.stage_cost import StageCost
 from barkserve.errors import InvalidArgument
 from barkserve.serving.load import Load
 
 TICK_S = 0.25
 ORCHESTRATOR = "orchestrator"
+
+
+class Replicas(Protocol):
+    """What the observer needs of a service's replicas. ReplicaSet implements it."""
+
+    @property
+    def replicas(self) -> Sequence[Replica]:
+        """The current replicas, including draining ones."""
+
+    def start(self) -> None:
+        """Start to follow them."""
+
+    def check_reports(self, now: float) -> None:
+        """Mark replicas as stale whose reports stopped."""
+
+    async def close(self) -> None:
+        """Stop following them."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +54,7 @@ class Observer:
 
     def __init__(
         self,
-        sets: Mapping[str, ReplicaSet],
+        sets: Mapping[str, Replicas],
         policy: Policy,
         idle_s: float,
         clock: Callable[[], float] = time.monotonic,

@@ -7,7 +7,8 @@ from typing import Any, NoReturn
 
 from barkclient._version import __version__
 from barkclient.cli.bench_arguments import BenchArguments
-from barkclient.cli.common import SERVER_VARIABLE, TOKEN_VARIABLE
+from barkclient.cli.common import SERVER_VARIABLE, TOKEN_VARIABLE, ServerArguments
+from barkclient.cli.plan_arguments import PlanArguments
 from barkclient.cli.say_arguments import SayArguments
 from barkclient.cli.status_arguments import StatusArguments
 from barkclient.cli.voices_arguments import (
@@ -48,6 +49,13 @@ examples:
 
 """
 
+_PLAN_EXAMPLES = """\
+examples:
+  barkclient plan --profile h200.json --streams 1000 --gpu-cost-per-hour 4
+  barkclient plan --profile h200.json --streams 100 --arrivals burst --startup-seconds 120
+
+"""
+
 
 class _Parser(argparse.ArgumentParser):
     def __init__(self, epilog: str = "", **keywords: Any) -> None:
@@ -68,6 +76,7 @@ Arguments = (
     | InfoArguments
     | StatusArguments
     | BenchArguments
+    | PlanArguments
 )
 
 _COMMANDS: Mapping[str, tuple[type[Arguments], str, str]] = {
@@ -76,6 +85,7 @@ _COMMANDS: Mapping[str, tuple[type[Arguments], str, str]] = {
     "info": (InfoArguments, "Show the server's model, formats and limits.", ""),
     "status": (StatusArguments, "Show the state and load of every service.", ""),
     "bench": (BenchArguments, "Measure the server under load.", ""),
+    "plan": (PlanArguments, "Size a deployment from measured times.", _PLAN_EXAMPLES),
 }
 _VOICE_COMMANDS: Mapping[str, tuple[type[Arguments], str, str]] = {
     "list": (VoicesArguments, "List the named voices (the default command).", ""),
@@ -106,6 +116,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Arguments
     voice_command = values.pop("voice_command", None)
     if voice_command is not None:
         kind = _VOICE_COMMANDS[voice_command][0]
+    if not issubclass(kind, ServerArguments):
+        return kind(**values)
     variables = {"server": SERVER_VARIABLE, "token": TOKEN_VARIABLE}
     given = {name: environment[key] for name, key in variables.items() if environment.get(key)}
     return kind(**given | values)

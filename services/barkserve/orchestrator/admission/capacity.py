@@ -13,13 +13,28 @@ that wait for it make it scale up.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from barkserve.constants import StageName
 from barkserve.discovery.replica import Replica
+from barkserve.discovery.stage_cost import StageCost
 from barkserve.orchestrator.stages.load_balancing import usable
-from barkserve.orchestrator.stages.pool import StagePool
+
+
+class MeasuredPool(Protocol):
+    """What the capacity needs of a stage's replicas. StagePool implements it.
+
+    Attributes:
+        cost: the compute time that its models take.
+    """
+
+    cost: StageCost
+
+    @property
+    def replicas(self) -> Sequence[Replica]:
+        """All known replicas."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +70,7 @@ class RateCapacity:
     """
 
     def __init__(
-        self, pools: Mapping[StageName, StagePool], share: float, assumed_streams: float
+        self, pools: Mapping[StageName, MeasuredPool], share: float, assumed_streams: float
     ) -> None:
         self._pools = pools
         self._share = share
@@ -73,7 +88,7 @@ class RateCapacity:
             assumed=min(_sum(pool, self._assumed_streams) for pool in self._pools.values()),
         )
 
-    def _streams(self, pool: StagePool) -> float:
+    def _streams(self, pool: MeasuredPool) -> float:
         return _sum(pool, pool.cost.real_time_streams(self._share, self._assumed_streams))
 
 
@@ -82,7 +97,7 @@ def unlimited(read: Callable[[], Capacity]) -> Callable[[], Capacity]:
     return lambda: replace(read(), streams=math.inf, elsewhere=0.0, assumed=math.inf)
 
 
-def _sum(pool: StagePool, each: float) -> float:
+def _sum(pool: MeasuredPool, each: float) -> float:
     """Streams of all replicas of a stage, at least 1. A stage without any counts as one."""
     replicas = [min(each, _slots(replica)) for replica in pool.replicas if _reports(replica)]
     return max(1.0, sum(replicas) if replicas else each)
@@ -97,5 +112,5 @@ def _slots(replica: Replica) -> float:
     return (replica.load.slots if replica.load else 0) or math.inf
 
 
-def _elsewhere(pool: StagePool) -> float:
+def _elsewhere(pool: MeasuredPool) -> float:
     return sum(replica.streams_elsewhere for replica in pool.replicas)
