@@ -14,7 +14,7 @@ from barkserve.building.stage_metrics import BatchMetrics, TokenBatchMetrics, wa
 from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.checkpoint.folder import bundled_checkpoint
 from barkserve.checkpoint.tensors import Checkpoint
-from barkserve.config.model import check_offload
+from barkserve.config.model import SlotOptions, check_offload
 from barkserve.config.stages import (
     CoarseOptions,
     CodecOptions,
@@ -106,6 +106,8 @@ def open_checkpoint(options: StageOptions) -> tuple[Checkpoint, Placement]:
     """
     check_offload(options.device, options.offload_idle_seconds)
     placement = Placement.parse(options.device, options.dtype, options.attention)
+    if isinstance(options, SlotOptions) and options.drafts == "auto":
+        placement = placement if options.deterministic == "on" else placement.drafting
     return Checkpoint.open(options.checkpoint or bundled_checkpoint()), placement
 
 

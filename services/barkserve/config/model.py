@@ -71,6 +71,14 @@ class SlotOptions(DeterministicOptions):
         "as fit into a quarter of its free memory, up to --max-streams",
         auto=True,
     )
+    drafts: str = option(
+        "auto",
+        "whether 8-bit weights draft the next tokens of a single stream, and one pass of the model "
+        "checks several; every token is still drawn from the model of --dtype; auto means yes on "
+        "a CPU with AVX-512 VNNI, in float32, for layers of 64 MiB or more, unless --deterministic "
+        "is on",
+        ("auto", "off"),
+    )
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from barkserve.engine.row_state import Rows
+from barkserve.engine.sampler import Warpers, sample
 from barkserve.models.causal import CausalModel
 
 
@@ -45,6 +46,22 @@ class Heads:
     def column_of(self, token: int | None) -> int:
         """Return the column of a token in the first head; 0 for None."""
         return 0 if token is None else int(np.searchsorted(self._ids[0], token))
+
+    def choose(self, hidden: Tensor, uniforms: Tensor, rows: Rows, warpers: Warpers) -> Tensor:
+        """Choose each row's next token.
+
+        Args:
+            hidden: (B, hidden), the rows' final states.
+            uniforms: (B, 1) float32, their random numbers.
+            rows: the rows.
+            warpers: what any of them needs.
+
+        Returns:
+            (B,) int64.
+        """
+        head = self.of(rows)
+        columns = sample(self.logits(hidden, head), uniforms, rows.sampling, warpers)
+        return self.tokens(columns, head)
 
     def logits(self, hidden: Tensor, head: Tensor) -> Tensor:
         """Compute the logits of each row's head.

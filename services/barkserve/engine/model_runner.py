@@ -30,7 +30,8 @@ from barkserve.engine.limits import Limits
 from barkserve.engine.offload import Offload
 from barkserve.engine.request import Request, SamplingParams
 from barkserve.engine.row_state import NO_TOKEN, Rows, RowState
-from barkserve.engine.sampler import Warpers, all_captured, sample
+from barkserve.engine.sampler import Warpers, all_captured
+from barkserve.engine.speculation import Speculation
 from barkserve.engine.transfer import HostStaging, PinnedStaging, Staging
 from barkserve.models.attention import PromptRows
 from barkserve.models.causal import CausalModel
@@ -92,6 +93,12 @@ class ModelRunner:
         self._cache = model.new_cache(slots)
         self._state = RowState(slots, model.config.block_size, self._device)
         self._heads = Heads(model, heads, self._on_host)
+        self._speculation: Speculation | None = None
+        if model.draft is not None and self._on_host and not model.plan.deterministic:
+            draft_heads = Heads(model.draft, heads, on_host=True)
+            self._speculation = Speculation(
+                model, self._heads, model.draft, draft_heads, self._cache, self._state
+            )
         self._owners: list[Request | None] = [None] * slots  # whose rows are uploaded
         in_flight = 1 if self._on_host else _IN_FLIGHT
         self._stagings = [self._new_staging(slots) for _ in range(in_flight)]
@@ -277,17 +284,26 @@ class ModelRunner:
 
         Returns:
             Tokens, (steps, B) int64, and with a watch attention, (steps, B, heads, width) float32.
+            Speculation can add some steps.
         """
         rows = self._state.gather(slots)
-        made = [self._step(rows, warpers, watch)]
+        made = self._advance(rows, warpers, watch)
         while len(made) < steps and not (self._on_host and self._ends(rows, proceed)):
-            made.append(self._step(rows, warpers, watch))
+            made += self._advance(rows, warpers, watch)
         self._state.scatter(rows)
         return tuple(torch.stack(each) for each in zip(*made, strict=True))
 
     def _ends(self, rows: Rows, proceed: Callable[[], bool]) -> bool:
         """Whether a burst on a CPU ends before its last step."""
         return not proceed() or not rows.running.all()
+
+    def _advance(
+        self, rows: Rows, warpers: Warpers, watch: BatchWatch | None
+    ) -> list[tuple[Tensor, ...]]:
+        """Draw the next token of each row, or the next ones of a single row."""
+        if self._speculation is not None and self._speculation.fits(rows):
+            return self._speculation.draw(rows, warpers, watch)
+        return [self._step(rows, warpers, watch)]
 
     def _step(self, rows: Rows, warpers: Warpers, watch: BatchWatch | None) -> tuple[Tensor, ...]:
         """Feed each row's last token and draw the next. Rows that have ended use the spare slot."""
@@ -307,10 +323,7 @@ class ModelRunner:
 
     def _draw(self, hidden: Tensor, rows: Rows, warpers: Warpers) -> Tensor:
         """Draw one token per row from its final state, (B, hidden). Returns (B,) int64."""
-        head = self._heads.of(rows)
-        logits = self._heads.logits(hidden, head)
-        columns = sample(logits, self._state.uniform(rows), rows.sampling, warpers)
-        return rows.record(self._heads.tokens(columns, head))
+        return rows.record(self._heads.choose(hidden, self._state.uniform(rows), rows, warpers))
 
     def _attention(
         self, queries: dict[int, Tensor], slots: Tensor, positions: Tensor, watch: BatchWatch

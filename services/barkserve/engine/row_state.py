@@ -5,7 +5,7 @@ writes it. So the host needs no token to start the next step.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -51,6 +51,25 @@ class Rows:
     first_head: Tensor
     heads: Tensor
     sampling: RowSampling
+
+    def next_draws(self, count: int) -> "Rows":
+        """Return `count` rows: the state of the only row before each of its next draws.
+
+        Only what a draw reads is meaningful.
+        """
+        drawn = self.drawn + torch.arange(count, device=self.drawn.device)
+        each = {
+            field.name: getattr(self.sampling, field.name).expand(count, -1)
+            for field in fields(self.sampling)
+        }
+        return replace(
+            self,
+            slots=self.slots.expand(count),
+            drawn=drawn,
+            first_head=self.first_head.expand(count),
+            heads=self.heads.expand(count),
+            sampling=RowSampling(**each),
+        )
 
     def record(self, token: Tensor) -> Tensor:
         """Count a drawn token, (B,) int64. Returns it, and NO_TOKEN for rows that had ended."""

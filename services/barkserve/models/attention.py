@@ -266,7 +266,7 @@ class HostAttention:
         if rows.fresh:
             return functional.scaled_dot_product_attention(q, k, v, is_causal=True)
         if len(slots) == 1:
-            keys, values = layer_cache[:, slots[0] : slots[0] + 1, :, : starts[0] + count]
+            keys, values = layer_cache[:, slots[0] : slots[0] + 1, :, : rows.longest]
         else:
             keys, values = _read(layer_cache, rows.slots, rows.longest)
         mask = rows.mask(count)

@@ -1,5 +1,6 @@
 """The causal model of the semantic and coarse stages, over slots of a key/value cache."""
 
+import copy
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from barkserve.kernels.step_times import Layers
 from barkserve.models.attention import AttendLayer, PromptRows, SlotAttention
 from barkserve.models.decode_plan import DecodePlan
 from barkserve.models.fused_decode import fused_layers, linear_weights
-from barkserve.models.linear import linear_of
+from barkserve.models.linear import linear_of, pack_linear
 from barkserve.models.transformer import Attend, Block, embedding
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ class CausalModel(nn.Module):
         config: the shapes.
         attention: computes attention.
         linear_dtype: dtype of the weights of heads.
+
+    Attributes:
+        draft: the same model with smaller weights, which drafts tokens; None: no drafts.
     """
 
     def __init__(
@@ -39,6 +43,7 @@ class CausalModel(nn.Module):
         self.attention = attention
         self._linear_dtype = linear_dtype
         self._plan = DecodePlan()
+        self.draft: CausalModel | None = None
         self._fused: dict[Layers, FusedLayers] = {}
         self.input_embeds_layer = embedding(config.input_vocab_size, config.hidden_size)
         self.position_embeds_layer = embedding(config.block_size, config.hidden_size)
@@ -61,6 +66,20 @@ class CausalModel(nn.Module):
             each: fused_layers(self.layers, self.layernorm_final, each == "fused_dependent")  # type: ignore[arg-type]
             for each in plan.kernels
         }
+
+    def pack(self, draft_dtype: torch.dtype | None) -> None:
+        """Pack the weights of the layers, if possible.
+
+        Args:
+            draft_dtype: dtype of the weights of a copy that drafts tokens. The copy shares
+                everything but its linear layers. None: no copy.
+        """
+        if draft_dtype is not None:
+            shared = {id(each): each for each in self.parameters()}
+            self.draft = copy.deepcopy(self, shared)
+            self.draft._linear_dtype = draft_dtype
+            self.draft.pack(None)
+        pack_linear(self.layers, self._linear_dtype)  # not lm_head: `head` slices it
 
     @property
     def slot_bytes(self) -> int:
@@ -99,18 +118,38 @@ class CausalModel(nn.Module):
         Returns:
             (B, hidden): the final, normalized state of each row's last position.
         """
-        positions = rows.positions(ids.shape[1])
-        if rows.lengths is not None:  # padding can reach past the block
-            positions = positions.clamp(max=self.config.block_size - 1)
-        x = self._embed(ids) + self.position_embeds_layer(positions)
-        attend = self.attention.prefill(rows, cache)
-        x = self._run_layers(x, cache, attend, record_queries)
+        x = self._append(ids, rows, cache, record_queries)
         if rows.lengths is None:
             last = x[:, -1]
         else:
             last = x[torch.arange(len(x), device=x.device), rows.lengths - 1]
         out: Tensor = self.layernorm_final(last)
         return out
+
+    def states(
+        self,
+        ids: Tensor,
+        rows: PromptRows,
+        cache: Tensor,
+        record_queries: RecordQueries | None = None,
+    ) -> Tensor:
+        """Do the same as prefill; return the states of all positions, (B, T, hidden)."""
+        out: Tensor = self.layernorm_final(self._append(ids, rows, cache, record_queries))
+        return out
+
+    def _append(
+        self,
+        ids: Tensor,
+        rows: PromptRows,
+        cache: Tensor,
+        record_queries: RecordQueries | None,
+    ) -> Tensor:
+        positions = rows.positions(ids.shape[1])
+        if rows.lengths is not None:  # padding can reach past the block
+            positions = positions.clamp(max=self.config.block_size - 1)
+        x = self._embed(ids) + self.position_embeds_layer(positions)
+        attend = self.attention.prefill(rows, cache)
+        return self._run_layers(x, cache, attend, record_queries)
 
     def decode(
         self,
