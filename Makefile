@@ -225,7 +225,7 @@ $(BIN)/.train: $(BIN)/.stages training/requirements.txt
 
 $(NODE_CLIENT)/node_modules/.package-lock.json: $(NODE_CLIENT)/package.json $(NODE_CLIENT)/package-lock.json
 	@command -v npm >/dev/null || { echo "npm is missing: install Node.js 20 or newer"; exit 1; }
-	npm --prefix $(NODE_CLIENT) ci --no-audit --no-fund
+	npm --prefix $(NODE_CLIENT) ci --no-audit --no-fund --ignore-scripts
 
 $(NODE_CLIENT)/dist/index.mjs: $(NODE_CLIENT)/node_modules/.package-lock.json $(shell find $(NODE_CLIENT)/src -name '*.ts')
 	npm --prefix $(NODE_CLIENT) run build

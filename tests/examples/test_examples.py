@@ -27,6 +27,7 @@ from tests.examples.workplace import ROOT, Workplace, make_workplace
 EXAMPLES = ROOT / "examples"
 BOOK = "# The Fox\n\nThe fox ran away.\n\n# The Dog\n\nThe dog is cute. It sleeps all day.\n"
 VTT_TIME = r"(\d\d):(\d\d):(\d\d\.\d{3})"
+pytestmark = pytest.mark.timeout(600)
 
 
 def seconds(file: Path) -> float:
@@ -211,7 +212,7 @@ async def test_notebook_plots_every_stage(
     notebook = nbformat.read(file, as_version=4)
     kept = [_images(cell) for cell in notebook.cells]
     runner = NotebookClient(
-        notebook, timeout=200, resources={"metadata": {"path": str(workplace.folder)}}
+        notebook, timeout=500, resources={"metadata": {"path": str(workplace.folder)}}
     )
     await runner.async_execute()
     assert [_images(cell) for cell in notebook.cells] == kept

@@ -24,6 +24,7 @@ STAND_INS = {
     "some-chatbot": "#!/bin/sh\necho 'Hello there. How are you?'\n",
     "aplay": "#!/bin/sh\ntest $(wc -c) -gt 10000\n",
 }
+pytestmark = pytest.mark.timeout(600)
 
 
 def adapted(text: str, server: str) -> str:

@@ -31,7 +31,7 @@ class Workplace:
     def run(self, *command: str | Path) -> str:
         """Run a program to its end; returns what it printed."""
         process = self.start(*command)
-        printed, _ = process.communicate(timeout=240)
+        printed, _ = process.communicate(timeout=500)
         assert process.returncode == 0, printed
         return printed
 

@@ -118,7 +118,9 @@ def keep(messages: list[dict[str, Any]], frame: str | bytes) -> None:
         messages.append(json.loads(frame))
 
 
-async def test_words_are_marked_as_they_are_spoken(page: Page) -> None:
+@pytest.mark.parametrize("send", ["at once", "word by word"])
+async def test_words_are_marked_as_they_are_spoken(page: Page, send: str) -> None:
+    await page.get_by_label("Send").select_option(send)
     await speak(page, TEXT)
     await expect(page.get_by_role("button", name="Stop")).to_be_disabled(timeout=120_000)
     spoken = await page.locator("#words span.spoken").all_inner_texts()

@@ -26,7 +26,7 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Tools:
 
 @pytest.fixture
 async def servers(tiny_folder: Path) -> AsyncIterator[Servers]:
-    """An orchestrator and a gateway for everyone."""
+    """An orchestrator and a gateway that need no token."""
     async with (
         running_chain(tiny_folder, max_text_characters=1000) as chain,
         running_gateway(chain.address) as gateway,

@@ -50,7 +50,7 @@ class Tools:
 
 
 @dataclass(frozen=True)
-class Wish:
+class SpeechRequest:
     """What to say, where.
 
     Attributes:
@@ -68,39 +68,41 @@ class Wish:
     voice: str = "none"
 
 
-async def python_command(wish: Wish) -> Outcome:
-    command = (sys.executable, "-m", "barkclient", "say", "--server", wish.servers.grpc)
-    return await _program(wish, *command, "-o", "speech.pcm", *_options(wish), wish.text)
+async def python_command(request: SpeechRequest) -> Outcome:
+    command = (sys.executable, "-m", "barkclient", "say", "--server", request.servers.grpc)
+    return await _program(request, *command, "-o", "speech.pcm", *_options(request), request.text)
 
 
-async def node_command(wish: Wish) -> Outcome:
-    command = wish.tools.node / "node_modules/.bin/barkclient"
-    words = ("say", "--server", wish.servers.grpc, "-o", "speech.pcm")
-    return await _program(wish, command, *words, *_options(wish), wish.text)
+async def node_command(request: SpeechRequest) -> Outcome:
+    command = request.tools.node / "node_modules/.bin/barkclient"
+    words = ("say", "--server", request.servers.grpc, "-o", "speech.pcm")
+    return await _program(request, command, *words, *_options(request), request.text)
 
 
-async def go_command(wish: Wish) -> Outcome:
-    words = ("-server", wish.servers.grpc, "-o", "speech.wav")
-    options = (word.replace("--", "-") for word in _options(wish))
-    return await _program(wish, wish.tools.barksay, *words, *options, wish.text, header_bytes=44)
+async def go_command(request: SpeechRequest) -> Outcome:
+    words = ("-server", request.servers.grpc, "-o", "speech.wav")
+    options = (word.replace("--", "-") for word in _options(request))
+    return await _program(
+        request, request.tools.barksay, *words, *options, request.text, header_bytes=44
+    )
 
 
-async def openai_route(wish: Wish) -> Outcome:
-    body = {"input": wish.text, "voice": wish.voice, "seed": SEED, "response_format": "pcm"}
-    return await _curl(wish, "/v1/audio/speech", body)
+async def openai_route(request: SpeechRequest) -> Outcome:
+    body = {"input": request.text, "voice": request.voice, "seed": SEED, "response_format": "pcm"}
+    return await _curl(request, "/v1/audio/speech", body)
 
 
-async def elevenlabs_route(wish: Wish) -> Outcome:
-    path = f"/v1/text-to-speech/{wish.voice}?output_format=pcm_24000"
-    return await _curl(wish, path, {"text": wish.text, "seed": SEED})
+async def elevenlabs_route(request: SpeechRequest) -> Outcome:
+    path = f"/v1/text-to-speech/{request.voice}?output_format=pcm_24000"
+    return await _curl(request, path, {"text": request.text, "seed": SEED})
 
 
-async def websocket(wish: Wish) -> Outcome:
-    url = wish.servers.http.replace("http://", "ws://")
-    options = {"seed": SEED, "voice": {"name": wish.voice}}
+async def websocket(request: SpeechRequest) -> Outcome:
+    url = request.servers.http.replace("http://", "ws://")
+    options = {"seed": SEED, "voice": {"name": request.voice}}
     try:
         async with connect(f"{url}/v1/stream", open_timeout=60) as socket:
-            for message in ({"config": {"options": options}}, {"text": wish.text}, {"end": {}}):
+            for message in ({"config": {"options": options}}, {"text": request.text}, {"end": {}}):
                 await socket.send(json.dumps({"context_id": "a", **message}))
             pcm = b""
             while True:
@@ -115,7 +117,7 @@ async def websocket(wish: Wish) -> Outcome:
         return Outcome(message=str(error))
 
 
-WAYS: dict[str, Callable[[Wish], Awaitable[Outcome]]] = {
+WAYS: dict[str, Callable[[SpeechRequest], Awaitable[Outcome]]] = {
     "python": python_command,
     "node": node_command,
     "go": go_command,
@@ -126,27 +128,27 @@ WAYS: dict[str, Callable[[Wish], Awaitable[Outcome]]] = {
 GRPC_WAYS = ("python", "node", "go")
 
 
-def _options(wish: Wish) -> tuple[str, ...]:
-    return ("--seed", str(SEED), "--voice", wish.voice)
+def _options(request: SpeechRequest) -> tuple[str, ...]:
+    return ("--seed", str(SEED), "--voice", request.voice)
 
 
-async def _curl(wish: Wish, path: str, body: dict[str, Any]) -> Outcome:
-    command = ("curl", "-sS", "--fail-with-body", "-o", "speech.pcm", wish.servers.http + path)
+async def _curl(request: SpeechRequest, path: str, body: dict[str, Any]) -> Outcome:
+    command = ("curl", "-sS", "--fail-with-body", "-o", "speech.pcm", request.servers.http + path)
     words = ("-H", "content-type: application/json", "-d", json.dumps(body))
-    return await _program(wish, *command, *words)
+    return await _program(request, *command, *words)
 
 
-async def _program(wish: Wish, *words: str | Path, header_bytes: int = 0) -> Outcome:
+async def _program(request: SpeechRequest, *words: str | Path, header_bytes: int = 0) -> Outcome:
     """Run a program that writes a file speech.*, or an error there or on standard error."""
     process = await asyncio.create_subprocess_exec(
         *words,
-        cwd=wish.folder,
+        cwd=request.folder,
         stdin=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
-        env=os.environ | {"HOME": str(wish.folder)},
+        env=os.environ | {"HOME": str(request.folder)},
     )
     _, errors = await process.communicate()
-    written = b"".join(file.read_bytes() for file in wish.folder.glob("speech.*"))
+    written = b"".join(file.read_bytes() for file in request.folder.glob("speech.*"))
     if process.returncode == 0:
         return Outcome(written[header_bytes:])
     return Outcome(message=written.decode(errors="replace") + errors.decode())

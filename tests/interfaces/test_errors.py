@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interfaces.reached import GRPC_WAYS, WAYS, Outcome, Servers, Tools, Wish
+from tests.interfaces.reached import GRPC_WAYS, WAYS, Outcome, Servers, SpeechRequest, Tools
 from tests.support.gateway import running_gateway
 from tests.support.services import running_chain
 from tests.support.token_files import write_tokens
@@ -29,7 +29,7 @@ async def guarded(tiny_folder: Path, tmp_path: Path) -> AsyncIterator[Servers]:
 
 
 @pytest.fixture
-async def lonely() -> AsyncIterator[Servers]:
+async def without_orchestrator() -> AsyncIterator[Servers]:
     """A gateway without an orchestrator, and no orchestrator."""
     async with running_gateway(UNUSED) as gateway:
         yield Servers(UNUSED, gateway.url)
@@ -40,25 +40,25 @@ async def test_errors_say_what_is_wrong(
     way: str,
     servers: Servers,
     guarded: Servers,
-    lonely: Servers,
+    without_orchestrator: Servers,
     tools: Tools,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("BARKCLIENT_TOKEN", raising=False)
-    good = Wish(servers, tmp_path, tools)
+    good = SpeechRequest(servers, tmp_path, tools)
     swapped = Servers(servers.http.removeprefix("http://"), f"http://{servers.grpc}")
     cases = {
         "v2/ghost": replace(good, voice="v2/ghost"),
         "1000": replace(good, text=TOO_LONG),
         "no token": replace(good, servers=guarded),
-        f"nothing answers at {UNUSED}": replace(good, servers=lonely),
+        f"nothing answers at {UNUSED}": replace(good, servers=without_orchestrator),
         "HTTP": replace(good, servers=swapped),
     }
-    for index, (part, wish) in enumerate(cases.items()):
+    for index, (part, request) in enumerate(cases.items()):
         folder = tmp_path / str(index)
         folder.mkdir()
-        outcome = await WAYS[way](replace(wish, folder=folder))
+        outcome = await WAYS[way](replace(request, folder=folder))
         assert part in outcome.message, outcome
         assert outcome == Outcome(message=outcome.message)
         if way in GRPC_WAYS:

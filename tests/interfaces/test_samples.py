@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from barkclient import AsyncClient
-from tests.interfaces.reached import SEED, WAYS, Outcome, Servers, Tools, Wish
+from tests.interfaces.reached import SEED, WAYS, Outcome, Servers, SpeechRequest, Tools
 
 pytestmark = pytest.mark.timeout(600)  # one fixture builds the clients
 
@@ -16,11 +16,11 @@ pytestmark = pytest.mark.timeout(600)  # one fixture builds the clients
 async def test_every_way_gives_the_samples_of_grpc(
     servers: Servers, tools: Tools, tmp_path: Path
 ) -> None:
-    wishes = {way: Wish(servers, tmp_path / way, tools) for way in WAYS}
+    requests = {way: SpeechRequest(servers, tmp_path / way, tools) for way in WAYS}
     async with AsyncClient(servers.grpc) as client:
-        text, voice = wishes["python"].text, wishes["python"].voice
+        text, voice = requests["python"].text, requests["python"].voice
         expected = (await client.synthesize(text, seed=SEED, voice=voice).read()).audio
     assert len(expected) > 1000
     for way, speak in WAYS.items():
-        wishes[way].folder.mkdir()
-        assert await speak(wishes[way]) == Outcome(expected), way
+        requests[way].folder.mkdir()
+        assert await speak(requests[way]) == Outcome(expected), way

@@ -1,4 +1,4 @@
-"""The Node.js client as a stranger has it: packed and installed in an empty folder."""
+"""The Node.js client as a user installs it: packed and installed in an empty folder."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The Node.js client as a stranger installs it: its package, its command and its documentation."""
+"""The Node.js client as a user installs it: its package, its command and its documentation."""
 
 import asyncio
 import os

@@ -23,6 +23,7 @@ EXECUTED = {  # by page and language ("": commands of barkclient), which test
     ("docs/clients.md", "json"): "tests/barkclient/test_retry.py",
     ("docs/formats.md", ""): HERE,
     ("docs/http.md", "python"): "tests/gateway/test_docs.py",
+    ("docs/http.md", "js"): "tests/gateway/test_docs.py",
     ("docs/http.md", "sh"): "tests/gateway/test_docs.py",
     ("docs/kubernetes.md", ""): HERE,
     ("docs/measuring.md", "python"): "tests/barkclient/bench/test_results.py",

@@ -53,6 +53,8 @@ def test_orchestrators_share_the_connections(
     with running_up(folder, **options, **{"http-port": http}) as up:
         for _ in range(CONNECTIONS):
             list_voices(http)
+        with urlopen(f"http://127.0.0.1:{metrics + 5}/metrics") as response:
+            assert b"\nbarkserve_http_requests_running{" in response.read()
         by_gateway = [requests_served(metrics), requests_served(metrics + 6)]
         assert min(by_gateway) > 0
         assert sum(by_gateway) == CONNECTIONS

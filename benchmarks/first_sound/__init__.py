@@ -1,0 +1,1 @@
+"""Time from a clone to sound, as a new user has it."""
