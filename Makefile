@@ -35,7 +35,7 @@ generate = $(PROTOC) --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) --m
 NODE_CLIENT := clients/node
 LANGUAGES := GO=$(CURDIR)/.languages/bin/go GOENV=$(CURDIR)/.languages/go.env JAVA_PACKAGES=$(CURDIR)/.languages/java
 
-.PHONY: demo test check format coverage fuzz fuzz-rpc docs chart protos protos-go bench tune-gpu bench-gpu bench-gpu-bundle bench-scaling bench-long chaos soak image sbom lock audit test-kernels test-bench-gpu test-image test-kubernetes test-alerts test-apps test-clients clean help
+.PHONY: demo test check format coverage fuzz fuzz-rpc docs chart dashboards protos protos-go bench tune-gpu bench-gpu bench-gpu-bundle bench-scaling bench-long chaos soak image sbom lock audit test-kernels test-bench-gpu test-image test-kubernetes test-alerts test-dashboards test-apps test-clients clean help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -82,6 +82,9 @@ format: $(BIN)/.test ## format the code and the protos
 chart: $(BIN)/.test ## write the chart's schema and README
 	$(BIN)/python -m tools.chart_schema
 	$(BIN)/python -m tools.chart_readme
+
+dashboards: $(BIN)/.test ## write the Grafana dashboards of the chart
+	$(BIN)/python -m tools.dashboards
 
 protos: .venv-protos/.done ## generate services/barkserve/v1 and external from protos/
 	$(call generate,services)
@@ -170,6 +173,10 @@ test-apps: $(BIN)/.stages .venv-apps/.done ## test Pipecat and LiveKit with gRPC
 test-alerts: $(BIN)/.test ## test the alert rules with promtool (from Debian)
 	$(BIN)/python tests/support/fetch_programs.py .prometheus promtool
 	PROMETHEUS=.prometheus $(BIN)/pytest tests/alerts
+
+test-dashboards: $(BIN)/.test ## query every panel of the dashboards in a Prometheus (from Debian) that scrapes services under load (PICTURE=FILE.png)
+	$(BIN)/python tests/support/fetch_programs.py .prometheus promtool
+	PROMETHEUS=.prometheus PICTURE=$(PICTURE) $(BIN)/pytest --timeout 900 -o faulthandler_timeout=0 tests/dashboards
 
 test-clients: $(BIN)/.test $(NODE_CLIENT)/dist/index.mjs .languages/.done ## test the gateway, the page in Chromium, the SDKs, Node.js, Go, Java, proxies, the examples and the snippets (needs npm and a JDK; gets Debian's chromium, nginx and haproxy)
 	@command -v chromium google-chrome >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; } \

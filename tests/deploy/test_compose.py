@@ -10,6 +10,7 @@ import yaml
 
 from barkclient._version import __version__
 from barkserve.config.up import UpOptions
+from barkserve.constants import STAGES
 from barkserve.options import add_options, read_options, unknown_variables
 from barkserve.serving.trusted_proxies import TrustedProxies
 from barkserve.up.plan import plan_services
@@ -81,3 +82,38 @@ def test_caddy_uses_the_name_of_the_servers() -> None:
         (alias,) = COMPOSE["services"][name]["networks"]["default"]["aliases"]
         assert f"h2c://{alias}:50051" in text
         assert f"{alias}:8080" in text
+
+
+def test_monitoring_scrapes_every_service_of_the_server() -> None:
+    """Prometheus is in the network of the server, where the stages' metrics are."""
+    prometheus = COMPOSE["services"]["prometheus"]
+    assert prometheus["network_mode"] == "service:${MONITORED:-server}"
+    config = yaml.safe_load(source_of(prometheus, "prometheus.yaml").read_text())
+    chosen = options_of("server")
+    ports = range(chosen.metrics_port, chosen.metrics_port + 2 + len(STAGES))
+    (job,) = config["scrape_configs"]
+    assert job["static_configs"] == [{"targets": [f"127.0.0.1:{port}" for port in ports]}]
+    assert config["rule_files"] == [source_of(prometheus, "alerts.yaml").name]
+
+
+def test_grafana_reads_that_prometheus_and_all_dashboards() -> None:
+    grafana = COMPOSE["services"]["grafana"]
+    assert grafana["ports"] == ["127.0.0.1:3000:3000"]
+    (source,) = yaml.safe_load(source_of(grafana, "datasources").read_text())["datasources"]
+    (alias,) = COMPOSE["services"]["server"]["networks"]["default"]["aliases"]
+    assert source["url"] == f"http://{alias}:9090"
+    (provider,) = yaml.safe_load(source_of(grafana, "provisioning/dashboards").read_text())[
+        "providers"
+    ]
+    folder = source_of(grafana, f":{provider['options']['path']}:")
+    assert {file.name for file in folder.iterdir()} == {
+        f"{name}.json" for name in ("overview", "stage", "gpu", "autoscaling")
+    }
+
+
+def source_of(service: dict[str, Any], part: str) -> Path:
+    """The file or folder of a mount that has this part."""
+    (mount,) = (each for each in service["volumes"] if part in each)
+    found = ROOT / mount.split(":")[0]
+    assert found.exists()
+    return found

@@ -1,0 +1,1 @@
+"""The Grafana dashboards of the chart, and their pictures: `make dashboards` writes both."""
