@@ -242,7 +242,7 @@ $(NODE_CLIENT)/dist/index.mjs: $(NODE_CLIENT)/node_modules/.package-lock.json $(
 	.venv-protos/bin/pip install --quiet '$(GRPCIO_TOOLS)' '$(MYPY_PROTOBUF)'
 	@touch $@
 
-.languages/.done: $(BIN)/.test tests/languages/build.py tests/support/debian.py clients/go/go.mod
+.languages/.done: tests/languages/build.py tests/support/debian.py clients/go/go.mod | $(BIN)/.test
 	$(BIN)/python -m tests.languages.build .languages
 	@touch $@
 
