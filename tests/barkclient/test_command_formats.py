@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 import types
 from dataclasses import replace
@@ -13,6 +14,9 @@ import pytest
 from barkclient import SegmentReport, WordTime
 from barkclient.__main__ import run
 from barkclient.cli import timestamps
+from barkclient.cli.cues import cues
+from barkclient.cli.phrases import BOUND, CLAUSE, PHRASE, WORD, break_cost
+from barkclient.cli.phrases import SENTENCE as SENTENCE_END
 from barkserve.v1 import speech_pb2
 from tests.barkclient.command_line import Command
 from tests.barkclient.scripted_server import PCM, TEXT, VOICE, ScriptedSpeech
@@ -182,19 +186,19 @@ def test_long_sentence_becomes_several_cues() -> None:
         replace(each, text_start=each.text_start - (n > 12), text_end=each.text_end - (n > 12))
         for n, each in enumerate(words)
     ]
-    cues = list(timestamps.cues(words, text, [segment(0, len(text))]))
-    lines = [line for cue in cues for line in cue.lines]
+    found = list(cues(words, text, [segment(0, len(text))]))
+    lines = [line for cue in found for line in cue.lines]
     assert " ".join(lines) == text
     assert max(map(len, lines)) <= 42
-    assert max(len(cue.lines) for cue in cues) == 2
-    assert cues[0].lines[-1].endswith("is,")
-    assert [cue.start_s for cue in cues] == [0.0, 1.3, 2.9]
+    assert max(len(cue.lines) for cue in found) == 2
+    assert found[0].lines[-1].endswith("is,")
+    assert [cue.start_s for cue in found] == [0.0, 1.3, 2.9]
 
 
 def test_cues_begin_with_each_segment() -> None:
     words = [word("a", 0, 0, 1), word("b", 3, 1, 2), word("c", 6, 2, 3)]
-    cues = timestamps.cues(words, "a. b. c.", [segment(0, 5), segment(6, 8)])
-    assert [cue.lines for cue in cues] == [("a. b.",), ("c.",)]
+    found = cues(words, "a. b. c.", [segment(0, 5), segment(6, 8)])
+    assert [cue.lines for cue in found] == [("a. b.",), ("c.",)]
 
 
 @pytest.mark.parametrize(
@@ -210,7 +214,71 @@ def test_cues_show_no_markup(text: str, shown: str) -> None:
     words = [word(each, text.index(each), 10 * n, 10 * n + 9) for each, n in spoken]
     words.insert(2, replace(words[1], word="b"))  # SSML speaks "a b" for "my"
     segments = [segment(text.index("Hi"), text.index("!") + 1)]
-    assert [cue.lines for cue in timestamps.cues(words, text, segments)] == [(shown,)]
+    assert [cue.lines for cue in cues(words, text, segments)] == [(shown,)]
+
+
+SENTENCE = (
+    "This is a sentence that is long enough to be shown on the screen, with a subordinate clause, "
+    "so that the captions of it have to be divided at the ends of its phrases."
+)
+
+
+def spoken_words(text: str) -> list[WordTime]:
+    """The words of a text, spoken at 15 characters per second."""
+    return [
+        word(match[0], match.start(), match.start() * 1000 // 15, match.end() * 1000 // 15)
+        for match in re.finditer(r"[\w'&;-]*\w", text)
+    ]
+
+
+def test_cues_are_broken_where_phrases_end() -> None:
+    found = list(cues(spoken_words(SENTENCE), SENTENCE, [segment(0, len(SENTENCE))]))
+    assert [cue.lines for cue in found] == [
+        ("This is a sentence that is long enough", "to be shown on the screen,"),
+        ("with a subordinate clause,", "so that the captions"),
+        ("of it have to be divided", "at the ends of its phrases."),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "cost"),
+    [
+        ("well.", "Then", SENTENCE_END),
+        ("he said,", "that", CLAUSE),
+        ("clause", "and", PHRASE),
+        ("red", "apples", WORD),
+        ("the", "screen", BOUND),
+        ("of", "it", BOUND),
+        ("Dr.", "Smith", BOUND),
+        ("eine", "Frage", BOUND),
+        ("Haus", "und", PHRASE),
+        ("la", "maison", BOUND),
+    ],
+)
+def test_break_costs_follow_the_guidelines(before: str, after: str, cost: int) -> None:
+    assert break_cost(before, after) == cost
+
+
+def test_cue_keeps_brackets_with_their_words() -> None:
+    text = "One of the many long words that I know " + "(or so I believe, but I may be wrong) here."
+    found = list(cues(spoken_words(text), text, [segment(0, len(text))]))
+    lines = [line for cue in found for line in cue.lines]
+    assert not any(line.endswith("(") for line in lines)
+    assert " ".join(lines) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "plain", "shown"),
+    [
+        ("<speak>AT&amp;T caf\u00e9 &lt;b&gt;</speak>", False, "AT&T caf\u00e9 <b>"),
+        ("AT&amp;T & **caf\u00e9**", False, "AT&T & caf\u00e9"),
+        ("AT&amp;T & **caf\u00e9**", True, "AT&amp;T & **caf\u00e9**"),
+    ],
+)
+def test_cues_show_references_as_their_characters(text: str, plain: bool, shown: str) -> None:
+    words = [each for each in spoken_words(text) if each.word not in ("speak", "lt", "&lt;b")]
+    (cue,) = cues(words, text, [segment(0, len(text))], plain=plain)
+    assert cue.lines == (shown,)
 
 
 async def test_say_writes_word_times(command: Command, speech: ScriptedSpeech) -> None:

@@ -1,5 +1,8 @@
 """A client that calls a port with another protocol is told so."""
 
+import asyncio
+import os
+import sys
 from pathlib import Path
 
 import grpc
@@ -52,6 +55,25 @@ async def test_error_says_that_the_server_uses_no_tls(files: Files) -> None:
     port = server.add_insecure_port("localhost:0")
     await server.start()
     assert "does not use TLS: leave out --tls" in await failure_of(str(port), Tls(ca=files.ca))
+    await server.stop(None)
+
+
+async def test_command_prints_one_line_if_the_server_uses_no_tls() -> None:
+    """A failed handshake is logged by gRPC itself, on standard error."""
+    server = grpc.aio.server()
+    port = server.add_insecure_port("localhost:0")
+    await server.start()
+    program = "from barkclient_command import main; main()"
+    arguments = ("say", "Hi", "--server", f"localhost:{port}", "--tls", "-q", "-o", os.devnull)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, *arguments, stderr=asyncio.subprocess.PIPE
+    )
+    _, printed = await process.communicate()
+    assert process.returncode == 3
+    assert printed.decode().splitlines() == [
+        f"barkclient: localhost:{port} does not use TLS: leave out --tls and --tls-ca "
+        "(in Python, tls=)"
+    ]
     await server.stop(None)
 
 

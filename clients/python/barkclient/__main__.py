@@ -56,7 +56,6 @@ _EXIT_CODES: Mapping[type[BarkClientError], int] = {
 
 def main() -> None:
     """Entry point of the installed command."""
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # errors are reported by this command
     _exit(run(sys.argv[1:], os.environ))
 
 

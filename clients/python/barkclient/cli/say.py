@@ -95,7 +95,11 @@ def _save(synthesis: Synthesis, arguments: SayArguments, text: str | TypedText) 
             spoken = text if isinstance(text, str) else text.so_far
             with naming(arguments.timestamps):
                 write_timestamps(
-                    arguments.timestamps, synthesis.words, spoken, synthesis.finished.segments
+                    arguments.timestamps,
+                    synthesis.words,
+                    spoken,
+                    synthesis.finished.segments,
+                    plain=arguments.text_format == "plain",
                 )
     finally:  # save the voice even if the timestamps failed
         if arguments.save_voice is not None:
