@@ -24,7 +24,7 @@ SPEAKING = {*STAGES, "orchestrator", "gateway"}
 VALUES = {"discovery": "dns", "exposure": {"http": {"service": {"port": 8080}}}}
 TLS = {
     "enabled": True,
-    "source": "secrets",
+    "source": "secret",
     "secrets": {service: service for service in SERVICES},
 }
 

@@ -17,6 +17,8 @@ _KINDS = (
     ("gateway.networking.k8s.io", "v1", "HTTPRoute"),
     ("gateway.networking.k8s.io", "v1", "BackendTLSPolicy"),
     ("gateway.envoyproxy.io", "v1alpha1", "BackendTrafficPolicy"),
+    ("gateway.kgateway.dev", "v1alpha1", "TrafficPolicy"),
+    ("gateway.nginx.org", "v1alpha1", "SnippetsFilter"),
 )
 
 

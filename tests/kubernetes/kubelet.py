@@ -143,12 +143,15 @@ class Pod:
         found = _SERVICE_NAME.search(word)
         if found is None:
             return word
-        path = f"/api/v1/namespaces/{found['namespace']}/endpoints/{found['name']}"
+        # Not Endpoints, which refuse the loopback addresses of these pods.
+        path = f"/apis/discovery.k8s.io/v1/namespaces/{found['namespace']}/endpointslices"
+        label = f"kubernetes.io/service-name={found['name']}"
         while True:
             with contextlib.suppress(*_LOST):
-                subsets = (await self._api.get(path)).get("subsets") or []
-                for address in (each for part in subsets for each in part.get("addresses") or ()):
-                    return word.replace(found[0], address["ip"])
+                slices = (await self._api.get(path, labelSelector=label))["items"]
+                for endpoint in (each for part in slices for each in part["endpoints"] or ()):
+                    if endpoint["conditions"].get("ready"):
+                        return word.replace(found[0], endpoint["addresses"][0])
             await asyncio.sleep(_POLL_S)
 
     async def _mount_token(self) -> Path:

@@ -70,6 +70,7 @@ def _values(checkpoint: Path) -> dict[str, Any]:
             "mode": "hpa",
             "scaleDown": {"stabilizationSeconds": 5, "periodSeconds": 10},
         },
+        "metrics": {"monitor": "pod"},
         "services": {
             "coarse": {"autoscaling": {"targetStreams": 1, "maxReplicas": 5}},
             **{name: {"autoscaling": {"enabled": False}} for name in ("semantic", "fine", "codec")},
