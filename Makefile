@@ -26,6 +26,9 @@ VARIANT ?= cpu
 IMAGE ?= barkserve:$(VERSION)-$(VARIANT)
 IMAGE_BUILD ?= docker build
 IMAGE_RUN ?= docker run
+CHECKPOINT ?=
+WEIGHTS_IMAGE ?=
+WEIGHTS_TAG ?= latest
 
 BIN := .venv/bin
 PROTOS := protos/barkserve/v1/*.proto protos/barkserve/external/*.proto
@@ -35,7 +38,7 @@ generate = $(PROTOC) --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) --m
 NODE_CLIENT := clients/node
 LANGUAGES := GO=$(CURDIR)/.languages/bin/go GOENV=$(CURDIR)/.languages/go.env JAVA_PACKAGES=$(CURDIR)/.languages/java
 
-.PHONY: demo test check format coverage fuzz fuzz-rpc docs chart dashboards protos protos-go bench tune-gpu bench-gpu bench-gpu-bundle bench-scaling bench-long chaos soak image sbom lock audit test-kernels test-bench-gpu test-image test-kubernetes test-alerts test-dashboards test-apps test-clients clean help
+.PHONY: demo test check format coverage fuzz fuzz-rpc docs chart dashboards protos protos-go bench tune-gpu bench-gpu bench-gpu-bundle bench-scaling bench-long chaos soak image weights sbom lock audit test-kernels test-bench-gpu test-image test-kubernetes test-alerts test-dashboards test-apps test-clients clean help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -142,6 +145,13 @@ image: ## build the container image IMAGE; VARIANT=cpu or cuda
 	$(IMAGE_BUILD) -f services/Dockerfile -t $(IMAGE) --build-arg VARIANT=$(VARIANT) --build-arg VERSION=$(VERSION) \
 		--build-arg REVISION=$(shell git rev-parse HEAD) \
 		$(if $(PIP_EXTRA_INDEX_URL),--build-arg PIP_EXTRA_INDEX_URL="$(PIP_EXTRA_INDEX_URL)") .
+
+weights: ## build the images WEIGHTS_IMAGE/SERVICE:WEIGHTS_TAG, each with a service's part of CHECKPOINT, for the chart
+	@test -n "$(CHECKPOINT)" -a -n "$(WEIGHTS_IMAGE)" || { echo "give CHECKPOINT=suno/bark@REVISION and WEIGHTS_IMAGE=registry/name"; exit 1; }
+	@for service in orchestrator semantic coarse fine codec; do \
+		$(IMAGE_BUILD) -f deploy/weights.Dockerfile -t $(WEIGHTS_IMAGE)/$$service:$(WEIGHTS_TAG) \
+			--build-arg IMAGE=$(IMAGE) --build-arg SERVICE=$$service --build-arg CHECKPOINT=$(CHECKPOINT) deploy || exit 1; \
+	done
 
 sbom: ## write the list of the packages in the image IMAGE (CycloneDX) into sbom.cdx.json
 	$(IMAGE_RUN) --rm --entrypoint cat $(IMAGE) /opt/barkserve/app/sbom.cdx.json > sbom.cdx.json

@@ -75,6 +75,20 @@ def test_weights_image_is_mounted() -> None:
     assert image["reference"] == "registry.example.org/models/bark-small:1"
 
 
+def test_each_service_mounts_an_image_of_its_own() -> None:
+    """A pod pulls only its service's part, and reads it in place."""
+    release = Release(ci("image"))
+    for service in ("orchestrator", *STAGES):
+        reference = f"registry.example.org/models/bark-small/{service}:1"
+        image = _volume(release, service, "source")["image"]
+        assert image == {"reference": reference, "pullPolicy": "IfNotPresent"}
+        assert "--checkpoint=/source" in release.container(service)["args"]
+        assert "initContainers" not in release.pod(service)
+    folders = {"source": "volume", "volume": {"claimName": "models", "path": "bark/{service}"}}
+    (fetch,) = Release({"weights": folders}).pod("fine")["initContainers"]
+    assert "--checkpoint=/source/bark/fine" in fetch["args"]
+
+
 def test_created_voices_are_on_a_shared_store() -> None:
     release = Release({"voices": {"store": "volume"}})
     assert "--voice-store=/voices" in release.container("orchestrator")["args"]

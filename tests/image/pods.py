@@ -100,6 +100,10 @@ class Pods:
             if path == "/tmp":
                 flags += ["--tmpfs", path]
                 continue
+            if "image" in volume:
+                source = volume["image"]["reference"]
+                flags += ["--mount", f"type=image,source={source},destination={path}"]
+                continue
             mode = "ro" if mount.get("readOnly") else "rw"
             flags += ["--volume", f"{self._folder(spec, volume)}:{path}:{mode}"]
         return flags

@@ -4,6 +4,8 @@
 """
 
 import datetime as dt
+import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,9 +17,10 @@ from cryptography.x509.oid import NameOID
 from barkserve.checkpoint.folder import bundled_checkpoint
 from barkserve.constants import STAGES
 from tests.helm.chart import Release
-from tests.image.container import IMAGE
+from tests.image.container import IMAGE, podman
 from tests.image.pods import Pods, pods
 
+ROOT = Path(__file__).parents[2]
 SERVICES = (*STAGES, "orchestrator", "gateway", "autoscaler")
 SPEAKING = {*STAGES, "orchestrator", "gateway"}
 # No Service maps its port to the containers here.
@@ -62,6 +65,30 @@ async def test_pods_fetch_only_their_part_of_a_checkpoint_volume(tmp_path: Path)
     for stage in STAGES:
         share = tmp_path / f"bark-{stage}-weights" / stage / "model.safetensors"
         assert 0 < share.stat().st_size < whole * 0.7
+
+
+async def test_pods_read_their_part_from_an_image_of_its_own(tmp_path: Path) -> None:
+    """`make weights` builds the images; podman mounts them as a kubelet mounts image volumes."""
+    _build_weights("localhost/weights", "test")
+    image = {"reference": "localhost/weights/{service}:test"}
+    release = Release(VALUES | {"weights": {"source": "image", "mount": "direct", "image": image}})
+    with pods(release, tmp_path) as running:
+        assert await _ready(running) == SPEAKING
+        assert _spoken(running) == 0, running.log("orchestrator") + running.log("gateway")
+    whole = (bundled_checkpoint() / "model.safetensors").stat().st_size
+    for stage in STAGES:
+        (found,) = json.loads(podman("image", "inspect", f"localhost/weights/{stage}:test").stdout)
+        assert 0 < found["Size"] < whole * 0.7
+
+
+def _build_weights(name: str, tag: str) -> None:
+    """Build images of the bundled model with `make weights`."""
+    build = "buildah bud --isolation chroot --network host --ulimit nofile=1024:4096"
+    build += f" --volume {bundled_checkpoint()}:/checkpoint:ro"
+    settings = {"IMAGE_BUILD": build, "IMAGE": IMAGE, "CHECKPOINT": "/checkpoint"}
+    settings |= {"WEIGHTS_IMAGE": name, "WEIGHTS_TAG": tag}
+    words = [f"{name}={value}" for name, value in settings.items()]
+    subprocess.run(["make", "weights", *words], cwd=ROOT, check=True)
 
 
 async def _ready(running: Pods) -> set[str]:

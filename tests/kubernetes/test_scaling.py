@@ -74,7 +74,7 @@ def _values(checkpoint: Path) -> dict[str, Any]:
         "services": {
             "coarse": {"autoscaling": {"targetStreams": 1, "maxReplicas": 5}},
             **{name: {"autoscaling": {"enabled": False}} for name in ("semantic", "fine", "codec")},
-            "orchestrator": {"autoscaling": {"enabled": False}},
+            "orchestrator": {"autoscaling": {"enabled": False}, "options": {"admission": "count"}},
             "gateway": {"enabled": False},
         },
     }

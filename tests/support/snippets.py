@@ -66,6 +66,8 @@ NOT_EXECUTED = {  # by page and the beginning of the snippet, the reason
     ("docs/http.md", "barkserve up"): RUNS_UNTIL_STOPPED,
     ("docs/http.md", "barkserve gateway"): RUNS_UNTIL_STOPPED,
     ("docs/kubernetes.md", "make image"): "builds an image; make test-image does",
+    ("docs/kubernetes.md", "make weights"): "builds images; make test-image does",
+    ("docs/kubernetes.md", "for service in"): "pushes images",
     ("docs/kubernetes.md", "kind"): CLUSTER,
     ("docs/kubernetes.md", "helm"): CLUSTER,
     ("docs/kubernetes.md", "kubectl"): CLUSTER,

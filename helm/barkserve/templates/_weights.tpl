@@ -24,7 +24,7 @@
 {{- $weights := (index . 0).Values.weights -}}
 {{- if not (include "barkserve.fetches" .) -}}
 {{- else if not (include "barkserve.copies" .) -}}
-{{- include "barkserve.sourceFolder" $weights }}
+{{- include "barkserve.sourceFolder" . }}
 {{- else if eq $weights.source "hub" -}}
 /weights/{{ include "barkserve.checkpointFolder" (index . 0) }}/{{ (index . 1).name }}
 {{- else -}}
@@ -32,9 +32,11 @@
 {{- end }}
 {{- end }}
 
-{{/* weights -> the folder of the mounted checkpoint. */}}
+{{/* (list $ service) -> the folder of the mounted checkpoint. */}}
 {{- define "barkserve.sourceFolder" -}}
-{{- printf "/source/%s" (trimPrefix "/" (index . .source).path) | trimSuffix "/" }}
+{{- $weights := (index . 0).Values.weights -}}
+{{- $path := (index $weights $weights.source).path | replace "{service}" (index . 1).name -}}
+{{- printf "/source/%s" (trimPrefix "/" $path) | trimSuffix "/" }}
 {{- end }}
 
 {{- define "barkserve.weightsClaim" -}}
@@ -70,7 +72,7 @@
 - name: source
   {{- if eq $weights.source "image" }}
   image:
-    reference: {{ $weights.image.reference }}
+    reference: {{ replace "{service}" (index . 1).name $weights.image.reference | quote }}
     pullPolicy: {{ $weights.image.pullPolicy }}
   {{- else if $weights.volume.spec }}
   {{- toYaml $weights.volume.spec | nindent 2 }}
@@ -97,7 +99,7 @@
     {{- if eq $weights.source "hub" }}
     - --checkpoint={{ $weights.hub.name }}{{ with $weights.hub.revision }}@{{ . }}{{ end }}
     {{- else }}
-    - {{ printf "--checkpoint=%s" (include "barkserve.sourceFolder" $weights) | quote }}
+    - {{ printf "--checkpoint=%s" (include "barkserve.sourceFolder" .) | quote }}
     {{- end }}
     - --to={{ include "barkserve.checkpoint" . }}
   {{- with include "barkserve.fetchEnv" . | fromJsonArray }}
