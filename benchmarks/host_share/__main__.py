@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from barkserve.checkpoint.tensors import Checkpoint
-from barkserve.coarse.generator import coarse_heads
+from barkserve.coarse.generator import AHEAD_S, coarse_heads
 from barkserve.engine.engine import Engine
 from barkserve.engine.graphs import Graphs, Out
 from barkserve.engine.model_runner import ModelRunner
@@ -77,14 +77,14 @@ class _StepCount:
 
     def __init__(self, runner: ModelRunner) -> None:
         self.bursts = self.steps = 0
-        launch = runner._burst
+        launch = runner._bursts._replay
 
         def counted(slots: Tensor, steps: int, *others: object) -> tuple[Tensor, ...]:
             self.bursts += 1
             self.steps += steps
             return launch(slots, steps, *others)  # type: ignore[arg-type]
 
-        runner._burst = counted  # type: ignore[assignment]
+        runner._bursts._replay = counted  # type: ignore[assignment]
 
 
 async def _stream(engine: Engine, seed: int, tokens: int) -> None:
@@ -97,6 +97,7 @@ async def _stream(engine: Engine, seed: int, tokens: int) -> None:
         np.zeros(tokens, dtype=np.float32),
         range(2),
         report_every=REPORT,
+        ahead_s=AHEAD_S,
         playback=Playback(RATE),
     )
     async with aclosing(engine.generate(request)) as parts:

@@ -11,14 +11,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.checkpoint.folder import bundled_checkpoint
-from barkserve.engine.batch import Batch
+from barkserve.engine.batch import NO_TOKEN, Batch, Burst, Integers, Prefill
+from barkserve.engine.burst_runner import CAPTURED_STEPS
 from barkserve.engine.limits import Limits
+from barkserve.engine.prompt_runner import PORTION, PROMPT_ROWS
 from barkserve.engine.request import Request
 from barkserve.fine.job import FillJob
 
@@ -54,53 +57,87 @@ def write_checkpoint(folder: Path, slower: int = SLOWER) -> None:
     (folder / "generation_config.json").write_text(json.dumps(generation))
 
 
+@dataclass(frozen=True)
+class _Flight:
+    """A batch that was launched: its tokens, and when the device has computed them."""
+
+    drawn: Integers
+    ready_at: float
+
+
 @dataclass
 class SlowRunner:
-    """An autoregressive model that takes `row_s` seconds for each row of each step.
+    """An autoregressive model that only waits.
 
     Attributes:
         slots: number of slots.
         heads: for each head the ids that it may draw; the first one is always drawn.
         row_s: seconds for one row of a step.
         length: number of tokens after which a request draws its stop token, if it has one.
-        stop_token: the stop token.
-        step_s: seconds for a step of any number of rows, as on a GPU; 0: row_s for each row.
+        step_s: as on a GPU: seconds for a step of any number of rows, and two bursts in flight; 0:
+            as on a CPU, row_s for each row.
     """
 
     slots: int
-    heads: list[NDArray[np.int64]]
+    heads: list[Integers]
     row_s: float
     length: int
-    stop_token: int
     step_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._firsts = np.array([head[0] for head in self.heads])
+        self._drawn = WeakKeyDictionary[Request, int]()
+        self._free_at = 0.0  # when the device has computed all batches
 
     @property
     def limits(self) -> Limits:
         """The limits."""
-        return Limits(self.slots)
+        if not self.step_s:
+            return Limits(self.slots)
+        most_prompts = PROMPT_ROWS * PORTION
+        return Limits(self.slots, 2, PORTION, most_prompts, True, CAPTURED_STEPS, 4)
 
-    def launch(self, batch: Batch, proceed: Callable[[], bool]) -> list[list[int]]:
-        """Run a batch. Returns the tokens of each request."""
-        tokens: list[list[int]] = [[] for _ in batch.requests]
-        for step in range(max(batch.draws, default=1) or 1):
-            if step and not proceed():
-                break
-            time.sleep(self.step_s or self.row_s * len(batch.requests))
-            for request, made, planned in zip(batch.requests, tokens, batch.draws, strict=True):
-                if len(made) < planned:
-                    made.append(self._token(request, len(request.tokens) + len(made)))
-            if any(made[-1:] == [self.stop_token] for made in tokens):
-                break
-        return tokens
+    def launch(self, batch: Batch, proceed: Callable[[], bool]) -> _Flight:
+        """Start to wait for a batch. Each request draws the first token of its heads in turn."""
+        steps = batch.steps if isinstance(batch, Burst) else 1
+        if not self.step_s:
+            steps = self._wait(batch, steps, proceed)
+        drawn = [self._tokens(request, steps) for request in batch.requests]
+        if isinstance(batch, Prefill) and not batch.last:
+            drawn = [np.empty(0, dtype=np.int64)] * len(batch.requests)
+        started_at = max(time.monotonic(), self._free_at)
+        self._free_at = started_at + steps * self.step_s
+        return _Flight(np.stack(drawn, axis=1), self._free_at)
 
-    def collect(self, flight: list[list[int]]) -> list[list[int]]:
-        """Return the tokens of a batch."""
-        return flight
+    def collect(self, flight: _Flight) -> Integers:
+        """Wait for the tokens of a batch."""
+        time.sleep(max(0.0, flight.ready_at - time.monotonic()))
+        return flight.drawn
 
-    def _token(self, request: Request, drawn: int) -> int:
-        if request.stop_token is not None and drawn >= self.length:
-            return self.stop_token
-        return int(self.heads[request.heads[drawn % len(request.heads)]][0])
+    def _wait(self, batch: Batch, steps: int, proceed: Callable[[], bool]) -> int:
+        """Wait as a CPU computes, until a request ends; return the number of steps."""
+        left = [
+            self.length + 1 - self._drawn.get(request, 0)
+            for request in batch.requests
+            if request.stop_token is not None
+        ]
+        for step in range(1, steps + 1):
+            time.sleep(self.row_s * len(batch.requests))
+            if step in left or step == steps or not proceed():
+                return step
+        return steps
+
+    def _tokens(self, request: Request, steps: int) -> Integers:
+        """Draw tokens, (steps,)."""
+        before = self._drawn.get(request, 0)
+        self._drawn[request] = before + steps
+        number = before + np.arange(steps)
+        out = self._firsts[request.heads.start + number % len(request.heads)]
+        out[number >= request.max_tokens] = NO_TOKEN
+        if request.stop_token is not None:
+            out[number == self.length] = request.stop_token
+            out[number > self.length] = NO_TOKEN
+        return out
 
 
 @dataclass

@@ -116,7 +116,6 @@ def _autoregressive(
             heads,
             row_s,
             length,
-            bark.semantic_generation.semantic_pad_token,
             speed.step_s,
         )
     )

@@ -27,6 +27,7 @@ from barkserve.coarse.generator import coarse_heads
 from barkserve.engine.batch import Burst, Prefill
 from barkserve.engine.draws import uniforms
 from barkserve.engine.model_runner import ModelRunner
+from barkserve.engine.progress import Progress
 from barkserve.engine.request import Request, SamplingParams
 from barkserve.engine.scheduler import Scheduler
 from barkserve.models.loading import Placement, load_coarse, load_semantic
@@ -115,11 +116,11 @@ def step_ms(model: Model, streams: int, times: ModuleTimes | None = None) -> tup
         assert batch is not None
         full = isinstance(batch, Burst) and len(batch.requests) == streams
         started = time.perf_counter()
-        tokens = model.runner.collect(model.runner.launch(batch))
+        drawn = model.runner.collect(model.runner.launch(batch))
         elapsed = 1e3 * (time.perf_counter() - started)
         if times is not None:
             times.step(elapsed if full else None)
-        scheduler.finish_batch(batch, tokens, 0.0)
+        scheduler.finish_batch(batch, drawn, 0.0)
         if isinstance(batch, Prefill):
             prompts.append(elapsed)
         elif full:
@@ -154,7 +155,9 @@ def _next_logits(model: Model, prompt: NDArray[np.int64], computed: int) -> Tens
     """Compute the logits after a prompt, (V,), whose first positions are in slot 0."""
     request = Request(prompt, 1, SamplingParams(greedy=True), uniforms(0, 1, 0, 1))
     request.slot, request.computed = 0, computed
-    return model.runner.logits(Prefill.launch([request], len(prompt)))[0]
+    progress = Progress(1)
+    progress.start(request, 0)
+    return model.runner.logits(progress.launch_prefill([request], len(prompt)))[0]
 
 
 def measure(model: Model, bandwidth: float) -> dict[str, dict[str, float]]:

@@ -65,15 +65,19 @@ def begin_request(request_id: str = "", trace_id: str = "") -> None:
     _current.set(RequestIds(shown, trace_id or current_trace_id()))
 
 
-@contextmanager
-def running_for(requests: Iterable[RequestIds]) -> Iterator[None]:
-    """Work for several requests at once inside the block."""
+def joined_ids(requests: Iterable[RequestIds]) -> RequestIds:
+    """Join the ids of several requests."""
     every = list(requests)
-    joined = RequestIds(
+    return RequestIds(
         ",".join(filter(None, (each.request_id for each in every))),
         ",".join(dict.fromkeys(filter(None, (each.trace_id for each in every)))),
     )
-    token = _current.set(joined)
+
+
+@contextmanager
+def running_for(requests: Iterable[RequestIds]) -> Iterator[None]:
+    """Work for several requests at once inside the block."""
+    token = _current.set(joined_ids(requests))
     try:
         yield
     finally:

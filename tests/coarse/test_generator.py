@@ -16,7 +16,7 @@ from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.coarse.generator import CoarseGenerator, CoarseRequest, CoarseRun, coarse_heads
 from barkserve.coarse.windows import CoarseGeometry, CoarseHistory, cut_history, no_history
-from barkserve.engine.batch import Batch, Prefill
+from barkserve.engine.batch import Batch, Integers, Prefill
 from barkserve.engine.engine import Engine
 from barkserve.engine.limits import Limits
 from barkserve.engine.model_runner import Flight, ModelRunner
@@ -45,16 +45,16 @@ class CountingRunner:
         return self.inner.limits
 
     def launch(self, batch: Batch, proceed: Callable[[], bool]) -> Flight:
-        self.owners.append(batch.slots)
+        self.owners.append(tuple(batch.slots.tolist()))
         return self.inner.launch(batch, proceed)
 
-    def collect(self, flight: Flight) -> list[list[int]]:
-        tokens = self.inner.collect(flight)
+    def collect(self, flight: Flight) -> Integers:
+        drawn = self.inner.collect(flight)
         if isinstance(flight.batch, Prefill):
-            self.lengths.append(flight.batch.lengths[0])
+            self.lengths.append(int(flight.batch.lengths[0]))
         else:
-            self.lengths += [1] * max(map(len, tokens))
-        return tokens
+            self.lengths += [1] * len(drawn)
+        return drawn
 
     @property
     def prefills(self) -> int:

@@ -30,10 +30,11 @@ from tests.engine.test_model_runner import (
     coarse_model,
     random_prompt,
     request_of,
+    run,
     runner_over,
     some_requests,
 )
-from tests.support.batches import run_batches
+from tests.support.batches import Planner, run_batches
 from tests.support.fakes import FakeRunner, Gate, engine_over, fake_request, fake_tokens, until
 
 CheckpointOf = Callable[[CheckpointSpec], Path]
@@ -42,10 +43,10 @@ TOKENS = 24
 
 def drawn(runner: ModelRunner, request: Request, steps: int) -> list[int]:
     """Run a request alone in bursts of this many steps."""
-    request.slot = 0
-    tokens = runner.collect(runner.launch(Prefill.launch([request], len(request.prompt))))[0]
-    while request.draws_left:
-        tokens += runner.collect(runner.launch(Burst.launch([request], steps)))[0]
+    planner = Planner([request])
+    tokens = run(runner, planner.prefill())[0]
+    while planner.decoding:
+        tokens += run(runner, planner.burst(steps))[0]
     return tokens
 
 
@@ -97,17 +98,13 @@ def test_row_that_ends_in_a_burst_draws_nothing_more(checkpoint_of: CheckpointOf
     ]
     runner = captured_runner(model, 2, FakeCapture())
     requests = [request_of(short, 4), request_of(long, 17)]
-    tokens = []
-    for slot, request in enumerate(requests):
-        request.slot = slot
-        tokens += runner.collect(runner.launch(Prefill.launch([request], len(request.prompt))))
-    before = runner._cache[:, :, 0].clone()
-    for made, more in zip(
-        tokens, runner.collect(runner.launch(Burst.launch(requests, 16))), strict=True
-    ):
+    planner = Planner(requests)
+    tokens = run(runner, planner.prefill())
+    before = runner._step.cache[:, :, 0].clone()
+    for made, more in zip(tokens, run(runner, planner.burst(16)), strict=True):
         made += more
     assert tokens == expected
-    changed = (runner._cache[:, :, 0] != before).any(dim=(0, 1, 2, 4)).nonzero()[:, 0]
+    changed = (runner._step.cache[:, :, 0] != before).any(dim=(0, 1, 2, 4)).nonzero()[:, 0]
     assert changed.tolist() == [9, 10, 11]  # the last token is not fed back
 
 
@@ -127,7 +124,7 @@ def test_long_prompt_runs_in_portions_between_bursts(
     for _ in range(4):
         batch = scheduler.next_batch()
         assert batch is not None
-        kinds.append(batch.lengths if isinstance(batch, Prefill) else "burst")
+        kinds.append(tuple(batch.lengths.tolist()) if isinstance(batch, Prefill) else "burst")
         scheduler.finish_batch(batch, runner.collect(runner.launch(batch)), 0.0)
     assert kinds == [(64,), "burst", (36,), "burst"] or kinds == ["burst", (64,), "burst", (36,)]
     run_batches(scheduler, runner)
@@ -174,13 +171,13 @@ def test_host_work_of_a_burst_is_constant(checkpoint_of: CheckpointOf) -> None:
     runner = captured_runner(model, 8, capture)
     runner.capture(ids_per_position=1)
     requests = [request_of(random_prompt(model, 9, seed), 90) for seed in range(8)]
-    for slot, request in enumerate(requests):
-        request.slot = slot
-        runner.collect(runner.launch(Prefill.launch([request], 64)))
+    planner = Planner(requests)
+    for _ in range(2):
+        runner.collect(runner.launch(planner.prefill(rows=4)))
     counts = []
     for rows, steps in ((1, 1), (1, 8), (8, 1), (8, 8)):
         replayed = capture.replayed
-        counts.append(host_operations(runner, Burst.launch(requests[:rows], steps)))
+        counts.append(host_operations(runner, planner.burst(steps, rows)))
         assert capture.replayed == replayed + 1
     assert counts[0] == counts[1] == counts[2] == counts[3]
     assert not any("local_scalar" in name for name in counts[0])  # no wait for a value

@@ -8,6 +8,7 @@ from barkserve.engine.limits import Limits
 from barkserve.engine.playback import FIRST_AUDIO_S, Playback
 from barkserve.engine.request import Request
 from barkserve.engine.scheduler import Scheduler
+from tests.support.batches import as_drawn, draws_of
 from tests.support.fakes import FakeRunner, Gate, engine_over, fake_request, fake_tokens, until
 
 
@@ -27,13 +28,13 @@ def step(scheduler: Scheduler, clock: Clock, takes: float) -> Batch:
     batch = scheduler.next_batch()
     assert batch is not None
     clock.now += takes
-    scheduler.finish_batch(batch, [[1] * draws for draws in batch.draws], takes)
+    scheduler.finish_batch(batch, as_drawn([[1] * draws for draws in draws_of(batch)]), takes)
     return batch
 
 
 def length(batch: Batch) -> int:
     """Positions of each row: 1 for a burst of one step."""
-    return batch.lengths[0] if isinstance(batch, Prefill) else 1
+    return int(batch.lengths[0]) if isinstance(batch, Prefill) else 1
 
 
 def test_underrun_is_first_output_plus_audio_made() -> None:

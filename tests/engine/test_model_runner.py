@@ -18,7 +18,7 @@ from barkserve.models.attention import Backend
 from barkserve.models.causal import CausalModel
 from barkserve.models.loading import Placement, load_coarse, load_semantic
 from fixtures.checkpoints import ODD, TINY, CheckpointSpec, reference
-from tests.support.batches import run_batches
+from tests.support.batches import Planner, run_batches, token_lists
 
 CheckpointOf = Callable[[CheckpointSpec], Path]
 SPECS = [pytest.param(TINY, id="tiny"), pytest.param(ODD, id="odd")]
@@ -53,11 +53,11 @@ def in_slots(prompts: list[np.ndarray], slots: list[int], cached: int = 0) -> Pr
     requests = [request_of(prompt, 1) for prompt in prompts]
     for request, slot in zip(requests, slots, strict=True):
         request.slot, request.computed = slot, cached
-    return Prefill.launch(requests, len(prompts[0]))
+    return Planner(requests).prefill()
 
 
 def run(runner: ModelRunner, batch: Batch) -> list[list[int]]:
-    return runner.collect(runner.launch(batch))
+    return token_lists(runner.collect(runner.launch(batch)))
 
 
 def alone(model: CausalModel, request: Request) -> list[int]:

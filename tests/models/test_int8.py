@@ -14,13 +14,13 @@ from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.checkpoint.voices import VoiceLibrary
 from barkserve.coarse.generator import coarse_heads
 from barkserve.coarse.windows import CoarseGeometry, WindowPlan, cut_history
-from barkserve.engine.batch import Prefill
 from barkserve.engine.draws import uniforms
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.request import Request, SamplingParams
 from barkserve.errors import StartupError
 from barkserve.models.linear import can_pack
 from barkserve.models.loading import Placement, load_coarse, load_fine
+from tests.support.batches import Planner
 
 CPU = torch.device("cpu")
 TOKENS = 120
@@ -86,7 +86,7 @@ def coarse_logits(folder: CheckpointFolder, dtype: str, tokens: list[int] | None
             prompt, 1, SamplingParams(greedy=True), uniforms(0, 1, 0, 1), range(head, head + 1)
         )
         request.slot, request.computed = 0, computed
-        logits.append(runner.logits(Prefill.launch([request], len(prompt)))[0])
+        logits.append(runner.logits(Planner([request]).prefill())[0])
         best = int(heads[head][int(logits[-1].argmax())])
         computed = len(prompt)
         prompt = np.concatenate([prompt, [[best if tokens is None else tokens[step]]]])

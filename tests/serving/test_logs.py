@@ -14,7 +14,7 @@ import pytest
 
 from barkserve.config.stages import CodecOptions
 from barkserve.constants import STAGES
-from barkserve.engine.batch import Batch
+from barkserve.engine.batch import Batch, Integers
 from barkserve.engine.batcher import Batcher
 from barkserve.engine.engine import Engine
 from barkserve.engine.limits import Limits
@@ -126,7 +126,7 @@ class FailingRunner:
         logging.getLogger("barkserve.test").warning("in the model thread")
         raise ValueError("no model")
 
-    def collect(self, flight: None) -> list[list[int]]:
+    def collect(self, flight: None) -> Integers:
         raise AssertionError("nothing was launched")
 
 

@@ -14,12 +14,13 @@ import torch
 from numpy.typing import NDArray
 
 from barkserve.codec.job import Decoded, DecodeJob, JobPlan
-from barkserve.engine.batch import Batch, Burst, Prefill
+from barkserve.engine.batch import Batch, Burst, Integers, Prefill
 from barkserve.engine.device_residency import DeviceResidency
 from barkserve.engine.engine import Engine, Runner
 from barkserve.engine.limits import Limits
 from barkserve.engine.request import Request, SamplingParams
 from barkserve.fine.job import FillJob
+from tests.support.batches import as_drawn
 
 Ids = NDArray[np.int64]
 MODULO = 97
@@ -109,7 +110,8 @@ class FakeRunner:
     def launch(self, batch: Batch, proceed: Callable[[], bool] = lambda: True) -> list[list[int]]:
         """Run a batch. Returns the tokens of each request."""
         self.launches.append("launch")
-        assert len(set(batch.slots)) == len(batch.requests), f"a slot twice: {batch.slots}"
+        slots = batch.slots.tolist()
+        assert len(set(slots)) == len(batch.requests), f"a slot twice: {slots}"
         if isinstance(batch, Prefill):
             return self._prefill(batch)
         assert isinstance(batch, Burst)
@@ -120,33 +122,37 @@ class FakeRunner:
             self._step(batch, tokens)
         return tokens
 
-    def collect(self, flight: list[list[int]]) -> list[list[int]]:
+    def collect(self, flight: list[list[int]]) -> Integers:
         """Return the tokens of a batch."""
         self.launches.append("collect")
-        return flight
+        return as_drawn(flight)
 
     def _prefill(self, batch: Prefill) -> list[list[int]]:
-        rows = list(zip(batch.requests, batch.slots, batch.starts, batch.lengths, strict=True))
-        assert len(set(batch.lengths)) == 1, "the batch is ragged"
+        slots, starts, lengths = (
+            each.tolist() for each in (batch.slots, batch.starts, batch.lengths)
+        )
+        rows = list(zip(batch.requests, slots, starts, lengths, strict=True))
+        assert len(set(lengths)) == 1, "the batch is ragged"
         for request, slot, start, _ in rows:
             if start == 0:
                 self.held[slot] = []
             self._drawn[request] = []
             assert self.held[slot] == _summed(request.prompt[:start].tolist()), "another past"
-        self._begin(Step(batch.slots, batch.starts, batch.lengths[0]))
+        self._begin(Step(tuple(slots), tuple(starts), lengths[0]))
         for request, slot, start, length in rows:
             self.held[slot] += _summed(request.prompt[start : start + length].tolist())
         return [[self._draw(*row[:2])] if batch.last else [] for row in rows]
 
     def _step(self, batch: Burst, tokens: list[list[int]]) -> None:
-        rows = list(zip(batch.requests, batch.slots, tokens, strict=True))
+        slots = tuple(batch.slots.tolist())
+        rows = list(zip(batch.requests, slots, tokens, strict=True))
         for request, slot, _ in rows:
             if request not in self._drawn:  # the prompt misses one position
                 self._drawn[request] = []
                 self.held.setdefault(slot, [])
                 if len(request.prompt) == 1:
                     self.held[slot] = []
-        self._begin(Step(batch.slots, tuple(len(self.held[slot]) for slot in batch.slots), 1))
+        self._begin(Step(slots, tuple(len(self.held[slot]) for slot in slots), 1))
         for request, slot, made in rows:
             if self._runs(request):
                 drawn = self._drawn[request]

@@ -1,11 +1,9 @@
 """Generates one utterance's coarse codes window by window, while semantic tokens arrive."""
 
 import math
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
-from functools import partial
-from time import monotonic
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,9 +90,8 @@ class CoarseGenerator:
                 if previous is not None and engine_request.continues is None:
                     self._engine.release(previous)  # the window slid: its cache is useless
                 previous = engine_request
-                window = self._window(engine_request, codes, run)
-                async with aclosing(joined(window, partial(_is_ahead, playback))) as parts:
-                    async for frames in parts:
+                async with aclosing(self._window(engine_request, codes, run)) as steps:
+                    async for frames in steps:
                         yield frames
         finally:
             if previous is not None:
@@ -158,6 +155,7 @@ class CoarseGenerator:
             heads=range(self.geometry.codebooks),
             continues=previous if previous is not None and _continues(prompt, previous) else None,
             report_every=FRAMES_PER_MESSAGE * self.geometry.codebooks,
+            ahead_s=AHEAD_S,
             hold=True,
             playback=playback,
         )
@@ -189,34 +187,6 @@ class _Codes:
         fresh = np.array(self.tokens[self._sent : whole], dtype=np.int64)
         self._sent = whole
         return fresh.reshape(-1, self._books) - self._offsets
-
-
-async def joined(
-    parts: AsyncGenerator[NDArray[np.int64], None], is_ahead: Callable[[], bool]
-) -> AsyncGenerator[NDArray[np.int64], None]:
-    """Join the frames that arrive while their player can wait, to save messages.
-
-    Args:
-        parts: (n, codebooks) frames. They are closed at the end.
-        is_ahead: whether the player can wait for more frames.
-
-    Yields:
-        The same frames, (m, codebooks).
-    """
-    held: list[NDArray[np.int64]] = []
-    async with aclosing(parts):
-        async for frames in parts:
-            held.append(frames)
-            if not is_ahead():
-                yield np.concatenate(held)
-                held.clear()
-    if held:
-        yield np.concatenate(held)
-
-
-def _is_ahead(playback: Playback) -> bool:
-    underrun_at = playback.underrun_at
-    return underrun_at is not None and underrun_at > monotonic() + AHEAD_S
 
 
 def _continues(prompt: NDArray[np.int64], previous: Request) -> bool:

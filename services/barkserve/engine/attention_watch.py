@@ -20,7 +20,7 @@ from barkserve.engine.request import Request, Watch
 Array = NDArray[np.float32]
 
 Queries = Mapping[int, Tensor]
-"""Layer number to queries, (B, H, T, D), of one step or of a part of some prompts."""
+"""Layer number to queries, (B, H, T, D), of one step or of a portion of some prompts."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ class BatchWatch:
         heads = sorted({head for watch in watches for head in watch.heads})
         return cls(tuple(heads), max(watch.width for watch in watches))
 
-    def part(self, rows: Array, watch: Watch) -> Array:
-        """Return the watched part, (heads, t, width), of a request's rows, (t, heads, width)."""
+    def select(self, rows: Array, watch: Watch) -> Array:
+        """Return what a request watches, (heads, t, width), of its rows, (t, heads, width)."""
         heads = [self.heads.index(head) for head in watch.heads]
         return np.ascontiguousarray(rows[:, heads, : watch.width].swapaxes(0, 1))
 
@@ -73,12 +73,12 @@ def step_attention(
 
 
 def record_prompts(batch: Prefill, queries: Queries, cache: Tensor) -> None:
-    """Append the attention of a part of some prompts to every watched request's `attention`.
+    """Append the attention of a portion of some prompts to every watched request's `attention`.
 
     Args:
-        batch: the part that was just computed.
+        batch: the portions that were just computed.
         queries: the queries of all layers.
-        cache: (layers, 2, slots, H, P, D), with the keys of the part written.
+        cache: (layers, 2, slots, H, P, D), with the keys of the portions written.
     """
     for row, (request, slot) in enumerate(zip(batch.requests, batch.slots, strict=True)):
         watch, start, length = request.watch, batch.starts[row], batch.lengths[row]

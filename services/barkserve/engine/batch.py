@@ -1,59 +1,51 @@
-"""What the model computes in one go: a part of some prompts, or a burst of decode steps."""
+"""What the model computes in one go: a portion of some prompts, or a burst of decode steps."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from barkserve.engine.request import Request
 
+Integers = NDArray[np.int64]
 
-@dataclass(frozen=True)
+NO_TOKEN = -1
+"""What a row draws after its end."""
+
+
+@dataclass(frozen=True, eq=False)
 class Batch:
-    """Requests that run together.
+    """Requests that run together, in B rows.
 
     Attributes:
         requests: the requests.
-        slots: their slots. An abort meanwhile clears a request's own `slot`, not this one.
-        draws: how many tokens each draws, unless it ends before.
+        slots: (B,) their slots. An abort meanwhile clears a request's own `slot`, not this one.
+        serials: (B,) their numbers in the Progress of the scheduler.
+        first: number of decode steps, of all requests, that were launched before.
     """
 
     requests: tuple[Request, ...]
-    slots: tuple[int, ...]
-    draws: tuple[int, ...]
+    slots: Integers
+    serials: Integers
+    first: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prefill(Batch):
-    """A part of each request's prompt. The last part also draws the first token.
+    """A portion of each request's prompt. The last portion also draws the first token.
 
     Attributes:
-        starts: positions that each slot holds before.
-        lengths: positions that each row appends.
+        starts: (B,) positions that each slot holds before.
+        lengths: (B,) positions that each row appends.
         last: these are the ends of the prompts.
     """
 
-    starts: tuple[int, ...]
-    lengths: tuple[int, ...]
+    starts: Integers
+    lengths: Integers
     last: bool
 
-    @classmethod
-    def launch(cls, requests: Iterable[Request], portion: int) -> "Prefill":
-        """Plan the next part of some prompts and count it as launched.
 
-        Args:
-            requests: have a slot, and all or none of them end within the portion.
-            portion: most positions per row.
-        """
-        rows = tuple(requests)
-        starts = tuple(request.computed for request in rows)
-        lengths = tuple(min(portion, len(request.prompt) - request.computed) for request in rows)
-        last = rows[0].computed + lengths[0] == len(rows[0].prompt)
-        for request, length in zip(rows, lengths, strict=True):
-            request.computed += length
-            request.launched = int(last)
-        return cls(rows, _slots(rows), (int(last),) * len(rows), starts, lengths, last)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Burst(Batch):
     """Decode steps that run without the host: each feeds a row's last token and draws the next.
 
@@ -62,18 +54,3 @@ class Burst(Batch):
     """
 
     steps: int
-
-    @classmethod
-    def launch(cls, requests: Iterable[Request], steps: int) -> "Burst":
-        """Plan a burst and count its draws as launched. The requests have a slot."""
-        rows = tuple(requests)
-        draws = tuple(min(steps, request.draws_left) for request in rows)
-        for request, planned in zip(rows, draws, strict=True):
-            request.launched += planned
-        return cls(rows, _slots(rows), draws, steps)
-
-
-def _slots(requests: tuple[Request, ...]) -> tuple[int, ...]:
-    slots = tuple(request.slot for request in requests if request.slot is not None)
-    assert len(slots) == len(requests)
-    return slots

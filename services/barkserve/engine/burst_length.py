@@ -5,8 +5,10 @@ less per step. Streams that have enough audio buffered can wait for their tokens
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from barkserve.engine.request import Request
+import numpy as np
+from numpy.typing import NDArray
 
 MAX_STEPS = 8
 """Most steps for the sake of streams that can wait."""
@@ -17,41 +19,46 @@ URGENT_S = 0.1
 _SHARE = 0.5  # of the buffered audio that a burst may take
 
 
+@dataclass(frozen=True)
+class Outlook:
+    """What is left to do for the rows that decode, each (B,).
+
+    Attributes:
+        left: draws that are not launched.
+        to_report: draws, not launched, until tokens can be reported, at least 1.
+        report_every: number of tokens that are reported together.
+        underrun_at: monotonic time, s; -inf before the first output.
+    """
+
+    left: NDArray[np.int64]
+    to_report: NDArray[np.int64]
+    report_every: NDArray[np.int64]
+    underrun_at: NDArray[np.float64]
+
+
 def burst_length(
-    requests: Sequence[Request],
-    now: float,
-    step_s: float,
-    lengths: Sequence[int] | None = None,
+    outlook: Outlook, now: float, step_s: float, lengths: Sequence[int] | None = None
 ) -> int:
     """Return the number of steps of the next burst.
 
     Args:
-        requests: those that decode, each with draws left.
+        outlook: of the rows that decode, each with draws left.
         now: monotonic time, s.
         step_s: expected duration of a step.
         lengths: the lengths to choose from, ascending; None: any.
     """
-    most = max(request.draws_left for request in requests)
-    slacks = [_slack(request, now) for request in requests]
-    if min(slacks) < URGENT_S:
-        steps = min(
-            request.draws_to_report
-            for request, slack in zip(requests, slacks, strict=True)
-            if slack < URGENT_S
-        )
+    slacks = outlook.underrun_at - now  # seconds until each stream underruns
+    first = int(slacks.argmin())
+    least = float(slacks[first])
+    if least < URGENT_S:
+        steps = int(outlook.to_report[slacks < URGENT_S].min())
     else:
-        affordable = MAX_STEPS if step_s == 0.0 else int(_SHARE * min(slacks) / step_s)
-        first = requests[slacks.index(min(slacks))]
-        steps = max(first.draws_to_report, min(MAX_STEPS, affordable))
+        affordable = MAX_STEPS if step_s == 0.0 else int(_SHARE * least / step_s)
+        next_report = int(outlook.to_report[first])
+        steps = max(next_report, min(MAX_STEPS, affordable))
         if lengths is None:  # end with a report
-            steps -= (steps - first.draws_to_report) % first.report_every
-    steps = min(most, steps)
+            steps -= (steps - next_report) % int(outlook.report_every[first])
+    steps = min(int(outlook.left.max()), steps)
     if lengths is None:
         return steps
     return next((length for length in lengths if length >= steps), lengths[-1])
-
-
-def _slack(request: Request, now: float) -> float:
-    """Seconds until a stream underruns; below URGENT_S if it has no output yet."""
-    underrun_at = request.underrun_at
-    return 0.0 if underrun_at is None else underrun_at - now

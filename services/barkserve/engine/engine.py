@@ -15,17 +15,17 @@ import logging
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from barkserve.engine.batch import Batch
+from barkserve.engine.batch import Batch, Integers
 from barkserve.engine.device_residency import DeviceResidency
 from barkserve.engine.limits import Limits
 from barkserve.engine.model_thread import ModelThread
 from barkserve.engine.request import Request, State
 from barkserve.engine.scheduler import Scheduler
 from barkserve.errors import ModelExecutionFailed, ReplicaFailed
-from barkserve.request_id import running_for
+from barkserve.request_id import RequestIds, joined_ids, running_for
 
 _log = logging.getLogger(__name__)
 
@@ -53,8 +53,13 @@ class Runner(Protocol):
             What `collect` takes.
         """
 
-    def collect(self, flight: Any) -> list[list[int]]:
-        """Wait for a launched batch; return the tokens that each of its requests drew."""
+    def collect(self, flight: Any) -> Integers:
+        """Wait for a launched batch.
+
+        Returns:
+            (steps, B) the tokens that each request drew, and NO_TOKEN after its last one. No step
+            for a prefill that is not the last.
+        """
 
 
 @dataclass(frozen=True)
@@ -72,17 +77,25 @@ class _Outcome:
 
     batch: Batch
     launched_at: float
-    tokens: list[list[int]]
+    drawn: Integers
 
 
-@dataclass(eq=False)
 class _Consumer:
     """The reader of a request's tokens."""
 
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
-    added_at: float = field(default_factory=time.perf_counter)
-    sent: int = 0  # tokens that were yielded
-    error: Exception | None = None
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self._news: asyncio.Future[None] | None = None  # cheaper than an Event
+
+    def wake(self) -> None:
+        """End the current `wait`, if any."""
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
+
+    async def wait(self) -> None:
+        """Wait for `wake`. Nothing may be awaited between the look at the request and this."""
+        self._news = asyncio.get_running_loop().create_future()
+        await self._news
 
 
 class Engine:
@@ -115,6 +128,8 @@ class Engine:
         self._current: Batch | None = None  # what the worker thread launches or collects
         self._ended_at = 0.0  # the last batch
         self._consumers: dict[Request, _Consumer] = {}
+        self._named: tuple[Request, ...] = ()  # whose ids are known
+        self._ids = RequestIds()
         self._work = asyncio.Event()
         self._thread = thread or ModelThread()
         self._loop_task: asyncio.Task[None] | None = None
@@ -174,25 +189,21 @@ class Engine:
         Raises:
             ModelExecutionFailed: a batch of this request failed, or reloading the model did.
         """
-        consumer = _Consumer()
+        consumer, sent = _Consumer(), 0
         async with self._residency.lease():
             self._add(request, consumer)
             try:
                 while True:
-                    ended = request.state not in (State.WAITING, State.RUNNING)
-                    tokens = request.tokens[consumer.sent :]
-                    if not ended:
-                        del tokens[len(tokens) - len(tokens) % request.report_every :]
+                    tokens = request.tokens[sent:]
                     if tokens:
-                        consumer.sent += len(tokens)
+                        sent += len(tokens)
                         yield tokens
                     elif consumer.error is not None:
                         raise ModelExecutionFailed() from consumer.error
-                    elif ended:
-                        return
+                    elif request.state in (State.WAITING, State.RUNNING):
+                        await consumer.wait()
                     else:
-                        await consumer.wake.wait()
-                        consumer.wake.clear()
+                        return
             finally:
                 self._remove(request)
 
@@ -229,11 +240,9 @@ class Engine:
 
     async def _turn(self, batch: Batch | None) -> None:
         """Launch a batch, if any, and hand on the tokens of the oldest one that must end."""
-        if batch is not None:
-            self._record_queue_time(batch)
         self._changed = False
         named = batch or self._flights[0].batch
-        with running_for(request.ids for request in named.requests):
+        with running_for((self._ids_of(named.requests),)):
             try:
                 outcome = await self._thread.run(self._work_on, batch)
             except Exception as error:
@@ -255,8 +264,8 @@ class Engine:
                 return None
         flight = self._flights.popleft()
         self._current = flight.batch
-        tokens = self._runner.collect(flight.handle)
-        return _Outcome(flight.batch, flight.launched_at, tokens)
+        drawn = self._runner.collect(flight.handle)
+        return _Outcome(flight.batch, flight.launched_at, drawn)
 
     def _proceed(self) -> bool:
         """Whether a burst goes on, after one of its steps. Called in the worker thread."""
@@ -269,28 +278,25 @@ class Engine:
         self._ended_at = now
         self.busy_s += elapsed
         self.bursts += 1
-        self._on_batch(outcome.batch, max(map(len, outcome.tokens)), elapsed)
-        for request in self._scheduler.finish_batch(outcome.batch, outcome.tokens, elapsed):
-            request.compute_s += elapsed
-            consumer = self._consumers[request]
-            reportable = len(request.tokens) >= consumer.sent + request.report_every
-            if request.state is not State.RUNNING or reportable:
-                consumer.wake.set()
+        self._on_batch(outcome.batch, len(outcome.drawn), elapsed)
+        for request in self._scheduler.finish_batch(outcome.batch, outcome.drawn, elapsed):
+            self._consumers[request].wake()
 
-    def _record_queue_time(self, batch: Batch) -> None:
-        now = time.perf_counter()
-        for request in batch.requests:
-            if request.launched <= 1 and not request.queue_s and request in self._consumers:
-                request.queue_s = now - self._consumers[request].added_at
+    def _ids_of(self, requests: tuple[Request, ...]) -> RequestIds:
+        """The ids of some requests, joined. Most batches have the requests of the one before."""
+        if requests is not self._named:
+            self._named = requests
+            self._ids = joined_ids(request.ids for request in requests)
+        return self._ids
 
     def _fail_all(self, error: Exception) -> None:
         for request, consumer in self._consumers.items():
             if request.state is not State.FINISHED:
                 self._scheduler.abort(request)
                 consumer.error = error
-            consumer.wake.set()
+            consumer.wake()
 
     def _fail(self, batch: Batch, error: Exception) -> None:
         for request in self._scheduler.fail_batch(batch):
             self._consumers[request].error = error
-            self._consumers[request].wake.set()
+            self._consumers[request].wake()

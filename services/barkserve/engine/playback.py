@@ -18,17 +18,19 @@ class Playback:
 
     Attributes:
         rate: tokens that are played per second.
+        started_at: monotonic time of the first token, s; None: no output yet.
+        tokens: number of tokens so far.
     """
 
     rate: float
-    _started_at: float | None = field(default=None, init=False)
-    _tokens: int = field(default=0, init=False)
+    started_at: float | None = field(default=None, init=False)
+    tokens: int = field(default=0, init=False)
 
     def publish(self, tokens: int, now: float) -> None:
         """Count more tokens as output."""
-        if tokens and self._started_at is None:
-            self._started_at = now
-        self._tokens += tokens
+        if tokens and self.started_at is None:
+            self.started_at = now
+        self.tokens += tokens
 
     def deadline(self, now: float) -> float:
         """Return when the next output is needed, for a job that arrives now."""
@@ -38,4 +40,4 @@ class Playback:
     @property
     def underrun_at(self) -> float | None:
         """When a player that started with the first token has played all; None before that."""
-        return None if self._started_at is None else self._started_at + self._tokens / self.rate
+        return None if self.started_at is None else self.started_at + self.tokens / self.rate

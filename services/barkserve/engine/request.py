@@ -1,6 +1,6 @@
 """One run of an autoregressive model: its prompt, its sampling, and its progress."""
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -69,6 +69,7 @@ class Request:
         continues: an earlier request whose prompt and tokens are the start of this prompt. If its
             slot is still held, only the missing positions are computed.
         report_every: number of tokens that are reported together, to save messages.
+        ahead_s: a stream whose player has more audio than this, s, gets no report before the end.
         hold: keep the slot when finished, for a request that continues this one.
         watch: the attention to record; None: none, at no cost.
         playback: the output of the stream that this request belongs to; None: not played.
@@ -82,45 +83,25 @@ class Request:
     stop_token: int | None = None
     continues: "Request | None" = None
     report_every: int = 1
+    ahead_s: float = math.inf
     hold: bool = False
     watch: Watch | None = None
     playback: Playback | None = None
 
     ids: RequestIds = field(default_factory=current_ids, init=False)  # for the log
 
-    # Set by the scheduler. Work counts as launched when it is planned, before it has ended.
+    # Set by the scheduler.
     arrived_at: float = field(default=0.0, init=False)
     state: State = field(default=State.WAITING, init=False)
     slot: int | None = field(default=None, init=False)
     computed: int = field(default=0, init=False)  # launched positions of the prompt
-    launched: int = field(default=0, init=False)  # draws
-    tokens: list[int] = field(default_factory=list, init=False)  # of bursts that have ended
+    tokens: list[int] = field(default_factory=list, init=False)  # that were reported
     stopped: bool = field(default=False, init=False)  # the stop token was drawn
+    queue_s: float = field(default=0.0, init=False)  # until its first batch was planned
+    compute_s: float = field(default=0.0, init=False)  # of all its batches, once it has ended
 
-    # Set by the runner: (heads, positions, width) float32 of each burst or part of the prompt.
+    # Set by the runner: (heads, positions, width) float32 of each burst or portion of the prompt.
     attention: list[NDArray[np.float32]] = field(default_factory=list, init=False)
-
-    # Set by the engine.
-    queue_s: float = field(default=0.0, init=False)
-    compute_s: float = field(default=0.0, init=False)
-
-    def record(self, tokens: Sequence[int], now: float) -> None:
-        """Add drawn tokens, of which only the last can be the stop token.
-
-        Args:
-            tokens: the tokens, in order.
-            now: monotonic time, s, at which they count as played audio.
-        """
-        self.stopped = bool(tokens) and tokens[-1] == self.stop_token
-        added = tokens[:-1] if self.stopped else tokens
-        self.tokens.extend(added)
-        if self.playback is not None:
-            self.playback.publish(len(added), now)
-
-    @property
-    def complete(self) -> bool:
-        """Whether no token is left to draw."""
-        return self.stopped or len(self.tokens) >= self.max_tokens
 
     @property
     def cached(self) -> int:
@@ -128,25 +109,14 @@ class Request:
         return len(self.prompt) + len(self.tokens) - (0 if self.stopped else 1)
 
     @property
-    def draws_left(self) -> int:
-        """Number of draws that are not launched."""
-        return self.max_tokens - self.launched
+    def missing(self) -> int:
+        """Number of positions of the prompt that are not launched."""
+        return len(self.prompt) - self.computed
 
     @property
-    def draws_to_report(self) -> int:
-        """Number of draws, not launched, until tokens are reported, at least 1."""
-        to_report = self.report_every - self.launched % self.report_every
-        return max(1, min(to_report, self.draws_left))
-
-    @property
-    def decodes(self) -> bool:
-        """Whether the next position is one token, which a burst can feed.
-
-        A prompt that misses only its last position is decoded, too, if that has one id.
-        """
-        if self.launched or self.computed < len(self.prompt) - 1:
-            return self.launched > 0
-        return not (self.prompt[-1, 1:] >= 0).any()
+    def decodes_prompt(self) -> bool:
+        """Whether the prompt misses only its last position, with one id: a burst can feed it."""
+        return self.missing == 1 and not (self.prompt[-1, 1:] >= 0).any()
 
     @property
     def underrun_at(self) -> float | None:

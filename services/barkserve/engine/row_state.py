@@ -12,11 +12,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from barkserve.engine.batch import NO_TOKEN
 from barkserve.engine.request import Request
 from barkserve.engine.sampler import NO_MIN_EOS_P, RowSampling
-
-NO_TOKEN = -1
-"""What a row that has ended draws."""
 
 _CHANGING = 4  # the first integers: token, length, drawn, running
 _HEADS = 7

@@ -5,8 +5,8 @@ estimated from this stage's own output (see playback.py). A stream without outpu
 FIRST_AUDIO_S after its arrival. New streams therefore start in order of arrival and wait only for
 streams that would underrun before that.
 
-Decodes run in one burst, because leaving out a request saves almost no time. Parts of prompts run
-between bursts: the most urgent one, together with others of about the same length. Two prefills
+Decodes run in one burst, because leaving out a request saves almost no time. Portions of prompts
+run between bursts: the most urgent one, together with others of about the same length. Two prefills
 follow each other only while every decoding stream has more audio buffered than the next prefill
 takes. Otherwise prefills and bursts alternate, and neither starves.
 
@@ -15,13 +15,14 @@ already drawn their stop token. The device does not run them.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from barkserve.engine.batch import Batch, Burst, Prefill
+from barkserve.engine.batch import Batch, Burst, Integers, Prefill
 from barkserve.engine.burst_length import burst_length
 from barkserve.engine.kv_cache import SlotTable
 from barkserve.engine.limits import Limits
 from barkserve.engine.playback import FIRST_AUDIO_S
+from barkserve.engine.progress import Progress
 from barkserve.engine.request import Request, State
 
 _DECAY = 0.8  # of an estimated duration, per batch
@@ -39,7 +40,9 @@ class Scheduler:
         self._limits = limits
         self._slots = SlotTable(limits.slots)
         self._waiting: list[Request] = []
-        self._running: list[Request] = []
+        self._prompts: list[Request] = []  # running, with positions that are not launched
+        self._joining: list[Request] = []  # running, without a batch yet, to join the next burst
+        self._progress = Progress(limits.slots)
         self._clock = clock
         self._prefilled = False  # the last batch was a prefill
         self._prefill_s = 0.0  # estimated duration of a prefill
@@ -53,7 +56,7 @@ class Scheduler:
     @property
     def running(self) -> int:
         """Number of unfinished requests with a slot."""
-        return len(self._running)
+        return self._progress.running
 
     @property
     def free_slots(self) -> int:
@@ -68,46 +71,33 @@ class Scheduler:
     def next_batch(self) -> Batch | None:
         """Plan the next batch and count it as launched; None if there is nothing to launch."""
         self._admit()
-        prefills, decodes = list[Request](), list[Request]()
-        for request in self._running:
-            if request.draws_left > 0:
-                (decodes if request.decodes else prefills).append(request)
-        if prefills and (not decodes or self._may_prefill(decodes)):
+        decoding = self._progress.decoding()
+        if self._prompts and (not len(decoding) or self._may_prefill(decoding)):
             self._prefilled = True
-            return self._prefill(prefills)
+            return self._prefill()
         self._prefilled = False
-        if not decodes:
-            return None
-        if prefills:  # they have waited for this burst
-            return Burst.launch(decodes, self._limits.steps_between_prompts)
-        steps = burst_length(decodes, self._clock(), self._step_s, self._limits.steps)
-        return Burst.launch(decodes, steps)
+        return self._burst(decoding) if len(decoding) else None
 
-    def finish_batch(
-        self, batch: Batch, tokens: Sequence[Sequence[int]], elapsed: float
-    ) -> list[Request]:
+    def finish_batch(self, batch: Batch, drawn: Integers, elapsed: float) -> list[Request]:
         """Record the tokens of a batch and finish the requests that are complete.
 
         Args:
             batch: the batch that has ended.
-            tokens: the tokens that each request drew, the stop token included.
+            drawn: (steps, B) the tokens that each request drew, the stop token included, and
+                NO_TOKEN after them.
             elapsed: duration of the batch, s.
 
         Returns:
-            The requests of the batch, without those aborted or finished meanwhile.
+            The requests that now have more `tokens`, or have ended.
         """
-        self._estimate(batch, tokens, elapsed)
-        now = self._clock()
-        alive = list[Request]()
-        for request, drawn, planned in zip(batch.requests, tokens, batch.draws, strict=True):
-            if request.state is State.RUNNING:
-                alive.append(request)
-                request.record(drawn, now)
-                if request.complete:
-                    self._finish(request)
-                else:  # a burst on a CPU can end early
-                    request.launched -= planned - len(drawn)
-        return alive
+        self._estimate(batch, len(drawn), elapsed)
+        self._progress.record(batch, drawn, elapsed)
+        reported = list[Request]()
+        for request, ended in self._progress.due(self._clock()):
+            reported.append(request)
+            if ended:
+                self._finish(request)
+        return reported
 
     def fail_batch(self, batch: Batch) -> list[Request]:
         """Abort all requests of a batch that failed.
@@ -127,7 +117,11 @@ class Scheduler:
             if request.continues is not None:
                 self._slots.free(request.continues)  # no other request continues it
         elif request.state is State.RUNNING:
-            self._running.remove(request)
+            assert request.slot is not None
+            self._progress.end(request.slot)
+            for unlaunched in (self._prompts, self._joining):
+                if request in unlaunched:
+                    unlaunched.remove(request)
         request.state = State.ABORTED
         self._slots.free(request)
 
@@ -139,37 +133,51 @@ class Scheduler:
         """Free all held slots before the cache is lost. Continuations then recompute it."""
         self._slots.release_held()
 
-    def _may_prefill(self, decodes: list[Request]) -> bool:
+    def _may_prefill(self, decoding: Integers) -> bool:
         if not self._prefilled:
             return True
-        underruns = [request.underrun_at for request in decodes]
-        if None in underruns:  # a stream without output yet
-            return False
-        return min(at for at in underruns if at is not None) - self._clock() > self._prefill_s
+        underrun_at = self._progress.outlook(decoding).underrun_at.min()
+        return bool(underrun_at - self._clock() > self._prefill_s)
 
-    def _prefill(self, prefills: list[Request]) -> Prefill:
-        """Plan the next part of the most urgent prompt, and of others that fit to it."""
-        urgent = sorted(prefills, key=_deadline)
-        portion = self._limits.portion or max(map(_missing, urgent))
-        length, last = min(portion, _missing(urgent[0])), _missing(urgent[0]) <= portion
+    def _burst(self, decoding: Integers) -> Burst:
+        progress, now = self._progress, self._clock()
+        for request in self._joining:
+            _end_queue(request, now)
+        self._joining.clear()
+        if self._prompts:  # they have waited for this burst
+            return progress.launch_burst(decoding, self._limits.steps_between_prompts)
+        outlook = progress.outlook(decoding)
+        steps = burst_length(outlook, now, self._step_s, self._limits.steps)
+        return progress.launch_burst(decoding, steps)
+
+    def _prefill(self) -> Prefill:
+        """Plan the next portion of the most urgent prompt, and of others that fit to it."""
+        urgent = sorted(self._prompts, key=_deadline)
+        portion = self._limits.portion or max(request.missing for request in urgent)
+        length, last = min(portion, urgent[0].missing), urgent[0].missing <= portion
         alike = [
             request
             for request in urgent
-            if self._alike(min(portion, _missing(request)), length)
-            and (_missing(request) <= portion) == last
+            if self._alike(min(portion, request.missing), length)
+            and (request.missing <= portion) == last
         ]
         count = max(
             1, self._limits.prompt_positions // (portion if self._limits.padded else length)
         )
-        return Prefill.launch(alike[:count], portion)
+        batch = self._progress.launch_prefill(alike[:count], portion)
+        now = self._clock()
+        for request in batch.requests:
+            _end_queue(request, now)
+            if last:
+                self._prompts.remove(request)
+        return batch
 
     def _alike(self, length: int, other: int) -> bool:
-        """Whether parts of these lengths can run together."""
+        """Whether portions of these lengths can run together."""
         return self._limits.padded or length == other
 
-    def _estimate(self, batch: Batch, tokens: Sequence[Sequence[int]], elapsed: float) -> None:
+    def _estimate(self, batch: Batch, steps: int, elapsed: float) -> None:
         if isinstance(batch, Burst):
-            steps = max(map(len, tokens))
             if steps:
                 self._step_s = max(elapsed / steps, _DECAY * self._step_s)
         else:
@@ -189,20 +197,23 @@ class Scheduler:
             request.continues = None  # a long stream must not keep all its requests in memory
             request.state = State.RUNNING
             self._waiting.remove(request)
-            self._running.append(request)
+            self._progress.start(request, slot)
+            (self._joining if request.decodes_prompt else self._prompts).append(request)
 
     def _finish(self, request: Request) -> None:
+        assert request.slot is not None
         request.state = State.FINISHED
-        self._running.remove(request)
+        self._progress.end(request.slot)
         if request.hold:
             self._slots.hold(request)
         else:
             self._slots.free(request)
 
 
-def _missing(request: Request) -> int:
-    """Number of positions of the prompt that are not launched."""
-    return len(request.prompt) - request.computed
+def _end_queue(request: Request, now: float) -> None:
+    """Note when the first batch of a request is planned."""
+    if not request.queue_s:
+        request.queue_s = now - request.arrived_at
 
 
 def _deadline(request: Request) -> float:

@@ -5,6 +5,8 @@ from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from barkserve.engine.batch import Batch, Burst, Prefill
 from barkserve.engine.limits import Limits
 from barkserve.engine.request import Request, State
@@ -86,13 +88,11 @@ class DecodeEngine:
         self._work.set()
         try:
             while not self._lost:
-                ended = request.state is State.FINISHED
                 ready = len(request.tokens) - reader.sent
-                ready -= 0 if ended else ready % request.report_every
                 if ready:
                     reader.sent += ready
                     yield ready
-                elif ended:
+                elif request.state is State.FINISHED:
                     return
                 else:
                     await reader.wake.wait()
@@ -132,33 +132,30 @@ class DecodeEngine:
 
     async def _turn(self, batch: Batch) -> None:
         began = now()
-        draws = await self._compute(batch)
+        steps = await self._compute(batch)
         elapsed = now() - began
         self.busy_s += elapsed
         self.bursts += 1
-        tokens = [[0] * count for count in draws]
-        for request in self._scheduler.finish_batch(batch, tokens, elapsed):
-            reader = self._readers[request]
-            reportable = len(request.tokens) >= reader.sent + request.report_every
-            if reportable or request.state is State.FINISHED:
-                reader.wake.set()
+        drawn = np.zeros((steps, len(batch.requests)), dtype=np.int64)
+        for request in self._scheduler.finish_batch(batch, drawn, elapsed):
+            self._readers[request].wake.set()
 
-    async def _compute(self, batch: Batch) -> list[int]:
-        """Compute a batch; returns how many tokens each request has drawn."""
+    async def _compute(self, batch: Batch) -> int:
+        """Compute a batch; returns how many tokens each request draws, unless it ends before."""
         rows = len(batch.requests)
         if isinstance(batch, Prefill):
             assert self.times.prompts is not None
-            await self._device.compute(self.times.prompts.at(sum(batch.lengths)))
-            return list(batch.draws)
+            await self._device.compute(self.times.prompts.at(int(batch.lengths.sum())))
+            return int(batch.last)
         assert isinstance(batch, Burst)
         if not self._interruptible:
             await self._device.compute(self.times.steps.at(rows) * batch.steps)
-            return list(batch.draws)
-        made, most = 0, max(batch.draws)
-        while made < most and not (made and self._changed):
+            return batch.steps
+        made = 0
+        while made < batch.steps and not (made and self._changed):
             await self._device.compute(self.times.steps.at(rows))
             made += 1
-        return [min(made, planned) for planned in batch.draws]
+        return made
 
 
 def _limits(slots: int, interruptible: bool) -> Limits:
