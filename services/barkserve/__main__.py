@@ -31,6 +31,7 @@ from barkserve.serving.logs import set_up_logging
 from barkserve.serving.metrics import Metrics
 from barkserve.serving.process_exit import exit_now
 from barkserve.serving.server import serve
+from barkserve.serving.trace_export import start_tracing
 
 _UP = "all services on this machine; with `-- COMMAND`, until that command ends"
 _FETCH = "write the files of a checkpoint that one service needs into a folder, such as a volume"
@@ -128,6 +129,7 @@ def _run_service(
     options = read_options(entry.options, arguments, variables)
     _set_up_logging(entry.name, options)
     run_on_cores(options.cores)
+    stop_tracing = start_tracing(entry.name, options, variables)
     metrics = Metrics(entry.name, options.watchdog_trips)
 
     def build() -> Any:
@@ -142,6 +144,8 @@ def _run_service(
         raise StartupError(
             f"{package} is not installed: run pip install 'barkserve{extra}'"
         ) from error
+    finally:
+        stop_tracing()
     return 0
 
 

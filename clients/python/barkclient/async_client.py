@@ -111,7 +111,7 @@ class AsyncClient:
         self._spread = spread
         self._tls = tls
         self._token = token
-        self._address = ""
+        self._address = self._request_id = ""
         self._target = checked_target(target)
         check_token(token, target, tls, insecure=insecure)
         self._timeout = timeout
@@ -119,7 +119,7 @@ class AsyncClient:
         self._server = described(target, grpc_proxy)
         self._channel: grpc.aio.Channel | None = None
 
-    def with_token(self, token: str | None, *, address: str = "") -> Self:
+    def with_token(self, token: str | None, *, address: str = "", request_id: str = "") -> Self:
         """Return a client that speaks for another caller over the same connection.
 
         Only this client closes the connection.
@@ -128,6 +128,7 @@ class AsyncClient:
             token: the token of that caller; None sends none.
             address: the IP address of that caller, for a server that trusts this client to tell it
                 (X-Forwarded-For); empty sends none.
+            request_id: the id that the server's log shows for calls without one; empty sends none.
 
         Raises:
             InvalidRequest: the token has characters that cannot be sent.
@@ -137,6 +138,7 @@ class AsyncClient:
         other = copy(self)
         other._token = token
         other._address = address
+        other._request_id = request_id
         return other
 
     @documents_options(SynthesisOptions)
@@ -311,7 +313,7 @@ class AsyncClient:
         return self._timeout if timeout is None else timeout
 
     def _stub(self) -> "speech_pb2_grpc.SpeechServiceAsyncStub":
-        channel = with_token(self._open(), self._token, self._address)
+        channel = with_token(self._open(), self._token, self._address, self._request_id)
         stub = speech_pb2_grpc.SpeechServiceStub(channel)
         stub.StreamingSynthesize = keep_server_status(stub.StreamingSynthesize)
         return stub

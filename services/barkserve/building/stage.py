@@ -231,7 +231,7 @@ def make_batcher(
     residency = _make_residency(options, offload, metrics)
     kind = "fill" if isinstance(options, FineOptions) else "decode"
     batches = BatchMetrics(metrics, kind)
-    batcher = Batcher(run, max_batch, thread, residency, batches.jobs_ended)
+    batcher = Batcher(run, max_batch, thread, residency, batches.jobs_ended, kind)
     metrics.watch("barkserve_queue_depth", lambda: batcher.waiting)
     return batcher, _make_admission(options, checkpoint, residency)
 

@@ -158,6 +158,7 @@ class CoarseGenerator:
             ahead_s=AHEAD_S,
             hold=True,
             playback=playback,
+            trace_name="window",
         )
 
 

@@ -16,6 +16,14 @@ class TelemetryOptions:
         "terminal and json elsewhere",
         LOG_FORMATS,
     )
+    otlp_endpoint: str = option(
+        "",
+        "OpenTelemetry collector for traces, over OTLP/gRPC: http://HOST:4317, or https:// with "
+        "TLS; empty means the one of OTEL_EXPORTER_OTLP_ENDPOINT, or no traces",
+    )
+    trace_sample_ratio: float = option(
+        1.0, "share of requests that are traced, 0 to 1; callers' own decisions go first"
+    )
 
 
 @dataclass(frozen=True)

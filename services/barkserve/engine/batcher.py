@@ -15,6 +15,7 @@ from barkserve.engine.device_residency import DeviceResidency
 from barkserve.engine.model_thread import ModelThread
 from barkserve.errors import ModelExecutionFailed, ReplicaFailed
 from barkserve.request_id import RequestIds, current_ids, running_for
+from barkserve.tracing import MIN_QUEUE_S, Span, add_span, current_span, now_ns
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +30,8 @@ class _Entry(Generic[Job, Result]):
     future: "asyncio.Future[Result]"
     deadline: float
     ids: RequestIds = field(default_factory=current_ids)
+    span: Span = field(default_factory=current_span)
+    submitted_ns: int = field(default_factory=now_ns)
 
 
 def _ignore(_jobs: int, _seconds: float) -> None: ...
@@ -43,6 +46,7 @@ class Batcher(Generic[Job, Result]):
         thread: the worker thread.
         residency: whether the model is on its device; None: always.
         on_batch: called after each batch with its jobs and its seconds.
+        job_name: the name of a job's span in a trace.
 
     Attributes:
         busy_s: seconds of computation since the start.
@@ -56,7 +60,9 @@ class Batcher(Generic[Job, Result]):
         thread: ModelThread | None = None,
         residency: DeviceResidency | None = None,
         on_batch: Callable[[int, float], None] = _ignore,
+        job_name: str = "job",
     ) -> None:
+        self._job_name = job_name
         self._on_batch = on_batch
         self._run = run
         self._residency = residency or DeviceResidency()
@@ -133,7 +139,7 @@ class Batcher(Generic[Job, Result]):
         return batch
 
     async def _run_batch(self, batch: list[_Entry[Job, Result]]) -> None:
-        started = time.perf_counter()
+        started, started_ns = time.perf_counter(), now_ns()
         try:
             results = await self._thread.run(self._run, [entry.job for entry in batch])
             answered = list(zip(batch, results, strict=True))
@@ -150,5 +156,18 @@ class Batcher(Generic[Job, Result]):
         self._on_batch(len(batch), elapsed)
         self.bursts += 1
         for entry, result in answered:
+            if entry.span.is_recording():
+                self._trace(entry, started_ns, len(batch))
             if not entry.future.done():
                 entry.future.set_result(result)
+
+    def _trace(self, entry: _Entry[Job, Result], started_ns: int, size: int) -> None:
+        own = add_span(
+            entry.span,
+            self._job_name,
+            entry.submitted_ns,
+            now_ns(),
+            {"barkserve.batch_size": size},
+        )
+        if started_ns - entry.submitted_ns >= MIN_QUEUE_S * 1e9:
+            add_span(own, "queue", entry.submitted_ns, started_ns)

@@ -18,11 +18,12 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from barkserve.engine.batch import Batch, Integers
+from barkserve.engine.batch import NO_TOKEN, Batch, Integers
 from barkserve.engine.device_residency import DeviceResidency
 from barkserve.engine.limits import Limits
 from barkserve.engine.model_thread import ModelThread
 from barkserve.engine.request import Request, State
+from barkserve.engine.request_trace import RequestTrace
 from barkserve.engine.scheduler import Scheduler
 from barkserve.errors import ModelExecutionFailed, ReplicaFailed
 from barkserve.request_id import RequestIds, joined_ids, running_for
@@ -83,7 +84,8 @@ class _Outcome:
 class _Consumer:
     """The reader of a request's tokens."""
 
-    def __init__(self) -> None:
+    def __init__(self, trace: RequestTrace | None) -> None:
+        self.trace = trace
         self.error: Exception | None = None
         self._news: asyncio.Future[None] | None = None  # cheaper than an Event
 
@@ -128,6 +130,7 @@ class Engine:
         self._current: Batch | None = None  # what the worker thread launches or collects
         self._ended_at = 0.0  # the last batch
         self._consumers: dict[Request, _Consumer] = {}
+        self._traces = 0  # requests that are traced
         self._named: tuple[Request, ...] = ()  # whose ids are known
         self._ids = RequestIds()
         self._work = asyncio.Event()
@@ -189,7 +192,8 @@ class Engine:
         Raises:
             ModelExecutionFailed: a batch of this request failed, or reloading the model did.
         """
-        consumer, sent = _Consumer(), 0
+        consumer, sent = _Consumer(RequestTrace.begin(request)), 0
+        self._traces += consumer.trace is not None
         async with self._residency.lease():
             self._add(request, consumer)
             try:
@@ -206,6 +210,9 @@ class Engine:
                         return
             finally:
                 self._remove(request)
+                if consumer.trace is not None:
+                    self._traces -= 1
+                    consumer.trace.ended(request)
 
     def release(self, request: Request) -> None:
         """Free the slot held by a finished request, if any."""
@@ -279,8 +286,17 @@ class Engine:
         self.busy_s += elapsed
         self.bursts += 1
         self._on_batch(outcome.batch, len(outcome.drawn), elapsed)
+        if self._traces:
+            self._trace(outcome)
         for request in self._scheduler.finish_batch(outcome.batch, outcome.drawn, elapsed):
             self._consumers[request].wake()
+
+    def _trace(self, outcome: _Outcome) -> None:
+        tokens = (outcome.drawn != NO_TOKEN).sum(axis=0).tolist()
+        for row, request in enumerate(outcome.batch.requests):
+            consumer = self._consumers.get(request)
+            if consumer is not None and consumer.trace is not None:
+                consumer.trace.batch_ended(outcome.batch, tokens[row])
 
     def _ids_of(self, requests: tuple[Request, ...]) -> RequestIds:
         """The ids of some requests, joined. Most batches have the requests of the one before."""

@@ -73,6 +73,7 @@ class Request:
         hold: keep the slot when finished, for a request that continues this one.
         watch: the attention to record; None: none, at no cost.
         playback: the output of the stream that this request belongs to; None: not played.
+        trace_name: the name of its span in a trace.
     """
 
     prompt: NDArray[np.int64]
@@ -87,6 +88,7 @@ class Request:
     hold: bool = False
     watch: Watch | None = None
     playback: Playback | None = None
+    trace_name: str = "generate"
 
     ids: RequestIds = field(default_factory=current_ids, init=False)  # for the log
 

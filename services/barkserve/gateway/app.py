@@ -42,7 +42,12 @@ def create_app(
         cors_origins: origins of web pages that may call, such as https://example.org; "*" for all.
     """
     app = FastAPI(
-        title="barkserve", version=version, summary=_SUMMARY, docs_url=None, redoc_url=None
+        title="barkserve",
+        version=version,
+        summary=_SUMMARY,
+        docs_url=None,
+        redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # RequestIds traces
     )
     app.state.backend = backend
     add_handlers(app)

@@ -13,6 +13,7 @@ from barkclient.http_proxy import ProxyUse
 from barkserve.config.gateway import GatewayOptions
 from barkserve.gateway.bearer_token import token_of
 from barkserve.gateway.openai.voices import VoiceAliases
+from barkserve.request_id import current_request_id
 from barkserve.serving.grpc_options import channel_options
 from barkserve.serving.health import health_check
 from barkserve.serving.tls import TlsFiles
@@ -57,7 +58,9 @@ class Backend:
         if token is None and self._options.require_tokens:
             raise Unauthenticated(_NO_TOKEN)
         self._connect()
-        return self._client.with_token(token, address=_checked_address(address))
+        return self._client.with_token(
+            token, address=_checked_address(address), request_id=current_request_id()
+        )
 
     async def check_tokens_are_checked(self) -> None:
         """Check that a call without a token fails, if callers need tokens. A success is kept.

@@ -1,9 +1,13 @@
 """Gives every HTTP request an id, which the response repeats."""
 
+from contextlib import nullcontext
+
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from barkserve.gateway.drain import HEALTH_PATHS
 from barkserve.request_id import METADATA_KEY, begin_request, current_request_id
+from barkserve.tracing import NO_SPAN, serving, trace_id_of
 
 HEADER = METADATA_KEY
 
@@ -19,7 +23,14 @@ class RequestIds:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        begin_request(Headers(scope=scope).get(HEADER, ""))
+        headers = Headers(scope=scope)
+        is_probe = scope["path"] in HEALTH_PATHS
+        request = serving(scope.get("method", "GET"), headers)
+        with nullcontext(NO_SPAN) if is_probe else request as span:
+            begin_request(headers.get(HEADER, ""), trace_id_of(span))
+            await self._handle(scope, receive, send)
+
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         request_id = current_request_id()
 
         async def send_with_id(message: Message) -> None:

@@ -6,11 +6,14 @@ import time
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from barkserve.gateway.drain import HEALTH_PATHS
+from barkserve.request_id import current_request_id
 from barkserve.serving.instruments import Histogram
+from barkserve.tracing import Span, current_span, fail
 
 _log = logging.getLogger(__name__)
 
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+_SERVER_ERROR = 500
 _NO_ROUTE = "other"
 """The route of paths that no route serves: any client can make up paths."""
 _NOT_ANSWERED = 499
@@ -55,7 +58,25 @@ class RequestLog:
         self._duration.observe(seconds, method, route, str(status))
         fields = {"method": method, "route": route, "status": status}
         fields["duration_s"] = round(seconds, 3)
+        span = current_span()
+        if span.is_recording():
+            _describe(span, method, route, status)
         _log.info("%s %s ended with %d", method, route, status, extra={"fields": fields})
+
+
+def _describe(span: Span, method: str, route: str, status: int) -> None:
+    """Add what the conventions for HTTP want to a span that records."""
+    span.update_name(f"{method} {route}")
+    span.set_attributes(
+        {
+            "http.request.method": method,
+            "http.route": route,
+            "http.response.status_code": status,
+            "barkserve.request_id": current_request_id(),
+        }
+    )
+    if status >= _SERVER_ERROR:
+        fail(span, str(status))
 
 
 def route_of(scope: Scope) -> str:

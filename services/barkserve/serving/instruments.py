@@ -7,6 +7,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from barkserve.serving.metric_catalog import MetricSpec
+from barkserve.tracing import current_exemplar
 
 ReadValue = Callable[[], float]
 
@@ -46,13 +47,13 @@ class Histogram:
             self._metric.labels(stage)
 
     def observe(self, value: float, *labels: str) -> None:
-        """Add a value.
+        """Add a value, with the current trace as its exemplar.
 
         Args:
             value: in the unit of the metric's name.
             labels: the values of the labels, in the order of the catalog.
         """
-        self._metric.labels(self._stage, *labels).observe(value)
+        self._metric.labels(self._stage, *labels).observe(value, current_exemplar())
 
 
 class WatchedValues(Collector):

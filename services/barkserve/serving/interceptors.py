@@ -11,19 +11,21 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar, cast
 
 import grpc
 from google.protobuf.message import DecodeError
 
 from barkserve.errors import BarkserveError, IdleTimeout, InvalidArgument, ShuttingDown
-from barkserve.request_id import METADATA_KEY, begin_request
+from barkserve.request_id import METADATA_KEY, begin_request, current_request_id
 from barkserve.serving.auth.access_control import AccessControl
 from barkserve.serving.auth.admitted_rpc import admit
 from barkserve.serving.message_shape import check_shape
 from barkserve.serving.metrics import Metrics, RpcMetrics
 from barkserve.serving.rpc_context import RpcContext
 from barkserve.serving.status import abort, as_barkserve_error
+from barkserve.tracing import NO_SPAN, TRACEPARENT, Span, fail, serving, trace_id_of
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +35,8 @@ _OWN_PREFIXES = ("/barkserve.", "/nvidia.riva.")
 """Method names of the services whose RPCs are counted, and ended by a drain."""
 MAX_HEALTH_BYTES = 4096
 """Size of a health check. It is kept for as long as a client watches."""
+
+_REQUEST_KEYS = {METADATA_KEY, TRACEPARENT, "tracestate"}
 
 MALFORMED = "is not a valid protobuf message of this method"
 
@@ -88,10 +92,33 @@ def _returning(
     return checked
 
 
-def _request_id(context: RpcContext) -> str:
-    """The id that the metadata of an RPC names; empty without one."""
+def _check(request: object) -> None:
+    """Raise the error of a request that could not be parsed."""
+    if isinstance(request, _Malformed):
+        raise request.error
+
+
+def _headers(context: RpcContext) -> dict[str, str]:
+    """The metadata of an RPC that name its request and its trace."""
     metadata = context.invocation_metadata() or ()
-    return next((str(value) for key, value in metadata if key == METADATA_KEY), "")
+    return {key: str(value) for key, value in metadata if key in _REQUEST_KEYS}
+
+
+def _describe(span: Span, method: str, outcome: str) -> None:
+    """Add what the conventions for RPCs want to a span that records."""
+    service, _, name = method[1:].rpartition("/")
+    code = grpc.StatusCode[outcome]
+    span.set_attributes(
+        {
+            "rpc.system": "grpc",
+            "rpc.service": service,
+            "rpc.method": name,
+            "rpc.grpc.status_code": code.value[0],
+            "barkserve.request_id": current_request_id(),
+        }
+    )
+    if code not in (grpc.StatusCode.OK, grpc.StatusCode.CANCELLED):
+        fail(span, outcome)
 
 
 class RpcInterceptor(grpc.aio.ServerInterceptor):
@@ -200,6 +227,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
 
     def _stream(self, handler: Streaming, method: str) -> Unary:
         async def write_all(request: object, context: RpcContext, rpc: RpcMetrics | None) -> None:
+            _check(request)
             async with aclosing(handler(request, context)) as responses:
                 async for response in responses:
                     if rpc is not None:
@@ -220,6 +248,7 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
 
     def _unary(self, handler: Unary, method: str) -> Unary:
         async def answer(request: object, context: RpcContext, rpc: RpcMetrics | None) -> object:
+            _check(request)
             response = await handler(request, context)
             if rpc is not None:
                 rpc.output()
@@ -231,37 +260,49 @@ class RpcInterceptor(grpc.aio.ServerInterceptor):
         counted = method.startswith(_OWN_PREFIXES)
 
         async def guarded(request: object, context: RpcContext) -> object:
-            rpc = self._metrics.begin() if counted else None
-            begin_request(_request_id(context))
-            started = time.perf_counter()
-            outcome = "OK"
-            try:
-                await admit(self._access, method, context)
-                with self._counted() if counted else nullcontext():
-                    if isinstance(request, _Malformed):
-                        raise request.error
-                    return await call(request, context, rpc)
-            except asyncio.CancelledError:
-                if self._failure is None or not counted:
-                    outcome = "DEADLINE_EXCEEDED" if context.time_remaining() == 0 else "CANCELLED"
-                    raise
-                failure = self._failure
-                outcome = failure.status
-            except grpc.aio.InternalError:
-                outcome = "CANCELLED"  # a write failed because the client has disconnected
-                return None
-            except Exception as error:
-                failure = as_barkserve_error(error, "RPC")
-                outcome = failure.status
-                self._metrics.refused(failure)
-            finally:
-                if rpc is not None:
-                    rpc.end(outcome)  # before the status: a client that has it may read metrics
-                elapsed_s = time.perf_counter() - started
-                _log.debug("%s ended with %s after %.3f s", method, outcome, elapsed_s)
-            await abort(context, failure)
+            headers = _headers(context)
+            with serving(method[1:], headers) if counted else nullcontext(NO_SPAN) as span:
+                begin_request(headers.get(METADATA_KEY, ""), trace_id_of(span))
+                return await self._run(partial(call, request), method, context, span)
 
         return guarded
+
+    async def _run(
+        self,
+        call: Callable[[RpcContext, RpcMetrics | None], Awaitable[object]],
+        method: str,
+        context: RpcContext,
+        span: Span,
+    ) -> object:
+        """Run one RPC, and end it with a status if it fails."""
+        counted = method.startswith(_OWN_PREFIXES)
+        rpc = self._metrics.begin() if counted else None
+        started, outcome = time.perf_counter(), "OK"
+        try:
+            await admit(self._access, method, context)
+            with self._counted() if counted else nullcontext():
+                return await call(context, rpc)
+        except asyncio.CancelledError:
+            if self._failure is None or not counted:
+                outcome = "DEADLINE_EXCEEDED" if context.time_remaining() == 0 else "CANCELLED"
+                raise
+            failure = self._failure
+            outcome = failure.status
+        except grpc.aio.InternalError:
+            outcome = "CANCELLED"  # a write failed because the client has disconnected
+            return None
+        except Exception as error:
+            failure = as_barkserve_error(error, "RPC")
+            outcome = failure.status
+            self._metrics.refused(failure)
+        finally:
+            if span.is_recording():
+                _describe(span, method, outcome)
+            if rpc is not None:
+                rpc.end(outcome)  # before the status: a client that has it may read metrics
+            elapsed_s = time.perf_counter() - started
+            _log.debug("%s ended with %s after %.3f s", method, outcome, elapsed_s)
+        await abort(context, failure)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:

@@ -1,8 +1,9 @@
-"""Sends a token, and the address of the caller, with every call."""
+"""Sends a token, the address of the caller and the trace of the application with every call."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
 
+from barkclient._internal.trace_headers import trace_headers
 from barkclient.errors import InvalidRequest
 from barkclient.http_proxy import is_loopback
 from barkclient.tls import Tls
@@ -34,26 +35,28 @@ def check_token(token: Token | None, target: str, tls: Tls | None, *, insecure: 
         )
 
 
-def with_token(channel: Channel, token: Token | None, address: str = "") -> Channel:
-    """Return a channel for a stub, whose calls carry the token.
+def with_token(
+    channel: Channel, token: Token | None, address: str = "", request_id: str = ""
+) -> Channel:
+    """Return a channel for a stub, whose calls carry the token and the application's trace.
 
     Args:
         channel: an open channel, blocking or asynchronous.
         token: the token, or a function that returns it for each call; None sends none.
         address: the IP address for which the calls are made; empty sends none.
+        request_id: the id of the request for which they are made; empty sends none.
     """
-    if token is None and not address:
-        return channel
-    return cast(Channel, _CallerChannel(channel, token, address))
+    return cast(Channel, _CallerChannel(channel, token, address, request_id))
 
 
 class _CallerChannel:
     """The methods of a channel that stubs use."""
 
-    def __init__(self, channel: Any, token: Token | None, address: str) -> None:
+    def __init__(self, channel: Any, token: Token | None, address: str, request_id: str) -> None:
         self._channel = channel
         self._token = token
         self._address = address
+        self._request_id = request_id
 
     def unary_unary(self, *arguments: Any, **keywords: Any) -> Any:
         return self._adding_caller(self._channel.unary_unary(*arguments, **keywords))
@@ -76,6 +79,9 @@ class _CallerChannel:
             yield "authorization", f"Bearer {_checked(token)}"
         if self._address:
             yield "x-forwarded-for", self._address
+        if self._request_id:
+            yield "x-request-id", self._request_id
+        yield from trace_headers()
 
 
 def _checked(token: str) -> str:

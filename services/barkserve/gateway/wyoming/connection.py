@@ -26,6 +26,7 @@ from barkserve.gateway.wyoming.description import describe
 from barkserve.gateway.wyoming.event_reader import LINE_BYTES, EventReader
 from barkserve.gateway.wyoming.request import SpeechRequest, text_of
 from barkserve.request_id import begin_request
+from barkserve.tracing import serving, trace_id_of
 
 _SAMPLE_BYTES = 2
 _MAX_WAITING_REQUESTS = 8
@@ -153,8 +154,8 @@ class Connection:
     async def _speak_all(self) -> None:
         while True:
             request = await self._waiting.get()
-            begin_request()
-            with self._drain.counted():
+            with serving("Wyoming synthesize", {}) as span, self._drain.counted():
+                begin_request(trace_id=trace_id_of(span))
                 await self._speak(request)
             self._unfinished -= 1
 

@@ -211,13 +211,13 @@ class Session:
     async def _accept(self) -> None:
         """Become a stream, unless it is one. Raises Overloaded if there is no room."""
         if self._stream is None:
-            self._record.began()
             accepting = self._backend.admission.stream(
                 self.feed.characters,
                 resumed=self._request.HasField("resume"),
                 speaking_rate=resolve_speaking_rate(self._request),
             )
-            self._stream = await self._accepted.enter_async_context(accepting)
+            with self._record.admitting():
+                self._stream = await self._accepted.enter_async_context(accepting)
 
     def note_refusal(self, error: BarkserveError) -> None:
         """Count a refusal that ends the session without ending its call."""

@@ -10,11 +10,14 @@ from barkserve.constants import StageName
 from barkserve.errors import BarkserveError
 from barkserve.orchestrator.audio.playout_clock import PlayoutClock
 from barkserve.orchestrator.session.report import SessionReport
-from barkserve.orchestrator.session.speech_metrics import SpeechMetrics
+from barkserve.orchestrator.session.speech_metrics import OPERATION, SpeechMetrics
 from barkserve.orchestrator.synthesis.plan import Plan
+from barkserve.tracing import NO_SPAN, AttributeValue, Span, current_span, fail, start_span
 
 _log = logging.getLogger(__name__)
 
+_NUMBERS = ("ttfa_s", "audio_s", "rtf", "underrun_s", "failovers")
+"""Fields of the log that become attributes of the span."""
 _MAX_REPLICAS = 8
 """Replicas of a stage that are remembered. A long stream may use many."""
 
@@ -28,6 +31,9 @@ class SpeechRecord:
         report: its numbers.
         deadline: the client's deadline in the event loop's time, None for none.
         with_text: whether the line in the log shows the text.
+
+    Attributes:
+        span: the span of the session in a trace.
     """
 
     def __init__(
@@ -52,10 +58,8 @@ class SpeechRecord:
         self._plan: Plan | None = None
         self._replicas: dict[StageName, dict[str, None]] = {}
         self._failovers = 0
-
-    def began(self) -> None:
-        """Note that the first text is there: times count from now on."""
-        self._began_at = self._now()
+        self._failing_over: dict[StageName, Span] = {}
+        self.span = NO_SPAN
 
     def planned(self, plan: Plan) -> None:
         """Note how the session speaks."""
@@ -67,6 +71,7 @@ class SpeechRecord:
         if self._first_audio_s is None:
             self._first_audio_s = self._last_audio_s
             self._metrics.first_audio.observe(self._first_audio_s)
+            self.span.add_event("first audio")
         else:
             self._metrics.ahead.observe(self._clock.lead_s)
         self._audio_s += seconds
@@ -81,16 +86,24 @@ class SpeechRecord:
         replicas = self._replicas.setdefault(stage, {})
         if len(replicas) < _MAX_REPLICAS:
             replicas[address] = None
+        if (failover := self._failing_over.pop(stage, None)) is not None:
+            failover.set_attribute("server.address", address)
+            failover.end()
 
     def failed_over(self, stage: StageName, reason: str) -> None:
         """Note that the session leaves a replica: "lost", "failed" or "hung"."""
         self._failovers += 1
         self._metrics.failovers.add(stage, reason)
+        if self.span.is_recording() and stage not in self._failing_over:
+            attributes = {"barkserve.stage": stage, "barkserve.reason": reason}
+            self._failing_over[stage] = start_span(self.span, "failover", attributes=attributes)
 
     @contextmanager
     def recording(self) -> Iterator[None]:
         """Record the end of the session, however the block ends."""
-        outcome = "OK"
+        outcome, parent = "OK", current_span()
+        name = f"{OPERATION} {self._metrics.model}"
+        self.span = start_span(parent, name) if parent.is_recording() else parent
         try:
             yield
         except (asyncio.CancelledError, GeneratorExit):
@@ -103,12 +116,50 @@ class SpeechRecord:
         finally:
             self._ended(outcome)
 
+    @contextmanager
+    def admitting(self) -> Iterator[None]:
+        """Note that the first text is there, and that the block waits for room."""
+        self._began_at = self._now()
+        if not self.span.is_recording():
+            yield
+            return
+        span = start_span(self.span, "admission")
+        try:
+            yield
+        finally:
+            span.end()
+
     def _ended(self, outcome: str) -> None:
         seconds = self._now() - self._began_at
         self._metrics.ended(seconds, outcome)
         if outcome == "OK" and self._audio_s:
             self._metrics.finished(self._clock.silence_s, self._last_audio_s / self._audio_s)
-        _log.info("speech ended with %s", outcome, extra={"fields": self._fields(seconds)})
+        fields = self._fields(seconds)
+        _log.info("speech ended with %s", outcome, extra={"fields": fields})
+        if self.span.is_recording():
+            self._end_spans(outcome, fields)
+
+    def _end_spans(self, outcome: str, fields: dict[str, Any]) -> None:
+        """Add what the conventions for generative AI want, and the numbers of the log."""
+        numbers = {f"barkserve.{name}": fields[name] for name in _NUMBERS if name in fields}
+        attributes: dict[str, AttributeValue] = {
+            "gen_ai.operation.name": OPERATION,
+            "gen_ai.provider.name": "barkserve",
+            "gen_ai.output.type": "speech",
+            "gen_ai.request.model": self._metrics.model,
+            "gen_ai.usage.audio.output_tokens": dict(self._report.outputs())["semantic"],
+            "barkserve.outcome": outcome,
+            **numbers,
+        }
+        if self._plan is not None:
+            attributes["gen_ai.speech.voice"] = self._plan.voice_name
+            attributes["gen_ai.request.seed"] = self._plan.seed
+            attributes["barkserve.request_id"] = self._plan.request_id
+        self.span.set_attributes(attributes)
+        if outcome not in ("OK", "CANCELLED"):
+            fail(self.span, outcome)
+        for span in (*self._failing_over.values(), self.span):
+            span.end()
 
     def _fields(self, seconds: float) -> dict[str, Any]:
         """The numbers of the line in the log."""

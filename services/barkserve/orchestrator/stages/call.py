@@ -29,6 +29,7 @@ from barkserve.orchestrator.stages.pool import StagePool
 from barkserve.orchestrator.stages.retry import RetryPolicy
 from barkserve.request_id import METADATA_KEY, current_request_id
 from barkserve.serving.status import from_rpc_error
+from barkserve.tracing import NO_SPAN, Attributes, SpanKind, fail, headers_of, start_span
 
 _log = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ class StageCall(Generic[Request, Response]):
         self._moving = False
         self._admitted = False
         self._request_error: BarkserveError | None = None
+        self._span = NO_SPAN
 
     async def responses(self) -> AsyncGenerator[Response, None]:
         """Yield the stage's responses; the last is its `finished` message.
@@ -95,6 +97,7 @@ class StageCall(Generic[Request, Response]):
             try:
                 with (
                     self._pool.stream(replica, self._move) as channel,
+                    self._traced(replica),
                     self._mapped_errors(replica),
                 ):
                     async for response in self._begin(channel, replica):
@@ -170,9 +173,29 @@ class StageCall(Generic[Request, Response]):
             metadata=(
                 (METADATA_KEY, current_request_id()),
                 *revision_metadata(self._pool.checkpoint_revision),
+                *headers_of(self._span),
             ),
         )
         return self._call
+
+    @contextmanager
+    def _traced(self, replica: Replica) -> Iterator[None]:
+        """Give the call to a replica a span, if the session is traced."""
+        self._span = parent = self._observer.span
+        if not parent.is_recording():
+            yield
+            return
+        host, _, port = replica.address.rpartition(":")
+        attributes: Attributes = {"server.address": host, "server.port": int(port)}
+        name = f"{self._pool.stage} call"
+        self._span = span = start_span(parent, name, SpanKind.CLIENT, attributes)
+        try:
+            yield
+        except Exception as error:
+            fail(span, str(error))
+            raise
+        finally:
+            span.end()
 
     @contextmanager
     def _mapped_errors(self, replica: Replica) -> Iterator[None]:

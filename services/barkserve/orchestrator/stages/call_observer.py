@@ -3,10 +3,15 @@
 from typing import Protocol
 
 from barkserve.constants import StageName
+from barkserve.tracing import NO_SPAN, Span
 
 
 class CallObserver(Protocol):
     """Is told which replicas serve a session."""
+
+    @property
+    def span(self) -> Span:
+        """The span of the session, below which the calls have theirs."""
 
     def replica_used(self, stage: StageName, address: str) -> None:
         """A replica has admitted a call."""
@@ -17,6 +22,8 @@ class CallObserver(Protocol):
 
 class NoObserver:
     """Ignores what it is told."""
+
+    span = NO_SPAN
 
     def replica_used(self, stage: StageName, address: str) -> None:
         """Ignore it."""
