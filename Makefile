@@ -23,6 +23,8 @@ PACKAGES := pyproject.toml clients/python/pyproject.toml clients/python/barkclie
 # The container image. VARIANT=cpu needs PIP_EXTRA_INDEX_URL: an index with CPU builds of torch. See docs/kubernetes.md.
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' clients/python/barkclient/_version.py)
 VARIANT ?= cpu
+# A version of flash-attn to compile into the CUDA image; empty: none.
+FLASH_ATTN ?=
 IMAGE ?= barkserve:$(VERSION)-$(VARIANT)
 IMAGE_BUILD ?= docker build
 IMAGE_RUN ?= docker run
@@ -141,9 +143,10 @@ chaos: $(BIN)/.test ## run all faults on real processes and print what they cost
 soak: $(BIN)/.test ## speak at twice the capacity for MINUTES (30), check memory and event loops (run nothing else)
 	$(BIN)/python -m tools.soak --seed $(SEED) --minutes $(MINUTES)
 
-image: ## build the container image IMAGE; VARIANT=cpu or cuda
+image: ## build the container image IMAGE; VARIANT=cpu or cuda (FLASH_ATTN=2.8.3 compiles flash-attn)
 	$(IMAGE_BUILD) -f services/Dockerfile -t $(IMAGE) --build-arg VARIANT=$(VARIANT) --build-arg VERSION=$(VERSION) \
 		--build-arg REVISION=$(shell git rev-parse HEAD) \
+		$(if $(FLASH_ATTN),--build-arg FLASH_ATTN=$(FLASH_ATTN)) \
 		$(if $(PIP_EXTRA_INDEX_URL),--build-arg PIP_EXTRA_INDEX_URL="$(PIP_EXTRA_INDEX_URL)") .
 
 weights: ## build the images WEIGHTS_IMAGE/SERVICE:WEIGHTS_TAG, each with a service's part of CHECKPOINT, for the chart
