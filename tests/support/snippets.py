@@ -33,10 +33,13 @@ EXECUTED = {  # by page and language ("": commands of barkclient), which test
     ("docs/languages.md", "go"): "tests/languages/test_documented_programs.py",
     ("docs/languages.md", "java"): "tests/languages/test_documented_programs.py",
     ("docs/samples/README.md", ""): HERE,
+    ("docs/tenants.md", "toml"): "tests/serving/auth/test_token_file.py",
+    ("docs/upgrades.md", ""): "tests/dashboards/test_pages.py",
     ("docs/text.md", "toml"): "tests/orchestrator/text/test_lexicon.py",
     ("docs/security.md", "toml"): "tests/serving/auth/test_token_file.py",
     ("docs/voices.md", ""): HERE,
 }
+PAGES_TEST = "tests/dashboards/test_pages.py runs it as a process"
 RUNS_UNTIL_STOPPED = "runs until it is stopped; the tests start their services so"
 CLUSTER = "needs a cluster; make test-kubernetes installs the chart on a control plane"
 FRAMEWORK = "a part of a program; make test-apps runs the framework's own pipeline"
@@ -97,6 +100,10 @@ NOT_EXECUTED = {  # by page and the beginning of the snippet, the reason
     ("docs/reliability.md", "make chaos"): HALF_AN_HOUR,
     ("docs/reliability.md", "make soak"): HALF_AN_HOUR,
     ("docs/security.md", "barkserve orchestrator"): RUNS_UNTIL_STOPPED,
+    ("docs/tenants.md", "barkserve"): PAGES_TEST,
+    ("docs/upgrades.md", "barkserve"): PAGES_TEST,
+    ("docs/upgrades.md", "HTTP_UPSTREAM"): "needs a running Caddy",
+    ("docs/operations.md", "MONITORED"): DOCKER,
     ("docs/security.md", '{"event"'): "lines of a log",
 }
 

@@ -45,12 +45,13 @@ def test_entry_gives_name_roles_limits_and_expiry() -> None:
     assert parsed.expires == datetime.datetime(2030, 1, 31, tzinfo=datetime.UTC)
 
 
-def test_documented_entry_is_valid() -> None:
-    page = (Path(__file__).parents[3] / "docs/security.md").read_text()
+@pytest.mark.parametrize(("name", "caller"), [("security", "phone-bot"), ("tenants", "acme")])
+def test_documented_entry_is_valid(name: str, caller: str) -> None:
+    page = (Path(__file__).parents[3] / f"docs/{name}.md").read_text()
     (text,) = re.findall(r"^```toml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
     text = re.sub(r"(?<=token_sha256 = \").*(?=\")", HASH, text)
-    caller = parse_token_file(text.encode(), NO_LIMITS)[HASH].caller
-    assert caller == Caller("phone-bot", {Role.SPEAK}, CallerLimits(8, 20_000, 5.0))
+    parsed = parse_token_file(text.encode(), NO_LIMITS)[HASH].caller
+    assert parsed == Caller(caller, {Role.SPEAK}, CallerLimits(8, 20_000, 5.0))
 
 
 def test_zero_in_an_entry_removes_the_default_limit() -> None:
