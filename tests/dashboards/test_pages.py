@@ -41,8 +41,9 @@ def server(line: str, folder: Path, ready: str, **ports: int) -> Iterator[subpro
     for old, new in ports.items():
         line = line.replace(old.removeprefix("port"), str(new))
     log = folder / f"{len(list(folder.iterdir()))}.log"
-    words = OTHER_PORTS.sub("", line).split()
+    words = line.split()
     if words[1] == "up":
+        words = OTHER_PORTS.sub("", line).split()
         words += ["--http-port=0", "--wyoming-port=0", "--metrics-port=0"]
     with log.open("w") as file:
         process = subprocess.Popen(command(*words), cwd=folder, stderr=file)
