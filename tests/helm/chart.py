@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import helm_python
+import pytest
 import yaml
 
 from barkserve import services
@@ -66,6 +67,18 @@ class Release:
         """The container that runs a service."""
         (container,) = self.pod(service)["containers"]
         return dict(container)
+
+    def volume(self, service: str, name: str) -> Manifest:
+        """A volume of a service's pod, without its name."""
+        (found,) = (each for each in self.pod(service)["volumes"] if each["name"] == name)
+        return {key: value for key, value in found.items() if key != "name"}
+
+
+def complaints(values: Mapping[str, Any]) -> str:
+    """What the chart says about values that do not fit together."""
+    with pytest.raises(helm_python.HelmError, match="do not fit together") as caught:
+        Release(values)
+    return str(caught.value)
 
 
 @cache

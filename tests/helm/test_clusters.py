@@ -1,5 +1,7 @@
 """Clusters differ: registries, storage, GPUs, users, addresses and what operators add."""
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import helm_python
@@ -7,7 +9,7 @@ import pytest
 import yaml
 
 from barkserve.constants import STAGES
-from tests.helm.chart import CHART, SERVICES, Manifest, Release, ci, values_of
+from tests.helm.chart import CHART, SERVICES, Manifest, Release, ci, complaints
 
 HUB = {"source": "hub", "hub": {"name": "suno/bark"}}
 
@@ -24,17 +26,6 @@ def _fetch(release: Release, service: str) -> Manifest:
     return dict(container)
 
 
-def _volume(release: Release, service: str, name: str) -> Manifest:
-    (found,) = (each for each in release.pod(service)["volumes"] if each["name"] == name)
-    return {key: value for key, value in found.items() if key != "name"}
-
-
-def _complaints(values: dict[str, Any]) -> str:
-    with pytest.raises(helm_python.HelmError, match="do not fit together") as caught:
-        Release(values)
-    return str(caught.value)
-
-
 def test_fetch_gets_proxy_mirror_and_authority(mirror: Release) -> None:
     fetch = _fetch(mirror, "coarse")
     environment = {each["name"]: each for each in fetch["env"]}
@@ -49,9 +40,11 @@ def test_fetch_gets_proxy_mirror_and_authority(mirror: Release) -> None:
 def test_fetch_has_the_environment_of_its_service() -> None:
     variable = {"name": "HTTPS_PROXY", "value": "http://proxy:3128"}
     secret = {"secretRef": {"name": "proxy"}}
-    release = Release({"weights": HUB, "stages": {"env": [variable], "envFrom": [secret]}})
+    own = {"configMapRef": {"name": "hub"}}
+    values = {"weights": HUB | {"fetch": {"envFrom": [own]}}}
+    release = Release(values | {"stages": {"env": [variable], "envFrom": [secret]}})
     assert variable in _fetch(release, "fine")["env"]
-    assert _fetch(release, "fine")["envFrom"] == [secret]
+    assert _fetch(release, "fine")["envFrom"] == [secret, own]
     assert release.container("fine")["env"] == [variable]
     assert release.container("fine")["envFrom"] == [secret]
 
@@ -87,15 +80,15 @@ def test_revision_is_fetched() -> None:
 )
 def test_cache_of_the_stages_is_of_the_chosen_type(cache: Manifest, volume: Manifest) -> None:
     release = Release({"weights": HUB | {"hub": {"name": "a/b", "cache": cache}}})
-    assert _volume(release, "coarse", "weights") == volume
+    assert release.volume("coarse", "weights") == volume
     assert bool(release.all("PersistentVolumeClaim")) is not bool(cache)
     # The orchestrator needs a few files, and may be on another node than the claim.
-    assert _volume(release, "orchestrator", "weights") == {"emptyDir": {}}
+    assert release.volume("orchestrator", "weights") == {"emptyDir": {}}
 
 
 def test_ephemeral_cache_is_a_claim_of_each_pod() -> None:
     release = Release(ci("mps"))
-    claim = _volume(release, "coarse", "weights")["ephemeral"]["volumeClaimTemplate"]["spec"]
+    claim = release.volume("coarse", "weights")["ephemeral"]["volumeClaimTemplate"]["spec"]
     assert claim["accessModes"] == ["ReadWriteOnce"]
     assert claim["storageClassName"] == "fast"
     assert release.all("PersistentVolumeClaim") == {}
@@ -117,10 +110,10 @@ def test_claim_has_annotations_selector_and_no_class() -> None:
 
 def test_claim_of_one_node_is_refused_for_several_pods() -> None:
     once = {"source": "hub", "hub": {"name": "a/b", "cache": {"accessMode": "ReadWriteOnce"}}}
-    complaint = _complaints({"weights": once, "services": {"coarse": {"replicas": 3}}})
+    complaint = complaints({"weights": once, "services": {"coarse": {"replicas": 3}}})
     assert "services.coarse has up to 3 pods" in complaint
     pod = {"source": "hub", "hub": {"name": "a/b", "cache": {"accessMode": "ReadWriteOncePod"}}}
-    assert "accessMode is ReadWriteOncePod" in _complaints({"weights": pod})
+    assert "accessMode is ReadWriteOncePod" in complaints({"weights": pod})
 
 
 def test_mounted_checkpoint_is_read_without_a_copy() -> None:
@@ -128,15 +121,15 @@ def test_mounted_checkpoint_is_read_without_a_copy() -> None:
     for service in ("orchestrator", *STAGES):
         assert "initContainers" not in release.pod(service)
         assert "--checkpoint=/source/suno/bark" in release.container(service)["args"]
-        assert _volume(release, service, "source")["csi"]["readOnly"] is True
+        assert release.volume(service, "source")["csi"]["readOnly"] is True
         mounts = {each["name"]: each for each in release.container(service)["volumeMounts"]}
         assert mounts["source"]["readOnly"] is True
         assert "weights" not in mounts
 
 
 def test_copies_and_temporary_files_are_limited(mirror: Release) -> None:
-    assert _volume(mirror, "coarse", "weights") == {"emptyDir": {"sizeLimit": "8Gi"}}
-    assert _volume(mirror, "gateway", "tmp") == {"emptyDir": {"sizeLimit": "1Gi"}}
+    assert mirror.volume("coarse", "weights") == {"emptyDir": {"sizeLimit": "8Gi"}}
+    assert mirror.volume("gateway", "tmp") == {"emptyDir": {"sizeLimit": "1Gi"}}
     requests = mirror.container("coarse")["resources"]["requests"]
     assert requests["ephemeral-storage"] == "64Mi"
 
@@ -234,6 +227,20 @@ def test_pods_take_what_operators_add() -> None:
     assert not set(added) & set(release.pod("coarse"))
 
 
+def test_deployments_take_labels_and_annotations() -> None:
+    """Those of a pod are podLabels and podAnnotations."""
+    added = {"deploymentLabels": {"team": "speech"}, "deploymentAnnotations": {"reload": "yes"}}
+    pod = {"podLabels": {"mesh": "on"}, "podAnnotations": {"scrape": "no"}}
+    deployment = Release({"stages": added | pod}).one("Deployment", "bark-coarse")
+    template = deployment["spec"]["template"]["metadata"]
+    assert deployment["metadata"]["labels"]["team"] == "speech"
+    assert deployment["metadata"]["annotations"]["reload"] == "yes"
+    assert "team" not in template["labels"]
+    assert "reload" not in template["annotations"]
+    assert template["labels"]["mesh"] == "on"
+    assert template["annotations"]["scrape"] == "no"
+
+
 def test_accounts_may_exist_already() -> None:
     account = {"create": False, "name": "mine"}
     release = Release(
@@ -280,70 +287,16 @@ def test_google_gateways_keep_streams_open() -> None:
     assert [each["type"] for each in rule["filters"]] == ["RequestHeaderModifier"]
 
 
-def test_alb_has_its_certificate_in_aws() -> None:
+@pytest.mark.parametrize(("tls", "protocol"), [(False, "HTTP"), (True, "HTTPS")])
+def test_alb_has_its_certificate_in_aws(tls: bool, protocol: str) -> None:
+    values = ci("tls-secrets") if tls else {}
     ingress = {"controller": "alb", "host": "speech.example.org"}
-    release = Release({"exposure": {"type": "ingress", "ingress": ingress}})
-    (tls,) = release.one("Ingress", "bark")["spec"]["tls"]
-    assert tls == {"hosts": ["speech.example.org"]}
-
-
-def test_mps_pods_have_limits_and_nodes() -> None:
-    release = Release(ci("mps"))
-    environment = {each["name"]: each["value"] for each in release.container("fine")["env"]}
-    assert environment == {
-        "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT": "0=10G",
-        "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE": "25",
-    }
-    for service, expected in (("fine", "mps"), ("gateway", None)):
-        selector = release.pod(service)["nodeSelector"]
-        assert selector.get("nvidia.com/gpu.sharing-strategy") == expected
-    assert "gpu.sharing is none" in _complaints({"stages": {"gpu": {"mps": {"threadPercent": 5}}}})
-
-
-def test_claimed_gpus_come_from_a_template() -> None:
-    release = Release(ci("dra"))
-    for stage in STAGES:
-        assert release.pod(stage)["resourceClaims"] == [
-            {"name": "gpu", "resourceClaimTemplateName": f"bark-{stage}-gpu"}
-        ]
-        assert release.container(stage)["resources"]["claims"] == [{"name": "gpu"}]
-        (request,) = release.one("ResourceClaimTemplate", f"bark-{stage}-gpu")["spec"]["spec"][
-            "devices"
-        ]["requests"]
-        assert request["exactly"]["deviceClassName"] == "gpu.nvidia.com"
-    values = ci("dra")
-    values["stages"]["gpu"]["count"] = 1
-    assert "has claims: set options.device cuda and gpu.count 0" in _complaints(values)
-
-
-def test_kubelet_requests_certificates() -> None:
-    release = Release(ci("pod-certificates"))
-    certificate, trust = _volume(release, "coarse", "tls")["projected"]["sources"]
-    assert certificate["podCertificate"]["signerName"] == "example.org/speech"
-    assert certificate["podCertificate"]["certificateChainPath"] == "tls.crt"
-    assert certificate["podCertificate"]["keyPath"] == "tls.key"
-    assert trust["clusterTrustBundle"]["path"] == "ca.crt"
-    assert release.all("Certificate") == {}
-    identity = "--certificate-roles=call-stages=spiffe://example.org/ns/speech/sa/bark-orchestrator"
-    assert identity in release.container("coarse")["args"]
-
-
-def test_authorities_may_be_in_a_bundle() -> None:
-    values = ci("tls")
-    values["tls"]["trustBundle"] = {"configMap": "authorities", "key": "root.pem"}
-    secret, bundle = _volume(Release(values), "fine", "tls")["projected"]["sources"]
-    assert [each["path"] for each in secret["secret"]["items"]] == ["tls.crt", "tls.key"]
-    assert bundle["configMap"]["items"] == [{"key": "root.pem", "path": "ca.crt"}]
-
-
-def test_certificates_may_be_on_any_volume() -> None:
-    csi = {"csi": {"driver": "csi.cert-manager.io", "readOnly": True}}
-    tls = {"enabled": True, "source": "volume", "volume": csi}
-    release = Release({"tls": tls})
-    assert _volume(release, "codec", "tls") == csi
-    assert "KEDA reads its certificate from a Secret" in _complaints(
-        {"tls": tls, "autoscaling": {"mode": "keda"}}
-    )
+    release = Release(values | {"exposure": {"type": "ingress", "ingress": ingress}})
+    found = release.one("Ingress", "bark")
+    assert found["spec"]["tls"] == [{"hosts": ["speech.example.org"]}]
+    annotations = found["metadata"]["annotations"]
+    assert annotations["alb.ingress.kubernetes.io/backend-protocol"] == protocol
+    assert annotations["alb.ingress.kubernetes.io/backend-protocol-version"] == "GRPC"
 
 
 def test_services_listen_on_both_address_families() -> None:
@@ -403,7 +356,7 @@ def test_keda_objects_take_annotations() -> None:
 
 
 def test_hpa_needs_a_monitor() -> None:
-    assert "Prometheus must scrape the metric" in _complaints({"autoscaling": {"mode": "hpa"}})
+    assert "Prometheus must scrape the metric" in complaints({"autoscaling": {"mode": "hpa"}})
 
 
 def test_nodes_with_our_pods_may_be_removed() -> None:
@@ -437,5 +390,28 @@ def test_long_names_do_not_collide() -> None:
     assert max(map(len, first)) <= 63
 
 
-def test_subchart_condition_is_a_value() -> None:
-    assert values_of(CHART / "values.yaml")["enabled"] is True
+@pytest.mark.parametrize(("enabled", "pods"), [(True, 6), (False, 0)])
+def test_parent_chart_may_turn_the_chart_off(tmp_path: Path, enabled: bool, pods: int) -> None:
+    shutil.copytree(CHART, tmp_path / "charts/barkserve")
+    parent = {"apiVersion": "v2", "name": "parent", "version": "1.0.0"}
+    child = {"name": "barkserve", "version": "*", "condition": "barkserve.enabled"}
+    (tmp_path / "Chart.yaml").write_text(yaml.safe_dump(parent | {"dependencies": [child]}))
+    with helm_python.Chart.load(tmp_path) as chart:
+        rendered = chart.render({"barkserve": {"enabled": enabled}}, name="bark")
+    assert sum(text.count("kind: Deployment\n") for text in rendered.values()) == pods
+
+
+def test_service_for_clients_takes_every_setting() -> None:
+    service: dict[str, Any] = {
+        "type": "LoadBalancer",
+        "nodePort": 30051,
+        "loadBalancerClass": "example.org/lb",
+        "loadBalancerSourceRanges": ["192.0.2.0/24"],
+        "externalTrafficPolicy": "Local",
+        "internalTrafficPolicy": "Cluster",
+        "ipFamilyPolicy": "RequireDualStack",
+        "ipFamilies": ["IPv6", "IPv4"],
+    }
+    spec = Release({"exposure": {"service": service}}).one("Service", "bark")["spec"]
+    assert spec["ports"][0]["nodePort"] == service.pop("nodePort")
+    assert {key: spec[key] for key in service} == service

@@ -141,6 +141,29 @@ def test_own_rules_come_before_the_rule_of_the_chart() -> None:
     assert first == {"matches": [{"path": {"value": "/a"}}]}
 
 
+@pytest.mark.parametrize(
+    ("type_", "words"),
+    [
+        ("ClusterIP", "port-forward service/bark 50051:50051"),
+        ("LoadBalancer", "{.status.loadBalancer.ingress[0]}"),
+        ("NodePort", "{.spec.ports[0].nodePort}"),
+    ],
+)
+def test_notes_fit_the_type_of_the_service(type_: str, words: str) -> None:
+    assert words in Release({"exposure": {"service": {"type": type_}}}).notes
+
+
+def test_notes_warn_without_registry_or_revision() -> None:
+    assert "WARNING: image.registry is empty" in Release().notes
+    for values in ({"image": {"registry": "a"}}, {"global": {"imageRegistry": "a"}}):
+        assert "image.registry" not in Release(values).notes
+    hub = {"name": "suno/bark"}
+    warning = "WARNING: weights.hub.revision is empty"
+    assert warning in Release({"weights": {"source": "hub", "hub": hub}}).notes
+    hub["revision"] = "abc"
+    assert warning not in Release({"weights": {"source": "hub", "hub": hub}}).notes
+
+
 def test_notes_say_that_ingress_nginx_is_retired() -> None:
     values = ci("ingress")
     assert "ingress-nginx was retired" in Release(values).notes

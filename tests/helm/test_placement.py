@@ -3,7 +3,7 @@
 import pytest
 
 from barkserve.constants import STAGES
-from tests.helm.chart import Release, ci
+from tests.helm.chart import Release, ci, complaints
 
 
 def test_cpu_stages_request_no_gpu_and_use_the_cpu_image() -> None:
@@ -29,6 +29,8 @@ def test_cuda_stages_get_a_gpu_and_the_cuda_image() -> None:
             "nvidia.com/gpu.present": "true",
         }
         assert "priorityClassName" not in release.pod(stage)  # the cluster may have none
+    # The documented image has no flash-attn.
+    assert not any("attention=flash" in word for word in release.container("coarse")["args"])
     assert release.container("orchestrator")["image"] == "barkserve:0.1.0-cpu"
     assert "tolerations" not in release.pod("orchestrator")
 
@@ -47,6 +49,36 @@ def test_gpu_slices_are_requested_by_their_resource_name(
     limits = Release(ci(values)).container(stage)["resources"]["limits"]
     assert limits[resource] == 1
     assert len(limits) == 2  # GPU and memory
+
+
+def test_one_gpu_orchestrator_is_not_on_the_stages_claim() -> None:
+    """The claim is of one node, and the orchestrator may be on another."""
+    release = Release(ci("one-gpu"))
+    claim = {"persistentVolumeClaim": {"claimName": "bark-weights"}}
+    assert [release.volume(stage, "weights") for stage in STAGES] == [claim] * 4
+    assert release.volume("orchestrator", "weights") == {"emptyDir": {}}
+
+
+def test_time_slices_are_on_nodes_that_have_them() -> None:
+    values = ci("one-gpu")
+    values["stages"]["gpu"]["sharing"] = "timeSlicing"
+    selector = Release(values).pod("fine")["nodeSelector"]
+    assert selector["nvidia.com/gpu.sharing-strategy"] == "time-slicing"
+
+
+def test_gpus_may_be_claimed_by_name() -> None:
+    claims = [{"name": "gpu", "resourceClaimName": "shared"}]
+    gpu = {"options": {"device": "cuda"}, "gpu": {"resourceClaims": claims}}
+    release = Release({"services": {"coarse": gpu}})
+    assert release.pod("coarse")["resourceClaims"] == claims
+    assert release.container("coarse")["resources"]["claims"] == [{"name": "gpu"}]
+    assert "resourceClaims" not in release.pod("fine")
+
+
+def test_images_of_one_architecture_run_only_there() -> None:
+    assert Release().pod("codec")["nodeSelector"]["kubernetes.io/arch"] == "amd64"
+    values = {"defaults": {"nodeSelector": {"kubernetes.io/arch": None}}}
+    assert "kubernetes.io/arch" not in Release(values).pod("codec")["nodeSelector"]
 
 
 def test_stages_on_a_shared_gpu_offload_when_idle() -> None:
@@ -94,3 +126,32 @@ def test_digest_wins_over_the_tag() -> None:
     digest = "sha256:" + "0" * 64
     container = Release({"image": {"digest": digest}}).container("codec")
     assert container["image"] == f"barkserve@{digest}"
+
+
+def test_mps_pods_have_limits_and_nodes() -> None:
+    release = Release(ci("mps"))
+    environment = {each["name"]: each["value"] for each in release.container("fine")["env"]}
+    assert environment == {
+        "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT": "0=10G",
+        "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE": "25",
+    }
+    for service, expected in (("fine", "mps"), ("gateway", None)):
+        selector = release.pod(service)["nodeSelector"]
+        assert selector.get("nvidia.com/gpu.sharing-strategy") == expected
+    assert "gpu.sharing is none" in complaints({"stages": {"gpu": {"mps": {"threadPercent": 5}}}})
+
+
+def test_claimed_gpus_come_from_a_template() -> None:
+    release = Release(ci("dra"))
+    for stage in STAGES:
+        assert release.pod(stage)["resourceClaims"] == [
+            {"name": "gpu", "resourceClaimTemplateName": f"bark-{stage}-gpu"}
+        ]
+        assert release.container(stage)["resources"]["claims"] == [{"name": "gpu"}]
+        (request,) = release.one("ResourceClaimTemplate", f"bark-{stage}-gpu")["spec"]["spec"][
+            "devices"
+        ]["requests"]
+        assert request["exactly"]["deviceClassName"] == "gpu.nvidia.com"
+    values = ci("dra")
+    values["stages"]["gpu"]["count"] = 1
+    assert "has claims: set options.device cuda and gpu.count 0" in complaints(values)

@@ -10,7 +10,7 @@ from barkserve.constants import STAGES
 from barkserve.options import add_options, read_options
 from barkserve.services import service_named
 from barkserve.serving.exposure import check_exposure
-from tests.helm.chart import GRPC_SERVICES, PRODUCTION, SERVICES, Release, ci, values_of
+from tests.helm.chart import GRPC_SERVICES, PRODUCTION, SERVICES, Release, ci, complaints, values_of
 
 WITHOUT_HTTP = {"services": {"gateway": {"enabled": False}}}
 
@@ -43,6 +43,15 @@ def test_certificates_have_the_names_that_callers_check() -> None:
     assert "localhost" not in names
     names = release.one("Certificate", "bark-autoscaler")["spec"]["dnsNames"]
     assert "bark-autoscaler.speech.svc" in names  # the address that KEDA calls
+
+
+def test_localhost_is_requested_only_when_asked() -> None:
+    values = ci("tls")
+    values["tls"]["certManager"]["localhost"] = True
+    names = Release(values).one("Certificate", "bark-orchestrator")["spec"]["dnsNames"]
+    assert "localhost" in names
+    names = Release(ci("tls")).one("Certificate", "bark-orchestrator")["spec"]["dnsNames"]
+    assert "localhost" not in names
 
 
 def test_given_secrets_are_used() -> None:
@@ -116,3 +125,33 @@ def test_no_tls_options_without_tls() -> None:
     for service in SERVICES[:-1]:
         assert not any("tls" in word for word in release.container(service)["args"])
         assert "tls" not in {each["name"] for each in release.pod(service)["volumes"]}
+
+
+def test_kubelet_requests_certificates() -> None:
+    release = Release(ci("pod-certificates"))
+    certificate, trust = release.volume("coarse", "tls")["projected"]["sources"]
+    assert certificate["podCertificate"]["signerName"] == "example.org/speech"
+    assert certificate["podCertificate"]["certificateChainPath"] == "tls.crt"
+    assert certificate["podCertificate"]["keyPath"] == "tls.key"
+    assert trust["clusterTrustBundle"]["path"] == "ca.crt"
+    assert release.all("Certificate") == {}
+    identity = "--certificate-roles=call-stages=spiffe://example.org/ns/speech/sa/bark-orchestrator"
+    assert identity in release.container("coarse")["args"]
+
+
+def test_authorities_may_be_in_a_bundle() -> None:
+    values = ci("tls")
+    values["tls"]["trustBundle"] = {"configMap": "authorities", "key": "root.pem"}
+    secret, bundle = Release(values).volume("fine", "tls")["projected"]["sources"]
+    assert [each["path"] for each in secret["secret"]["items"]] == ["tls.crt", "tls.key"]
+    assert bundle["configMap"]["items"] == [{"key": "root.pem", "path": "ca.crt"}]
+
+
+def test_certificates_may_be_on_any_volume() -> None:
+    csi = {"csi": {"driver": "csi.cert-manager.io", "readOnly": True}}
+    tls = {"enabled": True, "source": "volume", "volume": csi}
+    release = Release({"tls": tls})
+    assert release.volume("codec", "tls") == csi
+    assert "KEDA reads its certificate from a Secret" in complaints(
+        {"tls": tls, "autoscaling": {"mode": "keda"}}
+    )

@@ -3,14 +3,9 @@
 import pytest
 
 from barkserve.constants import STAGES
-from tests.helm.chart import Manifest, Release, ci
+from tests.helm.chart import Release, ci
 
 HUB = {"weights": {"source": "hub", "hub": {"name": "suno/bark"}}}
-
-
-def _volume(release: Release, service: str, name: str) -> Manifest:
-    (found,) = (each for each in release.pod(service)["volumes"] if each["name"] == name)
-    return {key: value for key, value in found.items() if key != "name"}
 
 
 def test_bundled_model_needs_no_volume() -> None:
@@ -52,7 +47,7 @@ def test_files_from_the_hub_stay_on_a_claim() -> None:
     )
     claim = release.one("PersistentVolumeClaim", "bark-weights")
     assert claim["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
-    assert _volume(release, "coarse", "weights") == {
+    assert release.volume("coarse", "weights") == {
         "persistentVolumeClaim": {"claimName": "bark-weights"}
     }
     (fetch,) = release.pod("coarse")["initContainers"]
@@ -62,16 +57,16 @@ def test_files_from_the_hub_stay_on_a_claim() -> None:
     mine = {"name": "x/y", "cache": {"existingClaim": "mine"}}
     release = Release({"weights": {"source": "hub", "hub": mine}})
     assert release.all("PersistentVolumeClaim") == {}
-    assert _volume(release, "coarse", "weights")["persistentVolumeClaim"]["claimName"] == "mine"
+    assert release.volume("coarse", "weights")["persistentVolumeClaim"]["claimName"] == "mine"
 
 
 def test_weights_volume_is_mounted_read_only() -> None:
-    claim = _volume(Release(ci("mig")), "fine", "source")["persistentVolumeClaim"]
+    claim = Release(ci("mig")).volume("fine", "source")["persistentVolumeClaim"]
     assert claim == {"claimName": "models", "readOnly": True}
 
 
 def test_weights_image_is_mounted() -> None:
-    image = _volume(Release(ci("ingress")), "fine", "source")["image"]
+    image = Release(ci("ingress")).volume("fine", "source")["image"]
     assert image["reference"] == "registry.example.org/models/bark-small:1"
 
 
@@ -80,7 +75,7 @@ def test_each_service_mounts_an_image_of_its_own() -> None:
     release = Release(ci("image"))
     for service in ("orchestrator", *STAGES):
         reference = f"registry.example.org/models/bark-small/{service}:1"
-        image = _volume(release, service, "source")["image"]
+        image = release.volume(service, "source")["image"]
         assert image == {"reference": reference, "pullPolicy": "IfNotPresent"}
         assert "--checkpoint=/source" in release.container(service)["args"]
         assert "initContainers" not in release.pod(service)
@@ -92,7 +87,7 @@ def test_each_service_mounts_an_image_of_its_own() -> None:
 def test_created_voices_are_on_a_shared_store() -> None:
     release = Release({"voices": {"store": "volume"}})
     assert "--voice-store=/voices" in release.container("orchestrator")["args"]
-    claim = _volume(release, "orchestrator", "voices")["persistentVolumeClaim"]["claimName"]
+    claim = release.volume("orchestrator", "voices")["persistentVolumeClaim"]["claimName"]
     assert claim in release.all("PersistentVolumeClaim")
     assert "voices" not in {each["name"] for each in release.pod("coarse")["volumes"]}
     url = {"store": "url", "url": "s3://bucket/voices"}
