@@ -12,6 +12,7 @@ from barkserve.models.linear import (
     pack_linear,
 )
 from barkserve.models.memory import weight_bytes
+from barkserve.models.transformer import FeedForward
 
 CPU = torch.device("cpu")
 SIZES = [pytest.param((24, 16), id="cached"), pytest.param((768, 640), id="large")]
@@ -44,7 +45,7 @@ def test_packed_linear_equals_unpacked(
 @pytest.mark.parametrize("rows", [1, 9])
 @pytest.mark.skipif(not can_pack(CPU, torch.bfloat16), reason="no bfloat16 instructions")
 def test_bfloat16_linear_takes_and_returns_float32(size: tuple[int, int], rows: int) -> None:
-    whole = nn.Sequential(layer_of(GeluLinear, size, True))
+    whole = nn.Sequential(layer_of(nn.Linear, size, True))
     x = torch.randn(rows, size[1])
     expected = whole(x)
     pack_linear(whole, torch.bfloat16)
@@ -52,6 +53,28 @@ def test_bfloat16_linear_takes_and_returns_float32(size: tuple[int, int], rows: 
     assert got.dtype is torch.float32
     assert (got - expected).abs().max() < 0.03
     assert not torch.equal(got, expected)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("rows", [1, 9])
+@pytest.mark.skipif(not can_pack(CPU, torch.bfloat16), reason="no bfloat16 instructions")
+def test_rounded_linear_returns_the_same_in_bfloat16(size: tuple[int, int], rows: int) -> None:
+    layer = layer_of(nn.Linear, size, True).bfloat16()
+    x = torch.randn(rows, size[1])
+    kept, rounded = (PackedLinear(layer.weight, layer.bias, "gelu", each) for each in (False, True))
+    assert rounded(x).dtype is torch.bfloat16
+    assert torch.equal(rounded(x).float(), kept(x))
+
+
+@pytest.mark.skipif(not can_pack(CPU, torch.bfloat16), reason="no bfloat16 instructions")
+def test_packed_feed_forward_keeps_bfloat16() -> None:
+    mlp = FeedForward(64, bias=False).requires_grad_(False)
+    x = torch.randn(1, 5, 64)
+    expected = mlp(x)
+    pack_linear(mlp, torch.bfloat16)
+    out = mlp(x)
+    assert out.dtype is torch.bfloat16
+    assert (out - expected).abs().max() < 0.03
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -132,8 +132,9 @@ def load_fine(checkpoint: Checkpoint, placement: Placement) -> FineModel:
     A head that the file does not contain is tied to the next codebook's embedding.
     """
     attention = full_attention(placement.attention, placement.device, placement.dtype)
+    rounded: tuple[str, ...] = ()
     if placement.linear_dtype is torch.bfloat16:
-        attention = in_bfloat16(attention)
+        attention, rounded = in_bfloat16(attention), ("att_proj",)
     config = checkpoint.bark.fine
     tensors = checkpoint.tensors(FINE, to=(placement.device, placement.dtype))
     for head in range(config.n_codes_total - config.n_codes_given):
@@ -141,7 +142,7 @@ def load_fine(checkpoint: Checkpoint, placement: Placement) -> FineModel:
         if tied is not None:
             tensors.setdefault(f"lm_heads.{head}.weight", tied)
     model = _load_into(lambda: FineModel(config, attention), tensors, FINE, placement)
-    pack_linear(model, placement.weights)
+    pack_linear(model, placement.weights, rounded)
     return model
 
 
