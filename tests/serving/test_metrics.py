@@ -5,7 +5,9 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, use_span
 from prometheus_client import CollectorRegistry
+from prometheus_client.openmetrics.exposition import generate_latest
 
 from barkserve.building import gateway
 from barkserve.building.stage_metrics import watch_gpu
@@ -145,6 +147,21 @@ def test_gpu_is_measured_by_its_id() -> None:
     assert read("barkserve_gpu_memory_total_bytes", labels) == 80 << 30
     assert read("barkserve_gpu_utilization_ratio", labels) == pytest.approx(0.37)
     assert read("barkserve_gpu_utilization_ratio", {**labels, "gpu": "GPU-2"}) is None
+
+
+def test_histogram_has_the_sampled_trace_as_exemplar() -> None:
+    metrics = Metrics("orchestrator")
+    metrics.first_output(0.02)
+    context = SpanContext(0xABC, 0xDEF, is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
+    with use_span(NonRecordingSpan(context)):
+        metrics.first_output(0.07)
+    page = generate_latest(metrics.registry).decode()
+    (line,) = (line for line in page.splitlines() if "trace_id" in line)
+    assert line.startswith(
+        'barkserve_first_output_seconds_bucket{le="0.1",stage="orchestrator"} 2.0 #'
+    )
+    assert f'trace_id="{0xABC:032x}"' in line
+    assert f'span_id="{0xDEF:016x}"' in line
 
 
 def test_streams_metric_is_zero_before_the_first_stream() -> None:

@@ -12,8 +12,8 @@ import pytest
 
 from barkserve.constants import STAGES
 from fixtures.checkpoints import TINY, CheckpointSpec
+from fixtures.otlp_receiver import ReceivedSpan, receiving_traces
 from fixtures.processes import free_port
-from tests.support.otlp_receiver import ReceivedSpan, receiving_traces
 
 Folder = Callable[[CheckpointSpec], Path]
 
