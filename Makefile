@@ -201,7 +201,7 @@ test-clients: $(BIN)/.test $(NODE_CLIENT)/dist/index.mjs .languages/.done ## tes
 	PROXIES=.proxies $(BIN)/pytest tests/proxies
 	NODE_CLIENT=1 $(LANGUAGES) $(BIN)/pytest tests/languages tests/interfaces
 	PATH="$(CURDIR)/$(BIN):$$PATH" barkserve up --port 0 --metrics-port 0 --http-port 0 \
-		--voice-store build/test-voices -- pytest tests/examples
+		--voice-store build/test-voices --admission count -- pytest tests/examples
 
 # Training of bark-mini; everything is written to WORK. The steps, in order:
 #   train-texts train-pronounce train-teacher train-features train-codes

@@ -21,7 +21,8 @@ def up(client: Path, tiny_folder: Path, tmp_path: Path) -> Iterator[Up]:
         "solo speak",
         solo="streams = 1",
     )
-    flags = {"auth-tokens": tokens, "voice-store": tmp_path / "voices"}
+    store = tmp_path / "voices"
+    flags = {"auth-tokens": tokens, "voice-store": store, "admission": "count"}
     started = start_up(tiny_folder, **flags)
     yield started
     started.process.kill()
