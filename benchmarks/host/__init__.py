@@ -1,1 +1,1 @@
-"""CPU time of all processes of the host, with models that only wait."""
+"""CPU time of the host next to a device that only waits: of the engine, and of all processes."""

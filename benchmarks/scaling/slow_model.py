@@ -102,9 +102,8 @@ class SlowRunner:
         steps = batch.steps if isinstance(batch, Burst) else 1
         if not self.step_s:
             steps = self._wait(batch, steps, proceed)
-        drawn = [self._tokens(request, steps) for request in batch.requests]
-        if isinstance(batch, Prefill) and not batch.last:
-            drawn = [np.empty(0, dtype=np.int64)] * len(batch.requests)
+        draws = 0 if isinstance(batch, Prefill) and not batch.last else steps
+        drawn = [self._tokens(request, draws) for request in batch.requests]
         started_at = max(time.monotonic(), self._free_at)
         self._free_at = started_at + steps * self.step_s
         return _Flight(np.stack(drawn, axis=1), self._free_at)

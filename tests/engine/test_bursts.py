@@ -15,10 +15,12 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 from barkserve.checkpoint.folder import bundled_checkpoint
 from barkserve.engine import model_runner
 from barkserve.engine.batch import Burst, Prefill
+from barkserve.engine.draws import uniforms
 from barkserve.engine.engine import Engine
 from barkserve.engine.graphs import Graphs, Out
 from barkserve.engine.model_runner import ModelRunner
-from barkserve.engine.request import Request, SamplingParams
+from barkserve.engine.playback import Playback
+from barkserve.engine.request import Request, SamplingParams, Watch
 from barkserve.engine.scheduler import Scheduler
 from barkserve.models.attention import SdpaAttention
 from barkserve.models.causal import CausalModel
@@ -164,25 +166,45 @@ def host_operations(runner: ModelRunner, batch: Burst) -> Counter[str]:
     return mode.count
 
 
-def test_host_work_of_a_burst_is_constant(checkpoint_of: CheckpointOf) -> None:
-    """Copies, launches and allocations of 1 row and 1 step equal those of 8 rows and 8 steps."""
+WATCH = Watch(((0, 1), (1, 0)), first=8, width=9)
+KINDS = {
+    "greedy": {},
+    "sampled": {"sampling": SamplingParams(0.7, 50, 0.95, min_eos_p=0.2), "stop_token": 3},
+    "watched": {"sampling": SamplingParams(0.7, 50), "watch": WATCH},  # for word times
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_host_work_of_a_burst_is_constant(checkpoint_of: CheckpointOf, kind: str) -> None:
+    """Copies, launches and allocations of 1 row and 1 step equal those of 8 rows and 8 steps.
+
+    The requests are streamed, and continue a prompt, as with a voice.
+    """
     model = coarse_model(checkpoint_of(TINY))
     capture = DeviceCapture()
     runner = captured_runner(model, 8, capture)
     runner.capture(ids_per_position=1)
-    requests = [request_of(random_prompt(model, 9, seed), 90) for seed in range(8)]
+    requests = []
+    for seed in range(8):
+        prompt, playback = random_prompt(model, 9, seed), Playback(50.0)
+        options = {"sampling": GREEDY, "report_every": 4, "playback": playback} | KINDS[kind]
+        draws = uniforms(seed, 1, 0, 90)
+        requests.append(Request(prompt=prompt, max_tokens=90, uniforms=draws, **options))
     planner = Planner(requests)
     for _ in range(2):
         runner.collect(runner.launch(planner.prefill(rows=4)))
+    shapes = ((1, 1), (1, 8), (8, 1), (8, 8))
+    for rows, steps in shapes:  # graphs with watches are captured when they are first needed
+        runner.collect(runner.launch(planner.burst(steps, rows)))
     counts = []
-    for rows, steps in ((1, 1), (1, 8), (8, 1), (8, 8)):
+    for rows, steps in shapes:
         replayed = capture.replayed
         counts.append(host_operations(runner, planner.burst(steps, rows)))
         assert capture.replayed == replayed + 1
     assert counts[0] == counts[1] == counts[2] == counts[3]
     assert not any("local_scalar" in name for name in counts[0])  # no wait for a value
     copies = counts[0]["aten.copy_.default"] + counts[0]["aten.clone.default"]
-    assert copies == 2  # slots to the device, tokens to the host
+    assert copies == (3 if kind == "watched" else 2)  # slots in; tokens, and attention, out
 
 
 def test_unusual_sampling_captures_nothing(checkpoint_of: CheckpointOf) -> None:
