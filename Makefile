@@ -40,7 +40,7 @@ generate = $(PROTOC) --python_out=$(1) --pyi_out=$(1) --grpc_python_out=$(1) --m
 NODE_CLIENT := clients/node
 LANGUAGES := GO=$(CURDIR)/.languages/bin/go GOENV=$(CURDIR)/.languages/go.env JAVA_PACKAGES=$(CURDIR)/.languages/java
 
-.PHONY: demo test check format coverage fuzz fuzz-rpc docs chart dashboards protos protos-go bench tune-gpu bench-gpu bench-gpu-bundle bench-scaling bench-long chaos soak image weights sbom lock audit test-kernels test-bench-gpu test-image test-kubernetes test-alerts test-dashboards test-apps test-clients clean help
+.PHONY: demo test check format coverage fuzz fuzz-rpc docs chart dashboards protos protos-go bench tune-gpu bench-gpu bench-gpu-bundle bench-scaling bench-plan bench-long chaos soak image weights sbom lock audit test-kernels test-bench-gpu test-image test-kubernetes test-alerts test-dashboards test-apps test-clients clean help
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 18
@@ -136,6 +136,9 @@ test-bench-gpu: $(BIN)/.test ## run bench-gpu on the CPU with tiny models (some 
 
 bench-scaling: $(BIN)/.test ## measure autoscaling under changing load (four minutes; run nothing else)
 	$(BIN)/python -W ignore -m benchmarks.scaling --out benchmarks/results/scaling --plot docs/scaling.png
+
+bench-plan: $(BIN)/.test ## profile this machine for barkclient plan, and compare three loads with the simulation (six minutes; run nothing else)
+	$(BIN)/python -W ignore -m benchmarks.plan check --out benchmarks/results/plan-cpu.json
 
 chaos: $(BIN)/.test ## run all faults on real processes and print what they cost (a quarter of an hour; DOCS=1 writes docs/reliability.md)
 	$(BIN)/python -m tools.chaos --seed $(SEED) --faults "$(FAULTS)" $(if $(DOCS),--docs docs/reliability.md)

@@ -2,11 +2,9 @@
 
 import asyncio
 import json
-import math
 import os
 import sys
 import time
-from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,14 +15,17 @@ from grpc_health.v1 import health_pb2
 
 from barkserve.constants import STAGES
 from barkserve.serving.health import health_check
+from barkserve.simulation.hpa import HorizontalPodAutoscaler, ScalingBehavior
 from fixtures.keda_client import Keda
 from fixtures.kubernetes_api import ApiServer, endpoint
 from fixtures.processes import free_port
 
 SYNC_S = 2.0  # Kubernetes: 15 s
 STABILIZATION_S = 10.0  # Kubernetes: 300 s
-TOLERANCE = 0.1
 MAX_REPLICAS = 12
+BEHAVIOR = ScalingBehavior(
+    sync_s=SYNC_S, up_pods=MAX_REPLICAS, down_pods=MAX_REPLICAS, stabilization_s=STABILIZATION_S
+)
 NAMESPACE = "speech"
 
 
@@ -45,7 +46,9 @@ class Workload:
     pods: list[Pod] = field(default_factory=list)  # ready ones, oldest first
     starting: int = 0
     draining: int = 0
-    recommendations: deque[tuple[float, int]] = field(default_factory=deque)
+    hpa: HorizontalPodAutoscaler = field(
+        default_factory=lambda: HorizontalPodAutoscaler(BEHAVIOR, 0, MAX_REPLICAS)
+    )
 
 
 class Cluster:
@@ -108,23 +111,12 @@ class Cluster:
         await self.api.stop()
 
     async def _recommend(self, workload: Workload, keda: Keda) -> int:
-        """As autoscaling/v2: ceil(value / target), tolerance, the maximum of the last seconds."""
+        """Decide as Kubernetes does, from what KEDA asks the autoscaler."""
         metric, target = await keda.target()
         value = await keda.value(metric)
         current = len(workload.pods) + workload.starting
-        replicas = math.ceil(value / target - 1e-9)
-        if current and abs(value / target / current - 1) <= TOLERANCE:
-            replicas = current
-        if replicas == 0 and await keda.is_active():
-            replicas = 1
-        now = time.monotonic()
-        workload.recommendations.append((now, replicas))
-        while workload.recommendations[0][0] < now - STABILIZATION_S:
-            workload.recommendations.popleft()
-        return min(
-            MAX_REPLICAS,
-            max(replicas, min(current, max(each for _, each in workload.recommendations))),
-        )
+        active = await keda.is_active()
+        return workload.hpa.replicas(time.monotonic(), value / target, current, active=active)
 
     def _resize(self, workload: Workload, replicas: int) -> None:
         for _ in range(replicas - len(workload.pods) - workload.starting):

@@ -1,0 +1,1 @@
+"""Profiles for `barkclient plan`, and measured loads next to simulated ones."""
