@@ -20,9 +20,9 @@ from barkserve.simulation.time_table import TimeTable
 from benchmarks.stages.inputs import Voice, codes
 
 ROWS = (1, 2, 4, 8, 16)
-_SHORT, _LONG = 16, 64  # tokens of two runs, whose difference is steps alone
+_SHORT, _LONG = 16, 48  # tokens of two runs, whose difference is steps alone
 _SAMPLING = SamplingParams(temperature=0.7, top_k=50)
-_RUNS = 3
+_RUNS = 2
 _CODEC_FRAMES = (22, 75)
 
 Options = dict[str, Any]

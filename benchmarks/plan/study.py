@@ -7,6 +7,7 @@ coarse replica, so that a small load needs many replicas.
 """
 
 import argparse
+import logging
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -29,6 +30,7 @@ DAY_S = 900.0
 """A day, 96 times as fast, so that its slopes are harder to follow."""
 
 _ZONES = 3
+_COLORS: Mapping[StageName, str] = {"coarse": "#e45756", "fine": "#54a24b"}
 _START: Mapping[StageName, int] = {"semantic": 3, "coarse": 3, "fine": 3, "codec": 3}
 
 
@@ -76,6 +78,7 @@ def main() -> None:
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--only", default="", help="settings whose name contains this")
     arguments = parser.parse_args()
+    logging.disable(logging.WARNING)  # replicas that hang
     with tempfile.TemporaryDirectory() as folder:
         write_checkpoint(Path(folder) / "checkpoint")
         profile = replace(
@@ -120,9 +123,9 @@ def draw(outcomes: Mapping[str, Outcome], path: Path) -> None:
         refused = [at / 60 for at in outcome.refused_at_s]
         load.plot(refused, [0.0] * len(refused), "r|", label=f"{outcome.refused} refused")
         load.set_title(f"{name}: C100 {outcome.c100_share:.1%}", fontsize="medium")
-        for stage, color in (("coarse", "#e45756"), ("fine", "#54a24b")):
-            ours = [dict(each.pods)[stage] for each in outcome.samples]
-            oracle = [dict(each.oracle)[stage] for each in outcome.samples]
+        for stage, color in _COLORS.items():
+            ours = [each.pods[stage] for each in outcome.samples]
+            oracle = [each.oracle[stage] for each in outcome.samples]
             pods.step(times, ours, where="post", color=color, label=stage)
             pods.step(times, oracle, where="post", color=color, ls=":", label=f"{stage}, oracle")
         pods.set_xlabel("minutes")
