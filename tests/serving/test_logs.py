@@ -1,5 +1,6 @@
 """Log lines: their format, and the id of the request that they belong to."""
 
+import io
 import json
 import logging
 import re
@@ -21,8 +22,10 @@ from barkserve.engine.limits import Limits
 from barkserve.engine.request import Request, SamplingParams
 from barkserve.errors import ModelExecutionFailed
 from barkserve.request_id import RequestIds, begin_request, current_request_id, running_for
-from barkserve.serving.logs import set_up_logging
+from barkserve.serving.logs import chosen_format, set_up_logging
+from barkserve.v1 import speech_pb2
 from fixtures.checkpoints import TINY, CheckpointSpec
+from tests.support.services import running_chain
 
 _SPEAK = """
 import barkclient, os
@@ -99,6 +102,30 @@ def test_json_line_holds_message_id_and_traceback(capfd: pytest.CaptureFixture[s
         "request_id": "a", "trace_id": "4bf9",
         "message": "failed twice\nover",
     }  # fmt: skip
+
+
+def test_format_is_text_on_a_terminal_only() -> None:
+    terminal = io.StringIO()
+    assert chosen_format("auto", terminal) == "json"
+    terminal.isatty = lambda: True
+    assert chosen_format("auto", terminal) == "text"
+    assert chosen_format("json", terminal) == "json"
+
+
+@pytest.mark.parametrize("log_text", [False, True])
+async def test_line_of_a_request_holds_its_text_only_if_asked(
+    log_text: bool,
+    checkpoint_of: Callable[[CheckpointSpec], Path],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "barkserve.orchestrator.session")
+    async with running_chain(checkpoint_of(TINY), log_text=log_text) as chain:
+        request = speech_pb2.SynthesizeRequest(text="hello the world", seed=1)
+        assert [response async for response in chain.speech.Synthesize(request)]
+    (fields,) = (record.fields for record in caplog.records if hasattr(record, "fields"))
+    assert fields.get("text") == ("hello the world" if log_text else None)
+    assert fields["tokens"]["semantic"] > 0
+    assert fields["replicas"]["codec"] == [chain.services["codec"].address]
 
 
 async def test_request_id_is_one_word() -> None:
