@@ -49,6 +49,7 @@ DOCKER = "needs Docker; CI starts compose.yaml, and tests/deploy checks its opti
 SYSTEMD = "needs root and a running systemd; tests/deploy/test_systemd.py verifies the unit"
 HALF_AN_HOUR = "measures for half an hour"
 MEASURES = "measures for minutes; tests/barkclient/bench runs the command for seconds"
+MEASURES_DEVICE = "measures a device, or simulates, for minutes"
 NO_PROXY = "needs the module proxy; tests/languages/test_go.py runs barksay from its source"
 BUILDS_NODE_CLIENT = "installs a compiler; make test-clients does, and tests/node run the command"
 NO_TOOLCHAIN = "has not been run, as the page says: its packages are not on PyPI, npm or Debian 12"
@@ -88,6 +89,8 @@ NOT_EXECUTED = {  # by page and the beginning of the snippet, the reason
     ("docs/languages.md", "using Barkserve"): NO_TOOLCHAIN,
     ("docs/languages.md", "import Foundation"): NO_TOOLCHAIN,
     ("docs/measuring.md", "barkclient bench"): MEASURES,
+    ("docs/sizing.md", "barkclient plan"): "simulates for minutes; tests/simulation/test_plan.py",
+    ("docs/sizing.md", "python -m benchmarks.plan"): MEASURES_DEVICE,
     ("docs/observability.md", '{"time"'): "a line of a log",
     ("docs/operations.md", "barkserve"): RUNS_UNTIL_STOPPED,
     ("docs/operations.md", "capacity ="): "a formula",
