@@ -103,9 +103,11 @@ async def _ready(running: Pods) -> set[str]:
 
 def _spoken(running: Pods) -> int:
     """Run the pods of `helm test`, which speak a sentence; return the first bad exit code, or 0."""
-    codes = [running.run(pod).returncode for pod in running.release.all("Pod").values()]
-    assert len(codes) == 2
-    return max(codes)
+    done = [running.run(pod) for pod in running.release.all("Pod").values()]
+    assert len(done) == 2
+    for each in done:
+        print(each.stdout, each.stderr)  # pytest shows it if the test fails
+    return max(each.returncode for each in done)
 
 
 def _secrets(folder: Path) -> dict[str, Path]:
