@@ -93,3 +93,23 @@ def test_excessive_load_is_tried_again_after_a_while() -> None:
     assert 2 < measured.streams() < 3
     measured.now += FRESH_S + 1
     assert measured.streams() == pytest.approx(4.5)
+
+
+def test_slower_device_raises_the_cost_of_every_load() -> None:
+    measured = Measurement()
+    for streams in (1, 4, 8):
+        measured.run(streams, 0.4 / streams, audio=40)
+    assert measured.cost.seconds == pytest.approx(0.05)
+    for _ in range(60):
+        measured.run(4, 0.3, audio=1)  # three times as long as before
+    assert measured.cost.seconds == pytest.approx(0.15, rel=0.1)
+
+
+def test_cost_of_a_filled_replica_is_kept_while_few_streams_run() -> None:
+    """Otherwise nearly empty replicas would look expensive, and none would be removed."""
+    measured = Measurement()
+    for streams in (1, 8):
+        measured.run(streams, 0.4 / streams, audio=40)
+    for _ in range(100):
+        measured.run(1, 0.4, audio=1)
+    assert measured.cost.seconds == pytest.approx(0.05, rel=0.05)

@@ -1,7 +1,9 @@
 """Measures the compute time per second of audio of a stage from its load reports. Pure.
 
 A model that runs many streams in one step spends less time on each. Costs are therefore kept by the
-number of streams. The autoscaler and the orchestrator's admission read the same measurement:
+number of streams. A device that becomes slower or faster changes all of them at once: the newest
+reports, compared with the cost at their number of streams, give a pace that applies to every cost.
+The autoscaler and the orchestrator's admission read the same measurement:
 
 - `seconds` is the lowest cost, that of a well-filled replica. Otherwise nearly empty replicas would
   look expensive, and the autoscaler would ask for more of them.
@@ -51,12 +53,45 @@ class _Total:
             self.stream_audio_s /= 2
 
     @property
+    def known(self) -> bool:
+        """Whether enough audio was measured."""
+        return self.audio_s >= ENOUGH_S
+
+    @property
     def cost(self) -> float:
         return self.busy_s / self.audio_s
 
+
+@dataclass
+class _Pace:
+    """How long the newest audio took, as a share of the time that the costs predict for it."""
+
+    busy_s: float = 0.0
+    predicted_s: float = 0.0
+    audio_s: float = 0.0
+
+    def add(self, busy_s: float, predicted_s: float, audio_s: float) -> None:
+        self.busy_s += busy_s
+        self.predicted_s += predicted_s
+        self.audio_s += audio_s
+        if self.audio_s > MEMORY_S:
+            self.busy_s /= 2
+            self.predicted_s /= 2
+            self.audio_s /= 2
+
     @property
-    def streams(self) -> float:
-        return self.stream_audio_s / self.audio_s
+    def factor(self) -> float:
+        return self.busy_s / self.predicted_s if self.audio_s >= ENOUGH_S else 1.0
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """The cost of a stream at a number of streams, at the present pace."""
+
+    streams: float
+    most_streams: float
+    cost: float
+    updated_at: float
 
     @property
     def busy(self) -> float:
@@ -74,6 +109,7 @@ class StageCost:
 
     clock: Callable[[], float] = time.monotonic
     _by_streams: dict[int, _Total] = field(default_factory=dict)  # see _step_of
+    _pace: _Pace = field(default_factory=_Pace)
     _last: dict[Hashable, Load] = field(default_factory=dict)
 
     @property
@@ -96,7 +132,7 @@ class StageCost:
         known = sorted(self._known(), key=lambda each: each.streams)
         if not known:
             return max(1.0, assumed)
-        sustained: list[_Total] = []
+        sustained: list[_Cost] = []
         for total in known:
             if total.busy <= share:
                 sustained.append(total)
@@ -114,12 +150,26 @@ class StageCost:
             audio_s = load.audio_seconds - before.audio_seconds
             if busy_s > 0 and audio_s >= 0:
                 streams = max(1.0, (load.streams + before.streams) / 2)
-                total = self._by_streams.setdefault(_step_of(streams), _Total())
-                total.add(busy_s, audio_s, streams, self.clock())
+                self._add(busy_s, audio_s, streams)
         self._last = dict(loads)
 
-    def _known(self) -> list[_Total]:
-        return [each for each in self._by_streams.values() if each.audio_s >= ENOUGH_S]
+    def _add(self, busy_s: float, audio_s: float, streams: float) -> None:
+        total = self._by_streams.setdefault(_step_of(streams), _Total())
+        if total.known:
+            self._pace.add(busy_s, audio_s * total.cost, audio_s)
+        total.add(busy_s / self._pace.factor, audio_s, streams, self.clock())
+
+    def _known(self) -> list[_Cost]:
+        return [
+            _Cost(
+                streams=each.stream_audio_s / each.audio_s,
+                most_streams=each.most_streams,
+                cost=each.cost * self._pace.factor,
+                updated_at=each.updated_at,
+            )
+            for each in self._by_streams.values()
+            if each.known
+        ]
 
 
 def _step_of(streams: float) -> int:
@@ -130,7 +180,7 @@ def _step_of(streams: float) -> int:
     return _SINGLE + 1 + int(_PER_DOUBLING * math.log2(whole / _SINGLE))
 
 
-def _between(sustained: list[_Total], above: _Total, share: float) -> float:
+def _between(sustained: list[_Cost], above: _Cost, share: float) -> float:
     """Streams at which the model is busy for its share, between two measured loads."""
     if not sustained:
         return share / above.cost
@@ -139,7 +189,7 @@ def _between(sustained: list[_Total], above: _Total, share: float) -> float:
     return below.streams + part * (above.streams - below.streams)
 
 
-def _beyond(sustained: list[_Total], share: float) -> float:
+def _beyond(sustained: list[_Cost], share: float) -> float:
     """Streams at which the model would be busy for its share, beyond all measured loads."""
     if not sustained:
         return 0.0

@@ -18,16 +18,16 @@ _STARTS = """
 and but or nor so yet because although though if unless while when where which who whose that than
 as after before since until in on at to of for with from by about over under between into through
 during against without within across behind
-und oder aber denn weil dass wenn als ob obwohl w\u00e4hrend mit von zu bei nach aus f\u00fcr auf
-durch gegen ohne um unter \u00fcber vor
-et ou mais donc car que qui dont lorsque quand si de \u00e0 dans sur avec pour par sans sous entre
+und oder aber denn weil dass wenn als ob obwohl während mit von zu bei nach aus für auf
+durch gegen ohne um unter über vor
+et ou mais donc car que qui dont lorsque quand si de à dans sur avec pour par sans sous entre
 y e o u pero porque aunque cuando donde con para sin sobre desde hasta mas quando onde com sem sob
-ma perch\u00e9 dove che di da su per tra fra
-i a oraz lub albo ale \u017ce gdy kt\u00f3ry kt\u00f3ra w z na do od dla przez przed
-ve veya ama \u00e7\u00fcnk\u00fc
-\u0438 \u0430 \u043d\u043e \u0438\u043b\u0438 \u0447\u0442\u043e \u043a\u0430\u043a
-\u0432 \u043d\u0430 \u0441 \u043f\u043e \u0434\u043b\u044f \u043e\u0442 \u0434\u043e \u0438\u0437
-"""
+ma perché dove che di da su per tra fra
+i a oraz lub albo ale że gdy który która w z na do od dla przez przed
+ve veya ama çünkü
+и а но или что как
+в на с по для от до из
+"""  # noqa: RUF001 - Russian
 """Conjunctions and prepositions: a phrase begins with them."""
 _BOUND = """
 the a an this these those my your his her its our their some any no every each not very more i you
@@ -37,7 +37,7 @@ der die das den dem des ein eine einen einem einer mein dein sein kein ich du er
 sind war hat haben wird werden nicht zum zur im am
 le la les l un une des du au aux mon ma mes ton sa ses ce cette ces je tu il elle nous vous ils est
 sont ne pas el los las una unos del al mi su sus es son no lo os as um uma dos das ao gli uno
-nie si\u0119 jest bir \u043d\u0435
+nie się jest bir не
 """
 """Articles, pronouns and auxiliary verbs: they belong to the word after them."""
 _PHRASE_STARTS, _BOUND_WORDS = frozenset(_STARTS.split()), frozenset(_BOUND.split())
@@ -50,7 +50,7 @@ def break_cost(before: str, after: str) -> int:
         before: the text before it, with its punctuation.
         after: the text after it.
     """
-    left, right = before.rstrip().rstrip("\"'\u201d\u2019\u00bb)]"), after.lstrip()
+    left, right = before.rstrip().rstrip("\"'\u201d\u2019»)]"), after.lstrip()
     last, first = _word(left.split()[-1:]), _word(right.split()[:1])
     if left.endswith(tuple(_SENTENCE_ENDS)) and last not in _BOUND_WORDS:
         return SENTENCE
