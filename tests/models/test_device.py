@@ -152,5 +152,5 @@ def test_only_this_module_asks_for_the_name_of_a_device() -> None:
     assert found == {"models/device.py", *WITHOUT_TORCH}
 
 
-WITHOUT_TORCH = {"config/model.py", "up/mps.py"}
+WITHOUT_TORCH = {"config/model.py", "doctor/device.py", "up/mps.py"}
 """They know no more than the option's text."""

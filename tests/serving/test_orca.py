@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
+import grpc
 import pytest
 
 from barkserve.external import orca_pb2
@@ -41,8 +43,10 @@ async def test_idle_stage_reports_its_capacity(
         "queue": 0, "backlog_seconds": 0, "audio_seconds": 0, "offloaded": 0, "draining": 0,
         "chunk_first": 0, "chunk_growth": 0, "chunk_most": 0, "chunk_lookahead": 0,
     }  # fmt: skip
-    warm_up = {report.pop("busy_seconds") for report in received}
+    warm_up = {(report.pop("busy_seconds"), report.pop("bursts")) for report in received}
+    sent_at = [report.pop("unix_seconds") for report in received]
     assert received == [expected, expected]
+    assert sent_at[0] < sent_at[1]
     assert len(warm_up) == 1  # it computed during warm-up, and does not now
 
 
@@ -74,8 +78,8 @@ async def test_streams_backlog_and_made_audio_are_reported(
 
 async def test_final_report_says_draining() -> None:
     reporter = LoadReporter(lambda: Load(streams=2, capacity=4))
-    no_context: Any = None
-    stream = reporter.StreamCoreMetrics(orca_pb2.OrcaLoadReportRequest(), no_context)
+    context = AsyncMock(spec=grpc.aio.ServicerContext)
+    stream = reporter.StreamCoreMetrics(orca_pb2.OrcaLoadReportRequest(), context)
     first = Load.from_report(await anext(stream))
     reporter.drain()
     rest = [Load.from_report(report) async for report in stream]

@@ -185,7 +185,8 @@ async def test_stage_error_keeps_its_class_in_the_orchestrator(error: BarkserveE
     received = from_stage_error(await rpc_error_of(error), "semantic")
     assert type(received) is type(error)
     assert {"field", "retry_after_s"} & vars(received).keys() == vars(error).keys() - {
-        "description"
+        "description",
+        "reason",  # counted where it is raised
     }
     assert getattr(received, "retry_after_s", None) == getattr(error, "retry_after_s", None)
 

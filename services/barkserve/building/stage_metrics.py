@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from barkserve.engine.batch import Batch, Burst
+from barkserve.models.device import DeviceCapabilities
 from barkserve.serving.metrics import Metrics
 
 _log = logging.getLogger(__name__)
@@ -85,6 +86,6 @@ def watch_gpu(metrics: Metrics, uuid: str, nvml: Any) -> None:
 
 
 def watch_gpu_of(metrics: Metrics, device: torch.device) -> None:
-    """Add the gauges of the GPU that torch calls `device`; none for other devices."""
-    if device.type == "cuda" and torch.version.hip is None and (nvml := load_nvml()) is not None:
+    """Add the gauges of the GPU that torch calls `device`; none for devices that NVML lacks."""
+    if DeviceCapabilities.of(device).has_own_memory and (nvml := load_nvml()) is not None:
         watch_gpu(metrics, f"GPU-{torch.cuda.get_device_properties(device).uuid}", nvml)

@@ -23,6 +23,7 @@ class LoadReporter(orca_pb2_grpc.OpenRcaServiceServicer):
 
     def __init__(self, read: ReadLoad) -> None:
         self._read = read
+        self._version = installed_version()  # reads a file, so not at the first request
         self._draining = asyncio.Event()
 
     def drain(self) -> None:
@@ -33,7 +34,7 @@ class LoadReporter(orca_pb2_grpc.OpenRcaServiceServicer):
         self, request: orca_pb2.OrcaLoadReportRequest, context: RpcContext
     ) -> AsyncGenerator[orca_load_report_pb2.OrcaLoadReport, None]:
         """Report until the client cancels or the service drains."""
-        await context.send_initial_metadata(((VERSION_KEY, installed_version()),))
+        await context.send_initial_metadata(((VERSION_KEY, self._version),))
         requested = request.report_interval.ToNanoseconds() / 1e9
         interval = max(MIN_INTERVAL_S, requested) if requested > 0 else DEFAULT_INTERVAL_S
         while not self._draining.is_set():
