@@ -137,7 +137,7 @@ test-bench-gpu: $(BIN)/.test ## run bench-gpu on the CPU with tiny models (some 
 bench-scaling: $(BIN)/.test ## measure autoscaling under changing load (four minutes; run nothing else)
 	$(BIN)/python -W ignore -m benchmarks.scaling --out benchmarks/results/scaling --plot docs/scaling.png
 
-bench-plan: $(BIN)/.test ## profile this machine for barkclient plan, and compare three loads with the simulation (six minutes; run nothing else)
+bench-plan: $(BIN)/.test ## profile this machine for barkclient plan, and compare three loads with the simulation (four minutes; run nothing else)
 	$(BIN)/python -W ignore -m benchmarks.plan check --out benchmarks/results/plan-cpu.json
 
 chaos: $(BIN)/.test ## run all faults on real processes and print what they cost (a quarter of an hour; DOCS=1 writes docs/reliability.md)
