@@ -66,7 +66,13 @@ class SpeechRecord:
         self._plan = plan
 
     def sending_audio(self, seconds: float) -> None:
-        """Note that audio is sent; call it before the clock's `sent`."""
+        """Note that audio is sent; call it before the clock's `sent`.
+
+        Args:
+            seconds: 0 for the end of an encoding, which has no samples.
+        """
+        if not seconds:
+            return
         self._last_audio_s = self._now() - self._began_at
         if self._first_audio_s is None:
             self._first_audio_s = self._last_audio_s
