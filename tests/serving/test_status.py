@@ -186,7 +186,7 @@ async def test_stage_error_keeps_its_class_in_the_orchestrator(error: BarkserveE
     assert type(received) is type(error)
     assert {"field", "retry_after_s"} & vars(received).keys() == vars(error).keys() - {
         "description",
-        "reason",  # counted where it is raised
+        "reason",  # the orchestrator gives its own
     }
     assert getattr(received, "retry_after_s", None) == getattr(error, "retry_after_s", None)
 

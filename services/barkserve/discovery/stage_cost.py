@@ -133,11 +133,11 @@ class StageCost:
         if not known:
             return max(1.0, assumed)
         sustained: list[_Cost] = []
-        for total in known:
-            if total.busy <= share:
-                sustained.append(total)
-            elif self.clock() - total.updated_at <= FRESH_S:
-                return max(1.0, _between(sustained, total, share))
+        for each in known:
+            if each.busy <= share:
+                sustained.append(each)
+            elif self.clock() - each.updated_at <= FRESH_S:
+                return max(1.0, _between(sustained, each, share))
         return max(1.0, _beyond(sustained, share))
 
     def observe(self, loads: Mapping[Hashable, Load]) -> None:

@@ -17,10 +17,10 @@ from barkserve.doctor.finding import Finding, ok, problem
 from barkserve.errors import StartupError
 from barkserve.serving.grpc_options import NO_PROXY
 from barkserve.serving.health import health_check
+from barkserve.serving.ports import LOOPBACK_HOST, reachable_host
 from barkserve.serving.tls import TlsFiles
 
 _TIMEOUT_S = 3.0
-_UNSPECIFIED = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class _Port:
     @property
     def address(self) -> str:
         """host:port at which this machine reaches it."""
-        return f"{_UNSPECIFIED.get(self.host, self.host)}:{self.number}"
+        return f"{reachable_host(self.host)}:{self.number}"
 
 
 async def check_ports(options: DoctorOptions) -> AsyncIterator[Finding]:
@@ -72,7 +72,7 @@ def _ports(options: DoctorOptions) -> Iterator[_Port]:
     if options.port:
         yield _Port(options.host, options.port, "--port", _is_our_grpc)
         for number in range(options.port + 1, options.port + 1 + len(STAGES)):
-            yield _Port("127.0.0.1", number, "--port", _is_our_grpc)
+            yield _Port(LOOPBACK_HOST, number, "--port", _is_our_grpc)
     if options.http_port:
         yield _Port(options.host, options.http_port, "--http-port", _is_our_http)
         if options.wyoming_port:
@@ -80,7 +80,7 @@ def _ports(options: DoctorOptions) -> Iterator[_Port]:
             yield _Port(host, options.wyoming_port, "--wyoming-port", _is_our_wyoming)
     if options.metrics_port:
         for number in range(options.metrics_port, options.metrics_port + 2 + len(STAGES)):
-            yield _Port("127.0.0.1", number, "--metrics-port", _is_our_metrics)
+            yield _Port(LOOPBACK_HOST, number, "--metrics-port", _is_our_metrics)
 
 
 def _ranges(numbers: list[int]) -> str:
@@ -138,7 +138,7 @@ async def _is_our_metrics(port: _Port, options: DoctorOptions) -> bool:
 
 async def _is_our_wyoming(port: _Port, options: DoctorOptions) -> bool:
     """Ask what the server offers: the protocol is a line of JSON each way."""
-    host = _UNSPECIFIED.get(port.host, port.host)
+    host = reachable_host(port.host)
     try:
         async with asyncio.timeout(_TIMEOUT_S):
             reader, writer = await asyncio.open_connection(host, port.number)

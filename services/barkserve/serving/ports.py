@@ -9,6 +9,12 @@ import grpc
 from barkserve.errors import StartupError
 
 LOOPBACK_HOST = "127.0.0.1"
+_UNSPECIFIED = {"0.0.0.0": LOOPBACK_HOST, "[::]": "[::1]"}
+
+
+def reachable_host(host: str) -> str:
+    """The address at which this machine reaches a server that listens on `host`."""
+    return _UNSPECIFIED.get(host, host)
 
 
 def bind(

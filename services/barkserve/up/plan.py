@@ -19,14 +19,12 @@ from barkserve.errors import StartupError
 from barkserve.options import flag_of
 from barkserve.services import CODEC, GATEWAY, ORCHESTRATOR, ServiceEntry
 from barkserve.serving.exposure import check_exposure, check_wyoming_exposure
-from barkserve.serving.ports import LOOPBACK_HOST, free_ports, listening_socket
+from barkserve.serving.ports import LOOPBACK_HOST, free_ports, listening_socket, reachable_host
 from barkserve.serving.tls import TlsFiles
 from barkserve.up.orchestrators import check_orchestrators, orchestrator_options
 
 NO_STORE = "none"
 """The value of --voice-store that means no store."""
-
-_UNSPECIFIED = {"0.0.0.0": LOOPBACK_HOST, "[::]": "[::1]"}
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class PlannedService:
     @property
     def address(self) -> str:
         """host:port at which this machine reaches it."""
-        return f"{_UNSPECIFIED.get(self.host, self.host)}:{self.port}"
+        return f"{reachable_host(self.host)}:{self.port}"
 
     @property
     def own_address(self) -> str:
@@ -222,7 +220,7 @@ def _thread_options(entry: ServiceEntry, options: UpOptions, cores_file: str) ->
 
 def _with_gateway(options: UpOptions) -> str:
     """The proxies that the orchestrator trusts: the user's, and the gateway on this machine."""
-    host = _UNSPECIFIED.get(options.host, options.host).strip("[]")
+    host = reachable_host(options.host).strip("[]")
     if options.orchestrators > 1:
         host = LOOPBACK_HOST  # it calls their own ports
     try:
