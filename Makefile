@@ -16,6 +16,9 @@ MINUTES ?= 30
 GRPCIO_TOOLS := grpcio-tools==1.71.2
 # Writes the types of the gRPC stubs and servicers; a newer version may write them differently.
 MYPY_PROTOBUF := mypy-protobuf==3.7.0
+# The xDS API's own messages, which a test's ORCA client reads. The package contains other packages' files
+# (googleapis-common-protos, opentelemetry-proto), so it must not be in .venv.
+XDS_PROTOS := xds-protos>=1.71,<1.72
 # Both packages in one command: barkserve depends on barkclient of the same version.
 CLIENT := -e clients/python
 PACKAGES := pyproject.toml clients/python/pyproject.toml clients/python/barkclient/_version.py
@@ -255,7 +258,7 @@ $(NODE_CLIENT)/dist/index.mjs: $(NODE_CLIENT)/node_modules/.package-lock.json $(
 
 .venv-protos/.done: Makefile
 	$(PYTHON) -m venv .venv-protos
-	.venv-protos/bin/pip install --quiet '$(GRPCIO_TOOLS)' '$(MYPY_PROTOBUF)'
+	.venv-protos/bin/pip install --quiet '$(GRPCIO_TOOLS)' '$(MYPY_PROTOBUF)' '$(XDS_PROTOS)'
 	@touch $@
 
 .languages/.done: tests/languages/build.py tests/support/debian.py clients/go/go.mod | $(BIN)/.test

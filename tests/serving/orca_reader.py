@@ -1,7 +1,7 @@
 """Reads ORCA load reports without any code of barkserve.
 
-The messages come from the xDS API's own protos (PyPI: xds-protos).
-`python orca_reader.py HOST:PORT COUNT` prints one line of JSON per report.
+The messages come from the xDS API's own protos (PyPI: xds-protos), in the environment .venv-protos.
+`.venv-protos/bin/python orca_reader.py HOST:PORT COUNT` prints one line of JSON per report.
 """
 
 import json

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,12 +20,13 @@ from tests.support.fakes import until
 from tests.support.services import RunningService, running
 
 READER = Path(__file__).with_name("orca_reader.py")
+PYTHON = Path(__file__).parents[2] / ".venv-protos/bin/python"  # has xds-protos
 COARSE = replace(never_ending(TINY), max_new_tokens=400, block_size=1024)
 
 
 async def reports(service: RunningService, count: int) -> list[dict[str, float]]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(READER), service.address, str(count), stdout=asyncio.subprocess.PIPE
+        str(PYTHON), str(READER), service.address, str(count), stdout=asyncio.subprocess.PIPE
     )
     output, _ = await process.communicate()
     assert process.returncode == 0
