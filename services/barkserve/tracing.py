@@ -109,6 +109,16 @@ def add_span(
     return span
 
 
+def address_attributes(address: str) -> Attributes:
+    """The attributes that name a server.
+
+    Args:
+        address: host:port.
+    """
+    host, _, port = address.rpartition(":")
+    return {"server.address": host, "server.port": int(port)}
+
+
 def fail(span: Span, description: str) -> None:
     """Mark a span as failed."""
     span.set_status(Status(StatusCode.ERROR, description))

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,19 +12,13 @@ from typing import Any
 import grpc
 import pytest
 
-from barkserve.coarse.servicer import CoarseServicer
-from barkserve.codec.servicer import CodecServicer
 from barkserve.constants import STAGES
 from barkserve.errors import ReplicaStalled
-from barkserve.external import orca_pb2, orca_pb2_grpc
-from barkserve.fine.servicer import FineServicer
-from barkserve.semantic.servicer import SemanticServicer
-from barkserve.serving.channel import Dialer
-from barkserve.serving.load import Load
 from barkserve.v1 import speech_pb2, speech_pb2_grpc, status_pb2, status_pb2_grpc
 from fixtures.checkpoints import TINY, CheckpointSpec, never_ending
-from fixtures.processes import ServiceProcess, service_process
+from fixtures.processes import service_process
 from tests.support.hanging import hanging
+from tests.support.mid_stream import blocked, load_of
 from tests.support.services import RunningService, running
 
 SPEC = replace(never_ending(TINY), max_new_tokens=400, block_size=1024)
@@ -35,16 +29,6 @@ REQUEST = speech_pb2.SynthesizeRequest(
     word_times=True,
     audio_format=speech_pb2.AudioFormat(encoding=speech_pb2.AUDIO_ENCODING_FLOAT32),
 )
-
-
-METHODS = {
-    "semantic": (SemanticServicer, "Generate"),
-    "coarse": (CoarseServicer, "Generate"),
-    "fine": (FineServicer, "Generate"),
-    "codec": (CodecServicer, "Decode"),
-}
-MIDDLE = {"semantic": 100, "coarse": 150, "fine": 150, "codec": 48000}
-"""Tokens, frames or samples (2 s): more follow, and enough for the first audio came before."""
 
 
 @dataclass
@@ -91,42 +75,6 @@ def audio(responses: list[speech_pb2.SynthesizeResponse]) -> bytes:
 
 def words(responses: list[speech_pb2.SynthesizeResponse]) -> list[speech_pb2.WordTime]:
     return [word for response in responses for word in response.words.words]
-
-
-def blocked(monkeypatch: pytest.MonkeyPatch, stage: str) -> asyncio.Event:
-    """Block every call to a stage in its middle until the returned event is set.
-
-    Without this, the call may end before the test stops the replica. The middle is a length of
-    output: how much a response carries depends on the speed of the machine.
-    """
-    released = asyncio.Event()
-    servicer, name = METHODS[stage]
-    method = getattr(servicer, name)
-
-    async def blocking(self: Any, requests: Any, context: Any) -> AsyncIterator[Any]:
-        made = 0
-        async with aclosing(method(self, requests, context)) as responses:
-            async for response in responses:
-                made += length(stage, response)
-                if made >= MIDDLE[stage]:
-                    await released.wait()
-                yield response
-
-    monkeypatch.setattr(servicer, name, blocking)
-    return released
-
-
-def length(stage: str, response: Any) -> int:
-    """Tokens (semantic), frames (coarse, fine) or samples (codec) that a response carries."""
-    match stage:
-        case "semantic":
-            return len(response.tokens.tokens)
-        case "coarse":
-            return len(response.frames.codes) // 2
-        case "fine":
-            return len(response.frames.codes) // 8
-        case _:
-            return len(response.samples.pcm) // 4
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -254,15 +202,6 @@ async def test_audio_is_seamless_when_a_model_hangs(
         received += [response async for response in responses]
         assert_same_tokens(received, expected)
         assert await coarse[busy].process.wait() == ReplicaStalled.exit_code
-
-
-async def load_of(service: ServiceProcess) -> Load:
-    """The load that a process reports now."""
-    async with Dialer().open(service.address) as channel:
-        stub = orca_pb2_grpc.OpenRcaServiceStub(channel)
-        return Load.from_report(
-            await stub.StreamCoreMetrics(orca_pb2.OrcaLoadReportRequest()).read()
-        )
 
 
 async def states(orchestrator: RunningService) -> dict[str, int]:

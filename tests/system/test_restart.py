@@ -14,8 +14,8 @@ from barkserve.constants import STAGES
 from barkserve.v1 import speech_pb2, speech_pb2_grpc
 from fixtures.checkpoints import TINY, CheckpointSpec, never_ending
 from fixtures.processes import ServiceProcess, free_port, service_process
+from tests.support.mid_stream import blocked
 from tests.support.services import running
-from tests.system.test_failover import blocked
 
 SPEC = replace(never_ending(TINY), max_new_tokens=400, block_size=1024)
 TIMEOUT_S = 240

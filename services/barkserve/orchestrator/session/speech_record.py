@@ -12,7 +12,15 @@ from barkserve.orchestrator.audio.playout_clock import PlayoutClock
 from barkserve.orchestrator.session.report import SessionReport
 from barkserve.orchestrator.session.speech_metrics import OPERATION, SpeechMetrics
 from barkserve.orchestrator.synthesis.plan import Plan
-from barkserve.tracing import NO_SPAN, AttributeValue, Span, current_span, fail, start_span
+from barkserve.tracing import (
+    NO_SPAN,
+    AttributeValue,
+    Span,
+    address_attributes,
+    current_span,
+    fail,
+    start_span,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -93,7 +101,7 @@ class SpeechRecord:
         if len(replicas) < _MAX_REPLICAS:
             replicas[address] = None
         if (failover := self._failing_over.pop(stage, None)) is not None:
-            failover.set_attribute("server.address", address)
+            failover.set_attributes(address_attributes(address))
             failover.end()
 
     def failed_over(self, stage: StageName, reason: str) -> None:

@@ -29,7 +29,14 @@ from barkserve.orchestrator.stages.pool import StagePool
 from barkserve.orchestrator.stages.retry import RetryPolicy
 from barkserve.request_id import METADATA_KEY, current_request_id
 from barkserve.serving.status import from_rpc_error
-from barkserve.tracing import NO_SPAN, Attributes, SpanKind, fail, headers_of, start_span
+from barkserve.tracing import (
+    NO_SPAN,
+    SpanKind,
+    address_attributes,
+    fail,
+    headers_of,
+    start_span,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -185,8 +192,7 @@ class StageCall(Generic[Request, Response]):
         if not parent.is_recording():
             yield
             return
-        host, _, port = replica.address.rpartition(":")
-        attributes: Attributes = {"server.address": host, "server.port": int(port)}
+        attributes = address_attributes(replica.address)
         name = f"{self._pool.stage} call"
         self._span = span = start_span(parent, name, SpanKind.CLIENT, attributes)
         try:
