@@ -1,58 +1,63 @@
 """Measures the CPU time that traces cost: `python -m benchmarks.tracing`.
 
-It runs `barkserve up` with and without a receiver of traces, alternately, and speaks a text a few
-times. CPU times are those of all services, less those of a run that speaks once.
+One `barkserve up` exports to a receiver of traces. A client speaks the same text many times, and
+asks for a trace in every second request by its W3C trace context. The two requests of a pair are
+compared by the CPU time of all services, so the load of the machine hardly matters.
 """
 
 import argparse
-import resource
+import json
+import os
 import subprocess
 import sys
-from statistics import median
+import tempfile
+from pathlib import Path
+
+import numpy as np
 
 from fixtures.otlp_receiver import receiving_traces
-
-_TEXT = "The quick brown fox jumps over the lazy dog, and the dog does not even wake up."
-_SPEAK = """
-import os, sys, barkclient
-with barkclient.Client(os.environ["BARKCLIENT_SERVER"]) as client:
-    for seed in range(int(sys.argv[1])):
-        for chunk in client.synthesize(sys.argv[2], seed=1):
-            pass
-"""
 
 
 def main() -> None:
     """Print the CPU seconds per request, and the share that traces add."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.tracing")
-    parser.add_argument("--requests", type=int, default=12)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--pairs", type=int, default=30)
+    parser.add_argument("--out", type=Path, help="file for the result, as JSON")
     arguments = parser.parse_args()
-    with receiving_traces() as receiver:
-        costs: dict[str, list[float]] = {"": [], receiver.endpoint: []}
-        for _ in range(arguments.rounds):
-            for endpoint, seconds in costs.items():
-                seconds.append(_per_request(arguments.requests, endpoint))
-        without, traced = (median(seconds) for seconds in costs.values())
-        requests = arguments.rounds * (arguments.requests + 2)
-        print(f"spans per request: {len(receiver.spans()) / requests:.0f}")
-    print(f"CPU seconds per request: {without:.4f} without traces, {traced:.4f} with all traced")
-    print(f"traces add {traced / without - 1:+.1%}")
+    with receiving_traces() as receiver, tempfile.TemporaryDirectory() as folder:
+        times = Path(folder) / "times.json"
+        words = [sys.executable, "-m", "barkserve", "up", "--port=0", "--metrics-port=0"]
+        words += ["--wyoming-port=0", "--http-port=0", f"--otlp-endpoint={receiver.endpoint}"]
+        words += ["--", sys.executable, "-m", "benchmarks.tracing.requests"]
+        environment = os.environ | {"OTEL_BSP_SCHEDULE_DELAY": "500"}  # ms between two exports
+        subprocess.run([*words, str(arguments.pairs), str(times)], check=True, env=environment)
+        plain, traced = np.array(json.loads(times.read_text())).T
+        spans = len(receiver.spans()) / arguments.pairs
+    result = {"spans_per_request": round(spans), **added(plain, traced)}
+    print(json.dumps(result, indent=1))
+    if arguments.out:
+        arguments.out.write_text(json.dumps(result, indent=1) + "\n")
 
 
-def _per_request(requests: int, endpoint: str) -> float:
-    return (_cpu_s(requests + 1, endpoint) - _cpu_s(1, endpoint)) / requests
+def added(plain: np.ndarray, traced: np.ndarray) -> dict[str, float]:
+    """Return what traces add.
 
+    Args:
+        plain: CPU seconds of each request without a trace, (pairs,).
+        traced: CPU seconds of the request after it, with a trace, (pairs,).
 
-def _cpu_s(requests: int, endpoint: str) -> float:
-    """CPU seconds of all services and the client."""
-    words = [sys.executable, "-m", "barkserve", "up", "--port=0", "--metrics-port=0"]
-    words += ["--wyoming-port=0", "--http-port=0", "--threads=1", f"--otlp-endpoint={endpoint}"]
-    words += ["--", sys.executable, "-c", _SPEAK, str(requests), _TEXT]
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(words, check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    Returns:
+        The mean CPU seconds of a request, the share that a trace adds to it, and half the width
+        of that share's 95% confidence interval.
+    """
+    base, difference = float(plain.mean()), traced - plain
+    error = float(difference.std(ddof=1)) / len(difference) ** 0.5
+    return {
+        "pairs": len(plain),
+        "cpu_seconds_per_request": base,
+        "added": float(difference.mean()) / base,
+        "added_95_percent": 1.96 * error / base,
+    }
 
 
 if __name__ == "__main__":
