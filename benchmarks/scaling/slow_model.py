@@ -19,9 +19,7 @@ from numpy.typing import NDArray
 from barkserve.checkpoint.bark_config import BarkConfig
 from barkserve.checkpoint.folder import bundled_checkpoint
 from barkserve.engine.batch import NO_TOKEN, Batch, Burst, Integers, Prefill
-from barkserve.engine.burst_runner import CAPTURED_STEPS
 from barkserve.engine.limits import Limits
-from barkserve.engine.prompt_runner import PORTION, PROMPT_ROWS
 from barkserve.engine.request import Request
 from barkserve.fine.job import FillJob
 
@@ -92,10 +90,7 @@ class SlowRunner:
     @property
     def limits(self) -> Limits:
         """The limits."""
-        if not self.step_s:
-            return Limits(self.slots)
-        most_prompts = PROMPT_ROWS * PORTION
-        return Limits(self.slots, 2, PORTION, most_prompts, True, CAPTURED_STEPS, 4)
+        return Limits.captured(self.slots, 2) if self.step_s else Limits(self.slots)
 
     def launch(self, batch: Batch, proceed: Callable[[], bool]) -> _Flight:
         """Start to wait for a batch. Each request draws the first token of its heads in turn."""

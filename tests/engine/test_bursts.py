@@ -13,7 +13,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from barkserve.checkpoint.folder import bundled_checkpoint
-from barkserve.engine import model_runner
+from barkserve.engine import limits
 from barkserve.engine.batch import Burst, Prefill
 from barkserve.engine.draws import uniforms
 from barkserve.engine.engine import Engine
@@ -113,7 +113,7 @@ def test_row_that_ends_in_a_burst_draws_nothing_more(checkpoint_of: CheckpointOf
 def test_long_prompt_runs_in_portions_between_bursts(
     checkpoint_of: CheckpointOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(model_runner, "PORTION", 64)
+    monkeypatch.setattr(limits, "PORTION", 64)
     model = coarse_model(checkpoint_of(TINY))
     prompts = [random_prompt(model, length, seed=length) for length in (20, 100)]
     expected = [alone(model, request_of(prompt, 9)) for prompt in prompts]

@@ -11,13 +11,11 @@ from barkserve.engine.attention_watch import BatchWatch
 from barkserve.engine.batch import Burst, Integers
 from barkserve.engine.device_step import DeviceStep
 from barkserve.engine.graphs import Graphs, bucket_size, bucket_sizes
+from barkserve.engine.limits import CAPTURED_STEPS
 from barkserve.engine.request import Request, SamplingParams
 from barkserve.engine.row_state import Rows
 from barkserve.engine.sampler import Warpers, all_captured
 from barkserve.engine.transfer import Staging
-
-CAPTURED_STEPS = (1, 2, 4, 8)
-"""Lengths of captured bursts."""
 
 
 class BurstRunner:

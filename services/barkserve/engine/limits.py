@@ -1,6 +1,17 @@
-"""What the scheduler must know of a runner."""
+"""What the scheduler must know of a runner. Loads no torch: the simulation has the same limits."""
 
 from dataclasses import dataclass
+
+PORTION = 320
+"""Positions of a prompt in one captured prefill: the whole prompt of the semantic model."""
+
+PROMPT_ROWS = 4
+"""Most rows of a captured prefill."""
+
+CAPTURED_STEPS = (1, 2, 4, 8)
+"""Lengths of captured bursts."""
+
+_STEPS_BETWEEN_PROMPTS = 4  # of CAPTURED_STEPS: they take about as long as a prefill
 
 
 @dataclass(frozen=True)
@@ -24,3 +35,22 @@ class Limits:
     padded: bool = False
     steps: tuple[int, ...] | None = None
     steps_between_prompts: int = 1
+
+    @classmethod
+    def captured(cls, slots: int, in_flight: int = 1, *, prompts_together: bool = True) -> "Limits":
+        """Return the limits of a runner whose batches are captured graphs.
+
+        Args:
+            slots: number of requests that can run at once.
+            in_flight: number of batches to launch before the first is collected.
+            prompts_together: whether several prompts share a prefill.
+        """
+        return cls(
+            slots,
+            in_flight,
+            portion=PORTION,
+            prompt_positions=PROMPT_ROWS * PORTION if prompts_together else 1,
+            padded=True,
+            steps=CAPTURED_STEPS,
+            steps_between_prompts=_STEPS_BETWEEN_PROMPTS,
+        )

@@ -17,12 +17,12 @@ from torch import Tensor
 
 from barkserve.engine.attention_watch import BatchWatch
 from barkserve.engine.batch import NO_TOKEN, Batch, Burst, Integers, Prefill
-from barkserve.engine.burst_runner import CAPTURED_STEPS, BurstRunner
+from barkserve.engine.burst_runner import BurstRunner
 from barkserve.engine.device_step import DeviceStep
 from barkserve.engine.graphs import Graphs, garbage_collection_paused
-from barkserve.engine.limits import Limits
+from barkserve.engine.limits import CAPTURED_STEPS, PROMPT_ROWS, Limits
 from barkserve.engine.offload import Offload
-from barkserve.engine.prompt_runner import PORTION, PROMPT_ROWS, PromptRunner
+from barkserve.engine.prompt_runner import PromptRunner
 from barkserve.engine.request import Request
 from barkserve.engine.transfer import HostStaging, PinnedStaging, Staging
 from barkserve.models.causal import CausalModel
@@ -30,7 +30,6 @@ from barkserve.models.device import DeviceCapabilities
 from barkserve.models.memory import memory_report
 
 _IN_FLIGHT = 2
-_STEPS_BETWEEN_PROMPTS = 4  # of CAPTURED_STEPS: they take about as long as a prefill
 
 
 @dataclass(frozen=True)
@@ -75,20 +74,11 @@ class ModelRunner:
             for _ in range(in_flight)
         ]
         self._launched = 0
-        captured = graphs is not None
-        if captured:
-            prompt_positions = PROMPT_ROWS * PORTION
-        if model.plan.deterministic:
-            prompt_positions = 1
-        self.limits = Limits(
-            slots=slots,
-            in_flight=in_flight,
-            portion=PORTION if captured else None,
-            prompt_positions=prompt_positions,
-            padded=captured,
-            steps=CAPTURED_STEPS if captured else None,
-            steps_between_prompts=_STEPS_BETWEEN_PROMPTS if captured else 1,
-        )
+        together = not model.plan.deterministic
+        if graphs is None:
+            self.limits = Limits(slots, in_flight, None, prompt_positions if together else 1)
+        else:
+            self.limits = Limits.captured(slots, in_flight, prompts_together=together)
 
     @property
     def memory(self) -> str:

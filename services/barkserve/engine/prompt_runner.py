@@ -11,15 +11,10 @@ from barkserve.engine.attention_watch import BatchWatch, record_prompts
 from barkserve.engine.batch import Integers, Prefill
 from barkserve.engine.device_step import DeviceStep, recorder
 from barkserve.engine.graphs import Graphs, bucket_size, bucket_sizes
+from barkserve.engine.limits import PORTION, PROMPT_ROWS
 from barkserve.engine.sampler import Warpers, all_captured
 from barkserve.engine.transfer import Staging
 from barkserve.models.attention import PromptRows
-
-PORTION = 320
-"""Positions of a prompt in one captured prefill: the whole prompt of the semantic model."""
-
-PROMPT_ROWS = 4
-"""Most rows of a captured prefill."""
 
 _BUCKET = 64  # lengths of captured prefills are multiples of it
 

@@ -14,13 +14,14 @@ from barkserve.constants import StageName
 from barkserve.engine.playback import Playback
 from barkserve.engine.request import Request, SamplingParams
 from barkserve.errors import Overloaded
+from barkserve.orchestrator.stages.pool import POLL_S
 from barkserve.semantic.generator import TOKENS_PER_MESSAGE
 from barkserve.serving.admission import Work
 from barkserve.simulation.batch_engine import BatchEngine
 from barkserve.simulation.decode_engine import DecodeEngine
 from barkserve.simulation.errors import ReplicaLost
 from barkserve.simulation.pipe import Pipe
-from barkserve.simulation.pool import POLL_S, SimulatedPool
+from barkserve.simulation.pool import SimulatedPool
 from barkserve.simulation.profile import Profile, Rates
 from barkserve.simulation.replica import SimulatedReplica
 from barkserve.simulation.virtual_time import now

@@ -16,10 +16,6 @@ from barkserve.simulation.errors import ReplicaLost
 from barkserve.simulation.profile import StageTimes
 from barkserve.simulation.virtual_time import now
 
-_BURSTS = (1, 2, 4, 8)  # lengths of a GPU's bursts
-_PORTION = 256  # positions of a GPU's prefill
-_PROMPT_POSITIONS = 4 * _PORTION
-
 
 @dataclass(eq=False)
 class _Reader:
@@ -51,7 +47,8 @@ class DecodeEngine:
         self.bursts = 0
         self._device = device
         self._interruptible = interruptible
-        self._scheduler = Scheduler(_limits(times.batch, interruptible), now)
+        limits = Limits(times.batch) if interruptible else Limits.captured(times.batch)
+        self._scheduler = Scheduler(limits, now)
         self._readers: dict[Request, _Reader] = {}
         self._work = asyncio.Event()
         self._changed = False
@@ -156,16 +153,3 @@ class DecodeEngine:
             await self._device.compute(self.times.steps.at(rows))
             made += 1
         return made
-
-
-def _limits(slots: int, interruptible: bool) -> Limits:
-    if interruptible:
-        return Limits(slots)
-    return Limits(
-        slots,
-        portion=_PORTION,
-        prompt_positions=_PROMPT_POSITIONS,
-        padded=True,
-        steps=_BURSTS,
-        steps_between_prompts=4,
-    )

@@ -10,12 +10,11 @@ from barkserve.discovery.replica import loads_of
 from barkserve.discovery.report_clock import ReportClock
 from barkserve.discovery.stage_cost import StageCost
 from barkserve.orchestrator.stages.load_balancing import choose
+from barkserve.orchestrator.stages.pool import POLL_S
 from barkserve.simulation.device import Device, OwnDevice
 from barkserve.simulation.profile import Profile
 from barkserve.simulation.replica import SimulatedReplica
 from barkserve.simulation.virtual_time import now
-
-POLL_S = 0.2
 
 
 class SimulatedPool:

@@ -1,5 +1,6 @@
 """A replica of a stage: its process, and what the callers know of it."""
 
+from barkserve.config.stages import StageOptions
 from barkserve.constants import StageName
 from barkserve.discovery.endpoint import Endpoint
 from barkserve.discovery.replica import Replica
@@ -13,8 +14,6 @@ from barkserve.simulation.profile import StageTimes
 from barkserve.simulation.virtual_time import now
 
 CAUSAL = ("semantic", "coarse")
-MAX_STREAMS = 64
-"""Streams that a stage admits, unless it has more slots."""
 
 
 class SimulatedReplica(Replica):
@@ -48,7 +47,7 @@ class SimulatedReplica(Replica):
         super().__init__(Endpoint(f"{stage}-{number}:0"), Dialer(), "")
         self.zone = zone
         self.lost = False
-        self.admission = Admission(max(MAX_STREAMS, times.batch))
+        self.admission = Admission(max(StageOptions.max_streams, times.batch))
         self.engine: DecodeEngine | BatchEngine
         self._read: ReadLoad
         if stage in CAUSAL:

@@ -9,18 +9,18 @@ from barkclient.bench.stream import OK, Arrival, StreamRecord
 from barkserve.config.admission import AdmissionOptions
 from barkserve.config.orchestrator import OrchestratorOptions
 from barkserve.constants import STAGES, StageName
+from barkserve.discovery.replica import REPORT_INTERVAL_S
 from barkserve.errors import Overloaded
 from barkserve.orchestrator.admission.admission import StreamAdmission
 from barkserve.orchestrator.admission.capacity import RateCapacity, unlimited
+from barkserve.orchestrator.admission.stream import SECONDS_PER_CHARACTER
+from barkserve.orchestrator.stages.pool import CHECK_INTERVAL_S
 from barkserve.simulation.chain import Chain, Utterance
 from barkserve.simulation.device import SharedDevice
 from barkserve.simulation.pool import SimulatedPool
 from barkserve.simulation.profile import Profile
 from barkserve.simulation.virtual_time import now
 
-_REPORT_S = 0.5
-_CHECK_S = 0.25
-_CHARACTERS_PER_S = 14.0
 REFUSED = "RESOURCE_EXHAUSTED"
 
 
@@ -78,8 +78,8 @@ class System:
         )
         self._host: set[asyncio.Task[None]] = set()
         self._tasks = [
-            asyncio.create_task(self._every(_REPORT_S, self._report)),
-            asyncio.create_task(self._every(_CHECK_S, self._check)),
+            asyncio.create_task(self._every(REPORT_INTERVAL_S, self._report)),
+            asyncio.create_task(self._every(CHECK_INTERVAL_S, self._check)),
         ]
 
     def change_profile(self, profile: Profile) -> None:
@@ -107,7 +107,7 @@ class System:
         begun_at, arrivals = now(), list[Arrival]()
         status, message, retry_after_s = OK, "", 0.0
         try:
-            characters = round(utterance.audio_s * _CHARACTERS_PER_S)
+            characters = round(utterance.audio_s / SECONDS_PER_CHARACTER)
             async with self.admission.stream(characters) as stream:
                 async for seconds in Chain(self.profile, self.pools, utterance).speak():
                     arrivals.append(Arrival(now() - begun_at, seconds))

@@ -34,7 +34,9 @@ FIRST_AVOID_S, MAX_AVOID_S = 1.0, 30.0
 CHECK_INTERVAL_S = 0.25
 """How often the age of load reports is checked."""
 
-_POLL_S = 0.2
+POLL_S = 0.2
+"""How often a stream that waits for a usable replica looks again."""
+
 _ADDRESSES_IN_MESSAGE = 5
 
 
@@ -109,7 +111,7 @@ class StagePool:
                     f"after a wait of {self.wait_s:g} s. Check that it runs and is healthy, or "
                     "raise --replica-wait-seconds"
                 )
-            await self._set.wait_for_change(min(left, _POLL_S))
+            await self._set.wait_for_change(min(left, POLL_S))
             self._note_down()
 
     def has_untried(self, tried: Collection[str]) -> bool:
