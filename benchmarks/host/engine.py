@@ -30,7 +30,7 @@ from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.model_thread import ModelThread
 from barkserve.engine.playback import Playback
 from barkserve.engine.request import Request, SamplingParams
-from barkserve.models.attention import SdpaAttention
+from barkserve.models.attention.sdpa import SdpaAttention
 from barkserve.models.loading import Placement, load_coarse
 from barkserve.serving.garbage import ignore_present_objects
 from benchmarks.report import write_report

@@ -18,7 +18,7 @@ from barkserve.coarse.generator import coarse_heads
 from barkserve.coarse.windows import CoarseGeometry
 from barkserve.engine.draws import uniforms
 from barkserve.engine.sampler import draw
-from barkserve.models.attention import PromptRows
+from barkserve.models.attention.slots import PromptRows
 from barkserve.models.causal import CausalModel
 from barkserve.models.device import DeviceCapabilities
 from barkserve.models.loading import (

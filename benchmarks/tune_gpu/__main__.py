@@ -22,7 +22,7 @@ import barkserve.kernels
 from barkserve.checkpoint.bark_config import CausalConfig
 from barkserve.engine.graphs import cuda_capture
 from barkserve.kernels.step_times import Layers, StepTimes
-from barkserve.models.attention import Backend, slot_attention
+from barkserve.models.attention.backend import Backend, slot_attention
 from barkserve.models.causal import CausalModel
 from barkserve.models.decode_plan import DecodePlan
 from barkserve.models.device import DeviceCapabilities

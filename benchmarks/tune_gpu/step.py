@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from barkserve.checkpoint.bark_config import CausalConfig
-from barkserve.models.attention import SlotAttention
+from barkserve.models.attention.slots import SlotAttention
 from barkserve.models.causal import CausalModel
 from barkserve.models.transformer import Block
 

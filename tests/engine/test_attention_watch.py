@@ -13,7 +13,7 @@ from barkserve.engine.graphs import Graphs
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.request import Request, SamplingParams, Watch
 from barkserve.engine.scheduler import Scheduler
-from barkserve.models.attention import SdpaAttention
+from barkserve.models.attention.sdpa import SdpaAttention
 from barkserve.models.causal import CausalModel
 from barkserve.models.loading import Placement, load_semantic
 from fixtures.checkpoints import TINY, reference

@@ -22,7 +22,7 @@ from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.playback import Playback
 from barkserve.engine.request import Request, SamplingParams, Watch
 from barkserve.engine.scheduler import Scheduler
-from barkserve.models.attention import SdpaAttention
+from barkserve.models.attention.sdpa import SdpaAttention
 from barkserve.models.causal import CausalModel
 from fixtures.checkpoints import ODD, TINY, CheckpointSpec, reference
 from tests.engine.test_graphs import FakeCapture

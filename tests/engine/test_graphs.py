@@ -17,7 +17,8 @@ from barkserve.engine.request import SamplingParams
 from barkserve.engine.scheduler import Scheduler
 from barkserve.fine.filler import Filler, padded_batch
 from barkserve.fine.job import FillJob
-from barkserve.models.attention import EagerAttention, SdpaAttention
+from barkserve.models.attention.eager import EagerAttention
+from barkserve.models.attention.sdpa import SdpaAttention
 from barkserve.models.loading import Placement, load_codec, load_fine
 from fixtures.checkpoints import TINY, CheckpointSpec
 from tests.engine.test_model_runner import GREEDY, alone, coarse_model, some_requests

@@ -14,7 +14,7 @@ from barkserve.engine.draws import uniforms
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.request import Request, SamplingParams
 from barkserve.engine.scheduler import Scheduler
-from barkserve.models.attention import Backend
+from barkserve.models.attention.backend import Backend
 from barkserve.models.causal import CausalModel
 from barkserve.models.loading import Placement, load_coarse, load_semantic
 from fixtures.checkpoints import ODD, TINY, CheckpointSpec, reference

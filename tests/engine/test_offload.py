@@ -14,7 +14,7 @@ from barkserve.codec.job import DecodeJob
 from barkserve.engine.graphs import Graphs
 from barkserve.engine.model_runner import ModelRunner
 from barkserve.engine.offload import Offload
-from barkserve.models.attention import SdpaAttention
+from barkserve.models.attention.sdpa import SdpaAttention
 from barkserve.models.loading import Placement, load_codec
 from fixtures.checkpoints import TINY, CheckpointSpec
 from tests.engine.test_graphs import FakeCapture

@@ -19,7 +19,7 @@ from barkserve.engine.request import Request, SamplingParams, Watch
 from barkserve.engine.scheduler import Scheduler
 from barkserve.engine.speculation import ATTENDED, POSITIONS
 from barkserve.models import loading
-from barkserve.models.attention import PromptRows
+from barkserve.models.attention.slots import PromptRows
 from barkserve.models.causal import CausalModel
 from barkserve.models.decode_plan import DecodePlan
 from barkserve.models.linear import can_pack

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from barkserve.kernels.step_times import StepTimes
-from barkserve.models.attention import HostAttention
+from barkserve.models.attention.host import HostAttention
 from benchmarks.tune_gpu.__main__ import SHAPES, Device, measure, report, table_of
 from benchmarks.tune_gpu.step import Step, _compiled_decode, random_model
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from barkserve.errors import StartupError
-from barkserve.models import attention
-from barkserve.models.attention import choose_backend
+from barkserve.models.attention import backend
+from barkserve.models.attention.backend import choose_backend
 from barkserve.models.device import DeviceCapabilities, TorchRuntime
 from barkserve.models.loading import Placement
 
@@ -65,26 +65,26 @@ def test_auto_chooses_what_a_device_does_fastest(
     attention_without: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(attention, "find_spec", lambda name: object())  # flash-attn is installed
-    monkeypatch.setattr(attention, "triton_problem", lambda: None)
+    monkeypatch.setattr(backend, "find_spec", lambda name: object())  # flash-attn is installed
+    monkeypatch.setattr(backend, "triton_problem", lambda: None)
     placement = Placement.on(on(device, runtime), "auto", "auto")
     assert placement.device == torch.device(device)
     assert placement.dtype is dtype
     assert placement.attention == attention_with_flash
-    monkeypatch.setattr(attention, "find_spec", lambda name: None)
+    monkeypatch.setattr(backend, "find_spec", lambda name: None)
     assert Placement.on(on(device, runtime), "auto", "auto").attention == attention_without
 
 
 def test_auto_attention_needs_an_installed_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attention, "find_spec", lambda name: None)
-    monkeypatch.setattr(attention, "triton_problem", lambda: "no C compiler")
+    monkeypatch.setattr(backend, "find_spec", lambda name: None)
+    monkeypatch.setattr(backend, "triton_problem", lambda: "no C compiler")
     assert choose_backend("auto", on("cuda", HOPPER), torch.float16) == "sdpa"
     assert choose_backend("eager", on("cuda", HOPPER), torch.float16) == "eager"
 
 
 def test_auto_attention_takes_flash_only_in_16_bits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attention, "find_spec", lambda name: object())
-    monkeypatch.setattr(attention, "triton_problem", lambda: None)
+    monkeypatch.setattr(backend, "find_spec", lambda name: object())
+    monkeypatch.setattr(backend, "triton_problem", lambda: None)
     chosen = [
         choose_backend("auto", on("cuda", HOPPER), dtype)
         for dtype in (torch.bfloat16, torch.float16, torch.float32)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from barkserve.checkpoint.tensors import Checkpoint
-from barkserve.models.attention import Backend
+from barkserve.models.attention.backend import Backend
 from barkserve.models.fine import FineModel
 from barkserve.models.loading import Placement, load_fine
 from fixtures.checkpoints import ODD, TINY, CheckpointSpec, reference

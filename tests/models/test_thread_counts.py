@@ -14,7 +14,7 @@ from barkserve.checkpoint.folder import bundled_checkpoint
 from barkserve.checkpoint.tensors import Checkpoint
 from barkserve.fine.filler import Filler
 from barkserve.fine.job import FillJob
-from barkserve.models.attention import PromptRows
+from barkserve.models.attention.slots import PromptRows
 from barkserve.models.causal import CausalModel
 from barkserve.models.loading import Placement, load_coarse, load_fine, load_semantic
 

@@ -14,7 +14,7 @@ from barkserve.engine.graphs import Graphs, bucket_size, bucket_sizes
 from barkserve.engine.limits import PORTION, PROMPT_ROWS
 from barkserve.engine.sampler import Warpers, all_captured
 from barkserve.engine.transfer import Staging
-from barkserve.models.attention import PromptRows
+from barkserve.models.attention.slots import PromptRows
 
 _BUCKET = 64  # lengths of captured prefills are multiples of it
 

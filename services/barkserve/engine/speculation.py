@@ -21,7 +21,7 @@ from barkserve.engine.draft_length import DraftLength
 from barkserve.engine.heads import Heads
 from barkserve.engine.row_state import Rows, RowState
 from barkserve.engine.sampler import Warpers
-from barkserve.models.attention import PromptRows
+from barkserve.models.attention.slots import PromptRows
 from barkserve.models.causal import CausalModel
 
 POSITIONS = 8

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from barkserve.checkpoint.bark_config import CausalConfig
 from barkserve.kernels.step_times import Layers
-from barkserve.models.attention import AttendLayer, PromptRows, SlotAttention
+from barkserve.models.attention.slots import AttendLayer, PromptRows, SlotAttention
 from barkserve.models.decode_plan import DecodePlan
 from barkserve.models.fused_decode import fused_layers, linear_weights
 from barkserve.models.linear import linear_of, pack_linear

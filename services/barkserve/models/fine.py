@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from barkserve.checkpoint.bark_config import FineModelConfig
-from barkserve.models.attention import FullAttention
+from barkserve.models.attention.full import FullAttention
 from barkserve.models.transformer import Block, embedding
 
 

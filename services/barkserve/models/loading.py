@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from barkserve.checkpoint.bark_config import CausalConfig
 from barkserve.checkpoint.tensors import COARSE, CODEC, FINE, SEMANTIC, Checkpoint
 from barkserve.errors import CheckpointError, StartupError
-from barkserve.models.attention import (
+from barkserve.models.attention.backend import (
     Backend,
     choose_backend,
     full_attention,
-    in_bfloat16,
     slot_attention,
 )
+from barkserve.models.attention.full import in_bfloat16
 from barkserve.models.causal import CausalModel
 from barkserve.models.device import DeviceCapabilities
 from barkserve.models.encodec import EncodecDecoder

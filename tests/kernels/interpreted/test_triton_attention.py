@@ -3,7 +3,7 @@
 import torch
 
 from barkserve.checkpoint.tensors import Checkpoint
-from barkserve.models.attention import TritonAttention
+from barkserve.models.attention.triton import TritonAttention
 from barkserve.models.loading import Placement, load_coarse
 from fixtures.checkpoints import ODD
 
