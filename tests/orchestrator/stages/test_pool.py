@@ -16,9 +16,10 @@ from barkserve.discovery.endpoint import Endpoint, Endpoints
 from barkserve.discovery.endpoint_slices import EndpointSliceResolver
 from barkserve.discovery.replica import Replica
 from barkserve.errors import ModelExecutionFailed, StageUnavailable
-from barkserve.orchestrator.stages.call import MAX_FAILURES, StageCall
+from barkserve.orchestrator.stages.call import StageCall
 from barkserve.orchestrator.stages.outage import Outage
 from barkserve.orchestrator.stages.pool import StagePool
+from barkserve.orchestrator.stages.recovery import MAX_FAILURES
 from barkserve.orchestrator.stages.retry import RetryPolicy
 from barkserve.serving.channel import Dialer
 from barkserve.serving.load import Load

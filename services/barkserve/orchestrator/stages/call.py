@@ -5,7 +5,6 @@ produced, and the responses continue from there. Knows no stage's messages.
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Generic, TypeVar
@@ -24,8 +23,8 @@ from barkserve.errors import (
     StageUnavailable,
 )
 from barkserve.orchestrator.stages.call_observer import CallObserver, NoObserver
-from barkserve.orchestrator.stages.outage import Outage
 from barkserve.orchestrator.stages.pool import StagePool
+from barkserve.orchestrator.stages.recovery import Recovery, ReplicaHung
 from barkserve.orchestrator.stages.retry import RetryPolicy
 from barkserve.request_id import METADATA_KEY, current_request_id
 from barkserve.serving.status import from_rpc_error
@@ -38,20 +37,10 @@ from barkserve.tracing import (
     start_span,
 )
 
-_log = logging.getLogger(__name__)
-
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)
 Method = Callable[[grpc.aio.Channel], grpc.aio.StreamStreamMultiCallable[Request, Response]]
 """Looks up a stage's RPC on a channel."""
-
-MAX_FAILURES = 3
-"""Replicas in a row that fail or disappear after they admitted a stream and before they answer.
-The stream fails then: it may be the stream that breaks every replica."""
-
-
-class _ReplicaHung(Exception):
-    """The call was cancelled here, because its replica hangs and another one has room."""
 
 
 class StageCall(Generic[Request, Response]):
@@ -94,12 +83,9 @@ class StageCall(Generic[Request, Response]):
             ModelExecutionFailed: MAX_FAILURES replicas failed.
             BarkserveError: the stage refused a request, or the requests raised it.
         """
-        tried: set[str] = set()
-        rounds = failures = 0
-        waited_s = 0.0
-        outage = Outage(self._pool.wait_s, self._retry_policy.lead_s)
+        recovery = Recovery(self._pool, self._retry_policy, self._observer)
         while True:
-            replica = await self._pool.pick(tried, outage)
+            replica = await self._pool.pick(recovery.tried, recovery.outage)
             finished = False
             try:
                 with (
@@ -109,54 +95,22 @@ class StageCall(Generic[Request, Response]):
                 ):
                     async for response in self._begin(channel, replica):
                         self._pool.answered(replica)
-                        tried.clear()
-                        failures = 0
-                        outage.end()
+                        recovery.worked()
                         finished = response.WhichOneof("response") == "finished"
                         yield response
                 if finished:
                     return
                 raise StageFailed(f"the {self._pool.stage} stage ended its stream unfinished")
             except Overloaded as error:
-                tried.add(replica.address)
-                if self._pool.has_untried(tried):
-                    continue
-                tried.clear()
-                rounds += 1
-                paused_s = await self._retry_policy.pause(rounds, waited_s, error.retry_after_s)
-                if not paused_s:
-                    raise
-                waited_s += paused_s
-            except _ReplicaHung as error:
+                await recovery.refused(replica, error)
+            except (ReplicaHung, IdleTimeout) as error:
                 if finished:
                     return
-                self._observer.failed_over(self._pool.stage, "hung")
-                _log.warning("moving a stream: %s", error)
-            except IdleTimeout as error:  # the stage gave the place of a quiet stream away
-                if finished:
-                    return
-                tried.clear()
-                failures = 0
-                outage.end()
-                _log.info("a quiet stream continues in a new call: %s", error)
+                recovery.ended_early(error)
             except (StageUnavailable, ModelExecutionFailed) as error:
                 if error is self._request_error:  # the previous stage has already tried again
                     raise
-                self._pool.failed(replica)
-                tried.add(replica.address)
-                if self._admitted:  # it worked until now, so an earlier outage is over
-                    outage.end()
-                    failures += 1
-                if failures == MAX_FAILURES:
-                    raise
-                if self._admitted:
-                    reason = "lost" if isinstance(error, StageUnavailable) else "failed"
-                    self._observer.failed_over(self._pool.stage, reason)
-                _log.warning("a stream lost its replica and tries again: %s", error)
-                if not self._pool.has_untried(tried):
-                    tried.clear()
-                    if not await outage.pause():
-                        raise
+                await recovery.failed(replica, error, admitted=self._admitted)
 
     def close(self) -> None:
         """Cancel the running call, if any."""
@@ -221,8 +175,8 @@ class StageCall(Generic[Request, Response]):
                 raise self._hung() from None
             raise  # the reader is cancelled
 
-    def _hung(self) -> _ReplicaHung:
-        return _ReplicaHung(f"a replica of the {self._pool.stage} stage sends no load reports")
+    def _hung(self) -> ReplicaHung:
+        return ReplicaHung(f"a replica of the {self._pool.stage} stage sends no load reports")
 
     async def _admitted_requests(self, replica: Replica) -> AsyncIterator[Request]:
         """The requests, once the stage has admitted the call.
