@@ -234,9 +234,9 @@ async def engine_over(
         await engine.stop()
 
 
-async def until(condition: Callable[[], bool]) -> None:
+async def until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
     """Wait for a condition that other tasks or threads bring about."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(timeout_s):
         while not condition():  # noqa: ASYNC110 - another thread makes it true
             await asyncio.sleep(0.001)
 
