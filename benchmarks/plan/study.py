@@ -2,14 +2,19 @@
 
     python -m benchmarks.plan.study --out autoscaling.json --plot docs/autoscaling.png
 
+Each case runs with several seeds of the arrivals, because the loads are small: the table has the
+mean and, in parentheses, the least and the largest value. The plot has the first seed. A setting
+takes half a minute of CPU time for each seed.
+
 The models are those of `benchmarks.scaling`, which only sleep: a stream needs about a third of a
 coarse replica, so that a small load needs many replicas.
 """
 
 import argparse
 import logging
+import statistics
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -62,12 +67,12 @@ def scenarios() -> Iterator[Scenario]:
     yield Scenario("zone lost", constant(0.8), 0.8, 360.0, [(120.0, zone_lost(0))])
 
 
-def simulate(profile: Profile, setting: Setting, scenario: Scenario) -> Outcome:
+def simulate(profile: Profile, setting: Setting, scenario: Scenario, seed: int) -> Outcome:
     """Simulate one case."""
     replicas = {stage: _START[stage] for stage in STAGES}
     options = AdmissionOptions()
-    deployment = Deployment(replicas, 1000, _ZONES, options, seed=1)
-    utterances = Utterances(profile.audio_s, Voices({0: 1.0}), 1)
+    deployment = Deployment(replicas, 1000, _ZONES, options, seed)
+    utterances = Utterances(profile.audio_s, Voices({0: 1.0}), seed)
     return simulate_scenario(profile, deployment, setting.scaling, scenario, utterances)
 
 
@@ -77,6 +82,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--plot", type=Path)
     parser.add_argument("--only", default="", help="settings whose name contains this")
+    parser.add_argument("--seeds", type=int, default=5, help="runs of each case")
     arguments = parser.parse_args()
     logging.disable(logging.WARNING)  # replicas that hang
     with tempfile.TemporaryDirectory() as folder:
@@ -89,12 +95,12 @@ def main() -> None:
         if arguments.only not in setting.name:
             continue
         for scenario in scenarios():
-            outcome = simulate(profile, setting, scenario)
-            defaults.setdefault(scenario.name, outcome)
-            print(_line(setting, scenario, outcome), flush=True)
-            figures = {name: float(str(value)) for name, value in outcome.to_dict().items()}
-            case = {"setting": setting.name, "scenario": scenario.name}
-            results.append(Result("autoscaling", case, figures))
+            seeds = range(1, arguments.seeds + 1)
+            outcomes = [simulate(profile, setting, scenario, seed) for seed in seeds]
+            defaults.setdefault(scenario.name, outcomes[0])
+            print(_line(setting, scenario, outcomes), flush=True)
+            for seed, outcome in zip(seeds, outcomes, strict=True):
+                results.append(_result(setting, scenario, seed, outcome))
     tool = "benchmarks.plan.study"
     if arguments.out is not None:
         Results(tool, machine(), {}).with_results(results).write(arguments.out)
@@ -102,12 +108,37 @@ def main() -> None:
         draw(defaults, arguments.plot)
 
 
-def _line(setting: Setting, scenario: Scenario, outcome: Outcome) -> str:
-    return (
-        f"| {setting.name} | {scenario.name} | {outcome.streams} | {outcome.refused} | "
-        f"{outcome.c100_share:.1%} | {outcome.ttfa_p95_s:.1f} s | "
-        f"{outcome.replica_hours / outcome.oracle_replica_hours:.2f} |"
+def _result(setting: Setting, scenario: Scenario, seed: int, outcome: Outcome) -> Result:
+    case = {"setting": setting.name, "scenario": scenario.name, "seed": str(seed)}
+    return Result("autoscaling", case, _figures(outcome))
+
+
+def _figures(outcome: Outcome) -> dict[str, float | None]:
+    """The figures of a case, and the most replicas of coarse, which has the most work."""
+    figures: dict[str, float | None] = {
+        name: float(str(value)) for name, value in outcome.to_dict().items()
+    }
+    figures["most_coarse"] = max(each.pods["coarse"] for each in outcome.samples)
+    figures["oracle_most_coarse"] = max(each.oracle["coarse"] for each in outcome.samples)
+    return figures
+
+
+def _line(setting: Setting, scenario: Scenario, outcomes: Sequence[Outcome]) -> str:
+    def over_seeds(figure: Callable[[Outcome], float], style: str) -> str:
+        values = [figure(each) for each in outcomes]
+        mean, least, most = statistics.mean(values), min(values), max(values)
+        return f"{mean:{style}} ({least:{style}} to {most:{style}})"
+
+    columns = (
+        setting.name,
+        scenario.name,
+        over_seeds(lambda each: each.streams, ".0f"),
+        over_seeds(lambda each: each.refused / each.streams, ".1%"),
+        over_seeds(lambda each: each.c100_share, ".1%"),
+        over_seeds(lambda each: each.replica_hours / each.oracle_replica_hours, ".2f"),
+        over_seeds(lambda each: _figures(each)["most_coarse"] or 0.0, ".0f"),
     )
+    return f"| {' | '.join(columns)} |"
 
 
 def draw(outcomes: Mapping[str, Outcome], path: Path) -> None:
