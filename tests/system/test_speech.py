@@ -13,6 +13,7 @@ import torch
 from google.rpc import error_details_pb2, status_pb2
 
 from barkserve.models.linear import can_pack
+from barkserve.orchestrator.admission.forecast import MAX_RETRY_S, MIN_RETRY_S
 from barkserve.v1 import common_pb2, speech_pb2
 from fixtures.checkpoints import TINY, CheckpointSpec, never_ending
 from tests.orchestrator.audio.ffmpeg import decode
@@ -306,7 +307,7 @@ async def test_full_server_says_when_to_retry(
         retry = error_details_pb2.RetryInfo()
         packed = dict(error.trailing_metadata())["grpc-status-details-bin"]
         assert status_pb2.Status.FromString(packed).details[0].Unpack(retry)
-        assert retry.retry_delay.ToSeconds() >= 1
+        assert MIN_RETRY_S <= retry.retry_delay.ToMilliseconds() / 1000 <= MAX_RETRY_S
         assert len([response async for response in first]) > 2  # the first stream is not affected
 
 
