@@ -144,6 +144,19 @@ async def test_late_reader_gets_no_token_of_the_current_step() -> None:
     assert all(piece % 4 == 0 for piece in pieces)  # otherwise later reports are delayed
 
 
+async def test_model_does_not_wait_for_a_busy_event_loop() -> None:
+    runner = FakeRunner(slots=2, gate=Gate())
+    async with engine_over(runner) as engine:
+        tasks = [asyncio.create_task(collect(engine, fake_request([n], 50))) for n in range(2)]
+        await until(lambda: len(runner.steps) == 1)
+        runner.gate.open()
+        deadline = time.monotonic() + 10
+        while len(runner.steps) < 50 and time.monotonic() < deadline:
+            time.sleep(0.001)  # noqa: ASYNC251 - the event loop is busy
+        assert len(runner.steps) >= 50
+        assert await asyncio.gather(*tasks) == [fake_tokens([n], 50) for n in range(2)]
+
+
 async def test_closing_a_running_request_frees_its_slot() -> None:
     runner = FakeRunner(slots=1)
     async with engine_over(runner) as engine:

@@ -21,10 +21,16 @@ def finish(progress: Progress, batch: Batch, tokens: list[list[int]], now: float
 
 
 @pytest.mark.parametrize(
-    ("ahead_s", "sizes"), [(math.inf, [5] * 6), (0.6, [5, 5, 20]), (10.0, [5] * 6)]
+    ("ahead_s", "sizes"),
+    [
+        (math.inf, [5] * 6),
+        (10.0, [5] * 6),
+        (0.6, [5, 20, 5]),  # 0.5 s are 0.2 s beyond half of it: the second waits for 0.04 s
+        (0.4, [5, 25]),
+    ],
 )
-def test_stream_ahead_of_its_player_gets_one_report(ahead_s: float, sizes: list[int]) -> None:
-    """After the first report the player has 0.5 s of audio, after the second 1 s."""
+def test_stream_ahead_of_its_player_gets_larger_reports(ahead_s: float, sizes: list[int]) -> None:
+    """After the first report the player has 0.5 s of audio. A burst of 5 tokens takes 10 ms."""
     playback = Playback(rate=10.0)
     request = fake_request([1], 30, report_every=5, ahead_s=ahead_s, playback=playback)
     progress, got, now = Progress(1), list[int](), 100.0

@@ -1,7 +1,9 @@
 """The engine's loop: plan a batch, launch it, read the tokens of the one before, wake consumers.
 
-Only the event loop touches the scheduler and the requests' tokens, and only the worker thread
-touches the runner, so there are no locks.
+The loop runs in the worker thread for as long as there is work, so that the model never waits for
+the event loop, which is busy with the messages of all streams. The event loop adds and removes
+requests, and wakes consumers when the worker has tokens to report. A lock guards the scheduler. The
+worker holds it while it plans and records, not while the model computes.
 
 A GPU has two batches in flight: the next one is planned and launched before the last one's tokens
 are read and handed on. A request that is added or removed therefore takes effect at the next
@@ -16,7 +18,10 @@ import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, Protocol
+
+import numpy as np
 
 from barkserve.engine.batch import NO_TOKEN, Batch, Integers
 from barkserve.engine.device_residency import DeviceResidency
@@ -30,6 +35,7 @@ from barkserve.request_id import RequestIds, joined_ids, running_for
 
 _log = logging.getLogger(__name__)
 
+_NOTHING: Integers = np.zeros((0, 0), dtype=np.int64)  # drawn
 _PAUSE_S = 0.1  # after an internal error: health checks and stop() must get their turn
 
 
@@ -74,11 +80,20 @@ class _Flight:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """A batch that has ended."""
+    """A batch that has ended, with its duration, s, and the requests that have tokens or an end."""
 
     batch: Batch
-    launched_at: float
     drawn: Integers
+    elapsed: float
+    reported: list[Request]
+
+
+class _BatchFailed(Exception):
+    """The model failed on a batch; the cause is its error."""
+
+    def __init__(self, batch: Batch) -> None:
+        super().__init__(batch)
+        self.batch = batch
 
 
 class _Consumer:
@@ -86,7 +101,7 @@ class _Consumer:
 
     def __init__(self, trace: RequestTrace | None) -> None:
         self.trace = trace
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self._news: asyncio.Future[None] | None = None  # cheaper than an Event
 
     def wake(self) -> None:
@@ -107,7 +122,8 @@ class Engine:
         runner: the model.
         thread: the worker thread.
         residency: whether the model is on its device; None: always.
-        on_batch: called after each batch with the batch, its decode steps and its seconds.
+        on_batch: called in the event loop after each batch, perhaps some batches later, with the
+            batch, its decode steps and its seconds.
 
     Attributes:
         busy_s: seconds of computation since the start.
@@ -125,17 +141,27 @@ class Engine:
         self._on_batch = on_batch
         self._residency = residency or DeviceResidency()
         self._scheduler = Scheduler(runner.limits)
+        self._lock = Lock()  # of the scheduler
         self._changed = False  # requests were added or removed since the last launch
-        self._flights: deque[_Flight] = deque()  # the worker thread's, while it works
-        self._current: Batch | None = None  # what the worker thread launches or collects
-        self._ended_at = 0.0  # the last batch
-        self._consumers: dict[Request, _Consumer] = {}
-        self._traces = 0  # requests that are traced
-        self._named: tuple[Request, ...] = ()  # whose ids are known
-        self._ids = RequestIds()
+        self._stopping = False
         self._work = asyncio.Event()
         self._thread = thread or ModelThread()
-        self._loop_task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+        # The event loop's.
+        self._consumers: dict[Request, _Consumer] = {}
+        self._traces = 0  # requests that are traced
+
+        # The worker thread's.
+        self._flights: deque[_Flight] = deque()
+        self._current: Batch | None = None  # what is launched or collected
+        self._ended_at = 0.0  # the last batch
+        self._named: tuple[Request, ...] = ()  # whose ids are known
+        self._ids = RequestIds()
+
+        # From the worker thread to the event loop.
+        self._outcomes: deque[_Outcome] = deque()
+        self._announced = False  # the event loop will look at them
         self.busy_s = 0.0
         self.bursts = 0
 
@@ -166,14 +192,16 @@ class Engine:
 
     async def start(self) -> None:
         """Start to run requests."""
-        await self._residency.start(self._thread.run, self._scheduler.release_held)
-        self._loop_task = asyncio.create_task(self._turns(), name="engine turns")
+        await self._residency.start(self._thread.run, self._release_held)
+        work = self._run(asyncio.get_running_loop())
+        self._task = asyncio.create_task(work, name="engine")
 
     async def stop(self) -> None:
         """Finish the current batch and stop."""
-        if self._loop_task is not None:
-            self._loop_task.cancel()
-            await asyncio.gather(self._loop_task, return_exceptions=True)
+        self._stopping = True
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
         await self._residency.stop()
         await self._thread.shutdown()
 
@@ -198,16 +226,18 @@ class Engine:
             self._add(request, consumer)
             try:
                 while True:
+                    # The worker adds the last tokens before it sets the state.
+                    ended = request.state not in (State.WAITING, State.RUNNING)
                     tokens = request.tokens[sent:]
                     if tokens:
                         sent += len(tokens)
                         yield tokens
                     elif consumer.error is not None:
                         raise ModelExecutionFailed() from consumer.error
-                    elif request.state in (State.WAITING, State.RUNNING):
-                        await consumer.wait()
-                    else:
+                    elif ended:
                         return
+                    else:
+                        await consumer.wait()
             finally:
                 self._remove(request)
                 if consumer.trace is not None:
@@ -216,80 +246,119 @@ class Engine:
 
     def release(self, request: Request) -> None:
         """Free the slot held by a finished request, if any."""
-        self._scheduler.release(request)
+        with self._lock:
+            self._scheduler.release(request)
+
+    def _release_held(self) -> None:
+        with self._lock:
+            self._scheduler.release_held()
 
     def _add(self, request: Request, consumer: _Consumer) -> None:
         self._consumers[request] = consumer
-        self._scheduler.add(request)
-        self._changed = True
+        with self._lock:
+            self._scheduler.add(request)
+            self._changed = True
         self._work.set()
 
     def _remove(self, request: Request) -> None:
         del self._consumers[request]
-        if request.state is not State.FINISHED:
-            self._scheduler.abort(request)
-            self._changed = True
+        with self._lock:
+            if request.state is not State.FINISHED:
+                self._scheduler.abort(request)
+                self._changed = True
 
-    async def _turns(self) -> None:
+    async def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let the worker thread run batches whenever there is work."""
         while True:
+            await self._work.wait()
+            self._work.clear()
             try:
-                batch = self._scheduler.next_batch()
-                if batch is None and not self._flights:
-                    self._work.clear()
-                    await self._work.wait()
-                else:
-                    await self._turn(batch)
+                await self._thread.run_series(self._run_batches, loop)
+                self._hand_on()
+            except _BatchFailed as failure:
+                self._hand_on()
+                self._fail(failure.batch, failure.__cause__)
+                self._work.set()
             except Exception as error:  # a bug; without this loop all consumers would wait forever
                 with running_for(request.ids for request in self._consumers):
                     _log.exception("internal error in the engine; all its streams end")
                 self._fail_all(error)
                 await asyncio.sleep(_PAUSE_S)
+                self._work.set()
 
-    async def _turn(self, batch: Batch | None) -> None:
-        """Launch a batch, if any, and hand on the tokens of the oldest one that must end."""
-        self._changed = False
-        named = batch or self._flights[0].batch
+    def _run_batches(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Run batches in the worker thread until there is no more work.
+
+        Args:
+            loop: the event loop, which is told when requests have tokens.
+
+        Raises:
+            _BatchFailed: the model failed on a batch. Others may be left.
+        """
+        while not self._stopping:
+            with self._lock:
+                self._changed = False
+                batch = self._scheduler.next_batch()
+            if batch is None and not self._flights:
+                return
+            flight, drawn = self._compute(batch)
+            if flight is not None:
+                self._record(flight, drawn)
+                self._announce(loop)
+
+    def _compute(self, batch: Batch | None) -> tuple[_Flight | None, Integers]:
+        """Launch a batch, if any, and collect the oldest one if it must end."""
+        self._current = named = batch or self._flights[0].batch
         with running_for((self._ids_of(named.requests),)):
             try:
-                outcome = await self._thread.run(self._work_on, batch)
+                return self._thread.compute(self._launch_and_collect, batch)
             except Exception as error:
-                failed = self._current or named
-                _log.exception("a batch of %d requests failed", len(failed.requests))
-                self._fail(failed, error)
-                return
-        if outcome is not None:
-            self._hand_on(outcome)
+                raise _BatchFailed(self._current) from error
 
-    def _work_on(self, batch: Batch | None) -> _Outcome | None:
-        """Launch and collect in the worker thread."""
-        self._current = batch
+    def _launch_and_collect(self, batch: Batch | None) -> tuple[_Flight | None, Integers]:
         if batch is not None:
             launched_at = time.perf_counter()
             handle = self._runner.launch(batch, self._proceed)
             self._flights.append(_Flight(batch, launched_at, handle))
             if len(self._flights) < self._runner.limits.in_flight:
-                return None
+                return None, _NOTHING
         flight = self._flights.popleft()
         self._current = flight.batch
-        drawn = self._runner.collect(flight.handle)
-        return _Outcome(flight.batch, flight.launched_at, drawn)
+        return flight, self._runner.collect(flight.handle)
 
     def _proceed(self) -> bool:
         """Whether a burst goes on, after one of its steps. Called in the worker thread."""
         self._thread.note_step()
-        return not self._changed
+        return not (self._changed or self._stopping)
 
-    def _hand_on(self, outcome: _Outcome) -> None:
+    def _record(self, flight: _Flight, drawn: Integers) -> None:
         now = time.perf_counter()
-        elapsed = now - max(outcome.launched_at, self._ended_at)
+        elapsed = now - max(flight.launched_at, self._ended_at)
         self._ended_at = now
         self.busy_s += elapsed
         self.bursts += 1
-        self._on_batch(outcome.batch, len(outcome.drawn), elapsed)
-        if self._traces:
-            self._trace(outcome)
-        for request in self._scheduler.finish_batch(outcome.batch, outcome.drawn, elapsed):
-            self._consumers[request].wake()
+        with self._lock:
+            reported = self._scheduler.finish_batch(flight.batch, drawn, elapsed)
+        self._outcomes.append(_Outcome(flight.batch, drawn, elapsed, reported))
+
+    def _announce(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let the event loop look at the outcomes, unless they can wait for the next ones."""
+        urgent = self._outcomes and (self._outcomes[-1].reported or self._traces)
+        if urgent and not self._announced:
+            self._announced = True
+            loop.call_soon_threadsafe(self._hand_on)
+
+    def _hand_on(self) -> None:
+        """Wake the consumers of all outcomes."""
+        self._announced = False
+        while self._outcomes:
+            outcome = self._outcomes.popleft()
+            self._on_batch(outcome.batch, len(outcome.drawn), outcome.elapsed)
+            if self._traces:
+                self._trace(outcome)
+            for request in outcome.reported:
+                if request in self._consumers:  # not aborted meanwhile
+                    self._consumers[request].wake()
 
     def _trace(self, outcome: _Outcome) -> None:
         tokens = (outcome.drawn != NO_TOKEN).sum(axis=0).tolist()
@@ -306,13 +375,20 @@ class Engine:
         return self._ids
 
     def _fail_all(self, error: Exception) -> None:
-        for request, consumer in self._consumers.items():
-            if request.state is not State.FINISHED:
-                self._scheduler.abort(request)
-                consumer.error = error
+        with self._lock:
+            for request, consumer in self._consumers.items():
+                if request.state is not State.FINISHED:
+                    self._scheduler.abort(request)
+                    consumer.error = error
+        for consumer in self._consumers.values():
             consumer.wake()
 
-    def _fail(self, batch: Batch, error: Exception) -> None:
-        for request in self._scheduler.fail_batch(batch):
+    def _fail(self, batch: Batch, error: BaseException | None) -> None:
+        """End the requests of a batch on which the model failed."""
+        with running_for(request.ids for request in batch.requests):
+            _log.error("a batch of %d requests failed", len(batch.requests), exc_info=error)
+        with self._lock:
+            failed = self._scheduler.fail_batch(batch)
+        for request in failed:
             self._consumers[request].error = error
             self._consumers[request].wake()

@@ -55,11 +55,26 @@ class ModelThread:
 
     async def run(self, work: Callable[[*Args], Result], *args: *Args) -> Result:
         """Return work(*args), computed in the thread after all earlier work."""
+        return await self.run_series(self.compute, work, *args)
+
+    async def run_series(self, series: Callable[[*Args], Result], *args: *Args) -> Result:
+        """Return series(*args), called in the thread, which calls `compute` for each part."""
         try:
-            return await asyncio.wrap_future(self._submit(work, *args))
+            return await asyncio.wrap_future(self._submit(series, *args))
         except Exception:
             await self._check_device()
             raise
+
+    def compute(self, work: Callable[[*Args], Result], *args: *Args) -> Result:
+        """Return work(*args), in the thread. The stage counts as busy meanwhile."""
+        if self._cores is not None:
+            self._cores.begin()
+        try:
+            return work(*args)
+        finally:
+            self._steps += 1
+            if self._cores is not None:
+                self._cores.end()
 
     def note_step(self) -> None:
         """Note, in the thread, that work which takes several steps has finished one."""
@@ -100,25 +115,10 @@ class ModelThread:
     def _submit(self, work: Callable[[*Args], Result], *args: *Args) -> "Future[Result]":
         # In a copy of the caller's context, so that log lines of the thread show its request id.
         context = contextvars.copy_context()
-        future: Future[Result] = self._executor.submit(
-            lambda: context.run(lambda: self._compute(work, *args))
-        )
+        future: Future[Result] = self._executor.submit(lambda: context.run(lambda: work(*args)))
         self._works.add(future)
-        future.add_done_callback(self._ended)
+        future.add_done_callback(self._works.discard)
         return future
-
-    def _compute(self, work: Callable[[*Args], Result], *args: *Args) -> Result:
-        if self._cores is None:
-            return work(*args)
-        self._cores.begin()
-        try:
-            return work(*args)
-        finally:
-            self._cores.end()
-
-    def _ended(self, work: "Future[Any]") -> None:
-        self._steps += 1
-        self._works.discard(work)
 
     async def _check_device(self) -> None:
         if self._probe is None or self._failure is not None:

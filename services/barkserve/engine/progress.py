@@ -8,6 +8,7 @@ starts, when its tokens are reported, and when it ends. Tokens wait in one array
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from barkserve.engine.batch import NO_TOKEN, Batch, Burst, Integers, Prefill
 from barkserve.engine.burst_length import Outlook
@@ -16,6 +17,7 @@ from barkserve.engine.request import Request
 _NO_REQUEST = 0  # serial number of a slot without a request
 _NEVER = np.iinfo(np.int64).max
 _LOG_STEPS = 64  # at first
+_WAIT_SHARE = 0.2  # of the audio beyond half of ahead_s that may be played before a report
 _BASE, _EVERY, _ENDS_AT = range(3)
 
 
@@ -58,6 +60,7 @@ class Progress:
         self._due_at = np.full(slots, _NEVER)  # step after which tokens can be reported
         self._hold_until = np.full(slots, -np.inf)  # time before which only the end is reported
         self._underrun_at = np.full(slots, -np.inf)
+        self._ahead_s = np.zeros(slots)
         self._log = np.zeros((slots, _LOG_STEPS), dtype=np.int64)  # tokens by step, a ring
         self._last: Burst | None = None
 
@@ -75,7 +78,9 @@ class Progress:
         self._plan[:, slot] = (0, request.report_every, 0)
         self._stop[slot] = NO_TOKEN if request.stop_token is None else request.stop_token
         self._stops += request.stop_token is not None
-        self._note_output(request, slot)
+        self._underrun_at[slot] = _underrun_at(request)
+        self._ahead_s[slot] = request.ahead_s
+        self._hold_until[slot] = self._underrun_at[slot] - request.ahead_s
         while request.max_tokens * 2 > self._log.shape[1]:
             self._grow()
         if request.decodes_prompt:
@@ -153,7 +158,9 @@ class Progress:
     def due(self, now: float) -> list[tuple[Request, bool]]:
         """Add tokens to the requests that must report some, and count them as output.
 
-        Requests that have ended get all their tokens, others a multiple of `report_every`.
+        Requests that have ended get all their tokens, others a multiple of `report_every`. A
+        stream with much audio buffered gets larger reports, because each costs this stage and the
+        next a message.
 
         Args:
             now: monotonic time, s.
@@ -163,10 +170,11 @@ class Progress:
         """
         ended = self._plan[_ENDS_AT] <= self._ended
         due = (self._due_at <= self._ended) & (ended | (self._hold_until <= now))
-        return [
-            (self._report(slot, bool(ended[slot]), now), bool(ended[slot]))
-            for slot in np.flatnonzero(due).tolist()
-        ]
+        slots = np.flatnonzero(due)
+        if not len(slots):
+            return []
+        ended = ended[slots]
+        return list(zip(self._report(slots, ended, now), ended.tolist(), strict=True))
 
     def _join(self, slot: int, drawn: int) -> None:
         """Take part in the next burst, with a number of tokens drawn before."""
@@ -215,17 +223,25 @@ class Progress:
                 row.unread.append(token)
                 self._set_first_due(slot)
 
-    def _report(self, slot: int, ended: bool, now: float) -> Request:
-        row = self._row(slot)
-        request, before = row.request, len(row.request.tokens)
-        ends_at = int(self._plan[_ENDS_AT, slot])
-        whole = self._ended - (self._ended - row.base) % request.report_every
-        self._take(slot, row, ends_at if ended else whole)
-        self._due_at[slot] = min(whole + request.report_every, ends_at)
-        if request.playback is not None:
-            request.playback.publish(len(request.tokens) - before, now)
-            self._note_output(request, slot)
-        return request
+    def _report(self, slots: Integers, ended: NDArray[np.bool_], now: float) -> list[Request]:
+        base, every, ends_at = self._plan[:, slots]
+        whole = self._ended - (self._ended - base) % every
+        self._due_at[slots] = np.minimum(whole + every, ends_at)
+        requests, underrun_at = list[Request](), list[float]()
+        until = np.where(ended, ends_at, whole)
+        for slot, end in zip(slots.tolist(), until.tolist(), strict=True):
+            row = self._row(slot)
+            request, before = row.request, len(row.request.tokens)
+            self._take(slot, row, end)
+            if request.playback is not None:
+                request.playback.publish(len(request.tokens) - before, now)
+            requests.append(request)
+            underrun_at.append(_underrun_at(request))
+        self._underrun_at[slots] = underrun_at
+        ahead_s, buffered_s = self._ahead_s[slots], self._underrun_at[slots] - now
+        wait_s = np.maximum(buffered_s - ahead_s, _WAIT_SHARE * (buffered_s - ahead_s / 2))
+        self._hold_until[slots] = now + wait_s
+        return requests
 
     def _take(self, slot: int, row: _Row, end: int) -> None:
         """Move the tokens before a step from the log to the request."""
@@ -242,11 +258,6 @@ class Progress:
             row.request.tokens += tokens
             row.next_step = end
 
-    def _note_output(self, request: Request, slot: int) -> None:
-        at = request.underrun_at
-        self._underrun_at[slot] = -np.inf if at is None else at
-        self._hold_until[slot] = -np.inf if at is None else at - request.ahead_s
-
     def _grow(self) -> None:
         """Double the log."""
         size = self._log.shape[1]
@@ -259,3 +270,8 @@ class Progress:
         row = self._rows[slot]
         assert row is not None
         return row
+
+
+def _underrun_at(request: Request) -> float:
+    at = request.underrun_at
+    return -np.inf if at is None else at

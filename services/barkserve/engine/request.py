@@ -69,7 +69,8 @@ class Request:
         continues: an earlier request whose prompt and tokens are the start of this prompt. If its
             slot is still held, only the missing positions are computed.
         report_every: number of tokens that are reported together, to save messages.
-        ahead_s: a stream whose player has more audio than this, s, gets no report before the end.
+        ahead_s: a stream whose player has more audio than this, s, gets no report before the end,
+            and one with more than half of it gets larger reports.
         hold: keep the slot when finished, for a request that continues this one.
         watch: the attention to record; None: none, at no cost.
         playback: the output of the stream that this request belongs to; None: not played.
