@@ -161,7 +161,7 @@ class Engine:
 
         # From the worker thread to the event loop.
         self._outcomes: deque[_Outcome] = deque()
-        self._announced = False  # the event loop will look at them
+        self._announced = False  # `_hand_on` is scheduled
         self.busy_s = 0.0
         self.bursts = 0
 
@@ -287,7 +287,7 @@ class Engine:
                 self._work.set()
 
     def _run_batches(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Run batches in the worker thread until there is no more work.
+        """Run batches in the worker thread until none are left.
 
         Args:
             loop: the event loop, which is told when requests have tokens.
@@ -342,7 +342,7 @@ class Engine:
         self._outcomes.append(_Outcome(flight.batch, drawn, elapsed, reported))
 
     def _announce(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Let the event loop look at the outcomes, unless they can wait for the next ones."""
+        """Schedule `_hand_on` in the event loop, unless the outcomes can wait for the next ones."""
         urgent = self._outcomes and (self._outcomes[-1].reported or self._traces)
         if urgent and not self._announced:
             self._announced = True
