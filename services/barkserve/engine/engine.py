@@ -303,8 +303,7 @@ class Engine:
                 return
             flight, drawn = self._compute(batch)
             if flight is not None:
-                self._record(flight, drawn)
-                self._announce(loop)
+                self._announce(self._record(flight, drawn), loop)
 
     def _compute(self, batch: Batch | None) -> tuple[_Flight | None, Integers]:
         """Launch a batch, if any, and collect the oldest one if it must end."""
@@ -331,7 +330,7 @@ class Engine:
         self._thread.note_step()
         return not (self._changed or self._stopping)
 
-    def _record(self, flight: _Flight, drawn: Integers) -> None:
+    def _record(self, flight: _Flight, drawn: Integers) -> _Outcome:
         now = time.perf_counter()
         elapsed = now - max(flight.launched_at, self._ended_at)
         self._ended_at = now
@@ -339,12 +338,12 @@ class Engine:
         self.bursts += 1
         with self._lock:
             reported = self._scheduler.finish_batch(flight.batch, drawn, elapsed)
-        self._outcomes.append(_Outcome(flight.batch, drawn, elapsed, reported))
+        return _Outcome(flight.batch, drawn, elapsed, reported)
 
-    def _announce(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Schedule `_hand_on` in the event loop, unless the outcomes can wait for the next ones."""
-        urgent = self._outcomes and (self._outcomes[-1].reported or self._traces)
-        if urgent and not self._announced:
+    def _announce(self, outcome: _Outcome, loop: asyncio.AbstractEventLoop) -> None:
+        """Pass an outcome to the event loop. One without reports waits for the next one."""
+        self._outcomes.append(outcome)
+        if (outcome.reported or self._traces) and not self._announced:
             self._announced = True
             loop.call_soon_threadsafe(self._hand_on)
 
