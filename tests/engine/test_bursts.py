@@ -251,6 +251,25 @@ async def test_streams_join_and_end_between_bursts_in_flight() -> None:
     assert made == [fake_tokens(prompt, tokens, stop) for _, prompt, tokens, stop in cases]
 
 
+def test_stream_that_joins_while_all_others_stop_loses_no_token() -> None:
+    runner = gpu_like(slots=2)
+    scheduler = Scheduler(runner.limits)
+    stops = fake_request([5, 6, 7], 50, stop_token=87, report_every=9)
+    joins = fake_request([4, 4], 20)
+    flights = []
+    for request in (stops, None, joins):  # the burst of the first ends after the last prefill began
+        if request is not None:
+            scheduler.add(request)
+        batch = scheduler.next_batch()
+        assert batch is not None
+        flights.append((batch, runner.launch(batch)))
+    for batch, flight in flights:
+        scheduler.finish_batch(batch, runner.collect(flight), 0.0)
+    run_batches(scheduler, runner)
+    assert stops.tokens == fake_tokens([5, 6, 7], 50, 87)
+    assert joins.tokens == fake_tokens([4, 4], 20)
+
+
 async def test_abort_during_a_burst_frees_the_slot_for_the_next() -> None:
     runner = gpu_like(slots=1, gate=Gate())
     async with engine_over(runner) as engine:

@@ -197,8 +197,11 @@ async def test_residency_drops_held_slots_on_offload() -> None:
         assert runner.steps[3].starts == (0,)
 
 
-@pytest.mark.parametrize("state", list(State))
-async def test_residency_stops_in_every_state(state: State) -> None:
+@pytest.mark.parametrize(
+    ("state", "moves"),
+    [(State.RESIDENT, 0), (State.OFFLOADING, 1), (State.OFFLOADED, 1), (State.RELOADING, 2)],
+)
+async def test_residency_stops_in_every_state(state: State, moves: int) -> None:
     model = FakeOffloadable(gate=(gate := Gate()))
     idle_s = 60.0 if state is State.RESIDENT else SOON
     async with moving(model, idle_s) as (residency, engine):
@@ -209,6 +212,7 @@ async def test_residency_stops_in_every_state(state: State) -> None:
         if state is not State.RELOADING:
             waiting.cancel()
         await in_state(residency, state)
+        await until(lambda: len(model.moves) == moves)  # a move that has not begun is cancelled
         waiting.cancel()  # as a stopping server does
         await asyncio.gather(waiting, return_exceptions=True)
         await residency.stop()  # a running move is blocked at the gate

@@ -85,9 +85,15 @@ def draws_of(batch: Batch) -> list[int]:
     return [min(batch.steps, each) for each in left]
 
 
-def as_drawn(tokens: Sequence[Sequence[int]]) -> Integers:
-    """Make the (steps, B) array that a runner returns from the tokens of each row."""
-    drawn = np.full((max(map(len, tokens), default=0), len(tokens)), NO_TOKEN)
+def as_drawn(tokens: Sequence[Sequence[int]], steps: int | None = None) -> Integers:
+    """Make the (steps, B) array that a runner returns from the tokens of each row.
+
+    Args:
+        tokens: of each row.
+        steps: of the batch; None: as many as the longest row has tokens.
+    """
+    longest = max(map(len, tokens), default=0)
+    drawn = np.full((longest if steps is None else steps, len(tokens)), NO_TOKEN)
     for row, each in enumerate(tokens):
         drawn[: len(each), row] = each
     return drawn

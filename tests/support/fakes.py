@@ -107,8 +107,8 @@ class FakeRunner:
         """Positions computed in all steps."""
         return sum(step.positions for step in self.steps)
 
-    def launch(self, batch: Batch, proceed: Callable[[], bool] = lambda: True) -> list[list[int]]:
-        """Run a batch. Returns the tokens of each request."""
+    def launch(self, batch: Batch, proceed: Callable[[], bool] = lambda: True) -> Integers:
+        """Run a batch. Returns its tokens, (steps, B), as `collect` does."""
         self.launches.append("launch")
         slots = batch.slots.tolist()
         assert len(set(slots)) == len(batch.requests), f"a slot twice: {slots}"
@@ -116,18 +116,20 @@ class FakeRunner:
             return self._prefill(batch)
         assert isinstance(batch, Burst)
         tokens: list[list[int]] = [[] for _ in batch.requests]
-        for step in range(batch.steps):
-            if step and self.in_flight == 1 and not (proceed() and self._all_run(batch)):
+        steps = 0
+        while steps < batch.steps:
+            if steps and self.in_flight == 1 and not (proceed() and self._all_run(batch)):
                 break
             self._step(batch, tokens)
-        return tokens
+            steps += 1
+        return as_drawn(tokens, steps)
 
-    def collect(self, flight: list[list[int]]) -> Integers:
+    def collect(self, flight: Integers) -> Integers:
         """Return the tokens of a batch."""
         self.launches.append("collect")
-        return as_drawn(flight)
+        return flight
 
-    def _prefill(self, batch: Prefill) -> list[list[int]]:
+    def _prefill(self, batch: Prefill) -> Integers:
         slots, starts, lengths = (
             each.tolist() for each in (batch.slots, batch.starts, batch.lengths)
         )
@@ -141,7 +143,7 @@ class FakeRunner:
         self._begin(Step(tuple(slots), tuple(starts), lengths[0]))
         for request, slot, start, length in rows:
             self.held[slot] += _summed(request.prompt[start : start + length].tolist())
-        return [[self._draw(*row[:2])] if batch.last else [] for row in rows]
+        return as_drawn([[self._draw(*row[:2])] if batch.last else [] for row in rows])
 
     def _step(self, batch: Burst, tokens: list[list[int]]) -> None:
         slots = tuple(batch.slots.tolist())
