@@ -65,7 +65,8 @@ class Runner(Protocol):
 
         Returns:
             (steps, B) the tokens that each request drew, and NO_TOKEN after its last one. No step
-            for a prefill that is not the last.
+            for a prefill that is not the last. All steps of a burst, also those in which no
+            request drew; fewer only if no other batch can be in flight.
         """
 
 
