@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from barkserve.models.attention.full import eager_full
 from barkserve.models.attention.slots import AttendLayer, PromptRows, read_slots, store_step
 from barkserve.models.ragged import Bags
 
@@ -13,8 +14,9 @@ from barkserve.models.ragged import Bags
 class HostAttention:
     """torch's kernels on a CPU, where the lengths can be read and only those positions are.
 
-    One row is attended by scaled_dot_product_attention over a view, several by Bags. Prompts must
-    not be padded.
+    One row is attended by matrix products over a view, several by Bags. On a CPU without AVX-512,
+    scaled_dot_product_attention divides the positions of a single query among the threads, so its
+    last bits depend on their number. Prompts must not be padded.
     """
 
     ordered = False
@@ -63,7 +65,7 @@ class HostAttention:
         keys, values = layer_cache[:, slot : slot + 1, :, : held + 1]
         keys[:, :, held] = k[:, :, 0]
         values[:, :, held] = v[:, :, 0]
-        return functional.scaled_dot_product_attention(q, keys, values)
+        return eager_full(q, keys, values)
 
     def _decode_bags(
         self,
