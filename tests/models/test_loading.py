@@ -39,11 +39,13 @@ def test_model_has_no_meta_tensors(
     checkpoint_of: Callable[[CheckpointSpec], Path], stage: str, dtype: str
 ) -> None:
     model = loaded(stage, Checkpoint.open(checkpoint_of(TINY)), dtype)
-    placed = loading.Placement.parse("cpu", dtype, "sdpa")
+    expected = loading.Placement.parse("cpu", dtype, "sdpa").dtype
+    if stage == "codec" and expected is torch.bfloat16:
+        expected = torch.float16  # load_codec: fewer errors in the samples
     held = [*model.parameters(), *model.buffers()]
     assert held
     assert {each.device for each in held} == {CPU}
-    assert {each.dtype for each in held} == {placed.dtype}
+    assert {each.dtype for each in held} == {expected}
     assert not any(each.requires_grad for each in held)
     for lstm in (each for each in model.modules() if isinstance(each, nn.LSTM)):
         assert {weight.device for weight in lstm._flat_weights if weight is not None} == {CPU}
