@@ -44,6 +44,7 @@ def test_fused_step_in_float16_is_near_float32() -> None:
     torch.testing.assert_close(fused(step).float(), expected, rtol=0, atol=4e-3)
 
 
+@pytest.mark.usefixtures("products_without_position")
 def test_fused_row_has_the_same_bits_among_others() -> None:
     step = random_step(16, 1, layers=1, positions=150)
     alone = step.rows([9])
