@@ -32,4 +32,4 @@ def test_first_text_imports_and_opens_nothing(
     control = [event for event in used["events"] if "colorsys" in event[1]]
     assert control  # the hook records imports
     assert [event for event in used["events"] if event not in control] == []
-    assert used["threads"] == 0
+    assert used["threads"] == []
