@@ -1,14 +1,31 @@
 """torch's attention over slots on a CPU."""
 
+import math
 from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from barkserve.models.attention.full import eager_full
 from barkserve.models.attention.slots import AttendLayer, PromptRows, read_slots, store_step
 from barkserve.models.ragged import Bags
+
+
+def attend_one(q: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """Compute softmax(q k^T / sqrt(D)) v for a single row, in three calls.
+
+    Args:
+        q: (1, H, 1, D).
+        keys: (1, H, T, D).
+        values: (1, H, T, D).
+
+    Returns:
+        (1, H, 1, D).
+    """
+    scale = 1.0 / math.sqrt(q.shape[-1])
+    unused = q.new_empty(())  # of the sum that baddbmm could add to
+    weights = torch.baddbmm(unused, q[0], keys[0].transpose(1, 2), beta=0, alpha=scale)
+    return torch.bmm(torch.softmax(weights, dim=-1), values[0])[None]
 
 
 class HostAttention:
@@ -65,7 +82,7 @@ class HostAttention:
         keys, values = layer_cache[:, slot : slot + 1, :, : held + 1]
         keys[:, :, held] = k[:, :, 0]
         values[:, :, held] = v[:, :, 0]
-        return eager_full(q, keys, values)
+        return attend_one(q, keys, values)
 
     def _decode_bags(
         self,
