@@ -210,7 +210,7 @@ test-clients: $(BIN)/.test $(NODE_CLIENT)/dist/index.mjs .languages/.done ## tes
 		--voice-store build/test-voices --admission count -- pytest tests/examples
 
 # Training of bark-mini; everything is written to WORK. The steps, in order:
-#   train-texts train-pronounce train-teacher train-features train-codes
+#   train-texts train-teacher train-features train-codes
 #   train-codec train-coarse train-semantic train-fine    (in any order, or at once)
 #   train-export train-evaluate
 # train-all runs the second line and the export on the data that train-pack packed. See training/README.md.

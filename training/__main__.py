@@ -5,7 +5,6 @@ from importlib import import_module
 
 STEPS = {
     "texts": "training.data.texts",
-    "pronounce": "training.data.pronounce",
     "teacher": "training.data.teacher",
     "features": "training.data.features",
     "codes": "training.data.codes",

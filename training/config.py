@@ -14,36 +14,38 @@ SEMANTIC_RATE = 49.9
 CODEBOOKS = 8
 CODEBOOK_SIZE = 1024
 
-# fmt: off
-PHONES = (
-    "pau", "aa", "ae", "ah", "ao", "aw", "ax", "axr", "ay", "b", "ch", "d", "dh", "dx", "eh",
-    "el", "em", "en", "er", "ey", "f", "g", "hh", "hv", "ih", "iy", "jh", "k", "l", "m", "n",
-    "ng", "nx", "ow", "oy", "p", "r", "s", "sh", "t", "th", "uh", "uw", "v", "w", "y", "z",
-    "zh",
-)
-# fmt: on
+PAUSE = "pau"
+CONSONANTS = tuple("bdfhjklmnpstvwzðŋɡɹɾʃʒʤʧθTʔ")
+VOWELS = tuple("AIOQWYaiuæɑɒɐɔəɛɜɪʊʌᵊᵻ")
+PHONES = (PAUSE, *CONSONANTS, *VOWELS)
+"""The phones of hibari and Kokoro (misaki's alphabet), without marks of stress and length."""
 THIRDS = 3  # a semantic token is one third of a phone
+TONES = 5  # of each third of a vowel: classes of its pitch
 
 CHARACTERS = "abcdefghijklmnopqrstuvwxyz.,?!'-"
 
 
 @dataclass(frozen=True)
 class Speaker:
-    """One teacher voice, and its slice of codebook 0."""
+    """One teacher voice, its slice of codebook 0, and the pitch in Hz between its tones.
+
+    `teacher` is hibari, or the name of a voice of Kokoro.
+    """
 
     name: str
+    teacher: str
     first_code: int
     codes: int
+    tones: tuple[float, float, float, float]
     description: str
 
 
 SPEAKERS = (
-    Speaker("rms", 0, 512, "US man"),
-    Speaker("slt", 512, 256, "US woman"),
-    Speaker("awb", 768, 256, "Scottish man"),
+    Speaker("heart", "hibari", 0, 640, (160.0, 181.0, 204.0, 240.0), "US woman"),
+    Speaker("michael", "am_michael", 640, 192, (90.0, 105.0, 120.0, 140.0), "US man"),
+    Speaker("emma", "bf_emma", 832, 192, (150.0, 180.0, 205.0, 240.0), "British woman"),
 )
-# Speakers of the text shards, repeated. 60% are rms, the voice without a history.
-SHARD_SPEAKERS = ("rms", "slt", "rms", "awb", "rms")
+SPEAKER_SHARDS = 1000  # shards 0 to 999 are the first speaker's, and so on
 
 
 @dataclass(frozen=True)
@@ -54,27 +56,30 @@ class PitchClock:
     next frame is (phase + step) mod phases, so f0 is exactly `step * 75 / phases` Hz.
     """
 
-    phases: int = 20
-    first_step: int = 17  # 63.75 Hz
-    steps: int = 51  # up to 251.25 Hz
+    phases: int = 14
+    first_step: int = 13  # 69.6 Hz
+    steps: int = 73  # up to 455 Hz
 
     @property
     def codes(self) -> int:
         return 1 + self.phases * self.steps
 
 
+SEMANTIC_VOCAB = 424  # data.semantic_tokens.TokenTable uses 420 of them
+
+
 @dataclass(frozen=True)
 class SemanticLayout:
     """Ids of the semantic model: thirds of phones, EOS and padding, then text."""
 
-    vocab_size: int = 160
-    pad: int = 160
-    text_offset: int = 168
-    text_pad: int = 248
-    infer: int = 249
-    input_vocab: int = 250
-    output_vocab: int = 161
-    text_slot: int = 128
+    vocab_size: int = SEMANTIC_VOCAB
+    pad: int = SEMANTIC_VOCAB
+    text_offset: int = SEMANTIC_VOCAB + 8
+    text_pad: int = SEMANTIC_VOCAB + 88
+    infer: int = SEMANTIC_VOCAB + 89
+    input_vocab: int = SEMANTIC_VOCAB + 90
+    output_vocab: int = SEMANTIC_VOCAB + 1
+    text_slot: int = 192
     max_new_tokens: int = 768
 
 
@@ -82,10 +87,10 @@ class SemanticLayout:
 class CoarseLayout:
     """Ids and windows of the coarse model."""
 
-    semantic_vocab: int = 160
-    pad: int = 160 + 2 * CODEBOOK_SIZE
-    infer: int = 161 + 2 * CODEBOOK_SIZE
-    vocab: int = 162 + 2 * CODEBOOK_SIZE
+    semantic_vocab: int = SEMANTIC_VOCAB
+    pad: int = SEMANTIC_VOCAB + 2 * CODEBOOK_SIZE
+    infer: int = SEMANTIC_VOCAB + 1 + 2 * CODEBOOK_SIZE
+    vocab: int = SEMANTIC_VOCAB + 2 + 2 * CODEBOOK_SIZE
     semantic_window: int = 128
     history: int = 236  # floor(236 / ratio) = 78 semantic tokens = 234 codes: both even
     stride: int = 60
@@ -101,14 +106,12 @@ class CoarseLayout:
 
 @dataclass(frozen=True)
 class FineLayout:
-    """Windows of the fine model, and the number of codes in use from codebook 2 on."""
+    """Windows of the fine model; codebooks 2 to 7 are always 0."""
 
     window: int = 256
     history: int = 128
     pad: int = CODEBOOK_SIZE
     vocab: int = CODEBOOK_SIZE + 32
-    residual_books: int = 2
-    residual_codes: int = 256
 
 
 @dataclass(frozen=True)
@@ -121,16 +124,17 @@ class TransformerSize:
 
 SEMANTIC_SIZE = TransformerSize(layers=6, width=192, heads=3, block=1024)
 COARSE_SIZE = TransformerSize(layers=4, width=192, heads=3, block=512)
-FINE_SIZE = TransformerSize(layers=3, width=128, heads=2, block=256)
+FINE_SIZE = TransformerSize(layers=1, width=64, heads=1, block=256)
 
 
 @dataclass(frozen=True)
 class CodecSize:
     """Size of EnCodec's decoder; codebook vectors hold the cepstrum first, then the excitation."""
 
-    filters: int = 16
-    hidden: int = 64
-    cepstrum: int = 24
+    filters: int = 24
+    ratios: tuple[int, ...] = (2, 4, 5, 8)
+    hidden: int = 80
+    cepstrum: int = 32
 
 
 @dataclass(frozen=True)
@@ -143,21 +147,24 @@ class Work:
     def texts(self) -> Path:
         return self.root / "texts.txt"
 
+    @property
+    def codebook(self) -> Path:
+        return self.root / "codebook.pt"
+
     def shard(self, stage: str, index: int) -> Path:
-        """Return the file of a shard; `stage` is teacher, features, codes or pronounced."""
-        return self.root / stage / f"{index:03d}.npz"
+        """Return the file of a shard; `stage` is teacher, features or codes."""
+        return self.root / stage / f"{index:04d}.npz"
 
     def shards(self, stage: str) -> list[Path]:
-        return sorted((self.root / stage).glob("[0-9][0-9][0-9].npz"))
+        return sorted((self.root / stage).glob("[0-9][0-9][0-9][0-9].npz"))
 
     def checkpoint(self, name: str) -> Path:
         return self.root / "checkpoints" / f"{name}.pt"
 
 
-SHARD_TEXTS = 500
+SHARD_TEXTS = 100
 
 
 def shard_speaker(index: int) -> Speaker:
     """Return the speaker of shard `index`."""
-    name = SHARD_SPEAKERS[index % len(SHARD_SPEAKERS)]
-    return next(speaker for speaker in SPEAKERS if speaker.name == name)
+    return SPEAKERS[index // SPEAKER_SHARDS]

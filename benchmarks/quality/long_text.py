@@ -18,9 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from barkserve.v1 import speech_pb2, speech_pb2_grpc
+from training.data.sound import Wave, pitch
 from training.data.texts import HELD_OUT
 from training.evaluate.recognizer import Recognizer
-from training.evaluate.scores import median_pitch
 from training.evaluate.word_errors import edits, words
 
 RATE = 24_000
@@ -122,6 +122,12 @@ def speak(text: str, server: str, voice: str) -> Spoken:
                 due += 15.0
     audio = np.frombuffer(b"".join(parts), "<f4")
     return Spoken(audio, response.finished, memory, first, time.monotonic() - started)
+
+
+def median_pitch(wave: Wave) -> float:
+    """Return the median pitch in Hz of the voiced frames."""
+    track = pitch(wave)
+    return float(np.median(track[track > 0])) if (track > 0).any() else 0.0
 
 
 def score(spoken: Spoken, text: str, every: int) -> list[SegmentScore]:

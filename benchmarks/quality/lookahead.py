@@ -74,7 +74,7 @@ class Difference:
     Attributes:
         equal: share of equal codes, for each codebook after the coarse ones.
         log_mel_db: mean absolute difference of the audio's 80-band log-mel spectra, in dB.
-        word_accuracy: 1 - word error rate of pocketsphinx.
+        word_accuracy: 1 - word error rate of Whisper base.
     """
 
     equal: list[float]

@@ -9,7 +9,6 @@ distance. Needs libflite and pocketsphinx (training/requirements.txt).
 
 import argparse
 import asyncio
-import ctypes
 import json
 import sys
 from collections.abc import Iterable, Iterator
@@ -33,10 +32,9 @@ from barkserve.semantic.alignment import TokenAlignment
 from barkserve.semantic.alignment_head import choose_head
 from barkserve.semantic.prompt import append_produced, build_prompt
 from barkserve.semantic.text import TextEncoder
+from benchmarks.quality.flite import Flite, phone_runs
 from benchmarks.quality.lookahead import Speaker
 from training.config import SEMANTIC_RATE
-from training.data.alignment import phone_runs
-from training.data.teacher import Flite
 from training.data.texts import HELD_OUT
 from training.train.semantic import GUIDES
 
@@ -69,27 +67,6 @@ class Spoken:
     samples: NDArray[np.float32]
 
 
-def teacher_words(flite: Flite, text: str) -> tuple[list[int], list[int]]:
-    """Return flite's phones of a text, and the word number of each phone (-1 in pauses)."""
-    lib: Any = flite._lib
-    lib.path_to_item.restype = ctypes.c_void_p
-    lib.path_to_item.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
-    utterance = lib.flite_synth_text(text.lower().encode("ascii"), flite._voice)
-    try:
-        phones, _ = flite._segments(utterance)
-        item, seen, numbers = lib.utt_relation(utterance, b"Segment").contents.head, [], []
-        while item:
-            token = lib.path_to_item(item, b"R:SylStructure.parent.parent.R:Token.parent")
-            contents = ctypes.cast(token, ctypes.POINTER(ctypes.c_void_p))[0] if token else None
-            if contents is not None and contents not in seen:
-                seen.append(contents)
-            numbers.append(-1 if contents is None else seen.index(contents))
-            item = lib.item_next(item)
-        return phones.tolist(), numbers
-    finally:
-        lib.delete_utterance(utterance)
-
-
 def align(spoken: list[int], taught: list[int]) -> list[int]:
     """Return for each spoken phone the index of its taught phone, by least edits; -1 for none."""
     table = np.zeros((len(spoken) + 1, len(taught) + 1))
@@ -112,7 +89,7 @@ def align(spoken: list[int], taught: list[int]) -> list[int]:
 
 def true_times(flite: Flite, text: str, tokens: NDArray[np.int64], words: int) -> Times:
     """Return the true start and end of each word, from tokens that are thirds of phones."""
-    taught, numbers = teacher_words(flite, text)
+    taught, numbers = flite.words(text)
     phones, runs = phone_runs(tokens)
     word_of = [numbers[at] if at >= 0 else -1 for at in align(phones.tolist(), taught)]
     times = np.full((words, 2), np.nan)
@@ -130,7 +107,7 @@ class Recorder:
         self._speaker = speaker
         self._bark = checkpoint.bark
         self._encoder = TextEncoder(checkpoint)
-        self._flite = Flite("rms")
+        self._flite = Flite()
 
     async def speak(self, text: str, seed: int, audio: bool) -> Spoken:
         """Speak one sentence; `audio` says whether to decode its audio too."""

@@ -8,22 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.config import PHONES, THIRDS
-from training.data.pauses import unmarked
+from training.config import PHONES
 
 ROUNDS = 4
 LETTERS = 64  # ids of the letter tokenizer
 SMOOTHING = 0.5
 BATCH = 256
-
-
-def phone_runs(semantic: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the phones of semantic tokens of any speaker, and for each token its phone's index."""
-    plain = unmarked(semantic)
-    phone, third = plain // THIRDS, plain % THIRDS
-    starts = np.ones(len(semantic), bool)
-    starts[1:] = (phone[1:] != phone[:-1]) | (third[1:] < third[:-1])
-    return phone[starts], np.cumsum(starts) - 1
 
 
 def _paths(costs: torch.Tensor, letters: torch.Tensor, phones: torch.Tensor) -> torch.Tensor:

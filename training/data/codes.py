@@ -1,21 +1,37 @@
-"""Learn the codebooks and encode every utterance.
+"""Learn codebook 0 and encode every utterance.
 
-Codebook 0 is a k-means of the cepstra with one slice per speaker, so a history keeps its voice.
-Codebook 1 is the pitch clock. Codebooks 2 and 3 encode the residual of codebook 0. The codec's
-decoder is trained on these codes afterwards.
+A code of codebook 0 implies the speaker, the phone and a coarse spectrum: the codes are divided
+among the phones of each speaker, and those of a phone are a k-means of its cepstra. The semantic
+token of a frame already determines the phone, so the coarse model rarely chooses a wrong one.
+Codebook 1 is the pitch clock. The codec's decoder is trained on these codes afterwards.
 """
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from training.config import SPEAKERS, FineLayout, Speaker, Work, shard_speaker
-from training.data.teacher import load_shard, save_shard
+from training.config import (
+    CODEBOOK_SIZE,
+    FRAME_RATE,
+    PHONES,
+    SEMANTIC_RATE,
+    SPEAKERS,
+    CodecSize,
+    Speaker,
+    Work,
+    shard_speaker,
+)
+from training.data.semantic_tokens import token_table
+from training.data.shards import load_shard, save_shard
 
-SAMPLE = 150_000  # frames for learning a codebook
+LEARNED_SHARDS = 16  # per speaker
+MIN_FRAMES = 40  # a phone with fewer gets no codes
+DIMENSIONS = 4.0  # the distortion of n codes falls with n ** (-2 / DIMENSIONS)
 ROUNDS = 30
+OTHER_PHONE = 1e4  # distance of codes of other phones
 
 
 def nearest(points: torch.Tensor, centers: torch.Tensor) -> torch.Tensor:
@@ -36,66 +52,124 @@ def k_means(points: torch.Tensor, count: int, generator: torch.Generator) -> tor
     return centers
 
 
-def sample_frames(work: Work, speaker: Speaker, generator: torch.Generator) -> torch.Tensor:
-    """Return a sample of one speaker's cepstra, (n, 24)."""
-    paths = [p for p in work.shards("features") if shard_speaker(int(p.stem)) == speaker][:4]
-    parts = [torch.from_numpy(np.load(path)["cepstrum"]).float() for path in paths]
-    frames = torch.cat(parts)
-    return frames[torch.randperm(len(frames), generator=generator)[:SAMPLE]]
+@dataclass(frozen=True)
+class Frames:
+    """The frames of an utterance."""
+
+    cepstra: torch.Tensor  # (frames, 32)
+    clock: torch.Tensor  # (frames,) codebook 1
+    phones: torch.Tensor  # (frames,) index into PHONES
 
 
-def learn_codebooks(work: Work, seed: int) -> dict[str, torch.Tensor]:
-    """Learn codebook 0 by speaker, then two codebooks of the residual."""
+def load_frames(path: Path) -> list[Frames]:
+    """Load a shard of features; the phone of frame t is that of the time (t + 1) / 75."""
+    features, table = load_shard(path), token_table()
+    result = []
+    for cepstra, clock, semantic in zip(
+        *(features[name] for name in ("cepstrum", "clock", "semantic")), strict=True
+    ):
+        at = ((np.arange(len(clock)) + 1) * SEMANTIC_RATE / FRAME_RATE).astype(np.int64)
+        tokens = semantic.astype(np.int64)[np.minimum(at, len(semantic) - 1)]
+        result.append(
+            Frames(
+                torch.from_numpy(cepstra.astype(np.float32)),
+                torch.from_numpy(clock.astype(np.int64)),
+                torch.from_numpy(table.phone[tokens]),
+            )
+        )
+    return result
+
+
+def divided(distortions: torch.Tensor, count: int) -> list[int]:
+    """Divide `count` codes among phones, given the distortion of each with one code.
+
+    Each next code goes where it reduces the distortion most; phones without distortion get none.
+    """
+    codes = (distortions > 0).float()
+    power = -2 / DIMENSIONS
+    for _ in range(count - int(codes.sum())):
+        gain = distortions * (codes.clamp(min=1) ** power - (codes + 1) ** power)
+        codes[gain.argmax()] += 1
+    return [int(one) for one in codes.tolist()]
+
+
+@dataclass(frozen=True)
+class Spectrum:
+    """Codebook 0: vectors (1024, 32), and the phone of each code, (1024,)."""
+
+    vectors: torch.Tensor
+    phones: torch.Tensor
+
+    def encode(self, frames: Frames, speaker: Speaker) -> torch.Tensor:
+        """Return the nearest code of the speaker and phone of each frame, (frames,)."""
+        own = slice(speaker.first_code, speaker.first_code + speaker.codes)
+        half = self.vectors[own].square().sum(1) / 2
+        score = frames.cepstra @ self.vectors[own].T - half
+        score -= OTHER_PHONE * (frames.phones[:, None] != self.phones[own])
+        return score.argmax(1) + speaker.first_code
+
+    def codes(self, frames: Frames, speaker: Speaker) -> torch.Tensor:
+        """Return codebooks 0 and 1 of each frame, (frames, 2)."""
+        return torch.stack((self.encode(frames, speaker), frames.clock), 1)
+
+
+def learn_codes(
+    frames: list[Frames], speaker: Speaker, seed: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the vectors of a speaker's codes, (codes, 32), and the phone of each, (codes,)."""
     generator = torch.Generator().manual_seed(seed)
-    fine, spectrum, residuals = FineLayout(), [], []
+    cepstra = torch.cat([one.cepstra for one in frames])
+    phones = torch.cat([one.phones for one in frames])
+    parts = [cepstra[phones == phone] for phone in range(len(PHONES))]
+    distortions = torch.tensor(
+        [float((p - p.mean(0)).square().sum()) if len(p) >= MIN_FRAMES else 0.0 for p in parts]
+    )
+    vectors, phone_of_code, left = list[torch.Tensor](), list[int](), 0.0
+    for phone, count in enumerate(divided(distortions, speaker.codes)):
+        if count:
+            centers = k_means(parts[phone], count, generator)
+            rest = parts[phone] - centers[nearest(parts[phone], centers)]
+            left += float(rest.square().sum())
+            vectors.append(centers)
+            phone_of_code += [phone] * count
+    share = left / float((cepstra - cepstra.mean(0)).square().sum())
+    print(f"{speaker.name}: {speaker.codes} codes leave {share:.1%}", flush=True)
+    return torch.cat(vectors), torch.tensor(phone_of_code)
+
+
+def learn_codebook(work: Work, seed: int) -> Spectrum:
+    """Learn the codes of speakers that have none yet, from the first shards of each."""
+    size = CodecSize().cepstrum
+    spectrum = Spectrum(torch.zeros(CODEBOOK_SIZE, size), torch.zeros(CODEBOOK_SIZE).long())
+    if work.codebook.exists():
+        spectrum = load_codebook(work)
     for speaker in SPEAKERS:
-        frames = sample_frames(work, speaker, generator)
-        centers = k_means(frames, speaker.codes, generator)
-        rest = frames - centers[nearest(frames, centers)]
-        share = float(rest.square().sum() / (frames - frames.mean(0)).square().sum())
-        print(f"{speaker.name}: {speaker.codes} codes leave {share:.1%}", flush=True)
-        spectrum.append(centers)
-        residuals.append(rest)
-    books, rest = {"0": torch.cat(spectrum)}, torch.cat(residuals)
-    for book in range(2, 2 + fine.residual_books):
-        books[str(book)] = k_means(rest[:SAMPLE], fine.residual_codes, generator)
-        rest = rest - books[str(book)][nearest(rest, books[str(book)])]
-    return books
+        own = slice(speaker.first_code, speaker.first_code + speaker.codes)
+        paths = [p for p in work.shards("features") if shard_speaker(int(p.stem)) == speaker]
+        frames = [one for path in paths[:LEARNED_SHARDS] for one in load_frames(path)]
+        if frames and not spectrum.vectors[own].any():
+            spectrum.vectors[own], spectrum.phones[own] = learn_codes(frames, speaker, seed)
+    return spectrum
 
 
-def encode(
-    cepstrum: torch.Tensor, clock: torch.Tensor, speaker: Speaker, books: dict[str, torch.Tensor]
-) -> torch.Tensor:
-    """Return the codes of codebooks 0 to 3, (frames, 4)."""
-    own = books["0"][speaker.first_code : speaker.first_code + speaker.codes]
-    index = nearest(cepstrum, own)
-    codes, rest = [index + speaker.first_code, clock], cepstrum - own[index]
-    for book in range(2, 2 + FineLayout().residual_books):
-        index = nearest(rest, books[str(book)])
-        rest = rest - books[str(book)][index]
-        codes.append(index)
-    return torch.stack(codes, 1)
+def load_codebook(work: Work) -> Spectrum:
+    """Load codebook 0 of the work folder."""
+    parts = torch.load(work.codebook, weights_only=True)
+    return Spectrum(parts["vectors"], parts["phones"])
 
 
-def encode_shard(work: Work, index: int, books: dict[str, torch.Tensor]) -> None:
+def encode_shard(work: Work, index: int, spectrum: Spectrum) -> None:
     """Write a shard of codes with its letters and semantic tokens, unless it exists."""
     if work.shard("codes", index).exists():
         return
     features = load_shard(work.shard("features", index))
-    lengths = [len(clock) for clock in features["clock"]]
-    cepstra = torch.from_numpy(np.concatenate(features["cepstrum"])).float()
-    clocks = torch.from_numpy(np.concatenate(features["clock"])).long()
-    codes = encode(cepstra, clocks, shard_speaker(index), books).to(torch.int16)
+    every, speaker = load_frames(work.shard("features", index)), shard_speaker(index)
     save_shard(
         work.shard("codes", index),
         text=features["text"],
         semantic=features["semantic"],
-        codes=[part.numpy() for part in torch.split(codes, lengths)],
+        codes=[spectrum.codes(one, speaker).to(torch.int16).numpy() for one in every],
     )
-
-
-def load_codebooks(work: Work) -> dict[str, torch.Tensor]:
-    return {k: torch.from_numpy(v) for k, v in np.load(work.root / "codebooks.npz").items()}
 
 
 def main() -> None:
@@ -105,13 +179,10 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     work = Work(options.work)
-    path = work.root / "codebooks.npz"
-    if not path.exists():
-        books = learn_codebooks(work, options.seed)
-        np.savez(path, **{name: book.numpy() for name, book in books.items()})  # type: ignore[arg-type]
-    books = load_codebooks(work)
+    spectrum = learn_codebook(work, options.seed)
+    torch.save({"vectors": spectrum.vectors, "phones": spectrum.phones}, work.codebook)
     for shard in work.shards("features"):
-        encode_shard(work, int(shard.stem), books)
+        encode_shard(work, int(shard.stem), spectrum)
         print(f"{shard.stem} encoded", flush=True)
 
 

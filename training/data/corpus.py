@@ -7,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.config import SPEAKERS, Work, shard_speaker
-from training.data.teacher import load_shard
+from training.data.shards import load_shard
 
 VALIDATION = 24  # utterances per speaker
 
 
 @dataclass(frozen=True)
 class Spoken:
-    """One utterance: letters, semantic tokens, codes (frames, 4); no frames if it has no codes."""
+    """One utterance: letters, semantic tokens, codes (frames, books)."""
 
     text: str
     semantic: NDArray[np.int64]
@@ -31,18 +31,19 @@ class Corpus:
 
 def _utterances(path: Path) -> list[Spoken]:
     shard = load_shard(path)
-    codes = shard.get("codes", [np.zeros((0, 4))] * len(shard["text"]))
+    rows = zip(shard["text"], shard["semantic"], shard["codes"], strict=True)
     return [
-        Spoken(text.tobytes().decode("ascii"), semantic.astype(np.int64), rows.astype(np.int64))
-        for text, semantic, rows in zip(shard["text"], shard["semantic"], codes, strict=True)
+        Spoken(text.tobytes().decode("ascii"), semantic.astype(np.int64), codes.astype(np.int64))
+        for text, semantic, codes in rows
     ]
 
 
-def load_corpus(work: Work, stage: str = "codes") -> Corpus:
-    """Load all shards of a stage (codes or pronounced); each speaker's first ones validate."""
+def load_corpus(work: Work) -> Corpus:
+    """Load all encoded shards; each speaker's first utterances validate."""
     spoken: dict[str, list[Spoken]] = {speaker.name: [] for speaker in SPEAKERS}
-    for path in work.shards(stage):
+    for path in work.shards("codes"):
         spoken[shard_speaker(int(path.stem)).name] += _utterances(path)
+    spoken = {name: every for name, every in spoken.items() if every}
     return Corpus(
         {name: every[VALIDATION:] for name, every in spoken.items()},
         {name: every[:VALIDATION] for name, every in spoken.items()},

@@ -1,9 +1,10 @@
-"""Compute the features of the teacher's readings: cepstra, the pitch clock, thirds of phones.
+"""Compute the features of the teacher's readings: cepstra, the pitch clock, semantic tokens.
 
 Writes one .npz per shard. The first shards also keep their audio, for training the codec.
 """
 
 import argparse
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -13,83 +14,164 @@ import torch
 from numpy.typing import NDArray
 
 from training.config import (
+    FRAME_RATE,
     FRAME_SAMPLES,
     SAMPLE_RATE,
     SEMANTIC_RATE,
+    SPEAKER_SHARDS,
+    SPEAKERS,
     THIRDS,
     CodecSize,
     PitchClock,
+    Speaker,
     Work,
+    shard_speaker,
 )
-from training.data.pitch import TRACK_SAMPLES, clocked
-from training.data.teacher import load_shard, save_shard
+from training.data.boundaries import Utterance, learned, moved_ends
+from training.data.cepstra import Cepstrum
+from training.data.pitch import Clocked, clocked, code_f0, pulse_phase, sine_phase
+from training.data.reading import Reading
+from training.data.semantic_tokens import token_table
+from training.data.shards import load_shard, save_shard
 
-WINDOW = 1024
-MELS = 40
 LEAD = 0.06  # seconds of silence kept before the first phone
 TAIL = 0.14  # and after the last
-FLOOR = 1e-2  # of the mel power; a lower floor wastes codes on differences between silences
+BOUNDARY_SHARDS = 6  # shards that the boundaries of phones are learned from
+
+Wave = NDArray[np.float32]
 
 
-def resampled(wave: NDArray[np.int16]) -> NDArray[np.float32]:
-    """Resample 16 kHz PCM to 24 kHz float32 in [-1, 1]."""
-    spectrum = np.fft.rfft(wave.astype(np.float64) / 32768)
-    length = len(wave) * 3 // 2
-    padded = np.zeros(length // 2 + 1, complex)
-    padded[: len(spectrum)] = spectrum
-    return (np.fft.irfft(padded, length) * 1.5).astype(np.float32)
+def token_frames(count: int) -> NDArray[np.int64]:
+    """Return the frame whose cepstrum is nearest to the middle of each semantic token."""
+    middle = (np.arange(count) + 0.5) / SEMANTIC_RATE
+    return np.maximum(np.round(middle * FRAME_RATE).astype(np.int64) - 1, 0)
 
 
-def mel_filters(bins: int, mels: int, low: float, high: float) -> torch.Tensor:
-    """Return triangular mel filters, (bins, mels)."""
-    first, last = (2595 * np.log10(1 + hertz / 700) for hertz in (low, high))
-    edges = 700 * (10 ** (np.linspace(first, last, mels + 2) / 2595) - 1)
-    hertz = np.linspace(0, SAMPLE_RATE / 2, bins)[:, None]
-    rise = (hertz - edges[:-2]) / np.diff(edges)[:-1]
-    fall = (edges[2:] - hertz) / np.diff(edges)[1:]
-    return torch.from_numpy(np.maximum(0, np.minimum(rise, fall)).astype(np.float32))
+def tones(
+    f0: NDArray[np.float64], thirds: NDArray[np.int64], speaker: Speaker
+) -> NDArray[np.int64]:
+    """Return the tone of each token: the class of the mean pitch of its third of a phone.
+
+    Args:
+        f0: (tokens,) Hz, 0 where unvoiced.
+        thirds: (tokens,) index of the third that a token is part of.
+        speaker: the speaker, whose tones are asked for.
+
+    Thirds without pitch have the tone of the previous third.
+    """
+    voiced = f0 > 0
+    count = int(thirds[-1]) + 1
+    sums = np.bincount(thirds, np.where(voiced, f0, 0), count)
+    sizes = np.bincount(thirds, voiced, count)
+    tone = np.searchsorted(speaker.tones, sums / np.maximum(sizes, 1))
+    last = np.maximum.accumulate(np.where(sizes > 0, np.arange(count), 0))
+    return tone[last][thirds]
 
 
-def cosine_basis(mels: int, count: int) -> torch.Tensor:
-    """Return an orthonormal DCT-II, (mels, count); energy is halved to weigh less in distances."""
-    angle = np.pi / mels * (np.arange(mels)[:, None] + 0.5) * np.arange(count)
-    basis = np.sqrt(2 / mels) * np.cos(angle)
-    basis[:, 0] *= 0.5 / np.sqrt(2)
-    return torch.from_numpy(basis.astype(np.float32))
+def semantic_tokens(
+    phones: NDArray[np.uint8], ends: NDArray[np.float64], clock: NDArray[np.int16], speaker: Speaker
+) -> NDArray[np.uint16]:
+    """Return semantic tokens: the phone, third and tone at the middle of each token.
 
-
-class Cepstrum:
-    """Mel cepstra at the frame rate, each window centered on the end of its frame."""
-
-    def __init__(self, count: int) -> None:
-        self._filters = mel_filters(WINDOW + 1, MELS, 40, 7900)
-        self._basis = cosine_basis(MELS, count)
-        self._window = torch.hann_window(WINDOW)
-
-    def __call__(self, wave: NDArray[np.float32]) -> NDArray[np.float32]:
-        frames = len(wave) // FRAME_SAMPLES
-        left = WINDOW // 2 - FRAME_SAMPLES
-        padded = torch.from_numpy(np.pad(wave, (left, WINDOW)))
-        windows = padded.unfold(0, WINDOW, FRAME_SAMPLES)[:frames] * self._window
-        power = torch.fft.rfft(windows, 2 * WINDOW).abs().square()
-        return (torch.log10(power @ self._filters + FLOOR) @ self._basis).numpy()
-
-
-def phone_thirds(phones: NDArray[np.uint8], ends: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Return semantic tokens: the phone and third at the middle of each token."""
-    times = (np.arange(int(ends[-1] * SEMANTIC_RATE)) + 0.5) / SEMANTIC_RATE
+    Args:
+        phones: (phones,) index into PHONES.
+        ends: (phones,) seconds.
+        clock: (frames,) codebook 1.
+        speaker: the speaker.
+    """
+    count = int(ends[-1] * SEMANTIC_RATE)
+    times = (np.arange(count) + 0.5) / SEMANTIC_RATE
     index = np.minimum(np.searchsorted(ends, times, side="right"), len(ends) - 1)
     starts = np.concatenate(([0.0], ends[:-1]))
     share = (times - starts[index]) / (ends[index] - starts[index])
     third = np.clip((share * THIRDS).astype(np.int64), 0, THIRDS - 1)
-    return (phones[index].astype(np.int64) * THIRDS + third).astype(np.uint8)
+    f0 = code_f0(clock, PitchClock())[np.minimum(token_frames(count), len(clock) - 1)]
+    change = np.diff(index * THIRDS + third, prepend=index[0] * THIRDS + third[0]) != 0
+    tone = tones(f0, np.cumsum(change), speaker)
+    table = token_table()
+    tokens = table.encode(phones[index].astype(np.int64), third, tone, SPEAKERS.index(speaker))
+    return tokens.astype(np.uint16)
 
 
-def trim(ends: NDArray[np.float32]) -> tuple[int, int]:
-    """Return the range [first, end) of pitch frames to keep: silences at the edges are cut."""
-    first = max(0, round((float(ends[0]) - LEAD) * 200))
-    last = round(min(float(ends[-1]), float(ends[-2]) + TAIL) * 200)
-    return first, last
+def utterance(
+    cepstra: NDArray[np.float32], phones: NDArray[np.uint8], ends: NDArray[np.float32]
+) -> Utterance:
+    """Return the cepstra with the teacher's own boundaries, seconds, as frames."""
+    # The cepstrum of frame t is that of the time (t + 1) / 75.
+    frames = torch.from_numpy((ends * FRAME_RATE - 0.5).astype(np.float64)).round().long()
+    frames[-1] = len(cepstra)
+    index = torch.from_numpy(phones.astype(np.int64))
+    return Utterance(torch.from_numpy(cepstra), index, frames.clamp(max=len(cepstra)))
+
+
+def samples(wave: NDArray[np.int16]) -> Wave:
+    return (wave / 32767).astype(np.float32)
+
+
+class Shard:
+    """A shard of the teacher's readings with cepstra at the frame rate."""
+
+    def __init__(self, path: Path, cepstrum: Cepstrum) -> None:
+        columns = load_shard(path)
+        self.text = columns["text"]
+        self.waves = [samples(wave.astype(np.int16)) for wave in columns["wave"]]
+        self.pitch = [f0.astype(np.float32) for f0 in columns["f0"]]
+        self.phones = [phones.astype(np.uint8) for phones in columns["phones"]]
+        ends = [ends.astype(np.float32) for ends in columns["ends"]]
+        rows = zip(map(cepstrum, self.waves), self.phones, ends, strict=True)
+        self.utterances = [utterance(*row) for row in rows]
+
+
+@dataclass(frozen=True)
+class Features:
+    """The features of one reading."""
+
+    semantic: NDArray[np.uint16]  # (tokens,)
+    speech: Clocked
+
+
+def features(
+    wave: Wave,
+    f0: NDArray[np.float32],
+    phones: NDArray[np.uint8],
+    frames: torch.Tensor,
+    speaker: Speaker,
+) -> Features:
+    """Return the features of a reading, without most of the silence at its edges.
+
+    Args:
+        wave: (samples,).
+        f0: the teacher's pitch track.
+        phones: (phones,) index into PHONES.
+        frames: (phones,) the frame at which each phone ends.
+        speaker: the speaker.
+    """
+    ends = (frames.numpy() + 0.5) / FRAME_RATE
+    kept = trimmed(wave, ends)
+    phase = pulse_phase(f0) if speaker.teacher == "hibari" else sine_phase(f0)
+    speech = clocked(wave[kept], phase[kept], PitchClock())
+    times = np.clip(ends - kept.start / SAMPLE_RATE, 0, len(speech.wave) / SAMPLE_RATE)
+    return Features(semantic_tokens(phones, times, speech.codes, speaker), speech)
+
+
+class ReadingFeatures:
+    """Computes the features of single readings, with the boundaries learned for the shards."""
+
+    def __init__(self, work: Work) -> None:
+        self._work, self._cepstrum = work, Cepstrum(CodecSize().cepstrum)
+
+    def of(self, reading: Reading, speaker: Speaker) -> Features:
+        wave, phones = samples(reading.wave), reading.phones
+        one = utterance(self._cepstrum(wave), phones.phones, phones.ends)
+        frames = moved_ends([one], *boundary_models(self._work, speaker))[0]
+        return features(wave, reading.f0, phones.phones, frames, speaker)
+
+
+def trimmed(wave: Wave, ends: NDArray[np.float64]) -> slice:
+    """Return the samples to keep, with short silences at the edges."""
+    first = max(0, round((float(ends[0]) - LEAD) * FRAME_RATE)) * FRAME_SAMPLES
+    last = round((float(ends[-2]) + TAIL) * FRAME_RATE) * FRAME_SAMPLES
+    return slice(first, min(last, len(wave)))
 
 
 def make_shard(work: Work, audio_shards: int, index: int) -> str:
@@ -98,40 +180,52 @@ def make_shard(work: Work, audio_shards: int, index: int) -> str:
     if path.exists():
         return f"{path.name} exists"
     torch.set_num_threads(1)
-    cepstrum, clock = Cepstrum(CodecSize().cepstrum), PitchClock()
+    cepstrum = Cepstrum(CodecSize().cepstrum)
+    shard = Shard(work.shard("teacher", index), cepstrum)
+    moved = moved_ends(shard.utterances, *boundary_models(work, shard_speaker(index)))
+    rows = zip(shard.waves, shard.pitch, shard.phones, moved, strict=True)
+    made = [features(*row, shard_speaker(index)) for row in rows]
+    waves = [one.speech.wave for one in made]
     columns: dict[str, list[NDArray[np.generic]]] = {
-        name: [] for name in ("text", "semantic", "cepstrum", "clock", "wave")
+        "text": shard.text,
+        "semantic": [one.semantic for one in made],
+        "cepstrum": [cepstrum(wave).astype(np.float16) for wave in waves],
+        "clock": [one.speech.codes for one in made],
     }
-    readings = load_shard(work.shard("teacher", index))
-    for text, wave, phones, ends, f0 in zip(*readings.values(), strict=True):
-        first, last = trim(ends)
-        kept = resampled(wave)[first * TRACK_SAMPLES : last * TRACK_SAMPLES]
-        # Frame i of the track is the value at the end of the i-th 5 ms.
-        speech = clocked(kept, f0[first + 1 : last + 1], clock)
-        times = np.clip(ends - first / 200, 0, (last - first) / 200)
-        columns["text"].append(text)
-        columns["semantic"].append(phone_thirds(phones, times))
-        columns["cepstrum"].append(cepstrum(speech.wave).astype(np.float16))
-        columns["clock"].append(speech.codes)
-        columns["wave"].append((speech.wave * 32767).clip(-32768, 32767).astype(np.int16))
-    if index >= audio_shards:
-        del columns["wave"]
+    if index % SPEAKER_SHARDS < audio_shards:
+        columns["wave"] = [(w * 32767).clip(-32768, 32767).astype(np.int16) for w in waves]
     save_shard(path, **columns)
     return f"{path.name} {sum(map(len, columns['clock']))} frames"
+
+
+def boundary_models(work: Work, speaker: Speaker) -> tuple[torch.Tensor, torch.Tensor]:
+    """Learn where a speaker's phones begin, once; the result is kept in the work folder."""
+    path = work.root / f"boundaries-{speaker.name}.npz"
+    if not path.exists():
+        cepstrum = Cepstrum(CodecSize().cepstrum)
+        paths = [p for p in work.shards("teacher") if shard_speaker(int(p.stem)) == speaker]
+        some = [Shard(path, cepstrum) for path in paths[:BOUNDARY_SHARDS]]
+        means, variances = learned([one for shard in some for one in shard.utterances])
+        np.savez(path, means=means.numpy(), variances=variances.numpy())
+    with np.load(path) as data:
+        return torch.from_numpy(data["means"]), torch.from_numpy(data["variances"])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Work().root)
     parser.add_argument(
-        "--audio-shards", type=int, default=10, help="number of shards to keep the audio of"
+        "--audio-shards", type=int, default=40, help="shards to keep the audio of, per speaker"
     )
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     work = Work(options.work)
     indices = [int(path.stem) for path in work.shards("teacher")]
+    for speaker in {shard_speaker(index) for index in indices}:
+        boundary_models(work, speaker)
     with get_context("spawn").Pool(options.processes) as pool:
-        for line in pool.imap(partial(make_shard, work, options.audio_shards), indices):
+        job = partial(make_shard, work, options.audio_shards)
+        for line in pool.imap(job, indices):
             print(line, flush=True)
 
 

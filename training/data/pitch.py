@@ -1,9 +1,9 @@
 """The pitch clock: the pitch phase as codes, and speech warped to match them.
 
-The teacher's vocoder emits a pulse when its accumulated phase is an integer, so the pitch track
-determines the phase. The phase is quantized at every frame, and the speech is warped by at most a
-few milliseconds until its pulses match. The decoder then knows the position of every pulse, and
-for a language model the codes follow a clock: next phase = phase + step.
+The teacher's source emits a pulse when its accumulated phase is an integer. The phase is quantized
+at every frame, and the speech is warped by at most a few milliseconds until its pulses match. The
+codes then determine the position of every pulse, and for a language model they follow a clock:
+next phase = phase + step.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from training.config import FRAME_RATE, FRAME_SAMPLES, SAMPLE_RATE, PitchClock
 
-TRACK_SAMPLES = SAMPLE_RATE // 200  # the teacher's pitch frames are 5 ms
-LOWEST_F0 = 50.0  # lower values are rounding at the edge of a pause
+TRACK_SAMPLES = 300  # the teacher's pitch frames are 12.5 ms
+LOWEST_F0 = 40.0  # no pulses below; Kokoro's tracks have about 12 Hz in unvoiced sounds
+SHORTEST = 3  # frames of a voiced run
 PULL = 0.2  # share of the phase error that a step corrects
 SLACK = 1.05  # a step changes only if the target differs by more than this
 
@@ -27,22 +28,37 @@ class Clocked:
     codes: NDArray[np.int16]  # (frames,) codebook 1
 
 
-def voiced_runs(f0: NDArray[np.float32]) -> list[tuple[int, int]]:
-    """Return the voiced ranges of pitch frames, [first, end)."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], f0 >= LOWEST_F0, [0])).astype(np.int8)))
-    return [(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a > 2]
+def pulse_phase(f0: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the cycles of hibari's source at each sample, negative where there are no pulses.
 
-
-def run_phase(f0: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the cycles since the first pulse, for each sample of a voiced run and its end.
-
-    The vocoder interpolates the period, not the pitch, from one frame's value to the next.
+    The pitch is linear between the centers of its frames (hibari.dsp.pulses). The count goes on
+    without pulses, at LOWEST_F0.
     """
-    period = SAMPLE_RATE / f0.astype(np.float64)
-    before = np.concatenate((period[:1], period[:-1]))
-    ramp = np.arange(TRACK_SAMPLES) / TRACK_SAMPLES
-    periods = before[:, None] + (period - before)[:, None] * ramp
-    return np.concatenate(([0.0], np.cumsum(1.0 / periods)))
+    at = (np.arange(len(f0) * TRACK_SAMPLES) + 0.5) / TRACK_SAMPLES - 0.5
+    pitch = np.interp(at, np.arange(len(f0)), f0.astype(np.float64))
+    phase = np.cumsum(np.maximum(pitch, LOWEST_F0)) / SAMPLE_RATE
+    return np.where(pitch > LOWEST_F0, phase, -1.0)
+
+
+def sine_phase(f0: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the cycles of Kokoro's source at each sample, negative where there are no pulses.
+
+    The source is a sine whose phase is linear between the centers of frames (SineGen in Kokoro's
+    istftnet.py). The count goes on without pulses.
+    """
+    at = (np.arange(len(f0) * TRACK_SAMPLES) + 0.5) / TRACK_SAMPLES - 0.5
+    cycles = np.cumsum(np.maximum(f0.astype(np.float64), 0) / SAMPLE_RATE) * TRACK_SAMPLES
+    phase = np.interp(at, np.arange(len(f0)), cycles)
+    return np.where(np.repeat(f0 > LOWEST_F0, TRACK_SAMPLES), phase, -1.0)
+
+
+def voiced_runs(phase: NDArray[np.float64]) -> list[tuple[int, int]]:
+    """Return the ranges of frames that have pulses at all their samples, [first, end)."""
+    frames = len(phase) // FRAME_SAMPLES
+    voiced = (phase[: frames * FRAME_SAMPLES].reshape(frames, FRAME_SAMPLES) >= 0).all(1)
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], voiced, [0])).astype(np.int8)))
+    pairs = zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+    return [(a, b) for a, b in pairs if b - a >= SHORTEST]
 
 
 def clock_steps(phase: NDArray[np.float64], clock: PitchClock) -> tuple[int, list[int]]:
@@ -70,28 +86,24 @@ def _cubic(wave: NDArray[np.float32], at: NDArray[np.float64]) -> NDArray[np.flo
     return b + 0.5 * x * (c - a + x * (2 * a - 5 * b + 4 * c - d + x * (3 * (b - c) + d - a)))
 
 
-def clocked(wave: NDArray[np.float32], f0: NDArray[np.float32], clock: PitchClock) -> Clocked:
-    """Warp 24 kHz speech with its 5 ms pitch track to the pitch clock."""
-    frames = len(wave) // FRAME_SAMPLES
-    codes = np.zeros(frames, np.int16)
+def clocked(wave: NDArray[np.float32], phase: NDArray[np.float64], clock: PitchClock) -> Clocked:
+    """Warp speech with the phase of its source, (samples,) each, to the pitch clock."""
+    codes = np.zeros(len(wave) // FRAME_SAMPLES, np.int16)
     knots: list[NDArray[np.float64]] = [np.array([0.0])]
     shifts: list[NDArray[np.float64]] = [np.array([0.0])]
-    for first_track, end_track in voiced_runs(f0):
-        phase = run_phase(f0[first_track:end_track])
-        start = first_track * TRACK_SAMPLES
-        first = -(-start // FRAME_SAMPLES)
-        last = min((start + len(phase) - 1) // FRAME_SAMPLES, frames)
-        if last - first < 2:
-            continue
-        boundaries = np.arange(first, last + 1) * FRAME_SAMPLES
-        phase_first, steps = clock_steps(phase[boundaries - start], clock)
+    for first, last in voiced_runs(phase):
+        start = first * FRAME_SAMPLES
+        boundaries = np.arange(start, last * FRAME_SAMPLES + 1, FRAME_SAMPLES)
+        cycles = phase[start : boundaries[-1]]
+        cycles = np.append(cycles, 2 * cycles[-1] - cycles[-2])
+        phase_first, steps = clock_steps(cycles[boundaries - start], clock)
         marks = phase_first + np.concatenate(([0], np.cumsum(steps)))
         index = (np.array(steps) - clock.first_step) * clock.phases + marks[:-1] % clock.phases
         codes[first:last] = 1 + index
         samples = np.arange(boundaries[0], boundaries[-1])
         path = np.interp(samples, boundaries, marks / clock.phases)
         knots.append(samples.astype(np.float64))
-        shifts.append(start + np.interp(path, phase, np.arange(len(phase))) - samples)
+        shifts.append(start + np.interp(path, cycles, np.arange(len(cycles))) - samples)
     knots.append(np.array([float(len(wave))]))
     shifts.append(np.array([0.0]))
     samples = np.arange(len(wave))

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.config import SAMPLE_RATE
-from training.data.features import mel_filters
+from training.data.cepstra import mel_filters
 
 Wave = NDArray[np.float32]
 PITCH_WINDOW = 1200  # 50 ms
@@ -12,7 +12,7 @@ PITCH_HOP = 240  # 10 ms
 VOICED = 0.5  # of the normalized autocorrelation
 
 
-def pitch(wave: Wave, low: float = 60.0, high: float = 300.0) -> NDArray[np.float64]:
+def pitch(wave: Wave, low: float = 65.0, high: float = 400.0) -> NDArray[np.float64]:
     """Return the pitch in Hz every 10 ms, 0 if unvoiced, by autocorrelation below 1 kHz."""
     count = max(0, (len(wave) - PITCH_WINDOW) // PITCH_HOP + 1)
     index = np.arange(count)[:, None] * PITCH_HOP + np.arange(PITCH_WINDOW)

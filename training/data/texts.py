@@ -1,6 +1,7 @@
-"""Generate the training sentences: templates, random words, clauses of the King James Bible.
+"""Generate the training sentences: templates, random words, numbers, clauses of the Bible.
 
-Held-out sentences are left out. Words, names and contractions come from SCOWL, weighted by
+A sixth are pairs of sentences, and a tenth are long sentences with a conjunction. Held-out
+sentences are left out. Words, names and contractions come from SCOWL, weighted by
 frequency; clauses come from Debian's bible-kjv-text (public domain).
 """
 
@@ -16,10 +17,13 @@ from training.config import SHARD_TEXTS, Work
 
 SCOWL = Path("/usr/share/dict/scowl")
 HELD_OUT = Path(__file__).parents[1] / "evaluate" / "held_out_sentences.txt"
-LENGTH = range(8, 100)
+LENGTH = range(8, 170)
 TIERS = (0.46, 0.25, 0.22, 0.04, 0.03)  # shares: common, less common, rare, names, contractions
 SMALL = 0.3  # share of SMALL_WORDS in a string of random words
 PHRASES = Path(__file__).parent / "phrases.toml"
+CONJUNCTIONS = (" and", ", and", ", but", " because", ", so", " when", " while", ", which is why")
+TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
+ONES = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 # fmt: off
 SMALL_WORDS = (
     "the", "a", "of", "to", "and", "in", "is", "it", "was", "for", "on", "that", "with", "as",
@@ -92,10 +96,52 @@ class Writer:
         return self._random.choice(self._random.choices(self._tiers, TIERS)[0])
 
     def sentence(self) -> str:
+        """Return one sentence, or two."""
         kind: Callable[[], str] = self._random.choices(
-            (self._clause, self._word_string, self._template), (0.12, 0.38, 0.5)
+            (self._simple, self._pair, self._joined), (0.74, 0.16, 0.1)
         )[0]
         return kind()
+
+    def _simple(self) -> str:
+        kind: Callable[[], str] = self._random.choices(
+            (self._clause, self._word_string, self._template, self._numbers), (0.1, 0.34, 0.5, 0.06)
+        )[0]
+        return kind()
+
+    def _pair(self) -> str:
+        first = self._simple()
+        return (first if first[-1] in ".?!" else first.rstrip(",") + ".") + " " + self._simple()
+
+    def _joined(self) -> str:
+        first = self._template().rstrip(".?!")
+        return first + self._random.choice(CONJUNCTIONS) + " " + self._template()
+
+    def _numbers(self) -> str:
+        """Return numbers in words, as the server spells them, with something that they count."""
+        number = f"{self._random.choice(TENS)} {self._random.choice(ONES)}"
+        number = self._random.choice((number, self._random.choice(ONES)))
+        form = self._random.choice(
+            (
+                "{o} hundred and {n}",
+                "{o} thousand {n}",
+                "nineteen {n}",
+                "twenty {n}",
+                "{n} point {o}",
+                "{n}",
+            )
+        )
+        amount = form.format(o=self._random.choice(ONES), n=number)
+        unit = self._random.choice(self._phrases["u"])
+        subject = self._random.choice(self._phrases["s"])
+        return self._random.choice(
+            (
+                f"{amount} {unit}.",
+                f"{subject} had {amount} {unit}.",
+                f"it was in {amount}.",
+                f"is it {amount} {unit}?",
+                f"call {amount}, or {number}.",
+            )
+        )
 
     def _clause(self) -> str:
         return self._random.choice(self._clauses)
@@ -103,7 +149,7 @@ class Writer:
     def _word_string(self) -> str:
         words = [
             self._random.choice(SMALL_WORDS) if self._random.random() < SMALL else self.word()
-            for _ in range(self._random.randint(2, 11))
+            for _ in range(self._random.randint(2, 14))
         ]
         if self._random.random() < 0.2 and len(words) > 3:
             words[self._random.randrange(1, len(words) - 1)] += ","
@@ -136,7 +182,7 @@ def sentences(seed: int, held_out: set[str]) -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Work().root)
-    parser.add_argument("--shards", type=int, default=160)
+    parser.add_argument("--shards", type=int, default=3000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     work = Work(options.work)

@@ -1,6 +1,6 @@
-"""Evaluate an exported checkpoint on the held-out sentences: words, phones, pitch, endings.
+"""Evaluate an exported checkpoint on the held-out sentences: words, naturalness, pitch, endings.
 
-Generation is transformers' own, stage by stage; the recognizer is pocketsphinx. Sampling
+Generation is transformers' own, stage by stage. The metrics are independent of training. Sampling
 parameters are tuned on `tuning_sentences.txt` (`--texts`), never on the held-out sentences.
 """
 
@@ -22,15 +22,15 @@ from transformers.models.bark.generation_configuration_bark import (
     BarkSemanticGenerationConfig,
 )
 
-from training.config import SAMPLE_RATE, SPEAKERS, Speaker
-from training.data.alignment import phone_runs
-from training.data.features import phone_thirds, resampled, trim
-from training.data.pauses import PAUSE
-from training.data.pitch import TRACK_SAMPLES
-from training.data.sound import Wave, mel_distance, pitch, pitch_correlation, timbre
-from training.data.teacher import Flite
+from training.config import SAMPLE_RATE, SPEAKERS, Speaker, Work
+from training.data.features import ReadingFeatures
+from training.data.semantic_tokens import phone_runs
+from training.data.sound import Wave, pitch, pitch_correlation
+from training.data.teacher import reader_of
 from training.data.texts import HELD_OUT
+from training.evaluate.naturalness import naturalness
 from training.evaluate.recognizer import Recognizer
+from training.evaluate.speakers import Speakers
 from training.evaluate.word_errors import edits, words, words_after
 
 Voice = str | dict[str, NDArray[np.int64]] | None
@@ -61,9 +61,7 @@ class Given:
     errors: int
     pitch_correlation: float
     voiced_overlap: float
-    mel_distance: float
-    mel_distance_coarse_only: float
-    errors_coarse_only: int
+    p808: float
 
 
 @dataclass(frozen=True)
@@ -78,17 +76,16 @@ class Score:
     words_after: int  # recognized after the last word of the text
     phones: int
     phone_errors: int
-    pauses: int  # within the sentence
-    teacher_pauses: int
     ended: bool
     seconds: float
     teacher_seconds: float
     compute_seconds: float
+    p808: float
+    dnsmos: float
+    teacher_p808: float
+    teacher_dnsmos: float
+    similarity: float  # to the teacher's reading
     own_codes: float  # share of codebook 0 from the speaker's slice
-    median_pitch: float
-    teacher_median_pitch: float
-    speaker_distance: float  # of timbre, to the teacher's own voice
-    other_distance: float  # and to the nearest of the teacher's other voices
     given: Given | None
 
 
@@ -147,24 +144,22 @@ class Mini:
 
     @torch.no_grad()
     def decode(self, codes: NDArray[np.int64]) -> Wave:
-        """Decode codes (8, frames), or only the first codebooks, to samples."""
-        missing = np.zeros((8 - len(codes), codes.shape[1]), np.int64)
-        if len(missing):
-            hidden = self._model.codec_model.quantizer.decode(torch.from_numpy(codes)[:, None])
-            audio = self._model.codec_model.decoder(hidden)
-        else:
-            audio = self._model.codec_decode(torch.from_numpy(codes)[None])
-        result: Wave = audio.flatten().numpy()
+        """Decode codes (8, frames) to samples."""
+        result: Wave = self._model.codec_decode(torch.from_numpy(codes)[None]).flatten().numpy()
         return result
 
 
-def teach(flite: Flite, text: str) -> TeacherReading:
-    """Return the teacher's reading of a sentence."""
-    reading = flite.read(text.lower())
-    first, last = trim(reading.ends)
-    ends = np.clip(reading.ends - first / 200, 0, (last - first) / 200)
-    audio = resampled(reading.wave)[first * TRACK_SAMPLES : last * TRACK_SAMPLES]
-    return TeacherReading(phone_thirds(reading.phones, ends).astype(np.int64), audio)
+class Teacher:
+    """The teacher of a speaker, with the boundaries that the training data had."""
+
+    def __init__(self, work: Work, speaker: Speaker) -> None:
+        self._speaker = speaker
+        self._reader, self._features = reader_of(speaker, work), ReadingFeatures(work)
+
+    def read(self, text: str) -> TeacherReading:
+        """Read one sentence."""
+        made = self._features.of(self._reader.read(text.lower(), 0), self._speaker)
+        return TeacherReading(made.semantic.astype(np.int64), made.speech.wave)
 
 
 @dataclass(frozen=True)
@@ -181,24 +176,20 @@ class EvaluationOptions:
 class Evaluator:
     """Scores sentences."""
 
-    def __init__(self, mini: Mini, options: EvaluationOptions) -> None:
-        self._mini, self._options = mini, options
-        self._flites, self._recognize = (
-            {one.name: Flite(one.name) for one in SPEAKERS},
-            Recognizer(),
-        )
+    def __init__(self, mini: Mini, teacher: Teacher, options: EvaluationOptions) -> None:
+        self._mini, self._teacher, self._options = mini, teacher, options
+        self._recognize, self._speakers = Recognizer(), Speakers()
         self._voice: Voice = options.voice
 
     def scores(self, first: int, texts: list[str]) -> list[Score]:
-        """Synthesize some sentences with both and compare."""
-        options = self._options
-        truths = [{n: teach(flite, text) for n, flite in self._flites.items()} for text in texts]
-        own = [truth[options.speaker.name] for truth in truths]
-        begin = time.monotonic()
+        """Score texts, the first of which has the index `first`."""
+        begin = time.perf_counter()
         made = self._mini.speak(texts, self._voice)
-        compute = (time.monotonic() - begin) / len(texts)
-        asked = own[: max(0, options.given_sentences - first)]
-        given = self._mini.say_tokens([one.semantic for one in asked], self._voice) if asked else []
+        compute = (time.perf_counter() - begin) / len(texts)
+        truths = [self._teacher.read(text) for text in texts]
+        asked = truths[: max(0, self._options.given_sentences - first)]
+        tokens = [one.semantic for one in asked]
+        given = self._mini.say_tokens(tokens, self._voice) if asked else []
         rows = zip_longest(range(first, first + len(texts)), texts, made, truths, given)
         return [self._score(*row, compute) for row in rows]
 
@@ -207,17 +198,15 @@ class Evaluator:
         index: int,
         text: str,
         made: Generation,
-        truths: dict[str, TeacherReading],
+        truth: TeacherReading,
         given: Generation | None,
         compute: float,
     ) -> Score:
-        options, truth = self._options, truths[self._options.speaker.name]
-        self._keep(index, made, truth)
+        self._keep(index, made, truth, given)
         said, recognized = words(text), self._recognize(made.wave)
         sounds = phone_runs(truth.semantic)[0].tolist()
-        spoken = phone_runs(made.semantic)[0].tolist()
-        own = made.codes[0] - options.speaker.first_code
-        distances = {name: speaker_distance(made.wave, one.wave) for name, one in truths.items()}
+        own = made.codes[0] - self._options.speaker.first_code
+        quality, best = naturalness(made.wave), naturalness(truth.wave)
         return Score(
             text=text,
             words=len(said),
@@ -226,34 +215,32 @@ class Evaluator:
             recognized=recognized,
             words_after=words_after(said, words(recognized)),
             phones=len(sounds),
-            phone_errors=edits(sounds, spoken),
-            pauses=inner_pauses(spoken),
-            teacher_pauses=inner_pauses(sounds),
+            phone_errors=edits(sounds, phone_runs(made.semantic)[0].tolist()),
             ended=made.ended,
             seconds=len(made.wave) / SAMPLE_RATE,
             teacher_seconds=len(truth.wave) / SAMPLE_RATE,
             compute_seconds=compute,
-            own_codes=float(((own >= 0) & (own < options.speaker.codes)).mean()),
-            median_pitch=median_pitch(made.wave),
-            teacher_median_pitch=median_pitch(truth.wave),
-            speaker_distance=distances.pop(options.speaker.name),
-            other_distance=min(distances.values()),
+            p808=quality.p808,
+            dnsmos=quality.overall,
+            teacher_p808=best.p808,
+            teacher_dnsmos=best.overall,
+            similarity=self._speakers.similarity(made.wave, truth.wave),
+            own_codes=float(((own >= 0) & (own < self._options.speaker.codes)).mean()),
             given=self._given(said, truth, given) if given else None,
         )
 
     def _given(self, said: list[str], truth: TeacherReading, made: Generation) -> Given:
-        plain = self._mini.decode(made.codes[:2])
         follows, overlap = pitch_correlation(pitch(truth.wave), pitch(made.wave))
         return Given(
             errors=edits(said, words(self._recognize(made.wave))),
             pitch_correlation=follows,
             voiced_overlap=overlap,
-            mel_distance=mel_distance(truth.wave, made.wave),
-            mel_distance_coarse_only=mel_distance(truth.wave, plain),
-            errors_coarse_only=edits(said, words(self._recognize(plain))),
+            p808=naturalness(made.wave).p808,
         )
 
-    def _keep(self, index: int, made: Generation, truth: TeacherReading) -> None:
+    def _keep(
+        self, index: int, made: Generation, truth: TeacherReading, given: Generation | None
+    ) -> None:
         if self._options.chain:
             codes = made.codes
             self._voice = {
@@ -262,25 +249,11 @@ class Evaluator:
                 "fine_prompt": codes,
             }
         if self._options.audio:
-            for name, audio in (("mini", made.wave), ("teacher", truth.wave)):
+            waves = {"mini": made.wave, "teacher": truth.wave}
+            if given:
+                waves["given"] = given.wave
+            for name, audio in waves.items():
                 save_wave(self._options.audio / f"{index:03d}_{name}.wav", audio)
-
-
-def inner_pauses(phones: list[int]) -> int:
-    """Return the number of pauses between phones of speech."""
-    spoken = [index for index, phone in enumerate(phones) if phone != PAUSE]
-    return phones[spoken[0] : spoken[-1]].count(PAUSE) if spoken else 0
-
-
-def median_pitch(wave: Wave) -> float:
-    """Return the median pitch in Hz of the voiced frames."""
-    track = pitch(wave)
-    return float(np.median(track[track > 0])) if (track > 0).any() else 0.0
-
-
-def speaker_distance(a: Wave, b: Wave) -> float:
-    """Return the mean absolute difference of two timbres, in nepers."""
-    return float(np.abs(timbre(a) - timbre(b)).mean())
 
 
 def save_wave(path: Path, wave: Wave) -> None:
@@ -295,8 +268,6 @@ def save_wave(path: Path, wave: Wave) -> None:
 def summary(scores: list[Score]) -> dict[str, float]:
     """Return the figures over all sentences."""
     count = sum(score.words for score in scores)
-    teacher = sum(score.teacher_errors for score in scores) / count
-    errors = sum(score.errors for score in scores) / count
 
     def mean(name: str) -> float:
         return float(np.mean([getattr(score, name) for score in scores]))
@@ -304,22 +275,18 @@ def summary(scores: list[Score]) -> dict[str, float]:
     return {
         "sentences": len(scores),
         "words": count,
-        "wer_teacher": teacher,
-        "wer": errors,
-        "accuracy_of_teachers": (1 - errors) / (1 - teacher),
+        "wer_teacher": sum(score.teacher_errors for score in scores) / count,
+        "wer": sum(score.errors for score in scores) / count,
         "phone_error_rate": sum(s.phone_errors for s in scores) / sum(s.phones for s in scores),
         "ended": mean("ended"),
         "babbled": float(np.mean([score.words_after > 0 for score in scores])),
-        "pauses": sum(min(s.pauses, s.teacher_pauses) for s in scores)
-        / max(1, sum(s.teacher_pauses for s in scores)),
-        "needless_pauses": sum(max(0, s.pauses - s.teacher_pauses) for s in scores) / len(scores),
         "length_of_teachers": mean("seconds") / mean("teacher_seconds"),
+        "p808": mean("p808"),
+        "teacher_p808": mean("teacher_p808"),
+        "dnsmos": mean("dnsmos"),
+        "teacher_dnsmos": mean("teacher_dnsmos"),
+        "similarity": mean("similarity"),
         "own_codes": mean("own_codes"),
-        "speaker_distance": mean("speaker_distance"),
-        "other_distance": mean("other_distance"),
-        "nearest_is_own": float(np.mean([s.speaker_distance < s.other_distance for s in scores])),
-        "median_pitch": mean("median_pitch"),
-        "teacher_median_pitch": mean("teacher_median_pitch"),
         "real_time_factor": sum(s.compute_seconds for s in scores) / sum(s.seconds for s in scores),
         **given_summary([score for score in scores if score.given]),
     }
@@ -331,14 +298,13 @@ def given_summary(scores: list[Score]) -> dict[str, float]:
     if not given:
         return {}
     count = sum(score.words for score in scores)
-    names = ("pitch_correlation", "voiced_overlap", "mel_distance", "mel_distance_coarse_only")
-    means = {f"given_{name}": np.mean([getattr(one, name) for one in given]) for name in names}
     return {
         "given_sentences": len(given),
         "given_wer_teacher": sum(score.teacher_errors for score in scores) / count,
         "given_wer": sum(one.errors for one in given) / count,
-        "given_wer_coarse_only": sum(one.errors_coarse_only for one in given) / count,
-        **{name: float(value) for name, value in means.items()},
+        "given_pitch_correlation": float(np.mean([one.pitch_correlation for one in given])),
+        "given_voiced_overlap": float(np.mean([one.voiced_overlap for one in given])),
+        "given_p808": float(np.mean([one.p808 for one in given])),
     }
 
 
@@ -346,7 +312,10 @@ def parse() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--voice", help="v2/rms, v2/slt, v2/awb; default: no history")
+    parser.add_argument(
+        "--work", type=Path, default=Work().root, help="for the boundaries of phones"
+    )
+    parser.add_argument("--voice", help="v2/heart; default: no history")
     parser.add_argument(
         "--texts", type=Path, default=HELD_OUT, help="file with one sentence per line"
     )
@@ -370,10 +339,11 @@ def main() -> None:
     flags = parse()
     torch.set_num_threads(flags.threads)
     torch.manual_seed(flags.seed)
-    name = flags.voice.removeprefix("v2/") if flags.voice else "rms"
+    name = flags.voice.removeprefix("v2/") if flags.voice else SPEAKERS[0].name
     speaker = next(speaker for speaker in SPEAKERS if speaker.name == name)
     options = EvaluationOptions(flags.voice, speaker, flags.given, flags.chain, flags.audio)
-    evaluator, scores = Evaluator(Mini(flags.checkpoint), options), []
+    teacher = Teacher(Work(flags.work), speaker)
+    evaluator, scores = Evaluator(Mini(flags.checkpoint), teacher, options), list[Score]()
     texts = flags.texts.read_text().splitlines()[flags.first :][: flags.sentences]
     size = 1 if flags.chain else flags.batch
     for begin in range(0, len(texts), size):

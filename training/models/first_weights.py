@@ -63,8 +63,12 @@ def _head(attention: Attention, head: int) -> tuple[torch.Tensor, ...]:
 
 def look_in_time(
     model: CausalTransformer, look: Look, shortest: float, longest: float, copies: bool
-) -> None:
-    """Make a head attend `offset` later in time, among semantic or text tokens."""
+) -> torch.Tensor:
+    """Make a head attend `offset` later in time, among semantic or text tokens.
+
+    Returns:
+        The matrix, (identity, identity), that the head multiplies identities with.
+    """
     at = Slices()
     layer = model.layers[look.layer]
     query, key, value, output = _head(layer.attn, look.head)  # type: ignore[arg-type]
@@ -83,6 +87,7 @@ def look_in_time(
         output[at.acoustic, :24] += torch.eye(24)
     mixed = torch.nn.init.orthogonal_(torch.empty(names, names))
     output[at.identity, 24 : 24 + names] += mixed
+    return mixed
 
 
 def look_before(

@@ -12,26 +12,22 @@ ROWS = {
     "sentences": "held-out sentences",
     "wer_teacher": "word error rate, teacher",
     "wer": "word error rate, mini",
-    "accuracy_of_teachers": "word accuracy, share of the teacher's",
     "phone_error_rate": "phone error rate of the semantic model",
     "ended": "share that ended by itself",
     "babbled": "share that continued after the text",
-    "pauses": "pauses within sentences, share of the teacher's",
-    "needless_pauses": "- others, a sentence",
     "length_of_teachers": "length, share of the teacher's",
+    "teacher_p808": "naturalness P.808, teacher",
+    "p808": "naturalness P.808, mini",
+    "teacher_dnsmos": "DNSMOS overall, teacher",
+    "dnsmos": "DNSMOS overall, mini",
+    "similarity": "similarity of the speaker to the teacher",
     "own_codes": "share of codes from the speaker's own slice",
-    "nearest_is_own": "share that is nearest to the teacher's same voice",
-    "speaker_distance": "distance of timbre to the teacher's voice",
-    "other_distance": "- to the nearest of its other voices",
-    "teacher_median_pitch": "median pitch, teacher, Hz",
-    "median_pitch": "median pitch, mini, Hz",
     "given_sentences": "given the teacher's semantic tokens: sentences",
     "given_wer_teacher": "- word error rate, teacher",
     "given_wer": "- word error rate",
-    "given_wer_coarse_only": "- word error rate, codebooks 0 and 1 alone",
     "given_pitch_correlation": "- correlation of log f0 with the teacher's",
-    "given_mel_distance": "- log-mel distance",
-    "given_mel_distance_coarse_only": "- log-mel distance, codebooks 0 and 1 alone",
+    "given_voiced_overlap": "- share of voiced frames that both have",
+    "given_p808": "- naturalness P.808",
 }
 
 
@@ -60,17 +56,14 @@ def chain_table(paths: list[Path]) -> str:
     lines = [
         "Chains, every utterance the history of the next:",
         "",
-        "| | utterances | pitch of the first, Hz | of the last"
-        " | distance of timbre to the teacher's same voice, first | last | nearest to it |",
-        "|---|---:|---:|---:|---:|---:|---:|",
+        "| | utterances | similarity of the speaker to the teacher, first | last | least |",
+        "|---|---:|---:|---:|---:|",
     ]
     for path in paths:
-        scores = load_scores([path])
-        first, last = scores[0], scores[-1]
-        own = sum(score.speaker_distance < score.other_distance for score in scores)
+        likeness = [score.similarity for score in load_scores([path])]
         lines.append(
-            f"| {path.stem} | {len(scores)} | {first.median_pitch:.0f} | {last.median_pitch:.0f}"
-            f" | {first.speaker_distance:.2f} | {last.speaker_distance:.2f} | {own} |"
+            f"| {path.stem} | {len(likeness)} | {likeness[0]:.2f} | {likeness[-1]:.2f}"
+            f" | {min(likeness):.2f} |"
         )
     return "\n".join(lines)
 

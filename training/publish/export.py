@@ -33,16 +33,13 @@ from training.config import (
     Work,
 )
 from training.data.corpus import Spoken, load_corpus
-from training.data.pauses import marked, unmarked
-from training.data.tokens import SPECIALS, save_vocabulary
+from training.data.letters import SPECIALS, save_vocabulary
 from training.models.pretrained import adopt
-from training.publish.calibration import calibrate
 from training.train import coarse, fine, semantic
 from training.train.codec import Codec, codec_config, to_encodec
 
 CARD = Path(__file__).parent / "model_card.md"
 STRIPPED = (".attn.bias", ".embed_avg", ".cluster_size")  # rebuilt when the model is loaded
-CALIBRATION = 300  # utterances per speaker
 ALIGNMENT_HEAD = [*semantic.GUIDES[0][:2], 1]  # attends to the letter of the previous token
 VOICE_FRAMES = range(200, 330)  # length of an utterance that serves as a history: 2.7 to 4.4 s
 
@@ -94,7 +91,7 @@ def generation_config() -> GenerationConfig:
         },
         coarse_acoustics_config={
             "do_sample": True,
-            "temperature": 0.25,
+            "temperature": 0.7,
             "top_k": 30,
             "coarse_semantic_pad_token": codes.pad,
             "coarse_infer_token": codes.infer,
@@ -113,7 +110,8 @@ def generation_config() -> GenerationConfig:
         sample_rate=SAMPLE_RATE,
         codebook_size=CODEBOOK_SIZE,
         alignment_head=ALIGNMENT_HEAD,  # read by barkserve: for word times
-        default_voice="v2/rms",  # read by barkserve: a history gives earlier first audio
+        # read by barkserve: a history gives earlier first audio
+        default_voice=f"v2/{SPEAKERS[0].name}",
     )
 
 
@@ -145,8 +143,8 @@ def _adopt(target: nn.Module, source: nn.Module) -> None:
 
 
 @torch.no_grad()
-def _speaker(source: Source) -> nn.Module:
-    """Return the coarse model, with the same embedding for the pauses of all speakers.
+def _coarse(source: Source) -> nn.Module:
+    """Return the coarse model.
 
     The reference may choose padding at odd steps; the weights make that unlikely.
     """
@@ -155,28 +153,17 @@ def _speaker(source: Source) -> nn.Module:
     source.fill(model, "coarse", "coarse_acoustics")
     head = model.lm_head.weight
     head[layout.pad :] = head[layout.pad - 1]  # a code that never occurred in training
-    every = np.arange(layout.semantic_vocab)
-    embeds = model.input_embeds_layer.weight
-    embeds[every] = embeds[unmarked(every)]
     return model
 
 
 def _codec(source: Source) -> Codec:
-    """Return the codec, with codebooks 2 and 3 calibrated to the fine model."""
     codec, path = Codec(), source.work.checkpoint("codec")
     if path.exists():
         codec.load_state_dict(torch.load(path, weights_only=True)["model"])
     elif source.start:
         codec.load(source.start)
-    if source.start:
-        return codec  # already calibrated in the checkpoint
-    filler = fine.new_model(FineLayout())
-    source.fill(filler, "fine", "fine_acoustics")
-    corpus = load_corpus(source.work)
-    some = [one for spoken in corpus.train.values() for one in spoken[:CALIBRATION]]
-    books = [codec.book(index).detach() for index in range(len(codec.books))]
-    for index, vectors in enumerate(calibrate(books, filler, some), 2):
-        codec.book(index).detach().copy_(vectors)
+    else:
+        raise SystemExit(f"{path} is missing: train codec, or give --from")
     return codec
 
 
@@ -190,7 +177,7 @@ def assemble(source: Source) -> BarkModel:
     specials = slice(text.text_offset, text.text_offset + len(SPECIALS))
     embeds[specials] = embeds[text.text_pad]  # unknown letters are silent
     _adopt(model.semantic, reader)
-    _adopt(model.coarse_acoustics, _speaker(source))
+    _adopt(model.coarse_acoustics, _coarse(source))
     filler = fine.new_model(FineLayout())
     _adopt(model.fine_acoustics, source.fill(filler, "fine", "fine_acoustics"))
     model.fine_acoustics.tie_weights()
@@ -244,10 +231,12 @@ def save_voices(work: Work, folder: Path) -> None:
     presets: dict[str, dict[str, str]] = {}
     (folder / "speaker_embeddings" / "v2").mkdir(parents=True)
     for speaker in SPEAKERS:
+        if speaker.name not in corpus.validation:
+            continue
         spoken = _history(corpus.validation[speaker.name])
         codes = np.pad(spoken.codes, ((0, 0), (0, CODEBOOKS - spoken.codes.shape[1]))).T
         arrays = {
-            "semantic_prompt": marked(spoken.semantic, speaker.name),
+            "semantic_prompt": spoken.semantic,
             "coarse_prompt": np.ascontiguousarray(codes[:2]),
             "fine_prompt": np.ascontiguousarray(codes),
         }
@@ -261,12 +250,9 @@ def save_voices(work: Work, folder: Path) -> None:
 
 
 def copy_voices(start: Path, folder: Path) -> None:
-    """Copy the voices of the checkpoint that training continued from; mark their pauses."""
+    """Copy the voices of the checkpoint that training continued from."""
     shutil.copytree(start / "speaker_embeddings", folder / "speaker_embeddings")
     shutil.copy(start / "speaker_embeddings_path.json", folder)
-    for speaker in SPEAKERS:
-        path = folder / f"speaker_embeddings/v2/{speaker.name}_semantic_prompt.npy"
-        np.save(path, marked(np.load(path), speaker.name), allow_pickle=False)
 
 
 def export(source: Source, folder: Path) -> None:

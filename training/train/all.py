@@ -18,8 +18,10 @@ HALF = ("semantic", "coarse", "fine")  # the codec's loss is a spectrum: full pr
 def trainer(stage: str, options: argparse.Namespace) -> list[str]:
     """Return the command line of one trainer."""
     command = [sys.executable, "-m", "training", stage, "--work", str(options.work)]
-    command += ["--minutes", str(options.minutes), "--device", options.device]
-    command += ["--batch-scale", str(options.batch_scale), "--seed", str(options.seed)]
+    command += ["--device", options.device, "--seed", str(options.seed)]
+    command += ["--batch-scale", str(options.batch_scale)]
+    if stage != "fine":  # learns only zeros
+        command += ["--minutes", str(options.minutes)]
     return command + (["--half"] if options.half and stage in HALF else [])
 
 

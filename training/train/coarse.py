@@ -12,14 +12,16 @@ from training.config import (
     COARSE_SIZE,
     CODEBOOK_SIZE,
     FRAME_RATE,
+    PHONES,
     SEMANTIC_RATE,
-    SPEAKERS,
+    THIRDS,
+    TONES,
     CoarseLayout,
     PitchClock,
 )
-from training.data.codes import load_codebooks
+from training.data.codes import Spectrum, load_codebook
 from training.data.corpus import Corpus, Spoken, load_corpus
-from training.data.stretch import stretched
+from training.data.semantic_tokens import token_table
 from training.data.windows import Tokens, Utterance, Window, flat_codes, stream
 from training.models.first_weights import Look, Slices, circles, look_before, look_in_time
 from training.models.pretrained import adopt
@@ -27,11 +29,11 @@ from training.models.transformer import CausalTransformer
 from training.train.loop import TrainOptions, parse_options, train
 
 BATCH = 3
-DEFAULT_SPEAKER = "rms"
+DEFAULT_SPEAKER = "heart"
 NO_HISTORY = 0.3  # share of windows
-SHARES = {"rms": 0.34, "slt": 0.36, "awb": 0.3}  # of the windows with a history
-STRETCHED = 0.6  # of the utterances after a history: with another pace
-SLIPS = 0.08  # share of the context's codes of codebook 0 replaced by a near code
+SHARES = {"heart": 0.5, "michael": 0.25, "emma": 0.25}  # of the windows with a history
+SAME_PHONE = 0.25  # initial weight of the phone in the choice of codebook 0
+SLIPS = 0.25  # share of the context's codes of codebook 0 replaced by a near code
 NEAR = 8  # number of near codes of each code
 CLOCK_WEIGHT = 0.5  # of codebook 1 in the loss
 IGNORED = -100
@@ -39,11 +41,14 @@ PERIODS = (1.5, 400.0)  # of time, in semantic tokens
 ORDER_PERIODS = (2.2, 1200.0)  # of the order of codes
 
 
-def spectrum_vectors(books: dict[str, torch.Tensor]) -> torch.Tensor:
+def spectrum_vectors(spectrum: Spectrum) -> torch.Tensor:
     """Return codebook 0 as embeddings, (1024, 24), with equal energy and compressed range."""
-    centered = books["0"] - books["0"].mean(0)
-    toned = centered / centered.std(0).sqrt()
-    return toned / toned.square().mean().sqrt()
+    width = Slices.acoustic.stop - Slices.acoustic.start
+    used = spectrum.vectors.abs().sum(1) > 0
+    centered = torch.zeros(len(used), width)
+    centered[used] = spectrum.vectors[used, :width] - spectrum.vectors[used, :width].mean(0)
+    toned = centered / centered[used].std(0).sqrt()
+    return toned / toned[used].square().mean().sqrt()
 
 
 def clock_rows(clock: PitchClock, shift: bool, count: int) -> torch.Tensor:
@@ -64,30 +69,43 @@ def clock_rows(clock: PitchClock, shift: bool, count: int) -> torch.Tensor:
 
 
 def state_spectra(corpus: Corpus, vectors: torch.Tensor, layout: CoarseLayout) -> torch.Tensor:
-    """Return the mean spectrum vector of each semantic token, (160, 24)."""
-    sums, counts = torch.zeros(layout.semantic_vocab, vectors.shape[1]), torch.zeros(160)
+    """Return the mean spectrum vector of each semantic token, (vocabulary, 24)."""
+    vocab = layout.semantic_vocab
+    sums, counts = torch.zeros(vocab, vectors.shape[1]), torch.zeros(vocab)
     for every in corpus.train.values():
         for spoken in every[:400]:
             at = ((torch.arange(len(spoken.codes)) + 1) * SEMANTIC_RATE / FRAME_RATE).long()
             states = torch.from_numpy(spoken.semantic)[at.clamp(max=len(spoken.semantic) - 1)]
             sums.index_add_(0, states, vectors[torch.from_numpy(spoken.codes[:, 0])])
-            counts += torch.bincount(states, minlength=160)
+            counts += torch.bincount(states, minlength=vocab)
     return sums / counts.clamp(min=1)[:, None]
+
+
+def phone_identities(width: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return random vectors of phones, (phones, width), and of tokens, (vocabulary, width).
+
+    A token's is its phone's, with a smaller part for its third and tone.
+    """
+    table = token_table()
+    phones = torch.randn(len(PHONES), width)
+    thirds, tones = torch.randn(THIRDS, width), torch.randn(TONES, width)
+    return phones, phones[table.phone] + 0.4 * thirds[table.third] + 0.4 * tones[table.tone]
 
 
 @torch.no_grad()
 def start(
-    model: CausalTransformer, corpus: Corpus, books: dict[str, torch.Tensor], layout: CoarseLayout
+    model: CausalTransformer, corpus: Corpus, spectrum: Spectrum, layout: CoarseLayout
 ) -> None:
     """Set the initial weights."""
     at, clock = Slices(), PitchClock()
-    spectra = spectrum_vectors(books)
+    spectra = spectrum_vectors(spectrum)
+    phones, identities = phone_identities(at.identity.stop - at.identity.start)
     embeds, head = model.input_embeds_layer.weight, model.lm_head.weight
     first = layout.semantic_vocab
     c0, c1 = slice(first, first + CODEBOOK_SIZE), slice(first + CODEBOOK_SIZE, layout.pad)
     width = at.clock.stop - at.clock.start
     embeds[:first, at.acoustic] = state_spectra(corpus, spectra, layout)
-    embeds[:first, at.identity].normal_()
+    embeds[:first, at.identity] = identities
     embeds[layout.pad :, at.identity].normal_()
     embeds[:first, at.key_flag] = 1.0
     embeds[first:, at.other_flag] = 1.0
@@ -103,21 +121,25 @@ def start(
     positions[:, at.time] = circles(times, at.time.stop - at.time.start, *PERIODS)
     count = at.order.stop - at.order.start
     positions[semantic:, at.order] = circles(codes[semantic:], count, *ORDER_PERIODS)
-    look_in_time(model, Look(0, 0, 0.0), *PERIODS, copies=True)
+    mixed = look_in_time(model, Look(0, 0, 0.0), *PERIODS, copies=True)
+    head[c0, at.identity] = SAME_PHONE * (phones @ mixed.T)[spectrum.phones]
     look_in_time(model, Look(0, 1, 3.5, 0.7), *PERIODS, copies=False)
     look_before(model, Look(0, 2, -1.0, 2.0), *ORDER_PERIODS)
     look_in_time(model, Look(1, 0, 1.5), *PERIODS, copies=False)
     look_in_time(model, Look(1, 1, -2.0), *PERIODS, copies=False)
 
 
-def near_codes(spectrum: torch.Tensor) -> Tokens:
-    """Return the nearest codes of the same speaker for each code of codebook 0, (1024, NEAR)."""
-    near = []
-    for speaker in SPEAKERS:
-        own = spectrum[speaker.first_code : speaker.first_code + speaker.codes]
-        nearest = torch.cdist(own, own).topk(NEAR + 1, largest=False).indices[:, 1:]
-        near.append(nearest + speaker.first_code)
-    result: Tokens = torch.cat(near).numpy()
+def near_codes(spectrum: Spectrum) -> Tokens:
+    """Return the nearest codes of the same phone for each code of codebook 0, (1024, NEAR).
+
+    A code of a phone with fewer codes occurs more than once, or stands for itself.
+    """
+    distances = torch.cdist(spectrum.vectors, spectrum.vectors)
+    distances += 1e6 * (spectrum.phones[:, None] != spectrum.phones)
+    distances.fill_diagonal_(1e5)
+    near = distances.topk(NEAR, largest=False)
+    own = torch.arange(CODEBOOK_SIZE)[:, None]
+    result: Tokens = torch.where(near.values < 1e4, near.indices, own).numpy()
     return result
 
 
@@ -144,10 +166,8 @@ class WindowSource:
         self._every = every
         self._near = near
 
-    def _draw(self, name: str, stretch: float = 0.0) -> Utterance:
+    def _draw(self, name: str) -> Utterance:
         spoken = self._every[name][self._random.integers(len(self._every[name]))]
-        if self._random.random() < stretch:
-            spoken = stretched(spoken, self._random)
         return Utterance(spoken.semantic, flat_codes(spoken.codes, self._layout))
 
     def window(self) -> Window:
@@ -158,8 +178,9 @@ class WindowSource:
             # The first windows have the same semantic tokens; the last of them contains all codes.
             index = max(index, min(3, cut.windows(self._layout) - 1))
         else:
-            name = str(self._random.choice(list(SHARES), p=list(SHARES.values())))
-            cut = stream(self._draw(name, STRETCHED), self._draw(name), self._layout)
+            shares = np.array([SHARES[name] for name in self._every])
+            name = str(self._random.choice(list(self._every), p=shares / shares.sum()))
+            cut = stream(self._draw(name), self._draw(name), self._layout)
             index = int(self._random.integers(cut.windows(self._layout)))
         return cut.window(index, self._layout)
 
@@ -215,15 +236,14 @@ def new_model(layout: CoarseLayout) -> CausalTransformer:
 def run(options: TrainOptions) -> None:
     """Train on every encoded shard."""
     work, layout = options.work, CoarseLayout()
-    corpus, model, books = load_corpus(work), new_model(layout), load_codebooks(work)
+    corpus, model = load_corpus(work), new_model(layout)
+    spectrum = load_codebook(work)
     if options.start:
         adopt(model, options.start, "coarse_acoustics")
     else:
-        start(model, corpus, books, layout)
+        start(model, corpus, spectrum, layout)
     model.to(options.device)
-    fresh = int(options.work.checkpoint(options.name).exists())
-    near = near_codes(books["0"])
-    source = WindowSource(corpus.train, layout, options.seed + fresh, near)
+    source = WindowSource(corpus.train, layout, options.data_seed(), near_codes(spectrum))
     held = WindowSource(corpus.validation, layout, 1)
     checks = [held.batch(8) for _ in range(4)]
 

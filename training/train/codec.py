@@ -1,11 +1,9 @@
 """Train EnCodec's decoder and the vectors of its codebooks.
 
-Bark only decodes, so the decoder is a vocoder: cepstra and pitch clock in, samples out. The clock
-gives the position of each pulse, so the loss compares low harmonics with their phase and higher
-frequencies by magnitude.
+Bark only decodes, so the decoder is a vocoder: spectrum and pitch clock in, samples out. It learns
+from spectral distances first, then also from discriminators.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,27 +19,24 @@ from training.config import (
     FRAME_SAMPLES,
     SAMPLE_RATE,
     CodecSize,
-    FineLayout,
     PitchClock,
     Work,
     shard_speaker,
 )
-from training.data.codes import load_codebooks
-from training.data.features import mel_filters
-from training.data.teacher import load_shard
+from training.data.codes import Spectrum, load_codebook
+from training.data.shards import load_shard
 from training.models.pretrained import adopt, codebooks
+from training.train.discriminators import ADVERSARIAL_WEIGHT, FEATURE_WEIGHT, Discriminators
 from training.train.loop import TrainOptions, parse_options, train
+from training.train.spectral_loss import SpectralLoss
 
-USED_BOOKS = 2 + FineLayout().residual_books
+USED_BOOKS = 2
 CROP = 60  # frames
 BATCH = 4
 HELD_BACK = 24  # utterances per speaker, for validation
-SHARES = {
-    "rms": 0.2,
-    "slt": 0.5,
-    "awb": 0.3,
-}  # of the crops: most for the voice that is hardest to decode
+SHARES = {"heart": 0.5, "michael": 0.25, "emma": 0.25}  # of the crops, if all have audio
 CONTEXT = 6  # first frames of a crop, excluded from the loss: their past is missing
+ADVERSARIAL_STEP = 2500  # first step with discriminators
 
 Codes = NDArray[np.generic]
 Samples = NDArray[np.generic]
@@ -59,7 +54,7 @@ def codec_config() -> EncodecConfig:
         codebook_size=CODEBOOK_SIZE,
         num_filters=size.filters,
         num_residual_layers=1,
-        upsampling_ratios=[8, 5, 4, 2],
+        upsampling_ratios=list(size.ratios),
     )
 
 
@@ -93,12 +88,11 @@ class Codec(nn.Module):
         )
         self.decoder = EncodecModel(codec_config()).decoder
 
-    def start(self, books: dict[str, torch.Tensor]) -> None:
-        """Initialize the vectors from the codebooks."""
+    def start(self, spectrum: Spectrum) -> None:
+        """Initialize the vectors from codebook 0 and the pitch clock."""
         cepstrum = CodecSize().cepstrum
         with torch.no_grad():
-            for name, vectors in books.items():
-                self.book(int(name))[: len(vectors), :cepstrum] = vectors
+            self.book(0)[:, :cepstrum] = spectrum.vectors
             rest = CodecSize().hidden - cepstrum
             self.book(1)[:, cepstrum:] = clock_vectors(PitchClock(), rest)
 
@@ -121,44 +115,6 @@ class Codec(nn.Module):
         assert isinstance(hidden, torch.Tensor)
         audio: torch.Tensor = self.decoder(hidden.transpose(1, 2))
         return audio[:, 0]
-
-
-class SpectralLoss(nn.Module):
-    """Spectral distance of two signals: complex at low frequencies, magnitudes above."""
-
-    mel: torch.Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        for size in (256, 512, 1024, 2048):
-            self.register_buffer(f"window_{size}", torch.hann_window(size))
-        self.register_buffer("mel", mel_filters(1025, 80, 30, 8200))
-
-    def _transform(self, wave: torch.Tensor, size: int) -> torch.Tensor:
-        window = getattr(self, f"window_{size}")
-        spectrum = torch.stft(wave, size, size // 4, window=window, return_complex=True)
-        # The teacher is silent above 8 kHz: one resolution suffices there.
-        return spectrum if size == 512 else spectrum[:, : size * 8200 // SAMPLE_RATE + 1]
-
-    def forward(self, made: torch.Tensor, true: torch.Tensor) -> dict[str, torch.Tensor]:
-        magnitude = torch.zeros((), device=made.device)
-        for size in (256, 512, 2048):
-            a, b = self._transform(made, size).abs(), self._transform(true, size).abs()
-            magnitude = magnitude + _distance(a, b) + 0.5 * (a - b).norm() / b.norm()
-            if size == 2048:
-                low = slice(4, 100)
-                magnitude = magnitude + 1.5 * _distance(a[:, low], b[:, low])
-                mel = self.mel[: a.shape[1]].T
-                cepstral = _distance(mel @ a, mel @ b)
-        low = slice(2, 1024 * 1600 // SAMPLE_RATE)
-        a, b = self._transform(made, 1024)[:, low], self._transform(true, 1024)[:, low]
-        phase = ((a - b).abs().sum((1, 2)) / (b.abs().sum((1, 2)) + 1.0)).mean()
-        loss = magnitude + 2 * cepstral + 1.5 * phase
-        return {"loss": loss, "mel": cepstral, "phase": phase}
-
-
-def _distance(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    return (torch.log(a + 0.02) - torch.log(b + 0.02)).abs().mean()
 
 
 class Crops:
@@ -184,7 +140,9 @@ class Crops:
     def draw(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Draw codes (count, CROP, books) and samples (count, CROP * 320)."""
         codes, waves = [], []
-        for name in self._random.choice(list(SHARES), count, p=list(SHARES.values())):
+        names = [name for name, pairs in self._every.items() if pairs]
+        shares = np.array([SHARES[name] for name in names])
+        for name in self._random.choice(names, count, p=shares / shares.sum()):
             row, wave = self._every[name][self._random.integers(len(self._every[name]))]
             first = self._random.integers(len(row) - CROP)
             codes.append(row[first : first + CROP])
@@ -194,16 +152,6 @@ class Crops:
             torch.from_numpy(np.stack(codes).astype(np.int64)),
             torch.from_numpy(np.stack(waves).astype(np.float32) / 32768),
         )
-
-    def book_counts(self, continued: bool) -> Iterator[int]:
-        """Yield the number of codebooks to decode from, without end.
-
-        Codebooks 2 and 3 of a checkpoint are calibrated to its fine model's choices, not to true
-        codes. Training that continues from a checkpoint therefore uses 0 and 1 only.
-        """
-        shares = [1.0, 0.0, 0.0] if continued else [0.5, 0.1, 0.4]
-        while True:
-            yield int(self._random.choice([2, 3, USED_BOOKS], p=shares))
 
 
 def to_encodec(codec: Codec) -> EncodecModel:
@@ -222,37 +170,40 @@ def run(options: TrainOptions) -> None:
     """Train on the shards that have audio."""
     work = options.work
     paths = [p for p in work.shards("features") if "wave" in np.load(p).files]
-    crops = Crops(paths, work, options.seed)
+    paths = [path for path in paths if work.shard("codes", int(path.stem)).exists()]
+    crops = Crops(paths, work, options.data_seed())
     held, codec = crops.hold_back(HELD_BACK), Codec()
     if options.start:
         codec.load(options.start)
     else:
-        codec.start(load_codebooks(work))
-    codec, judge = codec.to(options.device), SpectralLoss().to(options.device)
-    counts, checks = crops.book_counts(bool(options.start)), [held.draw(8) for _ in range(4)]
+        codec.start(load_codebook(work))
+    codec, distance = codec.to(options.device), SpectralLoss().to(options.device)
+    discriminators, state = Discriminators(options.device), work.checkpoint("discriminators")
+    discriminators.load(state)
+    checks = [held.draw(8) for _ in range(4)]
     skip = CONTEXT * FRAME_SAMPLES
 
-    def losses(codes: torch.Tensor, wave: torch.Tensor, books: int) -> dict[str, torch.Tensor]:
-        made = codec(codes[..., :books].to(options.device))
-        result: dict[str, torch.Tensor] = judge(made[:, skip:], wave[:, skip:].to(options.device))
-        return result
+    def decoded(codes: torch.Tensor, wave: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        made = codec(codes.to(options.device))
+        return made[:, skip:], wave[:, skip:].to(options.device)
+
+    def step(count: int) -> dict[str, torch.Tensor]:
+        made, true = decoded(*crops.draw(BATCH * options.batch_scale))
+        losses: dict[str, torch.Tensor] = distance(made, true)
+        if count < ADVERSARIAL_STEP:
+            return {"loss": losses["spectral"], **losses}
+        trained = discriminators.train_step(made, true)
+        losses |= discriminators.generator_losses(made, true)
+        loss = losses["spectral"] + FEATURE_WEIGHT * losses["features"]
+        loss = loss + ADVERSARIAL_WEIGHT * losses["adversarial"]
+        return {"loss": loss, **losses, "discriminators": trained}
 
     @torch.no_grad()
     def validate() -> dict[str, float]:
-        report = {}
-        for books in (2, USED_BOOKS):
-            results = [losses(*check, books) for check in checks]
-            for name in ("mel", "phase"):
-                values = [result[name].item() for result in results]
-                report[f"{name}{books}"] = sum(values) / len(values)
-        return report
+        results = [distance(*decoded(*check)) for check in checks]
+        return {n: sum(r[n].item() for r in results) / len(results) for n in ("mel", "phase")}
 
-    train(
-        options,
-        codec,
-        lambda _: losses(*crops.draw(BATCH * options.batch_scale), next(counts)),
-        validate,
-    )
+    train(options, codec, step, validate, lambda: discriminators.save(state))
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
-"""Train the fine model: codebooks 2 and up of a window from the lower ones, all frames at once.
+"""Train the fine model: codebooks 2 to 7 of a window from the lower ones, all frames at once.
 
-Windows are padded, or begin with a known history, as in the reference.
+They are always 0: the codec decodes codebooks 0 and 1 alone. Windows are padded, or begin with a
+known history, as in the reference.
 """
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch.nn.functional as functional
 
 from training.config import CODEBOOKS, FINE_SIZE, FineLayout
 from training.data.corpus import Spoken, load_corpus
+from training.models.pretrained import adopt
 from training.models.transformer import FineTransformer
 from training.train.loop import TrainOptions, parse_options, train
 
@@ -49,10 +51,8 @@ class FineSource:
         return torch.from_numpy(np.stack(inputs)), torch.from_numpy(np.stack(targets))
 
     def book(self) -> int:
-        """Draw the codebook to train; codebooks that are always 0 need little training."""
-        used = 2 + self._layout.residual_books
-        weights = [1.0 if book < used else 0.06 for book in range(2, CODEBOOKS)]
-        return int(self._random.choice(range(2, CODEBOOKS), p=np.array(weights) / sum(weights)))
+        """Draw the codebook to train."""
+        return int(self._random.integers(2, CODEBOOKS))
 
 
 def new_model(layout: FineLayout) -> FineTransformer:
@@ -60,19 +60,15 @@ def new_model(layout: FineLayout) -> FineTransformer:
 
 
 def run(options: TrainOptions) -> None:
-    """Train on every encoded shard.
-
-    Raises:
-        SystemExit: The options ask to continue from a checkpoint.
-    """
-    if options.start:
-        raise SystemExit("fine cannot go on from a checkpoint: its true codebooks are not in there")
+    """Train on every encoded shard."""
     layout = FineLayout()
-    corpus, model = load_corpus(options.work), new_model(layout).to(options.device)
-    fresh = int(options.work.checkpoint(options.name).exists())
-    source = FineSource(corpus.train, layout, options.seed + fresh)
+    corpus, model = load_corpus(options.work), new_model(layout)
+    if options.start:
+        adopt(model, options.start, "fine_acoustics")
+    model.to(options.device)
+    source = FineSource(corpus.train, layout, options.data_seed())
     held = FineSource(corpus.validation, layout, 1)
-    checks = {book: held.batch(24, book) for book in range(2, 2 + layout.residual_books)}
+    checks = {book: held.batch(8, book) for book in range(2, CODEBOOKS)}
 
     def loss(book: int, batch: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
         codes, wanted = (part.to(options.device) for part in batch)
@@ -91,7 +87,7 @@ def run(options: TrainOptions) -> None:
 
 
 def main() -> None:
-    run(parse_options("fine", 12, 2e-3))
+    run(parse_options("fine", 2, 2e-3))
 
 
 if __name__ == "__main__":

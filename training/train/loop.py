@@ -33,8 +33,16 @@ class TrainOptions:
     seed: int = 0
     device: str = "cpu"
     start: Path | None = None  # exported checkpoint to continue from
+    former: Path | None = None  # former bundled model, for the semantic model
     batch_scale: int = 1  # factor of the batch size on a CPU
-    half: bool = False  # bfloat16 matrix products: twice as fast on CPUs with support
+    half: bool = False  # bfloat16 matrix products: faster on CPUs with support, else far slower
+
+    def data_seed(self) -> int:
+        """Return the seed of the data, which differs after every resumption."""
+        path = self.work.checkpoint(self.name)
+        if not path.exists():
+            return self.seed
+        return self.seed + 1 + int(torch.load(path, weights_only=True)["step"])
 
 
 Step = Callable[[int], dict[str, torch.Tensor]]  # step number -> losses; "loss" is minimized
@@ -59,6 +67,8 @@ def parse_options(name: str, minutes: float, rate: float, **rest: object) -> Tra
         help="folder of a checkpoint to continue from",
     )
     parser.add_argument("--half", action="store_true", help="bfloat16 matrix products")
+    if name == "semantic":
+        parser.add_argument("--former", type=Path, help="folder of the former bundled model")
     flags = parser.parse_args()
     torch.set_num_threads(flags.threads)
     torch.manual_seed(flags.seed)
@@ -70,6 +80,7 @@ def parse_options(name: str, minutes: float, rate: float, **rest: object) -> Tra
         seed=flags.seed,
         device=flags.device,
         start=flags.start,
+        former=getattr(flags, "former", None),
         batch_scale=flags.batch_scale,
         half=flags.half,
         **rest,  # type: ignore[arg-type]
@@ -116,15 +127,29 @@ def autocast(options: TrainOptions) -> torch.autocast:
     return torch.autocast(options.device.split(":")[0], torch.bfloat16, enabled=options.half)
 
 
-def train(options: TrainOptions, model: nn.Module, step: Step, validate: Validate) -> None:
-    """Train until the budget is spent; print one line per checkpoint."""
+def train(
+    options: TrainOptions,
+    model: nn.Module,
+    step: Step,
+    validate: Validate,
+    also_save: Callable[[], None] = lambda: None,
+) -> None:
+    """Train until the budget is spent; print one line per checkpoint.
+
+    Args:
+        options: time, learning rate and paths.
+        model: the model to train.
+        step: returns the losses of one step; "loss" is minimized.
+        validate: returns the figures to print with each checkpoint.
+        also_save: writes what else a resumed run needs, with each checkpoint.
+    """
     optimizer = torch.optim.AdamW(
         model.parameters(), betas=options.betas, weight_decay=options.weight_decay, fused=True
     )
     checkpoint = _Checkpoint(options.work.checkpoint(options.name), model, optimizer)
     count, seconds = checkpoint.load()
-    sums: dict[str, float] = {}
-    saved, summed, mark = seconds, 0, time.monotonic()
+    sums: dict[str, tuple[float, int]] = {}
+    saved, mark = seconds, time.monotonic()
     while seconds < 60 * options.minutes:
         for group in optimizer.param_groups:
             group["lr"] = _rate(options, count, seconds)
@@ -135,17 +160,19 @@ def train(options: TrainOptions, model: nn.Module, step: Step, validate: Validat
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         for name, value in losses.items():
-            sums[name] = sums.get(name, 0.0) + value.item()
-        count, summed = count + 1, summed + 1
+            total, times = sums.get(name, (0.0, 0))
+            sums[name] = (total + value.item(), times + 1)
+        count += 1
         now = time.monotonic()
         seconds, mark = seconds + now - mark, now
         if seconds - saved > options.save_seconds or seconds >= 60 * options.minutes:
-            report = {name: value / summed for name, value in sums.items()}
+            report = {name: total / times for name, (total, times) in sums.items()}
             with autocast(options):
                 checks = validate()
             _print(options, count, seconds, report, checks)
             checkpoint.save(count, seconds)
-            sums, summed, saved, mark = {}, 0, seconds, time.monotonic()
+            also_save()
+            sums, saved, mark = {}, seconds, time.monotonic()
 
 
 def _print(

@@ -1,4 +1,4 @@
-"""Train the semantic model: letters to thirds of phones, with or without a history.
+"""Train the semantic model: letters to thirds of phones and tones, with or without a history.
 
 During training a loss guides some heads to the letters of the current and the next two phones. At
 inference they are ordinary heads.
@@ -11,26 +11,27 @@ import torch
 import torch.nn.functional as functional
 from numpy.typing import NDArray
 
-from training.config import SEMANTIC_SIZE, THIRDS, SemanticLayout
-from training.data.alignment import align, phone_runs
+from training.config import SEMANTIC_SIZE, SemanticLayout
+from training.data.alignment import align
 from training.data.corpus import VALIDATION, Spoken, load_corpus
-from training.data.pauses import marked
-from training.data.tokens import LetterTokenizer
+from training.data.letters import LetterTokenizer
+from training.data.semantic_tokens import phone_runs, token_table
 from training.models.first_weights import Look, Slices, circles, look_before, look_in_time
+from training.models.former_semantic import start_from_former
 from training.models.pretrained import adopt
 from training.models.transformer import CausalTransformer
 from training.train.loop import TrainOptions, parse_options, train
 
 BATCH = 6
-DEFAULT_SPEAKER = "rms"
+DEFAULT_SPEAKER = "heart"
 NO_HISTORY = 0.3  # share of batches; these have the default voice
-FULL_SLOT = 0.15  # of the batches without a history: padded as at inference
-SHARES = {"rms": 0.3, "slt": 0.35, "awb": 0.35}  # of the batches with a history
+FULL_SLOT = {False: 0.15, True: 0.4}  # of the batches without and with a history: not shortened
+SHARES = {"heart": 0.5, "michael": 0.25, "emma": 0.25}  # of the batches with a history
 GUIDES = ((2, 0, 0), (3, 0, 1), (3, 1, 2))  # layer, head, phones ahead
 GUIDE_WEIGHT = 0.1
 CHOICE_WEIGHT = 0.5  # of the loss of the next phone, at the start of each phone
-LETTER_TOKENS = 3.63  # mean number of semantic tokens per letter
-FIRST_LETTER = 5.0  # token of the first letter
+LETTER_TOKENS = 2.9  # mean number of semantic tokens per letter
+FIRST_LETTER = 3.0  # token of the first letter
 PERIODS = (24.0, 3000.0)
 ORDER_PERIODS = (2.2, 1200.0)
 IGNORED = -100
@@ -47,14 +48,14 @@ class Sentence:
     last: NDArray[np.int64]  # end of its letters
 
 
-def sentences(spoken: list[Spoken], speaker: str) -> list[Sentence]:
+def sentences(spoken: list[Spoken]) -> list[Sentence]:
     """Tokenize and align the utterances of a speaker."""
     tokenize = LetterTokenizer()
     letters = [[index for index, _ in tokenize(one.text)] for one in spoken]
     runs = [phone_runs(one.semantic) for one in spoken]
     paths = align(letters, [phones for phones, _ in runs])
     return [
-        _sentence(text, marked(one.semantic, speaker), phone, path)
+        _sentence(text, one.semantic, phone, path)
         for text, one, (_, phone), path in zip(letters, spoken, runs, paths, strict=True)
     ]
 
@@ -98,12 +99,13 @@ class BatchSource:
         """Draw a batch, with histories for all rows or for none."""
         draw = self._random
         with_history = draw.random() >= NO_HISTORY
-        names = list(SHARES) if with_history else [DEFAULT_SPEAKER]
-        name = str(draw.choice(names, p=list(SHARES.values()) if with_history else None))
+        names = list(self._every) if with_history else [DEFAULT_SPEAKER]
+        shares = np.array([SHARES[name] for name in names])
+        name = str(draw.choice(names, p=shares / shares.sum()))
         rows = self._every[name]
         begin = draw.integers(max(1, len(rows) - count))
         chosen = rows[begin : begin + count]
-        full = with_history or draw.random() < FULL_SLOT
+        full = draw.random() < FULL_SLOT[with_history]
         slot = self._layout.text_slot if full else max(len(row.letters) for row in chosen)
         history = [rows[draw.integers(len(rows))].semantic for _ in chosen] if with_history else []
         return self._assemble(chosen, history, slot)
@@ -198,12 +200,23 @@ def choice_loss(
         targets: target tokens, (n,).
         layout: token layout.
     """
-    phone, third = tokens[:, None] // THIRDS, tokens[:, None] % THIRDS
-    every = torch.arange(logits.shape[1], device=logits.device)
-    goes_on = (every // THIRDS == phone) & (every % THIRDS >= third)
+    phones, thirds = _meanings(logits.shape[1], logits.device)
+    known = tokens.clamp(max=logits.shape[1] - 1)
+    phone, third = phones[known][:, None], thirds[known][:, None]
+    goes_on = (phones == phone) & (thirds >= third)
     begins = (tokens < layout.vocab_size) & ~goes_on.gather(1, targets[:, None])[:, 0]
     return functional.cross_entropy(
         logits.masked_fill(goes_on, float("-inf"))[begins], targets[begins]
+    )
+
+
+def _meanings(count: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the phone and third of each output; those after the tokens have none (-1)."""
+    table = token_table()
+    rest = (0, count - len(table.phone))
+    return (
+        torch.from_numpy(np.pad(table.phone, rest, constant_values=-1)).to(device),
+        torch.from_numpy(np.pad(table.third, rest, constant_values=-1)).to(device),
     )
 
 
@@ -216,22 +229,22 @@ def _to(batch: Batch, device: str) -> Batch:
 
 
 def run(options: TrainOptions) -> None:
-    """Train on every pronounced shard."""
+    """Train on every encoded shard."""
     layout = SemanticLayout()
-    corpus, model = load_corpus(options.work, "pronounced"), new_model(layout)
-    if options.start:
+    corpus, model = load_corpus(options.work), new_model(layout)
+    start(model, layout)
+    if options.former:
+        start_from_former(model, options.former, layout)
+    elif options.start:
         adopt(model, options.start, "semantic")
-    else:
-        start(model, layout)
     model.to(options.device)
     every, held = {}, {}
     for name, spoken in corpus.train.items():  # aligned together: few sentences align badly
-        rows = sentences(corpus.validation[name] + spoken, name)
+        rows = sentences(corpus.validation[name] + spoken)
         held[name], every[name] = rows[:VALIDATION], rows[VALIDATION:]
-    fresh = int(options.work.checkpoint(options.name).exists())
-    source = BatchSource(every, layout, options.seed + fresh)
-    judge = BatchSource(held, layout, 1)
-    checks = [_to(judge.batch(BATCH), options.device) for _ in range(12)]
+    source = BatchSource(every, layout, options.data_seed())
+    held_out = BatchSource(held, layout, 1)
+    checks = [_to(held_out.batch(BATCH), options.device) for _ in range(12)]
 
     @torch.no_grad()
     def validate() -> dict[str, float]:

@@ -2,11 +2,15 @@
 
 import torch
 
-from training.config import SemanticLayout
+from training.config import PHONES, SemanticLayout
+from training.data.semantic_tokens import token_table
 from training.train.semantic import choice_loss
 
 LAYOUT = SemanticLayout()
-FIRST, SECOND, NEXT_PHONE, OTHER_PHONE = 30, 31, 45, 60  # thirds of phones
+FIRST, SECOND, LAST, NEXT_PHONE, OTHER_PHONE = (  # thirds of phones
+    int(token_table().first[PHONES.index(name)]) + third
+    for name, third in (("b", 0), ("b", 1), ("b", 2), ("m", 0), ("z", 0))
+)
 
 
 def loss(logits: torch.Tensor) -> torch.Tensor:
@@ -18,11 +22,11 @@ def loss(logits: torch.Tensor) -> torch.Tensor:
 def test_choice_loss_ignores_timing() -> None:
     logits = torch.zeros(2, LAYOUT.output_vocab)
     longer = logits.clone()
-    longer[:, [SECOND, SECOND + 1]] = 9.0
+    longer[:, [SECOND, LAST]] = 9.0
     assert loss(longer) == loss(logits)
 
 
 def test_choice_loss_prefers_the_right_phone() -> None:
     right, wrong = torch.zeros(2, 2, LAYOUT.output_vocab)
-    right[1, NEXT_PHONE] = wrong[1, OTHER_PHONE] = 5.0
+    right[1, NEXT_PHONE] = wrong[1, OTHER_PHONE] = 9.0
     assert loss(right) < 1.0 < loss(wrong)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from transformers import AutoTokenizer
 
+from training.data.letters import LetterTokenizer, vocabulary
 from training.data.texts import HELD_OUT, normal
-from training.data.tokens import LetterTokenizer, vocabulary
 from training.publish.export import save_tokenizer
 
 
