@@ -33,12 +33,11 @@ from training.data.pitch import Clocked, clocked, code_f0, pulse_phase, sine_pha
 from training.data.reading import Reading
 from training.data.semantic_tokens import token_table
 from training.data.shards import load_shard, save_shard
+from training.data.sound import Wave
 
 LEAD = 0.06  # seconds of silence kept before the first phone
 TAIL = 0.14  # and after the last
 BOUNDARY_SHARDS = 6  # shards that the boundaries of phones are learned from
-
-Wave = NDArray[np.float32]
 
 
 def token_frames(count: int) -> NDArray[np.int64]:

@@ -1,11 +1,11 @@
 """Synthesize texts with the teacher hibari: audio, phones with their times, pitch."""
 
-import numpy as np
-import onnx
-import onnxruntime
-from hibari import Hibari, dsp
-from onnx import TensorProto, helper
+from pathlib import Path
 
+import numpy as np
+from hibari import Hibari, dsp
+
+from training.data.onnx_graph import session_with_outputs
 from training.data.phonemes import merged
 from training.data.reading import Reading, to_pcm16, written
 
@@ -18,13 +18,7 @@ class HibariReader:
 
     def __init__(self) -> None:
         self._hibari = Hibari()
-        graph = onnx.load(self._hibari.model_path)
-        graph.graph.output.append(helper.make_tensor_value_info(DURATIONS, TensorProto.FLOAT, None))
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(
-            graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = session_with_outputs(Path(self._hibari.model_path), [DURATIONS])
 
     def read(self, text: str, seed: int) -> Reading:
         """Synthesize one sentence of lower-case letters; `seed` is that of the noise."""

@@ -37,7 +37,7 @@ def reader_of(speaker: Speaker, work: Work) -> Reader:
     """Return the teacher of a speaker."""
     if speaker.teacher == "hibari":
         return HibariReader()
-    from training.data.kokoro import KokoroReader  # its packages are large
+    from training.data.kokoro_reader import KokoroReader  # its packages are large
 
     return KokoroReader(speaker.teacher, work.root / "kokoro")
 

