@@ -1,10 +1,9 @@
-"""Measurements of audio: pitch, log-mel spectra, timbre."""
+"""The pitch of audio."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from training.config import SAMPLE_RATE
-from training.data.cepstra import mel_filters
 
 Wave = NDArray[np.float32]
 PITCH_WINDOW = 1200  # 50 ms
@@ -40,28 +39,3 @@ def pitch_correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[f
     if both.sum() < 10:
         return 0.0, 0.0
     return float(np.corrcoef(np.log(a[both]), np.log(b[both]))[0, 1]), both.sum() / either.sum()
-
-
-def log_mel(wave: Wave, mels: int = 80) -> NDArray[np.float64]:
-    """Return log-mel spectra, (frames, mels), natural log, windows of 1024 every 10 ms."""
-    count = max(0, (len(wave) - 1024) // 240 + 1)
-    index = np.arange(count)[:, None] * 240 + np.arange(1024)
-    spectrum = np.abs(np.fft.rfft(wave[index] * np.hanning(1024), 2048))
-    filters = mel_filters(1025, mels, 30, 8000).numpy()
-    logs: NDArray[np.float64] = np.log(spectrum @ filters + 0.02)
-    return logs
-
-
-def timbre(wave: Wave) -> NDArray[np.float64]:
-    """Return the timbre of a voice, (40,): the mean log-mel spectrum of loud frames, zero mean."""
-    logs = log_mel(wave, 40)
-    level = logs.mean(1)
-    mean: NDArray[np.float64] = logs[level >= np.median(level)].mean(0)
-    mean -= mean.mean()
-    return mean
-
-
-def mel_distance(a: Wave, b: Wave) -> float:
-    """Return the mean absolute log-mel difference."""
-    size = min(len(a), len(b))
-    return float(np.abs(log_mel(a[:size]) - log_mel(b[:size])).mean())
