@@ -19,8 +19,8 @@ CONSONANTS = tuple("bdfhjklmnpstvwzðŋɡɹɾʃʒʤʧθTʔ")
 VOWELS = tuple("AIOQWYaiuæɑɒɐɔəɛɜɪʊʌᵊᵻ")
 PHONES = (PAUSE, *CONSONANTS, *VOWELS)
 """The phones of hibari and Kokoro (misaki's alphabet), without marks of stress and length."""
-THIRDS = 3  # a semantic token is one third of a phone
-TONES = 5  # of each third of a vowel: classes of its pitch
+STATES = 3  # of each phone; a semantic token is a state
+TONES = 5  # of each state of a vowel: classes of its pitch
 
 CHARACTERS = "abcdefghijklmnopqrstuvwxyz.,?!'-"
 
@@ -70,7 +70,7 @@ SEMANTIC_VOCAB = 424  # data.semantic_tokens.TokenTable uses 420 of them
 
 @dataclass(frozen=True)
 class SemanticLayout:
-    """Ids of the semantic model: thirds of phones, EOS and padding, then text."""
+    """Ids of the semantic model: states of phones, EOS and padding, then text."""
 
     vocab_size: int = SEMANTIC_VOCAB
     pad: int = SEMANTIC_VOCAB

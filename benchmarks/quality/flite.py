@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from training.config import THIRDS
 from training.models.former_semantic import FORMER_PHONES
 
+THIRDS = 3  # of each phone; a semantic token of the bundled model is one of them
 PAUSE = FORMER_PHONES.index("pau")
 TOKEN = b"R:SylStructure.parent.parent.R:Token.parent"
 

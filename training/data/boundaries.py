@@ -1,20 +1,20 @@
-"""Move the boundaries of phones to where the sound changes.
+"""Divide phones into states of even sound, as the triphone models of speech recognizers do.
 
 The teachers' durations are multiples of 25 ms, and the last phone of a sentence includes the
-silence behind it. Each half of a phone is a Gaussian over cepstra, learned from the current
-boundaries; the most likely boundaries near them replace them (Viterbi training).
+silence behind it. Each of the three states of a phone is a Gaussian over cepstra, learned from the
+current boundaries; the most likely boundaries near them replace them (Viterbi training). The
+middle state of a short phone can be empty.
 """
 
 from dataclasses import dataclass
 
 import torch
 
-from training.config import PHONES
+from training.config import PHONES, STATES
 
-ROUNDS = 2
+ROUNDS = 3
 REACH = 8  # frames that a boundary may move
 LONG_REACH = 40  # the same for the start of a pause
-HALVES = 2
 FLOOR = 0.02  # of the variances, as a share of the total variance
 IMPOSSIBLE = -1e9
 BATCH = 64
@@ -28,102 +28,118 @@ class Utterance:
     phones: torch.Tensor
     ends: torch.Tensor
 
+    @property
+    def states(self) -> torch.Tensor:
+        """The index of each state of each phone, (STATES * phones,)."""
+        return (self.phones[:, None] * STATES + torch.arange(STATES)).flatten()
 
-def _halves(ends: torch.Tensor) -> torch.Tensor:
-    """Return the frames at which each half ends, (2 * phones,)."""
+
+def _thirds(ends: torch.Tensor) -> torch.Tensor:
+    """Return the frames at which each third of a phone ends, (STATES * phones,)."""
     starts = torch.cat((torch.zeros(1, dtype=ends.dtype), ends[:-1]))
-    return torch.stack(((starts + ends) // 2, ends), 1).flatten()
+    parts = [starts + (ends - starts) * part // STATES for part in range(1, STATES + 1)]
+    return torch.stack(parts, 1).flatten()
 
 
-def gaussians(utterances: list[Utterance]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return means and variances of the halves of all phones, (2 * len(PHONES), n) each."""
-    states, frames = [], []
-    for one in utterances:
-        ends = _halves(one.ends)
-        halves = (one.phones[:, None] * HALVES + torch.arange(HALVES)).flatten()
-        lengths = ends.diff(prepend=torch.zeros(1, dtype=ends.dtype))
-        states.append(halves.repeat_interleave(lengths))
-        frames.append(one.cepstra[: int(ends[-1])])
+@dataclass(frozen=True)
+class StateModels:
+    """Means and variances of the cepstra in all states, (STATES * len(PHONES), n) each."""
+
+    means: torch.Tensor
+    variances: torch.Tensor
+
+    def likelihoods(self, one: Utterance) -> torch.Tensor:
+        """Return the log-likelihood of each frame in each state, impossible far from its phone."""
+        precision, mean = 1 / self.variances[one.states], self.means[one.states]
+        points = one.cepstra
+        distance = points.square() @ precision.T - 2 * points @ (precision * mean).T
+        distance += (precision * mean.square()).sum(1) + self.variances[one.states].log().sum(1)
+        starts = torch.cat((torch.zeros(1, dtype=one.ends.dtype), one.ends[:-1]))
+        before = torch.where(one.phones == 0, LONG_REACH, REACH)
+        at = torch.arange(len(points))[:, None]
+        allowed = (at >= starts - before) & (at < one.ends + REACH)
+        allowed = allowed.repeat_interleave(STATES, 1)
+        return torch.where(allowed, -0.5 * distance, torch.tensor(IMPOSSIBLE))
+
+
+def _models(utterances: list[Utterance], every: list[torch.Tensor]) -> StateModels:
+    """Return the models of states that end at the given frames."""
+    states = [
+        one.states.repeat_interleave(ends.diff(prepend=torch.zeros(1, dtype=ends.dtype)))
+        for one, ends in zip(utterances, every, strict=True)
+    ]
+    frames = [one.cepstra[: int(ends[-1])] for one, ends in zip(utterances, every, strict=True)]
     state, points = torch.cat(states), torch.cat(frames)
-    count = len(PHONES) * HALVES
+    count = len(PHONES) * STATES
     sizes = torch.bincount(state, minlength=count)[:, None] + 1.0
     total = points.var(0)
     means = (
         torch.zeros(count, points.shape[1]).index_add_(0, state, points) + points.mean(0)
     ) / sizes
     spread = torch.zeros_like(means).index_add_(0, state, (points - means[state]).square())
-    return means, (spread + 20 * total) / (sizes + 20) + FLOOR * total
+    return StateModels(means, (spread + 20 * total) / (sizes + 20) + FLOOR * total)
 
 
-def _batch_ends(some: list[Utterance], likelihoods: list[torch.Tensor]) -> list[torch.Tensor]:
-    """Return the best end of each phone for utterances, given log-likelihoods (frames, halves)."""
+def _padded(likelihoods: list[torch.Tensor]) -> torch.Tensor:
+    """Return log-likelihoods (frames, states) as one tensor (batch, frames, states)."""
     frames = max(len(part) for part in likelihoods)
     states = max(part.shape[1] for part in likelihoods)
-    scores = torch.full((len(some), frames, states), IMPOSSIBLE)
+    scores = torch.full((len(likelihoods), frames, states), IMPOSSIBLE)
     for row, part in enumerate(likelihoods):
         scores[row, : len(part), : part.shape[1]] = part
-    score = torch.full((len(some), states), IMPOSSIBLE)
+    return scores
+
+
+def _batch_ends(likelihoods: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Return the best end of each state for utterances, given log-likelihoods (frames, states)."""
+    scores = _padded(likelihoods)
+    batch, frames, states = scores.shape
+    middle_skip = torch.full((states,), IMPOSSIBLE)
+    middle_skip[STATES - 1 :: STATES] = 0
+    score = torch.full((batch, states), IMPOSSIBLE)
     score[:, 0] = scores[:, 0, 0]
-    moved = torch.zeros(len(some), frames, states, dtype=torch.bool)
+    advances = torch.zeros(batch, frames, states, dtype=torch.int8)
     for frame in range(1, frames):
-        came = torch.cat((torch.full((len(some), 1), IMPOSSIBLE), score[:, :-1]), 1)
-        moved[:, frame] = came > score
-        score = torch.maximum(came, score) + scores[:, frame]
-        for row, part in enumerate(likelihoods):  # keeps the score of the last frame
-            if len(part) == frame + 1:
-                scores[row, frame + 1 :] = 0
-    result = []
-    for row, part in enumerate(likelihoods):
-        state, ends = part.shape[1] - 1, [len(part)]
-        path = moved[row].numpy()
-        for frame in range(len(part) - 1, 0, -1):
-            if path[frame, state]:
-                ends.append(frame)
-                state -= 1
-        ends += [ends[-1]] * (part.shape[1] - len(ends))
-        result.append(torch.tensor(ends[::-1])[HALVES - 1 :: HALVES])
-    return result
+        options = torch.stack(
+            [score]
+            + [
+                torch.cat((torch.full((batch, by), IMPOSSIBLE), score[:, :-by]), 1)
+                for by in (1, STATES - 1)
+            ]
+        )
+        options[2] += middle_skip
+        score, advance = options.max(0)
+        advances[:, frame] = advance
+        score = score + scores[:, frame]
+    rows = zip(advances, likelihoods, strict=True)
+    return [_traced(row[: len(part)], part.shape[1]) for row, part in rows]
 
 
-def _likelihoods(one: Utterance, means: torch.Tensor, variances: torch.Tensor) -> torch.Tensor:
-    """Return the log-likelihood of each frame in each half, impossible far from its place."""
-    halves = (one.phones[:, None] * HALVES + torch.arange(HALVES)).flatten()
-    precision = 1 / variances[halves]
-    mean = means[halves]
-    points = one.cepstra
-    distance = points.square() @ precision.T - 2 * points @ (precision * mean).T
-    distance += (precision * mean.square()).sum(1) + variances[halves].log().sum(1)
-    ends = _halves(one.ends)
-    starts = torch.cat((torch.zeros(1, dtype=ends.dtype), ends[:-1]))
-    pause = (one.phones == 0).repeat_interleave(HALVES)
-    before = torch.where(pause, LONG_REACH, REACH)
-    at = torch.arange(len(points))[:, None]
-    allowed = (at >= starts - before) & (at < ends + REACH)
-    return torch.where(allowed, -0.5 * distance, torch.tensor(IMPOSSIBLE))
+def _traced(advances: torch.Tensor, states: int) -> torch.Tensor:
+    """Return the ends of states, (states,), given the advance to each frame's state."""
+    state, path, ends = states - 1, advances.numpy(), [len(advances)] * states
+    for frame in range(len(path) - 1, 0, -1):
+        for _ in range(path[frame, state]):
+            state -= 1
+            ends[state] = frame
+    return torch.tensor(ends)
 
 
-def moved_ends(
-    utterances: list[Utterance], means: torch.Tensor, variances: torch.Tensor
-) -> list[torch.Tensor]:
-    """Return the frame at which each phone ends, (phones,) for each utterance."""
+def state_ends(utterances: list[Utterance], models: StateModels) -> list[torch.Tensor]:
+    """Return the frame at which each state ends, (STATES * phones,) for each utterance."""
     result: list[torch.Tensor] = [torch.zeros(0)] * len(utterances)
     order = sorted(range(len(utterances)), key=lambda index: len(utterances[index].cepstra))
     for begin in range(0, len(order), BATCH):
         chosen = order[begin : begin + BATCH]
-        some = [utterances[index] for index in chosen]
-        ends = _batch_ends(some, [_likelihoods(one, means, variances) for one in some])
+        ends = _batch_ends([models.likelihoods(utterances[index]) for index in chosen])
         for index, end in zip(chosen, ends, strict=True):
             result[index] = end
     return result
 
 
-def learned(utterances: list[Utterance]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return means and variances after some rounds of moving the boundaries."""
+def learned(utterances: list[Utterance]) -> StateModels:
+    """Return the models of states after some rounds of moving the boundaries."""
+    models = _models(utterances, [_thirds(one.ends) for one in utterances])
     for _ in range(ROUNDS):
-        models = gaussians(utterances)
-        ends = moved_ends(utterances, *models)
-        utterances = [
-            Utterance(one.cepstra, one.phones, end)
-            for one, end in zip(utterances, ends, strict=True)
-        ]
-    return gaussians(utterances)
+        models = _models(utterances, state_ends(utterances, models))
+    return models

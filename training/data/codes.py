@@ -3,15 +3,21 @@
 A code of codebook 0 implies the speaker, the phone and a coarse spectrum: the codes are divided
 among the phones of each speaker, and those of a phone are a k-means of its cepstra. The semantic
 token of a frame already determines the phone, so the coarse model rarely chooses a wrong one.
+Codes are also chosen to be predictable: the cost of a code is its distortion plus its surprise
+after the previous code (entropy-constrained vector quantization, Chou, Lookabaugh and Gray 1989).
+Otherwise neighboring frames alternate between equally near codes, and a language model must guess.
 Codebook 1 is the pitch clock. The codec's decoder is trained on these codes afterwards.
 """
 
 import argparse
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from training.config import (
     CODEBOOK_SIZE,
@@ -31,7 +37,9 @@ LEARNED_SHARDS = 16  # per speaker
 MIN_FRAMES = 40  # a phone with fewer gets no codes
 DIMENSIONS = 4.0  # the distortion of n codes falls with n ** (-2 / DIMENSIONS)
 ROUNDS = 30
-OTHER_PHONE = 1e4  # distance of codes of other phones
+SURPRISE_WEIGHT = 5.0  # squared distance that one nat of surprise is worth
+SURPRISE_ROUNDS = 3
+PRIOR_COUNT = 3.0  # of the codes without their context, in the estimate of the next code
 
 
 def nearest(points: torch.Tensor, centers: torch.Tensor) -> torch.Tensor:
@@ -95,28 +103,78 @@ def divided(distortions: torch.Tensor, count: int) -> list[int]:
 
 @dataclass(frozen=True)
 class Spectrum:
-    """Codebook 0: vectors (1024, 32), and the phone of each code, (1024,)."""
+    """Codebook 0: vectors (1024, 32), the phone of each code (1024,), and surprises.
+
+    `surprises[a, b]` is the negative log-probability, in nats, that code b follows code a.
+    """
 
     vectors: torch.Tensor
     phones: torch.Tensor
+    surprises: torch.Tensor
 
-    def encode(self, frames: Frames, speaker: Speaker) -> torch.Tensor:
-        """Return the nearest code of the speaker and phone of each frame, (frames,)."""
+    @classmethod
+    def empty(cls) -> "Spectrum":
+        """Return a codebook of zeros."""
+        size = CODEBOOK_SIZE
+        vectors = torch.zeros(size, CodecSize().cepstrum)
+        return cls(vectors, torch.zeros(size).long(), torch.zeros(size, size))
+
+    def part(self, speaker: Speaker) -> "Spectrum":
+        """Return the codes of one speaker."""
         own = slice(speaker.first_code, speaker.first_code + speaker.codes)
-        half = self.vectors[own].square().sum(1) / 2
-        score = frames.cepstra @ self.vectors[own].T - half
-        score -= OTHER_PHONE * (frames.phones[:, None] != self.phones[own])
-        return score.argmax(1) + speaker.first_code
+        return Spectrum(self.vectors[own], self.phones[own], self.surprises[own, own])
+
+    def encode(self, frames: Frames) -> torch.Tensor:
+        """Return the best codes of an utterance, (frames,), each of the phone of its frame."""
+        codes = [(self.phones == phone).nonzero()[:, 0] for phone in range(len(PHONES))]
+        codes = [some if len(some) else torch.arange(len(self.phones)) for some in codes]
+        distance = self.vectors.square().sum(1) - 2 * frames.cepstra @ self.vectors.T
+        paid = distance.double().numpy()  # sums of float32 would lose small differences
+        weighted = (SURPRISE_WEIGHT * self.surprises).numpy()
+        allowed = [codes[phone].numpy() for phone in frames.phones.tolist()]
+        cost, before = paid[0][allowed[0]], list[NDArray[np.int64]]()
+        for frame in range(1, len(allowed)):
+            step = cost[:, None] + weighted[np.ix_(allowed[frame - 1], allowed[frame])]
+            before.append(step.argmin(0))
+            cost = step.min(0) + paid[frame][allowed[frame]]
+        place = int(cost.argmin())
+        places = [place]
+        for choice in reversed(before):
+            place = int(choice[place])
+            places.append(place)
+        path = zip(allowed, reversed(places), strict=True)
+        return torch.tensor([int(some[place]) for some, place in path])
 
     def codes(self, frames: Frames, speaker: Speaker) -> torch.Tensor:
         """Return codebooks 0 and 1 of each frame, (frames, 2)."""
-        return torch.stack((self.encode(frames, speaker), frames.clock), 1)
+        spectral = self.part(speaker).encode(frames) + speaker.first_code
+        return torch.stack((spectral, frames.clock), 1)
 
 
-def learn_codes(
-    frames: list[Frames], speaker: Speaker, seed: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the vectors of a speaker's codes, (codes, 32), and the phone of each, (codes,)."""
+def surprises(codes: list[torch.Tensor], count: int) -> torch.Tensor:
+    """Return how surprising each code is after each other, (count, count), given utterances."""
+    pairs = torch.cat([one[:-1] * count + one[1:] for one in codes])
+    follows = torch.bincount(pairs, minlength=count * count).view(count, count).double()
+    alone = follows.sum(0) + 0.5
+    share = PRIOR_COUNT * alone / alone.sum()
+    return -((follows + share) / (follows.sum(1, keepdim=True) + PRIOR_COUNT)).log().float()
+
+
+def predictable(book: Spectrum, frames: list[Frames]) -> Spectrum:
+    """Return a codebook whose codes predict each other: vectors and surprises of its own codes."""
+    count, cepstra = len(book.phones), torch.cat([one.cepstra for one in frames])
+    for _ in range(SURPRISE_ROUNDS):
+        codes = [book.encode(one) for one in frames]
+        index = torch.cat(codes)
+        sizes = torch.bincount(index, minlength=count)[:, None]
+        means = torch.zeros_like(book.vectors).index_add_(0, index, cepstra) / sizes.clamp(min=1)
+        vectors = torch.where(sizes > 3, means, book.vectors)
+        book = Spectrum(vectors, book.phones, surprises(codes, count))
+    return book
+
+
+def learn_codes(frames: list[Frames], speaker: Speaker, seed: int) -> Spectrum:
+    """Return the codes of a speaker."""
     generator = torch.Generator().manual_seed(seed)
     cepstra = torch.cat([one.cepstra for one in frames])
     phones = torch.cat([one.phones for one in frames])
@@ -124,66 +182,79 @@ def learn_codes(
     distortions = torch.tensor(
         [float((p - p.mean(0)).square().sum()) if len(p) >= MIN_FRAMES else 0.0 for p in parts]
     )
-    vectors, phone_of_code, left = list[torch.Tensor](), list[int](), 0.0
+    vectors, phone_of_code = list[torch.Tensor](), list[int]()
     for phone, count in enumerate(divided(distortions, speaker.codes)):
         if count:
-            centers = k_means(parts[phone], count, generator)
-            rest = parts[phone] - centers[nearest(parts[phone], centers)]
-            left += float(rest.square().sum())
-            vectors.append(centers)
+            vectors.append(k_means(parts[phone], count, generator))
             phone_of_code += [phone] * count
-    share = left / float((cepstra - cepstra.mean(0)).square().sum())
-    print(f"{speaker.name}: {speaker.codes} codes leave {share:.1%}", flush=True)
-    return torch.cat(vectors), torch.tensor(phone_of_code)
+    every = torch.zeros(speaker.codes, speaker.codes)
+    nearest = Spectrum(torch.cat(vectors), torch.tensor(phone_of_code), every)
+    codes = [nearest.encode(one) for one in frames]
+    book = Spectrum(nearest.vectors, nearest.phones, surprises(codes, speaker.codes))
+    book = predictable(book, frames)
+    total = float((cepstra - cepstra.mean(0)).square().sum())
+    for name, one in (("nearest", nearest), ("predictable", book)):
+        left = sum(float((f.cepstra - one.vectors[one.encode(f)]).square().sum()) for f in frames)
+        print(f"{speaker.name}: {speaker.codes} {name} codes leave {left / total:.1%}", flush=True)
+    return book
 
 
 def learn_codebook(work: Work, seed: int) -> Spectrum:
     """Learn the codes of speakers that have none yet, from the first shards of each."""
-    size = CodecSize().cepstrum
-    spectrum = Spectrum(torch.zeros(CODEBOOK_SIZE, size), torch.zeros(CODEBOOK_SIZE).long())
-    if work.codebook.exists():
-        spectrum = load_codebook(work)
+    spectrum = load_codebook(work) if work.codebook.exists() else Spectrum.empty()
     for speaker in SPEAKERS:
-        own = slice(speaker.first_code, speaker.first_code + speaker.codes)
         paths = [p for p in work.shards("features") if shard_speaker(int(p.stem)) == speaker]
         frames = [one for path in paths[:LEARNED_SHARDS] for one in load_frames(path)]
-        if frames and not spectrum.vectors[own].any():
-            spectrum.vectors[own], spectrum.phones[own] = learn_codes(frames, speaker, seed)
+        part = spectrum.part(speaker)
+        if frames and not part.vectors.any():
+            book = learn_codes(frames, speaker, seed)
+            for old, new in zip(vars(part).values(), vars(book).values(), strict=True):
+                old.copy_(new)
     return spectrum
 
 
 def load_codebook(work: Work) -> Spectrum:
     """Load codebook 0 of the work folder."""
     parts = torch.load(work.codebook, weights_only=True)
-    return Spectrum(parts["vectors"], parts["phones"])
+    return Spectrum(parts["vectors"], parts["phones"], parts["surprises"].float())
 
 
-def encode_shard(work: Work, index: int, spectrum: Spectrum) -> None:
+def save_codebook(work: Work, spectrum: Spectrum) -> None:
+    """Write codebook 0 to the work folder."""
+    parts = dict(vars(spectrum)) | {"surprises": spectrum.surprises.half()}
+    torch.save(parts, work.codebook)
+
+
+def encode_shard(work: Work, index: int) -> str:
     """Write a shard of codes with its letters and semantic tokens, unless it exists."""
-    if work.shard("codes", index).exists():
-        return
-    features = load_shard(work.shard("features", index))
+    path = work.shard("codes", index)
+    if path.exists():
+        return f"{path.name} exists"
+    torch.set_num_threads(1)
+    features, spectrum = load_shard(work.shard("features", index)), load_codebook(work)
     every, speaker = load_frames(work.shard("features", index)), shard_speaker(index)
     save_shard(
-        work.shard("codes", index),
+        path,
         text=features["text"],
         semantic=features["semantic"],
         codes=[spectrum.codes(one, speaker).to(torch.int16).numpy() for one in every],
     )
+    return f"{path.name} encoded"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, default=Work().root)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(1)
     work = Work(options.work)
-    spectrum = learn_codebook(work, options.seed)
-    torch.save({"vectors": spectrum.vectors, "phones": spectrum.phones}, work.codebook)
-    for shard in work.shards("features"):
-        encode_shard(work, int(shard.stem), spectrum)
-        print(f"{shard.stem} encoded", flush=True)
+    save_codebook(work, learn_codebook(work, options.seed))
+    indices = [int(path.stem) for path in work.shards("features")]
+    with get_context("spawn").Pool(options.processes) as pool:
+        for line in pool.imap(partial(encode_shard, work), indices):
+            print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -20,15 +20,16 @@ from training.config import (
     SEMANTIC_RATE,
     SPEAKER_SHARDS,
     SPEAKERS,
-    THIRDS,
+    STATES,
     CodecSize,
     PitchClock,
     Speaker,
     Work,
     shard_speaker,
 )
-from training.data.boundaries import Utterance, learned, moved_ends
+from training.data.boundaries import StateModels, Utterance, learned, state_ends
 from training.data.cepstra import Cepstrum
+from training.data.envelope import EnvelopeCepstrum
 from training.data.pitch import Clocked, clocked, code_f0, pulse_phase, sine_phase
 from training.data.reading import Reading
 from training.data.semantic_tokens import token_table
@@ -47,48 +48,44 @@ def token_frames(count: int) -> NDArray[np.int64]:
 
 
 def tones(
-    f0: NDArray[np.float64], thirds: NDArray[np.int64], speaker: Speaker
+    f0: NDArray[np.float64], states: NDArray[np.int64], speaker: Speaker
 ) -> NDArray[np.int64]:
-    """Return the tone of each token: the class of the mean pitch of its third of a phone.
+    """Return the tone of each token: the class of the mean pitch of its state.
 
     Args:
         f0: (tokens,) Hz, 0 where unvoiced.
-        thirds: (tokens,) index of the third that a token is part of.
+        states: (tokens,) index of the state that a token is part of.
         speaker: the speaker, whose tones are asked for.
 
-    Thirds without pitch have the tone of the previous third.
+    States without pitch have the tone of the previous state.
     """
     voiced = f0 > 0
-    count = int(thirds[-1]) + 1
-    sums = np.bincount(thirds, np.where(voiced, f0, 0), count)
-    sizes = np.bincount(thirds, voiced, count)
+    count = int(states[-1]) + 1
+    sums = np.bincount(states, np.where(voiced, f0, 0), count)
+    sizes = np.bincount(states, voiced, count)
     tone = np.searchsorted(speaker.tones, sums / np.maximum(sizes, 1))
     last = np.maximum.accumulate(np.where(sizes > 0, np.arange(count), 0))
-    return tone[last][thirds]
+    return tone[last][states]
 
 
 def semantic_tokens(
     phones: NDArray[np.uint8], ends: NDArray[np.float64], clock: NDArray[np.int16], speaker: Speaker
 ) -> NDArray[np.uint16]:
-    """Return semantic tokens: the phone, third and tone at the middle of each token.
+    """Return semantic tokens: the phone, state and tone at the middle of each token.
 
     Args:
         phones: (phones,) index into PHONES.
-        ends: (phones,) seconds.
+        ends: (STATES * phones,) seconds.
         clock: (frames,) codebook 1.
         speaker: the speaker.
     """
     count = int(ends[-1] * SEMANTIC_RATE)
     times = (np.arange(count) + 0.5) / SEMANTIC_RATE
     index = np.minimum(np.searchsorted(ends, times, side="right"), len(ends) - 1)
-    starts = np.concatenate(([0.0], ends[:-1]))
-    share = (times - starts[index]) / (ends[index] - starts[index])
-    third = np.clip((share * THIRDS).astype(np.int64), 0, THIRDS - 1)
     f0 = code_f0(clock, PitchClock())[np.minimum(token_frames(count), len(clock) - 1)]
-    change = np.diff(index * THIRDS + third, prepend=index[0] * THIRDS + third[0]) != 0
-    tone = tones(f0, np.cumsum(change), speaker)
-    table = token_table()
-    tokens = table.encode(phones[index].astype(np.int64), third, tone, SPEAKERS.index(speaker))
+    tone = tones(f0, np.cumsum(np.diff(index, prepend=index[0]) != 0), speaker)
+    phone = phones[index // STATES].astype(np.int64)
+    tokens = token_table().encode(phone, index % STATES, tone, SPEAKERS.index(speaker))
     return tokens.astype(np.uint16)
 
 
@@ -127,6 +124,7 @@ class Features:
 
     semantic: NDArray[np.uint16]  # (tokens,)
     speech: Clocked
+    cepstra: NDArray[np.float32]  # (frames, 32) of the spectral envelope
 
 
 def features(
@@ -142,7 +140,7 @@ def features(
         wave: (samples,).
         f0: the teacher's pitch track.
         phones: (phones,) index into PHONES.
-        frames: (phones,) the frame at which each phone ends.
+        frames: (STATES * phones,) the frame at which each state ends.
         speaker: the speaker.
     """
     ends = (frames.numpy() + 0.5) / FRAME_RATE
@@ -150,7 +148,12 @@ def features(
     phase = pulse_phase(f0) if speaker.teacher == "hibari" else sine_phase(f0)
     speech = clocked(wave[kept], phase[kept], PitchClock())
     times = np.clip(ends - kept.start / SAMPLE_RATE, 0, len(speech.wave) / SAMPLE_RATE)
-    return Features(semantic_tokens(phones, times, speech.codes, speaker), speech)
+    cepstra = EnvelopeCepstrum(CodecSize().cepstrum)
+    return Features(
+        semantic_tokens(phones, times, speech.codes, speaker),
+        speech,
+        cepstra(speech.wave, code_f0(speech.codes, PitchClock())),
+    )
 
 
 class ReadingFeatures:
@@ -162,14 +165,19 @@ class ReadingFeatures:
     def of(self, reading: Reading, speaker: Speaker) -> Features:
         wave, phones = samples(reading.wave), reading.phones
         one = utterance(self._cepstrum(wave), phones.phones, phones.ends)
-        frames = moved_ends([one], *boundary_models(self._work, speaker))[0]
+        frames = state_ends([one], state_models(self._work, speaker))[0]
         return features(wave, reading.f0, phones.phones, frames, speaker)
 
 
 def trimmed(wave: Wave, ends: NDArray[np.float64]) -> slice:
-    """Return the samples to keep, with short silences at the edges."""
-    first = max(0, round((float(ends[0]) - LEAD) * FRAME_RATE)) * FRAME_SAMPLES
-    last = round((float(ends[-2]) + TAIL) * FRAME_RATE) * FRAME_SAMPLES
+    """Return the samples to keep, with short silences at the edges.
+
+    Args:
+        wave: (samples,).
+        ends: (STATES * phones,) seconds; the first and the last phone are silences.
+    """
+    first = max(0, round((float(ends[STATES - 1]) - LEAD) * FRAME_RATE)) * FRAME_SAMPLES
+    last = round((float(ends[-STATES - 1]) + TAIL) * FRAME_RATE) * FRAME_SAMPLES
     return slice(first, min(last, len(wave)))
 
 
@@ -181,14 +189,14 @@ def make_shard(work: Work, audio_shards: int, index: int) -> str:
     torch.set_num_threads(1)
     cepstrum = Cepstrum(CodecSize().cepstrum)
     shard = Shard(work.shard("teacher", index), cepstrum)
-    moved = moved_ends(shard.utterances, *boundary_models(work, shard_speaker(index)))
+    moved = state_ends(shard.utterances, state_models(work, shard_speaker(index)))
     rows = zip(shard.waves, shard.pitch, shard.phones, moved, strict=True)
     made = [features(*row, shard_speaker(index)) for row in rows]
     waves = [one.speech.wave for one in made]
     columns: dict[str, list[NDArray[np.generic]]] = {
         "text": shard.text,
         "semantic": [one.semantic for one in made],
-        "cepstrum": [cepstrum(wave).astype(np.float16) for wave in waves],
+        "cepstrum": [one.cepstra.astype(np.float16) for one in made],
         "clock": [one.speech.codes for one in made],
     }
     if index % SPEAKER_SHARDS < audio_shards:
@@ -197,17 +205,17 @@ def make_shard(work: Work, audio_shards: int, index: int) -> str:
     return f"{path.name} {sum(map(len, columns['clock']))} frames"
 
 
-def boundary_models(work: Work, speaker: Speaker) -> tuple[torch.Tensor, torch.Tensor]:
-    """Learn where a speaker's phones begin, once; the result is kept in the work folder."""
-    path = work.root / f"boundaries-{speaker.name}.npz"
+def state_models(work: Work, speaker: Speaker) -> StateModels:
+    """Learn the states of a speaker's phones, once; the result is kept in the work folder."""
+    path = work.root / f"states-{speaker.name}.npz"
     if not path.exists():
         cepstrum = Cepstrum(CodecSize().cepstrum)
         paths = [p for p in work.shards("teacher") if shard_speaker(int(p.stem)) == speaker]
         some = [Shard(path, cepstrum) for path in paths[:BOUNDARY_SHARDS]]
-        means, variances = learned([one for shard in some for one in shard.utterances])
-        np.savez(path, means=means.numpy(), variances=variances.numpy())
+        models = learned([one for shard in some for one in shard.utterances])
+        np.savez(path, means=models.means.numpy(), variances=models.variances.numpy())
     with np.load(path) as data:
-        return torch.from_numpy(data["means"]), torch.from_numpy(data["variances"])
+        return StateModels(torch.from_numpy(data["means"]), torch.from_numpy(data["variances"]))
 
 
 def main() -> None:
@@ -221,7 +229,7 @@ def main() -> None:
     work = Work(options.work)
     indices = [int(path.stem) for path in work.shards("teacher")]
     for speaker in {shard_speaker(index) for index in indices}:
-        boundary_models(work, speaker)
+        state_models(work, speaker)
     with get_context("spawn").Pool(options.processes) as pool:
         job = partial(make_shard, work, options.audio_shards)
         for line in pool.imap(job, indices):

@@ -45,7 +45,7 @@ def similar_tokens() -> torch.Tensor:
     """Return the former token that is most similar to each token, (vocabulary,)."""
     table = token_table()
     former = [FORMER_PHONES.index(SIMILAR.get(name, name)) for name in PHONES]
-    return 3 * torch.tensor(former)[table.phone] + torch.from_numpy(table.third)
+    return 3 * torch.tensor(former)[table.phone] + torch.from_numpy(table.state)
 
 
 @torch.no_grad()

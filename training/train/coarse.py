@@ -14,7 +14,7 @@ from training.config import (
     FRAME_RATE,
     PHONES,
     SEMANTIC_RATE,
-    THIRDS,
+    STATES,
     TONES,
     CoarseLayout,
     PitchClock,
@@ -84,12 +84,12 @@ def state_spectra(corpus: Corpus, vectors: torch.Tensor, layout: CoarseLayout) -
 def phone_identities(width: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Return random vectors of phones, (phones, width), and of tokens, (vocabulary, width).
 
-    A token's is its phone's, with a smaller part for its third and tone.
+    A token's is its phone's, with a smaller part for its state and tone.
     """
     table = token_table()
     phones = torch.randn(len(PHONES), width)
-    thirds, tones = torch.randn(THIRDS, width), torch.randn(TONES, width)
-    return phones, phones[table.phone] + 0.4 * thirds[table.third] + 0.4 * tones[table.tone]
+    states, tones = torch.randn(STATES, width), torch.randn(TONES, width)
+    return phones, phones[table.phone] + 0.4 * states[table.state] + 0.4 * tones[table.tone]
 
 
 @torch.no_grad()

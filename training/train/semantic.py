@@ -1,4 +1,4 @@
-"""Train the semantic model: letters to thirds of phones and tones, with or without a history.
+"""Train the semantic model: letters to states of phones and tones, with or without a history.
 
 During training a loss guides some heads to the letters of the current and the next two phones. At
 inference they are ordinary heads.
@@ -200,10 +200,10 @@ def choice_loss(
         targets: target tokens, (n,).
         layout: token layout.
     """
-    phones, thirds = _meanings(logits.shape[1], logits.device)
+    phones, states = _meanings(logits.shape[1], logits.device)
     known = tokens.clamp(max=logits.shape[1] - 1)
-    phone, third = phones[known][:, None], thirds[known][:, None]
-    goes_on = (phones == phone) & (thirds >= third)
+    phone, state = phones[known][:, None], states[known][:, None]
+    goes_on = (phones == phone) & (states >= state)
     begins = (tokens < layout.vocab_size) & ~goes_on.gather(1, targets[:, None])[:, 0]
     return functional.cross_entropy(
         logits.masked_fill(goes_on, float("-inf"))[begins], targets[begins]
@@ -211,12 +211,12 @@ def choice_loss(
 
 
 def _meanings(count: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the phone and third of each output; those after the tokens have none (-1)."""
+    """Return the phone and state of each output; those after the tokens have none (-1)."""
     table = token_table()
     rest = (0, count - len(table.phone))
     return (
         torch.from_numpy(np.pad(table.phone, rest, constant_values=-1)).to(device),
-        torch.from_numpy(np.pad(table.third, rest, constant_values=-1)).to(device),
+        torch.from_numpy(np.pad(table.state, rest, constant_values=-1)).to(device),
     )
 
 

@@ -11,7 +11,7 @@ from training.train import semantic
 
 
 @torch.no_grad()
-def test_a_token_starts_as_the_same_third_of_the_similar_phone() -> None:
+def test_a_token_starts_as_the_same_state_of_the_similar_phone() -> None:
     layout = SemanticLayout()
     model = semantic.new_model(layout)
     start_from_former(model, bundled_checkpoint(), layout)

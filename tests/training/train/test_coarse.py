@@ -1,5 +1,6 @@
 """The windows that the coarse model is trained on."""
 
+
 import numpy as np
 import torch
 
@@ -24,7 +25,9 @@ def spectrum() -> Spectrum:
         own = slice(speaker.first_code, speaker.first_code + speaker.codes)
         owners[own] = (torch.arange(speaker.codes) % 10) + 10 * index
     assert owners.max() < len(PHONES)
-    return Spectrum(torch.randn(CODEBOOK_SIZE, 32), owners)
+    return Spectrum(
+        torch.randn(CODEBOOK_SIZE, 32), owners, torch.zeros(CODEBOOK_SIZE, CODEBOOK_SIZE)
+    )
 
 
 def test_near_codes_are_other_codes_of_the_same_phone() -> None:

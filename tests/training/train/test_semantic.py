@@ -7,9 +7,9 @@ from training.data.semantic_tokens import token_table
 from training.train.semantic import choice_loss
 
 LAYOUT = SemanticLayout()
-FIRST, SECOND, LAST, NEXT_PHONE, OTHER_PHONE = (  # thirds of phones
-    int(token_table().first[PHONES.index(name)]) + third
-    for name, third in (("b", 0), ("b", 1), ("b", 2), ("m", 0), ("z", 0))
+FIRST, SECOND, LAST, NEXT_PHONE, OTHER_PHONE = (  # states of phones
+    int(token_table().first[PHONES.index(name)]) + state
+    for name, state in (("b", 0), ("b", 1), ("b", 2), ("m", 0), ("z", 0))
 )
 
 
