@@ -152,7 +152,7 @@ class Work:
         return self.root / "codebook.pt"
 
     def shard(self, stage: str, index: int) -> Path:
-        """Return the file of a shard; `stage` is teacher, features or codes."""
+        """Return the file of a shard; `stage` is teacher, features, codes or draws."""
         return self.root / stage / f"{index:04d}.npz"
 
     def shards(self, stage: str) -> list[Path]:

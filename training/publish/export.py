@@ -91,7 +91,7 @@ def generation_config() -> GenerationConfig:
         },
         coarse_acoustics_config={
             "do_sample": True,
-            "temperature": 0.7,
+            "temperature": 0.4,
             "top_k": 30,
             "coarse_semantic_pad_token": codes.pad,
             "coarse_infer_token": codes.infer,

@@ -118,13 +118,13 @@ class Codec(nn.Module):
 
 
 class Crops:
-    """Random crops of utterances with their codes."""
+    """Random crops of utterances with their codes, `stage` codes or draws."""
 
-    def __init__(self, paths: list[Path], work: Work, seed: int) -> None:
+    def __init__(self, paths: list[Path], work: Work, stage: str, seed: int) -> None:
         self._random = np.random.default_rng(seed)
         self._every: dict[str, list[tuple[Codes, Samples]]] = {name: [] for name in SHARES}
         for path in paths:
-            codes = load_shard(work.shard("codes", int(path.stem)))["codes"]
+            codes = load_shard(work.shard(stage, int(path.stem)))["codes"]
             # In a packed shard only the first utterances have audio.
             pairs = zip(codes, load_shard(path)["wave"], strict=False)
             long = [pair for pair in pairs if len(pair[0]) > CROP]
@@ -132,7 +132,7 @@ class Crops:
 
     def hold_back(self, count: int) -> "Crops":
         """Remove the first `count` utterances of each speaker and return them, for validation."""
-        held = Crops([], Work(), 1)
+        held = Crops([], Work(), "codes", 1)
         for name, pairs in self._every.items():
             held._every[name], self._every[name] = pairs[:count], pairs[count:]
         return held
@@ -167,11 +167,11 @@ def to_encodec(codec: Codec) -> EncodecModel:
 
 
 def run(options: TrainOptions) -> None:
-    """Train on the shards that have audio."""
-    work = options.work
+    """Train on the shards that have audio: on the coarse model's draws, if there are any."""
+    work, stage = options.work, "draws" if options.work.shards("draws") else "codes"
     paths = [p for p in work.shards("features") if "wave" in np.load(p).files]
-    paths = [path for path in paths if work.shard("codes", int(path.stem)).exists()]
-    crops = Crops(paths, work, options.data_seed())
+    paths = [path for path in paths if work.shard(stage, int(path.stem)).exists()]
+    crops = Crops(paths, work, stage, options.data_seed())
     held, codec = crops.hold_back(HELD_BACK), Codec()
     if options.start:
         codec.load(options.start)

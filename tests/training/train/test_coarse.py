@@ -1,6 +1,5 @@
 """The windows that the coarse model is trained on."""
 
-
 import numpy as np
 import torch
 
