@@ -9,7 +9,7 @@ STEPS = {
     "features": "training.data.features",
     "codes": "training.data.codes",
     "pack": "training.data.pack",
-    "draws": "training.data.draws",
+    "draws": "training.train.draws",
     "codec": "training.train.codec",
     "coarse": "training.train.coarse",
     "semantic": "training.train.semantic",

@@ -105,6 +105,14 @@ class CoarseLayout:
 
 
 @dataclass(frozen=True)
+class CoarseSampling:
+    """How the coarse model's codes are drawn."""
+
+    temperature: float = 0.4
+    top_k: int = 30
+
+
+@dataclass(frozen=True)
 class FineLayout:
     """Windows of the fine model; codebooks 2 to 7 are always 0."""
 

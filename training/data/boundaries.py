@@ -1,4 +1,4 @@
-"""Divide phones into states of even sound, as the triphone models of speech recognizers do.
+"""Divide phones into states of even sound, as the hidden Markov models of speech recognizers do.
 
 The teachers' durations are multiples of 25 ms, and the last phone of a sentence includes the
 silence behind it. Each of the three states of a phone is a Gaussian over cepstra, learned from the
@@ -9,12 +9,14 @@ middle state of a short phone can be empty.
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as functional
 
 from training.config import PHONES, STATES
 
 ROUNDS = 3
 REACH = 8  # frames that a boundary may move
 LONG_REACH = 40  # the same for the start of a pause
+PRIOR_FRAMES = 20  # of the total variance, in the estimate of each variance
 FLOOR = 0.02  # of the variances, as a share of the total variance
 IMPOSSIBLE = -1e9
 BATCH = 64
@@ -77,7 +79,9 @@ def _models(utterances: list[Utterance], every: list[torch.Tensor]) -> StateMode
         torch.zeros(count, points.shape[1]).index_add_(0, state, points) + points.mean(0)
     ) / sizes
     spread = torch.zeros_like(means).index_add_(0, state, (points - means[state]).square())
-    return StateModels(means, (spread + 20 * total) / (sizes + 20) + FLOOR * total)
+    return StateModels(
+        means, (spread + PRIOR_FRAMES * total) / (sizes + PRIOR_FRAMES) + FLOOR * total
+    )
 
 
 def _padded(likelihoods: list[torch.Tensor]) -> torch.Tensor:
@@ -100,15 +104,10 @@ def _batch_ends(likelihoods: list[torch.Tensor]) -> list[torch.Tensor]:
     score[:, 0] = scores[:, 0, 0]
     advances = torch.zeros(batch, frames, states, dtype=torch.int8)
     for frame in range(1, frames):
-        options = torch.stack(
-            [score]
-            + [
-                torch.cat((torch.full((batch, by), IMPOSSIBLE), score[:, :-by]), 1)
-                for by in (1, STATES - 1)
-            ]
-        )
-        options[2] += middle_skip
-        score, advance = options.max(0)
+        next_state = functional.pad(score, (1, 0), value=IMPOSSIBLE)[:, :states]
+        over_middle = functional.pad(score, (STATES - 1, 0), value=IMPOSSIBLE)[:, :states]
+        over_middle = over_middle + middle_skip
+        score, advance = torch.stack((score, next_state, over_middle)).max(0)
         advances[:, frame] = advance
         score = score + scores[:, frame]
     rows = zip(advances, likelihoods, strict=True)

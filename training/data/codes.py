@@ -128,15 +128,15 @@ class Spectrum:
         """Return the best codes of an utterance, (frames,), each of the phone of its frame."""
         codes = [(self.phones == phone).nonzero()[:, 0] for phone in range(len(PHONES))]
         codes = [some if len(some) else torch.arange(len(self.phones)) for some in codes]
-        distance = self.vectors.square().sum(1) - 2 * frames.cepstra @ self.vectors.T
-        paid = distance.double().numpy()  # sums of float32 would lose small differences
+        distortion = self.vectors.square().sum(1) - 2 * frames.cepstra @ self.vectors.T
+        distortions = distortion.double().numpy()  # sums of float32 would lose small differences
         weighted = (SURPRISE_WEIGHT * self.surprises).numpy()
         allowed = [codes[phone].numpy() for phone in frames.phones.tolist()]
-        cost, before = paid[0][allowed[0]], list[NDArray[np.int64]]()
+        cost, before = distortions[0][allowed[0]], list[NDArray[np.int64]]()
         for frame in range(1, len(allowed)):
             step = cost[:, None] + weighted[np.ix_(allowed[frame - 1], allowed[frame])]
             before.append(step.argmin(0))
-            cost = step.min(0) + paid[frame][allowed[frame]]
+            cost = step.min(0) + distortions[frame][allowed[frame]]
         place = int(cost.argmin())
         places = [place]
         for choice in reversed(before):
@@ -163,7 +163,7 @@ def surprises(codes: list[torch.Tensor], count: int) -> torch.Tensor:
 def predictable(book: Spectrum, frames: list[Frames]) -> Spectrum:
     """Return a codebook whose codes predict each other: vectors and surprises of its own codes."""
     count, cepstra = len(book.phones), torch.cat([one.cepstra for one in frames])
-    for _ in range(SURPRISE_ROUNDS):
+    for _ in range(1 + SURPRISE_ROUNDS):  # the first round has no surprises yet
         codes = [book.encode(one) for one in frames]
         index = torch.cat(codes)
         sizes = torch.bincount(index, minlength=count)[:, None]
@@ -187,15 +187,12 @@ def learn_codes(frames: list[Frames], speaker: Speaker, seed: int) -> Spectrum:
         if count:
             vectors.append(k_means(parts[phone], count, generator))
             phone_of_code += [phone] * count
-    every = torch.zeros(speaker.codes, speaker.codes)
-    nearest = Spectrum(torch.cat(vectors), torch.tensor(phone_of_code), every)
-    codes = [nearest.encode(one) for one in frames]
-    book = Spectrum(nearest.vectors, nearest.phones, surprises(codes, speaker.codes))
+    unsurprising = torch.zeros(speaker.codes, speaker.codes)
+    book = Spectrum(torch.cat(vectors), torch.tensor(phone_of_code), unsurprising)
     book = predictable(book, frames)
     total = float((cepstra - cepstra.mean(0)).square().sum())
-    for name, one in (("nearest", nearest), ("predictable", book)):
-        left = sum(float((f.cepstra - one.vectors[one.encode(f)]).square().sum()) for f in frames)
-        print(f"{speaker.name}: {speaker.codes} {name} codes leave {left / total:.1%}", flush=True)
+    left = sum(float((f.cepstra - book.vectors[book.encode(f)]).square().sum()) for f in frames)
+    print(f"{speaker.name}: {speaker.codes} codes leave {left / total:.1%}", flush=True)
     return book
 
 

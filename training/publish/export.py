@@ -27,6 +27,7 @@ from training.config import (
     SEMANTIC_SIZE,
     SPEAKERS,
     CoarseLayout,
+    CoarseSampling,
     FineLayout,
     SemanticLayout,
     TransformerSize,
@@ -73,6 +74,7 @@ def bark_config() -> BarkConfig:
 def generation_config() -> GenerationConfig:
     """Return windows and sampling, as plain dictionaries that transformers reloads unchanged."""
     text, codes, fine_layout = SemanticLayout(), CoarseLayout(), FineLayout()
+    coarse_sampling = CoarseSampling()
     return GenerationConfig(
         semantic_config={
             "do_sample": True,
@@ -91,8 +93,8 @@ def generation_config() -> GenerationConfig:
         },
         coarse_acoustics_config={
             "do_sample": True,
-            "temperature": 0.4,
-            "top_k": 30,
+            "temperature": coarse_sampling.temperature,
+            "top_k": coarse_sampling.top_k,
             "coarse_semantic_pad_token": codes.pad,
             "coarse_infer_token": codes.infer,
             "coarse_rate_hz": FRAME_RATE,

@@ -118,13 +118,18 @@ class Codec(nn.Module):
 
 
 class Crops:
-    """Random crops of utterances with their codes, `stage` codes or draws."""
+    """Random crops of utterances with their codes.
 
-    def __init__(self, paths: list[Path], work: Work, stage: str, seed: int) -> None:
+    Args:
+        shards: pairs of files with codes and with audio.
+        seed: seed of all draws.
+    """
+
+    def __init__(self, shards: list[tuple[Path, Path]], seed: int) -> None:
         self._random = np.random.default_rng(seed)
         self._every: dict[str, list[tuple[Codes, Samples]]] = {name: [] for name in SHARES}
-        for path in paths:
-            codes = load_shard(work.shard(stage, int(path.stem)))["codes"]
+        for coded, path in shards:
+            codes = load_shard(coded)["codes"]
             # In a packed shard only the first utterances have audio.
             pairs = zip(codes, load_shard(path)["wave"], strict=False)
             long = [pair for pair in pairs if len(pair[0]) > CROP]
@@ -132,7 +137,7 @@ class Crops:
 
     def hold_back(self, count: int) -> "Crops":
         """Remove the first `count` utterances of each speaker and return them, for validation."""
-        held = Crops([], Work(), "codes", 1)
+        held = Crops([], 1)
         for name, pairs in self._every.items():
             held._every[name], self._every[name] = pairs[:count], pairs[count:]
         return held
@@ -154,6 +159,18 @@ class Crops:
         )
 
 
+def coded_audio(work: Work) -> list[tuple[Path, Path]]:
+    """Return the files with codes and with audio: draws of the speakers that have any."""
+    drawn = {shard_speaker(int(path.stem)) for path in work.shards("draws")}
+    result = []
+    for path in work.shards("features"):
+        index = int(path.stem)
+        coded = work.shard("draws" if shard_speaker(index) in drawn else "codes", index)
+        if coded.exists() and "wave" in np.load(path).files:
+            result.append((coded, path))
+    return result
+
+
 def to_encodec(codec: Codec) -> EncodecModel:
     """Return an EncodecModel with the trained decoder; its encoder is untrained."""
     torch.manual_seed(0)
@@ -167,11 +184,9 @@ def to_encodec(codec: Codec) -> EncodecModel:
 
 
 def run(options: TrainOptions) -> None:
-    """Train on the shards that have audio: on the coarse model's draws, if there are any."""
-    work, stage = options.work, "draws" if options.work.shards("draws") else "codes"
-    paths = [p for p in work.shards("features") if "wave" in np.load(p).files]
-    paths = [path for path in paths if work.shard(stage, int(path.stem)).exists()]
-    crops = Crops(paths, work, stage, options.data_seed())
+    """Train on the shards that have audio."""
+    work = options.work
+    crops = Crops(coded_audio(work), options.data_seed())
     held, codec = crops.hold_back(HELD_BACK), Codec()
     if options.start:
         codec.load(options.start)

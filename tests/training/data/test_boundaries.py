@@ -31,3 +31,13 @@ def test_boundaries_move_to_the_change_of_sound() -> None:
     after = torch.cat([(end - true).abs() for end, (_, true) in zip(moved, pairs, strict=True)])
     assert before > 1
     assert after.float().mean() < 0.1
+
+
+def test_the_middle_state_of_a_short_phone_is_empty() -> None:
+    generator = torch.Generator().manual_seed(2)
+    models = learned([utterance(generator, off=0)[0] for _ in range(30)])
+    phones, lengths = torch.tensor([0, 1, 2, 0]), torch.tensor([14, 2, 14, 14])
+    short = Utterance(MEANS[phones.repeat_interleave(lengths)], phones, lengths.cumsum(0))
+    ends = state_ends([short], models)[0]
+    assert ends[STATES : 2 * STATES].tolist() == [15, 15, 16]
+    assert (ends.diff() >= 0).all()

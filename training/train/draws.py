@@ -2,7 +2,8 @@
 
 A vocoder that only knows the teacher's codes makes the coarse model's errors audible. HiFi-GAN is
 fine-tuned on predicted spectrograms for the same reason (Kong et al. 2020). The pitch clock
-remains the teacher's, so the pulses still agree with the audio.
+remains the teacher's, so the pulses still agree with the audio. Only the default speaker is drawn:
+without a history, the coarse model speaks with that voice.
 
 All codes are drawn at once, given the codes of the previous round, with the same random numbers in
 all rounds. Such rounds converge to the codes that would be drawn one after the other (Jacobi
@@ -19,7 +20,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from training.config import CODEBOOK_SIZE, CoarseLayout, Work
+from training.config import (
+    CODEBOOK_SIZE,
+    SPEAKERS,
+    CoarseLayout,
+    CoarseSampling,
+    Work,
+    shard_speaker,
+)
 from training.data.shards import load_shard, save_shard
 from training.data.windows import Stream, Tokens, Utterance, flat_codes, stream
 from training.models.transformer import CausalTransformer
@@ -30,7 +38,6 @@ BATCH = 12  # windows at a time
 FIRST = 3  # windows before it have the same semantic tokens, and fewer codes
 SKIPPED = 3  # of the windows that follow: each window has the codes of several
 WARM = 56  # first codes of a window, which know too little of the past
-TEMPERATURE, TOP_K = 0.4, 30  # those of the exported checkpoint
 
 
 @dataclass(frozen=True)
@@ -65,10 +72,11 @@ def gumbel(frames: int, seed: int) -> torch.Tensor:
 
 
 def draws(logits: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
-    """Draw one of the TOP_K codes per row of logits, (n, 1024), with Gumbel noise."""
-    least = logits.topk(TOP_K).values[:, -1:]
+    """Draw one of the likely codes per row of logits, (n, 1024), with Gumbel noise."""
+    sampling = CoarseSampling()
+    least = logits.topk(sampling.top_k).values[:, -1:]
     likely = logits.masked_fill(logits < least, float("-inf"))
-    return (likely / TEMPERATURE + noise).argmax(1)
+    return (likely / sampling.temperature + noise).argmax(1)
 
 
 class CoarseDraws:
@@ -151,7 +159,8 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
     work = Work(options.work)
-    indices = [int(path.stem) for path in work.shards("codes")][: options.shards]
+    every = [int(path.stem) for path in work.shards("codes")]
+    indices = [index for index in every if shard_speaker(index) == SPEAKERS[0]][: options.shards]
     with get_context("spawn").Pool(options.processes) as pool:
         for line in pool.imap(partial(draw_shard, work), indices):
             print(line, flush=True)

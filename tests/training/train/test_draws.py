@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from training.config import CODEBOOK_SIZE, CoarseLayout, Work
-from training.data import draws
-from training.data.draws import CoarseDraws, draw_shard, gumbel, parts
+from training.config import CODEBOOK_SIZE, CoarseLayout, CoarseSampling, Work
 from training.data.shards import load_shard
 from training.data.windows import Stream, Tokens, Utterance, flat_codes, stream
 from training.models.transformer import CausalTransformer
-from training.train import coarse
+from training.train import coarse, draws
+from training.train.draws import CoarseDraws, draw_shard, gumbel, parts
 
 LAYOUT = CoarseLayout()
 
@@ -29,8 +28,8 @@ def drawn_in_turn(model: CausalTransformer, one: Stream, noise: torch.Tensor) ->
         ids = torch.from_numpy(np.concatenate((semantic, [LAYOUT.infer], codes[:place])))[None]
         hidden, _ = model(model.input_embeds_layer(ids), torch.arange(ids.shape[1]))
         logits = model.lm_head(hidden[0, -1])[LAYOUT.semantic_vocab :][:CODEBOOK_SIZE]
-        best = logits.topk(draws.TOP_K)
-        shares = best.values / draws.TEMPERATURE + noise[place // 2][best.indices]
+        best = logits.topk(CoarseSampling().top_k)
+        shares = best.values / CoarseSampling().temperature + noise[place // 2][best.indices]
         codes[place] = int(best.indices[shares.argmax()]) + LAYOUT.semantic_vocab
     return codes
 
